@@ -1,0 +1,54 @@
+//! The ψ-engine: turns one input vector into the metrics of one step.
+//!
+//! This crate is arithmetic only. It has no clock, no randomness, no I/O and no iteration whose order could differ, so
+//! the same call gives the same bits on every machine: transcendental functions come from `libm`, sums run in index
+//! order, and nothing is fused. History enters as arguments, such as the [`Noise`] that past interventions leave.
+//!
+//! Left out on purpose: where the input comes from, who remembers it, in what order interventions happened (the
+//! caller supplies it), and how metrics are published.
+//!
+//! Start at [`score`], then [`synthetic`].
+//!
+//! ```
+//! use ndarray::arr1;
+//! use psi_engine::{Action, EngineKind, Parameters, fold_noise, score};
+//!
+//! let noise = fold_noise([Action::Nigredo, Action::Albedo]);
+//! let input = arr1(&[0.1, 0.2, 0.3]);
+//! let metrics = score(EngineKind::Synthetic, input.view(), noise, &Parameters::default());
+//! assert_eq!(metrics.prediction_error, (0.3 - 0.2_f64).abs() + noise.value());
+//! ```
+
+pub mod guardian;
+mod kind;
+mod metrics;
+mod noise;
+mod parameters;
+mod suggest;
+pub mod synthetic;
+
+pub use kind::{EngineKind, UnknownEngine};
+pub use metrics::Metrics;
+pub use noise::{Action, Noise, UnknownAction, fold_noise};
+pub use parameters::{DEFINITIONS, Definition, ParameterError, Parameters};
+
+use ndarray::ArrayView1;
+
+/// Scores one input vector with the engine named by `kind`.
+///
+/// Total: every input, empty and non-finite ones included, gives finite metrics within the ranges that [`Metrics`]
+/// documents. What an engine does with such inputs is told in its own module.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a view is a borrow already, and ndarray's own functions take it so"
+)]
+pub fn score(
+    kind: EngineKind,
+    input: ArrayView1<'_, f64>,
+    noise: Noise,
+    parameters: &Parameters,
+) -> Metrics {
+    match kind {
+        EngineKind::Synthetic => synthetic::score(input, noise, parameters),
+    }
+}

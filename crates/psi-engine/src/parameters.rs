@@ -1,0 +1,295 @@
+//! The engine's parameters: names, defaults, limits, and a set of values that is always valid.
+//!
+//! Leaves out where values come from (settings files, requests) and what the engines do with them.
+
+use crate::suggest::{did_you_mean, nearest};
+
+/// What there is to know of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Definition {
+    /// The name in settings, requests and answers.
+    pub name: &'static str,
+    /// How formulas write it.
+    pub symbol: &'static str,
+    /// The value of [`Parameters::default`].
+    pub default: f64,
+    /// The smallest value taken.
+    pub min: f64,
+    /// The largest value taken.
+    pub max: f64,
+    /// Only whole numbers are taken.
+    pub whole: bool,
+    /// `s` for seconds, `1` for a pure number or a count.
+    pub unit: &'static str,
+    /// What it is, and what too low and too high do where that is not plain.
+    pub meaning: &'static str,
+}
+
+/// How many parameters there are.
+const COUNT: usize = 25;
+
+const fn real(
+    [name, symbol, unit]: [&'static str; 3],
+    default: f64,
+    [min, max]: [f64; 2],
+    meaning: &'static str,
+) -> Definition {
+    Definition {
+        name,
+        symbol,
+        default,
+        min,
+        max,
+        whole: false,
+        unit,
+        meaning,
+    }
+}
+
+const fn whole(name: &'static str, default: f64, max: f64, meaning: &'static str) -> Definition {
+    Definition {
+        name,
+        symbol: name,
+        default,
+        min: 1.0,
+        max,
+        whole: true,
+        unit: "1",
+        meaning,
+    }
+}
+
+const fn weight(name: &'static str, default: f64, meaning: &'static str) -> Definition {
+    real([name, name, "1"], default, [-100.0, 100.0], meaning)
+}
+
+/// A step of a millisecond to a minute.
+const STEP_SECONDS: [f64; 2] = [0.001, 60.0];
+/// A window from one smallest step to ten minutes.
+const WINDOW_SECONDS: [f64; 2] = [0.001, 600.0];
+const GAIN: [f64; 2] = [0.0, 100.0];
+const ERROR_BAND: [f64; 2] = [0.0, 1000.0];
+
+/// Every parameter: first the fifteen that the HTTP service has always shown, in its order, then the others.
+///
+/// The defaults are those of the service that this one replaces. The limits are our own: wide enough for any use we know
+/// of, and narrow enough that a field can't be made to allocate without bound or to overflow.
+#[rustfmt::skip] // a table, one parameter a row
+pub const DEFINITIONS: [Definition; COUNT] = [
+    real(["dt", "dt", "s"], 0.2, STEP_SECONDS, "nominal step; the effective one is this, stretched and limited"),
+    real(["W_r", "W_r", "s"], 3.0, WINDOW_SECONDS, "retention window: how far back latents are kept"),
+    real(["H", "H", "s"], 2.0, WINDOW_SECONDS, "rollout horizon"),
+    whole("N", 8.0, 1024.0, "rollouts a step; more cost time in proportion"),
+    whole("C_w", 32.0, 4096.0, "working-memory capacity, in vectors"),
+    whole("latent_dim", 32.0, 1024.0, "length of a latent vector; cost grows with its square"),
+    weight("w1", 1.0, "weight of memory over step length in the density"),
+    weight("w2", 0.8, "weight of continuity in the density"),
+    weight("w3", 0.6, "weight of futurity in the density"),
+    weight("w4", 0.6, "weight of phase coherence in the density"),
+    weight("w5", 0.7, "weight of temporal entropy against the density"),
+    weight("w6", 0.7, "weight of prediction error against the density"),
+    real(["lambda_", "λ", "1"], 0.6, GAIN, "how much a low density stretches the effective step"),
+    real(["dt_min", "dt_min", "s"], 0.05, STEP_SECONDS, "shortest effective step; at most dt_max"),
+    real(["dt_max", "dt_max", "s"], 0.5, STEP_SECONDS, "longest effective step; at least dt_min"),
+    real(["alpha", "α", "1"], 1.0, GAIN, "share of working memory in the mnemonic capacity"),
+    real(["beta", "β", "1"], 1.0, GAIN, "share of recall quality in the mnemonic capacity"),
+    real(["epsilon", "ε", "1"], 1e-6, [1e-12, 1.0], "keeps the step over memory finite when there is no memory"),
+    weight("g0", 1.0, "attention gain at rest"),
+    weight("g1", 0.5, "what density adds to the attention gain"),
+    weight("g2", 0.2, "what prediction error takes from the attention gain"),
+    real(["tau_psi", "τ_ψ", "1"], 0.6, [0.0, 1.0], "density above which a continuous moment is remembered"),
+    real(["tau_c", "τ_c", "1"], 0.4, [-1.0, 1.0], "continuity above which a dense moment is remembered"),
+    real(["pe_low", "PE_low", "1"], 0.1, ERROR_BAND, "least prediction error that makes a moment memorable; at most pe_high"),
+    real(["pe_high", "PE_high", "1"], 1.5, ERROR_BAND, "most prediction error that makes a moment memorable; at least pe_low"),
+];
+
+const DT: usize = 0;
+const DT_MIN: usize = 13;
+const DT_MAX: usize = 14;
+const PE_LOW: usize = 23;
+const PE_HIGH: usize = 24;
+
+/// Pairs of which the first may not exceed the second.
+const ORDERED: [(usize, usize); 2] = [(DT_MIN, DT_MAX), (PE_LOW, PE_HIGH)];
+
+/// Another name that is accepted, and the name it stands for.
+const ALIASES: [(&str, &str); 1] = [("lambda", "lambda_")];
+
+/// Why a change of a parameter was refused; nothing is changed in any case.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParameterError {
+    /// No parameter has this name.
+    #[error("no parameter is called `{name}`{}", did_you_mean(*suggestion))]
+    Unknown {
+        /// The name as given.
+        name: String,
+        /// The name that was probably meant.
+        suggestion: Option<&'static str>,
+    },
+    /// The value, which may be NaN, is not between the limits.
+    #[error("parameter `{name}` takes {min} to {max}, not {value}")]
+    OutOfRange {
+        /// The parameter.
+        name: &'static str,
+        /// The value as given.
+        value: f64,
+        /// The smallest value taken.
+        min: f64,
+        /// The largest value taken.
+        max: f64,
+    },
+    /// The parameter is a count and the value has a fraction.
+    #[error("parameter `{name}` takes whole numbers, not {value}")]
+    NotWhole {
+        /// The parameter.
+        name: &'static str,
+        /// The value as given.
+        value: f64,
+    },
+    /// Two parameters that bound a range would be the wrong way round.
+    #[error("parameter `{low}` = {low_value} would exceed `{high}` = {high_value}")]
+    Order {
+        /// The parameter that has to be the smaller.
+        low: &'static str,
+        /// Its value with the changes made.
+        low_value: f64,
+        /// The parameter that has to be the larger.
+        high: &'static str,
+        /// Its value with the changes made.
+        high_value: f64,
+    },
+}
+
+/// A valid value for every parameter of [`DEFINITIONS`].
+///
+/// Values are finite, between their limits, whole where they count something, never `-0.0`, and `dt_min <= dt_max` and
+/// `pe_low <= pe_high`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// In the order of [`DEFINITIONS`].
+    values: [f64; COUNT],
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            values: DEFINITIONS.map(|definition| definition.default),
+        }
+    }
+}
+
+impl Parameters {
+    /// The value of the parameter `name`, or `None` if there is no such parameter. Aliases are known.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        index_of(name).map(|index| self.values[index])
+    }
+
+    /// Every name with its value, in the order of [`DEFINITIONS`].
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        DEFINITIONS
+            .iter()
+            .zip(self.values)
+            .map(|(definition, value)| (definition.name, value))
+    }
+
+    /// These parameters with `changes` made, `lambda` being accepted for `lambda_`. Of two changes of one parameter
+    /// the later counts, but both are checked.
+    ///
+    /// # Errors
+    /// Every reason to refuse, in the order of the changes, and then the pairs that would be in the wrong order; a
+    /// pair with a refused member is not looked at.
+    pub fn with<'a>(
+        &self,
+        changes: impl IntoIterator<Item = (&'a str, f64)>,
+    ) -> Result<Self, Vec<ParameterError>> {
+        let mut changed = self.clone();
+        let mut refused = [false; COUNT];
+        let mut errors = Vec::new();
+        for (name, value) in changes {
+            let Some(index) = index_of(name) else {
+                errors.push(unknown(name));
+                continue;
+            };
+            match checked(&DEFINITIONS[index], value) {
+                Ok(value) => changed.values[index] = value,
+                Err(error) => {
+                    refused[index] = true;
+                    errors.push(error);
+                }
+            }
+        }
+        let judged = ORDERED
+            .into_iter()
+            .filter(|&(low, high)| !refused[low] && !refused[high]);
+        errors.extend(judged.filter_map(|(low, high)| changed.disorder(low, high)));
+        if errors.is_empty() {
+            Ok(changed)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Nominal step, seconds.
+    pub const fn dt(&self) -> f64 {
+        self.values[DT]
+    }
+
+    /// Shortest effective step, seconds; at most [`Self::dt_max`].
+    pub const fn dt_min(&self) -> f64 {
+        self.values[DT_MIN]
+    }
+
+    /// Longest effective step, seconds; at least [`Self::dt_min`].
+    pub const fn dt_max(&self) -> f64 {
+        self.values[DT_MAX]
+    }
+
+    fn disorder(&self, low: usize, high: usize) -> Option<ParameterError> {
+        let (low_value, high_value) = (self.values[low], self.values[high]);
+        (low_value > high_value).then_some(ParameterError::Order {
+            low: DEFINITIONS[low].name,
+            low_value,
+            high: DEFINITIONS[high].name,
+            high_value,
+        })
+    }
+}
+
+fn index_of(name: &str) -> Option<usize> {
+    let name = ALIASES
+        .iter()
+        .find(|(alias, _)| *alias == name)
+        .map_or(name, |&(_, canonical)| canonical);
+    DEFINITIONS
+        .iter()
+        .position(|definition| definition.name == name)
+}
+
+fn unknown(name: &str) -> ParameterError {
+    ParameterError::Unknown {
+        name: name.to_owned(),
+        suggestion: nearest(name, DEFINITIONS.map(|definition| definition.name)),
+    }
+}
+
+/// The value as it is stored.
+fn checked(definition: &Definition, value: f64) -> Result<f64, ParameterError> {
+    let &Definition { name, min, max, .. } = definition;
+    if !(min..=max).contains(&value) {
+        return Err(ParameterError::OutOfRange {
+            name,
+            value,
+            min,
+            max,
+        });
+    }
+    if definition.whole && value.fract() != 0.0 {
+        return Err(ParameterError::NotWhole { name, value });
+    }
+    // Turns -0.0 to 0.0, so that equal parameters have equal bits.
+    Ok(value + 0.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+use super::*;
+use proptest::prelude::*;
+
+/// The names that the HTTP service has always shown, in its order.
+const SHOWN: [&str; 15] = [
+    "dt",
+    "W_r",
+    "H",
+    "N",
+    "C_w",
+    "latent_dim",
+    "w1",
+    "w2",
+    "w3",
+    "w4",
+    "w5",
+    "w6",
+    "lambda_",
+    "dt_min",
+    "dt_max",
+];
+
+fn check_refused(changes: &[(&str, f64)], want: &[&str]) {
+    let errors = Parameters::default()
+        .with(changes.iter().copied())
+        .unwrap_err();
+    let got: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(got, want);
+}
+
+#[test]
+fn names_start_with_those_always_shown() {
+    let parameters = Parameters::default();
+    let names: Vec<_> = parameters.iter().map(|(name, _)| name).collect();
+    assert_eq!(names[..SHOWN.len()], SHOWN);
+    assert_eq!(
+        names[SHOWN.len()..],
+        [
+            "alpha", "beta", "epsilon", "g0", "g1", "g2", "tau_psi", "tau_c", "pe_low", "pe_high"
+        ]
+    );
+}
+
+#[test]
+fn indices_name_their_parameters() {
+    for (index, name) in [
+        (DT, "dt"),
+        (DT_MIN, "dt_min"),
+        (DT_MAX, "dt_max"),
+        (PE_LOW, "pe_low"),
+        (PE_HIGH, "pe_high"),
+    ] {
+        assert_eq!(index_of(name), Some(index));
+    }
+}
+
+#[test]
+fn every_default_is_a_valid_value() {
+    let defaults = Parameters::default();
+    assert_eq!(defaults.with(defaults.iter()), Ok(defaults));
+}
+
+#[test]
+fn defaults_are_those_of_the_service_it_replaces() {
+    let parameters = Parameters::default();
+    for (name, want) in [
+        ("dt", 0.2),
+        ("W_r", 3.0),
+        ("H", 2.0),
+        ("N", 8.0),
+        ("C_w", 32.0),
+        ("latent_dim", 32.0),
+        ("w1", 1.0),
+        ("w2", 0.8),
+        ("w3", 0.6),
+        ("w4", 0.6),
+        ("w5", 0.7),
+        ("w6", 0.7),
+        ("lambda_", 0.6),
+        ("lambda", 0.6),
+        ("dt_min", 0.05),
+        ("dt_max", 0.5),
+        ("alpha", 1.0),
+        ("beta", 1.0),
+        ("epsilon", 1e-6),
+        ("g0", 1.0),
+        ("g1", 0.5),
+        ("g2", 0.2),
+        ("tau_psi", 0.6),
+        ("tau_c", 0.4),
+        ("pe_low", 0.1),
+        ("pe_high", 1.5),
+    ] {
+        assert_eq!(parameters.value(name), Some(want), "{name}");
+    }
+    assert_eq!(parameters.value("mood"), None);
+}
+
+#[test]
+fn changes_are_made_and_the_rest_stays() {
+    let before = Parameters::default();
+    let after = before
+        .with([("dt", 0.1), ("W_r", 2.0), ("lambda", 0.0)])
+        .unwrap();
+    for ((name, old), (_, new)) in before.iter().zip(after.iter()) {
+        let want = match name {
+            "dt" => 0.1,
+            "W_r" => 2.0,
+            "lambda_" => 0.0,
+            _ => old,
+        };
+        assert_eq!(new, want, "{name}");
+    }
+}
+
+#[test]
+fn the_later_of_two_changes_counts() {
+    let parameters = Parameters::default()
+        .with([("dt", 0.1), ("dt", 0.3)])
+        .unwrap();
+    assert_eq!(parameters.dt(), 0.3);
+}
+
+#[test]
+fn all_bad_changes_are_reported_at_once() {
+    check_refused(
+        &[
+            ("dtt", 1.0),
+            ("mood", 1.0),
+            ("dt", f64::NAN),
+            ("w1", f64::INFINITY),
+            ("N", 2.5),
+            ("C_w", 0.0),
+            ("pe_low", 2.0),
+        ],
+        &[
+            "no parameter is called `dtt`; did you mean `dt`?",
+            "no parameter is called `mood`",
+            "parameter `dt` takes 0.001 to 60, not NaN",
+            "parameter `w1` takes -100 to 100, not inf",
+            "parameter `N` takes whole numbers, not 2.5",
+            "parameter `C_w` takes 1 to 4096, not 0",
+            "parameter `pe_low` = 2 would exceed `pe_high` = 1.5",
+        ],
+    );
+}
+
+#[test]
+fn the_order_is_judged_on_the_values_after_all_changes() {
+    let defaults = Parameters::default();
+    assert!(defaults.with([("dt_min", 1.0), ("dt_max", 2.0)]).is_ok());
+    assert!(defaults.with([("dt_min", 0.5)]).is_ok());
+    check_refused(
+        &[("dt_min", 1.0)],
+        &["parameter `dt_min` = 1 would exceed `dt_max` = 0.5"],
+    );
+    check_refused(
+        &[("dt_min", 1.0), ("dt_max", -1.0)],
+        &["parameter `dt_max` takes 0.001 to 60, not -1"],
+    );
+}
+
+#[test]
+fn negative_zero_is_stored_as_zero() {
+    let parameters = Parameters::default().with([("w1", -0.0)]).unwrap();
+    assert_eq!(parameters.value("w1").map(f64::to_bits), Some(0));
+}
+
+/// Any name, with any value or, as often, one near the limits.
+fn any_change() -> impl Strategy<Value = (&'static str, f64)> {
+    let names = DEFINITIONS.map(|definition| definition.name).to_vec();
+    let value = prop_oneof![
+        prop::num::f64::ANY,
+        -2.0..70.0,
+        (0_u8..70).prop_map(f64::from)
+    ];
+    (prop::sample::select(names), value)
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_accepted_is_valid(changes in prop::collection::vec(any_change(), 0..4)) {
+        if let Ok(parameters) = Parameters::default().with(changes) {
+            for (definition, (_, value)) in DEFINITIONS.iter().zip(parameters.iter()) {
+                prop_assert!((definition.min..=definition.max).contains(&value));
+                prop_assert!(!definition.whole || value.fract() == 0.0);
+            }
+            prop_assert!(parameters.dt_min() <= parameters.dt_max());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What happened inside a replica that the shell may want to log or count.
+
+use crate::{
+    name::{FieldName, NodeId},
+    origin::{Origin, Version},
+    refusal::RefusedPass,
+};
+
+/// Something worth telling; see [`crate::Replica::poll_event`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The replica has caught up, minted its origin and takes writes.
+    Ready {
+        /// What it writes as.
+        origin: Origin,
+    },
+    /// A link's peer has introduced itself.
+    Opened {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// A pass was applied.
+    Applied {
+        /// Who sent it.
+        peer: NodeId,
+        /// Whose entries it held.
+        origin: Origin,
+        /// Where the origin now stands.
+        version: Version,
+        /// Entries that were put.
+        entries: usize,
+    },
+    /// A pass was refused; nothing of it was applied.
+    Refused(RefusedPass),
+    /// A peer refused a pass of ours.
+    RefusedByPeer {
+        /// The peer.
+        peer: NodeId,
+        /// Whose entries it held.
+        origin: Origin,
+        /// Short name of the reason.
+        reason: String,
+        /// For people.
+        detail: String,
+    },
+    /// A reset or drop of a field overtook steps that this node had accepted.
+    StepsDropped {
+        /// The field.
+        field: FieldName,
+        /// How many.
+        steps: u64,
+    },
+}

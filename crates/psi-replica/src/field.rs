@@ -1,0 +1,356 @@
+//! One field, folded from the entries of all origins and kept up to date entry by entry.
+//!
+//! The fold is a function of what the origins hold: exact sums that can be added and taken out again, and maps
+//! in which the greatest key wins. So the order in which entries came can't be seen in it. What this replica's
+//! own origin adds at every step is kept beside it ([`OwnField`]) and joined when the field is read.
+
+use std::collections::BTreeMap;
+
+use psi_engine::{Action, EngineKind, Noise, fold_noise};
+use psi_stats::{Moments, Totals, WindowTotals};
+
+use crate::{
+    clock::Clock,
+    key::{Epoch, Key},
+    log::{Change, OriginLog},
+    name::FieldName,
+    origin::Origin,
+    own::{OwnField, chunks},
+    spec::{CurrentSpec, Spec},
+    value::{INTERVENTIONS_KEPT, METRICS, Record, Value},
+    view::FieldView,
+};
+
+/// A field's fold.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    name: FieldName,
+    /// Of all origins. The implicit spec of `default` is no origin's.
+    specs: BTreeMap<(Epoch, Clock, Option<Origin>), Spec>,
+    current: Option<Current>,
+    /// Of the other origins, one a moments entry.
+    moments: Vec<Totals>,
+    /// Of the other origins.
+    windows: WindowTotals,
+    /// Of the other origins.
+    recents: BTreeMap<(Clock, Origin), Record>,
+    /// Of all origins.
+    interventions: BTreeMap<(Clock, Origin, u64), Action>,
+    noise: Noise,
+    /// Of all origins.
+    steps_dropped: BTreeMap<Origin, u64>,
+    pub(crate) own: Option<OwnField>,
+}
+
+/// The spec that holds, with what is looked up at every step.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) epoch: Epoch,
+    pub(crate) spec: Spec,
+    /// `None` for an engine that this build does not know.
+    pub(crate) engine: Option<EngineKind>,
+}
+
+/// What settling a field's spec did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// The epoch is the same; the fold stands.
+    AsBefore,
+    /// The field was folded anew.
+    Refolded {
+        /// Steps of this replica's own origin that the new epoch leaves behind.
+        own_steps_left: u64,
+    },
+}
+
+impl Field {
+    pub(crate) fn new(name: FieldName) -> Self {
+        let mut field = Self {
+            specs: BTreeMap::new(),
+            current: None,
+            moments: Vec::new(),
+            windows: WindowTotals::new(METRICS),
+            recents: BTreeMap::new(),
+            interventions: BTreeMap::new(),
+            noise: Noise::ZERO,
+            steps_dropped: BTreeMap::new(),
+            own: None,
+            name,
+        };
+        if field.name.is_default() {
+            field.specs.insert((Epoch::IMPLICIT, Clock::default(), None), Spec::implicit());
+        }
+        field.settle_spec();
+        field
+    }
+
+    /// The spec that holds, unless the field does not exist or was dropped.
+    pub(crate) fn current(&self) -> Option<&Current> {
+        self.current.as_ref().filter(|current| !current.spec.dropped)
+    }
+
+    /// The epoch, of a dropped field too.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.current.as_ref().map_or(Epoch::IMPLICIT, |current| current.epoch)
+    }
+
+    pub(crate) fn noise(&self) -> Noise {
+        self.noise
+    }
+
+    /// Steps that the field has counted, of all origins.
+    pub(crate) fn count(&self) -> u64 {
+        let others = self.moments.first().map_or(0, Totals::count);
+        let own = self.own().map_or(0, |own| own.moments.count());
+        u64::try_from(others).unwrap_or(u64::MAX).saturating_add(own)
+    }
+
+    fn own(&self) -> Option<&OwnField> {
+        self.own.as_ref().filter(|own| own.epoch == self.epoch())
+    }
+
+    fn change_spec(&mut self, key: (Epoch, Clock, Option<Origin>), spec: Option<Spec>) {
+        match spec {
+            Some(spec) => self.specs.insert(key, spec),
+            None => self.specs.remove(&key),
+        };
+    }
+
+    /// Writes this replica's own spec. Its fold must then be settled.
+    pub(crate) fn put_own_spec(&mut self, epoch: Epoch, origin: &Origin, spec: Spec) {
+        self.specs.retain(|(held, _, writer), _| writer.as_ref() != Some(origin) || *held > epoch);
+        self.specs.insert((epoch, spec.clock, Some(origin.clone())), spec);
+    }
+
+    /// Takes the greatest spec. Tells whether the field now is of another epoch or shape.
+    fn settle_spec(&mut self) -> bool {
+        let winner = self.specs.last_key_value().map(|((epoch, ..), spec)| Current {
+            epoch: *epoch,
+            engine: spec.shape.engine.parse().ok(),
+            spec: spec.clone(),
+        });
+        let shape = |current: &Option<Current>| {
+            current.as_ref().map(|current| (current.epoch, current.spec.shape.clone(), current.spec.dropped))
+        };
+        let reshaped = shape(&winner) != shape(&self.current);
+        self.current = winner;
+        reshaped
+    }
+
+    /// Settles the spec after it may have changed; folds anew from the `logs` of the other origins if the epoch did.
+    pub(crate) fn settle<'a>(&mut self, logs: impl Iterator<Item = (&'a Origin, &'a OriginLog)>) -> Settled {
+        if !self.settle_spec() {
+            return Settled::AsBefore;
+        }
+        let width = self.current().map_or(0, |current| current.spec.shape.width);
+        self.moments = chunks(width).map(|range| Totals::new(range.len())).collect();
+        self.windows = WindowTotals::new(METRICS);
+        self.recents.clear();
+        self.interventions.clear();
+        let (name, epoch) = (self.name.clone(), self.epoch());
+        for (origin, log) in logs {
+            for (key, bytes) in log.of_field(&name, epoch) {
+                if let Ok(value) = Value::decode(key, bytes) {
+                    self.put(origin, key, &value);
+                }
+            }
+        }
+        self.refold_noise();
+        let left_behind = self.own.take_if(|own| own.epoch < epoch);
+        Settled::Refolded { own_steps_left: left_behind.map_or(0, |own| own.moments.count()) }
+    }
+
+    /// Folds in what another origin changed, specs first: they decide whether the rest must be folded anew.
+    pub(crate) fn change_specs(&mut self, origin: &Origin, changes: &[&Change]) {
+        for change in changes {
+            for (bytes, put) in [(&change.before, false), (&change.after, true)] {
+                let Some(Value::Spec(spec)) = decode(&change.key, bytes.as_ref()) else { continue };
+                let key = (change.key.epoch, spec.clock, Some(origin.clone()));
+                self.change_spec(key, put.then_some(spec));
+            }
+        }
+    }
+
+    /// Folds in what another origin changed, other than specs.
+    pub(crate) fn change_values(&mut self, origin: &Origin, changes: &[&Change]) {
+        let mut intervened = false;
+        for change in changes {
+            if let Some(value) = decode(&change.key, change.before.as_ref()) {
+                self.take(origin, &change.key, &value);
+            }
+            if let Some(value) = decode(&change.key, change.after.as_ref()) {
+                intervened |= matches!(value, Value::Intervention { .. });
+                self.put(origin, &change.key, &value);
+            }
+        }
+        if intervened {
+            self.refold_noise();
+        }
+    }
+
+    /// Notes how many steps an origin's tombstone covers; holds in every epoch.
+    pub(crate) fn change_tombstones(&mut self, origin: &Origin, changes: &[&Change]) {
+        for change in changes {
+            if let Some(Value::Tombstone { steps_dropped }) = decode(&change.key, change.after.as_ref()) {
+                self.note_dropped(origin, steps_dropped);
+            }
+        }
+    }
+
+    pub(crate) fn note_dropped(&mut self, origin: &Origin, steps: u64) {
+        self.steps_dropped.insert(origin.clone(), steps);
+    }
+
+    /// Steps of `origin` that resets and drops have discarded so far.
+    pub(crate) fn dropped_of(&self, origin: &Origin) -> u64 {
+        self.steps_dropped.get(origin).copied().unwrap_or(0)
+    }
+
+    fn put(&mut self, origin: &Origin, key: &Key, value: &Value) {
+        if key.epoch != self.epoch() {
+            return;
+        }
+        match value {
+            // Moments of another width can't belong to this shape; they don't count.
+            Value::Moments(moments) => {
+                if let Some(totals) = self.moments_at(key.index) {
+                    let _ = totals.add(moments);
+                }
+            }
+            Value::Window { second, sums } => {
+                let _ = self.windows.add(*second, sums);
+            }
+            Value::Recent { clock, metrics, k } => {
+                let record = Record { clock: *clock, origin: origin.clone(), metrics: *metrics, k: *k };
+                self.recents.insert((*clock, origin.clone()), record);
+            }
+            Value::Intervention { clock, sequence, action } => {
+                self.interventions.insert((*clock, origin.clone(), *sequence), *action);
+            }
+            Value::Spec(_) | Value::Tombstone { .. } | Value::Unknown => {}
+        }
+    }
+
+    fn take(&mut self, origin: &Origin, key: &Key, value: &Value) {
+        if key.epoch != self.epoch() {
+            return;
+        }
+        match value {
+            Value::Moments(moments) => {
+                if let Some(totals) = self.moments_at(key.index) {
+                    let _ = totals.remove(moments);
+                }
+            }
+            Value::Window { second, sums } => {
+                let _ = self.windows.remove(*second, sums);
+            }
+            Value::Recent { clock, .. } => {
+                self.recents.remove(&(*clock, origin.clone()));
+            }
+            Value::Intervention { clock, sequence, .. } => {
+                self.interventions.remove(&(*clock, origin.clone(), *sequence));
+            }
+            Value::Spec(_) | Value::Tombstone { .. } | Value::Unknown => {}
+        }
+    }
+
+    fn moments_at(&mut self, index: u64) -> Option<&mut Totals> {
+        self.moments.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// Notes an intervention of this replica's own origin; returns its sequence.
+    pub(crate) fn intervene(&mut self, origin: &Origin, clock: Clock, action: Action) -> Option<u64> {
+        let (epoch, width) = self.current().map(|current| (current.epoch, current.spec.shape.width))?;
+        let own = own_at(&mut self.own, epoch, width);
+        let sequence = own.interventions;
+        own.interventions += 1;
+        self.interventions.insert((clock, origin.clone(), sequence), action);
+        if let Some(gone) = sequence.checked_sub(INTERVENTIONS_KEPT) {
+            self.interventions.retain(|(_, writer, held), _| writer != origin || *held != gone);
+        }
+        self.refold_noise();
+        Some(sequence)
+    }
+
+    fn refold_noise(&mut self) {
+        self.noise = fold_noise(self.interventions.values().copied());
+    }
+
+    /// This replica's share of the current epoch, made when there is none.
+    pub(crate) fn own_mut(&mut self) -> Option<&mut OwnField> {
+        let (epoch, width) = self.current().map(|current| (current.epoch, current.spec.shape.width))?;
+        Some(own_at(&mut self.own, epoch, width))
+    }
+
+    /// The field as it stands, own unflushed steps included; `None` if it does not exist.
+    pub(crate) fn view(&self) -> Option<FieldView> {
+        let current = self.current()?;
+        let last = self.last();
+        Some(FieldView {
+            spec: CurrentSpec { field: self.name.clone(), epoch: current.epoch, spec: current.spec.clone() },
+            count: self.count(),
+            moments: self.joined_moments(current.spec.shape.width),
+            window: last.as_ref().map_or_else(|| Moments::new(METRICS), |last| self.joined_window(last.clock.second())),
+            last,
+            noise: self.noise,
+            interventions: self.intervention_count(),
+            steps_dropped: self.steps_dropped.values().sum(),
+        })
+    }
+
+    /// The step with the highest clock.
+    pub(crate) fn last(&self) -> Option<Record> {
+        let others = self.recents.last_key_value().map(|(_, record)| record);
+        let own = self.own().and_then(|own| own.recent.as_ref());
+        others.into_iter().chain(own).max_by_key(|record| (record.clock, &record.origin)).cloned()
+    }
+
+    fn joined_moments(&self, width: usize) -> Vec<Moments> {
+        let own = self.own();
+        let joined = self.moments.iter().zip(chunks(width)).map(|(others, range)| {
+            let mut totals = others.clone();
+            if let Some(own) = own.filter(|own| own.moments.width() == width) {
+                let _ = totals.add(&own.moments.dimensions(range.clone()));
+            }
+            // A count beyond the limit can't be read out; nobody can step there, and nothing is better than wrong.
+            totals.moments().unwrap_or_else(|_| Moments::new(range.len()))
+        });
+        joined.collect()
+    }
+
+    fn joined_window(&self, last_second: u64) -> Moments {
+        let mut joined = WindowTotals::new(METRICS);
+        if let Some(own) = self.own() {
+            for (second, sums) in own.window.buckets() {
+                let _ = joined.add(second, sums);
+            }
+        }
+        let both = [self.windows.over(last_second), joined.over(last_second)];
+        let mut window = Moments::new(METRICS);
+        for part in both.into_iter().flatten() {
+            let _ = window.merge(&part);
+        }
+        window
+    }
+
+    /// All interventions of the epoch, those that are no longer kept included.
+    fn intervention_count(&self) -> u64 {
+        let mut counts = BTreeMap::new();
+        for (_, origin, sequence) in self.interventions.keys() {
+            let count = counts.entry(origin).or_insert(0);
+            *count = (*count).max(sequence.saturating_add(1));
+        }
+        counts.values().fold(0, |sum: u64, count| sum.saturating_add(*count))
+    }
+}
+
+fn own_at(own: &mut Option<OwnField>, epoch: Epoch, width: usize) -> &mut OwnField {
+    if own.as_ref().is_some_and(|own| own.epoch != epoch || own.moments.width() != width) {
+        *own = None;
+    }
+    own.get_or_insert_with(|| OwnField::new(epoch, width))
+}
+
+fn decode(key: &Key, bytes: Option<&bytes::Bytes>) -> Option<Value> {
+    Value::decode(key, bytes?).ok()
+}

@@ -1,0 +1,140 @@
+//! Names that travel: of clusters, nodes and fields. One alphabet and one length limit for all three, so that
+//! a name is safe in a file name, a metric label, a URL and a log line.
+
+use std::{borrow::Borrow, fmt, sync::Arc};
+
+/// Longest name, in bytes.
+pub const NAME_LENGTH_MAX: usize = 64;
+
+/// A name was empty, too long, or held a character outside `[A-Za-z0-9._-]`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} name `{}` must be 1 to {NAME_LENGTH_MAX} characters of A-Z a-z 0-9 . _ -", shorten(.got))]
+pub struct NameError {
+    /// Which kind of name: `cluster`, `node` or `field`.
+    pub what: &'static str,
+    /// What was given.
+    pub got: String,
+}
+
+/// A name for an error message, cut where it is absurdly long.
+fn shorten(name: &str) -> String {
+    const SHOWN: usize = 80;
+    if name.chars().count() <= SHOWN {
+        return name.to_owned();
+    }
+    let head: String = name.chars().take(SHOWN).collect();
+    format!("{head}… ({} bytes)", name.len())
+}
+
+fn is_valid(name: &str) -> bool {
+    (1..=NAME_LENGTH_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// Checks and takes a name.
+            ///
+            /// # Errors
+            /// [`NameError`] if it is empty, longer than [`NAME_LENGTH_MAX`] or holds another character.
+            pub fn new(name: &str) -> Result<Self, NameError> {
+                if is_valid(name) {
+                    Ok(Self(name.into()))
+                } else {
+                    Err(NameError { what: $what, got: name.to_owned() })
+                }
+            }
+
+            /// The name.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = NameError;
+            fn from_str(name: &str) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+    };
+}
+
+name!(
+    /// Name of a cluster. Nodes of different clusters refuse each other.
+    ClusterName,
+    "cluster"
+);
+name!(
+    /// Name of a node, stable over its restarts.
+    NodeId,
+    "node"
+);
+name!(
+    /// Name of a field: one stream with its own engine, parameters and statistics.
+    FieldName,
+    "field"
+);
+
+/// The field that always exists.
+pub const DEFAULT_FIELD: &str = "default";
+
+impl FieldName {
+    /// The field that always exists.
+    #[must_use]
+    pub fn default_field() -> Self {
+        Self(DEFAULT_FIELD.into())
+    }
+
+    /// Sorts before every valid name.
+    pub(crate) fn lowest() -> Self {
+        Self("".into())
+    }
+
+    /// Whether this is the field that always exists.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.as_str() == DEFAULT_FIELD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_outside_the_alphabet_are_refused() {
+        for bad in ["", "a b", "é", "a/b", "a\n", &"x".repeat(65)] {
+            assert!(FieldName::new(bad).is_err(), "{bad:?}");
+        }
+        for good in ["a", "node-1.psi_field", &"x".repeat(64)] {
+            assert!(NodeId::new(good).is_ok(), "{good:?}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Passes: how one origin's entries cross a link in frames without the receiver ever holding half a state.
+//!
+//! Plain Scuttlebutt (van Renesse et al., 2008) may cut a delta and apply what came, which loses entries that
+//! are overwritten between the cut and the rest. A pass is frozen when it begins, staged where it arrives, and
+//! applied at once when it is whole. What it leaves out: when to begin one, and what to do with the result.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{
+    digest::Digest,
+    entry::Entry,
+    log::OriginLog,
+    origin::{Origin, Version},
+    proto,
+    refusal::Refusal,
+};
+
+/// Most bytes of entries in one frame, unless a single entry has more.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// A pass under way to a peer.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    origin: Origin,
+    pass: u64,
+    pub(crate) base: Version,
+    pub(crate) version: Version,
+    digest: Digest,
+    entries: VecDeque<Entry>,
+    next_index: Option<u32>,
+}
+
+impl Outgoing {
+    /// Freezes what `log` holds above `base`.
+    pub(crate) fn begin(origin: &Origin, log: &OriginLog, pass: u64, base: Version) -> Self {
+        Self {
+            origin: origin.clone(),
+            pass,
+            base,
+            version: log.version(),
+            digest: log.digest(),
+            entries: log.above(base).into(),
+            next_index: Some(0),
+        }
+    }
+
+    /// The next frame of at most `frame_bytes` bytes of entries; `None` once the last was taken.
+    pub(crate) fn next_frame(&mut self, frame_bytes: usize) -> Option<proto::Pass> {
+        let index = self.next_index?;
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        while let Some(entry) = self.entries.front() {
+            bytes += entry.frame_bytes();
+            if bytes > frame_bytes && !entries.is_empty() {
+                break;
+            }
+            entries.push(entry.to_proto());
+            self.entries.pop_front();
+        }
+        let last = self.entries.is_empty();
+        self.next_index = (!last).then(|| index.saturating_add(1));
+        Some(proto::Pass {
+            origin: Some((&self.origin).into()),
+            pass: self.pass,
+            base: self.base.0,
+            version: self.version.0,
+            index,
+            last,
+            digest: if last { self.digest.to_bytes().to_vec().into() } else { Default::default() },
+            entries,
+        })
+    }
+
+    /// Whether every frame was taken.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.next_index.is_none()
+    }
+
+    pub(crate) fn pass(&self) -> u64 {
+        self.pass
+    }
+}
+
+/// Frames of a pass that has not wholly arrived.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    pass: u64,
+    base: Version,
+    version: Version,
+    frames: BTreeMap<u32, Vec<Entry>>,
+    last: Option<(u32, Digest)>,
+    bytes: usize,
+}
+
+/// A pass that has wholly arrived; nothing but its frames' agreement was checked.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) base: Version,
+    pub(crate) version: Version,
+    pub(crate) digest: Digest,
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Staging {
+    /// Starts with the frame that came first, which need not be the pass's first.
+    pub(crate) fn new(frame: &proto::Pass) -> Result<Self, Refusal> {
+        let (base, version) = (Version(frame.base), Version(frame.version));
+        if version <= base {
+            return Err(Refusal::Empty { base, version });
+        }
+        Ok(Self { pass: frame.pass, base, version, frames: BTreeMap::new(), last: None, bytes: 0 })
+    }
+
+    pub(crate) fn pass(&self) -> u64 {
+        self.pass
+    }
+
+    /// Bytes staged.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes in one frame of this pass; a frame that came already changes nothing.
+    pub(crate) fn stage(&mut self, frame: proto::Pass, bytes_max: usize) -> Result<(), Refusal> {
+        let inconsistent = Err(Refusal::Inconsistent(self.pass));
+        if (Version(frame.base), Version(frame.version)) != (self.base, self.version) {
+            return inconsistent;
+        }
+        let beyond_last = self.last.is_some_and(|(last, _)| frame.index > last);
+        let held_beyond = frame.last && self.frames.keys().next_back().is_some_and(|held| *held > frame.index);
+        if beyond_last || held_beyond {
+            return inconsistent;
+        }
+        if self.frames.contains_key(&frame.index) {
+            return Ok(());
+        }
+        if frame.last {
+            let digest = Digest::from_bytes(&frame.digest).ok_or(Refusal::DigestLength(frame.digest.len()))?;
+            self.last = Some((frame.index, digest));
+        }
+        let entries = frame.entries.into_iter().map(|entry| self.checked(entry)).collect::<Result<Vec<_>, _>>()?;
+        // An empty frame costs something too, so that endless ones meet the limit.
+        self.bytes += 64 + entries.iter().map(Entry::frame_bytes).sum::<usize>();
+        if self.bytes > bytes_max {
+            return Err(Refusal::TooLarge { limit: bytes_max });
+        }
+        self.frames.insert(frame.index, entries);
+        Ok(())
+    }
+
+    fn checked(&self, entry: proto::Entry) -> Result<Entry, Refusal> {
+        let entry = Entry::try_from(entry)?;
+        if entry.version <= self.base || entry.version > self.version {
+            return Err(Refusal::EntryVersion {
+                key: Box::new(entry.key),
+                got: entry.version,
+                base: self.base,
+                version: self.version,
+            });
+        }
+        if entry.value.len() > crate::VALUE_BYTES_MAX {
+            return Err(Refusal::ValueTooLarge { got: entry.value.len(), key: Box::new(entry.key) });
+        }
+        Ok(entry)
+    }
+
+    /// Whether every frame is here.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.last.is_some_and(|(last, _)| self.frames.len() as u64 == u64::from(last) + 1)
+    }
+
+    /// The pass, if every frame is here.
+    pub(crate) fn into_arrived(self) -> Option<Arrived> {
+        let whole = self.is_whole();
+        let (_, digest) = self.last.filter(|_| whole)?;
+        let entries = self.frames.into_values().flatten().collect();
+        Some(Arrived { base: self.base, version: self.version, digest, entries })
+    }
+}

@@ -1,0 +1,209 @@
+//! Why something that a peer sent was refused. In every case nothing was changed by it.
+
+use std::fmt;
+
+use crate::{
+    key::Key,
+    name::{ClusterName, NameError, NodeId},
+    origin::{Origin, OriginError, Version},
+    value::ValueError,
+};
+
+/// Why one pass was refused; other passes on the link go on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Entries between what is held and the pass's base would be missing.
+    #[error("the pass starts after version {base}, but only {held} is held; send from {held}")]
+    Gap {
+        /// Where the pass starts.
+        base: Version,
+        /// What the receiver holds.
+        held: Version,
+    },
+    /// A peer sent what only this replica may write.
+    #[error("{0} is this node's own origin, which it alone writes")]
+    OwnOrigin(Origin),
+    /// An entry claims a version outside those that the pass covers.
+    #[error("an entry of {key:?} has version {got}, outside the pass ({base}, {version}]")]
+    EntryVersion {
+        /// The entry.
+        key: Box<Key>,
+        /// Its version.
+        got: Version,
+        /// Where the pass starts.
+        base: Version,
+        /// Where it ends.
+        version: Version,
+    },
+    /// The pass would not move its origin forward.
+    #[error("the pass ends at version {version}, which is not after its base {base}")]
+    Empty {
+        /// Where the pass starts.
+        base: Version,
+        /// Where it ends.
+        version: Version,
+    },
+    /// One key occurs twice in a pass.
+    #[error("the pass holds {0:?} twice")]
+    Twice(Box<Key>),
+    /// The pass holds an entry that a tombstone in it covers.
+    #[error("the pass holds {0:?} below a tombstone of the same pass")]
+    BelowTombstone(Box<Key>),
+    /// The frames of one pass contradict each other.
+    #[error("frames of pass {0} contradict each other")]
+    Inconsistent(u64),
+    /// More frames or bytes than a pass may have.
+    #[error("the pass is over {limit} bytes; raise the limit or drop fields")]
+    TooLarge {
+        /// Most bytes of a pass.
+        limit: usize,
+    },
+    /// A value over the limit.
+    #[error("the value of {key:?} has {got} bytes, at most {} are allowed", crate::VALUE_BYTES_MAX)]
+    ValueTooLarge {
+        /// The entry.
+        key: Box<Key>,
+        /// Its size.
+        got: usize,
+    },
+    /// What the entries add up to is not what their origin said.
+    #[error("the entries do not add up to the origin's digest; the pass was damaged on the way")]
+    DigestMismatch,
+    /// The last frame came without a digest of 32 bytes.
+    #[error("the last frame carries a digest of {0} bytes instead of 32")]
+    DigestLength(usize),
+    /// A name outside the alphabet.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A value of a known lane that can't be read.
+    #[error("the value of {key:?} can't be read: {source}")]
+    Value {
+        /// The entry.
+        key: Box<Key>,
+        /// What is wrong with it.
+        source: ValueError,
+    },
+    /// A clock that lies too far ahead; it may be accepted later.
+    #[error(
+        "an entry's clock is {ahead_ms} ms ahead of the cluster's, at most {limit_ms} ms are allowed; \
+         set the clock of node `{node}`"
+    )]
+    ClockAhead {
+        /// The node that wrote it.
+        node: NodeId,
+        /// How far ahead of the members' median.
+        ahead_ms: u64,
+        /// The limit.
+        limit_ms: u64,
+    },
+}
+
+impl Refusal {
+    /// A short name for metrics and for programs.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Gap { .. } => "version_gap",
+            Self::OwnOrigin(_) => "own_origin",
+            Self::EntryVersion { .. } => "entry_version",
+            Self::Empty { .. } => "empty_pass",
+            Self::Twice(_) => "duplicate_key",
+            Self::BelowTombstone(_) => "below_tombstone",
+            Self::Inconsistent(_) => "inconsistent_frames",
+            Self::TooLarge { .. } => "pass_too_large",
+            Self::ValueTooLarge { .. } => "value_too_large",
+            Self::DigestMismatch => "digest_mismatch",
+            Self::DigestLength(_) => "digest_length",
+            Self::Name(_) => "bad_name",
+            Self::Value { .. } => "bad_value",
+            Self::ClockAhead { .. } => "clock_ahead",
+        }
+    }
+}
+
+/// Why a link can't go on; the connection is to be closed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The peer belongs to another cluster.
+    #[error("the peer belongs to cluster `{theirs}`, this node to `{ours}`; check the cluster name and the seeds")]
+    Cluster {
+        /// This node's.
+        ours: ClusterName,
+        /// The peer's, as it wrote it.
+        theirs: String,
+    },
+    /// No protocol version in common.
+    #[error(
+        "the peer speaks protocol versions {min} to {max}, this node {ours}; \
+         upgrade in steps of at most one protocol version"
+    )]
+    Protocol {
+        /// The version spoken here.
+        ours: u32,
+        /// The peer's least.
+        min: u32,
+        /// The peer's greatest.
+        max: u32,
+    },
+    /// The peer has this node's own name.
+    #[error("the peer is called `{0}` too; give each node a name of its own")]
+    SameNode(NodeId),
+    /// The peer's name is outside the alphabet.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A frame that names no usable origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The peer claims versions that this node has not written.
+    #[error("the peer claims version {claimed} of this node's own {origin}, which has written {written}")]
+    OwnFuture {
+        /// This node's origin.
+        origin: Origin,
+        /// What the peer claims.
+        claimed: Version,
+        /// What was written.
+        written: Version,
+    },
+    /// The peer sent something before `Open`, or `Open` again with other contents.
+    #[error("the peer sent {0} out of turn")]
+    OutOfTurn(&'static str),
+    /// A frame without a body that this version knows.
+    #[error("the peer sent a frame that protocol version {0} does not have")]
+    UnknownFrame(u32),
+}
+
+impl LinkError {
+    /// A short name for metrics and for programs.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Cluster { .. } => "wrong_cluster",
+            Self::Protocol { .. } => "unknown_protocol",
+            Self::SameNode(_) => "same_node",
+            Self::Name(_) => "bad_name",
+            Self::Origin(_) => "bad_origin",
+            Self::OwnFuture { .. } => "own_future",
+            Self::OutOfTurn(_) => "out_of_turn",
+            Self::UnknownFrame(_) => "unknown_frame",
+        }
+    }
+}
+
+/// A pass refused on a link, for logs and metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedPass {
+    /// The peer that sent it.
+    pub peer: NodeId,
+    /// Whose entries it held.
+    pub origin: Origin,
+    /// Why it was refused.
+    pub refusal: Refusal,
+}
+
+impl fmt::Display for RefusedPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused a pass of {} from {}: {}", self.origin, self.peer, self.refusal)
+    }
+}

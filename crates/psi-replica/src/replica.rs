@@ -1,0 +1,318 @@
+//! The replica: what one node holds of all origins, and the views that it folds to. A state machine: moments,
+//! frames and writes go in, answers and frames come out.
+//!
+//! Local writes are in `write.rs`, links in `exchange.rs`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    clock::{HybridClock, Now, TickMs},
+    digest::Digest,
+    entry::Entry,
+    event::Event,
+    field::Field,
+    key::Key,
+    link::{Link, LinkId},
+    log::OriginLog,
+    name::{ClusterName, FieldName, NodeId},
+    origin::{Frontier, Origin, Version},
+    skew::Skew,
+    token::Token,
+    view::FieldView,
+    write::NotReady,
+};
+
+/// How often at most local writes are encoded, hashed and sent.
+pub const FLUSH_MS: u64 = 20;
+
+/// Events kept for the shell; it is expected to take them after every call.
+const EVENTS_MAX: usize = 4096;
+
+/// What a replica is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The cluster that it belongs to.
+    pub cluster: ClusterName,
+    /// Its name.
+    pub node: NodeId,
+    /// Whether it may start a cluster: it becomes ready though it met nobody, once `join_ms` have passed.
+    pub is_seed: bool,
+    /// How long a seed waits for a member to show itself.
+    pub join_ms: u64,
+    /// Most bytes of a pass that is being received, and of all that are on one link.
+    pub pass_bytes_max: usize,
+    /// Most bytes of entries in a frame.
+    pub frame_bytes: usize,
+}
+
+impl Config {
+    /// The defaults, for a node of the given name.
+    #[must_use]
+    pub fn new(cluster: ClusterName, node: NodeId) -> Self {
+        Self {
+            cluster,
+            node,
+            is_seed: true,
+            join_ms: 2_000,
+            pass_bytes_max: 1 << 30,
+            frame_bytes: crate::FRAME_BYTES_MAX,
+        }
+    }
+}
+
+/// How far the replica has come in joining.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// No ready member has shown itself.
+    Alone { since: TickMs },
+    /// Reaching what a ready member held at first contact.
+    CatchingUp { member: NodeId, target: Frontier },
+    /// Caught up.
+    Done,
+}
+
+/// An origin of which some peer holds more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lack {
+    /// When a peer may be asked (again).
+    pub(crate) ask_at: TickMs,
+    /// How often peers were asked since.
+    pub(crate) asked: u32,
+}
+
+/// What one node holds of all origins.
+#[derive(Debug)]
+pub struct Replica {
+    pub(crate) config: Config,
+    /// The own origin, once minted.
+    pub(crate) me: Option<Origin>,
+    pub(crate) join: Join,
+    pub(crate) stopping: Option<String>,
+    pub(crate) logs: BTreeMap<Origin, OriginLog>,
+    pub(crate) fields: BTreeMap<FieldName, Field>,
+    /// Flushed state of all origins.
+    frontier: Frontier,
+    digest: Digest,
+    /// Origins in the order in which they last moved, for tokens.
+    moves: BTreeMap<u64, Origin>,
+    moved_at: BTreeMap<Origin, u64>,
+    pub(crate) clock: HybridClock,
+    /// The own origin's latest write; ahead of the frontier until the flush.
+    pub(crate) version: Version,
+    /// Fields with own sums that are not flushed.
+    pub(crate) dirty: BTreeSet<FieldName>,
+    /// Own entries, other than sums, that are not flushed.
+    pub(crate) pending: BTreeMap<Key, Entry>,
+    pub(crate) flush_at: TickMs,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    pub(crate) lacking: BTreeMap<Origin, Lack>,
+    events: VecDeque<Event>,
+}
+
+impl Replica {
+    /// An empty replica that has not joined yet.
+    #[must_use]
+    pub fn new(config: Config, now: Now) -> Self {
+        let default = FieldName::default_field();
+        Self {
+            config,
+            me: None,
+            join: Join::Alone { since: now.tick },
+            stopping: None,
+            logs: BTreeMap::new(),
+            fields: BTreeMap::from([(default.clone(), Field::new(default))]),
+            frontier: Frontier::default(),
+            digest: Digest::ZERO,
+            moves: BTreeMap::new(),
+            moved_at: BTreeMap::new(),
+            clock: HybridClock::default(),
+            version: Version::ZERO,
+            dirty: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            flush_at: now.tick,
+            links: BTreeMap::new(),
+            lacking: BTreeMap::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The own origin; `None` until the replica is ready for the first time.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.me.as_ref()
+    }
+
+    /// The highest version held, per origin, of what is flushed.
+    #[must_use]
+    pub fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    /// The digest of all entries held, of what is flushed.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// A field as all origins make it, own unflushed steps included; `None` if there is no such field.
+    #[must_use]
+    pub fn view(&self, field: &FieldName) -> Option<FieldView> {
+        self.fields.get(field)?.view()
+    }
+
+    /// Names of the fields that exist, in order.
+    pub fn field_names(&self) -> impl Iterator<Item = FieldName> {
+        self.fields.iter().filter(|(_, field)| field.current().is_some()).map(|(name, _)| name.clone())
+    }
+
+    /// Entries held of all origins, and the bytes of their values.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        self.logs.values().fold((0, 0), |(entries, bytes), log| (entries + log.len(), bytes + log.bytes()))
+    }
+
+    /// Everything held of one origin, in the order of its keys; empty if nothing is.
+    pub fn entries(&self, origin: &Origin) -> impl Iterator<Item = Entry> {
+        self.logs.get(origin).into_iter().flat_map(OriginLog::entries)
+    }
+
+    /// What a client knows that sees this replica now: all that is held and written here.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        let own = self.me.iter().filter(|_| self.version > Version::ZERO).map(|me| (me, self.version));
+        let latest_first = self.moves.values().rev();
+        let others = latest_first.filter(|origin| self.me.as_ref() != Some(*origin));
+        Token::new(&self.config.cluster, own.chain(others.map(|origin| (origin, self.frontier.version(origin)))))
+    }
+
+    /// Whether the replica has caught up, and takes writes.
+    ///
+    /// # Errors
+    /// [`NotReady`] with the reason.
+    pub fn may_write(&self) -> Result<(), NotReady> {
+        if let Some(why) = &self.stopping {
+            return Err(NotReady::Stopping(why.clone()));
+        }
+        match &self.join {
+            Join::Alone { .. } if self.config.is_seed => {
+                return Err(NotReady::Joining("waiting for members to show themselves".to_owned()));
+            }
+            Join::Alone { .. } => return Err(NotReady::Joining("no seed has been reached".to_owned())),
+            Join::CatchingUp { member, target } => {
+                let behind = target.iter().filter(|(origin, version)| self.frontier.version(origin) < *version).count();
+                return Err(NotReady::Joining(format!("catching up with {member}, {behind} origins behind")));
+            }
+            Join::Done => {}
+        }
+        let skew = self.skew();
+        if skew.is_off() {
+            return Err(NotReady::ClockOff { offset_ms: skew.median_ms() });
+        }
+        Ok(())
+    }
+
+    /// Takes no more writes, for the given reason. What was written is still flushed and sent.
+    pub fn stop_writing(&mut self, why: &str) {
+        self.stopping = Some(why.to_owned());
+    }
+
+    /// The members' median clock less this node's, milliseconds.
+    #[must_use]
+    pub fn clock_offset_ms(&self) -> i64 {
+        self.skew().median_ms()
+    }
+
+    pub(crate) fn skew(&self) -> Skew {
+        Skew::of(self.links.values().filter_map(|link| link.clock_offset_ms))
+    }
+
+    /// Does what is due by the clock: joins, flushes, asks for what is lacking, gives up on what was lost.
+    pub fn tick(&mut self, now: Now) {
+        self.join(now);
+        if self.is_dirty() && now.tick >= self.flush_at {
+            self.flush();
+            self.flush_at = now.tick.plus(FLUSH_MS);
+        }
+        for link in self.links.values_mut() {
+            link.expire_flights(now.tick);
+        }
+        self.ask_for_lacking(now.tick);
+    }
+
+    /// When [`Replica::tick`] has something to do at the latest, and links have something to send.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<TickMs> {
+        let join = match &self.join {
+            Join::Alone { since } if self.config.is_seed => Some(since.plus(self.config.join_ms)),
+            _ => None,
+        };
+        let flush = self.is_dirty().then_some(self.flush_at);
+        let links = self.links.values().map(|link| link.wake_at(self.own_behind(link)));
+        let asks = self.lacking.values().map(|lack| lack.ask_at);
+        join.into_iter().chain(flush).chain(links).chain(asks).min()
+    }
+
+    /// The own origin, if the link's peer lacks some of what is flushed.
+    fn own_behind(&self, link: &Link) -> Option<&Origin> {
+        self.me.as_ref().filter(|me| link.theirs.version(me) < self.frontier.version(me))
+    }
+
+    fn join(&mut self, now: Now) {
+        let done = match &self.join {
+            Join::Alone { since } => self.config.is_seed && now.tick.since(*since) >= self.config.join_ms,
+            Join::CatchingUp { target, .. } => self.frontier.covers(target),
+            Join::Done => false,
+        };
+        if done {
+            self.join = Join::Done;
+            self.mint(now);
+        }
+    }
+
+    /// Mints the incarnation: greater than any that was seen for this node.
+    fn mint(&mut self, now: Now) {
+        let node = &self.config.node;
+        let known = self.logs.keys().chain(self.lacking.keys());
+        let greatest = known.filter(|origin| origin.node == *node).map(|origin| origin.incarnation).max();
+        let by_clock = now.wall.0.saturating_mul(1000).max(1);
+        let incarnation = greatest.map_or(by_clock, |seen| by_clock.max(seen.saturating_add(1)));
+        let origin = Origin { node: node.clone(), incarnation };
+        self.me = Some(origin.clone());
+        self.tell(Event::Ready { origin });
+    }
+
+    /// The next thing worth telling, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    pub(crate) fn next_version(&mut self) -> Version {
+        self.version = self.version.next();
+        self.version
+    }
+
+    pub(crate) fn log_mut(&mut self, origin: &Origin) -> &mut OriginLog {
+        self.logs.entry(origin.clone()).or_insert_with(|| OriginLog::new(origin.clone()))
+    }
+
+    /// Keeps frontier, digest and links true after an origin's log moved.
+    pub(crate) fn moved(&mut self, origin: &Origin, version: Version, before: Digest, after: Digest) {
+        self.frontier.raise(origin, version);
+        self.digest = self.digest.minus(before).plus(after);
+        let turn = self.moves.last_key_value().map_or(0, |(last, _)| last + 1);
+        if let Some(earlier) = self.moved_at.insert(origin.clone(), turn) {
+            self.moves.remove(&earlier);
+        }
+        self.moves.insert(turn, origin.clone());
+        for link in self.links.values_mut() {
+            link.untold.insert(origin.clone());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a field is: engine, shape and parameters, and how a change of them moves the epoch.
+
+use psi_engine::{EngineKind, Parameters};
+use psi_stats::Scale;
+
+use crate::{clock::Clock, key::Epoch, name::FieldName, proto, value::ValueError};
+
+/// Widest input vector.
+pub const WIDTH_MAX: usize = 4096;
+/// Width of an input vector where none is asked for.
+pub const WIDTH_DEFAULT: usize = 16;
+
+/// What is fixed within an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Name of the engine; one that this build does not know is kept, but can't score.
+    pub engine: String,
+    /// Numbers in an input vector, 1 to [`WIDTH_MAX`].
+    pub width: usize,
+    /// What inputs are kept in multiples of.
+    pub scale: Scale,
+    /// Seed of the engine's randomness.
+    pub seed: u64,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            engine: EngineKind::Synthetic.to_string(),
+            width: WIDTH_DEFAULT,
+            scale: Scale::default(),
+            seed: 0,
+        }
+    }
+}
+
+impl Shape {
+    /// A number that differs between shapes, for the low bits of the epoch.
+    fn print(&self, dropped: bool) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(self.engine.len() as u64).to_le_bytes());
+        hasher.update(self.engine.as_bytes());
+        hasher.update(&(self.width as u64).to_le_bytes());
+        hasher.update(&self.scale.exponent().to_le_bytes());
+        hasher.update(&self.seed.to_le_bytes());
+        hasher.update(&[u8::from(dropped)]);
+        crate::digest::Digest::from(hasher).short()
+    }
+}
+
+/// A field's spec, as some origin wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Fixed within the epoch.
+    pub shape: Shape,
+    /// May change within the epoch; the last writer wins.
+    pub parameters: Parameters,
+    /// The field is gone.
+    pub dropped: bool,
+    /// When the spec was written.
+    pub clock: Clock,
+}
+
+impl Spec {
+    /// The spec of `default` before anybody wrote one: a constant of the protocol version.
+    #[must_use]
+    pub fn implicit() -> Self {
+        Self {
+            shape: Shape::default(),
+            parameters: Parameters::default(),
+            dropped: false,
+            clock: Clock::default(),
+        }
+    }
+
+    /// The epoch in which this spec replaces whatever stood in `before`.
+    pub(crate) fn epoch_after(&self, before: Epoch) -> Epoch {
+        before.raised(self.clock.wall_ms, self.shape.print(self.dropped))
+    }
+
+    pub(crate) fn to_proto(&self) -> proto::SpecValue {
+        proto::SpecValue {
+            clock: Some(self.clock.into()),
+            engine: self.shape.engine.clone(),
+            width: u32::try_from(self.shape.width).unwrap_or(u32::MAX),
+            scale_exponent: self.shape.scale.exponent(),
+            seed: self.shape.seed,
+            dropped: self.dropped,
+            parameters: self.parameters.iter().map(|(_, value)| value).collect(),
+        }
+    }
+}
+
+impl TryFrom<proto::SpecValue> for Spec {
+    type Error = ValueError;
+
+    fn try_from(value: proto::SpecValue) -> Result<Self, ValueError> {
+        let width = usize::try_from(value.width).unwrap_or(usize::MAX);
+        if !value.dropped && !(1..=WIDTH_MAX).contains(&width) {
+            return Err(ValueError::Width(width));
+        }
+        let named = psi_engine::DEFINITIONS.iter().map(|definition| definition.name);
+        let parameters = Parameters::default()
+            .with(named.zip(value.parameters))
+            .map_err(|errors| ValueError::Parameters(errors.iter().map(ToString::to_string).collect()))?;
+        Ok(Self {
+            shape: Shape {
+                engine: value.engine,
+                width,
+                scale: Scale::new(value.scale_exponent).map_err(|_| ValueError::Scale(value.scale_exponent))?,
+                seed: value.seed,
+            },
+            parameters,
+            dropped: value.dropped,
+            clock: value.clock.ok_or(ValueError::NoClock)?.into(),
+        })
+    }
+}
+
+/// A field as it now is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurrentSpec {
+    /// The field.
+    pub field: FieldName,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The spec that holds in it.
+    pub spec: Spec,
+}

@@ -1,0 +1,422 @@
+//! Local writes: steps, interventions and specs. Each takes one version, whole or not at all.
+
+use ndarray::ArrayView1;
+use psi_engine::{Action, EngineKind, Metrics, ParameterError, Parameters, UnknownEngine};
+use psi_stats::{COUNT_LIMIT, Fixed, FixedError, quantize};
+
+use crate::{
+    clock::{Clock, Now},
+    entry::Entry,
+    field::{Field, Settled},
+    key::{Epoch, Key, Lane},
+    name::FieldName,
+    origin::{Origin, Version},
+    replica::Replica,
+    spec::{CurrentSpec, Shape, Spec, WIDTH_MAX},
+    value::{self, INTERVENTIONS_KEPT, Record},
+};
+
+/// Most vectors in one batch.
+pub const BATCH_MAX: usize = 4096;
+
+/// Why a replica takes no writes just now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotReady {
+    /// It has not reached a member, or not caught up with it.
+    #[error("the node is still joining: {0}; try another node, or again shortly")]
+    Joining(String),
+    /// Its clock differs from most members'.
+    #[error(
+        "the node's clock differs from the members' median by {offset_ms} ms, more than {} ms; set its clock",
+        crate::SKEW_MS_MAX
+    )]
+    ClockOff {
+        /// Members' median less this node's clock.
+        offset_ms: i64,
+    },
+    /// It was told to stop.
+    #[error("the node is stopping: {0}; use another node")]
+    Stopping(String),
+}
+
+/// Why a write was refused; nothing was changed by it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The replica takes no writes just now.
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    /// No such field.
+    #[error("there is no field `{field}`; create it first, or use one of: {}", list(.known))]
+    UnknownField {
+        /// What was asked for.
+        field: FieldName,
+        /// Some of the fields that exist.
+        known: Vec<FieldName>,
+    },
+    /// The field exists already.
+    #[error("field `{0}` exists already; drop it first, or choose another name")]
+    FieldExists(FieldName),
+    /// `default` always exists.
+    #[error("field `default` always exists and can't be dropped; reset it instead")]
+    Protected,
+    /// Wrong width.
+    #[error("input has {got} numbers, field `{field}` takes {want}")]
+    Width {
+        /// The field.
+        field: FieldName,
+        /// Numbers given.
+        got: usize,
+        /// Numbers that the field takes.
+        want: usize,
+    },
+    /// A number that the field can't take.
+    #[error("input[{index}]: {source}")]
+    Component {
+        /// Position in the vector, from 0.
+        index: usize,
+        /// Why not.
+        source: FixedError,
+    },
+    /// One vector of a batch was refused, so none was taken.
+    #[error("vector {position} of the batch: {source}; none of the batch was taken")]
+    InBatch {
+        /// Position in the batch, from 0.
+        position: usize,
+        /// Why.
+        source: Box<WriteError>,
+    },
+    /// An empty or too long batch.
+    #[error("a batch has 1 to {BATCH_MAX} vectors, this one has {0}")]
+    BatchSize(usize),
+    /// The exact counters are full.
+    #[error("field `{field}` has counted {count} steps and takes fewer than {COUNT_LIMIT}; reset it")]
+    Full {
+        /// The field.
+        field: FieldName,
+        /// Steps counted.
+        count: u64,
+    },
+    /// The field's engine belongs to another version of this program.
+    #[error("field `{field}` runs engine `{engine}`, which this node does not know; upgrade it or use another node")]
+    EngineHere {
+        /// The field.
+        field: FieldName,
+        /// Its engine.
+        engine: String,
+    },
+    /// No such engine.
+    #[error(transparent)]
+    UnknownEngine(#[from] UnknownEngine),
+    /// A width that no field may have.
+    #[error("a field takes vectors of 1 to {WIDTH_MAX} numbers, not {0}")]
+    WidthRange(usize),
+    /// Parameters out of range, all that are.
+    #[error("{}", join(.0))]
+    Parameters(Vec<ParameterError>),
+}
+
+fn list(fields: &[FieldName]) -> String {
+    fields.iter().map(FieldName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn join(errors: &[ParameterError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A step that was accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The field's epoch.
+    pub epoch: Epoch,
+    /// Its score.
+    pub metrics: Metrics,
+    /// The field's merged step count when it was scored, its own included.
+    pub k: u64,
+    /// When it was accepted.
+    pub clock: Clock,
+    /// Who accepted it.
+    pub origin: Origin,
+    /// The version that the write took.
+    pub version: Version,
+}
+
+/// What became of an intervention.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intervention {
+    /// ν once it is folded in, as this replica sees it.
+    pub noise: f64,
+    /// When it was accepted.
+    pub clock: Clock,
+    /// Who accepted it.
+    pub origin: Origin,
+    /// The version that the write took.
+    pub version: Version,
+}
+
+impl Replica {
+    /// Scores one vector against the merged view and takes it in.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is changed then.
+    pub fn step(&mut self, now: Now, field: &FieldName, input: &[f64]) -> Result<Step, WriteError> {
+        let quantized = self.checked(field, &[input]).map_err(|(_, error)| error)?;
+        let mut steps = self.absorb(now, field, &[input], &quantized)?;
+        Ok(steps.pop().expect("one vector gives one step"))
+    }
+
+    /// Scores and takes in vectors in their order, as one write: all of them or none.
+    ///
+    /// # Errors
+    /// [`WriteError`], naming the vector; nothing is changed then.
+    pub fn step_batch(&mut self, now: Now, field: &FieldName, inputs: &[&[f64]]) -> Result<Vec<Step>, WriteError> {
+        if !(1..=BATCH_MAX).contains(&inputs.len()) {
+            return Err(WriteError::BatchSize(inputs.len()));
+        }
+        let quantized = self.checked(field, inputs).map_err(|(position, source)| match source {
+            WriteError::Width { .. } | WriteError::Component { .. } => {
+                WriteError::InBatch { position, source: Box::new(source) }
+            }
+            other => other,
+        })?;
+        self.absorb(now, field, inputs, &quantized)
+    }
+
+    /// Checks everything that could go wrong with a write of these vectors.
+    fn checked(&self, field: &FieldName, inputs: &[&[f64]]) -> Result<Vec<Vec<Fixed>>, (usize, WriteError)> {
+        let whole = |error: WriteError| (0, error);
+        self.may_write().map_err(|error| whole(error.into()))?;
+        let held = self.existing(field).map_err(whole)?;
+        let current = held.current().expect("an existing field has a spec");
+        if current.engine.is_none() {
+            let engine = current.spec.shape.engine.clone();
+            return Err(whole(WriteError::EngineHere { field: field.clone(), engine }));
+        }
+        let count = held.count();
+        if count.saturating_add(inputs.len() as u64) >= COUNT_LIMIT {
+            return Err(whole(WriteError::Full { field: field.clone(), count }));
+        }
+        let (want, scale) = (current.spec.shape.width, current.spec.shape.scale);
+        let quantize_one = |(position, input): (usize, &&[f64])| {
+            if input.len() != want {
+                let error = WriteError::Width { field: field.clone(), got: input.len(), want };
+                return Err((position, error));
+            }
+            quantize(input, scale)
+                .map_err(|error| (position, WriteError::Component { index: error.index, source: error.source }))
+        };
+        inputs.iter().enumerate().map(quantize_one).collect()
+    }
+
+    fn absorb(
+        &mut self,
+        now: Now,
+        name: &FieldName,
+        inputs: &[&[f64]],
+        quantized: &[Vec<Fixed>],
+    ) -> Result<Vec<Step>, WriteError> {
+        let origin = self.writing_origin()?;
+        let version = self.next_version();
+        let field = self.fields.get_mut(name).expect("checked: the field exists");
+        let current = field.current().expect("checked: the field has a spec");
+        let (epoch, engine) = (current.epoch, current.engine.expect("checked: the engine is known"));
+        let (parameters, noise) = (current.spec.parameters.clone(), field.noise());
+        let mut k = field.count();
+        let own = field.own_mut().expect("checked: the field exists");
+        let mut steps = Vec::with_capacity(inputs.len());
+        for (input, fixed) in inputs.iter().zip(quantized) {
+            let clock = self.clock.tick(now.wall);
+            let metrics = psi_engine::score(engine, ArrayView1::from(*input), noise, &parameters);
+            k += 1;
+            let record = Record { clock, origin: origin.clone(), metrics, k };
+            own.absorb(version, fixed, record).expect("checked: width and count fit");
+            steps.push(Step { epoch, metrics, k, clock, origin: origin.clone(), version });
+        }
+        self.dirty.insert(name.clone());
+        Ok(steps)
+    }
+
+    /// Intervenes by hand: an event that every replica folds in clock order.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is changed then.
+    pub fn intervene(&mut self, now: Now, name: &FieldName, action: Action) -> Result<Intervention, WriteError> {
+        self.may_write()?;
+        self.existing(name)?;
+        let origin = self.writing_origin()?;
+        let (version, clock) = (self.next_version(), self.clock.tick(now.wall));
+        let field = self.fields.get_mut(name).expect("checked: the field exists");
+        let sequence = field.intervene(&origin, clock, action).expect("checked: the field exists");
+        let (epoch, noise) = (field.epoch(), field.noise().value());
+        self.put(Entry {
+            key: Key {
+                field: name.clone(),
+                epoch,
+                lane: Lane::INTERVENTIONS,
+                index: sequence % INTERVENTIONS_KEPT,
+            },
+            version,
+            value: value::encode_intervention(clock, sequence, action),
+        });
+        Ok(Intervention { noise, clock, origin, version })
+    }
+
+    /// Makes a field.
+    ///
+    /// # Errors
+    /// [`WriteError`], among others if it exists; nothing is changed then.
+    pub fn create_field(
+        &mut self,
+        now: Now,
+        name: &FieldName,
+        shape: Shape,
+        parameters: Parameters,
+    ) -> Result<CurrentSpec, WriteError> {
+        self.may_write()?;
+        if self.fields.get(name).is_some_and(|field| field.current().is_some()) {
+            return Err(WriteError::FieldExists(name.clone()));
+        }
+        self.raise_epoch(now, name, shape, parameters, false)
+    }
+
+    /// Starts a field over in a new epoch, with the given shape and parameters. What was counted is dropped.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is changed then.
+    pub fn reset_field(
+        &mut self,
+        now: Now,
+        name: &FieldName,
+        shape: Shape,
+        parameters: Parameters,
+    ) -> Result<CurrentSpec, WriteError> {
+        self.may_write()?;
+        self.existing(name)?;
+        self.raise_epoch(now, name, shape, parameters, false)
+    }
+
+    /// Removes a field and all that it counted.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is changed then.
+    pub fn drop_field(&mut self, now: Now, name: &FieldName) -> Result<CurrentSpec, WriteError> {
+        self.may_write()?;
+        self.existing(name)?;
+        if name.is_default() {
+            return Err(WriteError::Protected);
+        }
+        self.raise_epoch(now, name, Shape::default(), Parameters::default(), true)
+    }
+
+    fn raise_epoch(
+        &mut self,
+        now: Now,
+        name: &FieldName,
+        shape: Shape,
+        parameters: Parameters,
+        dropped: bool,
+    ) -> Result<CurrentSpec, WriteError> {
+        shape.engine.parse::<EngineKind>()?;
+        if !(1..=WIDTH_MAX).contains(&shape.width) {
+            return Err(WriteError::WidthRange(shape.width));
+        }
+        let origin = self.writing_origin()?;
+        let version = self.next_version();
+        let spec = Spec { shape, parameters, dropped, clock: self.clock.tick(now.wall) };
+        let field = self.fields.entry(name.clone()).or_insert_with(|| Field::new(name.clone()));
+        let epoch = spec.epoch_after(field.epoch());
+        field.put_own_spec(epoch, &origin, spec.clone());
+        self.put(Entry {
+            key: Key { field: name.clone(), epoch, lane: Lane::SPEC, index: 0 },
+            version,
+            value: value::encode_spec(&spec),
+        });
+        self.settle(name, Some(version));
+        Ok(CurrentSpec { field: name.clone(), epoch, spec })
+    }
+
+    /// Settles a field whose specs changed; covers what this origin has in older epochs by a tombstone, as part of
+    /// the write `version` or of one of its own. Tells whether the field was folded anew.
+    pub(crate) fn settle(&mut self, name: &FieldName, version: Option<Version>) -> bool {
+        let Some(field) = self.fields.get_mut(name) else { return false };
+        let others = self.logs.iter().filter(|(origin, _)| Some(*origin) != self.me.as_ref());
+        match field.settle(others) {
+            Settled::AsBefore => false,
+            Settled::Refolded { own_steps_left } => {
+                self.bury(name, version, own_steps_left);
+                true
+            }
+        }
+    }
+
+    fn bury(&mut self, name: &FieldName, version: Option<Version>, steps: u64) {
+        let (Some(origin), Some(field)) = (self.me.clone(), self.fields.get_mut(name)) else { return };
+        let epoch = field.epoch();
+        let below = Key::first(name, Epoch::IMPLICIT)..Key::first(name, epoch);
+        let has_pending = self.pending.range(below.clone()).next().is_some();
+        let has_flushed = self.logs.get(&origin).is_some_and(|log| log.has_any(below.clone()));
+        if steps == 0 && !has_pending && !has_flushed {
+            return;
+        }
+        let steps_dropped = field.dropped_of(&origin).saturating_add(steps);
+        field.note_dropped(&origin, steps_dropped);
+        self.pending.retain(|key, _| !below.contains(key));
+        self.dirty.remove(name);
+        let version = version.unwrap_or_else(|| self.next_version());
+        self.put(Entry {
+            key: Key { field: name.clone(), epoch, lane: Lane::TOMBSTONE, index: 0 },
+            version,
+            value: value::encode_tombstone(steps_dropped),
+        });
+        if steps > 0 {
+            self.tell(crate::Event::StepsDropped { field: name.clone(), steps });
+        }
+    }
+
+    fn put(&mut self, entry: Entry) {
+        self.pending.insert(entry.key.clone(), entry);
+    }
+
+    fn existing(&self, name: &FieldName) -> Result<&Field, WriteError> {
+        self.fields.get(name).filter(|field| field.current().is_some()).ok_or_else(|| {
+            const SHOWN: usize = 10;
+            WriteError::UnknownField { field: name.clone(), known: self.field_names().take(SHOWN).collect() }
+        })
+    }
+
+    fn writing_origin(&self) -> Result<Origin, NotReady> {
+        self.me.clone().ok_or_else(|| NotReady::Joining("it has not minted its incarnation yet".to_owned()))
+    }
+
+    /// Encodes and hashes what was written since the last flush, and moves the own frontier to it.
+    ///
+    /// Frontier and digest mean the flushed state. Tells whether anything was pending.
+    pub fn flush(&mut self) -> bool {
+        let Some(origin) = self.me.clone() else { return false };
+        if !self.is_dirty() {
+            return false;
+        }
+        let mut entries: Vec<Entry> = std::mem::take(&mut self.pending).into_values().collect();
+        for name in std::mem::take(&mut self.dirty) {
+            if let Some(own) = self.fields.get_mut(&name).and_then(|field| field.own.as_mut()) {
+                entries.extend(own.flush(&name));
+            }
+        }
+        let version = self.version;
+        let log = self.log_mut(&origin);
+        let prepared =
+            log.prepare(version, entries).expect("own entries are distinct and above their tombstones");
+        let before = log.digest();
+        log.commit(prepared);
+        let after = log.digest();
+        self.moved(&origin, version, before, after);
+        true
+    }
+
+    /// Whether something waits for a flush.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty() || !self.pending.is_empty()
+    }
+}

@@ -1,0 +1,139 @@
+//! Σx and Σx² of one dimension, and what must hold of them.
+//!
+//! Counts are not held here: one count serves all dimensions of a vector, see [`crate::Moments`].
+
+use ethnum::U256;
+
+use crate::fixed::Fixed;
+
+/// The greatest size of a raw input.
+pub(crate) const RAW_MAX: u128 = (1 << 80) - 1;
+
+/// Σx in units of 2^-56 scales and Σx² in units of 2^-112 squared scales.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) sum: i128,
+    pub(crate) squares: U256,
+}
+
+/// Why a count, Σx and Σx² cannot come from any inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SumsFault {
+    /// The count is 0, but a sum is not.
+    #[error("sums without a count")]
+    SumsWithoutCount,
+    /// |Σx| > n·(2^80 − 1): some input would have been out of range.
+    #[error("Σx is larger than the count allows")]
+    SumTooLarge,
+    /// Σx² > n·(2^80 − 1)²: some input would have been out of range.
+    #[error("Σx² is larger than the count allows")]
+    SquaresTooLarge,
+    /// n·Σx² < (Σx)²: the variance would be negative.
+    #[error("n·Σx² is less than (Σx)²")]
+    SquaresTooSmall,
+}
+
+impl Sums {
+    /// Adds one input; the caller keeps the count below its limit, so nothing overflows.
+    pub(crate) fn add(&mut self, input: Fixed) {
+        self.sum += input.raw();
+        self.squares += square(input.raw().unsigned_abs());
+    }
+
+    /// Adds modulo 2^128 and 2^256; exact whenever the result is in range.
+    pub(crate) fn wrapping_add(self, other: Self) -> Self {
+        Self {
+            sum: self.sum.wrapping_add(other.sum),
+            squares: self.squares.wrapping_add(other.squares),
+        }
+    }
+
+    /// Subtracts modulo 2^128 and 2^256; undoes [`Self::wrapping_add`].
+    pub(crate) fn wrapping_sub(self, other: Self) -> Self {
+        Self {
+            sum: self.sum.wrapping_sub(other.sum),
+            squares: self.squares.wrapping_sub(other.squares),
+        }
+    }
+
+    /// Checks that `count` inputs could have these sums; `count` is below [`crate::COUNT_LIMIT`].
+    pub(crate) fn check(self, count: u64) -> Result<(), SumsFault> {
+        let count = u128::from(count);
+        if count == 0 {
+            return if self == Self::default() {
+                Ok(())
+            } else {
+                Err(SumsFault::SumsWithoutCount)
+            };
+        }
+        if self.sum.unsigned_abs() > count * RAW_MAX {
+            return Err(SumsFault::SumTooLarge);
+        }
+        if self.squares > U256::from(count) * square(RAW_MAX) {
+            return Err(SumsFault::SquaresTooLarge);
+        }
+        if U256::from(count) * self.squares < square(self.sum.unsigned_abs()) {
+            return Err(SumsFault::SquaresTooSmall);
+        }
+        Ok(())
+    }
+
+    /// n·Σx² − (Σx)², that is n(n−1) times the sample variance; below 2^254.
+    pub(crate) fn spread(self, count: u64) -> U256 {
+        U256::from(count) * self.squares - square(self.sum.unsigned_abs())
+    }
+}
+
+/// `size`², in 128 bits where that is enough: for an input, below 256 scales.
+fn square(size: u128) -> U256 {
+    match u64::try_from(size) {
+        Ok(_) => U256::from(size * size),
+        Err(_) => U256::from(size) * U256::from(size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squares_on_both_paths_agree() {
+        for bits in 0..80 {
+            for size in [1u128 << bits, (1 << bits) + 1, (2 << bits) - 1] {
+                assert_eq!(square(size), U256::from(size) * U256::from(size), "{size}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_fault_starts_right_after_the_last_possible_sums() {
+        let sums = |sum, squares| Sums { sum, squares };
+        let raw_max = RAW_MAX.cast_signed();
+        let square_max = square(RAW_MAX);
+        for (count, sums, want) in [
+            (0, sums(0, U256::ZERO), Ok(())),
+            (0, sums(1, U256::ONE), Err(SumsFault::SumsWithoutCount)),
+            (0, sums(0, U256::ONE), Err(SumsFault::SumsWithoutCount)),
+            (1, sums(raw_max, square_max), Ok(())),
+            (1, sums(-raw_max, square_max), Ok(())),
+            (
+                1,
+                sums(raw_max + 1, square_max),
+                Err(SumsFault::SumTooLarge),
+            ),
+            (1, sums(i128::MIN, square_max), Err(SumsFault::SumTooLarge)),
+            (2, sums(0, square_max * 2), Ok(())),
+            (
+                2,
+                sums(0, square_max * 2 + 1),
+                Err(SumsFault::SquaresTooLarge),
+            ),
+            (2, sums(0, U256::MAX), Err(SumsFault::SquaresTooLarge)),
+            (3, sums(3, U256::new(3)), Ok(())),
+            (3, sums(3, U256::new(2)), Err(SumsFault::SquaresTooSmall)),
+        ] {
+            assert_eq!(sums.check(count), want, "{count} {sums:?}");
+        }
+    }
+}
