@@ -1,1 +1,18 @@
-//! Stub.
+//! The gRPC surface: services and messages generated from `proto/psi/v1`, conversions to the types of the inner
+//! crates, and errors with a cause that a program can read. No sockets.
+
+mod convert;
+mod error;
+
+/// Generated from `proto/psi/v1`.
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated; documented in the proto files")]
+pub mod v1 {
+    tonic::include_proto!("psi.v1");
+}
+
+/// All proto files, compiled, for gRPC reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+pub use convert::{agreement, field, state, step, timestamp};
+pub use error::{Cause, DOMAIN, cause_of};
+pub use psi_replica::proto as replica;

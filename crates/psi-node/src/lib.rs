@@ -1,1 +1,20 @@
-//! Stub.
+//! The shell around the inner crates: sockets, tasks, membership, metrics.
+//!
+//! A [`Node`] answers gRPC and HTTP, gossips membership over UDP, and keeps a gRPC stream to every other live
+//! member on which the replicas exchange what they hold. Everything that decides what an answer is stands in the
+//! inner crates; nothing here changes a result.
+
+mod gossip;
+mod grpc;
+mod http;
+mod link;
+mod members;
+mod metrics;
+mod node;
+mod ops;
+mod settings;
+mod shared;
+
+pub use node::{Node, StartError};
+pub use settings::{Endpoint, Settings};
+pub use shared::Addresses;

@@ -160,6 +160,12 @@ impl Replica {
         self.fields.get(field)?.view()
     }
 
+    /// Name of the engine that a field runs; `None` if there is no such field.
+    #[must_use]
+    pub fn engine_name(&self, field: &FieldName) -> Option<String> {
+        Some(self.fields.get(field)?.current()?.spec.shape.engine.clone())
+    }
+
     /// Names of the fields that exist, in order.
     pub fn field_names(&self) -> impl Iterator<Item = FieldName> {
         self.fields.iter().filter(|(_, field)| field.current().is_some()).map(|(name, _)| name.clone())

@@ -125,12 +125,8 @@ impl Moments {
         let width = reader.width()?;
         let mut sums = Vec::with_capacity(width);
         for dimension in 0..width {
-            let read = Sums {
-                sum: reader.signed()?,
-                squares: reader.unsigned()?,
-            };
-            read.check(count)
-                .map_err(|fault| DecodeError::Impossible { dimension, fault })?;
+            let read = Sums { sum: reader.signed()?, squares: reader.unsigned()? };
+            read.check(count).map_err(|fault| DecodeError::Impossible { dimension, fault })?;
             sums.push(read);
         }
         match reader.left() {
@@ -163,10 +159,7 @@ fn signed_minimal(mut bytes: &[u8]) -> &[u8] {
 
 /// Cuts the highest bytes that are 0.
 fn unsigned_minimal(bytes: &[u8]) -> &[u8] {
-    let length = bytes
-        .iter()
-        .rposition(|&byte| byte != 0)
-        .map_or(0, |last| last + 1);
+    let length = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     &bytes[..length]
 }
 
@@ -201,10 +194,7 @@ impl<'a> Reader<'a> {
         let offset = self.offset;
         let missing = length.saturating_sub(self.left());
         if missing > 0 {
-            return Err(DecodeError::Truncated {
-                offset: self.bytes.len(),
-                missing,
-            });
+            return Err(DecodeError::Truncated { offset: self.bytes.len(), missing });
         }
         self.offset += length;
         Ok(&self.bytes[offset..self.offset])
@@ -222,11 +212,7 @@ impl<'a> Reader<'a> {
             value |= bits << shift;
             if byte & VARINT_MORE == 0 {
                 let minimal = byte != 0 || shift == 0;
-                return if minimal {
-                    Ok(value)
-                } else {
-                    Err(DecodeError::VarintNotMinimal { offset })
-                };
+                return if minimal { Ok(value) } else { Err(DecodeError::VarintNotMinimal { offset }) };
             }
         }
         Err(DecodeError::VarintTooLarge { offset })
@@ -237,10 +223,7 @@ impl<'a> Reader<'a> {
         let width = self.varint()?;
         let left = self.left();
         let fits = |&width: &usize| width <= left / DIMENSION_BYTES_MIN;
-        usize::try_from(width)
-            .ok()
-            .filter(fits)
-            .ok_or(DecodeError::WidthTooLarge { width, left })
+        usize::try_from(width).ok().filter(fits).ok_or(DecodeError::WidthTooLarge { width, left })
     }
 
     fn signed(&mut self) -> Result<i128, DecodeError> {
@@ -262,17 +245,9 @@ impl<'a> Reader<'a> {
         let offset = self.offset;
         let length = usize::from(self.take(1)?[0]);
         if length > max {
-            return Err(DecodeError::SumTooLong {
-                offset,
-                length,
-                max,
-            });
+            return Err(DecodeError::SumTooLong { offset, length, max });
         }
         let sum = self.take(length)?;
-        if is_minimal(sum) {
-            Ok(sum)
-        } else {
-            Err(DecodeError::SumNotMinimal { offset })
-        }
+        if is_minimal(sum) { Ok(sum) } else { Err(DecodeError::SumNotMinimal { offset }) }
     }
 }

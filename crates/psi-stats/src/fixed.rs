@@ -86,8 +86,7 @@ impl Fixed {
 /// # Errors
 /// [`QuantizeError`] names the first component that is not finite or out of range.
 pub fn quantize(input: &[f64], scale: Scale) -> Result<Vec<Fixed>, QuantizeError> {
-    let component =
-        |(index, &x)| Fixed::from_f64(x, scale).map_err(|source| QuantizeError { index, source });
+    let component = |(index, &x)| Fixed::from_f64(x, scale).map_err(|source| QuantizeError { index, source });
     input.iter().enumerate().map(component).collect()
 }
 
@@ -97,10 +96,7 @@ fn decompose(x: f64) -> (u64, i32) {
     let stored = bits & ((1 << STORED_BITS) - 1);
     match (bits >> STORED_BITS) as u16 {
         0 => (stored, 1 - LAST_PLACE_BIAS),
-        biased => (
-            stored | 1 << STORED_BITS,
-            i32::from(biased) - LAST_PLACE_BIAS,
-        ),
+        biased => (stored | 1 << STORED_BITS, i32::from(biased) - LAST_PLACE_BIAS),
     }
 }
 

@@ -78,18 +78,14 @@ pub enum MomentsError {
 impl Moments {
     /// The moments of no vectors of `width` dimensions.
     pub fn new(width: usize) -> Self {
-        Self {
-            count: 0,
-            sums: vec![Sums::default(); width],
-        }
+        Self { count: 0, sums: vec![Sums::default(); width] }
     }
 
     /// Moments that pass all checks, or the reason why they don't.
     pub(crate) fn checked(count: u128, sums: Vec<Sums>) -> Result<Self, MomentsError> {
         let count = below_limit(count)?;
         for (dimension, sums) in sums.iter().enumerate() {
-            sums.check(count)
-                .map_err(|fault| MomentsError::Impossible { dimension, fault })?;
+            sums.check(count).map_err(|fault| MomentsError::Impossible { dimension, fault })?;
         }
         Ok(Self { count, sums })
     }
@@ -145,18 +141,13 @@ impl Moments {
     /// [`MomentsError::Impossible`]; nothing has changed then.
     pub fn subtract(&mut self, other: &Self) -> Result<(), MomentsError> {
         same_width(other.width(), self.width())?;
-        let underflow = MomentsError::CountUnderflow {
-            count: self.count,
-            taken: other.count,
-        };
+        let underflow = MomentsError::CountUnderflow { count: self.count, taken: other.count };
         let count = self.count.checked_sub(other.count).ok_or(underflow)?;
         let pairs = || self.sums.iter().zip(&other.sums);
         if let Some(dimension) = pairs().position(|(own, others)| own.squares < others.squares) {
             return Err(MomentsError::SquaresUnderflow { dimension });
         }
-        let rest = pairs()
-            .map(|(own, &others)| own.wrapping_sub(others))
-            .collect();
+        let rest = pairs().map(|(own, &others)| own.wrapping_sub(others)).collect();
         *self = Self::checked(u128::from(count), rest)?;
         Ok(())
     }
@@ -168,8 +159,7 @@ impl Moments {
         let count = u128::from(self.count);
         let exponent = scale.exponent() - FRACTION_BITS;
         let mean = |sums: &Sums| {
-            Truncated::quotient(U256::from(sums.sum.unsigned_abs()), count, exponent)
-                .round_with_sign(sums.sum < 0)
+            Truncated::quotient(U256::from(sums.sum.unsigned_abs()), count, exponent).round_with_sign(sums.sum < 0)
         };
         (count > 0).then(|| self.sums.iter().map(mean).collect())
     }
@@ -178,31 +168,21 @@ impl Moments {
     ///
     /// (n·Σx² − (Σx)²) / (n(n−1)) · 2^-112 · scale², rounded once, half to even.
     pub fn variance(&self, scale: Scale) -> Option<Vec<f64>> {
-        self.exact_variances(scale)
-            .map(|variances| variances.map(Truncated::round).collect())
+        self.exact_variances(scale).map(|variances| variances.map(Truncated::round).collect())
     }
 
     /// The sample standard deviation of each dimension in input units, correctly rounded; none for fewer than two vectors.
     ///
     /// The root of the exact variance, rounded once: not the root of what [`Self::variance`] gives.
     pub fn standard_deviation(&self, scale: Scale) -> Option<Vec<f64>> {
-        self.exact_variances(scale).map(|variances| {
-            variances
-                .map(|variance| variance.square_root().round())
-                .collect()
-        })
+        self.exact_variances(scale).map(|variances| variances.map(|variance| variance.square_root().round()).collect())
     }
 
     fn exact_variances(&self, scale: Scale) -> Option<impl Iterator<Item = Truncated>> {
         let count = self.count;
-        let divisor =
-            u128::from(count) * u128::from(count.checked_sub(1).filter(|&less| less > 0)?);
+        let divisor = u128::from(count) * u128::from(count.checked_sub(1).filter(|&less| less > 0)?);
         let exponent = 2 * (scale.exponent() - FRACTION_BITS);
-        Some(
-            self.sums
-                .iter()
-                .map(move |sums| Truncated::quotient(sums.spread(count), divisor, exponent)),
-        )
+        Some(self.sums.iter().map(move |sums| Truncated::quotient(sums.spread(count), divisor, exponent)))
     }
 
     /// The moments of part of the dimensions, with the same count.
@@ -210,25 +190,15 @@ impl Moments {
     /// # Panics
     /// As slicing does, if `range` does not lie within 0..[`Self::width`].
     pub fn dimensions(&self, range: Range<usize>) -> Self {
-        Self {
-            count: self.count,
-            sums: self.sums[range].to_vec(),
-        }
+        Self { count: self.count, sums: self.sums[range].to_vec() }
     }
 }
 
 pub(crate) fn same_width(got: usize, want: usize) -> Result<(), MomentsError> {
-    if got == want {
-        Ok(())
-    } else {
-        Err(MomentsError::WidthMismatch { got, want })
-    }
+    if got == want { Ok(()) } else { Err(MomentsError::WidthMismatch { got, want }) }
 }
 
 fn below_limit(count: u128) -> Result<u64, MomentsError> {
     let limit = MomentsError::CountLimit { count };
-    u64::try_from(count)
-        .ok()
-        .filter(|&count| count < COUNT_LIMIT)
-        .ok_or(limit)
+    u64::try_from(count).ok().filter(|&count| count < COUNT_LIMIT).ok_or(limit)
 }

@@ -21,14 +21,10 @@ pub(crate) struct Truncated {
 impl Truncated {
     /// `bits` · 2^`exponent`.
     pub(crate) fn exact(bits: u128, exponent: i32) -> Self {
-        Self {
-            bits,
-            inexact: false,
-            exponent,
-        }
+        Self { bits, inexact: false, exponent }
     }
 
-    /// `numerator` / `denominator` · 2^`exponent`, to at least 127 bits unless it is exact.
+    /// `numerator` / `denominator` · 2^`exponent`, to 128 bits.
     ///
     /// The denominator is neither 0 nor above 2^128.
     pub(crate) fn quotient(numerator: U256, denominator: u128, exponent: i32) -> Self {
@@ -49,11 +45,7 @@ impl Truncated {
         let dropped = u128::BITS.saturating_sub(whole.leading_zeros());
         let kept = whole >> dropped;
         let inexact = inexact || kept << dropped != whole;
-        Self {
-            bits: *kept.low(),
-            inexact,
-            exponent: exponent + dropped.cast_signed(),
-        }
+        Self { bits: *kept.low(), inexact, exponent: exponent + dropped.cast_signed() }
     }
 
     /// The square root, to at least 63 bits if this has 127 or is a square.
@@ -61,11 +53,7 @@ impl Truncated {
         let even = self.with_even_exponent();
         let bits = even.bits.isqrt();
         let inexact = even.inexact || bits * bits != even.bits;
-        Self {
-            bits,
-            inexact,
-            exponent: even.exponent / 2,
-        }
+        Self { bits, inexact, exponent: even.exponent / 2 }
     }
 
     fn with_even_exponent(self) -> Self {
@@ -73,38 +61,23 @@ impl Truncated {
             return self;
         }
         if self.bits >> 127 == 0 {
-            return Self {
-                bits: self.bits << 1,
-                exponent: self.exponent - 1,
-                ..self
-            };
+            return Self { bits: self.bits << 1, exponent: self.exponent - 1, ..self };
         }
         let inexact = self.inexact || self.bits & 1 == 1;
-        Self {
-            bits: self.bits >> 1,
-            inexact,
-            exponent: self.exponent + 1,
-        }
+        Self { bits: self.bits >> 1, inexact, exponent: self.exponent + 1 }
     }
 
-    /// The nearest double, half to even, with a minus sign if `negative`; zero is always +0.0.
+    /// The nearest double, half to even, with a minus sign if `negative`; zero must not be.
     pub(crate) fn round_with_sign(self, negative: bool) -> f64 {
         let size = self.round();
-        if negative && self.bits != 0 {
-            -size
-        } else {
-            size
-        }
+        if negative { -size } else { size }
     }
 
     /// The nearest double, half to even.
     pub(crate) fn round(self) -> f64 {
         let length = u128::BITS - self.bits.leading_zeros();
         let dropped = length.saturating_sub(SIGNIFICAND_BITS);
-        debug_assert!(
-            dropped > 0 || !self.inexact,
-            "too few bits to round: {self:?}"
-        );
+        debug_assert!(dropped > 0 || !self.inexact, "too few bits to round: {self:?}");
         let mut whole = self.bits >> dropped;
         if dropped > 0 {
             let rest = self.bits - (whole << dropped);
@@ -120,9 +93,6 @@ impl Truncated {
 
 /// 2^`exponent`, for exponents of normal doubles: -1022..=1023.
 pub(crate) fn power_of_two(exponent: i32) -> f64 {
-    debug_assert!(
-        (-1022..=1023).contains(&exponent),
-        "2^{exponent} is not a normal double"
-    );
+    debug_assert!((-1022..=1023).contains(&exponent), "2^{exponent} is not a normal double");
     f64::from_bits(u64::from((exponent + 1023).cast_unsigned()) << 52)
 }

@@ -14,11 +14,7 @@ pub struct Scale(i8);
 
 /// Why an exponent is no [`Scale`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "scale exponent {exponent} is not between {} and {}",
-    Scale::MIN_EXPONENT,
-    Scale::MAX_EXPONENT
-)]
+#[error("scale exponent {exponent} is not between {} and {}", Scale::MIN_EXPONENT, Scale::MAX_EXPONENT)]
 pub struct ScaleError {
     /// The exponent that was refused.
     pub exponent: i32,
@@ -70,10 +66,7 @@ mod tests {
         for exponent in [i32::MIN, -65, 65, 128, 256, i32::MAX] {
             assert_eq!(Scale::new(exponent), Err(ScaleError { exponent }));
         }
-        assert_eq!(
-            ScaleError { exponent: 65 }.to_string(),
-            "scale exponent 65 is not between -64 and 64"
-        );
+        assert_eq!(ScaleError { exponent: 65 }.to_string(), "scale exponent 65 is not between -64 and 64");
     }
 
     #[test]

@@ -43,29 +43,19 @@ impl Sums {
 
     /// Adds modulo 2^128 and 2^256; exact whenever the result is in range.
     pub(crate) fn wrapping_add(self, other: Self) -> Self {
-        Self {
-            sum: self.sum.wrapping_add(other.sum),
-            squares: self.squares.wrapping_add(other.squares),
-        }
+        Self { sum: self.sum.wrapping_add(other.sum), squares: self.squares.wrapping_add(other.squares) }
     }
 
     /// Subtracts modulo 2^128 and 2^256; undoes [`Self::wrapping_add`].
     pub(crate) fn wrapping_sub(self, other: Self) -> Self {
-        Self {
-            sum: self.sum.wrapping_sub(other.sum),
-            squares: self.squares.wrapping_sub(other.squares),
-        }
+        Self { sum: self.sum.wrapping_sub(other.sum), squares: self.squares.wrapping_sub(other.squares) }
     }
 
     /// Checks that `count` inputs could have these sums; `count` is below [`crate::COUNT_LIMIT`].
     pub(crate) fn check(self, count: u64) -> Result<(), SumsFault> {
         let count = u128::from(count);
         if count == 0 {
-            return if self == Self::default() {
-                Ok(())
-            } else {
-                Err(SumsFault::SumsWithoutCount)
-            };
+            return if self == Self::default() { Ok(()) } else { Err(SumsFault::SumsWithoutCount) };
         }
         if self.sum.unsigned_abs() > count * RAW_MAX {
             return Err(SumsFault::SumTooLarge);
@@ -117,18 +107,10 @@ mod tests {
             (0, sums(0, U256::ONE), Err(SumsFault::SumsWithoutCount)),
             (1, sums(raw_max, square_max), Ok(())),
             (1, sums(-raw_max, square_max), Ok(())),
-            (
-                1,
-                sums(raw_max + 1, square_max),
-                Err(SumsFault::SumTooLarge),
-            ),
+            (1, sums(raw_max + 1, square_max), Err(SumsFault::SumTooLarge)),
             (1, sums(i128::MIN, square_max), Err(SumsFault::SumTooLarge)),
             (2, sums(0, square_max * 2), Ok(())),
-            (
-                2,
-                sums(0, square_max * 2 + 1),
-                Err(SumsFault::SquaresTooLarge),
-            ),
+            (2, sums(0, square_max * 2 + 1), Err(SumsFault::SquaresTooLarge)),
             (2, sums(0, U256::MAX), Err(SumsFault::SquaresTooLarge)),
             (3, sums(3, U256::new(3)), Ok(())),
             (3, sums(3, U256::new(2)), Err(SumsFault::SquaresTooSmall)),

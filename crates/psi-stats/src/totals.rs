@@ -18,10 +18,7 @@ pub struct Totals {
 impl Totals {
     /// The fold of nothing, for moments of `width` dimensions.
     pub fn new(width: usize) -> Self {
-        Self {
-            count: 0,
-            sums: vec![Sums::default(); width],
-        }
+        Self { count: 0, sums: vec![Sums::default(); width] }
     }
 
     /// The number of dimensions.
@@ -78,11 +75,7 @@ impl Totals {
         Moments::checked(self.count, self.sums.clone())
     }
 
-    fn combine(
-        &mut self,
-        others: &[Sums],
-        combine: fn(Sums, Sums) -> Sums,
-    ) -> Result<(), MomentsError> {
+    fn combine(&mut self, others: &[Sums], combine: fn(Sums, Sums) -> Sums) -> Result<(), MomentsError> {
         same_width(others.len(), self.width())?;
         for (own, &other) in self.sums.iter_mut().zip(others) {
             *own = combine(*own, other);

@@ -29,10 +29,7 @@ struct Bucket {
 impl Window {
     /// A window without records, for vectors of `width` values.
     pub fn new(width: usize) -> Self {
-        Self {
-            width,
-            slots: (0..BUCKETS).map(|_| None).collect(),
-        }
+        Self { width, slots: (0..BUCKETS).map(|_| None).collect() }
     }
 
     /// The number of values in a record.
@@ -50,10 +47,7 @@ impl Window {
         let slot = second % BUCKETS;
         match &mut self.slots[index(slot)] {
             Some(bucket) if bucket.second > second => {
-                return Err(MomentsError::OlderThanBucket {
-                    second,
-                    held: bucket.second,
-                });
+                return Err(MomentsError::OlderThanBucket { second, held: bucket.second });
             }
             Some(bucket) if bucket.second == second => bucket.moments.add(values)?,
             stale_or_empty => {
@@ -74,10 +68,7 @@ impl Window {
 
     /// Every second held and its moments, in the order of the slots. Some may be older than [`SPAN_SECONDS`].
     pub fn buckets(&self) -> impl Iterator<Item = (u64, &Moments)> {
-        self.slots
-            .iter()
-            .flatten()
-            .map(|bucket| (bucket.second, &bucket.moments))
+        self.slots.iter().flatten().map(|bucket| (bucket.second, &bucket.moments))
     }
 
     /// Forgets all records.

@@ -18,10 +18,7 @@ pub struct WindowTotals {
 impl WindowTotals {
     /// The fold of nothing, for records of `width` values.
     pub fn new(width: usize) -> Self {
-        Self {
-            width,
-            seconds: BTreeMap::new(),
-        }
+        Self { width, seconds: BTreeMap::new() }
     }
 
     /// The number of values in a record.
@@ -63,11 +60,7 @@ impl WindowTotals {
     pub fn over(&self, last_second: u64) -> Result<Moments, MomentsError> {
         let first_second = last_second.saturating_sub(SPAN_SECONDS - 1);
         let mut span = Totals::new(self.width);
-        for totals in self
-            .seconds
-            .range(first_second..=last_second)
-            .map(|(_, totals)| totals)
-        {
+        for totals in self.seconds.range(first_second..=last_second).map(|(_, totals)| totals) {
             span.merge(totals)?;
         }
         span.moments()
@@ -80,10 +73,7 @@ impl WindowTotals {
         change: fn(&mut Totals, &Moments) -> Result<(), MomentsError>,
     ) -> Result<(), MomentsError> {
         same_width(bucket.width(), self.width)?;
-        let totals = self
-            .seconds
-            .entry(second)
-            .or_insert_with(|| Totals::new(self.width));
+        let totals = self.seconds.entry(second).or_insert_with(|| Totals::new(self.width));
         change(totals, bucket)?;
         if totals.is_empty() {
             self.seconds.remove(&second);

@@ -18,23 +18,9 @@ pub(crate) fn claimed(count: u64, sum: i128, squares: &BigInt) -> Vec<u8> {
 }
 
 fn dimension(sum: &BigInt, squares: &BigInt) -> Vec<u8> {
-    let sum = if sum.is_zero() {
-        vec![]
-    } else {
-        sum.to_signed_bytes_le()
-    };
-    let squares = if squares.is_zero() {
-        vec![]
-    } else {
-        squares.to_bytes_le().1
-    };
-    [
-        vec![sum.len().to_le_bytes()[0]],
-        sum,
-        vec![squares.len().to_le_bytes()[0]],
-        squares,
-    ]
-    .concat()
+    let sum = if sum.is_zero() { vec![] } else { sum.to_signed_bytes_le() };
+    let squares = if squares.is_zero() { vec![] } else { squares.to_bytes_le().1 };
+    [vec![sum.len().to_le_bytes()[0]], sum, vec![squares.len().to_le_bytes()[0]], squares].concat()
 }
 
 fn varint(mut value: u64) -> Vec<u8> {
@@ -60,16 +46,8 @@ fn check_canonical(bytes: &[u8]) -> Result<(), TestCaseError> {
 
 /// Bytes that look like an encoding: small numbers are common, so that many get far.
 fn plausible_bytes() -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![
-        0..4u8,
-        0..40u8,
-        Just(0x7f),
-        Just(0x80),
-        Just(0xff),
-        any::<u8>()
-    ];
-    (0..9u8, 0..4u8, vec(byte, 0..40))
-        .prop_map(|(count, width, rest)| [vec![count, width], rest].concat())
+    let byte = prop_oneof![0..4u8, 0..40u8, Just(0x7f), Just(0x80), Just(0xff), any::<u8>()];
+    (0..9u8, 0..4u8, vec(byte, 0..40)).prop_map(|(count, width, rest)| [vec![count, width], rest].concat())
 }
 
 proptest! {
@@ -136,14 +114,7 @@ fn the_format_is_fixed() {
     moments.add(&input).unwrap();
     let one = [8, 0, 0, 0, 0, 0, 0, 0, 1].as_slice();
     let one_squared = [15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1].as_slice();
-    let want = [
-        [1, 3].as_slice(),
-        one,
-        one_squared,
-        &[1, 0xff, 1, 1],
-        &[0, 0],
-    ]
-    .concat();
+    let want = [[1, 3].as_slice(), one, one_squared, &[1, 0xff, 1, 1], &[0, 0]].concat();
     assert_eq!(moments.encode(), want);
     assert_eq!(Moments::new(300).encode().len(), 1 + 2 + 600);
 }
@@ -153,9 +124,7 @@ fn sixteen_ordinary_dimensions_take_under_500_bytes() {
     let mut moments = Moments::new(16);
     for k in 0..1_000_000u32 {
         let input = [f64::from(k % 1000).mul_add(0.007, -3.1); 16];
-        moments
-            .add(&quantize(&input, Scale::default()).unwrap())
-            .unwrap();
+        moments.add(&quantize(&input, Scale::default()).unwrap()).unwrap();
     }
     let length = moments.encode().len();
     assert!(length <= 16 * (10 + 17 + 2) + 4, "{length} bytes");
@@ -164,13 +133,10 @@ fn sixteen_ordinary_dimensions_take_under_500_bytes() {
 #[test]
 fn each_departure_from_the_format_has_its_name() {
     use DecodeError::{
-        CountLimit, Impossible, SumNotMinimal, SumTooLong, TrailingBytes, Truncated,
-        VarintNotMinimal, VarintTooLarge, WidthTooLarge,
+        CountLimit, Impossible, SumNotMinimal, SumTooLong, TrailingBytes, Truncated, VarintNotMinimal, VarintTooLarge,
+        WidthTooLarge,
     };
-    let impossible = |fault| Impossible {
-        dimension: 0,
-        fault,
-    };
+    let impossible = |fault| Impossible { dimension: 0, fault };
     let limit = COUNT_LIMIT;
     let at_limit = claimed(limit, 0, &BigInt::zero());
     let largest: i128 = (1 << 80) - 1;
@@ -180,78 +146,20 @@ fn each_departure_from_the_format_has_its_name() {
     let too_wide = [vec![1], varint(u64::MAX), vec![0; 9]].concat();
     let too_long = [vec![1, 1, 17], vec![0; 20]].concat();
     let cases: Vec<(&[u8], DecodeError)> = vec![
-        (
-            &[],
-            Truncated {
-                offset: 0,
-                missing: 1,
-            },
-        ),
-        (
-            &[1],
-            Truncated {
-                offset: 1,
-                missing: 1,
-            },
-        ),
-        (
-            &[0x80],
-            Truncated {
-                offset: 1,
-                missing: 1,
-            },
-        ),
-        (
-            &[1, 1, 4, 0],
-            Truncated {
-                offset: 4,
-                missing: 3,
-            },
-        ),
-        (
-            &[1, 2, 0, 0, 1, 5],
-            Truncated {
-                offset: 6,
-                missing: 1,
-            },
-        ),
+        (&[], Truncated { offset: 0, missing: 1 }),
+        (&[1], Truncated { offset: 1, missing: 1 }),
+        (&[0x80], Truncated { offset: 1, missing: 1 }),
+        (&[1, 1, 4, 0], Truncated { offset: 4, missing: 3 }),
+        (&[1, 2, 0, 0, 1, 5], Truncated { offset: 6, missing: 1 }),
         (&[1, 1, 0, 0, 7], TrailingBytes { extra: 1 }),
         (&[0x81, 0, 1, 0, 0], VarintNotMinimal { offset: 0 }),
         (&[1, 0x80, 0, 0, 0], VarintNotMinimal { offset: 1 }),
-        (
-            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
-            VarintTooLarge { offset: 0 },
-        ),
-        (
-            &[
-                0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x81, 0,
-            ],
-            VarintTooLarge { offset: 0 },
-        ),
+        (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], VarintTooLarge { offset: 0 }),
+        (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x81, 0], VarintTooLarge { offset: 0 }),
         (&[1, 2, 0, 0, 0], WidthTooLarge { width: 2, left: 3 }),
-        (
-            &too_wide,
-            WidthTooLarge {
-                width: u64::MAX,
-                left: 9,
-            },
-        ),
-        (
-            &too_long,
-            SumTooLong {
-                offset: 2,
-                length: 17,
-                max: 16,
-            },
-        ),
-        (
-            &[1, 1, 0, 33],
-            SumTooLong {
-                offset: 3,
-                length: 33,
-                max: 32,
-            },
-        ),
+        (&too_wide, WidthTooLarge { width: u64::MAX, left: 9 }),
+        (&too_long, SumTooLong { offset: 2, length: 17, max: 16 }),
+        (&[1, 1, 0, 33], SumTooLong { offset: 3, length: 33, max: 32 }),
         (&[1, 1, 1, 0, 0], SumNotMinimal { offset: 2 }),
         (&[1, 1, 2, 1, 0, 1, 1], SumNotMinimal { offset: 2 }),
         (&[1, 1, 2, 0xff, 0xff, 1, 1], SumNotMinimal { offset: 2 }),
@@ -270,32 +178,12 @@ fn each_departure_from_the_format_has_its_name() {
     for (sum, squares, want) in [
         (largest, square.clone(), Ok(1)),
         (-largest, square.clone(), Ok(1)),
-        (
-            largest + 1,
-            square.clone(),
-            Err(impossible(SumsFault::SumTooLarge)),
-        ),
-        (
-            -largest - 1,
-            square.clone(),
-            Err(impossible(SumsFault::SumTooLarge)),
-        ),
-        (
-            largest,
-            square.clone() + 1,
-            Err(impossible(SumsFault::SquaresTooLarge)),
-        ),
-        (
-            largest,
-            square - 1,
-            Err(impossible(SumsFault::SquaresTooSmall)),
-        ),
+        (largest + 1, square.clone(), Err(impossible(SumsFault::SumTooLarge))),
+        (-largest - 1, square.clone(), Err(impossible(SumsFault::SumTooLarge))),
+        (largest, square.clone() + 1, Err(impossible(SumsFault::SquaresTooLarge))),
+        (largest, square - 1, Err(impossible(SumsFault::SquaresTooSmall))),
     ] {
-        assert_eq!(
-            Moments::decode(&claimed(1, sum, &squares)).map(|moments| moments.count()),
-            want,
-            "{sum}"
-        );
+        assert_eq!(Moments::decode(&claimed(1, sum, &squares)).map(|moments| moments.count()), want, "{sum}");
     }
 }
 

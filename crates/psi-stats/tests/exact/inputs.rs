@@ -9,8 +9,7 @@ pub(crate) const WIDTH: usize = 2;
 
 /// Scales from end to end.
 pub(crate) fn scales() -> impl Strategy<Value = Scale> {
-    (Scale::MIN_EXPONENT..=Scale::MAX_EXPONENT)
-        .prop_map(|exponent| Scale::new(exponent).expect("in range"))
+    (Scale::MIN_EXPONENT..=Scale::MAX_EXPONENT).prop_map(|exponent| Scale::new(exponent).expect("in range"))
 }
 
 /// Numbers that any scale of `scale` takes: of every size, few digits or many, and the largest.
@@ -28,14 +27,9 @@ pub(crate) fn components(scale: Scale) -> impl Strategy<Value = f64> {
 }
 
 /// Some vectors of [`WIDTH`] at scale 1.
-pub(crate) fn vectors(
-    count: impl Into<proptest::collection::SizeRange>,
-) -> impl Strategy<Value = Vec<Vec<Fixed>>> {
+pub(crate) fn vectors(count: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Vec<Vec<Fixed>>> {
     let vector = vec(components(Scale::default()), WIDTH);
-    vec(
-        vector.prop_map(|input| quantize(&input, Scale::default()).expect("in range")),
-        count,
-    )
+    vec(vector.prop_map(|input| quantize(&input, Scale::default()).expect("in range")), count)
 }
 
 /// The moments of up to 20 vectors.
@@ -56,9 +50,7 @@ pub(crate) fn moments_of(vectors: &[Vec<Fixed>]) -> Moments {
 pub(crate) fn moments_of_numbers(numbers: &[f64], scale: Scale) -> Moments {
     let mut moments = Moments::new(1);
     for &number in numbers {
-        moments
-            .add(&[Fixed::from_f64(number, scale).expect("in range")])
-            .expect("the width is right");
+        moments.add(&[Fixed::from_f64(number, scale).expect("in range")]).expect("the width is right");
     }
     moments
 }

@@ -111,14 +111,8 @@ proptest! {
 fn a_delta_of_one_vector_counts() {
     let whole = moments_of_numbers(&[1.0, 2.0, 6.0], Scale::default());
     let delta = moments_of_numbers(&[6.0], Scale::default());
-    assert_eq!(
-        merged(moments_of_numbers(&[1.0, 2.0], Scale::default()), &delta),
-        whole
-    );
-    assert_eq!(
-        merged(delta, &moments_of_numbers(&[1.0, 2.0], Scale::default())),
-        whole
-    );
+    assert_eq!(merged(moments_of_numbers(&[1.0, 2.0], Scale::default()), &delta), whole);
+    assert_eq!(merged(delta, &moments_of_numbers(&[1.0, 2.0], Scale::default())), whole);
     let singles = [1.0, 2.0, 6.0].map(|number| moments_of_numbers(&[number], Scale::default()));
     let mut totals = Totals::new(1);
     for single in &singles {
@@ -147,10 +141,7 @@ fn another_width_is_refused_everywhere() {
     let refused = Err(MomentsError::WidthMismatch { got: 3, want: 2 });
     let wide = Moments::new(3);
     let mut moments = Moments::new(2);
-    assert_eq!(
-        moments.add(&quantize(&[1.0; 3], Scale::default()).unwrap()),
-        refused
-    );
+    assert_eq!(moments.add(&quantize(&[1.0; 3], Scale::default()).unwrap()), refused);
     assert_eq!(moments.merge(&wide), refused);
     assert_eq!(moments.subtract(&wide), refused);
     assert_eq!(moments, Moments::new(2));
@@ -165,17 +156,12 @@ fn another_width_is_refused_everywhere() {
 fn counts_stop_right_below_the_limit() {
     let one = moments_of_numbers(&[0.0], Scale::default());
     let full = with_sums(COUNT_LIMIT - 1, 0, 0);
-    let refused = Err(MomentsError::CountLimit {
-        count: u128::from(COUNT_LIMIT),
-    });
+    let refused = Err(MomentsError::CountLimit { count: u128::from(COUNT_LIMIT) });
     let mut moments = with_sums(COUNT_LIMIT - 2, 0, 0);
     moments.merge(&one).unwrap();
     assert_eq!(moments, full);
     assert_eq!(moments.merge(&one), refused);
-    assert_eq!(
-        moments.add(&quantize(&[1.0], Scale::default()).unwrap()),
-        refused
-    );
+    assert_eq!(moments.add(&quantize(&[1.0], Scale::default()).unwrap()), refused);
     assert_eq!(moments, full);
 }
 
@@ -193,10 +179,7 @@ fn totals_lose_nothing_when_they_overflow_on_the_way() {
         totals.add(&full).unwrap();
     }
     let too_many = u128::from(count) * 8 + 2;
-    assert_eq!(
-        totals.moments(),
-        Err(MomentsError::CountLimit { count: too_many })
-    );
+    assert_eq!(totals.moments(), Err(MomentsError::CountLimit { count: too_many }));
     for _ in 0..8 {
         totals.remove(&full).unwrap();
     }
@@ -207,32 +190,10 @@ fn totals_lose_nothing_when_they_overflow_on_the_way() {
 fn what_is_not_contained_is_refused_by_name_and_changes_nothing() {
     use MomentsError::{CountUnderflow, Impossible, SquaresUnderflow};
     for (from, taken, want) in [
-        (
-            with_sums(1, 0, 0),
-            with_sums(2, 0, 0),
-            CountUnderflow { count: 1, taken: 2 },
-        ),
-        (
-            with_sums(2, 0, 5),
-            with_sums(1, 0, 6),
-            SquaresUnderflow { dimension: 0 },
-        ),
-        (
-            with_sums(1, 1, 1),
-            with_sums(1, 0, 0),
-            Impossible {
-                dimension: 0,
-                fault: SumsFault::SumsWithoutCount,
-            },
-        ),
-        (
-            with_sums(2, 4, 8),
-            with_sums(1, 0, 0),
-            Impossible {
-                dimension: 0,
-                fault: SumsFault::SquaresTooSmall,
-            },
-        ),
+        (with_sums(1, 0, 0), with_sums(2, 0, 0), CountUnderflow { count: 1, taken: 2 }),
+        (with_sums(2, 0, 5), with_sums(1, 0, 6), SquaresUnderflow { dimension: 0 }),
+        (with_sums(1, 1, 1), with_sums(1, 0, 0), Impossible { dimension: 0, fault: SumsFault::SumsWithoutCount }),
+        (with_sums(2, 4, 8), with_sums(1, 0, 0), Impossible { dimension: 0, fault: SumsFault::SquaresTooSmall }),
     ] {
         let mut moments = from.clone();
         assert_eq!(moments.subtract(&taken), Err(want));
@@ -244,18 +205,9 @@ fn what_is_not_contained_is_refused_by_name_and_changes_nothing() {
 fn totals_that_no_inputs_could_have_are_refused_when_read() {
     let mut totals = Totals::new(1);
     totals.remove(&with_sums(1, 1, 1)).unwrap();
-    assert_eq!(
-        totals.moments(),
-        Err(MomentsError::CountLimit { count: u128::MAX })
-    );
+    assert_eq!(totals.moments(), Err(MomentsError::CountLimit { count: u128::MAX }));
     totals.add(&with_sums(1, 2, 4)).unwrap();
     assert!(!totals.is_empty());
     let fault = SumsFault::SumsWithoutCount;
-    assert_eq!(
-        totals.moments(),
-        Err(MomentsError::Impossible {
-            dimension: 0,
-            fault
-        })
-    );
+    assert_eq!(totals.moments(), Err(MomentsError::Impossible { dimension: 0, fault }));
 }

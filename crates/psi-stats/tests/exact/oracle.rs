@@ -56,17 +56,13 @@ fn count(values: &[BigRational]) -> BigRational {
 
 /// The double nearest to `x`, ties to even.
 pub(crate) fn nearest(x: &BigRational) -> f64 {
-    let size = nearest_by(x.to_f64().expect("in range").abs(), |candidate| {
-        candidate.cmp(&x.abs())
-    });
+    let size = nearest_by(x.to_f64().expect("in range").abs(), |candidate| candidate.cmp(&x.abs()));
     if x.is_negative() { -size } else { size }
 }
 
 /// The double nearest to the square root of `x`, ties to even.
 pub(crate) fn nearest_root(x: &BigRational) -> f64 {
-    nearest_by(x.to_f64().expect("in range").sqrt(), |candidate| {
-        (candidate * candidate).cmp(x)
-    })
+    nearest_by(x.to_f64().expect("in range").sqrt(), |candidate| (candidate * candidate).cmp(x))
 }
 
 /// The double nearest to a size that numbers can only be compared with, found from a guess near it.
@@ -91,18 +87,12 @@ fn nearest_by(guess: f64, compare: impl Fn(&BigRational) -> Ordering) -> f64 {
 /// −log10 of the relative error: how many decimal digits are right.
 pub(crate) fn right_digits(got: f64, certified: &BigRational) -> f64 {
     let error = ((exactly(got) - certified) / certified).abs();
-    if error.is_zero() {
-        f64::INFINITY
-    } else {
-        -error.to_f64().expect("in range").log10()
-    }
+    if error.is_zero() { f64::INFINITY } else { -error.to_f64().expect("in range").log10() }
 }
 
 /// A decimal number such as -177.435, exactly.
 pub(crate) fn decimal(text: &str) -> BigRational {
-    let places = text
-        .split_once('.')
-        .map_or(0, |(_, fraction)| fraction.len());
+    let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let digits: BigInt = text.replace('.', "").parse().expect("digits");
     let places = u32::try_from(places).expect("few places");
     BigRational::new(digits, BigInt::from(10).pow(places))

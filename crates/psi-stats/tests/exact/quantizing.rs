@@ -9,17 +9,9 @@ use crate::oracle;
 
 fn check(x: f64, scale: Scale) {
     let fixed = Fixed::from_f64(x, scale).expect("in range");
-    assert_eq!(
-        BigInt::from(fixed.raw()),
-        oracle::quantized(x, scale),
-        "{x:e} at {scale:?}"
-    );
+    assert_eq!(BigInt::from(fixed.raw()), oracle::quantized(x, scale), "{x:e} at {scale:?}");
     let back = fixed.to_f64(scale);
-    assert_eq!(
-        back.to_bits(),
-        oracle::nearest(&oracle::value(&fixed, scale)).to_bits(),
-        "{x:e} at {scale:?}"
-    );
+    assert_eq!(back.to_bits(), oracle::nearest(&oracle::value(&fixed, scale)).to_bits(), "{x:e} at {scale:?}");
 }
 
 fn any_scale() -> impl Strategy<Value = (Scale, f64)> {
@@ -90,11 +82,7 @@ fn ties_and_their_neighbours_round_half_to_even() {
         (1.0, 1 << 56),
         (-1.0, -1 << 56),
     ] {
-        assert_eq!(
-            Fixed::from_f64(x, Scale::default()).unwrap().raw(),
-            want,
-            "{x:e}"
-        );
+        assert_eq!(Fixed::from_f64(x, Scale::default()).unwrap().raw(), want, "{x:e}");
     }
 }
 
@@ -105,15 +93,9 @@ fn inputs_stop_right_below_the_limit() {
         let limit = scale.limit();
         let largest = Fixed::from_f64(limit.next_down(), scale).unwrap();
         assert_eq!(largest.raw(), (1 << 80) - (1 << 27));
-        assert_eq!(
-            Fixed::from_f64(-limit.next_down(), scale).unwrap().raw(),
-            -largest.raw()
-        );
+        assert_eq!(Fixed::from_f64(-limit.next_down(), scale).unwrap().raw(), -largest.raw());
         for value in [limit, -limit, f64::MAX] {
-            assert_eq!(
-                Fixed::from_f64(value, scale),
-                Err(FixedError::OutOfRange { value, limit })
-            );
+            assert_eq!(Fixed::from_f64(value, scale), Err(FixedError::OutOfRange { value, limit }));
         }
     }
 }
@@ -122,10 +104,7 @@ fn inputs_stop_right_below_the_limit() {
 fn what_is_not_finite_is_refused_as_such() {
     for value in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
         let refused = Fixed::from_f64(value, Scale::default());
-        assert!(
-            matches!(refused, Err(FixedError::NotFinite { .. })),
-            "{value}"
-        );
+        assert!(matches!(refused, Err(FixedError::NotFinite { .. })), "{value}");
     }
 }
 
@@ -133,19 +112,14 @@ fn what_is_not_finite_is_refused_as_such() {
 fn a_vector_is_refused_by_the_index_of_its_first_bad_component() {
     let limit = Scale::default().limit();
     let source = FixedError::OutOfRange { value: 2e7, limit };
-    assert_eq!(
-        quantize(&[1.0, 2e7, 3e7], Scale::default()),
-        Err(QuantizeError { index: 1, source })
-    );
+    assert_eq!(quantize(&[1.0, 2e7, 3e7], Scale::default()), Err(QuantizeError { index: 1, source }));
     assert_eq!(quantize(&[], Scale::default()), Ok(vec![]));
 }
 
 #[test]
 fn no_negative_zero_comes_back() {
     for x in [-0.0, -f64::MIN_POSITIVE, -1e-20] {
-        let back = Fixed::from_f64(x, Scale::default())
-            .unwrap()
-            .to_f64(Scale::default());
+        let back = Fixed::from_f64(x, Scale::default()).unwrap().to_f64(Scale::default());
         assert_eq!(back.to_bits(), 0, "{x:e}");
     }
 }

@@ -33,9 +33,7 @@ fn dealt(records: &[Record], origins: usize, seed: u64) -> Vec<Window> {
     let mut windows = vec![Window::new(WIDTH); origins];
     for (second, values) in records {
         let origin = dealer.below(origins);
-        windows[origin]
-            .record(*second, values)
-            .expect("a clock that never goes back");
+        windows[origin].record(*second, values).expect("a clock that never goes back");
     }
     windows
 }
@@ -51,11 +49,7 @@ fn folded(windows: &[Window]) -> WindowTotals {
 /// The vectors in (last − 60, last], added one by one.
 fn expected_over(records: &[Record], last: u64) -> Moments {
     let within = |second: u64| second <= last && second + SPAN_SECONDS > last;
-    let vectors: Vec<_> = records
-        .iter()
-        .filter(|(second, _)| within(*second))
-        .map(|(_, v)| v.clone())
-        .collect();
+    let vectors: Vec<_> = records.iter().filter(|(second, _)| within(*second)).map(|(_, v)| v.clone()).collect();
     moments_of(&vectors)
 }
 
@@ -114,17 +108,7 @@ fn the_span_starts_after_the_second_sixty_before() {
         totals.add(second, bucket).unwrap();
     }
     assert_eq!(totals.last_second(), Some(100));
-    for (last, count) in [
-        (39, 0),
-        (40, 1),
-        (41, 2),
-        (99, 2),
-        (100, 2),
-        (101, 1),
-        (159, 1),
-        (160, 0),
-        (u64::MAX, 0),
-    ] {
+    for (last, count) in [(39, 0), (40, 1), (41, 2), (99, 2), (100, 2), (101, 1), (159, 1), (160, 0), (u64::MAX, 0)] {
         assert_eq!(totals.over(last).unwrap().count(), count, "over {last}");
     }
 }
@@ -134,31 +118,12 @@ fn a_slot_goes_on_to_the_next_second_that_it_holds_and_never_back() {
     let mut window = Window::new(1);
     assert_eq!(window.record(7, &value(1.0)), Ok(7));
     assert_eq!(window.record(7, &value(2.0)), Ok(7));
-    assert_eq!(
-        window
-            .bucket(7)
-            .map(|(second, bucket)| (second, bucket.count())),
-        Some((7, 2))
-    );
+    assert_eq!(window.bucket(7).map(|(second, bucket)| (second, bucket.count())), Some((7, 2)));
     assert_eq!(window.record(7 + BUCKETS, &value(3.0)), Ok(7));
-    assert_eq!(
-        window
-            .bucket(7)
-            .map(|(second, bucket)| (second, bucket.count())),
-        Some((71, 1))
-    );
+    assert_eq!(window.bucket(7).map(|(second, bucket)| (second, bucket.count())), Some((71, 1)));
     let before = window.clone();
-    assert_eq!(
-        window.record(7, &value(4.0)),
-        Err(MomentsError::OlderThanBucket {
-            second: 7,
-            held: 71
-        })
-    );
-    assert_eq!(
-        window.record(135, &[]),
-        Err(MomentsError::WidthMismatch { got: 0, want: 1 })
-    );
+    assert_eq!(window.record(7, &value(4.0)), Err(MomentsError::OlderThanBucket { second: 7, held: 71 }));
+    assert_eq!(window.record(135, &[]), Err(MomentsError::WidthMismatch { got: 0, want: 1 }));
     assert_eq!(window, before);
     assert_eq!(window.record(u64::MAX, &value(5.0)), Ok(63));
 }

@@ -1,0 +1,137 @@
+//! Errors with a cause: one table from the inner crates' refusals to gRPC codes, reasons and values. HTTP answers
+//! are made from the same [`Cause`].
+
+use std::collections::HashMap;
+
+use psi_replica::{LinkError, NameError, WriteError};
+use psi_stats::FixedError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The domain of every `ErrorInfo` of this program.
+pub const DOMAIN: &str = "psi-field";
+
+/// Why a call was refused: for a program, the code, reason and values; for people, the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// gRPC status code.
+    pub code: Code,
+    /// One of the words listed in `field.proto`.
+    pub reason: &'static str,
+    /// Names the value, the limit and the way out.
+    pub message: String,
+    /// The values concerned, by name.
+    pub metadata: Vec<(&'static str, String)>,
+}
+
+impl Cause {
+    /// A cause without values.
+    #[must_use]
+    pub fn new(code: Code, reason: &'static str, message: impl ToString) -> Self {
+        Self { code, reason, message: message.to_string(), metadata: Vec::new() }
+    }
+
+    /// The same with one more value.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.metadata.push((name, value.to_string()));
+        self
+    }
+}
+
+impl From<Cause> for Status {
+    fn from(cause: Cause) -> Self {
+        let metadata: HashMap<String, String> =
+            cause.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let details = ErrorDetails::with_error_info(cause.reason, DOMAIN, metadata);
+        Self::with_error_details(cause.code, cause.message, details)
+    }
+}
+
+/// The reason and values that a status of this program carries; `None` for another's.
+#[must_use]
+pub fn cause_of(status: &Status) -> Option<(String, HashMap<String, String>)> {
+    let info = status.get_details_error_info()?;
+    (info.domain == DOMAIN).then_some((info.reason, info.metadata))
+}
+
+impl From<&NameError> for Cause {
+    fn from(error: &NameError) -> Self {
+        Self::new(Code::InvalidArgument, "BAD_NAME", error).with("what", error.what).with("got", &error.got)
+    }
+}
+
+impl From<&WriteError> for Cause {
+    fn from(error: &WriteError) -> Self {
+        use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unavailable};
+        let cause = |code, reason| Self::new(code, reason, error);
+        match error {
+            WriteError::NotReady(_) => cause(Unavailable, "NOT_READY"),
+            WriteError::UnknownField { field, .. } => cause(NotFound, "UNKNOWN_FIELD").with("field", field),
+            WriteError::FieldExists(field) => cause(AlreadyExists, "FIELD_EXISTS").with("field", field),
+            WriteError::Protected => cause(FailedPrecondition, "PROTECTED_FIELD"),
+            WriteError::Width { field, got, want } => {
+                cause(InvalidArgument, "WRONG_WIDTH").with("field", field).with("got", got).with("want", want)
+            }
+            WriteError::Component { index, source: FixedError::NotFinite { value } } => {
+                cause(InvalidArgument, "NOT_FINITE").with("index", index).with("value", value)
+            }
+            WriteError::Component { index, source: FixedError::OutOfRange { value, limit } } => {
+                let cause = cause(InvalidArgument, "OUT_OF_RANGE");
+                cause.with("index", index).with("value", value).with("limit", limit)
+            }
+            WriteError::InBatch { position, source } => {
+                let inner = Self::from(&**source);
+                Self { message: error.to_string(), ..inner }.with("position", position)
+            }
+            WriteError::BatchSize(got) => {
+                cause(InvalidArgument, "BATCH_SIZE").with("got", got).with("limit", psi_replica::BATCH_MAX)
+            }
+            WriteError::Full { field, count } => {
+                cause(ResourceExhausted, "FIELD_FULL").with("field", field).with("count", count)
+            }
+            WriteError::EngineHere { field, engine } => {
+                cause(FailedPrecondition, "ENGINE_NOT_HERE").with("field", field).with("engine", engine)
+            }
+            WriteError::UnknownEngine(unknown) => cause(InvalidArgument, "UNKNOWN_ENGINE").with("got", &unknown.got),
+            WriteError::WidthRange(got) => {
+                cause(InvalidArgument, "BAD_SHAPE").with("got", got).with("limit", psi_replica::WIDTH_MAX)
+            }
+            WriteError::Parameters(_) => cause(InvalidArgument, "BAD_PARAMETER"),
+            _ => cause(Code::Internal, "INTERNAL"),
+        }
+    }
+}
+
+impl From<&LinkError> for Cause {
+    fn from(error: &LinkError) -> Self {
+        use Code::{FailedPrecondition, InvalidArgument};
+        let (code, reason) = match error {
+            LinkError::Cluster { .. } => (FailedPrecondition, "WRONG_CLUSTER"),
+            LinkError::Protocol { .. } => (FailedPrecondition, "UNKNOWN_PROTOCOL"),
+            LinkError::SameNode(_) => (FailedPrecondition, "SAME_NODE"),
+            LinkError::OwnFuture { .. } => (FailedPrecondition, "OWN_FUTURE"),
+            LinkError::Name(_) => (InvalidArgument, "BAD_NAME"),
+            LinkError::Origin(_) => (InvalidArgument, "BAD_ORIGIN"),
+            LinkError::OutOfTurn(_) => (InvalidArgument, "OUT_OF_TURN"),
+            _ => (InvalidArgument, "UNKNOWN_FRAME"),
+        };
+        Self::new(code, reason, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_survives_the_way_through_a_status() {
+        let field = psi_replica::FieldName::default_field();
+        let status = Status::from(Cause::from(&WriteError::Width { field, got: 3, want: 16 }));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(status.message(), "input has 3 numbers, field `default` takes 16");
+        let (reason, metadata) = cause_of(&status).expect("it carries one");
+        assert_eq!(reason, "WRONG_WIDTH");
+        assert_eq!((metadata["got"].as_str(), metadata["want"].as_str()), ("3", "16"));
+    }
+}

@@ -1,0 +1,227 @@
+//! Gossip membership by chitchat (UDP): who is live, where they are reached, and tiny facts about them. Field
+//! state never travels here.
+//!
+//! chitchat has pitfalls that this wrapper alone knows of: keys must be ASCII and small in all, the loop can end
+//! without a word, names are looked up once a minute only, and a dead node's keys stop being shared.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use chitchat::{
+    Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState, ProtocolVersion,
+    spawn_chitchat, transport::UdpTransport,
+};
+use psi_replica::{Digest, NodeId};
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    members::{Member, by_node},
+    shared::Shared,
+};
+
+const GRPC: &str = "grpc";
+const HTTP: &str = "http";
+const READY: &str = "ready";
+/// Frontier hash and digest, 128 hexadecimal digits.
+const AGREE: &str = "agree";
+
+/// How often seeds are looked up and greeted while nobody else is known, and once somebody is.
+const GREET_ALONE: Duration = Duration::from_secs(1);
+const GREET_JOINED: Duration = Duration::from_secs(10);
+/// Wait before a loop that ended is started again.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// Gossips until the node stops; starts over when the loop ends by itself.
+pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
+    let mut handle = first;
+    loop {
+        let ended = handle.termination_watcher();
+        tokio::select! {
+            () = follow(&shared, &handle) => break,
+            result = ended => {
+                shared.metrics.gossip_restarts.inc();
+                let why = result.err().map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
+                error!("the gossip loop ended: {why}; starting it again");
+            }
+        }
+        handle = loop {
+            tokio::select! {
+                () = tokio::time::sleep(RESTART) => {}
+                () = shared.stop.cancelled() => return,
+            }
+            match start(&shared).await {
+                Ok(handle) => break handle,
+                Err(error) => error!("can't start gossip: {error:#}"),
+            }
+        };
+    }
+    if let Err(error) = handle.shutdown().await {
+        debug!("gossip ended with {error:#}");
+    }
+}
+
+/// Starts the gossip loop: binds its socket.
+pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
+    let settings = &shared.settings;
+    let interval = settings.gossip_interval;
+    let generation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let id = ChitchatId::new(
+        settings.node.to_string(),
+        u64::try_from(generation).unwrap_or(u64::MAX),
+        shared.addresses.gossip,
+    );
+    let config = ChitchatConfig {
+        chitchat_id: id,
+        cluster_id: settings.cluster.to_string(),
+        gossip_interval: interval,
+        listen_addr: settings.gossip.listen,
+        // Seeds are looked up here, every second: chitchat does so once a minute.
+        seed_nodes: Vec::new(),
+        // chitchat's own defaults take 12 to 18 s to notice that a node died soon after it started.
+        failure_detector_config: FailureDetectorConfig {
+            phi_threshold: 8.0,
+            initial_interval: interval,
+            max_interval: interval * 10,
+            dead_node_grace_period: settings.dead_node_grace,
+            ..FailureDetectorConfig::default()
+        },
+        marked_for_deletion_grace_period: Duration::from_secs(60 * 60),
+        catchup_callback: None,
+        extra_liveness_predicate: None,
+        protocol_version: ProtocolVersion::V1,
+    };
+    let keys = vec![
+        (GRPC.to_owned(), shared.addresses.grpc.to_string()),
+        (HTTP.to_owned(), shared.addresses.http.to_string()),
+    ];
+    spawn_chitchat(config, keys, &UdpTransport).await
+}
+
+/// Publishes this node's facts and reads the others', once every gossip interval.
+async fn follow(shared: &Shared, handle: &ChitchatHandle) {
+    let mut interval = tokio::time::interval(shared.settings.gossip_interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut published = BTreeMap::new();
+    let mut greeted: Option<tokio::time::Instant> = None;
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = shared.stop.cancelled() => return,
+        }
+        let facts = facts(shared);
+        let members = handle
+            .with_chitchat(|chitchat| {
+                publish(chitchat, &facts, &mut published);
+                read(chitchat)
+            })
+            .await;
+        check_superseded(shared, handle.chitchat_id(), &members);
+        let members = by_node(members);
+        let alone = members.iter().filter(|member| member.live).count() <= 1;
+        shared.members.send_if_modified(|known| {
+            log_changes(known, &members);
+            let changed = *known != members;
+            *known = members;
+            changed
+        });
+        let every = if alone { GREET_ALONE } else { GREET_JOINED };
+        if greeted.is_none_or(|at| at.elapsed() >= every) {
+            greeted = Some(tokio::time::Instant::now());
+            greet_seeds(shared, handle, alone).await;
+        }
+    }
+}
+
+/// What this node has to say of itself.
+fn facts(shared: &Shared) -> [(&'static str, String); 2] {
+    shared.read(|replica| {
+        let agree = format!("{}{}", replica.frontier().hash(), replica.digest());
+        [(READY, if replica.may_write().is_ok() { "1" } else { "0" }.to_owned()), (AGREE, agree)]
+    })
+}
+
+fn publish(chitchat: &mut Chitchat, facts: &[(&'static str, String)], published: &mut BTreeMap<&'static str, String>) {
+    for (key, value) in facts {
+        if published.get(key) != Some(value) {
+            chitchat.self_node_state().set(*key, value);
+            published.insert(key, value.clone());
+        }
+    }
+}
+
+/// Every run of every node that gossip knows.
+fn read(chitchat: &Chitchat) -> Vec<Member> {
+    let live: std::collections::BTreeSet<ChitchatId> = chitchat.live_nodes().cloned().collect();
+    let known = chitchat.node_states().iter();
+    known.filter_map(|(id, state)| member(id, state, live.contains(id))).collect()
+}
+
+/// A member, unless its name is one that no node of this program has.
+fn member(id: &ChitchatId, state: &NodeState, live: bool) -> Option<Member> {
+    let address = |key| state.get(key).and_then(|value| value.parse().ok());
+    Some(Member {
+        node: NodeId::new(&id.node_id).ok()?,
+        generation: id.generation_id,
+        live,
+        gossip: id.gossip_advertise_addr,
+        grpc: address(GRPC),
+        http: address(HTTP),
+        ready: state.get(READY) == Some("1"),
+        agreement: state.get(AGREE).and_then(parse_agreement),
+    })
+}
+
+fn parse_agreement(value: &str) -> Option<(Digest, Digest)> {
+    let bytes: Option<Vec<u8>> = value
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    let bytes = bytes.filter(|bytes| bytes.len() == 64)?;
+    Some((Digest::from_bytes(&bytes[..32])?, Digest::from_bytes(&bytes[32..])?))
+}
+
+/// Two live runs of one node would write as two; the older stops.
+fn check_superseded(shared: &Shared, own: &ChitchatId, members: &[Member]) {
+    let later = members.iter().find(|member| {
+        member.live && *member.node.as_str() == *own.node_id && member.generation > own.generation_id
+    });
+    if let Some(later) = later {
+        shared.fail(format!(
+            "another run of node `{}` started later and is live at {}; give each node a name of its own (--node-id)",
+            later.node, later.gossip
+        ));
+    }
+}
+
+fn log_changes(before: &[Member], after: &[Member]) {
+    for member in after {
+        let was_live = before.iter().find(|known| known.node == member.node).map(|known| known.live);
+        match (was_live, member.live) {
+            (None | Some(false), true) => info!(node = %member.node, gossip = %member.gossip, "member is live"),
+            (Some(true), false) => warn!(node = %member.node, gossip = %member.gossip, "member is dead"),
+            _ => {}
+        }
+    }
+}
+
+/// Looks the seeds up and greets each, but for this node itself.
+async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, alone: bool) {
+    for seed in &shared.settings.seeds {
+        match tokio::time::timeout(Duration::from_secs(1), tokio::net::lookup_host(seed)).await {
+            Ok(Ok(addresses)) => {
+                for address in addresses.filter(|address| *address != shared.addresses.gossip) {
+                    // Fails only when the loop has ended, which `run` sees too.
+                    let _ = handle.gossip(address);
+                }
+            }
+            Ok(Err(error)) if alone => warn!(seed, "can't look up the seed: {error}; trying again every second"),
+            Err(_) if alone => warn!(seed, "looking up the seed takes over a second; trying again"),
+            _ => {}
+        }
+    }
+}

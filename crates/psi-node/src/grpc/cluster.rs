@@ -1,0 +1,77 @@
+//! `ClusterService`: the cluster as this node sees it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use psi_api::v1;
+use psi_replica::{LinkStatus, NodeId, Version};
+use tonic::{Request, Response, Status};
+
+use crate::{members::Member, shared::Shared};
+
+pub(super) struct ClusterView {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl ClusterView {
+    fn member(&self, member: &Member, links: &BTreeMap<NodeId, (LinkStatus, u64)>) -> v1::Member {
+        let own = member.node == self.shared.settings.node;
+        let link = links.get(&member.node);
+        let text = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
+        v1::Member {
+            node: member.node.to_string(),
+            state: if member.live { v1::MemberState::Live } else { v1::MemberState::Dead }.into(),
+            grpc_address: text(member.grpc),
+            http_address: text(member.http),
+            gossip_address: member.gossip.to_string(),
+            agreement: member.agreement.map(|(frontier, digest)| psi_api::agreement(frontier, digest)),
+            linked: own || link.is_some(),
+            lag_versions: link.map_or(0, |(_, lag)| *lag),
+            clock_offset_ms: link.and_then(|(status, _)| status.clock_offset_ms).unwrap_or(0),
+            ready: member.ready,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl v1::cluster_service_server::ClusterService for ClusterView {
+    async fn list_members(
+        &self,
+        _: Request<v1::ListMembersRequest>,
+    ) -> Result<Response<v1::ListMembersResponse>, Status> {
+        let links = self.shared.read(|replica| {
+            let own = replica.origin().cloned();
+            let written = own.as_ref().map_or(Version::ZERO, |own| replica.frontier().version(own));
+            let with_lag = replica.links().filter_map(|(_, status)| {
+                let held = own.as_ref().map_or(Version::ZERO, |own| status.theirs.version(own));
+                Some((status.peer.clone()?.node, (status, written.0.saturating_sub(held.0))))
+            });
+            with_lag.collect::<BTreeMap<_, _>>()
+        });
+        let members = self.shared.members.borrow().iter().map(|member| self.member(member, &links)).collect();
+        Ok(Response::new(v1::ListMembersResponse {
+            node: self.shared.settings.node.to_string(),
+            cluster: self.shared.settings.cluster.to_string(),
+            members,
+        }))
+    }
+
+    async fn get_frontier(
+        &self,
+        _: Request<v1::GetFrontierRequest>,
+    ) -> Result<Response<v1::GetFrontierResponse>, Status> {
+        let origins = self.shared.read(|replica| {
+            let position = |(origin, version): (&psi_replica::Origin, Version)| v1::OriginPosition {
+                node: origin.node.to_string(),
+                incarnation: origin.incarnation,
+                version: version.0,
+            };
+            replica.frontier().iter().map(position).collect()
+        });
+        Ok(Response::new(v1::GetFrontierResponse { node: self.shared.settings.node.to_string(), origins }))
+    }
+
+    async fn get_digest(&self, _: Request<v1::GetDigestRequest>) -> Result<Response<v1::Agreement>, Status> {
+        let (frontier, digest) = self.shared.read(|replica| (replica.frontier().hash(), replica.digest()));
+        Ok(Response::new(psi_api::agreement(frontier, digest)))
+    }
+}

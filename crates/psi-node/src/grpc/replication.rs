@@ -1,0 +1,29 @@
+//! `ReplicationService`: the accepting end of links.
+
+use std::sync::Arc;
+
+use psi_api::{replica::Frame, v1};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{
+    link::{self, Links},
+    shared::Shared,
+};
+
+pub(super) struct Replication {
+    pub(super) shared: Arc<Shared>,
+    pub(super) links: Arc<Links>,
+}
+
+#[tonic::async_trait]
+impl v1::replication_service_server::ReplicationService for Replication {
+    type LinkStream = ReceiverStream<Result<Frame, Status>>;
+
+    async fn link(&self, request: Request<Streaming<Frame>>) -> Result<Response<Self::LinkStream>, Status> {
+        if !self.shared.settings.replication {
+            return Err(Status::failed_precondition("replication is switched off on this node"));
+        }
+        Ok(Response::new(link::accept(self.shared.clone(), self.links.clone(), request.into_inner())))
+    }
+}

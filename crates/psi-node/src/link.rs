@@ -1,0 +1,246 @@
+//! Links: one bidirectional gRPC stream between each two live members, dialled by the one with the lower name.
+//! What is said on them is the replica's matter; here are connections, back-pressure and back-off.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use prost::Message;
+use psi_api::{
+    Cause,
+    replica::{Frame, frame::Body},
+    v1::replication_service_client::ReplicationServiceClient,
+};
+use psi_replica::{FRAME_ENCODED_MAX, LinkError, LinkId, NodeId};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming, transport::Endpoint};
+use tracing::{debug, warn};
+
+use crate::{members::Member, shared::Shared};
+
+/// Frames that may wait for the transport. The replica makes a frame only when there is room, so a slow peer
+/// costs no more than this.
+const OUTBOUND_FRAMES: usize = 2;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A link that went silent is given up after these two together.
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Links that stand, by peer: a newer one replaces an older.
+#[derive(Debug, Default)]
+pub(crate) struct Links(Mutex<BTreeMap<NodeId, (LinkId, CancellationToken)>>);
+
+impl Links {
+    fn put(&self, peer: NodeId, link: LinkId, stop: CancellationToken) {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((earlier, stop_earlier)) = links.insert(peer, (link, stop)) {
+            if earlier != link {
+                stop_earlier.cancel();
+            }
+        }
+    }
+
+    fn remove(&self, link: LinkId) {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|_, (held, _)| *held != link);
+    }
+}
+
+/// Why a link ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkEnd {
+    #[error("the peer closed it")]
+    Closed,
+    #[error("this node is stopping, or a newer link to the peer stands")]
+    Stopped,
+    #[error("{}", .0.message())]
+    Transport(#[from] Status),
+    #[error(transparent)]
+    Refused(#[from] LinkError),
+}
+
+/// Carries frames between a stream and the replica until either ends.
+pub(crate) async fn carry<T: Send>(
+    shared: &Shared,
+    links: &Links,
+    mut inbound: Streaming<Frame>,
+    outbound: &mpsc::Sender<T>,
+    wrap: impl Fn(Frame) -> T,
+) -> LinkEnd {
+    let link = shared.next_link();
+    let stop = shared.stop.child_token();
+    shared.write(|replica, now| replica.link_up(now, link));
+    let mut changes = shared.changes();
+    let mut peer: Option<NodeId> = None;
+    let mut waiting: Option<Frame> = None;
+    let end = loop {
+        if waiting.is_none() {
+            changes.mark_unchanged();
+            waiting = shared.write(|replica, now| replica.poll_frame(now, link));
+        }
+        tokio::select! {
+            received = inbound.message() => {
+                let frame = match received {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break LinkEnd::Closed,
+                    Err(status) => break LinkEnd::Transport(status),
+                };
+                let opened = match &frame.body {
+                    Some(Body::Open(open)) => NodeId::new(&open.node).ok(),
+                    _ => None,
+                };
+                let bytes = frame.encoded_len();
+                if let Err(error) = shared.write(|replica, now| replica.handle_frame(now, link, frame)) {
+                    break LinkEnd::Refused(error);
+                }
+                if let (None, Some(node)) = (&peer, opened) {
+                    links.put(node.clone(), link, stop.clone());
+                    peer = Some(node);
+                }
+                if let Some(peer) = &peer {
+                    shared.metrics.received(peer.as_str(), bytes);
+                }
+            }
+            permit = outbound.reserve(), if waiting.is_some() => {
+                let Ok(permit) = permit else { break LinkEnd::Closed };
+                if let Some(frame) = waiting.take() {
+                    if let Some(peer) = &peer {
+                        shared.metrics.sent(peer.as_str(), frame.encoded_len());
+                    }
+                    permit.send(wrap(frame));
+                }
+            }
+            _ = changes.changed(), if waiting.is_none() => {}
+            () = stop.cancelled() => break LinkEnd::Stopped,
+        }
+    };
+    shared.write(|replica, now| replica.link_down(now, link));
+    links.remove(link);
+    shared.wake_links();
+    end
+}
+
+/// Keeps a link to each live member with a greater name than this node's.
+pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
+    let mut members = shared.members.subscribe();
+    let mut dials: BTreeMap<(NodeId, u64), Dial> = BTreeMap::new();
+    loop {
+        let wanted: BTreeMap<(NodeId, u64), SocketAddr> =
+            members.borrow_and_update().iter().filter_map(|member| wanted(&shared, member)).collect();
+        dials.retain(|peer, dial| wanted.get(peer) == Some(&dial.address));
+        for (peer, address) in wanted {
+            let dial = || {
+                let task = tokio::spawn(dial(shared.clone(), links.clone(), peer.0.clone(), address));
+                Dial { address, task }
+            };
+            dials.entry(peer.clone()).or_insert_with(dial);
+        }
+        tokio::select! {
+            changed = members.changed() => if changed.is_err() { return },
+            () = shared.stop.cancelled() => return,
+        }
+    }
+}
+
+fn wanted(shared: &Shared, member: &Member) -> Option<((NodeId, u64), SocketAddr)> {
+    let dialled_here = member.live && member.node > shared.settings.node;
+    Some(((member.node.clone(), member.generation), member.grpc.filter(|_| dialled_here)?))
+}
+
+/// A task that dials one peer; dropping it ends the link.
+struct Dial {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Dials one peer for as long as it is wanted.
+async fn dial(shared: Arc<Shared>, links: Arc<Links>, peer: NodeId, address: SocketAddr) {
+    let backoff = || {
+        ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .without_max_times()
+            .with_jitter()
+            .build()
+    };
+    let mut waits = backoff();
+    loop {
+        match connect(&shared, &links, address).await {
+            Ok(LinkEnd::Stopped) => return,
+            Ok(LinkEnd::Refused(error)) => {
+                shared.metrics.refused(error.reason());
+                warn!(%peer, %address, reason = error.reason(), "closed the link: {error}");
+            }
+            Ok(end) => {
+                debug!(%peer, %address, "link ended: {end}");
+                waits = backoff();
+            }
+            Err(status) => warn!(%peer, %address, "can't open a link: {}", status.message()),
+        }
+        tokio::time::sleep(waits.next().unwrap_or(Duration::from_secs(5))).await;
+    }
+}
+
+async fn connect(shared: &Shared, links: &Links, address: SocketAddr) -> Result<LinkEnd, Status> {
+    let failed = |error: tonic::transport::Error| Status::unavailable(chain(&error));
+    let channel = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(failed)?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true)
+        .connect()
+        .await
+        .map_err(failed)?;
+    let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
+    let mut client = ReplicationServiceClient::new(channel).max_decoding_message_size(FRAME_ENCODED_MAX);
+    let inbound = client.link(ReceiverStream::new(frames)).await?.into_inner();
+    Ok(carry(shared, links, inbound, &outbound, |frame| frame).await)
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The accepting end: frames out, and at the end the reason as a status.
+pub(crate) fn accept(
+    shared: Arc<Shared>,
+    links: Arc<Links>,
+    inbound: Streaming<Frame>,
+) -> ReceiverStream<Result<Frame, Status>> {
+    let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
+    tokio::spawn(async move {
+        match carry(&shared, &links, inbound, &outbound, Ok).await {
+            LinkEnd::Refused(error) => {
+                shared.metrics.refused(error.reason());
+                warn!(reason = error.reason(), "refused a link: {error}");
+                let _ = outbound.send(Err(Cause::from(&error).into())).await;
+            }
+            LinkEnd::Stopped => {
+                let _ = outbound.send(Err(Status::unavailable("this node is stopping"))).await;
+            }
+            end => debug!("link ended: {end}"),
+        }
+    });
+    ReceiverStream::new(frames)
+}

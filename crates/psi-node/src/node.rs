@@ -1,0 +1,227 @@
+//! A node: its sockets and tasks, from start to graceful end.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use psi_replica::NodeId;
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    task::JoinHandle,
+};
+use tracing::{info, warn};
+
+use crate::{
+    gossip, grpc, http,
+    link::{self, Links},
+    settings::{Endpoint, Settings},
+    shared::{Addresses, Shared},
+};
+
+/// Calls in progress have this long to end once the node stops.
+const DRAIN: Duration = Duration::from_secs(3);
+/// What was written last has this long to reach a peer before the links are closed.
+const HAND_OVER: Duration = Duration::from_secs(1);
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address can't be bound.
+    #[error("can't listen on {address} for {service}: {source}; set {setting} to a free address")]
+    Bind {
+        /// What for.
+        service: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The setting that moves it.
+        setting: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Gossip did not start.
+    #[error("can't start gossip: {0:#}")]
+    Gossip(anyhow::Error),
+}
+
+/// A running node. Dropping it without [`Node::shutdown`] leaves its tasks running until the runtime ends.
+pub struct Node {
+    shared: Arc<Shared>,
+    servers: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Binds the node's sockets and starts its tasks. The node then joins by itself.
+    ///
+    /// # Errors
+    /// [`StartError`] if an address can't be bound.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let grpc_listener = bind(settings.grpc, "gRPC", "grpc.listen").await?;
+        let http_listener = bind(settings.http, "HTTP", "http.listen").await?;
+        let gossip_listen = probe_gossip(settings.gossip.listen).await?;
+        let own_ip = own_ip(&settings.seeds).await;
+        let bound = |listener: &TcpListener, fallback: SocketAddr| listener.local_addr().unwrap_or(fallback);
+        let addresses = Addresses {
+            grpc: advertised(settings.grpc, bound(&grpc_listener, settings.grpc.listen), own_ip),
+            http: advertised(settings.http, bound(&http_listener, settings.http.listen), own_ip),
+            gossip: advertised(settings.gossip, gossip_listen, own_ip),
+        };
+        let mut settings = settings;
+        settings.gossip.listen = gossip_listen;
+        let shared = Arc::new(Shared::new(settings, addresses));
+        let links = Arc::new(Links::default());
+        let mut tasks = Vec::new();
+        if shared.settings.replication {
+            let handle = gossip::start(&shared).await.map_err(StartError::Gossip)?;
+            tasks.push(tokio::spawn(gossip::run(shared.clone(), handle)));
+            tasks.push(tokio::spawn(link::dial_members(shared.clone(), links.clone())));
+        }
+        let timekeeper = shared.clone();
+        tasks.push(tokio::spawn(async move { timekeeper.keep_time().await }));
+        let servers = vec![serve_grpc(shared.clone(), links, grpc_listener), serve_http(shared.clone(), http_listener)];
+        let Addresses { grpc, http, gossip } = addresses;
+        info!(node = %shared.settings.node, cluster = %shared.settings.cluster, %grpc, %http, %gossip, "node started");
+        Ok(Self { shared, servers, tasks })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn node_id(&self) -> &NodeId {
+        &self.shared.settings.node
+    }
+
+    /// Where it is reached.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.shared.addresses
+    }
+
+    /// Whether it has caught up and takes steps.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.read(|replica| replica.may_write().is_ok())
+    }
+
+    /// Resolves with the reason once the node can't go on; never while it can.
+    pub async fn failed(&self) -> String {
+        let mut fatal = self.shared.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Takes no more steps, hands over what was written last, ends calls and closes sockets: within 5 s.
+    pub async fn shutdown(self) {
+        info!(node = %self.shared.settings.node, "stopping");
+        self.shared.write(|replica, _| {
+            replica.stop_writing("it was told to");
+            replica.flush();
+        });
+        self.shared.wake_links();
+        let _ = tokio::time::timeout(HAND_OVER, self.handed_over()).await;
+        self.shared.stop.cancel();
+        for server in self.servers {
+            let abort = server.abort_handle();
+            if tokio::time::timeout(DRAIN, server).await.is_err() {
+                warn!("calls in progress were cut off after {} s", DRAIN.as_secs());
+                abort.abort();
+            }
+        }
+        for task in self.tasks {
+            let abort = task.abort_handle();
+            if tokio::time::timeout(Duration::from_millis(500), task).await.is_err() {
+                abort.abort();
+            }
+        }
+    }
+
+    /// Resolves when every linked peer holds all that this node wrote, at once when there is none.
+    async fn handed_over(&self) {
+        let mut changes = self.shared.changes();
+        loop {
+            changes.mark_unchanged();
+            let done = self.shared.read(|replica| {
+                let Some(own) = replica.origin() else { return true };
+                let written = replica.frontier().version(own);
+                replica.links().all(|(_, link)| link.peer.is_none() || link.theirs.version(own) >= written)
+            });
+            if done {
+                return;
+            }
+            // Acknowledgements wake nobody by themselves.
+            let _ = tokio::time::timeout(Duration::from_millis(20), changes.changed()).await;
+        }
+    }
+}
+
+fn serve_grpc(shared: Arc<Shared>, links: Arc<Links>, listener: TcpListener) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let stop = shared.stop.clone().cancelled_owned();
+        if let Err(error) = grpc::serve(shared.clone(), links, listener, stop).await {
+            shared.fail(format!("gRPC server failed: {error}"));
+        }
+    })
+}
+
+fn serve_http(shared: Arc<Shared>, listener: TcpListener) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let stop = shared.stop.clone().cancelled_owned();
+        if let Err(error) = http::serve(shared.clone(), listener, stop).await {
+            shared.fail(format!("HTTP server failed: {error}"));
+        }
+    })
+}
+
+async fn bind(endpoint: Endpoint, service: &'static str, setting: &'static str) -> Result<TcpListener, StartError> {
+    let address = endpoint.listen;
+    TcpListener::bind(address).await.map_err(|source| StartError::Bind { service, address, setting, source })
+}
+
+/// Makes sure that the gossip socket can be bound, and chooses its port where none is given: chitchat must know
+/// it beforehand and binds it itself.
+async fn probe_gossip(address: SocketAddr) -> Result<SocketAddr, StartError> {
+    let bind = async { UdpSocket::bind(address).await?.local_addr() };
+    bind.await.map_err(|source| StartError::Bind { service: "gossip", address, setting: "gossip.listen", source })
+}
+
+fn advertised(endpoint: Endpoint, bound: SocketAddr, own_ip: Option<IpAddr>) -> SocketAddr {
+    if let Some(advertise) = endpoint.advertise {
+        return advertise;
+    }
+    if !bound.ip().is_unspecified() {
+        return bound;
+    }
+    let loopback = match bound {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(own_ip.unwrap_or(loopback), bound.port())
+}
+
+/// This machine's address as others see it: that of the interface towards a seed, or the one that the host's name
+/// stands for. Nothing is sent.
+async fn own_ip(seeds: &[String]) -> Option<IpAddr> {
+    for seed in seeds {
+        let Ok(addresses) = tokio::net::lookup_host(seed).await else { continue };
+        for address in addresses {
+            if let Some(ip) = ip_towards(address).await {
+                return Some(ip);
+            }
+        }
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let mut addresses = tokio::net::lookup_host((host.trim(), 0)).await.ok()?;
+    addresses.find(|address| !address.ip().is_loopback()).map(|address| address.ip())
+}
+
+async fn ip_towards(address: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await.ok()?;
+    socket.connect(address).await.ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

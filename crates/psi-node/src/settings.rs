@@ -1,0 +1,80 @@
+//! What a node is told: a form that can't be invalid. Reading it from files, variables and flags is the command
+//! line's matter.
+
+use std::{net::SocketAddr, time::Duration};
+
+use psi_replica::{ClusterName, NodeId};
+
+/// Where a service listens, and where others reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Address to bind; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Address that others are told; `None` means the one that is bound, or this machine's own towards the seeds
+    /// where that is unspecified (`0.0.0.0`, `::`).
+    pub advertise: Option<SocketAddr>,
+}
+
+impl Endpoint {
+    /// Listens on `listen` and says so.
+    #[must_use]
+    pub fn new(listen: SocketAddr) -> Self {
+        Self { listen, advertise: None }
+    }
+}
+
+/// Everything that a node can be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Nodes of different clusters refuse each other.
+    pub cluster: ClusterName,
+    /// Name of this node, stable over restarts.
+    pub node: NodeId,
+    /// gRPC: programs and replication.
+    pub grpc: Endpoint,
+    /// HTTP: programs, Prometheus, health checks.
+    pub http: Endpoint,
+    /// Gossip, UDP.
+    pub gossip: Endpoint,
+    /// `host:port` of other nodes' gossip. Empty: this node may start a cluster of its own.
+    pub seeds: Vec<String>,
+    /// How long a seed waits for members to show themselves before it starts a cluster. Too short: a restarted
+    /// seed serves an empty state for a moment. Too long: a first start takes as long.
+    pub join: Duration,
+    /// Off: the node keeps to itself and drifts, as the service that this one replaces did.
+    pub replication: bool,
+    /// Time between gossip rounds; a dead node is noticed after about five. Too short: a busy machine's nodes are
+    /// declared dead now and then. Too long: the dead stay listed as live.
+    pub gossip_interval: Duration,
+    /// How long a dead node is remembered by gossip.
+    pub dead_node_grace: Duration,
+    /// Largest HTTP body, bytes.
+    pub body_bytes_max: usize,
+    /// Calls that one gRPC connection may have in progress; more are refused.
+    pub calls_per_connection_max: usize,
+    /// Fields with metric series of their own; the others are counted in one series.
+    pub field_series_max: usize,
+}
+
+impl Settings {
+    /// The defaults: loopback only, since nothing here is encrypted or authenticated.
+    #[must_use]
+    pub fn new(node: NodeId) -> Self {
+        let loopback = |port| Endpoint::new(SocketAddr::from(([127, 0, 0, 1], port)));
+        Self {
+            cluster: ClusterName::new("psi-field").expect("a valid name"),
+            node,
+            grpc: loopback(50_051),
+            http: loopback(8_000),
+            gossip: loopback(7_280),
+            seeds: Vec::new(),
+            join: Duration::from_secs(2),
+            replication: true,
+            gossip_interval: Duration::from_millis(250),
+            dead_node_grace: Duration::from_secs(15 * 60),
+            body_bytes_max: 1024 * 1024,
+            calls_per_connection_max: 1024,
+            field_series_max: 200,
+        }
+    }
+}

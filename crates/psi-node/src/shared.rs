@@ -1,0 +1,186 @@
+//! What the tasks of a node share: the replica behind a lock, and the wakes that follow a change of it.
+//!
+//! The lock is held for microseconds and never across an await.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use psi_replica::{Event, LinkId, Now, Replica, TickMs, WallMs};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{members::Member, metrics::Metrics, settings::Settings};
+
+/// Where this node is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// HTTP.
+    pub http: SocketAddr,
+    /// Gossip, UDP.
+    pub gossip: SocketAddr,
+}
+
+/// What the tasks of a node share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) addresses: Addresses,
+    pub(crate) metrics: Metrics,
+    /// Members as gossip knows them, this node among them.
+    pub(crate) members: watch::Sender<Vec<Member>>,
+    /// Cancelled when the node stops.
+    pub(crate) stop: CancellationToken,
+    /// Why the node can't go on, once it can't.
+    pub(crate) fatal: watch::Sender<Option<String>>,
+    replica: Mutex<Replica>,
+    started: Instant,
+    links: AtomicU64,
+    /// Counts changes of the replica: link tasks and watchers look again.
+    changed: watch::Sender<u64>,
+    /// The clockwork task is to look at its deadline again.
+    poke: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, addresses: Addresses) -> Self {
+        let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
+        let listed = settings.seeds.iter().any(|seed| seed.parse() == Ok(addresses.gossip));
+        config.is_seed = settings.seeds.is_empty() || listed || !settings.replication;
+        config.join_ms = if settings.replication { u64::try_from(settings.join.as_millis()).unwrap_or(u64::MAX) } else { 0 };
+        let started = Instant::now();
+        Self {
+            replica: Mutex::new(Replica::new(config, now_since(started))),
+            metrics: Metrics::new(&settings),
+            settings,
+            addresses,
+            members: watch::Sender::default(),
+            stop: CancellationToken::new(),
+            fatal: watch::Sender::default(),
+            started,
+            links: AtomicU64::new(0),
+            changed: watch::Sender::default(),
+            poke: Notify::new(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        now_since(self.started)
+    }
+
+    pub(crate) fn next_link(&self) -> LinkId {
+        LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Looks at the replica.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&Replica) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// Changes the replica, tells what happened inside, and wakes who must act on it.
+    pub(crate) fn write<R>(&self, change: impl FnOnce(&mut Replica, Now) -> R) -> R {
+        let mut replica = self.lock();
+        let (was_dirty, frontier) = (replica.is_dirty(), replica.digest());
+        let result = change(&mut replica, self.now());
+        let mut moved = replica.digest() != frontier;
+        let became_dirty = !was_dirty && replica.is_dirty();
+        let events: Vec<Event> = std::iter::from_fn(|| replica.poll_event()).collect();
+        drop(replica);
+        moved |= !events.is_empty();
+        events.into_iter().for_each(|event| self.note(event));
+        if moved {
+            self.wake_links();
+        }
+        if became_dirty || moved {
+            self.poke.notify_one();
+        }
+        result
+    }
+
+    /// Lets every link, and whoever watches the state, look again.
+    pub(crate) fn wake_links(&self) {
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Resolves whenever the replica may have something new for links or watchers.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Gives the reason why the node can't go on, once.
+    pub(crate) fn fail(&self, why: String) {
+        self.fatal.send_if_modified(|fatal| {
+            let first = fatal.is_none();
+            fatal.get_or_insert(why);
+            first
+        });
+    }
+
+    /// Keeps the replica's time until the node stops: flushes, time-outs, beats.
+    pub(crate) async fn keep_time(&self) {
+        /// Least time between two looks: a link that is blocked stays due, and must not spin.
+        const STEP_MS: u64 = 5;
+        loop {
+            let wake = self.read(Replica::wake_at);
+            let looked = self.now().tick;
+            let sleep = async {
+                match wake {
+                    Some(TickMs(at)) => tokio::time::sleep(std::time::Duration::from_millis(at.saturating_sub(looked.0))).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = sleep => {}
+                () = self.poke.notified() => {}
+                () = self.stop.cancelled() => return,
+            }
+            let due = wake.is_some_and(|at| at <= self.now().tick) || self.read(|replica| replica.wake_at() <= Some(self.now().tick));
+            if due {
+                self.write(Replica::tick);
+                self.wake_links();
+                tokio::time::sleep(std::time::Duration::from_millis(STEP_MS)).await;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Replica> {
+        // A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and
+        // refusing to answer would take down what still works.
+        self.replica.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, event: Event) {
+        match event {
+            Event::Ready { origin } => info!(%origin, "ready: takes steps"),
+            Event::Opened { peer } => info!(%peer, "link opened"),
+            Event::Applied { peer, origin, version, entries } => {
+                debug!(%peer, %origin, %version, entries, "applied a pass");
+            }
+            Event::Refused(refused) => {
+                self.metrics.refused(refused.refusal.reason());
+                warn!(reason = refused.refusal.reason(), "{refused}");
+            }
+            Event::RefusedByPeer { peer, origin, reason, detail } => {
+                warn!(%peer, %origin, reason, "peer refused a pass: {detail}");
+            }
+            Event::StepsDropped { field, steps } => {
+                self.metrics.steps_dropped(steps);
+                warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
+            }
+            other => debug!(?other, "replica event"),
+        }
+    }
+}
+
+fn now_since(started: Instant) -> Now {
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { tick: TickMs(millis(started.elapsed())), wall: WallMs(millis(wall)) }
+}
