@@ -1,4 +1,5 @@
-//! `ClusterService`: the cluster as this node sees it.
+//! `ClusterService`: the cluster as this node sees it. Who asks for frontier or digest gets what is written by
+//! now: it is flushed first.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -59,7 +60,8 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         &self,
         _: Request<v1::GetFrontierRequest>,
     ) -> Result<Response<v1::GetFrontierResponse>, Status> {
-        let origins = self.shared.read(|replica| {
+        let origins = self.shared.write(|replica, _| {
+            replica.flush();
             let position = |(origin, version): (&psi_replica::Origin, Version)| v1::OriginPosition {
                 node: origin.node.to_string(),
                 incarnation: origin.incarnation,
@@ -71,7 +73,10 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
     }
 
     async fn get_digest(&self, _: Request<v1::GetDigestRequest>) -> Result<Response<v1::Agreement>, Status> {
-        let (frontier, digest) = self.shared.read(|replica| (replica.frontier().hash(), replica.digest()));
+        let (frontier, digest) = self.shared.write(|replica, _| {
+            replica.flush();
+            (replica.frontier().hash(), replica.digest())
+        });
         Ok(Response::new(psi_api::agreement(frontier, digest)))
     }
 }
