@@ -1,0 +1,191 @@
+//! The program itself: processes, signals, exit codes.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use psi_tests::{DEADLINE, INCIDENT};
+use serde_json::Value;
+
+/// `psi-field`, built once.
+fn program() -> Command {
+    static PROGRAM: OnceLock<escargot::CargoRun> = OnceLock::new();
+    let built = PROGRAM.get_or_init(|| {
+        let build = escargot::CargoBuild::new().package("psi-cli").bin("psi-field").current_target();
+        build.run().expect("psi-field builds")
+    });
+    let mut command = built.command();
+    command.env_clear().envs(std::env::vars().filter(|(name, _)| !name.starts_with("PSI_")));
+    command
+}
+
+/// A node process; killed when dropped.
+struct Process {
+    child: Child,
+    grpc: String,
+    gossip: String,
+}
+
+impl Process {
+    /// Starts a node on free ports and reads its addresses from its first log line.
+    fn start(name: &str, seed: Option<&str>) -> Result<Self> {
+        let mut command = program();
+        command.args(["node", "--node-id", name, "--log-format", "json", "--cluster-join-ms", "300"]);
+        for listen in ["--grpc-listen", "--http-listen", "--gossip-listen"] {
+            command.args([listen, "127.0.0.1:0"]);
+        }
+        command.args(seed.iter().flat_map(|seed| ["--cluster-seeds", seed]));
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().context("stderr")?).lines();
+        let started = loop {
+            let line = lines.next().context("the node ended before it started")??;
+            let entry: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+            if entry["fields"]["message"] == "node started" {
+                break entry;
+            }
+        };
+        // The pipe must not fill up.
+        std::thread::spawn(move || lines.for_each(drop));
+        let address = |key: &str| started["fields"][key].as_str().map(str::to_owned).context("an address");
+        Ok(Self { child, grpc: address("grpc")?, gossip: address("gossip")? })
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { bail!("kill {signal} failed") }
+    }
+
+    /// Waits for the end of the process.
+    fn ended(&mut self) -> Result<ExitStatus> {
+        let begun = Instant::now();
+        while begun.elapsed() < DEADLINE {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        bail!("the process did not end")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command until it succeeds; its answer as JSON.
+fn eventually_json(arguments: &[&str]) -> Result<Value> {
+    let begun = Instant::now();
+    loop {
+        let output = program().args(arguments).args(["--output", "json"]).output()?;
+        if output.status.success() {
+            return Ok(serde_json::from_slice(&output.stdout)?);
+        }
+        if begun.elapsed() > DEADLINE {
+            bail!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_open_streams_ends_within_five_seconds_of_either_signal() -> Result<()> {
+    for signal in ["-TERM", "-INT"] {
+        let mut node = Process::start("n1", None)?;
+        eventually_json(&["step", "--incident", "--node", &node.grpc])?;
+        let address = format!("http://{}", node.grpc);
+        let mut client = psi_api::v1::psi_field_service_client::PsiFieldServiceClient::connect(address).await?;
+        let step = psi_api::v1::StepRequest { input: INCIDENT.to_vec(), ..Default::default() };
+        let endless = tokio_stream::StreamExt::chain(tokio_stream::once(step), tokio_stream::pending());
+        let mut stream = client.step_stream(endless).await?.into_inner();
+        stream.message().await?;
+        let mut watch = client.watch_state(psi_api::v1::WatchStateRequest::default()).await?.into_inner();
+        watch.message().await?;
+        let begun = Instant::now();
+        node.signal(signal)?;
+        let status = node.ended()?;
+        assert!(status.success(), "{signal}: {status}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{signal}: took {:?}", begun.elapsed());
+    }
+    Ok(())
+}
+
+#[test]
+fn of_two_runs_of_one_node_the_older_ends_and_says_why() -> Result<()> {
+    let keeper = Process::start("keeper", None)?;
+    let mut older = Process::start("twin", Some(&keeper.gossip))?;
+    eventually_json(&["step", "--incident", "--node", &older.grpc])?;
+    let younger = Process::start("twin", Some(&keeper.gossip))?;
+    let status = older.ended()?;
+    assert_eq!(status.code(), Some(1), "the older one stops");
+    let answer = eventually_json(&["step", "--incident", "--node", &younger.grpc])?;
+    assert_eq!(answer["k"], 2, "what the older one accepted still counts");
+    Ok(())
+}
+
+#[test]
+fn a_port_in_use_is_named_with_its_setting() -> Result<()> {
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let output = program().args(["node", "--grpc-listen", &address, "--http-listen", "127.0.0.1:0"]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&address) && said.contains("grpc.listen"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_killed_node_is_noticed_and_what_it_had_replicated_stays() -> Result<()> {
+    let first = Process::start("n1", None)?;
+    let second = Process::start("n2", Some(&first.gossip))?;
+    for _ in 0..3 {
+        eventually_json(&["step", "--incident", "--node", &second.grpc])?;
+    }
+    wait_for(&["state", "--node", &first.grpc], |state| state["k"] == 3)?;
+    second.signal("-KILL")?;
+    wait_for(&["members", "--node", &first.grpc], |members| {
+        members["members"].as_array().is_some_and(|all| {
+            all.iter().any(|member| member["node"] == "n2" && member["state"] == "dead")
+        })
+    })?;
+    assert_eq!(eventually_json(&["state", "--node", &first.grpc])?["k"], 3);
+    Ok(())
+}
+
+fn wait_for(arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < DEADLINE {
+        if holds(&eventually_json(arguments)?) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bail!("{arguments:?} never showed what was waited for")
+}
+
+#[test]
+fn the_demo_ends_in_agreement() -> Result<()> {
+    let mut child = program()
+        .args(["demo", "--seconds", "3", "--output", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()?;
+    let mut text = String::new();
+    child.stdout.take().context("stdout")?.read_to_string(&mut text)?;
+    let status = child.wait()?;
+    let report: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
+    assert!(status.success(), "{report:#}");
+    assert_eq!(report["agreement"], true, "{report:#}");
+    let spread = report["replication_off"]["spread"].as_f64().context("a spread")?;
+    assert!((spread - 0.8).abs() < 1e-9, "without replication the nodes drift as on the day: {spread}");
+    assert_eq!(report["replication_on"]["spread"], 0.0, "{report:#}");
+    assert_eq!(report["node_returning"]["steps_failed"], 0, "{report:#}");
+    Ok(())
+}

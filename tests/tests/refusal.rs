@@ -1,0 +1,176 @@
+//! Bad input over real sockets: each is refused by name, and state and digest are as before.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use psi_api::{
+    replica::{Frame, Frontier, Open, Origin, OriginVersion, Pass, frame::Body},
+    v1::{self, replication_service_client::ReplicationServiceClient},
+};
+use psi_tests::{DEADLINE, INCIDENT, Member, settings};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+
+async fn node_with_a_step() -> Result<Member> {
+    let member = Member::start(settings("n1", &[])).await?;
+    member.step("", &INCIDENT).await?;
+    Ok(member)
+}
+
+fn check(what: &str, refused: Result<(), Status>, code: Code, reason: &str) {
+    let status = refused.expect_err(what);
+    let (got, _) = psi_api::cause_of(&status).unwrap_or_default();
+    assert_eq!((status.code(), got.as_str()), (code, reason), "{what}: {status}");
+    assert!(!status.message().is_empty(), "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_calls_are_refused_by_name_and_change_nothing() -> Result<()> {
+    let member = node_with_a_step().await?;
+    let before = (member.agreement().await?, member.state("").await?.k);
+    let with = |at: usize, value: f64| {
+        let mut input = INCIDENT;
+        input[at] = value;
+        input.to_vec()
+    };
+    for (what, field, input, code, reason) in [
+        ("narrow", "", vec![1.0; 15], Code::InvalidArgument, "WRONG_WIDTH"),
+        ("wide", "", vec![1.0; 17], Code::InvalidArgument, "WRONG_WIDTH"),
+        ("empty", "", vec![], Code::InvalidArgument, "WRONG_WIDTH"),
+        ("NaN", "", with(3, f64::NAN), Code::InvalidArgument, "NOT_FINITE"),
+        ("infinity", "", with(15, f64::NEG_INFINITY), Code::InvalidArgument, "NOT_FINITE"),
+        ("too large", "", with(0, 16_777_216.0), Code::InvalidArgument, "OUT_OF_RANGE"),
+        ("unknown field", "nowhere", INCIDENT.to_vec(), Code::NotFound, "UNKNOWN_FIELD"),
+        ("bad name", "no where", INCIDENT.to_vec(), Code::InvalidArgument, "BAD_NAME"),
+    ] {
+        check(what, member.step(field, &input).await.map(|_| ()), code, reason);
+    }
+    let mut client = member.field.clone();
+    let vector = |values: &[f64]| v1::Vector { values: values.to_vec() };
+    let batch = |inputs| v1::StepBatchRequest { inputs, ..Default::default() };
+    let mixed = client.step_batch(batch(vec![vector(&INCIDENT), vector(&[1.0])])).await.map(|_| ());
+    check("a batch with one bad vector", mixed, Code::InvalidArgument, "WRONG_WIDTH");
+    let none = client.step_batch(batch(vec![])).await.map(|_| ());
+    check("an empty batch", none, Code::InvalidArgument, "BATCH_SIZE");
+    let shape = v1::CreateFieldRequest { name: "wide".to_owned(), width: 5000, ..Default::default() };
+    check("too wide", client.create_field(shape).await.map(|_| ()), Code::InvalidArgument, "BAD_SHAPE");
+    let engine = v1::CreateFieldRequest { name: "e".to_owned(), engine: "synthetik".to_owned(), ..Default::default() };
+    check("no such engine", client.create_field(engine).await.map(|_| ()), Code::InvalidArgument, "UNKNOWN_ENGINE");
+    let parameters = vec![v1::Parameter { name: "dt".to_owned(), value: -1.0 }];
+    let reset = v1::ResetFieldRequest { name: String::new(), parameters };
+    check("bad parameter", client.reset_field(reset).await.map(|_| ()), Code::InvalidArgument, "BAD_PARAMETER");
+    let again = v1::CreateFieldRequest { name: "default".to_owned(), ..Default::default() };
+    check("it exists", client.create_field(again).await.map(|_| ()), Code::AlreadyExists, "FIELD_EXISTS");
+    let drop = v1::DropFieldRequest { name: "default".to_owned() };
+    check("protected", client.drop_field(drop).await.map(|_| ()), Code::FailedPrecondition, "PROTECTED_FIELD");
+    let action = v1::InterveneRequest { field: String::new(), action: 9 };
+    check("no such action", client.intervene(action).await.map(|_| ()), Code::InvalidArgument, "UNKNOWN_ACTION");
+    let large = v1::StepRequest { input: vec![0.5; 1_300_000], ..Default::default() };
+    assert!(client.step(large).await.is_err(), "a message of 10 MB");
+
+    assert_eq!((member.agreement().await?, member.state("").await?.k), before);
+    Ok(())
+}
+
+/// A stranger on a link: what it sends goes out as it is.
+struct Stranger {
+    frames: mpsc::Sender<Frame>,
+    answers: Streaming<Frame>,
+}
+
+impl Stranger {
+    async fn dial(member: &Member) -> Result<Self> {
+        let address = format!("http://{}", member.node.addresses().grpc);
+        let (frames, outbound) = mpsc::channel(16);
+        let mut client = ReplicationServiceClient::connect(address).await?;
+        let answers = client.link(ReceiverStream::new(outbound)).await?.into_inner();
+        let mut stranger = Self { frames, answers };
+        let wall_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+        stranger
+            .send(Body::Open(Open {
+                cluster: "psi-field".to_owned(),
+                node: "stranger".to_owned(),
+                protocol_min: 1,
+                protocol_max: 1,
+                wall_ms,
+                ..Default::default()
+            }))
+            .await?;
+        stranger.answer(|body| matches!(body, Body::Open(_)).then_some(())).await?;
+        Ok(stranger)
+    }
+
+    async fn send(&mut self, body: Body) -> Result<()> {
+        Ok(self.frames.send(Frame { body: Some(body) }).await?)
+    }
+
+    /// The first answer that `wanted` takes.
+    async fn answer<T>(&mut self, wanted: impl Fn(Body) -> Option<T>) -> Result<T> {
+        let search = async {
+            while let Some(frame) = self.answers.message().await? {
+                if let Some(found) = frame.body.and_then(&wanted) {
+                    return Ok(found);
+                }
+            }
+            bail!("the link closed without the answer")
+        };
+        tokio::time::timeout(DEADLINE, search).await.context("no answer")?
+    }
+
+    /// Sends a pass of one frame; gives the reason by which it is refused.
+    async fn refused(&mut self, pass: Pass) -> Result<String> {
+        self.send(Body::Pass(pass)).await?;
+        self.answer(|body| match body {
+            Body::Refusal(refusal) => Some(refusal.reason),
+            _ => None,
+        })
+        .await
+    }
+}
+
+fn origin(node: &str, incarnation: u64) -> Option<Origin> {
+    Some(Origin { node: node.to_owned(), incarnation })
+}
+
+/// A pass without entries: its origin's digest is zero.
+fn empty_pass(of: Option<Origin>, pass: u64, base: u64, version: u64) -> Pass {
+    Pass { origin: of, pass, base, version, last: true, digest: vec![0; 32].into(), ..Default::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_passes_are_refused_by_name_and_change_nothing() -> Result<()> {
+    let member = node_with_a_step().await?;
+    let before = member.agreement().await?;
+    let own = member.cluster.clone().get_frontier(v1::GetFrontierRequest {}).await?.into_inner().origins;
+    let now_us = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
+    let a_day = Duration::from_secs(86_400).as_micros();
+    let tomorrow = now_us + u64::try_from(a_day)?;
+    let mut stranger = Stranger::dial(&member).await?;
+    let damaged = Pass { digest: vec![1; 32].into(), ..empty_pass(origin("a", now_us), 1, 0, 1) };
+    for (want, pass) in [
+        ("version_gap", empty_pass(origin("a", now_us), 1, 7, 9)),
+        ("own_origin", empty_pass(origin(&own[0].node, own[0].incarnation), 2, 0, 9)),
+        ("digest_mismatch", Pass { pass: 3, ..damaged }),
+        ("clock_ahead", empty_pass(origin("b", tomorrow), 4, 0, 1)),
+    ] {
+        assert_eq!(stranger.refused(pass).await?, want);
+        assert_eq!(member.agreement().await?, before, "{want}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_claims_a_nodes_own_future_is_cut_off() -> Result<()> {
+    let member = node_with_a_step().await?;
+    let before = member.agreement().await?;
+    let own = member.cluster.clone().get_frontier(v1::GetFrontierRequest {}).await?.into_inner().origins;
+    let mut stranger = Stranger::dial(&member).await?;
+    let claimed = OriginVersion { origin: origin(&own[0].node, own[0].incarnation), version: own[0].version + 1 };
+    stranger.send(Body::Frontier(Frontier { moved: vec![claimed], full: false })).await?;
+    let error = stranger.answer(|_| None::<()>).await.expect_err("the link is closed");
+    let status = error.downcast_ref::<Status>().context("a status")?;
+    check("own future", Err(status.clone()), Code::FailedPrecondition, "OWN_FUTURE");
+    assert_eq!(member.agreement().await?, before);
+    Ok(())
+}
