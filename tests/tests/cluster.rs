@@ -188,3 +188,21 @@ async fn fields_are_created_dropped_and_kept_apart_everywhere() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_meet_over_ipv6() -> Result<()> {
+    let loopback = psi_node::Endpoint::new("[::1]:0".parse()?);
+    let six = |settings| psi_node::Settings { grpc: loopback, http: loopback, gossip: loopback, ..settings };
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        assert!(std::env::var_os("CI").is_none(), "this machine has no IPv6 loopback");
+        eprintln!("SKIPPED: this machine has no IPv6 loopback; enable it to run this test");
+        return Ok(());
+    }
+    let first = Member::start(six(settings("n1", &[]))).await?;
+    let second = Member::start(six(settings("n2", &[first.node.addresses().gossip]))).await?;
+    second.step("", &INCIDENT).await?;
+    let members = [first, second];
+    agreed(&members).await?;
+    assert_eq!(members[0].state("").await?.k, 1);
+    Ok(())
+}

@@ -14,6 +14,7 @@ use chitchat::{
     Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState, ProtocolVersion,
     spawn_chitchat, transport::UdpTransport,
 };
+use data_encoding::HEXLOWER;
 use psi_replica::{Digest, NodeId};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
@@ -176,12 +177,7 @@ fn member(id: &ChitchatId, state: &NodeState, live: bool) -> Option<Member> {
 }
 
 fn parse_agreement(value: &str) -> Option<(Digest, Digest)> {
-    let bytes: Option<Vec<u8>> = value
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    let bytes = bytes.filter(|bytes| bytes.len() == 64)?;
+    let bytes = HEXLOWER.decode(value.as_bytes()).ok().filter(|bytes| bytes.len() == 64)?;
     Some((Digest::from_bytes(&bytes[..32])?, Digest::from_bytes(&bytes[32..])?))
 }
 
@@ -222,6 +218,21 @@ async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, alone: bool) {
             Ok(Err(error)) if alone => warn!(seed, "can't look up the seed: {error}; trying again every second"),
             Err(_) if alone => warn!(seed, "looking up the seed takes over a second; trying again"),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agreement_is_read_back_as_it_was_published() {
+        let digest = |byte| Digest::from_bytes(&[byte; 32]).unwrap();
+        let text = format!("{}{}", digest(1), digest(255));
+        assert_eq!(parse_agreement(&text), Some((digest(1), digest(255))));
+        for damaged in ["", "0", "zz", &text[1..], &format!("{text}00"), &"é".repeat(64)] {
+            assert_eq!(parse_agreement(damaged), None, "{damaged}");
         }
     }
 }

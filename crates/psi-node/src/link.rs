@@ -65,6 +65,21 @@ pub(crate) enum LinkEnd {
     Refused(#[from] LinkError),
 }
 
+/// A link of the replica; taken down however its task ends.
+struct Standing<'a> {
+    shared: &'a Shared,
+    links: &'a Links,
+    link: LinkId,
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.shared.write(|replica, now| replica.link_down(now, self.link));
+        self.links.remove(self.link);
+        self.shared.wake_links();
+    }
+}
+
 /// Carries frames between a stream and the replica until either ends.
 pub(crate) async fn carry<T: Send>(
     shared: &Shared,
@@ -76,10 +91,11 @@ pub(crate) async fn carry<T: Send>(
     let link = shared.next_link();
     let stop = shared.stop.child_token();
     shared.write(|replica, now| replica.link_up(now, link));
+    let _standing = Standing { shared, links, link };
     let mut changes = shared.changes();
     let mut peer: Option<NodeId> = None;
     let mut waiting: Option<Frame> = None;
-    let end = loop {
+    loop {
         if waiting.is_none() {
             changes.mark_unchanged();
             waiting = shared.write(|replica, now| replica.poll_frame(now, link));
@@ -88,8 +104,8 @@ pub(crate) async fn carry<T: Send>(
             received = inbound.message() => {
                 let frame = match received {
                     Ok(Some(frame)) => frame,
-                    Ok(None) => break LinkEnd::Closed,
-                    Err(status) => break LinkEnd::Transport(status),
+                    Ok(None) => return LinkEnd::Closed,
+                    Err(status) => return LinkEnd::Transport(status),
                 };
                 let opened = match &frame.body {
                     Some(Body::Open(open)) => NodeId::new(&open.node).ok(),
@@ -97,7 +113,7 @@ pub(crate) async fn carry<T: Send>(
                 };
                 let bytes = frame.encoded_len();
                 if let Err(error) = shared.write(|replica, now| replica.handle_frame(now, link, frame)) {
-                    break LinkEnd::Refused(error);
+                    return LinkEnd::Refused(error);
                 }
                 if let (None, Some(node)) = (&peer, opened) {
                     links.put(node.clone(), link, stop.clone());
@@ -108,7 +124,7 @@ pub(crate) async fn carry<T: Send>(
                 }
             }
             permit = outbound.reserve(), if waiting.is_some() => {
-                let Ok(permit) = permit else { break LinkEnd::Closed };
+                let Ok(permit) = permit else { return LinkEnd::Closed };
                 if let Some(frame) = waiting.take() {
                     if let Some(peer) = &peer {
                         shared.metrics.sent(peer.as_str(), frame.encoded_len());
@@ -117,13 +133,9 @@ pub(crate) async fn carry<T: Send>(
                 }
             }
             _ = changes.changed(), if waiting.is_none() => {}
-            () = stop.cancelled() => break LinkEnd::Stopped,
+            () = stop.cancelled() => return LinkEnd::Stopped,
         }
-    };
-    shared.write(|replica, now| replica.link_down(now, link));
-    links.remove(link);
-    shared.wake_links();
-    end
+    }
 }
 
 /// Keeps a link to each live member with a greater name than this node's.
@@ -178,7 +190,7 @@ async fn dial(shared: Arc<Shared>, links: Arc<Links>, peer: NodeId, address: Soc
     let mut waits = backoff();
     loop {
         match connect(&shared, &links, address).await {
-            Ok(LinkEnd::Stopped) => return,
+            Ok(LinkEnd::Stopped) if shared.stop.is_cancelled() => return,
             Ok(LinkEnd::Refused(error)) => {
                 shared.metrics.refused(error.reason());
                 warn!(%peer, %address, reason = error.reason(), "closed the link: {error}");

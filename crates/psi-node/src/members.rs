@@ -7,23 +7,23 @@ use psi_replica::{Digest, NodeId};
 
 /// A node as gossip knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its name.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// When its process started, microseconds since the Unix epoch; tells runs of one node apart.
-    pub generation: u64,
+    pub(crate) generation: u64,
     /// Whether gossip hears from it.
-    pub live: bool,
+    pub(crate) live: bool,
     /// Where its gossip is reached.
-    pub gossip: SocketAddr,
+    pub(crate) gossip: SocketAddr,
     /// Where its gRPC is reached, once it said so.
-    pub grpc: Option<SocketAddr>,
+    pub(crate) grpc: Option<SocketAddr>,
     /// Where its HTTP is reached, once it said so.
-    pub http: Option<SocketAddr>,
+    pub(crate) http: Option<SocketAddr>,
     /// Whether it says that it takes steps.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// Frontier hash and digest as it published them last.
-    pub agreement: Option<(Digest, Digest)>,
+    pub(crate) agreement: Option<(Digest, Digest)>,
 }
 
 /// Of several runs of a node, keeps the live one, or else the latest. In order of their names.
@@ -34,4 +34,37 @@ pub(crate) fn by_node(mut members: Vec<Member>) -> Vec<Member> {
     });
     members.dedup_by(|later, first| later.node == first.node);
     members
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(node: &str, generation: u64, live: bool) -> Member {
+        Member {
+            node: NodeId::new(node).unwrap(),
+            generation,
+            live,
+            gossip: SocketAddr::from(([127, 0, 0, 1], 7280)),
+            grpc: None,
+            http: None,
+            ready: false,
+            agreement: None,
+        }
+    }
+
+    #[test]
+    fn of_several_runs_the_live_one_counts_or_else_the_latest() {
+        let runs = vec![
+            member("b", 1, false),
+            member("a", 1, true),
+            member("a", 2, false),
+            member("b", 3, false),
+            member("c", 1, true),
+            member("c", 2, true),
+        ];
+        let kept: Vec<_> =
+            by_node(runs).into_iter().map(|member| (member.node.to_string(), member.generation)).collect();
+        assert_eq!(kept, [("a".to_owned(), 1), ("b".to_owned(), 3), ("c".to_owned(), 2)]);
+    }
 }

@@ -1,12 +1,15 @@
 //! What Prometheus scrapes. Counters and histograms are kept as things happen; what the merged view says is read
 //! from it at the scrape.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
-    core::Collector,
+    Opts, Registry, TextEncoder, core::Collector,
 };
 use psi_engine::{Action, Metrics as StepMetrics};
 use psi_replica::{FieldView, Replica, Version};
@@ -16,8 +19,11 @@ use crate::{members::Member, settings::Settings, shared::Shared};
 /// Version and commit that the binary was built from.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Name, help, and the metric of a step that it shows.
+type FieldGauge = (&'static str, &'static str, fn(&StepMetrics) -> f64);
+
 /// The seven gauges of a field, each the mean over the 60 s up to its latest step.
-const FIELD_GAUGES: [(&str, &str, fn(&StepMetrics) -> f64); 7] = [
+const FIELD_GAUGES: [FieldGauge; 7] = [
     ("psi_field_density", "Density (Psi): overall stability, 0 to 1", |m| m.density),
     ("psi_field_phase_coherence", "Phase coherence (Phi): temporal alignment", |m| m.phase_coherence),
     ("psi_field_continuity", "Continuity (C): how well the present binds to the immediate past", |m| m.continuity),
@@ -36,6 +42,8 @@ const LATENCY_SECONDS: [f64; 14] =
 /// Every metric of one node, in a registry of its own: several nodes may share a process.
 pub(crate) struct Metrics {
     registry: Registry,
+    /// Held by a scrape: gauges are cleared and set anew, and another scrape must not see them in between.
+    scrape: Mutex<()>,
     field_series_max: usize,
     field_gauges: Vec<GaugeVec>,
     field: FieldMetrics,
@@ -120,7 +128,10 @@ impl FieldMetrics {
                 &BY_FIELD,
             ),
             fields: make.gauge("psi_fields", "Fields that exist"),
-            uncounted: make.gauge("psi_fields_without_series", "Fields beyond metrics.field_series_max, without series of their own"),
+            uncounted: make.gauge(
+                "psi_fields_without_series",
+                "Fields beyond metrics.field_series_max, without series of their own",
+            ),
         }
     }
 }
@@ -130,8 +141,10 @@ impl Metrics {
         let registry = Registry::new();
         let make = Maker(&registry);
         let latency = |name: &str, help: &str| HistogramOpts::new(name, help).buckets(LATENCY_SECONDS.to_vec());
-        let field_gauges =
-            FIELD_GAUGES.iter().map(|(name, help, _)| make.numbers(name, &format!("{help}{WINDOW}"), &BY_FIELD)).collect();
+        let field_gauges = FIELD_GAUGES
+            .iter()
+            .map(|(name, help, _)| make.numbers(name, &format!("{help}{WINDOW}"), &BY_FIELD))
+            .collect();
         let field = FieldMetrics::new(&make);
         let metrics = Self {
             field_series_max: settings.field_series_max,
@@ -162,10 +175,8 @@ impl Metrics {
             origins: make.gauge("psi_replica_origins", "Origins (runs of nodes) of which entries are held"),
             entries: make.gauge("psi_replica_entries", "Entries held"),
             entry_bytes: make.gauge("psi_replica_entry_bytes", "Bytes of the values of all entries held"),
-            clock_offset: make.add(Gauge::new(
-                "psi_node_clock_offset_seconds",
-                "Members' median clock less this node's",
-            )),
+            clock_offset: make
+                .add(Gauge::new("psi_node_clock_offset_seconds", "Members' median clock less this node's")),
             lag: make.gauges(
                 "psi_replica_lag_versions",
                 "Versions that this node wrote and the peer has not acknowledged",
@@ -181,7 +192,9 @@ impl Metrics {
                 "psi_replica_agree",
                 "0 if a live member with the same frontier has published another digest, else 1",
             ),
-            gossip_restarts: make.counter("psi_gossip_restarts_total", "Times that the gossip loop ended and was started again"),
+            gossip_restarts: make
+                .counter("psi_gossip_restarts_total", "Times that the gossip loop ended and was started again"),
+            scrape: Mutex::new(()),
             registry: registry.clone(),
         };
         let build = make.gauges("psi_build_info", "Always 1; the version is a label", &["version"]);
@@ -228,6 +241,7 @@ impl Metrics {
 
     /// Everything in the text format of Prometheus.
     pub(crate) fn render(&self, shared: &Shared) -> String {
+        let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         let ready = shared.read(|replica| {
             self.read_replica(replica);
             let ready = replica.may_write().is_ok();

@@ -26,6 +26,9 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// What was written last has this long to reach a peer before the links are closed.
 const HAND_OVER: Duration = Duration::from_secs(1);
 
+/// A name has this long to be looked up at the start; gossip goes on trying.
+const LOOK_UP: Duration = Duration::from_secs(1);
+
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,9 +73,9 @@ impl Node {
             http: advertised(settings.http, bound(&http_listener, settings.http.listen), own_ip),
             gossip: advertised(settings.gossip, gossip_listen, own_ip),
         };
-        let mut settings = settings;
-        settings.gossip.listen = gossip_listen;
-        let shared = Arc::new(Shared::new(settings, addresses));
+        let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
+        let is_seed = is_seed(&settings.seeds, addresses.gossip).await;
+        let shared = Arc::new(Shared::new(settings, addresses, is_seed));
         let links = Arc::new(Links::default());
         let mut tasks = Vec::new();
         if shared.settings.replication {
@@ -203,11 +206,24 @@ fn advertised(endpoint: Endpoint, bound: SocketAddr, own_ip: Option<IpAddr>) -> 
     SocketAddr::new(own_ip.unwrap_or(loopback), bound.port())
 }
 
+/// Whether a node may start a cluster: it has no seeds, or is one of them.
+async fn is_seed(seeds: &[String], own: SocketAddr) -> bool {
+    for seed in seeds {
+        if let Ok(Ok(mut addresses)) = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host(seed)).await {
+            if addresses.any(|address| address == own) {
+                return true;
+            }
+        }
+    }
+    seeds.is_empty()
+}
+
 /// This machine's address as others see it: that of the interface towards a seed, or the one that the host's name
 /// stands for. Nothing is sent.
 async fn own_ip(seeds: &[String]) -> Option<IpAddr> {
     for seed in seeds {
-        let Ok(addresses) = tokio::net::lookup_host(seed).await else { continue };
+        let look_up = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host(seed));
+        let Ok(Ok(addresses)) = look_up.await else { continue };
         for address in addresses {
             if let Some(ip) = ip_towards(address).await {
                 return Some(ip);

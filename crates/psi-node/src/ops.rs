@@ -4,9 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use psi_api::Cause;
 use psi_engine::{Action, Parameters};
-use psi_replica::{
-    CurrentSpec, FieldName, FieldView, Intervention, NotReady, Replica, Shape, Step, WriteError,
-};
+use psi_replica::{CurrentSpec, FieldName, FieldView, Intervention, NotReady, Replica, Shape, Step, WriteError};
 use psi_stats::Scale;
 use tonic::Code;
 
@@ -102,15 +100,15 @@ impl Ops {
 
     /// Makes a field.
     pub(crate) fn create(&self, name: &str, new: NewField) -> Result<CurrentSpec, Cause> {
-        let field = FieldName::new(name).map_err(|error| Cause::from(&error))?;
-        let (shape, parameters) = new.checked()?;
+        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let (shape, parameters) = self.counted(new.checked())?;
         self.write(|replica, now| replica.create_field(now, &field, shape, parameters))
     }
 
     /// Starts a field over with the given parameters, the others at their defaults; its shape stays.
     pub(crate) fn reset(&self, name: &str, parameters: &[(String, f64)]) -> Result<CurrentSpec, Cause> {
-        let field = field_name(name)?;
-        let parameters = parse_parameters(parameters)?;
+        let field = self.counted(field_name(name))?;
+        let parameters = self.counted(parse_parameters(parameters))?;
         self.write(|replica, now| {
             let shape = replica.view(&field).map(|view| view.spec.spec.shape).unwrap_or_default();
             replica.reset_field(now, &field, shape, parameters)
@@ -119,13 +117,13 @@ impl Ops {
 
     /// Removes a field.
     pub(crate) fn drop_field(&self, name: &str) -> Result<CurrentSpec, Cause> {
-        let field = FieldName::new(name).map_err(|error| Cause::from(&error))?;
+        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         self.write(|replica, now| replica.drop_field(now, &field))
     }
 
     /// Intervenes by hand.
     pub(crate) fn intervene(&self, field: &str, action: Action) -> Result<(Intervention, String), Cause> {
-        let field = field_name(field)?;
+        let field = self.counted(field_name(field))?;
         let done = self.write(|replica, now| {
             let intervention = replica.intervene(now, &field, action)?;
             Ok((intervention, replica.token().to_string()))
@@ -147,6 +145,10 @@ impl Ops {
         let result = work(self);
         self.shared.metrics.step_took(begun.elapsed());
         result.map_err(|Refused(cause)| self.refused(cause))
+    }
+
+    fn counted<T>(&self, result: Result<T, Cause>) -> Result<T, Cause> {
+        result.map_err(|cause| self.refused(cause))
     }
 
     /// Counts a refusal.

@@ -8,7 +8,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use psi_replica::{Event, LinkId, Now, Replica, TickMs, WallMs};
@@ -50,11 +50,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, addresses: Addresses) -> Self {
+    /// `is_seed`: the node may start a cluster if it meets nobody.
+    pub(crate) fn new(settings: Settings, addresses: Addresses, is_seed: bool) -> Self {
         let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
-        let listed = settings.seeds.iter().any(|seed| seed.parse() == Ok(addresses.gossip));
-        config.is_seed = settings.seeds.is_empty() || listed || !settings.replication;
-        config.join_ms = if settings.replication { u64::try_from(settings.join.as_millis()).unwrap_or(u64::MAX) } else { 0 };
+        let join = if settings.replication { settings.join } else { Duration::ZERO };
+        config.is_seed = is_seed || !settings.replication;
+        config.join_ms = u64::try_from(join.as_millis()).unwrap_or(u64::MAX);
         let started = Instant::now();
         Self {
             replica: Mutex::new(Replica::new(config, now_since(started))),
@@ -126,27 +127,22 @@ impl Shared {
     /// Keeps the replica's time until the node stops: flushes, time-outs, beats.
     pub(crate) async fn keep_time(&self) {
         /// Least time between two looks: a link that is blocked stays due, and must not spin.
-        const STEP_MS: u64 = 5;
+        const STEP: Duration = Duration::from_millis(5);
         loop {
-            let wake = self.read(Replica::wake_at);
-            let looked = self.now().tick;
-            let sleep = async {
-                match wake {
-                    Some(TickMs(at)) => tokio::time::sleep(std::time::Duration::from_millis(at.saturating_sub(looked.0))).await,
+            let due = async {
+                match self.read(Replica::wake_at) {
+                    Some(at) => tokio::time::sleep(Duration::from_millis(at.since(self.now().tick))).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                () = sleep => {}
-                () = self.poke.notified() => {}
+                () = due => {}
+                () = self.poke.notified() => continue,
                 () = self.stop.cancelled() => return,
             }
-            let due = wake.is_some_and(|at| at <= self.now().tick) || self.read(|replica| replica.wake_at() <= Some(self.now().tick));
-            if due {
-                self.write(Replica::tick);
-                self.wake_links();
-                tokio::time::sleep(std::time::Duration::from_millis(STEP_MS)).await;
-            }
+            self.write(Replica::tick);
+            self.wake_links();
+            tokio::time::sleep(STEP).await;
         }
     }
 
@@ -180,7 +176,7 @@ impl Shared {
 }
 
 fn now_since(started: Instant) -> Now {
-    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { tick: TickMs(millis(started.elapsed())), wall: WallMs(millis(wall)) }
 }

@@ -17,7 +17,8 @@ impl ClusterView {
     fn member(&self, member: &Member, links: &BTreeMap<NodeId, (LinkStatus, u64)>) -> v1::Member {
         let own = member.node == self.shared.settings.node;
         let link = links.get(&member.node);
-        let text = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
+        let text =
+            |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
         v1::Member {
             node: member.node.to_string(),
             state: if member.live { v1::MemberState::Live } else { v1::MemberState::Dead }.into(),

@@ -126,10 +126,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
 
-    async fn list_fields(
-        &self,
-        _: Request<v1::ListFieldsRequest>,
-    ) -> Result<Response<v1::ListFieldsResponse>, Status> {
+    async fn list_fields(&self, _: Request<v1::ListFieldsRequest>) -> Result<Response<v1::ListFieldsResponse>, Status> {
         let fields = self.ops.fields()?.iter().map(psi_api::field).collect();
         Ok(Response::new(v1::ListFieldsResponse { fields }))
     }

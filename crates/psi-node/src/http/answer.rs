@@ -1,0 +1,276 @@
+//! The shapes of answers: the keys of the service of old first, in its order, then what is new.
+//!
+//! Numbers are written in the fewest digits that read back to the same bits. Where the old service gave seconds
+//! since the Unix epoch, so does this one; where it gave ISO 8601 text, this one gives it in UTC to the millisecond
+//! (`2026-11-23T01:37:03.639Z`).
+
+use crate::ops::Stepped;
+use jiff::Timestamp;
+use psi_engine::{Action, Metrics, Parameters};
+use psi_replica::{CurrentSpec, FieldView, Intervention};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+/// The metrics of a step by their symbols.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Scores {
+    #[serde(rename = "Psi")]
+    density: f64,
+    #[serde(rename = "C")]
+    continuity: f64,
+    #[serde(rename = "U")]
+    futurity: f64,
+    #[serde(rename = "Phi")]
+    phase_coherence: f64,
+    #[serde(rename = "H")]
+    temporal_entropy: f64,
+    #[serde(rename = "PE")]
+    prediction_error: f64,
+    #[serde(rename = "M")]
+    memory: f64,
+    #[serde(rename = "dt_eff")]
+    time_dilation: f64,
+}
+
+impl From<Metrics> for Scores {
+    fn from(metrics: Metrics) -> Self {
+        Self {
+            density: metrics.density,
+            continuity: metrics.continuity,
+            futurity: metrics.futurity,
+            phase_coherence: metrics.phase_coherence,
+            temporal_entropy: metrics.temporal_entropy,
+            prediction_error: metrics.prediction_error,
+            memory: metrics.memory,
+            time_dilation: metrics.time_dilation,
+        }
+    }
+}
+
+/// The latest step's metrics; before the first one, zeros and the nominal step length, as the service of old.
+pub(super) fn latest(view: &FieldView) -> Metrics {
+    let before = || {
+        let mut zeros = Metrics::from_array([0.0; 8]);
+        zeros.time_dilation = view.spec.spec.parameters.dt();
+        zeros
+    };
+    view.last.as_ref().map_or_else(before, |last| last.metrics)
+}
+
+/// To `POST /step`.
+#[derive(Debug, Serialize)]
+pub(super) struct StepAnswer {
+    #[serde(flatten)]
+    scores: Scores,
+    k: u64,
+    timestamp: String,
+    node: String,
+    token: String,
+    field: String,
+    engine: String,
+}
+
+impl From<Stepped> for StepAnswer {
+    fn from(stepped: Stepped) -> Self {
+        let Stepped { step, field, engine, token } = stepped;
+        Self {
+            scores: step.metrics.into(),
+            k: step.k,
+            timestamp: utc(step.clock.wall_ms),
+            node: step.origin.node.to_string(),
+            token,
+            field: field.to_string(),
+            engine,
+        }
+    }
+}
+
+/// To `GET /state`.
+#[derive(Debug, Serialize)]
+pub(super) struct StateAnswer {
+    /// Of the latest step.
+    #[serde(flatten)]
+    scores: Scores,
+    k: u64,
+    /// When the latest step was accepted; before the first, now.
+    timestamp: String,
+    /// The node that answers.
+    node: String,
+    token: String,
+    field: String,
+    engine: String,
+    /// Text: most JSON readers round integers of this size.
+    epoch: String,
+    width: usize,
+    noise: f64,
+    interventions: u64,
+    /// Of the inputs, one number a dimension; empty before the first step.
+    mean: Vec<f64>,
+    /// Sample variance of the inputs; empty before the second step.
+    variance: Vec<f64>,
+    window: Window,
+    steps_dropped: u64,
+    /// The node that accepted the latest step; empty before the first.
+    last_node: String,
+}
+
+/// Means of the metrics over the 60 s up to the latest step; only `steps` before the first.
+#[derive(Debug, Serialize)]
+struct Window {
+    #[serde(flatten)]
+    means: Option<Scores>,
+    steps: u64,
+}
+
+impl StateAnswer {
+    pub(super) fn new(view: &FieldView, node: &str, token: String, now_ms: u64) -> Self {
+        Self {
+            scores: latest(view).into(),
+            k: view.count,
+            timestamp: utc(view.last.as_ref().map_or(now_ms, |last| last.clock.wall_ms)),
+            node: node.to_owned(),
+            token,
+            field: view.spec.field.to_string(),
+            engine: view.spec.spec.shape.engine.clone(),
+            epoch: view.spec.epoch.to_string(),
+            width: view.spec.spec.shape.width,
+            noise: view.noise.value(),
+            interventions: view.interventions,
+            mean: view.mean().unwrap_or_default(),
+            variance: view.variance().unwrap_or_default(),
+            window: Window { means: view.window_mean().map(Into::into), steps: view.window.count() },
+            steps_dropped: view.steps_dropped,
+            last_node: view.last.as_ref().map(|last| last.origin.node.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+/// All parameters by name, the fifteen of the service of old first. Counts are integers.
+#[derive(Debug)]
+pub(super) struct Named(Parameters);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (definition, (name, value)) in psi_engine::DEFINITIONS.iter().zip(self.0.iter()) {
+            if definition.whole {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a whole number of at most 4096"
+                )]
+                map.serialize_entry(name, &(value as u32))?;
+            } else {
+                map.serialize_entry(name, &value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// To `GET /params`.
+#[derive(Debug, Serialize)]
+pub(super) struct ParamsAnswer {
+    #[serde(flatten)]
+    params: Named,
+    timestamp: f64,
+    field: String,
+    /// Text: most JSON readers round integers of this size.
+    epoch: String,
+    engine: String,
+    width: usize,
+}
+
+impl ParamsAnswer {
+    pub(super) fn new(current: CurrentSpec, now_ms: u64) -> Self {
+        Self {
+            params: Named(current.spec.parameters),
+            timestamp: seconds(now_ms),
+            field: current.field.to_string(),
+            epoch: current.epoch.to_string(),
+            engine: current.spec.shape.engine,
+            width: current.spec.shape.width,
+        }
+    }
+}
+
+/// To `POST /init`.
+#[derive(Debug, Serialize)]
+pub(super) struct InitAnswer {
+    status: &'static str,
+    params: Named,
+    timestamp: f64,
+    field: String,
+    /// Text: most JSON readers round integers of this size.
+    epoch: String,
+    node: String,
+    token: String,
+}
+
+impl InitAnswer {
+    pub(super) fn new(current: CurrentSpec, node: &str, token: String) -> Self {
+        Self {
+            status: "initialized",
+            timestamp: seconds(current.spec.clock.wall_ms),
+            params: Named(current.spec.parameters),
+            field: current.field.to_string(),
+            epoch: current.epoch.to_string(),
+            node: node.to_owned(),
+            token,
+        }
+    }
+}
+
+/// To `POST /guardian/nigredo` and `albedo`.
+#[derive(Debug, Serialize)]
+pub(super) struct InterventionAnswer {
+    action: &'static str,
+    success: bool,
+    timestamp: String,
+    field: String,
+    noise: f64,
+    node: String,
+    token: String,
+}
+
+impl InterventionAnswer {
+    pub(super) fn new(action: Action, field: &str, intervention: &Intervention, token: String) -> Self {
+        Self {
+            action: action.as_str(),
+            success: true,
+            timestamp: utc(intervention.clock.wall_ms),
+            field: if field.is_empty() { psi_replica::DEFAULT_FIELD } else { field }.to_owned(),
+            noise: intervention.noise,
+            node: intervention.origin.node.to_string(),
+            token,
+        }
+    }
+}
+
+/// Seconds since the Unix epoch.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit 53 bits")]
+pub(super) fn seconds(wall_ms: u64) -> f64 {
+    wall_ms as f64 / 1000.0
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+pub(super) fn utc(wall_ms: u64) -> String {
+    let timestamp = i64::try_from(wall_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    format!("{:.3}", timestamp.unwrap_or(Timestamp::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_to_the_millisecond() {
+        for (wall_ms, want) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_795_397_823_639, "2026-11-23T01:37:03.639Z"),
+            (1_795_397_823_000, "2026-11-23T01:37:03.000Z"),
+        ] {
+            assert_eq!(utc(wall_ms), want);
+        }
+        assert!(utc(u64::MAX).starts_with("9999-"));
+    }
+}

@@ -1,0 +1,86 @@
+use super::*;
+
+fn refused(body: &str) -> Refusal {
+    StepBody::parse(body.as_bytes()).expect_err(body)
+}
+
+#[test]
+fn every_way_to_write_a_number_gives_its_nearest_float() {
+    let body =
+        StepBody::parse(b"{\"x\": [1, -0, 0.1, 1e-400, 9007199254740993, 123456789012345678901234567890, -7.0E+1]}");
+    let x = body.expect("valid").x;
+    let want = [1.0, -0.0, 0.1, 0.0, 9_007_199_254_740_992.0, 123_456_789_012_345_678_901_234_567_890.0, -70.0];
+    assert_eq!(x.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), want.map(f64::to_bits));
+}
+
+#[test]
+fn bodies_are_refused_for_what_is_wrong_with_them() {
+    for (body, reason) in [
+        ("", "BAD_BODY"),
+        ("{}", "BAD_BODY"),
+        ("{\"y\": 1}", "BAD_BODY"),
+        ("[[0.1], true]", "BAD_BODY"),
+        ("7", "BAD_BODY"),
+        ("{\"x\": 7}", "BAD_BODY"),
+        ("{\"x\": {\"x\": [1]}}", "BAD_BODY"),
+        ("{\"x\": [\"a\"]}", "BAD_BODY"),
+        ("{\"x\": [null, [1], true, {}]}", "BAD_BODY"),
+        ("{\"x\": [1], \"apply_guardian\": \"yes\"}", "BAD_BODY"),
+        ("{\"x\": [1], \"field\": 3}", "BAD_BODY"),
+        ("{\"x\": [1e999]}", "NOT_FINITE"),
+        ("{\"x\": [-1e999]}", "NOT_FINITE"),
+        ("{\"x\": [0.1, NaN]}", "NOT_FINITE"),
+        ("{\"x\": [\n0.1,\n  -Infinity]}", "NOT_FINITE"),
+        ("{\"x\": [Infinity]}", "NOT_FINITE"),
+        ("{\"x\": [0.1,]}", "BAD_JSON"),
+        ("{\"x\": [0.1]", "BAD_JSON"),
+        ("{\"x\": [0.1]} {}", "BAD_JSON"),
+        ("{'x': [0.1]}", "BAD_JSON"),
+        ("\u{feff}{\"x\": [0.1]}", "BAD_JSON"),
+    ] {
+        assert_eq!(refused(body).reason(), reason, "{body}");
+    }
+}
+
+#[test]
+fn size_and_depth_are_refused_without_harm() {
+    let nested = |open: &str, close: &str| format!("{{\"x\": {}{}}}", open.repeat(50_000), close.repeat(50_000));
+    assert_eq!(refused(&nested("[", "]")).reason(), "BAD_JSON");
+    // What is not looked at is skipped, to any depth.
+    assert_eq!(refused(&nested("{\"a\":", "}").replace(":}", ":1}")).reason(), "BAD_BODY");
+    let wide = format!("{{\"x\": [{}0]}}", "0,".repeat(WIDTH_MAX));
+    assert_eq!(refused(&wide).reason(), "WRONG_WIDTH");
+    let strings = format!("{{\"x\": [{}0]}}", "\"a\",".repeat(100_000));
+    assert!(format!("{:?}", refused(&strings)).len() < 20_000);
+    let members = format!("{{{}\"x\": [1]}}", "\"a\": 1,".repeat(MEMBERS_MAX));
+    assert_eq!(refused(&members).reason(), "BAD_BODY");
+}
+
+#[test]
+fn unknown_members_of_a_step_are_left_alone_and_nulls_are_defaults() {
+    let body = StepBody::parse(b"{\"x\": [1], \"apply_guardian\": null, \"field\": null, \"seed\": {\"a\": [[]]}}");
+    assert_eq!(body.expect("valid"), StepBody { x: vec![1.0], ..StepBody::default() });
+}
+
+#[test]
+fn all_wrong_parameters_are_named() {
+    let body =
+        b"{\"dt\": 0, \"N\": 2.5, \"latentdim\": 8, \"w1\": \"a\", \"dt_min\": 0.4, \"dt_max\": 0.3, \"W_r\": 2}";
+    let refusal = parameters(body).expect_err("wrong");
+    assert_eq!(refusal.reason(), "BAD_PARAMETER");
+    let text = format!("{refusal:?}");
+    for part in ["0.001 to 60", "whole numbers, not 2.5", "`latent_dim`?", "w1 takes a number", "`dt_min` = 0.4"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("W_r"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_given_up() {
+    let begun = tokio::time::Instant::now();
+    let chunks = tokio_stream::once(Ok::<_, std::io::Error>("{")).chain(tokio_stream::pending());
+    let request = Request::new(axum::body::Body::from_stream(chunks));
+    let refusal = read(request, 100).await.expect_err("never whole");
+    assert_eq!(refusal.reason(), "BODY_TOO_SLOW");
+    assert_eq!(begun.elapsed().as_secs(), READ.as_secs());
+}

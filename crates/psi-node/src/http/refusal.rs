@@ -1,0 +1,222 @@
+//! Refused requests: the status, and a body that serves people and programs.
+//!
+//! ```json
+//! {"detail": "there is no field `x`; create it first, or use one of: default",
+//!  "error": {"reason": "UNKNOWN_FIELD", "message": "there is no field `x`; …", "field": "x"}}
+//! ```
+//!
+//! `error` holds the reason and values (all strings) of the same error over gRPC. `detail` is the message, except
+//! with 422: there it is the list that the service of old gave, one `{loc, msg, type}` for each thing wrong.
+
+use axum::{
+    Json,
+    extract::OriginalUri,
+    http::{Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use psi_api::Cause;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tonic::Code;
+
+use super::PATHS;
+
+/// Longest text of a client's that is shown back to it, in characters.
+const SHOWN_MAX: usize = 200;
+
+/// A request that was refused; nothing was changed by it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    cause: Cause,
+    /// With 422: what is wrong, thing by thing.
+    problems: Vec<Problem>,
+}
+
+/// One thing wrong with a request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Problem {
+    loc: Vec<Place>,
+    msg: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// A step on the way to what is wrong: a name in an object, or a position in an array.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Place {
+    Name(String),
+    Index(usize),
+}
+
+impl From<&str> for Place {
+    fn from(name: &str) -> Self {
+        Self::Name(shorten(name))
+    }
+}
+
+impl From<usize> for Place {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl Problem {
+    /// `kind` is for programs: words joined by `.` and `_`.
+    pub(super) fn new<const N: usize>(loc: [Place; N], kind: &str, msg: impl Into<String>) -> Self {
+        Self { loc: loc.into(), msg: shorten(&msg.into()), kind: kind.to_owned() }
+    }
+
+    pub(super) fn is(&self, kind: &str) -> bool {
+        self.kind == kind
+    }
+}
+
+impl Refusal {
+    /// A refusal by HTTP itself, before any operation.
+    pub(super) fn new(status: StatusCode, reason: &'static str, message: impl ToString) -> Self {
+        // The gRPC code is not shown.
+        Self { status, cause: Cause::new(Code::InvalidArgument, reason, message), problems: Vec::new() }
+    }
+
+    /// A request that can be read and does not make sense.
+    pub(super) fn invalid(reason: &'static str, problems: Vec<Problem>) -> Self {
+        let message = problems.iter().map(|problem| problem.msg.as_str()).collect::<Vec<_>>().join("; ");
+        Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason, message) }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.cause = self.cause.with(name, value);
+        self
+    }
+
+    /// For the counter of errors.
+    pub(super) fn reason(&self) -> &'static str {
+        self.cause.reason
+    }
+
+    fn detail(&self) -> Value {
+        if self.status != StatusCode::UNPROCESSABLE_ENTITY {
+            return self.cause.message.clone().into();
+        }
+        if self.problems.is_empty() { json!([self.only_problem()]) } else { json!(self.problems) }
+    }
+
+    /// An operation's refusal as a place in the request.
+    fn only_problem(&self) -> Problem {
+        let index = self.cause.metadata.iter().find(|(name, _)| *name == "index");
+        let index = index.and_then(|(_, index)| index.parse().ok()).map(Place::Index);
+        let loc = match self.cause.reason {
+            "WRONG_WIDTH" | "NOT_FINITE" | "OUT_OF_RANGE" => {
+                ["body".into(), "x".into()].into_iter().chain(index).collect()
+            }
+            "BAD_NAME" => vec!["query".into(), "field".into()],
+            _ => vec!["body".into()],
+        };
+        Problem {
+            loc,
+            msg: self.cause.message.clone(),
+            kind: format!("value_error.{}", self.cause.reason.to_lowercase()),
+        }
+    }
+}
+
+impl From<Cause> for Refusal {
+    fn from(cause: Cause) -> Self {
+        Self { status: status(cause.code), cause, problems: Vec::new() }
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidArgument | Code::OutOfRange => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        // A full field included: not 429 or 507, since trying again does not help and resetting the field does.
+        Code::AlreadyExists | Code::FailedPrecondition | Code::ResourceExhausted => StatusCode::CONFLICT,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut error = Map::new();
+        error.insert("reason".to_owned(), self.cause.reason.into());
+        error.insert("message".to_owned(), self.cause.message.clone().into());
+        error.extend(self.cause.metadata.iter().map(|(name, value)| ((*name).to_owned(), shorten(value).into())));
+        let body = Json(json!({ "detail": self.detail(), "error": error }));
+        let mut answer = (self.status, body).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        }
+        answer
+    }
+}
+
+/// Answers for paths that don't exist.
+pub(super) async fn unknown_path(OriginalUri(uri): OriginalUri) -> Refusal {
+    let path = shorten(uri.path());
+    let advice = match nearest(uri.path()) {
+        Some(known) => format!("did you mean {known}?"),
+        None => format!("there are: {}", PATHS.map(|(path, ..)| path).join(" ")),
+    };
+    Refusal::new(StatusCode::NOT_FOUND, "UNKNOWN_PATH", format!("Not Found: no path is called {path}; {advice}"))
+        .with("path", path)
+}
+
+/// Answers for paths that exist, asked for in another way. The header `Allow` is the router's work.
+pub(super) async fn wrong_method(method: Method, uri: Uri) -> Refusal {
+    let known = PATHS.iter().find(|(path, ..)| *path == uri.path());
+    let allowed = known.map_or("another method", |(_, methods, _)| methods);
+    let message = format!("Method Not Allowed: {} takes {allowed}, not {method}", uri.path());
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "WRONG_METHOD", message)
+        .with("method", method)
+        .with("allowed", allowed)
+}
+
+/// The known path that was probably meant.
+fn nearest(got: &str) -> Option<&'static str> {
+    /// Longer paths are not compared, since the comparison is quadratic.
+    const LENGTH_MAX: usize = 64;
+    if got.len() > LENGTH_MAX {
+        return None;
+    }
+    let lower = got.trim_end_matches('/').to_lowercase();
+    let near = PATHS.iter().skip(1).map(|(path, ..)| (strsim::damerau_levenshtein(&lower, path), *path));
+    // One slip for every four letters, a guess: far enough from `/step` to `/stop`, too far from `/nope` to `/step`.
+    near.filter(|(slips, path)| *slips <= path.len() / 4).min_by_key(|(slips, _)| *slips).map(|(_, path)| path)
+}
+
+/// A client's text for an answer, cut where it is absurdly long.
+pub(super) fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_in_a_path_is_forgiven_and_a_stranger_is_not() {
+        for (got, want) in [
+            ("/stpe", Some("/step")),
+            ("/steps", Some("/step")),
+            ("/Step/", Some("/step")),
+            ("/metric", Some("/metrics")),
+            ("/healthz", Some("/health")),
+            ("/guardian/nigreda", Some("/guardian/nigredo")),
+            ("/guardian/status", None),
+            ("/nope", None),
+            ("//", None),
+            ("/", None),
+        ] {
+            assert_eq!(nearest(got), want, "{got}");
+        }
+        assert_eq!(nearest(&format!("/{}", "s".repeat(100))), None);
+    }
+}
