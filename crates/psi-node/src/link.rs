@@ -39,10 +39,10 @@ pub(crate) struct Links(Mutex<BTreeMap<NodeId, (LinkId, CancellationToken)>>);
 impl Links {
     fn put(&self, peer: NodeId, link: LinkId, stop: CancellationToken) {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((earlier, stop_earlier)) = links.insert(peer, (link, stop)) {
-            if earlier != link {
-                stop_earlier.cancel();
-            }
+        if let Some((earlier, stop_earlier)) = links.insert(peer, (link, stop))
+            && earlier != link
+        {
+            stop_earlier.cancel();
         }
     }
 

@@ -209,10 +209,10 @@ fn advertised(endpoint: Endpoint, bound: SocketAddr, own_ip: Option<IpAddr>) -> 
 /// Whether a node may start a cluster: it has no seeds, or is one of them.
 async fn is_seed(seeds: &[String], own: SocketAddr) -> bool {
     for seed in seeds {
-        if let Ok(Ok(mut addresses)) = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host(seed)).await {
-            if addresses.any(|address| address == own) {
-                return true;
-            }
+        if let Ok(Ok(mut addresses)) = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host(seed)).await
+            && addresses.any(|address| address == own)
+        {
+            return true;
         }
     }
     seeds.is_empty()

@@ -1,5 +1,7 @@
 //! The HTTP surface of a real node, over real sockets.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::time::Duration;
 
 use psi_api::v1::{
@@ -569,16 +571,25 @@ async fn requests_are_counted_by_route_never_by_what_was_asked_for() {
     assert!(!scrape.contains("made-up"), "{scrape}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn scrapes_at_once_each_see_every_series() {
+    const FIELDS: usize = 100;
     let server = std::sync::Arc::new(Server::start().await);
-    server.step(&FEEDER).await;
-    let scrapes = (0..8).map(|_| {
+    for i in 0..FIELDS {
+        let name = format!("f{i}");
+        server.create_field(&name, 1).await;
+        server.post(&format!("/step?field={name}"), &json!({ "x": [i] })).await.ok();
+    }
+    let scrapes = (0..4).map(|_| {
         let server = server.clone();
         tokio::spawn(async move {
-            for _ in 0..20 {
+            for _ in 0..10 {
                 let text = server.get("/metrics").await.text;
-                assert!(text.contains("psi_field_density{") && text.contains("psi_field_steps{"), "{text}");
+                for series in ["psi_field_density{", "psi_field_window_steps{"] {
+                    let seen = text.lines().filter(|line| line.starts_with(series)).count();
+                    // `default` has no step, so no mean.
+                    assert!(seen >= FIELDS, "{seen} of {series}");
+                }
             }
         })
     });
