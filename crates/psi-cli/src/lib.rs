@@ -1,1 +1,43 @@
-//! Stub.
+//! The command line: one binary that runs a node, and talks to nodes.
+//!
+//! Start at [`Cli`], which lists the commands; each has a file in `commands/` with its arguments, its help and what it
+//! does. Everything that a command prints goes through `output`, every way in which it fails through `failure`.
+//! Left out on purpose: scoring, storing, replicating. A command that would need these asks a node.
+
+mod address;
+mod answer;
+mod cli;
+mod client;
+mod commands;
+mod failure;
+mod logs;
+mod numbers;
+mod output;
+mod settings;
+mod signals;
+mod source;
+mod suggest;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use cli::Cli;
+
+/// Does what the arguments of this process say; the answer is its exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let output = cli.output;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::Failure::failed(format!("can't start: {error}")).report(output),
+    };
+    let result = runtime.block_on(cli.command.run(output));
+    // Whoever still waits for standard input would otherwise wait on.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(output),
+    }
+}

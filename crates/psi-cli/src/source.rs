@@ -52,35 +52,19 @@ pub(crate) enum SourceError {
     },
     /// A row has more or fewer cells than the rows before.
     #[error("{path}, line {line} has {got} cells, those before it {want}")]
-    RowLength {
-        path: String,
-        line: u64,
-        got: usize,
-        want: usize,
-    },
+    RowLength { path: String, line: u64, got: usize, want: usize },
     /// The file has no row of data.
     #[error("{path} has no row of data")]
     NoRow { path: String },
     /// The first row of data has no number.
-    #[error(
-        "{path} has no number in its first row of data, line {line}; are its columns separated by commas?"
-    )]
+    #[error("{path} has no number in its first row of data, line {line}; are its columns separated by commas?")]
     NoNumericColumn { path: String, line: u64 },
     /// A column that was asked for is not in the header.
     #[error("{path} has no column `{name}`; it has: {}", known.join(", "))]
-    UnknownColumn {
-        path: String,
-        name: String,
-        known: Vec<String>,
-    },
+    UnknownColumn { path: String, name: String, known: Vec<String> },
     /// A cell of a column that is used is not a number.
     #[error("{path}, line {line}, column `{column}`: `{text}` is not a number")]
-    NotANumber {
-        path: String,
-        line: u64,
-        column: String,
-        text: String,
-    },
+    NotANumber { path: String, line: u64, column: String, text: String },
     /// A line can't be read.
     #[error("can't read line {line} of {name}: {error}")]
     ReadLine {
@@ -99,20 +83,10 @@ pub(crate) enum SourceError {
     },
     /// A line is JSON, but not a vector.
     #[error("line {line} of {name}: {found} where {wanted} should be")]
-    JsonShape {
-        name: String,
-        line: u64,
-        found: &'static str,
-        wanted: String,
-    },
+    JsonShape { name: String, line: u64, found: &'static str, wanted: String },
     /// A line has more or fewer numbers than the lines before it.
     #[error("line {line} of {name} has {got} numbers, those before it {want}")]
-    Width {
-        name: String,
-        line: u64,
-        got: usize,
-        want: usize,
-    },
+    Width { name: String, line: u64, got: usize, want: usize },
     /// The system does not tell about itself where Linux does.
     #[error("can't read {path}: {error}; the host source needs Linux and its /proc")]
     HostFile {
@@ -122,8 +96,5 @@ pub(crate) enum SourceError {
     },
     /// A file of /proc lacks a number that Linux has there.
     #[error("{path} does not tell `{wanted}`")]
-    HostNumber {
-        path: &'static str,
-        wanted: &'static str,
-    },
+    HostNumber { path: &'static str, wanted: &'static str },
 }

@@ -65,33 +65,19 @@ impl<R: Read> CsvFile<R> {
     ///
     /// # Errors
     /// If there is no row of data or no number in it, if a name is not in the header, or if a column named holds text.
-    pub(crate) fn new(
-        path: impl Into<String>,
-        input: R,
-        names: &[String],
-    ) -> Result<Self, SourceError> {
+    pub(crate) fn new(path: impl Into<String>, input: R, names: &[String]) -> Result<Self, SourceError> {
         let path = path.into();
         let reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true) // rows of other lengths are refused here, with the right line
             .terminator(Terminator::Any(b'\n')) // a carriage return before it is trimmed with the last cell
             .from_reader(input.chain(b"\n".as_slice()));
-        let mut source = Self {
-            path,
-            cells: 0,
-            reader,
-            used: Vec::new(),
-            skipped: Vec::new(),
-            first: None,
-        };
+        let mut source = Self { path, cells: 0, reader, used: Vec::new(), skipped: Vec::new(), first: None };
         let top = source.required_row()?;
         source.cells = top.cells.len();
         let has_header = !names.is_empty() || top.cells.iter().all(|cell| number(cell).is_none());
-        let (titles, data) = if has_header {
-            (titles_of(&top.cells), source.required_row()?)
-        } else {
-            (places_of(&top.cells), top)
-        };
+        let (titles, data) =
+            if has_header { (titles_of(&top.cells), source.required_row()?) } else { (places_of(&top.cells), top) };
         if names.is_empty() {
             source.use_numeric_columns(titles, &data)?;
         } else {
@@ -110,19 +96,12 @@ impl<R: Read> CsvFile<R> {
             }
         }
         if self.used.is_empty() {
-            return Err(SourceError::NoNumericColumn {
-                path: self.path.clone(),
-                line: data.line,
-            });
+            return Err(SourceError::NoNumericColumn { path: self.path.clone(), line: data.line });
         }
         Ok(())
     }
 
-    fn use_named_columns(
-        &mut self,
-        titles: &[String],
-        names: &[String],
-    ) -> Result<(), SourceError> {
+    fn use_named_columns(&mut self, titles: &[String], names: &[String]) -> Result<(), SourceError> {
         for name in names {
             let Some(place) = titles.iter().position(|title| title == name) else {
                 return Err(SourceError::UnknownColumn {
@@ -131,10 +110,7 @@ impl<R: Read> CsvFile<R> {
                     known: titles.to_vec(),
                 });
             };
-            self.used.push(Column {
-                place,
-                name: name.clone(),
-            });
+            self.used.push(Column { place, name: name.clone() });
         }
         Ok(())
     }
@@ -175,10 +151,7 @@ impl<R: Read> CsvFile<R> {
                 }
                 Ok(false) => return Ok(None),
                 Err(error) => {
-                    return Err(SourceError::Csv {
-                        path: self.path.clone(),
-                        error,
-                    });
+                    return Err(SourceError::Csv { path: self.path.clone(), error });
                 }
             }
         }
@@ -186,19 +159,12 @@ impl<R: Read> CsvFile<R> {
 
     /// The line on which the row just read starts. The reader's own notion of it is that of the blank lines before.
     fn line_of(&self, cells: &StringRecord) -> u64 {
-        let within: u64 = cells
-            .as_slice()
-            .bytes()
-            .filter(|byte| *byte == b'\n')
-            .map(|_| 1)
-            .sum();
+        let within: u64 = cells.as_slice().bytes().filter(|byte| *byte == b'\n').map(|_| 1).sum();
         self.reader.position().line().saturating_sub(1 + within)
     }
 
     fn required_row(&mut self) -> Result<Row, SourceError> {
-        self.next_row()?.ok_or_else(|| SourceError::NoRow {
-            path: self.path.clone(),
-        })
+        self.next_row()?.ok_or_else(|| SourceError::NoRow { path: self.path.clone() })
     }
 }
 
@@ -218,11 +184,7 @@ impl<R: Read + Send> Source for CsvFile<R> {
     }
 
     fn describe(&self) -> String {
-        let used: Vec<&str> = self
-            .used
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect();
+        let used: Vec<&str> = self.used.iter().map(|column| column.name.as_str()).collect();
         let mut text = format!("{}: {}", self.path, used.join(", "));
         if !self.skipped.is_empty() {
             text += "; skipped, not numbers: ";
@@ -250,9 +212,7 @@ fn titles_of(header: &StringRecord) -> Vec<String> {
 
 /// `column 1`, `column 2`, and so on, for as many as there are cells.
 fn places_of(row: &StringRecord) -> Vec<String> {
-    (1..=row.len())
-        .map(|place| format!("column {place}"))
-        .collect()
+    (1..=row.len()).map(|place| format!("column {place}")).collect()
 }
 
 /// A line of nothing but white space.
@@ -273,23 +233,15 @@ mod tests {
     /// Every vector, or the first message.
     fn read(text: &str, names: &[&str]) -> Result<Vec<Vec<f64>>, String> {
         let mut source = opened(text, names)?;
-        std::iter::from_fn(|| source.next().map_err(|error| error.to_string()).transpose())
-            .collect()
+        std::iter::from_fn(|| source.next().map_err(|error| error.to_string()).transpose()).collect()
     }
 
     #[test]
     fn rows_are_vectors_with_and_without_a_header() {
-        for text in [
-            "a,b\n1,2\n3,-4.5e1\n",
-            "1,2\n3,-4.5e1\n",
-            "1,2\r\n3,-4.5e1",
-            "\u{feff}a, b\n 1, 2\n\n\"3\", -4.5e1\n",
-        ] {
-            assert_eq!(
-                read(text, &[]),
-                Ok(vec![vec![1.0, 2.0], vec![3.0, -45.0]]),
-                "{text:?}"
-            );
+        for text in
+            ["a,b\n1,2\n3,-4.5e1\n", "1,2\n3,-4.5e1\n", "1,2\r\n3,-4.5e1", "\u{feff}a, b\n 1, 2\n\n\"3\", -4.5e1\n"]
+        {
+            assert_eq!(read(text, &[]), Ok(vec![vec![1.0, 2.0], vec![3.0, -45.0]]), "{text:?}");
         }
     }
 
@@ -298,24 +250,15 @@ mod tests {
         let text = "when,a,,b\nmonday,1,x,2\ntuesday,3,4,5\n";
         assert_eq!(read(text, &[]), Ok(vec![vec![1.0, 2.0], vec![3.0, 5.0]]));
         let source = opened(text, &[]).unwrap();
-        assert_eq!(
-            source.describe(),
-            "data.csv: a, b; skipped, not numbers: when, column 3"
-        );
+        assert_eq!(source.describe(), "data.csv: a, b; skipped, not numbers: when, column 3");
         assert_eq!(source.width(), Some(2));
-        assert_eq!(
-            opened("x,1\n", &[]).unwrap().describe(),
-            "data.csv: column 2; skipped, not numbers: column 1"
-        );
+        assert_eq!(opened("x,1\n", &[]).unwrap().describe(), "data.csv: column 2; skipped, not numbers: column 1");
     }
 
     #[test]
     fn columns_come_in_the_order_asked_for() {
         let text = "a,b,c\n1,2,x\n4,5,y\n";
-        assert_eq!(
-            read(text, &["b", "a"]),
-            Ok(vec![vec![2.0, 1.0], vec![5.0, 4.0]])
-        );
+        assert_eq!(read(text, &["b", "a"]), Ok(vec![vec![2.0, 1.0], vec![5.0, 4.0]]));
         // Names make the first row a header, even one that looks like data.
         assert_eq!(read("time,1\n7,8\n", &["1"]), Ok(vec![vec![8.0]]));
     }
@@ -330,46 +273,14 @@ mod tests {
                 &[],
                 "data.csv has no number in its first row of data, line 2; are its columns separated by commas?",
             ),
-            (
-                "a,b\n1,2\n",
-                &["c"],
-                "data.csv has no column `c`; it has: a, b",
-            ),
-            (
-                "a,b\n1,x\n",
-                &["b"],
-                "data.csv, line 2, column `b`: `x` is not a number",
-            ),
-            (
-                "a,b\n1,2\n3,4\n5,six\n",
-                &[],
-                "data.csv, line 4, column `b`: `six` is not a number",
-            ),
-            (
-                "a,b\n1,2\n\n\n5,\n",
-                &[],
-                "data.csv, line 5, column `b`: `` is not a number",
-            ),
-            (
-                "a,b\r\n1,2\r\n \r\n\r\n5,\"6 \"x\r\n",
-                &[],
-                "data.csv, line 5, column `b`: `6 x` is not a number",
-            ),
-            (
-                "a,b\n1,2\n3\n",
-                &[],
-                "data.csv, line 3 has 1 cells, those before it 2",
-            ),
-            (
-                "a,b\n\n1,2,3",
-                &[],
-                "data.csv, line 3 has 3 cells, those before it 2",
-            ),
-            (
-                "a,b\n\"1\",2\n5,\"x\ny\"\n",
-                &[],
-                "data.csv, line 3, column `b`: `x\ny` is not a number",
-            ),
+            ("a,b\n1,2\n", &["c"], "data.csv has no column `c`; it has: a, b"),
+            ("a,b\n1,x\n", &["b"], "data.csv, line 2, column `b`: `x` is not a number"),
+            ("a,b\n1,2\n3,4\n5,six\n", &[], "data.csv, line 4, column `b`: `six` is not a number"),
+            ("a,b\n1,2\n\n\n5,\n", &[], "data.csv, line 5, column `b`: `` is not a number"),
+            ("a,b\r\n1,2\r\n \r\n\r\n5,\"6 \"x\r\n", &[], "data.csv, line 5, column `b`: `6 x` is not a number"),
+            ("a,b\n1,2\n3\n", &[], "data.csv, line 3 has 1 cells, those before it 2"),
+            ("a,b\n\n1,2,3", &[], "data.csv, line 3 has 3 cells, those before it 2"),
+            ("a,b\n\"1\",2\n5,\"x\ny\"\n", &[], "data.csv, line 3, column `b`: `x\ny` is not a number"),
         ] {
             assert_eq!(read(text, names), Err(want.to_owned()), "{text:?}");
         }

@@ -27,45 +27,18 @@ impl Host {
         ("load_5m", "load average over 5 minutes, per core"),
         ("load_15m", "load average over 15 minutes, per core"),
         ("cpu_user", "share of CPU time in user code, 0 to 1"),
-        (
-            "cpu_system",
-            "share of CPU time in the kernel and its interrupts, 0 to 1",
-        ),
-        (
-            "cpu_iowait",
-            "share of CPU time idle while waiting for a disk, 0 to 1",
-        ),
+        ("cpu_system", "share of CPU time in the kernel and its interrupts, 0 to 1"),
+        ("cpu_iowait", "share of CPU time idle while waiting for a disk, 0 to 1"),
         ("cpu_idle", "share of CPU time idle otherwise, 0 to 1"),
-        (
-            "memory_used",
-            "share of memory not available to new programs, 0 to 1",
-        ),
+        ("memory_used", "share of memory not available to new programs, 0 to 1"),
         ("memory_cached", "share of memory that caches files, 0 to 1"),
-        (
-            "context_switches",
-            "context switches a second, log10(1 + rate) / 4",
-        ),
-        (
-            "forks",
-            "processes and threads started a second, log10(1 + rate) / 2",
-        ),
+        ("context_switches", "context switches a second, log10(1 + rate) / 4"),
+        ("forks", "processes and threads started a second, log10(1 + rate) / 2"),
         ("running", "processes running or ready to run, per core"),
-        (
-            "network_received",
-            "bytes received a second, loopback left out, log10(1 + rate) / 6",
-        ),
-        (
-            "network_sent",
-            "bytes sent a second, loopback left out, log10(1 + rate) / 6",
-        ),
-        (
-            "disk_read",
-            "bytes read from disks a second, log10(1 + rate) / 6",
-        ),
-        (
-            "disk_written",
-            "bytes written to disks a second, log10(1 + rate) / 6",
-        ),
+        ("network_received", "bytes received a second, loopback left out, log10(1 + rate) / 6"),
+        ("network_sent", "bytes sent a second, loopback left out, log10(1 + rate) / 6"),
+        ("disk_read", "bytes read from disks a second, log10(1 + rate) / 6"),
+        ("disk_written", "bytes written to disks a second, log10(1 + rate) / 6"),
     ];
 
     /// Reads /proc once.
@@ -163,11 +136,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 fn bounded(number: f64) -> f64 {
-    if number.is_finite() {
-        number.clamp(-LIMIT, LIMIT)
-    } else {
-        0.0
-    }
+    if number.is_finite() { number.clamp(-LIMIT, LIMIT) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -175,10 +144,7 @@ mod tests {
     use super::*;
 
     fn host_booted() -> Host {
-        Host {
-            before: Snapshot::default(),
-            latest: vec![0.0; Host::NAMES.len()],
-        }
+        Host { before: Snapshot::default(), latest: vec![0.0; Host::NAMES.len()] }
     }
 
     /// A machine of two cores ten seconds after boot.
@@ -215,24 +181,7 @@ mod tests {
     fn each_number_is_scaled_as_documented() {
         check_close(
             &host_booted().measure(busy()),
-            [
-                1.5,
-                1.0,
-                0.5,
-                0.5,
-                0.3,
-                0.05,
-                0.1,
-                0.4,
-                0.25,
-                1.0,
-                0.5,
-                1.5,
-                1.0,
-                0.0,
-                0.5,
-                4.0 / 6.0,
-            ],
+            [1.5, 1.0, 0.5, 0.5, 0.3, 0.05, 0.1, 0.4, 0.25, 1.0, 0.5, 1.5, 1.0, 0.0, 0.5, 4.0 / 6.0],
         );
     }
 
@@ -250,9 +199,7 @@ mod tests {
         };
         check_close(
             &host.measure(later),
-            [
-                1.5, 1.0, 0.5, 0.0, 0.0, 0.0, 1.0, 0.4, 0.25, 0.0, 0.0, 1.5, 0.0, 0.0, 0.0, 0.0,
-            ],
+            [1.5, 1.0, 0.5, 0.0, 0.0, 0.0, 1.0, 0.4, 0.25, 0.0, 0.0, 1.5, 0.0, 0.0, 0.0, 0.0],
         );
     }
 
@@ -279,10 +226,7 @@ mod tests {
         ];
         for now in &extremes {
             let vector = numbers(&Snapshot::default(), now);
-            assert!(
-                vector.iter().all(|number| number.abs() <= LIMIT),
-                "{vector:?}"
-            );
+            assert!(vector.iter().all(|number| number.abs() <= LIMIT), "{vector:?}");
         }
     }
 
@@ -293,10 +237,7 @@ mod tests {
         for _ in 0..3 {
             let vector = host.next().unwrap().unwrap();
             assert_eq!(Some(vector.len()), host.width());
-            assert!(
-                vector.iter().all(|number| number.abs() <= LIMIT),
-                "{vector:?}"
-            );
+            assert!(vector.iter().all(|number| number.abs() <= LIMIT), "{vector:?}");
             // A machine that runs this test uses memory and has spent time in user code.
             assert!(vector[7] > 0.0 && vector[3] >= 0.0);
         }

@@ -3,13 +3,16 @@
 use super::{Source, SourceError};
 
 /// What the feeder sent.
-const VECTOR: [f64; 16] = [
-    0.1, 0.2, 0.3, 0.4, 0.5, 0.0, -0.1, 0.2, 0.9, -0.4, 0.1, 0.0, 0.2, -0.2, 0.3, 0.1,
-];
+const VECTOR: [f64; 16] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.0, -0.1, 0.2, 0.9, -0.4, 0.1, 0.0, 0.2, -0.2, 0.3, 0.1];
 
 /// The same vector of 16 numbers at every call; never exhausted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incident;
+
+impl Incident {
+    /// What the feeder sent.
+    pub(crate) const VECTOR: [f64; 16] = VECTOR;
+}
 
 impl Source for Incident {
     fn width(&self) -> Option<usize> {
@@ -21,10 +24,7 @@ impl Source for Incident {
     }
 
     fn describe(&self) -> String {
-        format!(
-            "the incident's vector of {} numbers, for ever",
-            VECTOR.len()
-        )
+        format!("the incident's vector of {} numbers, for ever", VECTOR.len())
     }
 }
 

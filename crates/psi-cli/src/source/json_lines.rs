@@ -31,12 +31,7 @@ impl JsonLines<BufReader<io::Stdin>> {
 impl<R: BufRead> JsonLines<R> {
     /// Reads `reader`; errors and descriptions call it `name`.
     pub(crate) fn new(name: impl Into<String>, reader: R) -> Self {
-        Self {
-            name: name.into(),
-            reader,
-            line: 0,
-            width: None,
-        }
+        Self { name: name.into(), reader, line: 0, width: None }
     }
 
     /// The next line that is not blank, or `None` at the end.
@@ -44,12 +39,10 @@ impl<R: BufRead> JsonLines<R> {
         loop {
             let mut text = Vec::new();
             self.line += 1;
-            let length = self.reader.read_until(b'\n', &mut text).map_err(|error| {
-                SourceError::ReadLine {
-                    name: self.name.clone(),
-                    line: self.line,
-                    error,
-                }
+            let length = self.reader.read_until(b'\n', &mut text).map_err(|error| SourceError::ReadLine {
+                name: self.name.clone(),
+                line: self.line,
+                error,
             })?;
             if length == 0 {
                 return Ok(None);
@@ -70,19 +63,12 @@ impl<R: BufRead> JsonLines<R> {
         if numbers.is_empty() {
             return Err(self.misshapen("an empty array", "an array of numbers"));
         }
-        numbers
-            .iter()
-            .zip(1..)
-            .map(|(element, place)| self.number(element, place))
-            .collect()
+        numbers.iter().zip(1..).map(|(element, place)| self.number(element, place)).collect()
     }
 
     fn array<'a>(&self, value: &'a Value) -> Result<&'a [Value], SourceError> {
         let (inner, wanted) = match value {
-            Value::Object(members) => (
-                members.get("x").unwrap_or(&Value::Null),
-                "an array of numbers as member `x`",
-            ),
+            Value::Object(members) => (members.get("x").unwrap_or(&Value::Null), "an array of numbers as member `x`"),
             other => (other, "an array of numbers or an object with one as `x`"),
         };
         match inner {
@@ -93,18 +79,11 @@ impl<R: BufRead> JsonLines<R> {
 
     /// `place` counts from 1.
     fn number(&self, element: &Value, place: usize) -> Result<f64, SourceError> {
-        element.as_f64().ok_or_else(|| {
-            self.misshapen(kind_of(element), format!("number {place} of the vector"))
-        })
+        element.as_f64().ok_or_else(|| self.misshapen(kind_of(element), format!("number {place} of the vector")))
     }
 
     fn misshapen(&self, found: &'static str, wanted: impl Into<String>) -> SourceError {
-        SourceError::JsonShape {
-            name: self.name.clone(),
-            line: self.line,
-            found,
-            wanted: wanted.into(),
-        }
+        SourceError::JsonShape { name: self.name.clone(), line: self.line, found, wanted: wanted.into() }
     }
 
     /// Remembers the first width and holds the later ones to it.
@@ -113,12 +92,7 @@ impl<R: BufRead> JsonLines<R> {
         if got == want {
             return Ok(());
         }
-        Err(SourceError::Width {
-            name: self.name.clone(),
-            line: self.line,
-            got,
-            want,
-        })
+        Err(SourceError::Width { name: self.name.clone(), line: self.line, got, want })
     }
 }
 
@@ -161,8 +135,7 @@ mod tests {
     /// What each call gives until the end: vectors, or messages.
     fn read(text: &str) -> Vec<Result<Vec<f64>, String>> {
         let mut source = JsonLines::new("input", text.as_bytes());
-        std::iter::from_fn(|| source.next().map_err(|error| error.to_string()).transpose())
-            .collect()
+        std::iter::from_fn(|| source.next().map_err(|error| error.to_string()).transpose()).collect()
     }
 
     fn check_refused(line: &str, want: &str) {
@@ -179,14 +152,7 @@ mod tests {
     #[test]
     fn arrays_and_objects_are_vectors_and_blank_lines_are_skipped() {
         let text = "[1, -2.5, 3e2]\n\n  \r\n{\"k\": 7, \"x\": [0.1, 2, 3], \"apply_guardian\": true}\r\n[4,5,6]";
-        assert_eq!(
-            read(text),
-            [
-                Ok(vec![1.0, -2.5, 300.0]),
-                Ok(vec![0.1, 2.0, 3.0]),
-                Ok(vec![4.0, 5.0, 6.0])
-            ]
-        );
+        assert_eq!(read(text), [Ok(vec![1.0, -2.5, 300.0]), Ok(vec![0.1, 2.0, 3.0]), Ok(vec![4.0, 5.0, 6.0])]);
         assert!(read("").is_empty());
         assert!(read("\n \n").is_empty());
     }
@@ -196,38 +162,14 @@ mod tests {
         for (line, want) in [
             ("[1,", "line 3 of input is not JSON: "),
             ("[NaN]", "line 3 of input is not JSON: "),
-            (
-                "[1e999]",
-                "line 3 of input is not JSON: number out of range",
-            ),
-            (
-                "[1] [2]",
-                "line 3 of input is not JSON: trailing characters",
-            ),
-            (
-                "[null]",
-                "line 3 of input: nothing where number 1 of the vector should be",
-            ),
-            (
-                "[\"1\"]",
-                "line 3 of input: text where number 1 of the vector should be",
-            ),
-            (
-                "7",
-                "line 3 of input: a number where an array of numbers or an object",
-            ),
-            (
-                "{\"y\": [1]}",
-                "line 3 of input: nothing where an array of numbers as member `x`",
-            ),
-            (
-                "{\"x\": 1}",
-                "line 3 of input: a number where an array of numbers as member `x`",
-            ),
-            (
-                "[]",
-                "line 3 of input: an empty array where an array of numbers",
-            ),
+            ("[1e999]", "line 3 of input is not JSON: number out of range"),
+            ("[1] [2]", "line 3 of input is not JSON: trailing characters"),
+            ("[null]", "line 3 of input: nothing where number 1 of the vector should be"),
+            ("[\"1\"]", "line 3 of input: text where number 1 of the vector should be"),
+            ("7", "line 3 of input: a number where an array of numbers or an object"),
+            ("{\"y\": [1]}", "line 3 of input: nothing where an array of numbers as member `x`"),
+            ("{\"x\": 1}", "line 3 of input: a number where an array of numbers as member `x`"),
+            ("[]", "line 3 of input: an empty array where an array of numbers"),
             ("[1, 2]", "line 3 of input has 2 numbers, those before it 1"),
         ] {
             check_refused(line, want);
@@ -237,10 +179,7 @@ mod tests {
     #[test]
     fn text_that_is_not_utf_8_is_refused() {
         let mut source = JsonLines::new("input", [b'"', 0xff, b'"', b'\n'].as_slice());
-        assert!(matches!(
-            source.next(),
-            Err(SourceError::Json { line: 1, .. })
-        ));
+        assert!(matches!(source.next(), Err(SourceError::Json { line: 1, .. })));
         assert!(matches!(source.next(), Ok(None)));
     }
 

@@ -26,11 +26,7 @@ impl RandomWalk {
     /// The walk of `width` numbers that `seed` names; the same walk every time. The first vector is one step from 0.
     /// A width of 0 gives empty vectors.
     pub(crate) fn new(seed: u64, width: usize) -> Self {
-        Self {
-            seed,
-            generator: SplitMix64(seed),
-            position: vec![0.0; width],
-        }
+        Self { seed, generator: SplitMix64(seed), position: vec![0.0; width] }
     }
 }
 
@@ -48,11 +44,7 @@ impl Source for RandomWalk {
     }
 
     fn describe(&self) -> String {
-        format!(
-            "random walk of {} numbers, seed {}",
-            self.position.len(),
-            self.seed
-        )
+        format!("random walk of {} numbers, seed {}", self.position.len(), self.seed)
     }
 }
 
@@ -100,14 +92,7 @@ mod tests {
     fn the_generator_is_the_published_one() {
         let mut generator = SplitMix64(1_234_567);
         let got: Vec<u64> = (0..3).map(|_| generator.next_bits()).collect();
-        assert_eq!(
-            got,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423
-            ]
-        );
+        assert_eq!(got, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]

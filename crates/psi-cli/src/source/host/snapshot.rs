@@ -27,8 +27,7 @@ pub(super) struct Texts {
 impl Texts {
     /// Reads the files one after the other; they are a few milliseconds apart at most.
     pub(super) fn read() -> Result<Self, SourceError> {
-        let read =
-            |path| fs::read_to_string(path).map_err(|error| SourceError::HostFile { path, error });
+        let read = |path| fs::read_to_string(path).map_err(|error| SourceError::HostFile { path, error });
         Ok(Self {
             uptime: read(UPTIME)?,
             loadavg: read(LOADAVG)?,
@@ -75,26 +74,13 @@ impl Snapshot {
         let memory = |key| labelled(MEMINFO, &texts.meminfo, key);
         let stat = |key| labelled(STAT, &texts.stat, key);
         let paged = |key| labelled(VMSTAT, &texts.vmstat, key);
-        let [
-            user,
-            nice,
-            system,
-            idle,
-            iowait,
-            interrupts,
-            soft_interrupts,
-            stolen,
-        ] = cpu_ticks(&texts.stat)?;
+        let [user, nice, system, idle, iowait, interrupts, soft_interrupts, stolen] = cpu_ticks(&texts.stat)?;
         let cpu_user = user.saturating_add(nice);
         let cpu_system = add_up([system, interrupts, soft_interrupts]);
         let (received_bytes, sent_bytes) = network_bytes(&texts.network)?;
         Ok(Self {
             uptime_seconds: real(UPTIME, &texts.uptime, 0, "seconds since boot")?,
-            load: [
-                load(0, "load over 1 minute")?,
-                load(1, "load over 5 minutes")?,
-                load(2, "load over 15 minutes")?,
-            ],
+            load: [load(0, "load over 1 minute")?, load(1, "load over 5 minutes")?, load(2, "load over 15 minutes")?],
             cores: core_count(&texts.stat),
             cpu_user,
             cpu_system,
@@ -122,12 +108,7 @@ fn add_up<const LENGTH: usize>(numbers: [u64; LENGTH]) -> u64 {
 }
 
 /// The word at `place`, from 0, of a file of one line.
-fn real(
-    path: &'static str,
-    text: &str,
-    place: usize,
-    wanted: &'static str,
-) -> Result<f64, SourceError> {
+fn real(path: &'static str, text: &str, place: usize, wanted: &'static str) -> Result<f64, SourceError> {
     text.split_whitespace()
         .nth(place)
         .and_then(|word| word.parse().ok())
@@ -151,17 +132,11 @@ fn words_after<'a>(text: &'a str, key: &str) -> Option<impl Iterator<Item = &'a 
 
 /// user, nice, system, idle, iowait, irq, softirq, steal. Time in guests, which follows, is part of user already.
 fn cpu_ticks(stat: &str) -> Result<[u64; 8], SourceError> {
-    let missing = || SourceError::HostNumber {
-        path: STAT,
-        wanted: "cpu",
-    };
+    let missing = || SourceError::HostNumber { path: STAT, wanted: "cpu" };
     let mut words = words_after(stat, "cpu").ok_or_else(missing)?;
     let mut ticks = [0; 8];
     for tick in &mut ticks {
-        *tick = words
-            .next()
-            .and_then(|word| word.parse().ok())
-            .ok_or_else(missing)?;
+        *tick = words.next().and_then(|word| word.parse().ok()).ok_or_else(missing)?;
     }
     Ok(ticks)
 }
@@ -169,8 +144,7 @@ fn cpu_ticks(stat: &str) -> Result<[u64; 8], SourceError> {
 /// How many lines are about one core: `cpu0`, `cpu1` and so on.
 fn core_count(stat: &str) -> u64 {
     let is_core = |line: &&str| {
-        line.strip_prefix("cpu")
-            .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
     stat.lines().filter(is_core).map(|_| 1).sum()
 }
@@ -180,10 +154,8 @@ fn network_bytes(text: &str) -> Result<(u64, u64), SourceError> {
     const HEADER_LINES: usize = 2;
     let mut sums = (0_u64, 0_u64);
     for line in text.lines().skip(HEADER_LINES) {
-        let (received, sent) = interface_bytes(line).ok_or(SourceError::HostNumber {
-            path: NETWORK,
-            wanted: "bytes received and sent",
-        })?;
+        let (received, sent) = interface_bytes(line)
+            .ok_or(SourceError::HostNumber { path: NETWORK, wanted: "bytes received and sent" })?;
         sums = (sums.0.saturating_add(received), sums.1.saturating_add(sent));
     }
     Ok(sums)
@@ -274,55 +246,19 @@ mod tests {
     fn a_missing_number_is_named_with_its_file() {
         let text = sample;
         for (texts, want) in [
+            (Texts { uptime: String::new(), ..text() }, "/proc/uptime does not tell `seconds since boot`"),
+            (Texts { loadavg: "0.1 NaN".into(), ..text() }, "/proc/loadavg does not tell `load over 5 minutes`"),
+            (Texts { stat: text().stat.replace("cpu ", "gpu "), ..text() }, "/proc/stat does not tell `cpu`"),
+            (Texts { stat: text().stat.replace("ctxt", "text"), ..text() }, "/proc/stat does not tell `ctxt`"),
             (
-                Texts {
-                    uptime: String::new(),
-                    ..text()
-                },
-                "/proc/uptime does not tell `seconds since boot`",
-            ),
-            (
-                Texts {
-                    loadavg: "0.1 NaN".into(),
-                    ..text()
-                },
-                "/proc/loadavg does not tell `load over 5 minutes`",
-            ),
-            (
-                Texts {
-                    stat: text().stat.replace("cpu ", "gpu "),
-                    ..text()
-                },
-                "/proc/stat does not tell `cpu`",
-            ),
-            (
-                Texts {
-                    stat: text().stat.replace("ctxt", "text"),
-                    ..text()
-                },
-                "/proc/stat does not tell `ctxt`",
-            ),
-            (
-                Texts {
-                    meminfo: text().meminfo.replace("MemAvailable:", "x"),
-                    ..text()
-                },
+                Texts { meminfo: text().meminfo.replace("MemAvailable:", "x"), ..text() },
                 "/proc/meminfo does not tell `MemAvailable:`",
             ),
             (
-                Texts {
-                    network: text().network.replace("203659776", "-1"),
-                    ..text()
-                },
+                Texts { network: text().network.replace("203659776", "-1"), ..text() },
                 "/proc/net/dev does not tell `bytes received and sent`",
             ),
-            (
-                Texts {
-                    vmstat: "pgpgin x".into(),
-                    ..text()
-                },
-                "/proc/vmstat does not tell `pgpgin`",
-            ),
+            (Texts { vmstat: "pgpgin x".into(), ..text() }, "/proc/vmstat does not tell `pgpgin`"),
         ] {
             check_refused(&texts, want);
         }

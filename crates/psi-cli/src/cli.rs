@@ -1,0 +1,156 @@
+//! The commands there are. To add one: a file in `commands/`, and a line in each of the two lists here.
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    commands::{completions, demo, feed, field, guardian, health, members, node, state, step},
+    failure::Failure,
+    output::Output,
+};
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("BUILT_FROM_COMMIT"), ")");
+
+const AFTER_HELP: &str = "\
+Examples:
+  psi-field demo                        # see what it does
+  psi-field node                        # a cluster of one, on this machine
+  psi-field step --incident             # score a vector
+  psi-field feed --walk --rate 100      # score 100 a second until Ctrl-C
+  psi-field members                     # do all nodes agree?
+
+Exit codes:
+  0  done
+  1  failed, or refused by the node
+  2  wrong arguments or settings; nothing was done
+  3  no node could be reached, or none was ready in time
+
+With `--output json` the answer is JSON on standard output, and an error is one line of \
+JSON on standard error.";
+
+/// Scores streams of vectors for stability and drift; every node of a cluster gives the same answer.
+#[derive(Debug, Parser)]
+#[command(name = "psi-field", version = VERSION, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// How to print: text for people, or JSON for programs
+    #[arg(long, short, global = true, value_enum, default_value_t, help_heading = "Output")]
+    pub(crate) output: Output,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Node(Box<node::Node>),
+    Demo(demo::Demo),
+    Step(step::Step),
+    Feed(feed::Feed),
+    State(state::State),
+    Members(members::Members),
+    Field(field::Field),
+    Guardian(guardian::Guardian),
+    Health(health::Health),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Node(command) => command.run(output).await,
+            Self::Demo(command) => command.run(output).await,
+            Self::Step(command) => command.run(output).await,
+            Self::Feed(command) => command.run(output).await,
+            Self::State(command) => command.run(output).await,
+            Self::Members(command) => command.run(output).await,
+            Self::Field(command) => command.run(output).await,
+            Self::Guardian(command) => command.run(output).await,
+            Self::Health(command) => command.run(output).await,
+            Self::Completions(command) => command.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            if command.get_name() == "help" {
+                return;
+            }
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains("Examples:"), "{path}");
+            for inner in command.get_subcommands() {
+                check(inner, &format!("{path} {}", inner.get_name()));
+            }
+        }
+        check(&Cli::command(), "psi-field");
+    }
+
+    #[test]
+    fn arguments_are_read_as_documented() {
+        for line in [
+            "step 0.1 -0.2 1e-3",
+            "step --guardian -- -1e-3 -inf -0.1,0.2",
+            "step 0.1,-0.2,0.3",
+            "step --field a --guardian --incident",
+            "step -",
+            "step --node a:1,b --node [::1] --incident",
+            "state --watch --interval-ms 20 -o json",
+            "members --wait 5",
+            "field list",
+            "field create a --width 4 --scale-exponent -3 --seed 7 --param dt=0.1 --param N=4",
+            "field reset a --param dt=0.1",
+            "field drop a --output json",
+            "guardian nigredo",
+            "guardian albedo --field a",
+            "feed --incident",
+            "feed --csv x.csv --columns a,b --field f --create --rate max",
+            "feed --walk --seed 3 --width 4 --rate 0.5 --count 10 --seconds 2.5",
+            "feed --jsonl",
+            "feed --host",
+            "health --node a:1",
+            "completions bash",
+            "demo",
+            "demo --nodes 5 --seconds 3 --keep --output json",
+            "node",
+            "node --config a.toml --grpc-listen 127.0.0.1:0 --cluster-seeds a,b --replication-enabled false",
+            "node --print-config",
+        ] {
+            if let Err(error) = Cli::try_parse_from(std::iter::once("psi-field").chain(line.split(' '))) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused() {
+        for line in [
+            "step",
+            "step --incident 1",
+            "feed",
+            "feed --incident --walk",
+            "feed --host --columns a",
+            "feed --walk --rate 0",
+            "feed --walk --in-flight 0",
+            "field create a --param dt",
+            "step --node : --incident",
+            "guardian",
+            "node --grpc-lisen 1",
+            "demo --nodes 1",
+            "demo --seconds 0",
+        ] {
+            let parsed = Cli::try_parse_from(std::iter::once("psi-field").chain(line.split(' ')));
+            assert!(parsed.is_err(), "{line}");
+        }
+    }
+}

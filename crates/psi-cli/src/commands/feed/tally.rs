@@ -1,0 +1,218 @@
+//! What came of the steps so far.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use psi_api::v1::StepResponse;
+use serde::Serialize;
+
+use super::targets::Refused;
+use crate::{answer, client::may_go_elsewhere, failure::Failure};
+
+/// Counts, shared by all that send.
+pub(super) type Shared = Arc<Mutex<Tally>>;
+
+pub(super) struct Tally {
+    field: String,
+    source: String,
+    begun: Instant,
+    accepted: u64,
+    refused: BTreeMap<String, u64>,
+    retried: u64,
+    unreadable: u64,
+    by_node: BTreeMap<String, u64>,
+    latency_us: Histogram<u64>,
+    last: Option<answer::Step>,
+    /// What people have not been told yet.
+    news: Vec<String>,
+}
+
+/// The tally at one moment, as programs read it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Summary {
+    pub(super) field: String,
+    pub(super) source: String,
+    /// Ended by Ctrl-C or SIGTERM.
+    pub(super) interrupted: bool,
+    pub(super) seconds: f64,
+    pub(super) accepted: u64,
+    pub(super) refused: u64,
+    pub(super) refused_by_reason: BTreeMap<String, u64>,
+    /// Attempts that were followed by another.
+    pub(super) retried: u64,
+    /// Vectors of the source that could not be read.
+    pub(super) unreadable: u64,
+    pub(super) rate_per_s: f64,
+    pub(super) latency_us: Latency,
+    pub(super) accepted_by_node: BTreeMap<String, u64>,
+    pub(super) last: Option<answer::Step>,
+}
+
+/// From the first attempt to the answer, microseconds, to three digits.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Latency {
+    pub(super) p50: u64,
+    pub(super) p90: u64,
+    pub(super) p99: u64,
+    pub(super) max: u64,
+}
+
+/// The reason of steps that no node took; nothing is known against the step itself.
+const UNAVAILABLE: &str = "UNAVAILABLE";
+
+impl Tally {
+    pub(super) fn new(field: &str, source: &str) -> Self {
+        Self {
+            field: field.to_owned(),
+            source: source.to_owned(),
+            begun: Instant::now(),
+            accepted: 0,
+            refused: BTreeMap::new(),
+            retried: 0,
+            unreadable: 0,
+            by_node: BTreeMap::new(),
+            latency_us: Histogram::new(3).expect("three digits are allowed"),
+            last: None,
+            news: Vec::new(),
+        }
+    }
+
+    pub(super) fn accepted(&mut self, step: StepResponse, took: Duration) {
+        self.accepted += 1;
+        *self.by_node.entry(step.node.clone()).or_default() += 1;
+        self.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        if self.last.as_ref().is_none_or(|last| last.k <= step.k) {
+            self.last = Some(step.into());
+        }
+    }
+
+    pub(super) fn refused(&mut self, refused: &Refused) {
+        let status = &refused.status;
+        let reason = if may_go_elsewhere(status) {
+            UNAVAILABLE.to_owned()
+        } else {
+            psi_api::cause_of(status).map_or_else(|| format!("{:?}", status.code()), |(reason, _)| reason)
+        };
+        let count = self.refused.entry(reason).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.news.push(Failure::refused(&refused.address, status).message);
+        }
+    }
+
+    pub(super) fn retried(&mut self, refused: &Refused) {
+        self.retried += 1;
+        if self.retried == 1 {
+            let Failure { message, .. } = Failure::refused(&refused.address, &refused.status);
+            self.news.push(format!("{message}; trying on"));
+        }
+    }
+
+    pub(super) fn unreadable(&mut self, error: &str) {
+        self.unreadable += 1;
+        if self.unreadable == 1 {
+            self.news.push(format!("left out: {error}"));
+        }
+    }
+
+    /// What people have not been told yet; the first problem of each kind.
+    pub(super) fn take_news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
+    pub(super) fn summary(&self, interrupted: bool) -> Summary {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let latency = |share| self.latency_us.value_at_quantile(share);
+        Summary {
+            field: self.field.clone(),
+            source: self.source.clone(),
+            interrupted,
+            seconds,
+            accepted: self.accepted,
+            refused: self.refused.values().sum(),
+            refused_by_reason: self.refused.clone(),
+            retried: self.retried,
+            unreadable: self.unreadable,
+            rate_per_s: if seconds > 0.0 { self.accepted as f64 / seconds } else { 0.0 },
+            latency_us: Latency {
+                p50: latency(0.5),
+                p90: latency(0.9),
+                p99: latency(0.99),
+                max: self.latency_us.max(),
+            },
+            accepted_by_node: self.by_node.clone(),
+            last: self.last.clone(),
+        }
+    }
+}
+
+impl Summary {
+    /// Whether all went well, as an exit code.
+    ///
+    /// # Errors
+    /// If any vector was not accepted.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        let lost = self.refused + self.unreadable;
+        if lost == 0 {
+            return Ok(());
+        }
+        if self.accepted == 0 && self.refused_by_reason.get(UNAVAILABLE) == Some(&lost) {
+            return Err(Failure::unreachable("no node took any step; are the nodes running? see --patience"));
+        }
+        Err(Failure::failed(format!("{lost} of {} vectors were not accepted", lost + self.accepted)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+    use crate::failure::Exit;
+
+    fn refused(code: Code) -> Refused {
+        Refused { address: "a:1".to_owned(), status: tonic::Status::new(code, "why") }
+    }
+
+    fn exit_after(accepted: u64, codes: &[Code], unreadable: u64) -> Option<Exit> {
+        let mut tally = Tally::new("f", "s");
+        for _ in 0..accepted {
+            tally.accepted(StepResponse::default(), Duration::from_micros(5));
+        }
+        codes.iter().for_each(|code| tally.refused(&refused(*code)));
+        for _ in 0..unreadable {
+            tally.unreadable("x");
+        }
+        tally.summary(false).verdict().err().map(|failure| failure.exit)
+    }
+
+    #[test]
+    fn the_exit_code_tells_what_came_of_the_steps() {
+        for (accepted, codes, unreadable, want) in [
+            (2, &[][..], 0, None),
+            (0, &[], 0, None),
+            (2, &[Code::InvalidArgument], 0, Some(Exit::Failed)),
+            (2, &[Code::Unavailable], 0, Some(Exit::Failed)),
+            (0, &[Code::Unavailable], 0, Some(Exit::Unreachable)),
+            (0, &[Code::Unavailable, Code::Internal], 0, Some(Exit::Failed)),
+            (2, &[], 1, Some(Exit::Failed)),
+        ] {
+            assert_eq!(exit_after(accepted, codes, unreadable), want, "{accepted} {codes:?} {unreadable}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_problem_of_a_kind_is_news() {
+        let mut tally = Tally::new("f", "s");
+        for code in [Code::Internal, Code::Internal, Code::InvalidArgument] {
+            tally.refused(&refused(code));
+        }
+        assert_eq!(tally.take_news().len(), 2);
+        assert!(tally.take_news().is_empty());
+        assert_eq!(tally.summary(false).refused_by_reason["Internal"], 2);
+    }
+}

@@ -1,0 +1,113 @@
+//! The nodes that steps go to, in turn; one that was not available is left out for a moment.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use psi_api::v1::{StepRequest, StepResponse, psi_field_service_client::PsiFieldServiceClient};
+use tokio::time::Instant;
+use tonic::{Status, transport::Channel};
+
+use crate::{
+    client::{self, Nodes, may_go_elsewhere},
+    failure::Failure,
+};
+
+/// How long a node is left out after it was not available, unless all are.
+const REST: Duration = Duration::from_secs(1);
+
+pub(super) struct Targets {
+    targets: Vec<Target>,
+    turn: AtomicUsize,
+    nodes: Nodes,
+}
+
+struct Target {
+    address: String,
+    client: PsiFieldServiceClient<Channel>,
+    rests_until: Mutex<Option<Instant>>,
+}
+
+/// A step that a node did not accept.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) address: String,
+    pub(super) status: Status,
+}
+
+impl Targets {
+    /// Dials nobody yet.
+    ///
+    /// # Errors
+    /// If an address can't be dialled at all.
+    pub(super) fn new(nodes: &Nodes) -> Result<Self, Failure> {
+        let target = |address: &String| {
+            let channel = nodes.endpoint(address)?.connect_lazy();
+            Ok(Target { address: address.clone(), client: client::fields(channel), rests_until: Mutex::default() })
+        };
+        let targets = nodes.addresses.iter().map(target).collect::<Result<_, Failure>>()?;
+        Ok(Self { targets, turn: AtomicUsize::new(0), nodes: nodes.clone() })
+    }
+
+    /// Sends a step to the next node.
+    ///
+    /// # Errors
+    /// What the node said, or that it did not in time.
+    pub(super) async fn step(&self, request: StepRequest) -> Result<StepResponse, Refused> {
+        let target = self.next();
+        let mut client = target.client.clone();
+        let answered = tokio::time::timeout(self.nodes.timeout, client.step(request)).await;
+        let status = match answered {
+            Ok(Ok(response)) => return Ok(response.into_inner()),
+            Ok(Err(status)) => status,
+            Err(_) => self.nodes.late(),
+        };
+        if may_go_elsewhere(&status) {
+            target.rest();
+        }
+        Err(Refused { address: target.address.clone(), status })
+    }
+
+    /// The next in turn that doesn't rest; the next of all where all rest.
+    fn next(&self) -> &Target {
+        let count = self.targets.len();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let in_turn = (0..count).map(|ahead| &self.targets[turn.wrapping_add(ahead) % count]);
+        in_turn.clone().find(|target| !target.rests()).unwrap_or(&self.targets[turn % count])
+    }
+}
+
+impl Target {
+    fn rests(&self) -> bool {
+        let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn rest(&self) {
+        *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(targets: &Targets, count: usize) -> String {
+        (0..count).map(|_| targets.next().address.split(':').next().unwrap_or_default()).collect()
+    }
+
+    #[tokio::test]
+    async fn nodes_take_turns_and_one_that_rests_is_left_out() {
+        let addresses = ["a:1", "b:1", "c:1"].map(str::to_owned).to_vec();
+        let targets = Targets::new(&Nodes { addresses, timeout: REST }).unwrap();
+        assert_eq!(turns(&targets, 6), "abcabc");
+        targets.targets[1].rest();
+        assert_eq!(turns(&targets, 6), "accacc");
+        targets.targets.iter().for_each(Target::rest);
+        assert_eq!(turns(&targets, 3), "abc");
+    }
+}

@@ -1,0 +1,269 @@
+//! `psi-field members`: who is in the cluster, and whether all hold the same.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use clap::Args;
+use psi_api::v1::{GetDigestRequest, ListMembersRequest, Member, MemberState};
+use serde::Serialize;
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    answer::Agreement,
+    client::{self, Nodes, parse_timeout},
+    failure::Failure,
+    numbers::short_hash,
+    output::{Output, counted, table},
+};
+
+/// Time between two looks of `--wait`.
+const LOOK: Duration = Duration::from_millis(200);
+
+const AFTER_HELP: &str = "\
+Examples:
+  psi-field members
+  psi-field members --node node-1:50051,node-2:50051 --output json
+  psi-field members --wait 10                    # for scripts: until all live members agree
+
+Frontier is a hash of what a node has received, digest one of all that it holds. Where frontiers differ, steps are still \
+on their way. Equal frontiers with different digests can't be, unless this program has a bug.
+
+Lag counts the versions that the node asked has written and the member has not acknowledged; clock is the member's less \
+that of the node asked.
+
+JSON `verdict`: agree, catching_up, diverged, or unknown where live members can't be asked.
+
+Exit codes: 0, also while members catch up; 1 if any diverged; 3 if no node answers, or --wait ended before they agreed.";
+
+/// List the members, and tell whether all live ones agree
+#[derive(Clone, Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Members {
+    /// Wait up to this long for all live members to agree
+    #[arg(long, value_name = "SECONDS", value_parser = parse_timeout)]
+    wait: Option<Duration>,
+
+    #[command(flatten)]
+    nodes: Nodes,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    cluster: String,
+    /// The node that listed the members.
+    asked: String,
+    verdict: Verdict,
+    members: Vec<Row>,
+}
+
+#[derive(Clone, Serialize)]
+struct Row {
+    node: String,
+    state: &'static str,
+    ready: bool,
+    linked: bool,
+    lag_versions: u64,
+    clock_offset_ms: i64,
+    grpc_address: String,
+    http_address: String,
+    gossip_address: String,
+    /// What the member itself says now; of one that was not asked or did not answer, what it published last.
+    #[serde(flatten)]
+    agreement: Agreement,
+    /// Whether the member was asked and answered.
+    reached: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Agree,
+    CatchingUp,
+    Diverged,
+    Unknown,
+}
+
+impl Members {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        let end = self.wait.map(|wait| Instant::now() + wait);
+        let answer = loop {
+            let looked = self.look().await;
+            let settled = looked.as_ref().is_ok_and(|answer| answer.verdict == Verdict::Agree);
+            if settled || end.is_none_or(|end| Instant::now() >= end) {
+                break looked?;
+            }
+            tokio::time::sleep(LOOK).await;
+        };
+        output.print(&answer, text)?;
+        match answer.verdict {
+            Verdict::Diverged => Err(Failure::failed(
+                "members diverged: equal frontiers, different digests; this is a bug in psi-field, please report it",
+            )),
+            Verdict::CatchingUp | Verdict::Unknown if self.wait.is_some() => {
+                Err(Failure::unreachable("the live members did not agree in the time given with --wait"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn look(&self) -> Result<Answer, Failure> {
+        let asked =
+            self.nodes.ask(async |channel| client::cluster(channel).list_members(ListMembersRequest {}).await).await?;
+        let listed = asked.answer;
+        let mut rows: Vec<Row> = listed.members.into_iter().map(Row::from).collect();
+        rows.sort_by(|left, right| left.node.cmp(&right.node));
+        let mut said = self.agreements(&rows, &listed.node, &asked.address).await;
+        for row in &mut rows {
+            if let Some(agreement) = said.remove(&row.node) {
+                row.agreement = agreement;
+                row.reached = true;
+            }
+        }
+        Ok(Answer { cluster: listed.cluster, asked: listed.node, verdict: verdict(&rows), members: rows })
+    }
+
+    /// What the live members say now, by node; all are asked at once. `own_address` is where `own` was reached, which
+    /// need not be where it tells others to reach it.
+    async fn agreements(&self, rows: &[Row], own: &str, own_address: &str) -> BTreeMap<String, Agreement> {
+        let mut asking = JoinSet::new();
+        for row in rows.iter().filter(|row| row.is_live()) {
+            let address = if row.node == own { own_address } else { &row.grpc_address };
+            let one = Nodes { addresses: vec![address.to_owned()], ..self.nodes.clone() };
+            let node = row.node.clone();
+            asking.spawn(async move {
+                let channel = one.connect(&one.addresses[0]).await.ok()?;
+                let mut client = client::cluster(channel);
+                let asked = tokio::time::timeout(one.timeout, client.get_digest(GetDigestRequest {})).await;
+                Some((node, Agreement::from(asked.ok()?.ok()?.into_inner())))
+            });
+        }
+        asking.join_all().await.into_iter().flatten().collect()
+    }
+}
+
+impl From<Member> for Row {
+    fn from(from: Member) -> Self {
+        let state = match from.state() {
+            MemberState::Live => "live",
+            MemberState::Dead => "dead",
+            MemberState::Unspecified => "unknown",
+        };
+        Self {
+            state,
+            ready: from.ready,
+            linked: from.linked,
+            lag_versions: from.lag_versions,
+            clock_offset_ms: from.clock_offset_ms,
+            agreement: from.agreement.map(Into::into).unwrap_or_default(),
+            reached: false,
+            node: from.node,
+            grpc_address: from.grpc_address,
+            http_address: from.http_address,
+            gossip_address: from.gossip_address,
+        }
+    }
+}
+
+impl Row {
+    fn is_live(&self) -> bool {
+        self.state == "live"
+    }
+}
+
+fn verdict(rows: &[Row]) -> Verdict {
+    let live: Vec<&Row> = rows.iter().filter(|row| row.is_live()).collect();
+    let reached: Vec<&Agreement> = live.iter().filter(|row| row.reached).map(|row| &row.agreement).collect();
+    let mut digests = BTreeMap::new();
+    for one in &reached {
+        if *digests.entry(&one.frontier_hash).or_insert(&one.digest) != &one.digest {
+            return Verdict::Diverged;
+        }
+    }
+    if digests.len() > 1 {
+        Verdict::CatchingUp
+    } else if reached.len() < live.len() || live.is_empty() {
+        Verdict::Unknown
+    } else {
+        Verdict::Agree
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let Answer { cluster, asked, verdict, members } = answer;
+    let rows = members.iter().map(row_text).collect();
+    let header = ["node", "state", "ready", "linked", "lag", "clock", "frontier", "digest", "gRPC", "HTTP", "gossip"];
+    let table = table(header, &[4, 5], rows);
+    let live = members.iter().filter(|row| row.is_live()).count();
+    let count = counted(u64::try_from(live).unwrap_or(u64::MAX), "live member");
+    let unreached = members.iter().filter(|row| row.is_live() && !row.reached).count();
+    let said = match verdict {
+        Verdict::Agree if live == 1 => "the only live member agrees with itself".to_owned(),
+        Verdict::Agree => format!("all {count} agree, to the last bit"),
+        Verdict::CatchingUp => format!("the {count} hold different steps: some are still on their way"),
+        Verdict::Diverged => "MEMBERS DIVERGED: they received the same and hold different state".to_owned(),
+        Verdict::Unknown => format!("can't tell whether all agree: {unreached} of {count} can't be asked from here"),
+    };
+    format!("cluster {cluster}, as node {asked} sees it\n\n{table}\n\n{said}")
+}
+
+fn row_text(row: &Row) -> [String; 11] {
+    let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let told = |text: String| if row.is_live() { text } else { "-".to_owned() };
+    [
+        row.node.clone(),
+        if row.is_live() && !row.reached { "live, mute".to_owned() } else { row.state.to_owned() },
+        told(yes_no(row.ready)),
+        told(yes_no(row.linked)),
+        told(row.lag_versions.to_string()),
+        told(format!("{} ms", row.clock_offset_ms)),
+        told(short_hash(&row.agreement.frontier_hash)),
+        told(short_hash(&row.agreement.digest)),
+        row.grpc_address.clone(),
+        port_beside(&row.http_address, &row.grpc_address),
+        port_beside(&row.gossip_address, &row.grpc_address),
+    ]
+}
+
+/// An address, without its host where that is the same as another's.
+fn port_beside(address: &str, other: &str) -> String {
+    match (address.rsplit_once(':'), other.rsplit_once(':')) {
+        (Some((host, port)), Some((other_host, _))) if host == other_host => format!(":{port}"),
+        _ => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(state: MemberState, said: Option<(&str, &str)>) -> Row {
+        let mut row = Row::from(Member { state: state.into(), ..Member::default() });
+        if let Some((frontier_hash, digest)) = said {
+            row.reached = true;
+            row.agreement = Agreement { frontier_hash: frontier_hash.to_owned(), digest: digest.to_owned() };
+        }
+        row
+    }
+
+    #[test]
+    fn the_verdict_is_on_what_live_members_say_themselves() {
+        let live = |said| row(MemberState::Live, said);
+        let dead = row(MemberState::Dead, None);
+        for (rows, want) in [
+            (vec![live(Some(("f", "d"))), live(Some(("f", "d"))), dead], Verdict::Agree),
+            (vec![live(Some(("f", "d"))), live(Some(("g", "e")))], Verdict::CatchingUp),
+            (vec![live(Some(("f", "d"))), live(Some(("f", "e")))], Verdict::Diverged),
+            (vec![live(Some(("f", "d"))), live(Some(("g", "x"))), live(Some(("f", "e")))], Verdict::Diverged),
+            (vec![live(Some(("f", "d"))), live(None)], Verdict::Unknown),
+            (vec![], Verdict::Unknown),
+        ] {
+            assert_eq!(verdict(&rows), want);
+        }
+    }
+
+    #[test]
+    fn hosts_are_not_repeated() {
+        assert_eq!(port_beside("[::1]:8000", "[::1]:50051"), ":8000");
+        assert_eq!(port_beside("10.0.0.1:8000", "10.0.0.2:50051"), "10.0.0.1:8000");
+        assert_eq!(port_beside("", "10.0.0.2:50051"), "");
+    }
+}

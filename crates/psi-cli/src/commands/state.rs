@@ -1,0 +1,138 @@
+//! `psi-field state`: a field as all nodes' entries make it, once or whenever it changes.
+
+use clap::Args;
+use psi_api::v1::{FieldState, GetStateRequest, WatchStateRequest};
+use tokio_stream::StreamExt;
+
+use super::FieldArg;
+use crate::{
+    answer::{self, Metrics},
+    client::{self, Nodes},
+    failure::Failure,
+    numbers::short,
+    output::{self, Output, counted, table},
+    signals,
+};
+
+/// Dimensions shown in text; JSON has all.
+const DIMENSIONS_SHOWN: usize = 16;
+
+/// Lines after which `--watch` repeats its header.
+const HEADER_EVERY: usize = 20;
+
+const AFTER_HELP: &str = "\
+Examples:
+  psi-field state
+  psi-field state --field sensors --output json
+  psi-field state --watch --interval-ms 200       # a line whenever it changed, until Ctrl-C";
+
+/// Show a field: last metrics, window, mean and deviation of the inputs
+#[derive(Clone, Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct State {
+    #[command(flatten)]
+    field: FieldArg,
+
+    /// Print again whenever the field changed, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+
+    /// With --watch: least time between two lines, milliseconds, at least 20
+    #[arg(
+        long,
+        value_name = "MS",
+        requires = "watch",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(20..=3_600_000)
+    )]
+    interval_ms: u32,
+
+    #[command(flatten)]
+    nodes: Nodes,
+}
+
+impl State {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        if self.watch {
+            return tokio::select! {
+                ended = self.follow(output) => ended,
+                () = signals::stop() => Ok(()),
+            };
+        }
+        let request = GetStateRequest { field: self.field.field.clone() };
+        let asked = self.nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await);
+        output.print(&answer::State::from(asked.await?.answer), text)
+    }
+
+    async fn follow(&self, output: Output) -> Result<(), Failure> {
+        let request = WatchStateRequest { field: self.field.field.clone(), interval_ms: self.interval_ms };
+        let asked = self.nodes.ask(async |channel| client::fields(channel).watch_state(request.clone()).await);
+        let answered = asked.await?;
+        let mut states = answered.answer;
+        let mut lines = 0;
+        while let Some(state) = states.next().await {
+            let state: FieldState = state.map_err(|status| Failure::refused(&answered.address, &status))?;
+            if output == Output::Text && lines % HEADER_EVERY == 0 {
+                output::line(&header())?;
+            }
+            output.print(&answer::State::from(state), watch_line)?;
+            lines += 1;
+        }
+        Err(Failure::unreachable(format!("{} stopped answering: the node has stopped", answered.address)))
+    }
+}
+
+fn text(state: &answer::State) -> String {
+    let answer::State { k, noise, interventions, steps_dropped, node, window_steps, .. } = state;
+    let name = state.field.as_ref().map(|field| format!("{} (engine {})", field.name, field.engine));
+    let mut text = format!("field {}, as node {node} holds it\n\n", name.unwrap_or_default());
+    text += &format!("steps          {k}\n");
+    if let (Some(time), Some(by)) = (&state.timestamp, &state.last_node) {
+        text += &format!("last step      {time} by node {by}\n");
+    }
+    text += &format!("noise ν        {} after {}\n", short(*noise), counted(*interventions, "intervention"));
+    if *steps_dropped > 0 {
+        text += &format!("dropped steps  {steps_dropped} by resets\n");
+    }
+    if let (Some(last), Some(mean)) = (&state.last, &state.window_mean) {
+        text += &format!("\n{}", metrics_table(last, mean, *window_steps));
+    }
+    if !state.mean.is_empty() {
+        text += &format!("\n\n{}", inputs_table(state));
+    }
+    text.trim_end().to_owned()
+}
+
+fn metrics_table(last: &Metrics, mean: &Metrics, steps: u64) -> String {
+    let rows = last
+        .rows()
+        .zip(mean.rows())
+        .map(|((symbol, name, last), (_, _, mean))| [symbol.to_owned(), name.to_owned(), short(last), short(mean)]);
+    let window = format!("mean of 60 s ({})", counted(steps, "step"));
+    table(["", "metric", "last step", &window], &[2, 3], rows.collect())
+}
+
+fn inputs_table(state: &answer::State) -> String {
+    let deviation = |index| state.variance.get(index).map_or_else(|| "-".to_owned(), |v: &f64| short(v.sqrt()));
+    let shown = state.mean.iter().enumerate().take(DIMENSIONS_SHOWN);
+    let rows = shown.map(|(index, mean)| [(index + 1).to_string(), short(*mean), deviation(index)]).collect();
+    let rest = state.mean.len().saturating_sub(DIMENSIONS_SHOWN);
+    let more = if rest > 0 { format!("\n… and {rest} more, see --output json") } else { String::new() };
+    table(["input", "mean", "std deviation"], &[0, 1, 2], rows) + &more
+}
+
+/// The columns of [`watch_line`]: wide enough for every number that is shown short.
+fn header() -> String {
+    let [psi, c, u, phi, h, pe, m, dt] = answer::SYMBOLS;
+    let metrics: String = [psi, c, u, phi, h, pe, m, dt].iter().map(|symbol| format!(" {symbol:>8}")).collect();
+    format!("{:24} {:>10}{metrics} {:>6}", "last step", "steps", "ν")
+}
+
+fn watch_line(state: &answer::State) -> String {
+    let time = state.timestamp.as_deref().unwrap_or("-");
+    let metrics: String = match &state.last {
+        Some(last) => last.rows().map(|(_, _, value)| format!(" {:>8}", short(value))).collect(),
+        None => " ".repeat(9 * answer::SYMBOLS.len()),
+    };
+    format!("{time:24} {:>10}{metrics} {:>6}", state.k, short(state.noise))
+}

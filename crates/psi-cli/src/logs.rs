@@ -1,0 +1,39 @@
+//! Where log lines go: standard error, as text or as JSON.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) format: LogFormat,
+    /// In the syntax of `tracing_subscriber::EnvFilter`, and known to be valid.
+    pub(crate) filter: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        // chitchat tells every change of its keys.
+        Self { format: LogFormat::Text, filter: "info,chitchat=warn".to_owned() }
+    }
+}
+
+/// Sends the events of this process to standard error from now on.
+pub(crate) fn start(settings: &LogSettings) {
+    let filter = EnvFilter::new(&settings.filter);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match settings.format {
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}

@@ -1,0 +1,215 @@
+//! The table of settings.
+
+use std::time::Duration;
+
+use psi_replica::{ClusterName, NodeId};
+use toml::Value;
+use tracing_subscriber::EnvFilter;
+
+use super::{Effective, Kind};
+use crate::logs::LogFormat;
+
+/// What there is to know of one setting.
+pub(crate) struct Definition {
+    /// The name in the file; the last dot divides section and name. Its unit stands last.
+    pub(crate) key: &'static str,
+    /// What values it takes, and where they go.
+    pub(crate) kind: Kind,
+    /// Its value, as the file would have it.
+    pub(crate) show: fn(&Effective) -> Value,
+    /// What it is, in a sentence that stands alone; then what too low and too high do where that is not plain.
+    pub(crate) meaning: &'static str,
+}
+
+impl Definition {
+    /// The section of the file that it stands in.
+    pub(crate) fn section(&self) -> &'static str {
+        self.key.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// Its name within the section.
+    pub(crate) fn name(&self) -> &'static str {
+        self.key.split_once('.').map_or(self.key, |(_, name)| name)
+    }
+
+    /// Its environment variable.
+    pub(crate) fn variable(&self) -> String {
+        format!("PSI_{}", self.key.replace('.', "_").to_uppercase())
+    }
+
+    /// Its flag, without the dashes before it.
+    pub(crate) fn flag(&self) -> String {
+        flag_name(self.key)
+    }
+
+    /// The default as the file would have it; of `node.id`, where it depends on the machine, in words.
+    pub(crate) fn default_text(&self) -> String {
+        if self.key == "node.id" {
+            return "this machine's name, and -PORT where the gRPC port is not 50051".to_owned();
+        }
+        match (self.show)(&Effective::default()) {
+            Value::String(text) if text.is_empty() => "none".to_owned(),
+            Value::Array(list) if list.is_empty() => "none".to_owned(),
+            Value::String(text) => text,
+            other => other.to_string(),
+        }
+    }
+}
+
+/// `grpc.calls_per_connection_max` is `--grpc-calls-per-connection-max`.
+pub(super) fn flag_name(key: &str) -> String {
+    key.replace(['.', '_'], "-")
+}
+
+/// The setting of the address that a service listens on.
+macro_rules! listen {
+    ($service:ident, $key:literal, $what:literal) => {
+        Definition {
+            key: $key,
+            kind: Kind::Address(|all, address| all.node.$service.listen = address),
+            show: |all| Value::String(all.node.$service.listen.to_string()),
+            meaning: concat!(
+                "Where to listen for ",
+                $what,
+                ". Port 0 takes a free one. Nothing is encrypted or authenticated: listen on other than loopback \
+                 only inside a network you trust"
+            ),
+        }
+    };
+}
+
+/// The setting of the address at which others reach a service.
+macro_rules! advertise {
+    ($service:ident, $key:literal, $what:literal) => {
+        Definition {
+            key: $key,
+            kind: Kind::AddressOrNone(|all, address| all.node.$service.advertise = address),
+            show: |all| {
+                Value::String(all.node.$service.advertise.map(|address| address.to_string()).unwrap_or_default())
+            },
+            meaning: concat!(
+                "Where others reach ",
+                $what,
+                ". None: the address listened on, or this machine's own where that is 0.0.0.0 or [::]"
+            ),
+        }
+    };
+}
+
+const DAY_S: u64 = 24 * 60 * 60;
+
+/// Every setting, in the order of the sections of a file.
+pub(crate) static DEFINITIONS: [Definition; 18] = [
+    Definition {
+        key: "node.id",
+        kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
+        show: |all| Value::String(all.node.node.to_string()),
+        meaning: "Name of this node. It is unique in its cluster and the same after a restart; of two live runs with one \
+                  name the older ends",
+    },
+    Definition {
+        key: "cluster.name",
+        kind: Kind::Name(|all, text| ClusterName::new(text).map(|name| all.node.cluster = name)),
+        show: |all| Value::String(all.node.cluster.to_string()),
+        meaning: "Name of the cluster. Nodes of different clusters refuse each other",
+    },
+    Definition {
+        key: "cluster.seeds",
+        kind: Kind::Seeds(|all, seeds| all.node.seeds = seeds),
+        show: |all| Value::Array(all.node.seeds.iter().cloned().map(Value::String).collect()),
+        meaning: "Where one or more other nodes gossip. The port is 7280 where missing. None: this node \
+                  may start a cluster of its own",
+    },
+    Definition {
+        key: "cluster.join_ms",
+        kind: Kind::Whole { min: 0, max: 600_000, put: |all, ms| all.node.join = Duration::from_millis(ms) },
+        show: |all| millis(all.node.join),
+        meaning: "How long a node waits for members to show themselves before it starts a cluster. Too low: a \
+                  restarted seed serves an empty state for a moment. Too high: a first start takes as long",
+    },
+    listen!(grpc, "grpc.listen", "gRPC: programs and replication"),
+    advertise!(grpc, "grpc.advertise", "gRPC"),
+    Definition {
+        key: "grpc.calls_per_connection_max",
+        kind: Kind::Whole { min: 1, max: 100_000, put: |all, calls| all.node.calls_per_connection_max = size(calls) },
+        show: |all| whole(all.node.calls_per_connection_max),
+        meaning: "Calls that one gRPC connection may have in progress; more are refused. Too low: busy clients are \
+              refused. Too high: one client can take all memory",
+    },
+    listen!(http, "http.listen", "HTTP: programs, Prometheus and health checks"),
+    advertise!(http, "http.advertise", "HTTP"),
+    Definition {
+        key: "http.body_bytes_max",
+        kind: Kind::Whole { min: 1024, max: 64 << 20, put: |all, bytes| all.node.body_bytes_max = size(bytes) },
+        show: |all| whole(all.node.body_bytes_max),
+        meaning: "Largest HTTP body taken. Too low: long vectors are refused. Too high: one client can take all memory",
+    },
+    listen!(gossip, "gossip.listen", "gossip between nodes, UDP"),
+    advertise!(gossip, "gossip.advertise", "gossip (UDP)"),
+    Definition {
+        key: "gossip.interval_ms",
+        kind: Kind::Whole { min: 20, max: 60_000, put: |all, ms| all.node.gossip_interval = Duration::from_millis(ms) },
+        show: |all| millis(all.node.gossip_interval),
+        meaning: "Time between gossip rounds; a dead node is noticed after about five. Too low: nodes of a busy \
+                  machine are declared dead now and then. Too high: the dead stay listed as live",
+    },
+    Definition {
+        key: "gossip.dead_node_grace_s",
+        kind: Kind::Whole { min: 1, max: 7 * DAY_S, put: |all, s| all.node.dead_node_grace = Duration::from_secs(s) },
+        show: |all| seconds(all.node.dead_node_grace),
+        meaning: "How long gossip remembers a dead node. Too low: one that was cut off for a while is taken for a new \
+                  one. Too high: `members` lists nodes that are long gone",
+    },
+    Definition {
+        key: "replication.enabled",
+        kind: Kind::Switch(|all, on| all.node.replication = on),
+        show: |all| Value::Boolean(all.node.replication),
+        meaning: "Whether to replicate to and from other nodes. false: the node keeps to itself and drifts from the others. For demonstrations and tests",
+    },
+    Definition {
+        key: "metrics.field_series_max",
+        kind: Kind::Whole { min: 0, max: 100_000, put: |all, fields| all.node.field_series_max = size(fields) },
+        show: |all| whole(all.node.field_series_max),
+        meaning: "Fields with metric series of their own; the others are counted in one. Too low: fields can't be \
+                  told apart. Too high: Prometheus holds about 20 series for each field and node",
+    },
+    Definition {
+        key: "log.format",
+        kind: Kind::Choice(&["text", "json"], |all, choice| {
+            all.log.format = if choice == "json" { LogFormat::Json } else { LogFormat::Text };
+        }),
+        show: |all| {
+            Value::String(if all.log.format == LogFormat::Json { "json".to_owned() } else { "text".to_owned() })
+        },
+        meaning: "How log lines look on standard error",
+    },
+    Definition {
+        key: "log.filter",
+        kind: Kind::Text(|all, filter| match EnvFilter::try_new(filter) {
+            Ok(_) => {
+                filter.clone_into(&mut all.log.filter);
+                Ok(())
+            }
+            Err(error) => Err(format!("is no log filter such as `info` or `info,psi_node=debug`: {error}")),
+        }),
+        show: |all| Value::String(all.log.filter.clone()),
+        meaning: "Which log lines are written: a level (error, warn, info, debug, trace), or several by module. Too \
+                  low: the cause of a problem is missing. Too high: the disk fills",
+    },
+];
+
+fn millis(duration: Duration) -> Value {
+    Value::Integer(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn seconds(duration: Duration) -> Value {
+    Value::Integer(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn whole(number: usize) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

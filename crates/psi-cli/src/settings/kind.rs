@@ -1,0 +1,117 @@
+//! What values a setting takes. The limits are checked here, so that a setting that is put is valid.
+
+use std::{net::SocketAddr, str::FromStr};
+
+use psi_replica::NameError;
+use toml::Value;
+
+use super::Effective;
+use crate::address::with_default_port;
+
+/// The port of gossip where a seed names none.
+const GOSSIP_PORT: u16 = 7280;
+
+/// A type of value, with where it goes.
+pub(crate) enum Kind {
+    /// 1 to 64 characters of `[A-Za-z0-9._-]`.
+    Name(fn(&mut Effective, &str) -> Result<(), NameError>),
+    /// A text with a rule of its own.
+    Text(fn(&mut Effective, &str) -> Result<(), String>),
+    /// One of a few words.
+    Choice(&'static [&'static str], fn(&mut Effective, &str)),
+    /// A whole number between limits, both included.
+    Whole { min: u64, max: u64, put: fn(&mut Effective, u64) },
+    /// True or false.
+    Switch(fn(&mut Effective, bool)),
+    /// An IP address and a port.
+    Address(fn(&mut Effective, SocketAddr)),
+    /// An IP address and a port that others can dial, or an empty text.
+    AddressOrNone(fn(&mut Effective, Option<SocketAddr>)),
+    /// A list of `host:port`.
+    Seeds(fn(&mut Effective, Vec<String>)),
+}
+
+impl Kind {
+    /// Checks a value and puts it where it goes.
+    ///
+    /// # Errors
+    /// For people: what is taken instead. Nothing was put.
+    pub(crate) fn put(&self, all: &mut Effective, value: &Value) -> Result<(), String> {
+        match self {
+            Self::Name(put) => put(all, text(value)?).map_err(|error| error.to_string()),
+            Self::Text(put) => put(all, text(value)?),
+            Self::Choice(words, put) => {
+                let word = text(value)?;
+                let known = words.contains(&word);
+                known.then(|| put(all, word)).ok_or_else(|| format!("takes {}", self.takes()))
+            }
+            Self::Whole { min, max, put } => {
+                let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
+                let within = number.filter(|number| (min..=max).contains(&number));
+                within.map(|number| put(all, number)).ok_or_else(|| format!("takes {}", self.takes()))
+            }
+            Self::Switch(put) => value.as_bool().map(|on| put(all, on)).ok_or_else(|| "takes true or false".to_owned()),
+            Self::Address(put) => address(text(value)?).map(|address| put(all, address)),
+            Self::AddressOrNone(put) => match text(value)? {
+                "" => {
+                    put(all, None);
+                    Ok(())
+                }
+                text => dialled(text).map(|address| put(all, Some(address))),
+            },
+            Self::Seeds(put) => seeds(value).map(|seeds| put(all, seeds)),
+        }
+    }
+
+    /// The value that a variable or a flag means. One that can't be read stays a text, for [`Self::put`] to refuse.
+    pub(crate) fn value_of(&self, text: &str) -> Value {
+        match self {
+            Self::Whole { .. } => parsed(text, Value::Integer),
+            Self::Switch(_) => parsed(text, Value::Boolean),
+            Self::Seeds(_) => {
+                let seeds = text.split(',').map(str::trim).filter(|seed| !seed.is_empty());
+                Value::Array(seeds.map(|seed| Value::String(seed.to_owned())).collect())
+            }
+            _ => Value::String(text.to_owned()),
+        }
+    }
+
+    /// What it takes, for help and errors.
+    pub(crate) fn takes(&self) -> String {
+        match self {
+            Self::Name(_) => "1 to 64 characters of A-Z a-z 0-9 . _ -".to_owned(),
+            Self::Text(_) => "a text".to_owned(),
+            Self::Choice(words, _) => words.join(" or "),
+            Self::Whole { min, max, .. } => format!("a whole number of {min} to {max}"),
+            Self::Switch(_) => "true or false".to_owned(),
+            Self::Address(_) | Self::AddressOrNone(_) => "an IP address and a port".to_owned(),
+            Self::Seeds(_) => "host:port, more after commas".to_owned(),
+        }
+    }
+}
+
+fn parsed<T: FromStr>(text: &str, value: fn(T) -> Value) -> Value {
+    text.trim().parse().map_or_else(|_| Value::String(text.to_owned()), value)
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "takes a text, in quotes".to_owned())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| "takes an IP address and a port, such as 127.0.0.1:7000 or [::1]:7000".to_owned())
+}
+
+fn dialled(text: &str) -> Result<SocketAddr, String> {
+    let address = address(text)?;
+    if address.ip().is_unspecified() || address.port() == 0 {
+        return Err("is no address that others can reach; name one, or leave it empty".to_owned());
+    }
+    Ok(address)
+}
+
+fn seeds(value: &Value) -> Result<Vec<String>, String> {
+    let list = value.as_array().ok_or_else(|| "takes a list of texts, such as [\"node-1:7280\"]".to_owned())?;
+    let seed = |seed: &Value| with_default_port(text(seed)?, GOSSIP_PORT);
+    list.iter().map(seed).collect()
+}

@@ -1,0 +1,38 @@
+//! The effective settings, with who gave each: as a settings file, and as JSON.
+
+use serde_json::{Map, Value, json};
+
+use super::{DEFINITIONS, Loaded};
+
+/// A settings file that gives the same settings; the comment of each line tells where it is from.
+pub(crate) fn to_toml(loaded: &Loaded) -> String {
+    let lines: Vec<(String, String)> = DEFINITIONS
+        .iter()
+        .map(|definition| {
+            let value = (definition.show)(&loaded.effective);
+            (format!("{} = {value}", definition.name()), loaded.place(definition.key).to_string())
+        })
+        .collect();
+    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or_default();
+    let mut text = String::new();
+    let mut section = "";
+    for (definition, (line, place)) in DEFINITIONS.iter().zip(lines) {
+        if definition.section() != section {
+            section = definition.section();
+            let gap = if text.is_empty() { "" } else { "\n" };
+            text += &format!("{gap}[{section}]\n");
+        }
+        text += &format!("{line:width$}  # {place}\n");
+    }
+    text.trim_end().to_owned()
+}
+
+/// By key: value and origin.
+pub(crate) fn to_json(loaded: &Loaded) -> Value {
+    let entries = DEFINITIONS.iter().map(|definition| {
+        let value = (definition.show)(&loaded.effective);
+        let from = loaded.place(definition.key).to_string();
+        (definition.key.to_owned(), json!({ "value": value, "from": from }))
+    });
+    Value::Object(entries.collect::<Map<_, _>>())
+}

@@ -1,0 +1,76 @@
+//! Reads `PSI_…` variables.
+
+use super::{DEFINITIONS, Given, Place, Problem};
+
+const PREFIX: &str = "PSI_";
+
+/// Variables of this program that are no settings of a node: the settings file, and the nodes that clients ask.
+pub(crate) const CONFIG: &str = "PSI_CONFIG";
+pub(crate) const NODES: &str = "PSI_NODES";
+
+/// Every variable that has a meaning.
+pub(super) fn names() -> Vec<String> {
+    let settings = DEFINITIONS.iter().map(super::Definition::variable);
+    settings.chain([CONFIG.to_owned(), NODES.to_owned()]).collect()
+}
+
+/// Appends what `variables` give. Those without our prefix are others', and those that a container platform makes for
+/// its services are nobody's.
+pub(super) fn read(mut variables: Vec<(String, String)>, given: &mut Vec<Given>, problems: &mut Vec<Problem>) {
+    variables.retain(|(name, _)| name.starts_with(PREFIX) && name != CONFIG && name != NODES);
+    variables.sort();
+    for (name, text) in variables {
+        match DEFINITIONS.iter().find(|definition| definition.variable() == name) {
+            Some(definition) => given.push(Given {
+                key: definition.key.to_owned(),
+                value: definition.kind.value_of(&text),
+                place: Place::Variable(name),
+            }),
+            None if is_service_link(&name) => {}
+            None => problems.push(Problem::UnknownVariable { name }),
+        }
+    }
+}
+
+/// Kubernetes and Docker tell containers of services by variables named after them, so a service `psi-field` makes
+/// `PSI_FIELD_SERVICE_HOST`, `PSI_FIELD_SERVICE_PORT_HTTP`, `PSI_FIELD_PORT`, `PSI_FIELD_PORT_8000_TCP_ADDR`.
+fn is_service_link(name: &str) -> bool {
+    let of_port = |rest: &str| {
+        let number = rest.split('_').next().unwrap_or_default();
+        rest.is_empty() || number.parse::<u16>().is_ok()
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.split_once("_PORT").is_some_and(|(_, rest)| of_port(rest.trim_start_matches('_')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_container_platforms_are_told_from_typos() {
+        for name in [
+            "PSI_FIELD_SERVICE_HOST",
+            "PSI_FIELD_SERVICE_PORT",
+            "PSI_FIELD_SERVICE_PORT_HTTP",
+            "PSI_FIELD_PORT",
+            "PSI_FIELD_PORT_8000_TCP",
+            "PSI_FIELD_PORT_8000_TCP_ADDR",
+        ] {
+            assert!(is_service_link(name), "{name}");
+        }
+        for name in ["PSI_GRPC_LISTN", "PSI_HTTP_PORTAL", "PSI_SERVICE"] {
+            assert!(!is_service_link(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_setting_has_a_variable_that_is_another() {
+        let names = names();
+        for (index, name) in names.iter().enumerate() {
+            assert!(!names[..index].contains(name) && !is_service_link(name), "{name}");
+        }
+    }
+}
