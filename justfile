@@ -1,0 +1,38 @@
+# Commands for people; CI runs the same ones, and more, in `.ci/run`.
+
+# Lists the commands.
+default:
+    @just --list
+
+# Runs all tests.
+test *arguments:
+    cargo test --workspace {{ arguments }}
+
+# Formats the code.
+fmt:
+    cargo fmt --all
+
+# Checks format and lints; warnings are errors.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Builds the documentation; warnings are errors.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Checks licences, banned crates and sources of dependencies. Needs cargo-deny 0.20.
+deny:
+    cargo deny check --hide-inclusion-graph licenses bans sources
+
+# Checks dependencies against the advisory database, which this downloads. Needs cargo-deny 0.20.
+advisories:
+    cargo deny check advisories
+
+# Shows that nodes under load come to agree.
+demo *arguments:
+    cargo run --release -- demo {{ arguments }}
+
+# Runs everything that must hold of a commit.
+ci:
+    .ci/run
