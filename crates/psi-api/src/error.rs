@@ -24,18 +24,29 @@ pub struct Cause {
     pub metadata: Vec<(&'static str, String)>,
 }
 
+/// Longest message and value, in characters: they travel in a header, and a client may have made them up.
+const TEXT_MAX: usize = 1_000;
+
+#[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and references alike")]
 impl Cause {
     /// A cause without values.
     #[must_use]
     pub fn new(code: Code, reason: &'static str, message: impl ToString) -> Self {
-        Self { code, reason, message: message.to_string(), metadata: Vec::new() }
+        Self { code, reason, message: cut(message.to_string()), metadata: Vec::new() }
     }
 
     /// The same with one more value.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.metadata.push((name, value.to_string()));
+        self.metadata.push((name, cut(value.to_string())));
         self
+    }
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(TEXT_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -57,7 +68,7 @@ pub fn cause_of(status: &Status) -> Option<(String, HashMap<String, String>)> {
 
 impl From<&NameError> for Cause {
     fn from(error: &NameError) -> Self {
-        Self::new(Code::InvalidArgument, "BAD_NAME", error).with("what", error.what).with("got", &error.got)
+Self::new(Code::InvalidArgument, "BAD_NAME", error).with("what", error.what).with("got", &error.got)
     }
 }
 
@@ -123,6 +134,14 @@ impl From<&LinkError> for Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_client_made_up_does_not_travel_back_at_length() {
+        let name = "é".repeat(1_000_000);
+        let error = psi_replica::FieldName::new(&name).expect_err("too long");
+        let cause = Cause::from(&error);
+        assert!(cause.message.len() + cause.metadata[1].1.len() < 4_096);
+    }
 
     #[test]
     fn a_cause_survives_the_way_through_a_status() {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use psi_replica::{Digest, NodeId};
 
+use crate::shared::Addresses;
+
 /// A node as gossip knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
@@ -24,6 +26,22 @@ pub(crate) struct Member {
     pub(crate) ready: bool,
     /// Frontier hash and digest as it published them last.
     pub(crate) agreement: Option<(Digest, Digest)>,
+}
+
+impl Member {
+    /// This node, as far as it is known before gossip has begun.
+    pub(crate) fn own(node: &NodeId, addresses: Addresses) -> Self {
+        Self {
+            node: node.clone(),
+            generation: 0,
+            live: true,
+            gossip: addresses.gossip,
+            grpc: Some(addresses.grpc),
+            http: Some(addresses.http),
+            ready: false,
+            agreement: None,
+        }
+    }
 }
 
 /// Of several runs of a node, keeps the live one, or else the latest. In order of their names.

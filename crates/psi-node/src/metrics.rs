@@ -242,26 +242,22 @@ impl Metrics {
     /// Everything in the text format of Prometheus.
     pub(crate) fn render(&self, shared: &Shared) -> String {
         let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
-        let ready = shared.read(|replica| {
+        let (ready, names) = shared.read(|replica| {
             self.read_replica(replica);
-            let ready = replica.may_write().is_ok();
-            // A node that has not caught up would show a drift that is not there.
-            let views: Vec<FieldView> = if ready { self.views(replica) } else { Vec::new() };
-            self.read_views(&views);
-            ready
+            (replica.may_write().is_ok(), replica.field_names().collect::<Vec<_>>())
         });
         self.ready.set(ready.into());
+        self.field.fields.set(count(names.len()));
+        self.field.uncounted.set(count(names.len().saturating_sub(self.field_series_max)));
+        // A node that has not caught up would show a drift that is not there.
+        let shown = names.iter().take(if ready { self.field_series_max } else { 0 });
+        // One field at a time: a scrape of many wide fields must not hold up steps.
+        let views: Vec<FieldView> = shown.filter_map(|name| shared.read(|replica| replica.view(name))).collect();
+        self.read_views(&views);
         self.read_members(shared, &shared.members.borrow());
         let mut text = Vec::new();
         let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         encoded.map(|()| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
-    }
-
-    fn views(&self, replica: &Replica) -> Vec<FieldView> {
-        let names: Vec<_> = replica.field_names().collect();
-        self.field.fields.set(count(names.len()));
-        self.field.uncounted.set(count(names.len().saturating_sub(self.field_series_max)));
-        names.iter().take(self.field_series_max).filter_map(|name| replica.view(name)).collect()
     }
 
     fn read_views(&self, views: &[FieldView]) {

@@ -191,6 +191,11 @@ impl NewField {
 
 /// Parameters by name, over the defaults.
 pub(crate) fn parse_parameters(given: &[(String, f64)]) -> Result<Parameters, Cause> {
+    const GIVEN_MAX: usize = 2 * psi_engine::DEFINITIONS.len();
+    if given.len() > GIVEN_MAX {
+        let message = format!("{} parameters were given, there are {}", given.len(), psi_engine::DEFINITIONS.len());
+        return Err(Cause::new(Code::InvalidArgument, "BAD_PARAMETER", message).with("got", given.len()));
+    }
     Parameters::default()
         .with(given.iter().map(|(name, value)| (name.as_str(), *value)))
         .map_err(|errors| Cause::from(&WriteError::Parameters(errors)))

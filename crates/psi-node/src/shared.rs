@@ -60,9 +60,9 @@ impl Shared {
         Self {
             replica: Mutex::new(Replica::new(config, now_since(started))),
             metrics: Metrics::new(&settings),
+            members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
             settings,
             addresses,
-            members: watch::Sender::default(),
             stop: CancellationToken::new(),
             fatal: watch::Sender::default(),
             started,

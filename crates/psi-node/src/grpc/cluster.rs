@@ -14,6 +14,15 @@ pub(super) struct ClusterView {
 }
 
 impl ClusterView {
+    /// Of itself a node knows more than it has published.
+    fn know_thyself(&self, own: &mut Member) {
+        self.shared.write(|replica, _| {
+            replica.flush();
+            own.ready = replica.may_write().is_ok();
+            own.agreement = Some((replica.frontier().hash(), replica.digest()));
+        });
+    }
+
     fn member(&self, member: &Member, links: &BTreeMap<NodeId, (LinkStatus, u64)>) -> v1::Member {
         let own = member.node == self.shared.settings.node;
         let link = links.get(&member.node);
@@ -49,7 +58,11 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
             });
             with_lag.collect::<BTreeMap<_, _>>()
         });
-        let members = self.shared.members.borrow().iter().map(|member| self.member(member, &links)).collect();
+        let mut members: Vec<Member> = self.shared.members.borrow().clone();
+        for own in members.iter_mut().filter(|member| member.node == self.shared.settings.node) {
+            self.know_thyself(own);
+        }
+        let members = members.iter().map(|member| self.member(member, &links)).collect();
         Ok(Response::new(v1::ListMembersResponse {
             node: self.shared.settings.node.to_string(),
             cluster: self.shared.settings.cluster.to_string(),

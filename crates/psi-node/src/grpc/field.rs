@@ -127,7 +127,8 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     }
 
     async fn list_fields(&self, _: Request<v1::ListFieldsRequest>) -> Result<Response<v1::ListFieldsResponse>, Status> {
-        let fields = self.ops.fields()?.iter().map(psi_api::field).collect();
+        let fields = self.ops.fields().map_err(|cause| self.ops.refused(cause))?;
+        let fields = fields.iter().map(psi_api::field).collect();
         Ok(Response::new(v1::ListFieldsResponse { fields }))
     }
 

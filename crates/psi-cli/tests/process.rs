@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::OnceLock,
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -12,14 +12,9 @@ use anyhow::{Context, Result, bail};
 use psi_tests::{DEADLINE, INCIDENT};
 use serde_json::Value;
 
-/// `psi-field`, built once.
+/// `psi-field`, without settings of whoever runs the tests.
 fn program() -> Command {
-    static PROGRAM: OnceLock<escargot::CargoRun> = OnceLock::new();
-    let built = PROGRAM.get_or_init(|| {
-        let build = escargot::CargoBuild::new().package("psi-cli").bin("psi-field").current_target();
-        build.run().expect("psi-field builds")
-    });
-    let mut command = built.command();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_psi-field"));
     command.env_clear().envs(std::env::vars().filter(|(name, _)| !name.starts_with("PSI_")));
     command
 }
@@ -41,17 +36,18 @@ impl Process {
         }
         command.args(seed.iter().flat_map(|seed| ["--cluster-seeds", seed]));
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().context("stderr")?).lines();
+        let lines = BufReader::new(child.stderr.take().context("stderr")?).lines();
+        let (tell, told) = mpsc::channel();
+        // Reads to the end, so that the pipe does not fill up.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(tell.send(line))));
         let started = loop {
-            let line = lines.next().context("the node ended before it started")??;
+            let line = told.recv_timeout(DEADLINE).context("the node did not say that it started")?;
             let entry: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
-            if entry["fields"]["message"] == "node started" {
+            if entry["message"] == "node started" {
                 break entry;
             }
         };
-        // The pipe must not fill up.
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = |key: &str| started["fields"][key].as_str().map(str::to_owned).context("an address");
+        let address = |key: &str| started[key].as_str().map(str::to_owned).context("an address");
         Ok(Self { child, grpc: address("grpc")?, gossip: address("gossip")? })
     }
 
