@@ -5,17 +5,18 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// A crate may depend on those above it only. A new crate takes its place here.
+/// A crate may depend on those above it only; `psi-tests` holds the clusters that the tests of others start. A new
+/// crate takes its place here.
 const ORDER: [&str; 9] = [
     "psi-stats",
     "psi-engine",
     "psi-replica",
     "psi-api",
     "psi-node",
+    "psi-tests",
     "psi-sim",
     "psi-cli",
     "psi-field-example",
-    "psi-tests",
 ];
 
 /// Arithmetic, folding and the protocol: no I/O, so that they can't block and can be simulated.
