@@ -22,7 +22,8 @@ impl Digest {
     pub const ZERO: Self = Self(U256::ZERO);
 
     /// The hash of one entry. Every part is length-prefixed or of fixed size, so no two entries share a form.
-    pub(crate) fn of_entry(origin: &Origin, key: &Key, version: Version, value: &[u8]) -> Self {
+    #[must_use]
+    pub fn of_entry(origin: &Origin, key: &Key, version: Version, value: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new();
         absorb_text(&mut hasher, origin.node.as_str());
         hasher.update(&origin.incarnation.to_le_bytes());

@@ -44,6 +44,11 @@ pub enum Event {
         /// For people.
         detail: String,
     },
+    /// A later run of this node has written: this one takes no more writes, and is to hand over and end.
+    Superseded {
+        /// The later run.
+        by: Origin,
+    },
     /// A reset or drop of a field overtook steps that this node had accepted.
     StepsDropped {
         /// The field.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use psi_engine::{Action, EngineKind, Noise, fold_noise};
-use psi_stats::{Moments, Totals, WindowTotals};
+use psi_stats::{Moments, MomentsError, Totals, WindowTotals};
 
 use crate::{
     clock::Clock,
@@ -80,7 +80,7 @@ impl Field {
         if field.name.is_default() {
             field.specs.insert((Epoch::IMPLICIT, Clock::default(), None), Spec::implicit());
         }
-        field.settle_spec();
+        field.refold(None, std::iter::empty());
         field
     }
 
@@ -100,9 +100,10 @@ impl Field {
 
     /// Steps that the field has counted, of all origins.
     pub(crate) fn count(&self) -> u64 {
-        let others = self.moments.first().map_or(0, Totals::count);
-        let own = self.own().map_or(0, |own| own.moments.count());
-        u64::try_from(others).unwrap_or(u64::MAX).saturating_add(own)
+        let Some(first) = self.moments.first() else { return 0 };
+        let own = self.own().filter(|own| own.chunk(0).is_some_and(|range| range.len() == first.width()));
+        let others = u64::try_from(first.count()).unwrap_or(u64::MAX);
+        others.saturating_add(own.map_or(0, |own| own.moments.count()))
     }
 
     fn own(&self) -> Option<&OwnField> {
@@ -116,7 +117,13 @@ impl Field {
         };
     }
 
-    /// Writes this replica's own spec. Its fold must then be settled.
+    /// Who wrote the spec that holds, and the spec; `None` for the implicit one.
+    pub(crate) fn stated(&self) -> Option<(&Origin, &Spec)> {
+        let ((.., writer), spec) = self.specs.last_key_value()?;
+        Some((writer.as_ref()?, spec))
+    }
+
+    /// Writes this replica's own spec, in place of its older ones. Its fold must then be settled.
     pub(crate) fn put_own_spec(&mut self, epoch: Epoch, origin: &Origin, spec: Spec) {
         self.specs.retain(|(held, _, writer), _| writer.as_ref() != Some(origin) || *held > epoch);
         self.specs.insert((epoch, spec.clock, Some(origin.clone())), spec);
@@ -137,16 +144,35 @@ impl Field {
         reshaped
     }
 
-    /// Settles the spec after it may have changed; folds anew from the `logs` of the other origins if the epoch did.
-    pub(crate) fn settle<'a>(&mut self, logs: impl Iterator<Item = (&'a Origin, &'a OriginLog)>) -> Settled {
+    /// Settles the spec after it may have changed; folds anew from the `logs` of the others than `me` if the epoch or
+    /// the shape did.
+    pub(crate) fn settle<'a>(
+        &mut self,
+        me: Option<&Origin>,
+        logs: impl Iterator<Item = (&'a Origin, &'a OriginLog)>,
+    ) -> Settled {
+        let before = self.epoch();
         if !self.settle_spec() {
             return Settled::AsBefore;
         }
+        self.refold(me.filter(|_| self.epoch() == before), logs);
+        let epoch = self.epoch();
+        let left_behind = self.own.take_if(|own| own.epoch < epoch);
+        Settled::Refolded { own_steps_left: left_behind.map_or(0, |own| own.moments.count()) }
+    }
+
+    /// Folds anew from `logs`, and keeps the interventions of `kept`, whose log is not among them.
+    pub(crate) fn refold<'a>(
+        &mut self,
+        kept: Option<&Origin>,
+        logs: impl Iterator<Item = (&'a Origin, &'a OriginLog)>,
+    ) {
+        self.settle_spec();
         let width = self.current().map_or(0, |current| current.spec.shape.width);
         self.moments = chunks(width).map(|range| Totals::new(range.len())).collect();
         self.windows = WindowTotals::new(METRICS);
         self.recents.clear();
-        self.interventions.clear();
+        self.interventions.retain(|(_, writer, _), _| Some(writer) == kept);
         let (name, epoch) = (self.name.clone(), self.epoch());
         for (origin, log) in logs {
             for (key, bytes) in log.of_field(&name, epoch) {
@@ -156,8 +182,6 @@ impl Field {
             }
         }
         self.refold_noise();
-        let left_behind = self.own.take_if(|own| own.epoch < epoch);
-        Settled::Refolded { own_steps_left: left_behind.map_or(0, |own| own.moments.count()) }
     }
 
     /// Folds in what another origin changed, specs first: they decide whether the rest must be folded anew.
@@ -176,6 +200,7 @@ impl Field {
         let mut intervened = false;
         for change in changes {
             if let Some(value) = decode(&change.key, change.before.as_ref()) {
+                intervened |= matches!(value, Value::Intervention { .. });
                 self.take(origin, &change.key, &value);
             }
             if let Some(value) = decode(&change.key, change.after.as_ref()) {
@@ -289,12 +314,16 @@ impl Field {
         Some(FieldView {
             spec: CurrentSpec { field: self.name.clone(), epoch: current.epoch, spec: current.spec.clone() },
             count: self.count(),
-            moments: self.joined_moments(current.spec.shape.width),
-            window: last.as_ref().map_or_else(|| Moments::new(METRICS), |last| self.joined_window(last.clock.second())),
+            moments: self.joined_moments(),
+            // Beyond the count limit nothing can be read out, and nothing is better than wrong.
+            window: last
+                .as_ref()
+                .and_then(|last| self.joined_window(last.clock.second()).ok())
+                .unwrap_or_else(|| Moments::new(METRICS)),
             last,
             noise: self.noise,
             interventions: self.intervention_count(),
-            steps_dropped: self.steps_dropped.values().sum(),
+            steps_dropped: self.steps_dropped.values().fold(0, |sum: u64, steps| sum.saturating_add(*steps)),
         })
     }
 
@@ -305,32 +334,31 @@ impl Field {
         others.into_iter().chain(own).max_by_key(|record| (record.clock, &record.origin)).cloned()
     }
 
-    fn joined_moments(&self, width: usize) -> Vec<Moments> {
+    fn joined_moments(&self) -> Vec<Moments> {
         let own = self.own();
-        let joined = self.moments.iter().zip(chunks(width)).map(|(others, range)| {
+        let joined = self.moments.iter().enumerate().map(|(index, others)| {
             let mut totals = others.clone();
-            if let Some(own) = own.filter(|own| own.moments.width() == width) {
-                let _ = totals.add(&own.moments.dimensions(range.clone()));
+            // As with the others' entries: a part of another width can't belong to this shape.
+            if let Some((own, range)) = own.and_then(|own| Some((own, own.chunk(index)?))) {
+                let _ = totals.add(&own.moments.dimensions(range));
             }
             // A count beyond the limit can't be read out; nobody can step there, and nothing is better than wrong.
-            totals.moments().unwrap_or_else(|_| Moments::new(range.len()))
+            totals.moments().unwrap_or_else(|_| Moments::new(others.width()))
         });
         joined.collect()
     }
 
-    fn joined_window(&self, last_second: u64) -> Moments {
+    /// Fails exactly when all buckets taken together do, so that every replica sees the same.
+    fn joined_window(&self, last_second: u64) -> Result<Moments, MomentsError> {
         let mut joined = WindowTotals::new(METRICS);
         if let Some(own) = self.own() {
             for (second, sums) in own.window.buckets() {
-                let _ = joined.add(second, sums);
+                joined.add(second, sums)?;
             }
         }
-        let both = [self.windows.over(last_second), joined.over(last_second)];
-        let mut window = Moments::new(METRICS);
-        for part in both.into_iter().flatten() {
-            let _ = window.merge(&part);
-        }
-        window
+        let mut window = self.windows.over(last_second)?;
+        window.merge(&joined.over(last_second)?)?;
+        Ok(window)
     }
 
     /// All interventions of the epoch, those that are no longer kept included.
@@ -345,10 +373,12 @@ impl Field {
 }
 
 fn own_at(own: &mut Option<OwnField>, epoch: Epoch, width: usize) -> &mut OwnField {
-    if own.as_ref().is_some_and(|own| own.epoch != epoch || own.moments.width() != width) {
+    if own.as_ref().is_some_and(|own| own.epoch != epoch) {
         *own = None;
     }
-    own.get_or_insert_with(|| OwnField::new(epoch, width))
+    let own = own.get_or_insert_with(|| OwnField::new(epoch, width));
+    own.take_width(width);
+    own
 }
 
 fn decode(key: &Key, bytes: Option<&bytes::Bytes>) -> Option<Value> {

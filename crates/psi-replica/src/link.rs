@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     clock::TickMs,
+    exchange::Backlog,
     name::NodeId,
     origin::{Frontier, Origin, Version},
     pass::{Outgoing, Staging},
+    proto,
     refusal::Refusal,
 };
 
@@ -19,6 +21,8 @@ pub(crate) const BEAT_MS: u64 = 2_000;
 const ACK_MS: u64 = 2_000;
 /// How long `Open` may stay unanswered before it is repeated.
 const OPEN_MS: u64 = 2_000;
+/// How long a pass may stand still half arrived until what came of it is forgotten.
+const STAGING_MS: u64 = 120_000;
 const BACKOFF_MS_MIN: u64 = 1_000;
 const BACKOFF_MS_MAX: u64 = 30_000;
 
@@ -50,6 +54,8 @@ pub struct LinkCounts {
     pub passes_cut: u64,
     /// Passes that this side refused.
     pub passes_refused: u64,
+    /// Frames of a later minor version that were ignored.
+    pub frames_unknown: u64,
 }
 
 /// A pass on its way to the peer.
@@ -85,7 +91,10 @@ pub(crate) struct Link {
     pub(crate) ready_told: bool,
     pub(crate) acks: BTreeSet<Origin>,
     pub(crate) requests: BTreeSet<Origin>,
-    pub(crate) refusals: BTreeMap<Origin, (u64, Refusal)>,
+    /// Passes whose refusal is still to be said.
+    pub(crate) refusals: BTreeSet<Origin>,
+    /// The latest pass of each origin that was refused, and why: its other frames are not looked at.
+    pub(crate) refused: BTreeMap<Origin, (u64, Refusal)>,
     pub(crate) asked: BTreeMap<Origin, Version>,
     pub(crate) flights: BTreeMap<Origin, Flight>,
     backoffs: BTreeMap<Origin, Backoff>,
@@ -102,6 +111,15 @@ impl Link {
         Self { beat_at: now.plus(BEAT_MS), tell_at: now, ..Self::default() }
     }
 
+    /// What is kept until there is room, or the rest has come.
+    pub(crate) fn backlog(&self) -> Backlog {
+        Backlog {
+            frozen_entries: self.flights.values().map(|flight| flight.outgoing.len()).sum(),
+            staged_bytes: self.staged_bytes(),
+            waiting: self.untold.len() + self.acks.len() + self.requests.len() + self.refusals.len() + self.asked.len(),
+        }
+    }
+
     /// Bytes staged of passes that have not wholly arrived.
     pub(crate) fn staged_bytes(&self) -> usize {
         self.staging.values().map(|(staging, _)| staging.bytes()).sum()
@@ -114,12 +132,36 @@ impl Link {
 
     /// Notes that the peer holds `version`; a pass that it covers has arrived.
     pub(crate) fn peer_holds(&mut self, origin: &Origin, version: Version) {
-        self.theirs.raise(origin, version);
+        if self.theirs.raise(origin, version) {
+            self.backoffs.remove(origin);
+        }
+        if let Some(asked) = self.asked.get_mut(origin) {
+            *asked = version.max(*asked);
+        }
         let held = self.theirs.version(origin);
         if self.flights.get(origin).is_some_and(|flight| flight.outgoing.version <= held) {
             self.flights.remove(origin);
-            self.backoffs.remove(origin);
         }
+    }
+
+    /// Notes that a pass of the peer was refused.
+    pub(crate) fn refuse(&mut self, origin: &Origin, pass: u64, refusal: Refusal) {
+        self.staging.remove(origin);
+        self.counts.passes_refused += 1;
+        self.refusals.insert(origin.clone());
+        self.refused.insert(origin.clone(), (pass, refusal));
+    }
+
+    /// Whether a frame belongs to a pass that was refused, or to an earlier one. Its end has the refusal repeated,
+    /// for the first may have been lost.
+    pub(crate) fn is_refused(&mut self, origin: &Origin, frame: &proto::Pass) -> bool {
+        let Some((refused, _)) = self.refused.get(origin).filter(|(refused, _)| frame.pass <= *refused) else {
+            return false;
+        };
+        if frame.pass == *refused && frame.last {
+            self.refusals.insert(origin.clone());
+        }
+        true
     }
 
     /// Notes that a pass did not get through; the next waits twice as long as the last.
@@ -130,8 +172,13 @@ impl Link {
         *backoff = Backoff { failures: backoff.failures.saturating_add(1), until: now.plus(wait) };
     }
 
-    /// Gives up on passes that were sent long ago and never acknowledged.
-    pub(crate) fn expire_flights(&mut self, now: TickMs) {
+    /// Sends passes again that were sent long ago and never acknowledged, and forgets what came of those that stand
+    /// still.
+    ///
+    /// The same frames are sent again, not those of a newer pass: the peer keeps what has arrived of them, so that a
+    /// long pass gets through though each time some frame is lost.
+    pub(crate) fn expire(&mut self, now: TickMs) {
+        self.staging.retain(|_, (_, progress)| now.since(*progress) < STAGING_MS);
         let late: Vec<Origin> = self
             .flights
             .iter()
@@ -139,7 +186,12 @@ impl Link {
             .map(|(origin, _)| origin.clone())
             .collect();
         for origin in late {
-            self.pass_failed(&origin, now);
+            if let Some(flight) = self.flights.get_mut(&origin) {
+                flight.outgoing.rewind();
+                flight.sent_at = None;
+                let backoff = self.backoffs.entry(origin).or_default();
+                backoff.failures = backoff.failures.saturating_add(1);
+            }
         }
     }
 
@@ -171,12 +223,12 @@ impl Link {
         next
     }
 
-    /// When something falls due on this link by the clock alone. `own_behind` names the own origin if the peer
-    /// lacks some of it.
-    pub(crate) fn wake_at(&self, own_behind: Option<&Origin>) -> TickMs {
-        if self.peer.is_none() || !self.open_heard {
-            let open = self.open_sent.map_or(TickMs(0), |sent| sent.plus(OPEN_MS));
-            return if self.peer.is_none() { open } else { open.min(self.beat_at) };
+    /// When something falls due on this link by the clock alone, after `ticked`. `own_behind` names the own origin if
+    /// the peer lacks some of it.
+    pub(crate) fn wake_at(&self, own_behind: Option<&Origin>, ticked: TickMs) -> Option<TickMs> {
+        let open = (!self.open_heard).then(|| self.open_sent.map_or(TickMs(0), |sent| sent.plus(OPEN_MS)));
+        if self.peer.is_none() {
+            return open.filter(|at| *at > ticked);
         }
         let tell = (!self.untold.is_empty()).then_some(self.tell_at);
         let acks = self.flights.iter().filter_map(|(origin, flight)| Some(self.ack_deadline(origin, flight.sent_at?)));
@@ -185,6 +237,8 @@ impl Link {
             .chain(self.asked.keys())
             .filter(|origin| !self.flights.contains_key(*origin))
             .map(|origin| self.backoff_until(origin));
-        tell.into_iter().chain(acks).chain(retry).fold(self.beat_at, TickMs::min)
+        let beat = Some(self.beat_at);
+        let due = beat.into_iter().chain(open).chain(tell).chain(acks).chain(retry);
+        due.filter(|at| *at > ticked).min()
     }
 }

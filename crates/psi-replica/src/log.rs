@@ -31,6 +31,8 @@ pub(crate) struct OriginLog {
     digest: Digest,
     entries: BTreeMap<Key, Held>,
     by_version: BTreeSet<(Version, Key)>,
+    /// The epoch of each field's tombstone: nothing below it is held, or taken.
+    buried: BTreeMap<FieldName, Epoch>,
     bytes: usize,
 }
 
@@ -47,6 +49,11 @@ impl Prepared {
     /// The origin's digest once the step is taken.
     pub(crate) fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The highest version among the entries to be put.
+    pub(crate) fn newest(&self) -> Option<Version> {
+        self.puts.values().map(|held| held.version).max()
     }
 
     /// The entries to be put.
@@ -71,6 +78,7 @@ impl OriginLog {
             digest: Digest::ZERO,
             entries: BTreeMap::new(),
             by_version: BTreeSet::new(),
+            buried: BTreeMap::new(),
             bytes: 0,
         }
     }
@@ -112,6 +120,20 @@ impl OriginLog {
             .map(|(key, held)| (key, &held.value))
     }
 
+    /// The value of one key.
+    pub(crate) fn value(&self, key: &Key) -> Option<&Bytes> {
+        self.entries.get(key).map(|held| &held.value)
+    }
+
+    /// Everything of one field, as if it had just been put.
+    pub(crate) fn as_changes(&self, field: &FieldName) -> Vec<Change> {
+        self.entries
+            .range(Key::first(field, Epoch(0))..)
+            .take_while(|(key, _)| key.field == *field)
+            .map(|(key, held)| Change { key: key.clone(), before: None, after: Some(held.value.clone()) })
+            .collect()
+    }
+
     /// The entries above `base`, as they stand now, oldest first. Shares their bytes.
     pub(crate) fn above(&self, base: Version) -> Vec<Entry> {
         let Some(held) = self.by_version.iter().next_back() else { return Vec::new() };
@@ -150,10 +172,21 @@ impl OriginLog {
     }
 
     fn prepare_tombstones(&self, prepared: &mut Prepared) -> Result<(), Refusal> {
+        for key in prepared.puts.keys() {
+            if self.buried.get(&key.field).is_some_and(|epoch| key.epoch < *epoch) {
+                return Err(Refusal::BelowTombstone(Box::new(key.clone())));
+            }
+        }
         for tombstone in prepared.puts.keys().filter(|key| key.lane == Lane::TOMBSTONE) {
             let covered = Key::first(&tombstone.field, Epoch(0))..Key::first(&tombstone.field, tombstone.epoch);
             if let Some((key, _)) = prepared.puts.range(covered.clone()).next() {
                 return Err(Refusal::BelowTombstone(Box::new(key.clone())));
+            }
+            // Lest the field's epoch fall back where the spec's writer is not heard: whoever gives up an epoch
+            // says itself which one follows.
+            let spec = Key { lane: Lane::SPEC, index: 0, ..tombstone.clone() };
+            if !prepared.puts.contains_key(&spec) && !self.entries.contains_key(&spec) {
+                return Err(Refusal::TombstoneAlone(Box::new(tombstone.clone())));
             }
             for (key, held) in self.entries.range(covered) {
                 prepared.digest = prepared.digest.minus(held.hash);
@@ -173,6 +206,9 @@ impl OriginLog {
         for (key, held) in prepared.puts {
             let before = self.remove(&key);
             changes.push(Change { key: key.clone(), before, after: Some(held.value.clone()) });
+            if key.lane == Lane::TOMBSTONE {
+                self.buried.insert(key.field.clone(), key.epoch);
+            }
             self.bytes += held.value.len();
             self.by_version.insert((held.version, key.clone()));
             self.entries.insert(key, held);

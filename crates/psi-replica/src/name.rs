@@ -28,9 +28,7 @@ fn shorten(name: &str) -> String {
 
 fn is_valid(name: &str) -> bool {
     (1..=NAME_LENGTH_MAX).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 macro_rules! name {

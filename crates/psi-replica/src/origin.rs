@@ -96,9 +96,7 @@ impl Frontier {
     }
 
     pub(crate) fn to_proto(&self) -> Vec<proto::OriginVersion> {
-        self.iter()
-            .map(|(origin, version)| origin_version(origin, version))
-            .collect()
+        self.iter().map(|(origin, version)| origin_version(origin, version)).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Between two flushes any number of steps costs one encoding an entry, so what is pending is always one
 //! difference of state and never a queue.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 use psi_engine::Metrics;
@@ -40,6 +40,19 @@ impl OwnField {
             interventions: 0,
             sums_written: None,
             slots_written: BTreeMap::new(),
+        }
+    }
+
+    /// The dimensions of its moments entry `index`; `None` if it has fewer.
+    pub(crate) fn chunk(&self, index: usize) -> Option<Range<usize>> {
+        chunks(self.moments.width()).nth(index)
+    }
+
+    /// Starts the moments over if they are of another width: two nodes gave the field different shapes in one
+    /// millisecond and drew the same epoch (once in a million times), and the other's holds.
+    pub(crate) fn take_width(&mut self, width: usize) {
+        if self.moments.width() != width {
+            self.moments = Moments::new(width);
         }
     }
 
@@ -82,10 +95,8 @@ impl OwnField {
 }
 
 /// The dimensions of each moments entry of a field of the given width.
-pub(crate) fn chunks(width: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..width)
-        .step_by(DIMENSIONS_PER_ENTRY)
-        .map(move |first| first..width.min(first + DIMENSIONS_PER_ENTRY))
+pub(crate) fn chunks(width: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..width).step_by(DIMENSIONS_PER_ENTRY).map(move |first| first..width.min(first + DIMENSIONS_PER_ENTRY))
 }
 
 /// Metrics as the windows sum them. Every engine keeps its metrics finite and far below 2²⁴; should one ever not,

@@ -4,7 +4,7 @@
 //! are overwritten between the cut and the rest. A pass is frozen when it begins, staged where it arrives, and
 //! applied at once when it is whole. What it leaves out: when to begin one, and what to do with the result.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::{
     digest::Digest,
@@ -26,7 +26,9 @@ pub(crate) struct Outgoing {
     pub(crate) base: Version,
     pub(crate) version: Version,
     digest: Digest,
-    entries: VecDeque<Entry>,
+    entries: Vec<Entry>,
+    /// Entries that were taken.
+    taken: usize,
     next_index: Option<u32>,
 }
 
@@ -39,9 +41,21 @@ impl Outgoing {
             base,
             version: log.version(),
             digest: log.digest(),
-            entries: log.above(base).into(),
+            entries: log.above(base),
+            taken: 0,
             next_index: Some(0),
         }
+    }
+
+    /// Entries in all frames.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Starts over with the first frame: the same frames again, of which some may have arrived.
+    pub(crate) fn rewind(&mut self) {
+        self.taken = 0;
+        self.next_index = Some(0);
     }
 
     /// The next frame of at most `frame_bytes` bytes of entries; `None` once the last was taken.
@@ -49,15 +63,15 @@ impl Outgoing {
         let index = self.next_index?;
         let mut entries = Vec::new();
         let mut bytes = 0;
-        while let Some(entry) = self.entries.front() {
+        while let Some(entry) = self.entries.get(self.taken) {
             bytes += entry.frame_bytes();
             if bytes > frame_bytes && !entries.is_empty() {
                 break;
             }
             entries.push(entry.to_proto());
-            self.entries.pop_front();
+            self.taken += 1;
         }
-        let last = self.entries.is_empty();
+        let last = self.taken == self.entries.len();
         self.next_index = (!last).then(|| index.saturating_add(1));
         Some(proto::Pass {
             origin: Some((&self.origin).into()),

@@ -36,6 +36,12 @@ pub enum Refusal {
         /// Where it ends.
         version: Version,
     },
+    /// The pass claims a version that no entry in it has, though every write leaves one.
+    #[error("the pass claims version {version}, but holds no entry of it")]
+    VersionUnwritten {
+        /// Where the pass ends.
+        version: Version,
+    },
     /// The pass would not move its origin forward.
     #[error("the pass ends at version {version}, which is not after its base {base}")]
     Empty {
@@ -47,9 +53,12 @@ pub enum Refusal {
     /// One key occurs twice in a pass.
     #[error("the pass holds {0:?} twice")]
     Twice(Box<Key>),
-    /// The pass holds an entry that a tombstone in it covers.
-    #[error("the pass holds {0:?} below a tombstone of the same pass")]
+    /// The pass holds an entry that a tombstone of its origin covers.
+    #[error("the pass holds {0:?}, which a tombstone of its origin covers")]
     BelowTombstone(Box<Key>),
+    /// The origin gives up older epochs without saying which spec follows.
+    #[error("the pass holds {0:?} without a spec of that epoch")]
+    TombstoneAlone(Box<Key>),
     /// The frames of one pass contradict each other.
     #[error("frames of pass {0} contradict each other")]
     Inconsistent(u64),
@@ -107,9 +116,11 @@ impl Refusal {
             Self::Gap { .. } => "version_gap",
             Self::OwnOrigin(_) => "own_origin",
             Self::EntryVersion { .. } => "entry_version",
+            Self::VersionUnwritten { .. } => "version_unwritten",
             Self::Empty { .. } => "empty_pass",
             Self::Twice(_) => "duplicate_key",
             Self::BelowTombstone(_) => "below_tombstone",
+            Self::TombstoneAlone(_) => "tombstone_alone",
             Self::Inconsistent(_) => "inconsistent_frames",
             Self::TooLarge { .. } => "pass_too_large",
             Self::ValueTooLarge { .. } => "value_too_large",
@@ -169,7 +180,7 @@ pub enum LinkError {
     /// The peer sent something before `Open`, or `Open` again with other contents.
     #[error("the peer sent {0} out of turn")]
     OutOfTurn(&'static str),
-    /// A frame without a body that this version knows.
+    /// A frame without a body that this version knows, where `Open` was due.
     #[error("the peer sent a frame that protocol version {0} does not have")]
     UnknownFrame(u32),
 }

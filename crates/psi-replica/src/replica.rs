@@ -13,7 +13,7 @@ use crate::{
     field::Field,
     key::Key,
     link::{Link, LinkId},
-    log::OriginLog,
+    log::{Change, OriginLog},
     name::{ClusterName, FieldName, NodeId},
     origin::{Frontier, Origin, Version},
     skew::Skew,
@@ -106,6 +106,10 @@ pub struct Replica {
     pub(crate) flush_at: TickMs,
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) lacking: BTreeMap<Origin, Lack>,
+    /// The greatest incarnation of this node that any peer has shown.
+    pub(crate) incarnation_seen: u64,
+    /// The latest time that `tick` was told.
+    ticked: TickMs,
     events: VecDeque<Event>,
 }
 
@@ -132,6 +136,8 @@ impl Replica {
             flush_at: now.tick,
             links: BTreeMap::new(),
             lacking: BTreeMap::new(),
+            incarnation_seen: 0,
+            ticked: now.tick,
             events: VecDeque::new(),
         }
     }
@@ -158,6 +164,21 @@ impl Replica {
     #[must_use]
     pub fn view(&self, field: &FieldName) -> Option<FieldView> {
         self.fields.get(field)?.view()
+    }
+
+    /// [`Replica::view`] folded anew from the entries that are held, for tests and tools: the same if nothing waits
+    /// for a flush.
+    #[must_use]
+    pub fn view_from_entries(&self, field: &FieldName) -> Option<FieldView> {
+        let mut fresh = Field::new(field.clone());
+        for (origin, log) in &self.logs {
+            let changes = log.as_changes(field);
+            let changes: Vec<&Change> = changes.iter().collect();
+            fresh.change_tombstones(origin, &changes);
+            fresh.change_specs(origin, &changes);
+        }
+        fresh.refold(None, self.logs.iter());
+        fresh.view()
     }
 
     /// Name of the engine that a field runs; `None` if there is no such field.
@@ -234,18 +255,23 @@ impl Replica {
 
     /// Does what is due by the clock: joins, flushes, asks for what is lacking, gives up on what was lost.
     pub fn tick(&mut self, now: Now) {
+        self.ticked = self.ticked.max(now.tick);
         self.join(now);
         if self.is_dirty() && now.tick >= self.flush_at {
             self.flush();
             self.flush_at = now.tick.plus(FLUSH_MS);
         }
         for link in self.links.values_mut() {
-            link.expire_flights(now.tick);
+            link.expire(now.tick);
         }
         self.ask_for_lacking(now.tick);
     }
 
-    /// When [`Replica::tick`] has something to do at the latest, and links have something to send.
+    /// When [`Replica::tick`] is to be called next, and then [`Replica::poll_frame`] of every link whose transport has
+    /// room.
+    ///
+    /// Whoever calls anything else here polls the links afterwards too. What a link has had to say since the last tick
+    /// is not named again: it waits for room in its transport, not for a time.
     #[must_use]
     pub fn wake_at(&self) -> Option<TickMs> {
         let join = match &self.join {
@@ -253,9 +279,9 @@ impl Replica {
             _ => None,
         };
         let flush = self.is_dirty().then_some(self.flush_at);
-        let links = self.links.values().map(|link| link.wake_at(self.own_behind(link)));
+        let links = self.links.values().map(|link| link.wake_at(self.own_behind(link), self.ticked));
         let asks = self.lacking.values().map(|lack| lack.ask_at);
-        join.into_iter().chain(flush).chain(links).chain(asks).min()
+        join.into_iter().chain(flush).chain(links.flatten()).chain(asks).min()
     }
 
     /// The own origin, if the link's peer lacks some of what is flushed.
@@ -271,6 +297,9 @@ impl Replica {
         };
         if done {
             self.join = Join::Done;
+        }
+        // An incarnation from a clock that is off would outlast the clock's repair.
+        if self.join == Join::Done && self.me.is_none() && !self.skew().is_off() {
             self.mint(now);
         }
     }
@@ -278,10 +307,9 @@ impl Replica {
     /// Mints the incarnation: greater than any that was seen for this node.
     fn mint(&mut self, now: Now) {
         let node = &self.config.node;
-        let known = self.logs.keys().chain(self.lacking.keys());
-        let greatest = known.filter(|origin| origin.node == *node).map(|origin| origin.incarnation).max();
-        let by_clock = now.wall.0.saturating_mul(1000).max(1);
-        let incarnation = greatest.map_or(by_clock, |seen| by_clock.max(seen.saturating_add(1)));
+        let held = self.logs.keys().filter(|origin| origin.node == *node).map(|origin| origin.incarnation).max();
+        let seen = self.incarnation_seen.max(held.unwrap_or(0));
+        let incarnation = now.wall.0.saturating_mul(1000).max(seen.saturating_add(1));
         let origin = Origin { node: node.clone(), incarnation };
         self.me = Some(origin.clone());
         self.tell(Event::Ready { origin });

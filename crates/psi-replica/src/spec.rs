@@ -25,12 +25,7 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self {
-            engine: EngineKind::Synthetic.to_string(),
-            width: WIDTH_DEFAULT,
-            scale: Scale::default(),
-            seed: 0,
-        }
+        Self { engine: EngineKind::Synthetic.to_string(), width: WIDTH_DEFAULT, scale: Scale::default(), seed: 0 }
     }
 }
 
@@ -65,12 +60,7 @@ impl Spec {
     /// The spec of `default` before anybody wrote one: a constant of the protocol version.
     #[must_use]
     pub fn implicit() -> Self {
-        Self {
-            shape: Shape::default(),
-            parameters: Parameters::default(),
-            dropped: false,
-            clock: Clock::default(),
-        }
+        Self { shape: Shape::default(), parameters: Parameters::default(), dropped: false, clock: Clock::default() }
     }
 
     /// The epoch in which this spec replaces whatever stood in `before`.

@@ -79,10 +79,23 @@ pub struct Record {
 pub(crate) enum Value {
     Spec(Spec),
     Moments(Moments),
-    Window { second: u64, sums: Moments },
-    Recent { clock: Clock, metrics: Metrics, k: u64 },
-    Intervention { clock: Clock, sequence: u64, action: Action },
-    Tombstone { steps_dropped: u64 },
+    Window {
+        second: u64,
+        sums: Moments,
+    },
+    Recent {
+        clock: Clock,
+        metrics: Metrics,
+        k: u64,
+    },
+    Intervention {
+        clock: Clock,
+        sequence: u64,
+        action: Action,
+    },
+    Tombstone {
+        steps_dropped: u64,
+    },
     /// A lane of another version: carried, not read.
     Unknown,
 }
@@ -183,13 +196,9 @@ pub(crate) fn encode_window(second: u64, sums: &Moments) -> Bytes {
 
 /// Encodes a step for [`Lane::RECENT`].
 pub(crate) fn encode_recent(record: &Record) -> Bytes {
-    proto::RecentValue {
-        clock: Some(record.clock.into()),
-        metrics: record.metrics.to_array().to_vec(),
-        k: record.k,
-    }
-    .encode_to_vec()
-    .into()
+    proto::RecentValue { clock: Some(record.clock.into()), metrics: record.metrics.to_array().to_vec(), k: record.k }
+        .encode_to_vec()
+        .into()
 }
 
 /// Encodes an event for [`Lane::INTERVENTIONS`].
@@ -198,9 +207,7 @@ pub(crate) fn encode_intervention(clock: Clock, sequence: u64, action: Action) -
         Action::Nigredo => proto::Action::Nigredo,
         Action::Albedo => proto::Action::Albedo,
     };
-    proto::InterventionValue { clock: Some(clock.into()), sequence, action: action.into() }
-        .encode_to_vec()
-        .into()
+    proto::InterventionValue { clock: Some(clock.into()), sequence, action: action.into() }.encode_to_vec().into()
 }
 
 /// Encodes a spec for [`Lane::SPEC`].

@@ -222,13 +222,12 @@ impl Replica {
         let current = field.current().expect("checked: the field has a spec");
         let (epoch, engine) = (current.epoch, current.engine.expect("checked: the engine is known"));
         let (parameters, noise) = (current.spec.parameters.clone(), field.noise());
-        let mut k = field.count();
+        let first = field.count() + 1;
         let own = field.own_mut().expect("checked: the field exists");
         let mut steps = Vec::with_capacity(inputs.len());
-        for (input, fixed) in inputs.iter().zip(quantized) {
+        for ((input, fixed), k) in inputs.iter().zip(quantized).zip(first..) {
             let clock = self.clock.tick(now.wall);
             let metrics = psi_engine::score(engine, ArrayView1::from(*input), noise, &parameters);
-            k += 1;
             let record = Record { clock, origin: origin.clone(), metrics, k };
             own.absorb(version, fixed, record).expect("checked: width and count fit");
             steps.push(Step { epoch, metrics, k, clock, origin: origin.clone(), version });
@@ -250,12 +249,7 @@ impl Replica {
         let sequence = field.intervene(&origin, clock, action).expect("checked: the field exists");
         let (epoch, noise) = (field.epoch(), field.noise().value());
         self.put(Entry {
-            key: Key {
-                field: name.clone(),
-                epoch,
-                lane: Lane::INTERVENTIONS,
-                index: sequence % INTERVENTIONS_KEPT,
-            },
+            key: Key { field: name.clone(), epoch, lane: Lane::INTERVENTIONS, index: sequence % INTERVENTIONS_KEPT },
             version,
             value: value::encode_intervention(clock, sequence, action),
         });
@@ -340,8 +334,9 @@ impl Replica {
     /// the write `version` or of one of its own. Tells whether the field was folded anew.
     pub(crate) fn settle(&mut self, name: &FieldName, version: Option<Version>) -> bool {
         let Some(field) = self.fields.get_mut(name) else { return false };
-        let others = self.logs.iter().filter(|(origin, _)| Some(*origin) != self.me.as_ref());
-        match field.settle(others) {
+        let me = self.me.as_ref();
+        let others = self.logs.iter().filter(|(origin, _)| Some(*origin) != me);
+        match field.settle(me, others) {
             Settled::AsBefore => false,
             Settled::Refolded { own_steps_left } => {
                 self.bury(name, version, own_steps_left);
@@ -363,7 +358,10 @@ impl Replica {
         field.note_dropped(&origin, steps_dropped);
         self.pending.retain(|key, _| !below.contains(key));
         self.dirty.remove(name);
-        let version = version.unwrap_or_else(|| self.next_version());
+        let version = match version {
+            Some(version) => version,
+            None => self.restate(name, &origin),
+        };
         self.put(Entry {
             key: Key { field: name.clone(), epoch, lane: Lane::TOMBSTONE, index: 0 },
             version,
@@ -372,6 +370,21 @@ impl Replica {
         if steps > 0 {
             self.tell(crate::Event::StepsDropped { field: name.clone(), steps });
         }
+    }
+
+    /// Repeats another origin's spec as this origin's own, byte for byte, so that whoever learns that this origin has
+    /// left the older epochs also learns which one it left them for. Returns the version of the write.
+    fn restate(&mut self, name: &FieldName, origin: &Origin) -> Version {
+        let version = self.next_version();
+        let Some(field) = self.fields.get_mut(name) else { return version };
+        let Some((writer, spec)) = field.stated() else { return version };
+        let (writer, spec) = (writer.clone(), spec.clone());
+        let key = Key { field: name.clone(), epoch: field.epoch(), lane: Lane::SPEC, index: 0 };
+        field.put_own_spec(key.epoch, origin, spec);
+        if let Some(value) = self.logs.get(&writer).and_then(|log| log.value(&key)).cloned() {
+            self.put(Entry { key, version, value });
+        }
+        version
     }
 
     fn put(&mut self, entry: Entry) {
@@ -405,8 +418,7 @@ impl Replica {
         }
         let version = self.version;
         let log = self.log_mut(&origin);
-        let prepared =
-            log.prepare(version, entries).expect("own entries are distinct and above their tombstones");
+        let prepared = log.prepare(version, entries).expect("own entries are distinct and above their tombstones");
         let before = log.digest();
         log.commit(prepared);
         let after = log.digest();

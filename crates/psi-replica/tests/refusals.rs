@@ -1,0 +1,379 @@
+//! Bad frames: each is refused by name and changes nothing, and what is good on the same link goes on.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "helpers of tests, where a panic is the report"
+)]
+
+mod common;
+
+use common::{
+    State, WALL_MS, at, cases,
+    craft::{
+        self, Author, carried, hand, link, open, origin, origin_of, poll_all, populated, recent_value, spec_value,
+        version_of,
+    },
+    field, frame, input, ready,
+};
+use proptest::prelude::*;
+use prost::Message;
+use psi_replica::{Event, LinkId, PROTOCOL, Replica, proto, proto::frame::Body};
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Epoch whose clock is so many milliseconds after tick 0.
+fn epoch_at(ms: u64) -> u64 {
+    (WALL_MS + ms) << 20
+}
+
+/// An author with two valid entries.
+fn author() -> Author {
+    let mut author = Author::new("author");
+    author.write(Author::key("default", 0, 4, 0), recent_value(WALL_MS));
+    author.write(Author::key("default", 0, 99, 1), vec![1, 2, 3]);
+    author
+}
+
+fn passes(change: impl FnOnce(&mut proto::Pass)) -> Vec<proto::Pass> {
+    let mut pass = author().pass(0);
+    change(&mut pass);
+    vec![pass]
+}
+
+fn with_entry(lane: u32, epoch: u64, index: u64, value: Vec<u8>) -> Vec<proto::Pass> {
+    let mut author = author();
+    author.write(Author::key("default", epoch, lane, index), value);
+    vec![author.pass(0)]
+}
+
+fn written(entries: &[(&str, u64, u32, Vec<u8>)]) -> Vec<proto::Pass> {
+    let mut author = author();
+    for (name, epoch, lane, value) in entries {
+        author.write(Author::key(name, *epoch, *lane, 0), value.clone());
+    }
+    vec![author.pass(0)]
+}
+
+/// The reason that a peer hears, and the event that the node's log shows, of passes that change nothing.
+fn check(name: &str, frames: Vec<proto::Pass>, want: &str) {
+    let mut replica = populated("n");
+    while replica.poll_event().is_some() {}
+    let link = link(&mut replica, at(20), 1, "peer", Vec::new());
+    let before = State::of(&replica);
+    for pass in frames {
+        hand(&mut replica, at(21), link, Body::Pass(pass)).unwrap();
+    }
+    assert_eq!(State::of(&replica), before, "{name}");
+    let bodies = poll_all(&mut replica, at(22), link);
+    let heard: Vec<_> =
+        bodies.iter().filter_map(|body| if let Body::Refusal(refusal) = body { Some(refusal) } else { None }).collect();
+    assert_eq!(heard.len(), 1, "{name}: {bodies:?}");
+    assert_eq!(heard[0].reason, want, "{name}: {}", heard[0].detail);
+    assert!(heard[0].detail.len() > 20, "{name} is explained");
+    let events: Vec<Event> = std::iter::from_fn(|| replica.poll_event()).collect();
+    let logged =
+        events.iter().any(|event| matches!(event, Event::Refused(refused) if refused.refusal.reason() == want));
+    assert!(logged, "{name}: {events:?}");
+    // The link goes on: another origin's pass is taken.
+    let mut other = Author::new("another");
+    other.write(Author::key("default", 0, 99, 0), vec![1]);
+    hand(&mut replica, at(23), link, Body::Pass(other.pass(0))).unwrap();
+    assert_eq!(replica.frontier().version(&other.origin).0, 1, "{name}");
+}
+
+#[test]
+fn a_bad_pass_changes_nothing_and_is_refused_by_name() {
+    let own = populated("n").origin().unwrap().clone();
+    let twice = |frames: &mut Vec<proto::Pass>| {
+        let again = frames[0].entries[0].clone();
+        frames[0].entries.push(again);
+    };
+    let mut doubled = passes(|_| {});
+    twice(&mut doubled);
+    let mut contradicting = author().frames(0);
+    contradicting[1].version += 1;
+    let mut two_ends = author().frames(0);
+    two_ends[0].last = true;
+    two_ends[0].digest = two_ends[1].digest.clone();
+    two_ends.swap(0, 1);
+    let tombstone = || (epoch_at(5), 6, Vec::new());
+    let (epoch, lane, mark) = tombstone();
+    let spec = ("default", epoch, 1, spec_value(WALL_MS, 3));
+    let table: Vec<(&str, Vec<proto::Pass>, &str)> = vec![
+        ("gap", passes(|pass| pass.base = 1), "version_gap"),
+        ("own origin", passes(|pass| pass.origin = Some((&own).into())), "own_origin"),
+        ("entry after the pass", passes(|pass| pass.entries[0].version = 9), "entry_version"),
+        ("entry not after the base", passes(|pass| pass.entries[0].version = 0), "entry_version"),
+        ("a version that nothing was written at", passes(|pass| pass.version = 9), "version_unwritten"),
+        ("no versions", passes(|pass| pass.version = 0), "empty_pass"),
+        ("damaged value", passes(|pass| pass.entries[1].value = vec![9].into()), "digest_mismatch"),
+        ("damaged version", passes(|pass| pass.entries[0].version = 2), "digest_mismatch"),
+        ("entry lost", passes(|pass| drop(pass.entries.pop())), "digest_mismatch"),
+        ("damaged digest", passes(|pass| pass.digest = vec![7; 32].into()), "digest_mismatch"),
+        ("short digest", passes(|pass| pass.digest = vec![7; 31].into()), "digest_length"),
+        ("oversize value", with_entry(99, 0, 2, vec![0; 65_537]), "value_too_large"),
+        ("bad field name", passes(|pass| pass.entries[0].field = "a b".to_owned()), "bad_name"),
+        ("a key twice", doubled, "duplicate_key"),
+        ("another version in the second frame", contradicting, "inconsistent_frames"),
+        ("two last frames", two_ends, "inconsistent_frames"),
+        (
+            "below its own tombstone",
+            written(&[("default", epoch, lane, mark.clone()), spec.clone()]),
+            "below_tombstone",
+        ),
+        ("a tombstone without a spec", written(&[("x", epoch, lane, mark)]), "tombstone_alone"),
+        ("clock a day ahead", with_entry(4, epoch_at(0), 0, recent_value(WALL_MS + DAY_MS)), "clock_ahead"),
+        ("epoch a day ahead", with_entry(99, epoch_at(DAY_MS), 0, vec![1]), "clock_ahead"),
+        ("spec a day ahead", with_entry(1, 0, 0, spec_value(WALL_MS + DAY_MS, 3)), "clock_ahead"),
+        ("not a message", with_entry(1, 0, 0, vec![0xff; 9]), "bad_value"),
+        ("a width of none", with_entry(1, 0, 0, spec_value(WALL_MS, 0)), "bad_value"),
+        ("a width over the limit", with_entry(1, 0, 0, spec_value(WALL_MS, 4097)), "bad_value"),
+        ("no clock", with_entry(4, epoch_at(0), 0, Vec::new()), "bad_value"),
+        ("out of place", with_entry(4, epoch_at(0), 1, recent_value(WALL_MS)), "bad_value"),
+        (
+            "impossible sums",
+            with_entry(2, 0, 0, proto::MomentsValue { sums: vec![1, 1, 1, 5, 0].into() }.encode_to_vec()),
+            "bad_value",
+        ),
+    ];
+    for (name, frames, want) in table {
+        check(name, frames, want);
+    }
+}
+
+#[test]
+fn an_origin_a_day_ahead_is_put_off() {
+    let mut ahead = author();
+    ahead.origin = origin("author", (WALL_MS + DAY_MS) * 1000);
+    let pass = ahead.pass(0);
+    check("incarnation a day ahead", vec![pass], "clock_ahead");
+}
+
+/// An entry below a tombstone that came in an earlier pass is refused too: otherwise who has both takes them in, and
+/// who gets both at once never does.
+#[test]
+fn the_dead_do_not_rise_below_a_tombstone_that_is_held() {
+    let (mut replica, mut author) = (ready("n"), Author::new("author"));
+    let link = link(&mut replica, at(20), 1, "peer", Vec::new());
+    author.write(Author::key("default", epoch_at(5), 1, 0), spec_value(WALL_MS, 3));
+    author.write(Author::key("default", epoch_at(5), 6, 0), Vec::new());
+    hand(&mut replica, at(20), link, Body::Pass(author.pass(0))).unwrap();
+    let before = State::of(&replica);
+    assert_eq!(replica.frontier().version(&author.origin).0, 2);
+    author.write(Author::key("default", epoch_at(3), 99, 0), vec![1]);
+    hand(&mut replica, at(20), link, Body::Pass(author.pass(2))).unwrap();
+    assert_eq!(State::of(&replica), before);
+    assert!(
+        poll_all(&mut replica, at(20), link)
+            .iter()
+            .any(|body| matches!(body, Body::Refusal(refusal) if refusal.reason == "below_tombstone"))
+    );
+}
+
+#[test]
+fn a_link_that_can_not_go_on_is_refused_by_name() {
+    let own = populated("n").origin().unwrap().clone();
+    let beat = || Body::Beat(proto::Beat::default());
+    let pass = |name: &str| proto::Pass {
+        origin: Some(proto::Origin { node: name.to_owned(), incarnation: 1 }),
+        ..Default::default()
+    };
+    let table: Vec<(&str, Vec<Body>, &str)> = vec![
+        (
+            "another cluster",
+            vec![Body::Open(proto::Open { cluster: "prod".to_owned(), ..open("p", Vec::new()) })],
+            "wrong_cluster",
+        ),
+        (
+            "a later protocol",
+            vec![Body::Open(proto::Open {
+                protocol_min: PROTOCOL + 1,
+                protocol_max: PROTOCOL + 2,
+                ..open("p", Vec::new())
+            })],
+            "unknown_protocol",
+        ),
+        (
+            "no protocol",
+            vec![Body::Open(proto::Open { protocol_min: 0, protocol_max: 0, ..open("p", Vec::new()) })],
+            "unknown_protocol",
+        ),
+        ("this node's name", vec![Body::Open(open("n", Vec::new()))], "same_node"),
+        ("a bad name", vec![Body::Open(open("n n", Vec::new()))], "bad_name"),
+        ("own future", vec![Body::Open(open("p", vec![version_of(&own, 1_000)]))], "own_future"),
+        (
+            "own future, later",
+            vec![Body::Open(open("p", Vec::new())), Body::Ack(proto::Ack { origin: Some((&own).into()), version: 99 })],
+            "own_future",
+        ),
+        ("before Open", vec![beat()], "out_of_turn"),
+        ("a pass before Open", vec![Body::Pass(author().pass(0))], "out_of_turn"),
+        (
+            "another peer on the same link",
+            vec![Body::Open(open("p", Vec::new())), Body::Open(open("q", Vec::new()))],
+            "out_of_turn",
+        ),
+        ("a pass of nobody", vec![Body::Open(open("p", Vec::new())), Body::Pass(proto::Pass::default())], "bad_origin"),
+        ("a pass of a bad name", vec![Body::Open(open("p", Vec::new())), Body::Pass(pass("a/b"))], "bad_origin"),
+        ("a run that minted nothing", vec![Body::Open(open("p", vec![version_of(&origin("q", 0), 1)]))], "bad_origin"),
+    ];
+    for (name, bodies, want) in table {
+        let mut replica = populated("n");
+        let before = State::of(&replica);
+        replica.link_up(at(20), LinkId(1));
+        let results: Vec<_> = bodies.into_iter().map(|body| hand(&mut replica, at(20), LinkId(1), body)).collect();
+        let error = results.last().unwrap().clone().unwrap_err();
+        assert_eq!(error.reason(), want, "{name}: {error}");
+        replica.link_down(at(21), LinkId(1));
+        assert_eq!(State::of(&replica), before, "{name}");
+    }
+}
+
+/// Bodies may be added within a protocol version: a frame that holds nothing known is skipped once the peer is known.
+#[test]
+fn a_frame_without_a_known_body_is_skipped_after_open_and_refused_before() {
+    let mut replica = populated("n");
+    let before = State::of(&replica);
+    replica.link_up(at(20), LinkId(1));
+    let error = replica.handle_frame(at(20), LinkId(1), proto::Frame::default()).unwrap_err();
+    assert_eq!(error.reason(), "unknown_frame");
+    let link = link(&mut replica, at(20), 2, "p", Vec::new());
+    // Field 90, length-delimited: a body of a later version.
+    let later = proto::Frame::decode(&[0xd2, 0x05, 0x01, 0x00][..]).unwrap();
+    replica.handle_frame(at(20), link, later).unwrap();
+    let (_, status) = replica.links().last().unwrap();
+    assert_eq!(status.counts.frames_unknown, 1);
+    assert_eq!(State::of(&replica), before);
+}
+
+/// A pass put off for its clock is tried again, less and less often, and taken once its time has come.
+#[test]
+fn a_pass_that_was_put_off_is_taken_when_its_time_has_come() {
+    let mut cluster = common::cluster::Cluster::empty(1, common::cluster::Faults { delay_ms: 2, ..Default::default() });
+    let ahead = cluster.start_off(common::config("ahead"), 0);
+    let behind = cluster.start_off(common::config("behind"), 0);
+    cluster.connect_all();
+    cluster.run(100);
+    // A clock that jumped two minutes ahead for one step, and was set right again.
+    cluster.nodes[ahead].clock_off_ms = 120_000;
+    cluster.with(ahead, |replica, now| replica.step(now, &field("default"), &input(1, 16)).unwrap());
+    cluster.nodes[ahead].clock_off_ms = 0;
+    cluster.with(behind, |replica, now| replica.step(now, &field("default"), &input(2, 16)).unwrap());
+    cluster.run(20_000);
+    assert_eq!((cluster.count(ahead, &field("default")), cluster.count(behind, &field("default"))), (2, 1));
+    let refused = cluster.nodes[behind].events.iter().filter(|event| matches!(event, Event::Refused(_))).count();
+    assert!((2..=20).contains(&refused), "{refused} times in 20 s");
+    cluster.run(120_000);
+    cluster.assert_agreed();
+    assert_eq!(cluster.count(behind, &field("default")), 2);
+}
+
+/// The refusal itself may be lost: the end of the refused pass, sent again, has it repeated, and is not looked at.
+#[test]
+fn a_lost_refusal_is_repeated_and_frames_that_straggle_are_not_staged() {
+    let (mut replica, mut bad) = (ready("n"), author());
+    let link = link(&mut replica, at(20), 1, "peer", Vec::new());
+    let mut frames = bad.frames(0);
+    frames[0].entries[0].version = 77;
+    for round in 0..3 {
+        for pass in &frames {
+            hand(&mut replica, at(20 + round), link, Body::Pass(pass.clone())).unwrap();
+        }
+        let bodies = poll_all(&mut replica, at(20 + round), link);
+        let refusals = bodies.iter().filter(|body| matches!(body, Body::Refusal(_))).count();
+        assert_eq!(refusals, 1, "round {round}");
+        assert_eq!(replica.backlog(link).unwrap().staged_bytes, 0);
+    }
+    assert_eq!(replica.links().next().unwrap().1.counts.passes_refused, 1);
+    // The next pass is looked at.
+    hand(&mut replica, at(30), link, Body::Pass(bad.pass(0))).unwrap();
+    assert_eq!(replica.frontier().version(&bad.origin).0, 2);
+}
+
+/// A damaged or lost batch does not stand in the way of its being sent again.
+#[test]
+fn a_dropped_batch_does_not_block_its_resend() {
+    let (mut replica, mut author) = (ready("n"), author());
+    let link = link(&mut replica, at(20), 1, "peer", Vec::new());
+    let whole = author.frames(0);
+    let mut damaged = author.frames(0);
+    damaged[1].entries[0].value = vec![0].into();
+    let lost = &author.frames(0)[..1];
+    for frames in [&whole[..1], &damaged, lost] {
+        for pass in frames {
+            hand(&mut replica, at(20), link, Body::Pass(pass.clone())).unwrap();
+        }
+        assert_eq!(replica.frontier().version(&author.origin).0, 0);
+    }
+    for pass in author.frames(0) {
+        hand(&mut replica, at(21), link, Body::Pass(pass)).unwrap();
+    }
+    assert_eq!(replica.frontier().version(&author.origin).0, 2);
+    assert_eq!(replica.entries(&author.origin).count(), 2);
+}
+
+/// Feeds a body after a valid opening; whatever it is, nothing breaks, and only a pass that adds up moves anything.
+fn feed(replica: &mut Replica, bytes: &[u8]) {
+    let Ok(frame) = proto::Frame::decode(bytes) else { return };
+    let before = State::of(replica);
+    let link = link(replica, at(50), 7, "peer", Vec::new());
+    let moves = matches!(&frame.body, Some(Body::Pass(_)));
+    let _ = replica.handle_frame(at(50), link, frame);
+    poll_all(replica, at(51), link);
+    replica.tick(at(3_000));
+    let _ = replica.wake_at();
+    replica.link_down(at(3_001), link);
+    if !moves {
+        assert_eq!(State::of(replica), before);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn random_bytes_break_nothing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut replica = populated("n");
+        let before = State::of(&replica);
+        feed(&mut replica, &bytes);
+        prop_assert_eq!(State::of(&replica), before);
+    }
+
+    /// One bit of a valid frame is wrong: nothing breaks, and no entry is taken that its origin did not write.
+    #[test]
+    fn a_flipped_bit_breaks_nothing(bit in any::<prop::sample::Index>(), which in 0..5_usize) {
+        let mut replica = populated("n");
+        let known = State::of(&replica).entries;
+        let mut author = author();
+        author.write(Author::key("default", 0, 2, 0), proto::MomentsValue { sums: vec![0, 0].into() }.encode_to_vec());
+        let honest: Vec<_> = author.entries.values().map(|entry| (author.origin.clone(), entry.clone())).collect();
+        let body = match which {
+            0 => Body::Open(open("peer", vec![version_of(&origin_of("x"), 5)])),
+            1 => Body::Frontier(proto::Frontier { moved: vec![version_of(&origin_of("x"), 5)], full: true }),
+            2 => Body::Refusal(proto::Refusal { origin: Some((&origin_of("n")).into()), pass: 1, ..Default::default() }),
+            _ => Body::Pass(author.pass(0)),
+        };
+        let mut bytes = carried(frame(body)).encode_to_vec();
+        let bit = bit.index(bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        feed(&mut replica, &bytes);
+        let claimed = replica.frontier().version(&author.origin).0;
+        prop_assert!([0, author.version].contains(&claimed), "claims version {}", claimed);
+        // A bit in the origin's own name or run makes it another origin, whose digest then does not match.
+        for (origin, entry) in State::of(&replica).entries {
+            prop_assert!(known.contains(&(origin.clone(), entry.clone())) || honest.contains(&(origin, entry)));
+        }
+    }
+}
+
+#[test]
+fn a_frame_for_a_link_that_is_gone_is_ignored() {
+    let mut replica = populated("n");
+    let before = State::of(&replica);
+    let link = craft::link(&mut replica, at(20), 1, "peer", Vec::new());
+    replica.link_down(at(21), link);
+    hand(&mut replica, at(22), link, Body::Pass(author().pass(0))).unwrap();
+    assert_eq!(State::of(&replica), before);
+    assert_eq!(replica.poll_frame(at(22), link), None);
+}
