@@ -11,8 +11,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(files, [&root])?;
     // Reflection serves these.
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure()
-        .extern_path(".psi.replica.v1", "::psi_replica::proto")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().extern_path(".psi.replica.v1", "::psi_replica::proto").compile_fds(descriptors)?;
     Ok(())
 }

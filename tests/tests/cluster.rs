@@ -137,7 +137,8 @@ async fn a_peer_of_another_cluster_is_refused_and_learns_nothing() -> Result<()>
             ..Default::default()
         })),
     };
-    for (open, reason) in [(frame("strangers", 1, 1), "WRONG_CLUSTER"), (frame("psi-field", 7, 9), "UNKNOWN_PROTOCOL")] {
+    for (open, reason) in [(frame("strangers", 1, 1), "WRONG_CLUSTER"), (frame("psi-field", 7, 9), "UNKNOWN_PROTOCOL")]
+    {
         let mut client = psi_api::v1::replication_service_client::ReplicationServiceClient::connect(format!(
             "http://{}",
             ours.node.addresses().grpc

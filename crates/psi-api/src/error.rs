@@ -68,7 +68,7 @@ pub fn cause_of(status: &Status) -> Option<(String, HashMap<String, String>)> {
 
 impl From<&NameError> for Cause {
     fn from(error: &NameError) -> Self {
-Self::new(Code::InvalidArgument, "BAD_NAME", error).with("what", error.what).with("got", &error.got)
+        Self::new(Code::InvalidArgument, "BAD_NAME", error).with("what", error.what).with("got", &error.got)
     }
 }
 

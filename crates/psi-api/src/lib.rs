@@ -5,7 +5,13 @@ mod convert;
 mod error;
 
 /// Generated from `proto/psi/v1`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated; documented in the proto files")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    unreachable_pub,
+    reason = "generated; documented in the proto files"
+)]
 pub mod v1 {
     tonic::include_proto!("psi.v1");
 }

@@ -147,9 +147,9 @@ fn a_killed_node_is_noticed_and_what_it_had_replicated_stays() -> Result<()> {
     wait_for(&["state", "--node", &first.grpc], |state| state["k"] == 3)?;
     second.signal("-KILL")?;
     wait_for(&["members", "--node", &first.grpc], |members| {
-        members["members"].as_array().is_some_and(|all| {
-            all.iter().any(|member| member["node"] == "n2" && member["state"] == "dead")
-        })
+        members["members"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|member| member["node"] == "n2" && member["state"] == "dead"))
     })?;
     assert_eq!(eventually_json(&["state", "--node", &first.grpc])?["k"], 3);
     Ok(())

@@ -56,15 +56,11 @@ impl FromStr for EngineKind {
     /// # Errors
     /// [`UnknownEngine`] for every other text.
     fn from_str(got: &str) -> Result<Self, UnknownEngine> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.as_str() == got)
-            .ok_or_else(|| UnknownEngine {
-                got: got.to_owned(),
-                known: Self::NAMES,
-                suggestion: nearest(got, Self::NAMES.iter().copied()),
-            })
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == got).ok_or_else(|| UnknownEngine {
+            got: got.to_owned(),
+            known: Self::NAMES,
+            suggestion: nearest(got, Self::NAMES.iter().copied()),
+        })
     }
 }
 
@@ -84,14 +80,8 @@ mod tests {
     #[test]
     fn a_mistyped_engine_is_refused_with_a_suggestion() {
         for (got, want) in [
-            (
-                "Synthetic",
-                "no engine is called `Synthetic`; there is: synthetic; did you mean `synthetic`?",
-            ),
-            (
-                "sintetic",
-                "no engine is called `sintetic`; there is: synthetic; did you mean `synthetic`?",
-            ),
+            ("Synthetic", "no engine is called `Synthetic`; there is: synthetic; did you mean `synthetic`?"),
+            ("sintetic", "no engine is called `sintetic`; there is: synthetic; did you mean `synthetic`?"),
             ("mood", "no engine is called `mood`; there is: synthetic"),
         ] {
             let error = got.parse::<EngineKind>().unwrap_err();

@@ -38,16 +38,8 @@ use ndarray::ArrayView1;
 ///
 /// Total: every input, empty and non-finite ones included, gives finite metrics within the ranges that [`Metrics`]
 /// documents. What an engine does with such inputs is told in its own module.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a view is a borrow already, and ndarray's own functions take it so"
-)]
-pub fn score(
-    kind: EngineKind,
-    input: ArrayView1<'_, f64>,
-    noise: Noise,
-    parameters: &Parameters,
-) -> Metrics {
+#[expect(clippy::needless_pass_by_value, reason = "a view is a borrow already, and ndarray's own functions take it so")]
+pub fn score(kind: EngineKind, input: ArrayView1<'_, f64>, noise: Noise, parameters: &Parameters) -> Metrics {
     match kind {
         EngineKind::Synthetic => synthetic::score(input, noise, parameters),
     }

@@ -58,16 +58,8 @@ impl Metrics {
 
     /// The reverse of [`Self::to_array`]; takes the numbers as they are.
     pub const fn from_array(numbers: [f64; 8]) -> Self {
-        let [
-            density,
-            continuity,
-            futurity,
-            phase_coherence,
-            temporal_entropy,
-            prediction_error,
-            memory,
-            time_dilation,
-        ] = numbers;
+        let [density, continuity, futurity, phase_coherence, temporal_entropy, prediction_error, memory, time_dilation] =
+            numbers;
         Self {
             density,
             continuity,

@@ -58,10 +58,7 @@ impl FromStr for Action {
         Self::ALL
             .into_iter()
             .find(|action| action.as_str() == got)
-            .ok_or_else(|| UnknownAction {
-                got: got.to_owned(),
-                suggestion: nearest(got, Self::ALL.map(Self::as_str)),
-            })
+            .ok_or_else(|| UnknownAction { got: got.to_owned(), suggestion: nearest(got, Self::ALL.map(Self::as_str)) })
     }
 }
 

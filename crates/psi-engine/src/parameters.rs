@@ -34,29 +34,11 @@ const fn real(
     [min, max]: [f64; 2],
     meaning: &'static str,
 ) -> Definition {
-    Definition {
-        name,
-        symbol,
-        default,
-        min,
-        max,
-        whole: false,
-        unit,
-        meaning,
-    }
+    Definition { name, symbol, default, min, max, whole: false, unit, meaning }
 }
 
 const fn whole(name: &'static str, default: f64, max: f64, meaning: &'static str) -> Definition {
-    Definition {
-        name,
-        symbol: name,
-        default,
-        min: 1.0,
-        max,
-        whole: true,
-        unit: "1",
-        meaning,
-    }
+    Definition { name, symbol: name, default, min: 1.0, max, whole: true, unit: "1", meaning }
 }
 
 const fn weight(name: &'static str, default: f64, meaning: &'static str) -> Definition {
@@ -173,9 +155,7 @@ pub struct Parameters {
 
 impl Default for Parameters {
     fn default() -> Self {
-        Self {
-            values: DEFINITIONS.map(|definition| definition.default),
-        }
+        Self { values: DEFINITIONS.map(|definition| definition.default) }
     }
 }
 
@@ -187,10 +167,7 @@ impl Parameters {
 
     /// Every name with its value, in the order of [`DEFINITIONS`].
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        DEFINITIONS
-            .iter()
-            .zip(self.values)
-            .map(|(definition, value)| (definition.name, value))
+        DEFINITIONS.iter().zip(self.values).map(|(definition, value)| (definition.name, value))
     }
 
     /// These parameters with `changes` made, `lambda` being accepted for `lambda_`. Of two changes of one parameter
@@ -199,10 +176,7 @@ impl Parameters {
     /// # Errors
     /// Every reason to refuse, in the order of the changes, and then the pairs that would be in the wrong order; a
     /// pair with a refused member is not looked at.
-    pub fn with<'a>(
-        &self,
-        changes: impl IntoIterator<Item = (&'a str, f64)>,
-    ) -> Result<Self, Vec<ParameterError>> {
+    pub fn with<'a>(&self, changes: impl IntoIterator<Item = (&'a str, f64)>) -> Result<Self, Vec<ParameterError>> {
         let mut changed = self.clone();
         let mut refused = [false; COUNT];
         let mut errors = Vec::new();
@@ -219,15 +193,9 @@ impl Parameters {
                 }
             }
         }
-        let judged = ORDERED
-            .into_iter()
-            .filter(|&(low, high)| !refused[low] && !refused[high]);
+        let judged = ORDERED.into_iter().filter(|&(low, high)| !refused[low] && !refused[high]);
         errors.extend(judged.filter_map(|(low, high)| changed.disorder(low, high)));
-        if errors.is_empty() {
-            Ok(changed)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(changed) } else { Err(errors) }
     }
 
     /// Nominal step, seconds.
@@ -257,13 +225,8 @@ impl Parameters {
 }
 
 fn index_of(name: &str) -> Option<usize> {
-    let name = ALIASES
-        .iter()
-        .find(|(alias, _)| *alias == name)
-        .map_or(name, |&(_, canonical)| canonical);
-    DEFINITIONS
-        .iter()
-        .position(|definition| definition.name == name)
+    let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |&(_, canonical)| canonical);
+    DEFINITIONS.iter().position(|definition| definition.name == name)
 }
 
 fn unknown(name: &str) -> ParameterError {
@@ -277,12 +240,7 @@ fn unknown(name: &str) -> ParameterError {
 fn checked(definition: &Definition, value: f64) -> Result<f64, ParameterError> {
     let &Definition { name, min, max, .. } = definition;
     if !(min..=max).contains(&value) {
-        return Err(ParameterError::OutOfRange {
-            name,
-            value,
-            min,
-            max,
-        });
+        return Err(ParameterError::OutOfRange { name, value, min, max });
     }
     if definition.whole && value.fract() != 0.0 {
         return Err(ParameterError::NotWhole { name, value });

@@ -9,10 +9,7 @@ const LENGTH_MAX: usize = 64;
 ///
 /// Names that differ only in case are nearest of all. Otherwise about one slip (a letter added, lost, changed or
 /// swapped with its neighbour) is forgiven for every three letters; a guess that serves the names of this crate.
-pub(crate) fn nearest(
-    got: &str,
-    known: impl IntoIterator<Item = &'static str>,
-) -> Option<&'static str> {
+pub(crate) fn nearest(got: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     if got.len() > LENGTH_MAX {
         return None;
     }

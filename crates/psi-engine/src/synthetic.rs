@@ -31,10 +31,7 @@ const INFINITE_INPUT: f64 = 5.0;
 ///
 /// Total: every metric is finite and in its range whatever the input, up to the largest finite number. An empty input
 /// is scored as the single number 0. Sums run in index order, so the answer's bits depend on the arguments alone.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a view is a borrow already, and ndarray's own functions take it so"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "a view is a borrow already, and ndarray's own functions take it so")]
 pub fn score(input: ArrayView1<'_, f64>, noise: Noise, parameters: &Parameters) -> Metrics {
     let shape = Shape::of(&input);
     let noise = noise.value();
@@ -45,17 +42,9 @@ pub fn score(input: ArrayView1<'_, f64>, noise: Noise, parameters: &Parameters) 
         futurity: clip(logistic(shape.enlarge(shape.mean) + noise / 2.0), 0.0, 1.0),
         phase_coherence: modulo_pi(libm::atan2(shape.enlarge(shape.sum), shape.count + noise)),
         temporal_entropy: clip(libm::log(1.0 + shape.std * shape.std + noise), 0.0, 5.0),
-        prediction_error: clip(
-            shape.enlarge((shape.last - shape.mean).abs()) + noise,
-            0.0,
-            5.0,
-        ),
+        prediction_error: clip(shape.enlarge((shape.last - shape.mean).abs()) + noise, 0.0, 5.0),
         memory: clip(shape.enlarge(shape.norm_per_number), 0.0, 10.0),
-        time_dilation: clip(
-            parameters.dt() + 0.05 * shape.std,
-            parameters.dt_min(),
-            parameters.dt_max(),
-        ),
+        time_dilation: clip(parameters.dt() + 0.05 * shape.std, parameters.dt_min(), parameters.dt_max()),
     }
     .without_negative_zeros()
 }
@@ -87,14 +76,8 @@ impl Shape {
     const ENLARGE: f64 = power_of_two(600);
 
     fn of(input: &ArrayView1<'_, f64>) -> Self {
-        let largest = input.iter().fold(0.0_f64, |largest, &number| {
-            largest.max(finite(number).abs())
-        });
-        let (shrinkage, enlargement) = if largest > Self::HUGE {
-            (Self::SHRINK, Self::ENLARGE)
-        } else {
-            (1.0, 1.0)
-        };
+        let largest = input.iter().fold(0.0_f64, |largest, &number| largest.max(finite(number).abs()));
+        let (shrinkage, enlargement) = if largest > Self::HUGE { (Self::SHRINK, Self::ENLARGE) } else { (1.0, 1.0) };
         let numbers = || input.iter().map(|&number| finite(number) * shrinkage);
 
         let count = input.len().max(1) as f64;
@@ -103,11 +86,7 @@ impl Shape {
         let variance = add_up(numbers().map(|number| (number - mean) * (number - mean))) / count;
         let norm = add_up(numbers().map(|number| number * number)).sqrt();
         let weights = (1..=input.len()).rev().map(|weight| weight as f64);
-        let weighted = add_up(
-            numbers()
-                .zip(weights)
-                .map(|(number, weight)| number * weight),
-        );
+        let weighted = add_up(numbers().zip(weights).map(|(number, weight)| number * weight));
         Self {
             count,
             sum,

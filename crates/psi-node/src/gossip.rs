@@ -183,9 +183,9 @@ fn parse_agreement(value: &str) -> Option<(Digest, Digest)> {
 
 /// Two live runs of one node would write as two; the older stops.
 fn check_superseded(shared: &Shared, own: &ChitchatId, members: &[Member]) {
-    let later = members.iter().find(|member| {
-        member.live && *member.node.as_str() == *own.node_id && member.generation > own.generation_id
-    });
+    let later = members
+        .iter()
+        .find(|member| member.live && *member.node.as_str() == *own.node_id && member.generation > own.generation_id);
     if let Some(later) = later {
         shared.fail(format!(
             "another run of node `{}` started later and is live at {}; give each node a name of its own (--node-id)",

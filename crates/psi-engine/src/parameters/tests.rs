@@ -2,28 +2,11 @@ use super::*;
 use proptest::prelude::*;
 
 /// The names that the HTTP service has always shown, in its order.
-const SHOWN: [&str; 15] = [
-    "dt",
-    "W_r",
-    "H",
-    "N",
-    "C_w",
-    "latent_dim",
-    "w1",
-    "w2",
-    "w3",
-    "w4",
-    "w5",
-    "w6",
-    "lambda_",
-    "dt_min",
-    "dt_max",
-];
+const SHOWN: [&str; 15] =
+    ["dt", "W_r", "H", "N", "C_w", "latent_dim", "w1", "w2", "w3", "w4", "w5", "w6", "lambda_", "dt_min", "dt_max"];
 
 fn check_refused(changes: &[(&str, f64)], want: &[&str]) {
-    let errors = Parameters::default()
-        .with(changes.iter().copied())
-        .unwrap_err();
+    let errors = Parameters::default().with(changes.iter().copied()).unwrap_err();
     let got: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(got, want);
 }
@@ -35,21 +18,14 @@ fn names_start_with_those_always_shown() {
     assert_eq!(names[..SHOWN.len()], SHOWN);
     assert_eq!(
         names[SHOWN.len()..],
-        [
-            "alpha", "beta", "epsilon", "g0", "g1", "g2", "tau_psi", "tau_c", "pe_low", "pe_high"
-        ]
+        ["alpha", "beta", "epsilon", "g0", "g1", "g2", "tau_psi", "tau_c", "pe_low", "pe_high"]
     );
 }
 
 #[test]
 fn indices_name_their_parameters() {
-    for (index, name) in [
-        (DT, "dt"),
-        (DT_MIN, "dt_min"),
-        (DT_MAX, "dt_max"),
-        (PE_LOW, "pe_low"),
-        (PE_HIGH, "pe_high"),
-    ] {
+    for (index, name) in [(DT, "dt"), (DT_MIN, "dt_min"), (DT_MAX, "dt_max"), (PE_LOW, "pe_low"), (PE_HIGH, "pe_high")]
+    {
         assert_eq!(index_of(name), Some(index));
     }
 }
@@ -99,9 +75,7 @@ fn defaults_are_those_of_the_service_it_replaces() {
 #[test]
 fn changes_are_made_and_the_rest_stays() {
     let before = Parameters::default();
-    let after = before
-        .with([("dt", 0.1), ("W_r", 2.0), ("lambda", 0.0)])
-        .unwrap();
+    let after = before.with([("dt", 0.1), ("W_r", 2.0), ("lambda", 0.0)]).unwrap();
     for ((name, old), (_, new)) in before.iter().zip(after.iter()) {
         let want = match name {
             "dt" => 0.1,
@@ -115,9 +89,7 @@ fn changes_are_made_and_the_rest_stays() {
 
 #[test]
 fn the_later_of_two_changes_counts() {
-    let parameters = Parameters::default()
-        .with([("dt", 0.1), ("dt", 0.3)])
-        .unwrap();
+    let parameters = Parameters::default().with([("dt", 0.1), ("dt", 0.3)]).unwrap();
     assert_eq!(parameters.dt(), 0.3);
 }
 
@@ -150,14 +122,8 @@ fn the_order_is_judged_on_the_values_after_all_changes() {
     let defaults = Parameters::default();
     assert!(defaults.with([("dt_min", 1.0), ("dt_max", 2.0)]).is_ok());
     assert!(defaults.with([("dt_min", 0.5)]).is_ok());
-    check_refused(
-        &[("dt_min", 1.0)],
-        &["parameter `dt_min` = 1 would exceed `dt_max` = 0.5"],
-    );
-    check_refused(
-        &[("dt_min", 1.0), ("dt_max", -1.0)],
-        &["parameter `dt_max` takes 0.001 to 60, not -1"],
-    );
+    check_refused(&[("dt_min", 1.0)], &["parameter `dt_min` = 1 would exceed `dt_max` = 0.5"]);
+    check_refused(&[("dt_min", 1.0), ("dt_max", -1.0)], &["parameter `dt_max` takes 0.001 to 60, not -1"]);
 }
 
 #[test]
@@ -169,11 +135,7 @@ fn negative_zero_is_stored_as_zero() {
 /// Any name, with any value or, as often, one near the limits.
 fn any_change() -> impl Strategy<Value = (&'static str, f64)> {
     let names = DEFINITIONS.map(|definition| definition.name).to_vec();
-    let value = prop_oneof![
-        prop::num::f64::ANY,
-        -2.0..70.0,
-        (0_u8..70).prop_map(f64::from)
-    ];
+    let value = prop_oneof![prop::num::f64::ANY, -2.0..70.0, (0_u8..70).prop_map(f64::from)];
     (prop::sample::select(names), value)
 }
 

@@ -3,9 +3,7 @@ use crate::{Action, fold_noise};
 use proptest::prelude::*;
 
 /// What the feeder sent during the incident.
-const INCIDENT: [f64; 16] = [
-    0.1, 0.2, 0.3, 0.4, 0.5, 0.0, -0.1, 0.2, 0.9, -0.4, 0.1, 0.0, 0.2, -0.2, 0.3, 0.1,
-];
+const INCIDENT: [f64; 16] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.0, -0.1, 0.2, 0.9, -0.4, 0.1, 0.0, 0.2, -0.2, 0.3, 0.1];
 
 /// The noise on the pod with two interventions, 0.8.
 fn noise_of_pod_one() -> Noise {
@@ -44,16 +42,8 @@ fn check_in_range(metrics: Metrics, parameters: &Parameters) {
 fn the_incident_is_reproduced_to_every_digit_reported() {
     let names = ["Psi", "Phi", "C", "U", "H", "PE"];
     for (pod, noise, want) in [
-        (
-            2,
-            Noise::ZERO,
-            ["0.5259", "0.1611", "0.7757", "0.5405", "0.0803", "0.0625"],
-        ),
-        (
-            1,
-            noise_of_pod_one(),
-            ["0.5259", "0.1535", "0.7757", "0.6370", "0.6332", "0.8625"],
-        ),
+        (2, Noise::ZERO, ["0.5259", "0.1611", "0.7757", "0.5405", "0.0803", "0.0625"]),
+        (1, noise_of_pod_one(), ["0.5259", "0.1535", "0.7757", "0.6370", "0.6332", "0.8625"]),
     ] {
         let metrics = scored(&INCIDENT, noise);
         let got = names.map(|symbol| {
@@ -105,16 +95,7 @@ fn formulas_hold_on_inputs_worked_by_hand() {
     check_close(
         &[3.0],
         Noise::ZERO,
-        [
-            logistic_of(3.0 + 3.0 / 5.0),
-            1.0,
-            logistic_of(3.0),
-            f64::atan2(3.0, 1.0),
-            0.0,
-            0.0,
-            3.0,
-            0.2,
-        ],
+        [logistic_of(3.0 + 3.0 / 5.0), 1.0, logistic_of(3.0), f64::atan2(3.0, 1.0), 0.0, 0.0, 3.0, 0.2],
         1e-15,
     );
     // Mean 0, deviation 1, norm √2, weights 2 and 1.
@@ -140,21 +121,13 @@ fn an_empty_input_is_scored_as_one_zero() {
     for noise in [Noise::ZERO, Noise::CEILING] {
         assert_eq!(scored(&[], noise), scored(&[0.0], noise));
     }
-    check_close(
-        &[],
-        Noise::ZERO,
-        [0.5, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.2],
-        0.0,
-    );
+    check_close(&[], Noise::ZERO, [0.5, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.2], 0.0);
 }
 
 #[test]
 fn numbers_that_are_not_finite_count_as_these() {
     assert_eq!(
-        scored(
-            &[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0],
-            Noise::ZERO
-        ),
+        scored(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0], Noise::ZERO),
         scored(&[0.0, 5.0, -5.0, 1.0], Noise::ZERO)
     );
 }
@@ -165,17 +138,12 @@ fn a_phase_just_below_zero_stays_below_pi() {
         let phase = scored(&[tiny], Noise::ZERO).phase_coherence;
         assert_eq!(phase, PI.next_down(), "{tiny}");
     }
-    assert_eq!(
-        scored(&[-0.0], Noise::ZERO).phase_coherence.to_bits(),
-        0.0_f64.to_bits()
-    );
+    assert_eq!(scored(&[-0.0], Noise::ZERO).phase_coherence.to_bits(), 0.0_f64.to_bits());
 }
 
 #[test]
 fn parameters_limit_the_effective_step() {
-    let parameters = Parameters::default()
-        .with([("dt", 0.1), ("dt_min", 0.15), ("dt_max", 0.3)])
-        .unwrap();
+    let parameters = Parameters::default().with([("dt", 0.1), ("dt_min", 0.15), ("dt_max", 0.3)]).unwrap();
     for (input, want) in [([0.0, 0.0], 0.15), ([-2.0, 2.0], 0.2), ([-90.0, 90.0], 0.3)] {
         let got = score(ArrayView1::from(&input), Noise::ZERO, &parameters).time_dilation;
         assert_eq!(got, want);
@@ -187,14 +155,8 @@ fn huge_inputs_saturate() {
     // A power of two, so that means of equal numbers are exact.
     let top = power_of_two(1023);
     for (input, want) in [
-        (
-            vec![top; 16],
-            [1.0, 1.0, 1.0, PI / 2.0, 0.0, 0.0, 10.0, 0.2],
-        ),
-        (
-            vec![-top; 100],
-            [0.0, 1.0, 0.0, PI / 2.0, 0.0, 0.0, 10.0, 0.2],
-        ),
+        (vec![top; 16], [1.0, 1.0, 1.0, PI / 2.0, 0.0, 0.0, 10.0, 0.2]),
+        (vec![-top; 100], [0.0, 1.0, 0.0, PI / 2.0, 0.0, 0.0, 10.0, 0.2]),
         (vec![-top, top], [1.0, 0.0, 0.5, 0.0, 5.0, 5.0, 10.0, 0.5]),
     ] {
         check_close(&input, Noise::ZERO, want, 1e-15);
@@ -205,15 +167,8 @@ fn huge_inputs_saturate() {
 fn shrinking_huge_inputs_changes_no_bit() {
     let edge = Shape::HUGE;
     let below = Shape::of(&ArrayView1::from(&[edge, -edge / 3.0, edge / 7.0]));
-    let above = Shape::of(&ArrayView1::from(&[
-        edge * 4.0,
-        -edge * 4.0 / 3.0,
-        edge * 4.0 / 7.0,
-    ]));
-    assert_eq!(
-        (below.enlargement, above.enlargement),
-        (1.0, Shape::ENLARGE)
-    );
+    let above = Shape::of(&ArrayView1::from(&[edge * 4.0, -edge * 4.0 / 3.0, edge * 4.0 / 7.0]));
+    assert_eq!((below.enlargement, above.enlargement), (1.0, Shape::ENLARGE));
     for (small, large) in [
         (below.sum, above.sum),
         (below.mean, above.mean),
@@ -314,13 +269,7 @@ const PINNED: &[Pinned] = &[
 
 /// Numbers of every size, the non-finite ones included.
 fn any_number() -> impl Strategy<Value = f64> {
-    prop_oneof![
-        -3.0..3.0,
-        -1e3..1e3,
-        prop::num::f64::ANY,
-        Just(f64::MAX),
-        Just(f64::MIN)
-    ]
+    prop_oneof![-3.0..3.0, -1e3..1e3, prop::num::f64::ANY, Just(f64::MAX), Just(f64::MIN)]
 }
 
 fn any_noise() -> impl Strategy<Value = Noise> {

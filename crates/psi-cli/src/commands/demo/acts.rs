@@ -184,8 +184,7 @@ async fn deviations(stage: &Stage) -> Result<Vec<String>, Failure> {
             let state = over_http[symbol].as_f64().unwrap_or(f64::NAN);
             let metric = gauge(&scraped, symbol).unwrap_or(f64::NAN);
             for (surface, got) in [("gRPC", grpc), ("/state", state), ("/metrics", metric)] {
-                // Written so that NaN deviates.
-                if !((got - want).abs() <= HALF_DIGIT) {
+                if got.is_nan() || (got - want).abs() > HALF_DIGIT {
                     deviations.push(format!("{} {surface}: {symbol} is {got}, not {want}", actor.name));
                 }
             }
@@ -344,7 +343,7 @@ impl Feed {
             if let Some(input) = input {
                 self.step(stage, input).await;
             }
-            if self.accepted.len() % 4 == 0 {
+            if self.accepted.len().is_multiple_of(4) {
                 let caption = format!("{} steps accepted; {caption}", self.accepted.len());
                 board.draw(stage, HOST_FIELD, &caption).await;
             }
