@@ -66,14 +66,16 @@ impl Replica {
             let moved = self.frontier().to_proto();
             return Some(Body::Frontier(proto::Frontier { moved, full: true }));
         }
-        if !link.untold.is_empty() && link.tell_at <= now.tick {
+        let beat_is_due = link.beat_at <= now.tick || link.ready_told != is_ready;
+        // Moves go before a beat: its hash is of all that was told.
+        if !link.untold.is_empty() && (link.tell_at <= now.tick || beat_is_due) {
             link.tell_at = now.tick.plus(TELL_MS);
             let untold = std::mem::take(&mut link.untold);
             let frontier = self.frontier();
             let moved = untold.iter().map(|origin| origin_version(origin, frontier.version(origin))).collect();
             return Some(Body::Frontier(proto::Frontier { moved, full: false }));
         }
-        if link.beat_at <= now.tick || link.ready_told != is_ready {
+        if beat_is_due {
             link.beat_at = now.tick.plus(BEAT_MS);
             link.ready_told = is_ready;
             let want_frontier = std::mem::take(&mut link.want_frontier);
