@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use psi_api::{
-    replica::{Frame, Frontier, Open, Origin, OriginVersion, Pass, frame::Body},
+    replica::{Entry, Frame, Frontier, Open, Origin, OriginVersion, Pass, frame::Body},
     v1::{self, replication_service_client::ReplicationServiceClient},
 };
 use psi_tests::{DEADLINE, INCIDENT, Member, settings};
@@ -133,9 +133,22 @@ fn origin(node: &str, incarnation: u64) -> Option<Origin> {
     Some(Origin { node: node.to_owned(), incarnation })
 }
 
-/// A pass without entries: its origin's digest is zero.
-fn empty_pass(of: Option<Origin>, pass: u64, base: u64, version: u64) -> Pass {
-    Pass { origin: of, pass, base, version, last: true, digest: vec![0; 32].into(), ..Default::default() }
+/// A pass in one frame, of one entry of a lane that nobody knows, as its origin would send it.
+fn pass(node: &str, incarnation: u64, number: u64, base: u64, version: u64) -> Pass {
+    let writer = psi_replica::Origin { node: node.parse().expect("a valid name"), incarnation };
+    let field = psi_replica::FieldName::default_field();
+    let key = psi_replica::Key { field, epoch: psi_replica::Epoch(0), lane: psi_replica::Lane(99), index: 0 };
+    let digest = psi_replica::Digest::of_entry(&writer, &key, psi_replica::Version(version), b"");
+    Pass {
+        origin: origin(node, incarnation),
+        pass: number,
+        base,
+        version,
+        last: true,
+        digest: digest.to_bytes().to_vec().into(),
+        entries: vec![Entry { field: key.field.to_string(), lane: 99, version, ..Default::default() }],
+        ..Default::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,16 +160,19 @@ async fn bad_passes_are_refused_by_name_and_change_nothing() -> Result<()> {
     let a_day = Duration::from_secs(86_400).as_micros();
     let tomorrow = now_us + u64::try_from(a_day)?;
     let mut stranger = Stranger::dial(&member).await?;
-    let damaged = Pass { digest: vec![1; 32].into(), ..empty_pass(origin("a", now_us), 1, 0, 1) };
     for (want, pass) in [
-        ("version_gap", empty_pass(origin("a", now_us), 1, 7, 9)),
-        ("own_origin", empty_pass(origin(&own[0].node, own[0].incarnation), 2, 0, 9)),
-        ("digest_mismatch", Pass { pass: 3, ..damaged }),
-        ("clock_ahead", empty_pass(origin("b", tomorrow), 4, 0, 1)),
+        ("version_gap", pass("a", now_us, 1, 7, 9)),
+        ("own_origin", pass(&own[0].node, own[0].incarnation, 2, 0, 9)),
+        ("digest_mismatch", Pass { digest: vec![1; 32].into(), ..pass("a", now_us, 3, 0, 1) }),
+        ("clock_ahead", pass("b", tomorrow, 4, 0, 1)),
     ] {
         assert_eq!(stranger.refused(pass).await?, want);
         assert_eq!(member.agreement().await?, before, "{want}");
     }
+    // The same pass is taken where nothing is wrong with it.
+    stranger.send(Body::Pass(pass("a", now_us, 5, 0, 1))).await?;
+    stranger.answer(|body| matches!(body, Body::Ack(_)).then_some(())).await?;
+    assert_ne!(member.agreement().await?, before);
     Ok(())
 }
 

@@ -170,6 +170,11 @@ impl Shared {
                 self.metrics.steps_dropped(steps);
                 warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
             }
+            Event::Superseded { by } => {
+                let why =
+                    format!("a later run of this node, {by}, is live; give each node a name of its own (--node-id)");
+                self.fail(why);
+            }
             other => debug!(?other, "replica event"),
         }
     }
