@@ -115,6 +115,7 @@ pub(crate) async fn carry<T: Send>(
                 if let Err(error) = shared.write(|replica, now| replica.handle_frame(now, link, frame)) {
                     return LinkEnd::Refused(error);
                 }
+                shared.look_again();
                 if let (None, Some(node)) = (&peer, opened) {
                     links.put(node.clone(), link, stop.clone());
                     peer = Some(node);

@@ -110,6 +110,11 @@ impl Shared {
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// Lets the time-keeping task look at its deadline again: a frame may have brought something nearer.
+    pub(crate) fn look_again(&self) {
+        self.poke.notify_one();
+    }
+
     /// Resolves whenever the replica may have something new for links or watchers.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

@@ -119,11 +119,13 @@ fn entries_travel_through_others() {
     assert!(cluster.book.met_again > 10, "equal frontiers met {} times", cluster.book.met_again);
 }
 
-/// While all live and links keep order, an entry crosses each link once: the writer brings it, and nobody relays it.
+/// While all live, an entry crosses each link once: the writer brings it, and nobody relays it.
 #[test]
 fn each_link_carries_an_entry_once() {
     let mut cluster = Cluster::ready(1, 4, Faults { delay_ms: 5, ordered: true, ..Faults::default() });
     cluster.run(3_000);
+    // From here on some hear of an entry long before they get it first-hand.
+    cluster.faults = Faults { delay_ms: 60, ..Faults::default() };
     for n in 0..4 {
         cluster.with(n, |replica, now| replica.step(now, &field("default"), &input(n as u64, 16)).unwrap());
     }

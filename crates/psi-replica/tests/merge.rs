@@ -252,3 +252,26 @@ fn a_false_acknowledgement_is_repaired() {
     }
     assert_eq!(State::of(&reader), State::of(&writer));
 }
+
+/// Nor does a made-up claim keep a replica asking for ever: the peer's whole frontier puts it right.
+#[test]
+fn a_false_claim_is_forgotten() {
+    let mut reader = ready("reader");
+    let nobody = common::craft::origin_of("nobody");
+    let link = common::craft::link(&mut reader, at(0), 1, "w", vec![common::craft::version_of(&nobody, 9)]);
+    poll_all(&mut reader, at(1), link);
+    let asks_within = |reader: &mut Replica, ticks: std::ops::Range<u64>| {
+        ticks.step_by(100).any(|tick| {
+            reader.tick(at(tick));
+            poll_all(reader, at(tick), link).iter().any(|body| matches!(body, Body::Request(_)))
+        })
+    };
+    assert!(asks_within(&mut reader, 2..40_000));
+    let beat = proto::Beat { wall_ms: at(40_000).wall.0, ..proto::Beat::default() };
+    common::craft::hand(&mut reader, at(40_000), link, Body::Beat(beat)).unwrap();
+    let answers = poll_all(&mut reader, at(40_000), link);
+    assert!(answers.iter().any(|body| matches!(body, Body::Beat(beat) if beat.want_frontier)), "{answers:?}");
+    let whole = proto::Frontier { moved: Vec::new(), full: true };
+    common::craft::hand(&mut reader, at(40_000), link, Body::Frontier(whole)).unwrap();
+    assert!(!asks_within(&mut reader, 40_000..100_000));
+}
