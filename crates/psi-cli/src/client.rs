@@ -137,10 +137,8 @@ impl Nodes {
 }
 
 fn not_reached(address: &str, why: &str) -> Failure {
-    Failure::unreachable(format!(
-        "can't reach {address}: {why}; is the node running? start one with `psi-field node`, or name another with \
-         --node"
-    ))
+    Failure::unreachable(format!("can't reach {address}: {why}"))
+        .with_hint("is the node running? start one with `psi-field node`, or name another with --node")
 }
 
 /// The innermost of an error's causes: what the system said, without its number.

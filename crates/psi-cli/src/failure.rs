@@ -30,11 +30,15 @@ pub(crate) struct Failure {
     values: BTreeMap<String, String>,
     /// Nothing was done, and another node may do it.
     elsewhere: bool,
+    /// The way out, where the message has none.
+    hint: Option<&'static str>,
 }
 
 #[derive(Serialize)]
 struct Report<'a> {
     error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -44,7 +48,7 @@ struct Report<'a> {
 
 impl Failure {
     fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), reason: None, values: BTreeMap::new(), elsewhere: false }
+        Self { exit, message: message.into(), reason: None, values: BTreeMap::new(), elsewhere: false, hint: None }
     }
 
     pub(crate) fn failed(message: impl Into<String>) -> Self {
@@ -64,8 +68,9 @@ impl Failure {
         if failures.len() == 1 {
             return failures.remove(0);
         }
+        let hint = failures.iter().find_map(|failure| failure.hint);
         let messages: Vec<String> = failures.into_iter().map(|failure| failure.message).collect();
-        Self::unreachable(format!("no node is available:\n  {}", messages.join("\n  ")))
+        Self { hint, ..Self::unreachable(format!("no node is available:\n  {}", messages.join("\n  "))) }
     }
 
     pub(crate) fn unheard() -> Self {
@@ -85,7 +90,13 @@ impl Failure {
             reason,
             values: values.unwrap_or_default().into_iter().collect(),
             elsewhere,
+            hint: None,
         }
+    }
+
+    /// The same with a way out.
+    pub(crate) fn with_hint(self, hint: &'static str) -> Self {
+        Self { hint: Some(hint), ..self }
     }
 
     /// Whether nothing was done and another node may do it.
@@ -103,16 +114,28 @@ impl Failure {
         let code = self.exit as u8;
         if !self.message.is_empty() {
             match output {
-                Output::Text => eprintln!("error: {}", self.message),
+                Output::Text => eprintln!("error: {}", self.text()),
                 Output::Json => eprintln!("{}", self.json()),
             }
         }
         ExitCode::from(code)
     }
 
+    /// One line for each thing that went wrong, and the way out.
+    pub(crate) fn text(&self) -> String {
+        // Below several lines, a line of its own.
+        let divider = if self.message.contains('\n') { "\n" } else { "; " };
+        self.hint.map_or_else(|| self.message.clone(), |hint| format!("{}{divider}{hint}", self.message))
+    }
+
     fn json(&self) -> String {
-        let report =
-            Report { error: &self.message, reason: self.reason(), values: &self.values, exit_code: self.exit as u8 };
+        let report = Report {
+            error: &self.message,
+            hint: self.hint,
+            reason: self.reason(),
+            values: &self.values,
+            exit_code: self.exit as u8,
+        };
         serde_json::to_string(&report).unwrap_or_else(|_| self.message.clone())
     }
 }

@@ -78,7 +78,7 @@ impl Feed {
                 Err(failure) if failure.exit == Exit::Unreachable && begun.elapsed() < self.patience => {
                     if !told {
                         told = true;
-                        eprintln!("waiting up to {} s: {}", self.patience.as_secs(), failure.message);
+                        eprintln!("waiting up to {} s: {}", self.patience.as_secs(), failure.text());
                     }
                     tokio::time::sleep(LOOK).await;
                 }

@@ -61,6 +61,9 @@ pub(super) struct Latency {
     pub(super) max: u64,
 }
 
+/// Longer ones count as this: an hour.
+const LATENCY_US_MAX: u64 = 3_600_000_000;
+
 /// The reason of steps that no node took; nothing is known against the step itself.
 const UNAVAILABLE: &str = "UNAVAILABLE";
 
@@ -75,7 +78,7 @@ impl Tally {
             retried: 0,
             unreadable: 0,
             by_node: BTreeMap::new(),
-            latency_us: Histogram::new(3).expect("three digits are allowed"),
+            latency_us: Histogram::new_with_max(LATENCY_US_MAX, 3).expect("three digits are allowed"),
             last: None,
             news: Vec::new(),
         }
@@ -202,6 +205,18 @@ mod tests {
             (2, &[], 1, Some(Exit::Failed)),
         ] {
             assert_eq!(exit_after(accepted, codes, unreadable), want, "{accepted} {codes:?} {unreadable}");
+        }
+    }
+
+    #[test]
+    fn latencies_are_kept_to_three_digits() {
+        let mut tally = Tally::new("f", "s");
+        for ms in 1..=100 {
+            tally.accepted(StepResponse::default(), Duration::from_millis(ms));
+        }
+        let Latency { p50, p90, p99, max } = tally.summary(false).latency_us;
+        for (got, want) in [(p50, 50_000), (p90, 90_000), (p99, 99_000), (max, 100_000)] {
+            assert!(u64::abs_diff(got, want) <= want / 1000, "{got}, not {want}");
         }
     }
 
