@@ -89,7 +89,8 @@ pub(crate) struct Field {
     pub(crate) width: u32,
     pub(crate) scale_exponent: i32,
     pub(crate) seed: u64,
-    pub(crate) epoch: u64,
+    /// As text: 64-bit integers lose digits in jq and JavaScript.
+    pub(crate) epoch: String,
     pub(crate) parameters: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -102,7 +103,7 @@ impl From<v1::Field> for Field {
             width: from.width,
             scale_exponent: from.scale_exponent,
             seed: from.seed,
-            epoch: from.epoch,
+            epoch: from.epoch.to_string(),
         }
     }
 }

@@ -106,7 +106,7 @@ mod tests {
             "step -",
             "step --node a:1,b --node [::1] --incident",
             "state --watch --interval-ms 20 -o json",
-            "members --wait 5",
+            "members --wait 5 --live 3",
             "field list",
             "field create a --width 4 --scale-exponent -3 --seed 7 --param dt=0.1 --param N=4",
             "field reset a --param dt=0.1",

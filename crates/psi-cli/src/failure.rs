@@ -1,11 +1,14 @@
 //! How a command fails: one line for people, or one line of JSON, and an exit code that scripts can use.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, error::Error, process::ExitCode};
 
 use serde::Serialize;
 use tonic::{Code, Status};
 
-use crate::{client::may_go_elsewhere, output::Output};
+use crate::{
+    client::{broke_off, may_go_elsewhere, root_cause},
+    output::Output,
+};
 
 /// What went wrong, as scripts see it. `--help` documents the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +85,12 @@ impl Failure {
         let (reason, values) = psi_api::cause_of(status).unzip();
         let elsewhere = may_go_elsewhere(status);
         let late = status.code() == Code::DeadlineExceeded;
-        let exit = if elsewhere || late { Exit::Unreachable } else { Exit::Failed };
-        let told = if status.message().is_empty() { status.code().description() } else { status.message() };
+        let exit = if elsewhere || late || broke_off(status) { Exit::Unreachable } else { Exit::Failed };
+        let told = match status.source() {
+            Some(source) => format!("the connection failed: {}", root_cause(source)),
+            None if status.message().is_empty() => status.code().description().to_owned(),
+            None => status.message().to_owned(),
+        };
         Self {
             exit,
             message: format!("{address}: {told}"),

@@ -33,6 +33,8 @@ const AGREE: &str = "agree";
 /// How often seeds are looked up and greeted while nobody else is known, and once somebody is.
 const GREET_ALONE: Duration = Duration::from_secs(1);
 const GREET_JOINED: Duration = Duration::from_secs(10);
+/// A node that greets in vain says so after five seconds, and then twice a minute.
+const GREETINGS_PER_WARNING: u32 = 30;
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -108,6 +110,7 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut published = BTreeMap::new();
     let mut greeted: Option<tokio::time::Instant> = None;
+    let mut in_vain = 0_u32;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
@@ -132,6 +135,11 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
         let every = if alone { GREET_ALONE } else { GREET_JOINED };
         if greeted.is_none_or(|at| at.elapsed() >= every) {
             greeted = Some(tokio::time::Instant::now());
+            in_vain = if alone && !shared.settings.seeds.is_empty() { in_vain.wrapping_add(1) } else { 0 };
+            if in_vain % GREETINGS_PER_WARNING == GREETINGS_PER_WARNING / 6 {
+                let (cluster, seeds) = (&shared.settings.cluster, shared.settings.seeds.join(", "));
+                warn!("no other node of cluster `{cluster}` answers at {seeds}; check cluster.seeds and cluster.name");
+            }
             greet_seeds(shared, handle, alone).await;
         }
     }

@@ -541,13 +541,16 @@ async fn a_node_that_is_not_ready_says_so() {
         let answer = server.get(path).await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"), "{path}");
         assert_eq!(answer.json()["error"]["reason"], "NOT_READY", "{path}");
-        assert!(answer.json()["detail"].as_str().unwrap().contains("no seed has been reached"), "{path}");
+        assert!(
+            answer.json()["detail"].as_str().unwrap().contains("no ready member of this cluster has been reached"),
+            "{path}"
+        );
     }
     assert_eq!(server.post("/step", &json!({ "x": FEEDER })).await.status.as_u16(), 503);
     assert_eq!(server.get("/health/live").await.status.as_u16(), 200);
     let health = server.get("/health").await.ok();
     assert_eq!((&health["ready"], &health["engine_initialized"]), (&json!(false), &json!(true)));
-    assert!(health["why"].as_str().unwrap().contains("no seed has been reached"));
+    assert!(health["why"].as_str().unwrap().contains("no ready member of this cluster has been reached"));
 }
 
 #[tokio::test]

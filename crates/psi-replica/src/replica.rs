@@ -224,7 +224,11 @@ impl Replica {
             Join::Alone { .. } if self.config.is_seed => {
                 return Err(NotReady::Joining("waiting for members to show themselves".to_owned()));
             }
-            Join::Alone { .. } => return Err(NotReady::Joining("no seed has been reached".to_owned())),
+            Join::Alone { .. } => {
+                return Err(NotReady::Joining(
+                    "no ready member of this cluster has been reached; check cluster.seeds and cluster.name".to_owned(),
+                ));
+            }
             Join::CatchingUp { member, target } => {
                 let behind = target.iter().filter(|(origin, version)| self.frontier.version(origin) < *version).count();
                 return Err(NotReady::Joining(format!("catching up with {member}, {behind} origins behind")));

@@ -74,11 +74,17 @@ fn a_joiner_says_why_it_takes_no_steps() {
         assert_eq!(common::State::of(replica), before);
         error.to_string()
     };
-    assert!(refused(&mut replica).contains("no seed has been reached"));
+    assert!(refused(&mut replica).contains("no ready member of this cluster has been reached"));
     replica.tick(at(1_000_000));
-    assert!(refused(&mut replica).contains("no seed has been reached"), "time alone readies no joiner");
+    assert!(
+        refused(&mut replica).contains("no ready member of this cluster has been reached"),
+        "time alone readies no joiner"
+    );
     let link = craft::link(&mut replica, at(1_000_000), 1, "m", vec![version_of(&origin("m", 5), 3)]);
-    assert!(refused(&mut replica).contains("no seed has been reached"), "a member that isn't ready sets no target");
+    assert!(
+        refused(&mut replica).contains("no ready member of this cluster has been reached"),
+        "a member that isn't ready sets no target"
+    );
     let beat = psi_replica::proto::Beat { wall_ms: WALL_MS + 1_000_000, ready: true, ..Default::default() };
     hand(&mut replica, at(1_000_000), link, Body::Beat(beat)).unwrap();
     assert!(refused(&mut replica).contains("catching up with m, 1 origins behind"));

@@ -22,7 +22,7 @@ const AFTER_HELP: &str = "\
 Examples:
   psi-field members
   psi-field members --node node-1:50051,node-2:50051 --output json
-  psi-field members --wait 10                    # for scripts: until all live members agree
+  psi-field members --wait 10 --live 3           # for scripts: until three are live and agree
 
 Frontier is a hash of what a node has received, digest one of all that it holds. Where frontiers differ, steps are still \
 on their way. Equal frontiers with different digests can't be, unless this program has a bug.
@@ -32,15 +32,19 @@ that of the node asked.
 
 JSON `verdict`: agree, catching_up, diverged, or unknown where live members can't be asked.
 
-Exit codes: 0, also while members catch up; 1 if any diverged; 3 if no node answers, or --wait ended before they agreed.";
+Exit codes: 0, also while members catch up; 1 if any diverged; 3 if no node answers, or --wait ended too soon.";
 
 /// List the members, and tell whether all live ones agree
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Members {
-    /// Wait up to this long for all live members to agree
+    /// Wait up to this long for all live members to be ready and agree
     #[arg(long, value_name = "SECONDS", value_parser = parse_timeout)]
     wait: Option<Duration>,
+
+    /// With --wait: wait until at least this many members are live
+    #[arg(long, value_name = "MEMBERS", requires = "wait", default_value_t = 1)]
+    live: usize,
 
     #[command(flatten)]
     nodes: Nodes,
@@ -85,11 +89,11 @@ enum Verdict {
 impl Members {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let end = self.wait.map(|wait| Instant::now() + wait);
-        let answer = loop {
+        let (answer, settled) = loop {
             let looked = self.look().await;
-            let settled = looked.as_ref().is_ok_and(|answer| answer.verdict == Verdict::Agree);
+            let settled = looked.as_ref().is_ok_and(|answer| answer.is_settled(self.live));
             if settled || end.is_none_or(|end| Instant::now() >= end) {
-                break looked?;
+                break (looked?, settled);
             }
             tokio::time::sleep(LOOK).await;
         };
@@ -98,9 +102,9 @@ impl Members {
             Verdict::Diverged => Err(Failure::failed(
                 "members diverged: equal frontiers, different digests; this is a bug in psi-field, please report it",
             )),
-            Verdict::CatchingUp | Verdict::Unknown if self.wait.is_some() => {
-                Err(Failure::unreachable("the live members did not agree in the time given with --wait"))
-            }
+            _ if self.wait.is_some() && !settled => Err(Failure::unreachable(
+                "not enough members were live, ready and agreed in the time given with --wait",
+            )),
             _ => Ok(()),
         }
     }
@@ -137,6 +141,15 @@ impl Members {
             });
         }
         asking.join_all().await.into_iter().flatten().collect()
+    }
+}
+
+impl Answer {
+    /// Whether at least so many members are live, and all live ones are ready and agree.
+    fn is_settled(&self, live_min: usize) -> bool {
+        let live = self.members.iter().filter(|row| row.is_live());
+        let all_ready = live.clone().all(|row| row.ready);
+        self.verdict == Verdict::Agree && all_ready && live.count() >= live_min
     }
 }
 

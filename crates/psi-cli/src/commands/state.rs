@@ -70,8 +70,14 @@ impl State {
         let answered = asked.await?;
         let mut states = answered.answer;
         let mut lines = 0;
+        let mut shown = None;
         while let Some(state) = states.next().await {
             let state: FieldState = state.map_err(|status| Failure::refused(&answered.address, &status))?;
+            // Something that the token tells of changed, such as another field.
+            let without_token = FieldState { token: String::new(), ..state.clone() };
+            if shown.replace(without_token.clone()) == Some(without_token) {
+                continue;
+            }
             if output == Output::Text && lines % HEADER_EVERY == 0 {
                 output::line(&header())?;
             }

@@ -19,7 +19,6 @@ use super::{
     tally::{Shared, Tally},
     targets::{Refused, Targets},
 };
-use crate::client::may_go_elsewhere;
 
 /// A source that gives this many errors in a row has no more to give.
 const UNREADABLE_MAX: u32 = 1000;
@@ -95,7 +94,7 @@ impl Sender {
         let request = StepRequest { field: self.field.clone(), input, apply_guardian: self.guardian };
         let answered = (|| self.targets.step(request.clone()))
             .retry(self.backoff)
-            .when(|refused: &Refused| may_go_elsewhere(&refused.status) && !self.ending.load(Ordering::Relaxed))
+            .when(|refused: &Refused| refused.is_worth_another_try() && !self.ending.load(Ordering::Relaxed))
             .notify(|refused, _| self.tally(|tally| tally.retried(refused)))
             .await;
         self.tally(|tally| match answered {

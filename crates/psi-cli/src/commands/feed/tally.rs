@@ -11,7 +11,7 @@ use psi_api::v1::StepResponse;
 use serde::Serialize;
 
 use super::targets::Refused;
-use crate::{answer, client::may_go_elsewhere, failure::Failure};
+use crate::{answer, failure::Failure};
 
 /// Counts, shared by all that send.
 pub(super) type Shared = Arc<Mutex<Tally>>;
@@ -95,7 +95,7 @@ impl Tally {
 
     pub(super) fn refused(&mut self, refused: &Refused) {
         let status = &refused.status;
-        let reason = if may_go_elsewhere(status) {
+        let reason = if refused.is_worth_another_try() {
             UNAVAILABLE.to_owned()
         } else {
             psi_api::cause_of(status).map_or_else(|| format!("{:?}", status.code()), |(reason, _)| reason)

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tonic::{Status, transport::Channel};
 
 use crate::{
-    client::{self, Nodes, may_go_elsewhere},
+    client::{self, Nodes, broke_off, may_go_elsewhere},
     failure::Failure,
 };
 
@@ -37,6 +37,14 @@ struct Target {
 pub(super) struct Refused {
     pub(super) address: String,
     pub(super) status: Status,
+}
+
+impl Refused {
+    /// Whether the step should be sent again, to another node: that this one may have taken it before its connection
+    /// broke is why steps are counted at least once.
+    pub(super) fn is_worth_another_try(&self) -> bool {
+        may_go_elsewhere(&self.status) || broke_off(&self.status)
+    }
 }
 
 impl Targets {
@@ -66,7 +74,7 @@ impl Targets {
             Ok(Err(status)) => status,
             Err(_) => self.nodes.late(),
         };
-        if may_go_elsewhere(&status) {
+        if may_go_elsewhere(&status) || broke_off(&status) {
             target.rest();
         }
         Err(Refused { address: target.address.clone(), status })
