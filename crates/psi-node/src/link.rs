@@ -61,6 +61,8 @@ pub(crate) enum LinkEnd {
     Stopped,
     #[error("{}", .0.message())]
     Transport(#[from] Status),
+    #[error("`{got}` answers there, not `{wanted}`; check what the two nodes advertise")]
+    WrongPeer { wanted: NodeId, got: String },
     #[error(transparent)]
     Refused(#[from] LinkError),
 }
@@ -80,10 +82,11 @@ impl Drop for Standing<'_> {
     }
 }
 
-/// Carries frames between a stream and the replica until either ends.
+/// Carries frames between a stream and the replica until either ends. The end that dialled knows whom it `wanted`.
 pub(crate) async fn carry<T: Send>(
     shared: &Shared,
     links: &Links,
+    wanted: Option<&NodeId>,
     mut inbound: Streaming<Frame>,
     outbound: &mpsc::Sender<T>,
     wrap: impl Fn(Frame) -> T,
@@ -111,6 +114,11 @@ pub(crate) async fn carry<T: Send>(
                     Some(Body::Open(open)) => NodeId::new(&open.node).ok(),
                     _ => None,
                 };
+                if let (Some(Body::Open(open)), Some(wanted)) = (&frame.body, wanted)
+                    && open.node != wanted.as_str()
+                {
+                    return LinkEnd::WrongPeer { wanted: wanted.clone(), got: open.node.chars().take(64).collect() };
+                }
                 let bytes = frame.encoded_len();
                 if let Err(error) = shared.write(|replica, now| replica.handle_frame(now, link, frame)) {
                     return LinkEnd::Refused(error);
@@ -190,11 +198,14 @@ async fn dial(shared: Arc<Shared>, links: Arc<Links>, peer: NodeId, address: Soc
     };
     let mut waits = backoff();
     loop {
-        match connect(&shared, &links, address).await {
+        match connect(&shared, &links, &peer, address).await {
             Ok(LinkEnd::Stopped) if shared.stop.is_cancelled() => return,
             Ok(LinkEnd::Refused(error)) => {
                 shared.metrics.refused(error.reason());
                 warn!(%peer, %address, reason = error.reason(), "closed the link: {error}");
+            }
+            Ok(end @ (LinkEnd::WrongPeer { .. } | LinkEnd::Stopped)) => {
+                warn!(%peer, %address, "closed the link: {end}");
             }
             Ok(end) => {
                 debug!(%peer, %address, "link ended: {end}");
@@ -206,7 +217,7 @@ async fn dial(shared: Arc<Shared>, links: Arc<Links>, peer: NodeId, address: Soc
     }
 }
 
-async fn connect(shared: &Shared, links: &Links, address: SocketAddr) -> Result<LinkEnd, Status> {
+async fn connect(shared: &Shared, links: &Links, peer: &NodeId, address: SocketAddr) -> Result<LinkEnd, Status> {
     let failed = |error: tonic::transport::Error| Status::unavailable(chain(&error));
     let channel = Endpoint::from_shared(format!("http://{address}"))
         .map_err(failed)?
@@ -221,7 +232,7 @@ async fn connect(shared: &Shared, links: &Links, address: SocketAddr) -> Result<
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     let mut client = ReplicationServiceClient::new(channel).max_decoding_message_size(FRAME_ENCODED_MAX);
     let inbound = client.link(ReceiverStream::new(frames)).await?.into_inner();
-    Ok(carry(shared, links, inbound, &outbound, |frame| frame).await)
+    Ok(carry(shared, links, Some(peer), inbound, &outbound, |frame| frame).await)
 }
 
 /// An error and what caused it, in one line.
@@ -243,7 +254,7 @@ pub(crate) fn accept(
 ) -> ReceiverStream<Result<Frame, Status>> {
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     tokio::spawn(async move {
-        match carry(&shared, &links, inbound, &outbound, Ok).await {
+        match carry(&shared, &links, None, inbound, &outbound, Ok).await {
             LinkEnd::Refused(error) => {
                 shared.metrics.refused(error.reason());
                 warn!(reason = error.reason(), "refused a link: {error}");

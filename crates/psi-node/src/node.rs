@@ -1,6 +1,7 @@
 //! A node: its sockets and tasks, from start to graceful end.
 
 use std::{
+    future::Future,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
@@ -80,11 +81,11 @@ impl Node {
         let mut tasks = Vec::new();
         if shared.settings.replication {
             let handle = gossip::start(&shared).await.map_err(StartError::Gossip)?;
-            tasks.push(tokio::spawn(gossip::run(shared.clone(), handle)));
-            tasks.push(tokio::spawn(link::dial_members(shared.clone(), links.clone())));
+            tasks.push(supervised(&shared, "gossip", gossip::run(shared.clone(), handle)));
+            tasks.push(supervised(&shared, "dialling members", link::dial_members(shared.clone(), links.clone())));
         }
         let timekeeper = shared.clone();
-        tasks.push(tokio::spawn(async move { timekeeper.keep_time().await }));
+        tasks.push(supervised(&shared, "keeping time", async move { timekeeper.keep_time().await }));
         let servers = vec![serve_grpc(shared.clone(), links, grpc_listener), serve_http(shared.clone(), http_listener)];
         let Addresses { grpc, http, gossip } = addresses;
         info!(node = %shared.settings.node, cluster = %shared.settings.cluster, %grpc, %http, %gossip, "node started");
@@ -160,6 +161,20 @@ impl Node {
             let _ = tokio::time::timeout(Duration::from_millis(20), changes.changed()).await;
         }
     }
+}
+
+/// Runs a task that lasts as long as the node; the node can't go on without it.
+fn supervised(
+    shared: &Arc<Shared>,
+    what: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let (shared, task) = (shared.clone(), tokio::spawn(task));
+    tokio::spawn(async move {
+        if task.await.is_err() || !shared.stop.is_cancelled() {
+            shared.fail(format!("the task of {what} ended; this is a bug, see the log"));
+        }
+    })
 }
 
 fn serve_grpc(shared: Arc<Shared>, links: Arc<Links>, listener: TcpListener) -> JoinHandle<()> {

@@ -176,8 +176,9 @@ impl Shared {
                 warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
             }
             Event::Superseded { by } => {
-                let why =
-                    format!("a later run of this node, {by}, is live; give each node a name of its own (--node-id)");
+                let why = format!(
+                    "a later run of this node, {by}, has written; give each node a name of its own (--node-id)"
+                );
                 self.fail(why);
             }
             other => debug!(?other, "replica event"),

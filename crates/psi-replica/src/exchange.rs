@@ -18,6 +18,7 @@ use crate::{
     proto::{self, frame::Body},
     refusal::LinkError,
     replica::{Join, Lack, Replica},
+    skew::AHEAD_MS_MAX,
 };
 
 /// How long something may be lacking before a peer is asked for it: the origin's own push comes first.
@@ -142,7 +143,7 @@ impl Replica {
         }
         let node = NodeId::new(&open.node)?;
         if node == self.config.node {
-            self.incarnation_seen = self.incarnation_seen.max(open.incarnation);
+            self.note_incarnation(now, open.incarnation);
             return Err(LinkError::SameNode(node));
         }
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
@@ -173,7 +174,7 @@ impl Replica {
             return Err(LinkError::OwnFuture { origin: origin.clone(), claimed: version, written: held });
         }
         if origin.node == self.config.node {
-            self.incarnation_seen = self.incarnation_seen.max(origin.incarnation);
+            self.note_incarnation(now, origin.incarnation);
         }
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         link.peer_holds(origin, version);
@@ -182,6 +183,14 @@ impl Replica {
             self.lacking.entry(origin.clone()).or_insert(first);
         }
         Ok(())
+    }
+
+    /// Notes an incarnation of this node that a peer knows of. One so far ahead that nobody would take its entries is
+    /// a fault of the peer's, and must not be outdone.
+    fn note_incarnation(&mut self, now: Now, incarnation: u64) {
+        if incarnation / 1000 <= self.skew().cluster_wall(now.wall).0.saturating_add(AHEAD_MS_MAX) {
+            self.incarnation_seen = self.incarnation_seen.max(incarnation);
+        }
     }
 
     fn handle_beat(&mut self, now: Now, id: LinkId, beat: &proto::Beat) {

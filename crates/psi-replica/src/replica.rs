@@ -254,7 +254,10 @@ impl Replica {
     }
 
     pub(crate) fn skew(&self) -> Skew {
-        Skew::of(self.links.values().filter_map(|link| link.clock_offset_ms))
+        // One voice a peer, however many links it has.
+        let offset = |link: &Link| Some((link.peer.as_ref()?.node.clone(), link.clock_offset_ms?));
+        let by_peer: BTreeMap<NodeId, i64> = self.links.values().filter_map(offset).collect();
+        Skew::of(by_peer.into_values())
     }
 
     /// Does what is due by the clock: joins, flushes, asks for what is lacking, gives up on what was lost.

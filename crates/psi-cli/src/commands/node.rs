@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::{
     failure::Failure,
@@ -121,9 +121,6 @@ async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failu
         () = signals::stop() => None,
         why = node.failed() => Some(why),
     };
-    if let Some(why) = &failed {
-        error!("{why}");
-    }
     tokio::select! {
         stopped = tokio::time::timeout(STOP, node.shutdown()) => {
             if stopped.is_err() {
