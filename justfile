@@ -29,7 +29,7 @@ deny:
 advisories:
     cargo deny check advisories
 
-# Shows that nodes under load come to agree.
+# Shows the incident, the remedy, and a node that goes and returns.
 demo *arguments:
     cargo run --release -- demo {{ arguments }}
 

@@ -23,6 +23,12 @@ impl Completions {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "psi-field", &mut script);
-        output::line(String::from_utf8_lossy(&script).trim_end())
+        let mut script = String::from_utf8_lossy(&script).into_owned();
+        if self.shell == Shell::Bash {
+            // clap_complete 4.6 takes the dash of our name for a subcommand where it looks states up, not where it sets
+            // them, so nothing would be completed after a subcommand.
+            script = script.replace("psi__subcmd__field", "psi__field");
+        }
+        output::line(script.trim_end())
     }
 }

@@ -100,13 +100,17 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let (answers, stream) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
             let mut changes = ops.shared.changes();
+            let mut sent: Option<v1::FieldState> = None;
             loop {
                 changes.mark_unchanged();
                 let state = ops.state(&field).map_err(Status::from);
                 let node = ops.shared.settings.node.as_str();
                 let answer = state.map(|(view, token)| psi_api::state(&view, node, token));
+                // The replica changes more often than this field does.
+                let repeated = answer.as_ref().is_ok_and(|state| sent.as_ref() == Some(state));
                 let failed = answer.is_err();
-                if answers.send(answer).await.is_err() || failed {
+                sent = answer.as_ref().ok().cloned();
+                if !repeated && (answers.send(answer).await.is_err() || failed) {
                     return;
                 }
                 let next = async {
