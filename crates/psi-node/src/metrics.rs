@@ -293,8 +293,7 @@ impl Metrics {
         let mut lags = BTreeMap::new();
         for (_, status) in replica.links() {
             let Some(peer) = status.peer else { continue };
-            let held = replica.origin().map_or(Version::ZERO, |own| status.theirs.version(own));
-            lags.insert(peer.node, written.0.saturating_sub(held.0));
+            lags.insert(peer.node, written.0.saturating_sub(status.holds_own.0));
         }
         self.links.set(count(lags.len()));
         self.lag.reset();

@@ -152,7 +152,7 @@ impl Node {
             let done = self.shared.read(|replica| {
                 let Some(own) = replica.origin() else { return true };
                 let written = replica.frontier().version(own);
-                replica.links().all(|(_, link)| link.peer.is_none() || link.theirs.version(own) >= written)
+                replica.links().all(|(_, link)| link.peer.is_none() || link.holds_own >= written)
             });
             if done {
                 return;

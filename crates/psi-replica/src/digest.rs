@@ -1,6 +1,6 @@
 //! Digests: what lets two replicas find out that they disagree.
 //!
-//! The digest of a set of entries is the sum modulo 2²⁵⁶ of BLAKE3 over each, so that it is kept up to date by
+//! The digest of a set of entries (or of origins' positions) is the sum modulo 2²⁵⁶ of BLAKE3 over each, so that it is kept up to date by
 //! adding and subtracting (an incremental multiset hash in the manner of Bellare and Micciancio's AdHash). It
 //! guards against faults, not against an adversary who chooses the entries.
 
@@ -36,14 +36,12 @@ impl Digest {
         Self::from(hasher)
     }
 
-    /// The hash of a frontier, in the order of its origins.
-    pub(crate) fn of_frontier<'a>(items: impl Iterator<Item = (&'a Origin, Version)>) -> Self {
+    /// The hash of one origin's position, a part of a frontier's.
+    pub(crate) fn of_position(origin: &Origin, version: Version) -> Self {
         let mut hasher = blake3::Hasher::new();
-        for (origin, version) in items {
-            absorb_text(&mut hasher, origin.node.as_str());
-            hasher.update(&origin.incarnation.to_le_bytes());
-            hasher.update(&version.0.to_le_bytes());
-        }
+        absorb_text(&mut hasher, origin.node.as_str());
+        hasher.update(&origin.incarnation.to_le_bytes());
+        hasher.update(&version.0.to_le_bytes());
         Self::from(hasher)
     }
 

@@ -44,6 +44,11 @@ pub enum Event {
         /// For people.
         detail: String,
     },
+    /// A peer holds the same of every origin, and its digest is another: a bug in this program.
+    Diverged {
+        /// The peer.
+        peer: NodeId,
+    },
     /// A later run of this node has written: this one takes no more writes, and is to hand over and end.
     Superseded {
         /// The later run.

@@ -11,20 +11,25 @@ use crate::{
     PROTOCOL,
     clock::{Now, TickMs},
     event::Event,
+    frontier::Frontier,
     key::Key,
+    lacking::Lack,
     link::{Link, LinkCounts, LinkId, Peer},
     name::NodeId,
-    origin::{Frontier, Origin, Version},
+    news::{Learned, NewsError, ORIGINS_MAX},
+    origin::{Origin, Version},
     proto::{self, frame::Body},
     refusal::LinkError,
-    replica::{Join, Lack, Replica},
+    replica::{CatchUp, Join, Replica},
     skew::AHEAD_MS_MAX,
 };
 
 /// How long something may be lacking before a peer is asked for it: the origin's own push comes first.
-pub(crate) const FIRST_HAND_MS: u64 = 100;
-/// How long a peer that was asked may take until another is.
-const ASK_MS: u64 = 1_000;
+const FIRST_HAND_MS: u64 = 100;
+/// How long a peer that was asked may take to begin, beyond the link's round trip, until another is asked.
+const ASK_MS: u64 = 150;
+/// How long a joiner may get nowhere until it looks to another member.
+const STUCK_MS: u64 = 10_000;
 /// How long a pass that is arriving may stand still until another peer is asked.
 const STALLED_MS: u64 = 2_000;
 
@@ -33,8 +38,11 @@ const STALLED_MS: u64 = 2_000;
 pub struct LinkStatus {
     /// Who is at the other end; `None` until it has introduced itself.
     pub peer: Option<Peer>,
-    /// What the peer is known to hold.
-    pub theirs: Frontier,
+    /// What the peer is known to hold of this replica's own origin.
+    pub holds_own: Version,
+    /// How long the oldest own write that the peer is not known to hold has been flushed, milliseconds; 0 if it is
+    /// known to hold all.
+    pub lag_ms: u64,
     /// Peer's wall clock less ours, milliseconds.
     pub clock_offset_ms: Option<i64>,
     /// What has crossed.
@@ -55,14 +63,14 @@ pub struct Backlog {
 impl Replica {
     /// A connection to a peer stands. Both sides then introduce themselves.
     pub fn link_up(&mut self, now: Now, link: LinkId) {
-        self.links.insert(link, Link::new(now.tick));
+        self.links.insert(link, Link::new(now.tick, self.frontier()));
     }
 
     /// A connection is gone. A joiner that was catching up over it looks to another member.
     pub fn link_down(&mut self, now: Now, link: LinkId) {
         let Some(gone) = self.links.remove(&link).and_then(|link| link.peer) else { return };
-        if matches!(&self.join, Join::CatchingUp { member, .. } if *member == gone.node) {
-            let other = self.links.values().find_map(catch_up_with);
+        if matches!(&self.join, Join::CatchingUp(with) if with.member == gone.node) {
+            let other = self.links.values().find_map(|link| catch_up_with(link, now.tick));
             self.join = other.unwrap_or(Join::Alone { since: now.tick });
             self.tick(now);
         }
@@ -73,12 +81,25 @@ impl Replica {
         self.links.iter().map(|(id, link)| {
             let status = LinkStatus {
                 peer: link.peer.clone(),
-                theirs: link.theirs.clone(),
+                holds_own: self.me.as_ref().map_or(Version::ZERO, |me| link.theirs().version(me)),
+                lag_ms: link.behind_since.map_or(0, |since| self.ticked().since(since)),
                 clock_offset_ms: link.clock_offset_ms,
                 counts: link.counts,
             };
             (*id, status)
         })
+    }
+
+    /// What the peer of a link is known to hold; `None` if there is no such link.
+    #[must_use]
+    pub fn peer_frontier(&self, link: LinkId) -> Option<&Frontier> {
+        Some(self.links.get(&link)?.theirs())
+    }
+
+    /// How many origins some peer is known to hold more of.
+    #[must_use]
+    pub fn lacking(&self) -> usize {
+        self.lacking.len()
     }
 
     /// What a link keeps in memory; `None` if there is no such link.
@@ -107,24 +128,22 @@ impl Replica {
         }
         match body {
             Body::Open(open) => self.handle_open(now, id, open),
-            Body::Frontier(frontier) => {
-                if frontier.full {
-                    // Repairs what a damaged frame made this side believe.
-                    link.theirs = Frontier::default();
+            Body::News(news) => self.handle_news(now, id, news),
+            Body::Heard(heard) => {
+                if let Some(took_ms) = link.teller.heard(now.tick, &heard, &self.frontier) {
+                    link.round_trip.sample(took_ms);
                 }
-                self.handle_frontier(now, id, frontier.moved)
+                Ok(())
             }
             Body::Pass(pass) => self.handle_pass(now, id, pass),
-            Body::Ack(ack) => {
-                let origin = Origin::try_from(ack.origin)?;
-                self.peer_holds(now, id, &origin, Version(ack.version))
-            }
+            Body::Ack(ack) => match link.acknowledged(now.tick, ack.pass) {
+                Some((origin, version)) => self.peer_holds(now, id, &origin, version),
+                None => Ok(()),
+            },
             Body::Refusal(refusal) => self.handle_refusal(now, id, refusal),
             Body::Request(request) => {
                 let origin = Origin::try_from(request.origin)?;
-                if self.logs.contains_key(&origin) {
-                    link.asked.insert(origin, Version(request.have));
-                }
+                self.handle_request(id, origin, Version(request.have));
                 Ok(())
             }
             Body::Beat(beat) => {
@@ -155,34 +174,85 @@ impl Replica {
                 self.tell(Event::Opened { peer: node });
             }
         }
-        self.handle_frontier(now, id, open.frontier)?;
         self.note_clock(now, id, open.wall_ms);
         self.note_ready(now, id, open.ready);
         Ok(())
     }
 
-    fn handle_frontier(&mut self, now: Now, id: LinkId, moved: Vec<proto::OriginVersion>) -> Result<(), LinkError> {
-        for proto::OriginVersion { origin, version } in moved {
-            self.peer_holds(now, id, &Origin::try_from(origin)?, Version(version))?;
+    fn handle_news(&mut self, now: Now, id: LinkId, news: proto::News) -> Result<(), LinkError> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let Learned { moved, listed } = link.listener.hear(news).map_err(|error| match error {
+            NewsError::Origin(error) => LinkError::Origin(error),
+            NewsError::TooMany => LinkError::TooManyOrigins { limit: ORIGINS_MAX },
+        })?;
+        if listed {
+            link.peer_listed(Frontier::default());
+        }
+        for (origin, version) in &moved {
+            self.peer_holds(now, id, origin, *version)?;
+        }
+        if listed {
+            self.note_own_lag(id);
+            self.note_listed(now, id);
         }
         Ok(())
     }
 
-    fn peer_holds(&mut self, now: Now, id: LinkId, origin: &Origin, version: Version) -> Result<(), LinkError> {
+    /// Notes that a link's peer holds `version` of `origin`.
+    pub(crate) fn peer_holds(
+        &mut self,
+        now: Now,
+        id: LinkId,
+        origin: &Origin,
+        version: Version,
+    ) -> Result<(), LinkError> {
         let held = self.frontier().version(origin);
-        if self.me.as_ref() == Some(origin) && version > held {
+        let is_own = self.me.as_ref() == Some(origin);
+        if is_own && version > held {
             return Err(LinkError::OwnFuture { origin: origin.clone(), claimed: version, written: held });
         }
         if origin.node == self.config.node {
             self.note_incarnation(now, origin.incarnation);
         }
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        if link.theirs().len() >= ORIGINS_MAX && link.theirs().version(origin) == Version::ZERO {
+            return Err(LinkError::TooManyOrigins { limit: ORIGINS_MAX });
+        }
         link.peer_holds(origin, version);
-        if version > held {
-            let first = Lack { ask_at: now.tick.plus(FIRST_HAND_MS), asked: 0 };
-            self.lacking.entry(origin.clone()).or_insert(first);
+        if is_own {
+            self.note_own_lag(id);
+        } else if version > held && !self.lacking.contains(origin) {
+            self.note_lack(now.tick, origin);
         }
         Ok(())
+    }
+
+    /// Notes that some peer holds more of `origin`. What its own node is linked to bring is waited for a little.
+    pub(crate) fn note_lack(&mut self, now: TickMs, origin: &Origin) {
+        let comes_first_hand =
+            self.links.values().any(|link| link.peer.as_ref().is_some_and(|peer| peer.node == origin.node));
+        let ask_at = if comes_first_hand { now.plus(FIRST_HAND_MS) } else { now };
+        self.lacking.insert(origin.clone(), Lack { ask_at, asked: 0 });
+    }
+
+    /// Keeps track of since when a peer lacks own writes.
+    pub(crate) fn note_own_lag(&mut self, id: LinkId) {
+        let Some((me, link)) = self.me.as_ref().zip(self.links.get_mut(&id)) else { return };
+        let theirs = link.theirs().version(me);
+        link.behind_since = (theirs < self.frontier.version(me)).then(|| {
+            let first_after = self.flushes.partition_point(|(version, _)| *version <= theirs);
+            self.flushes.get(first_after).map_or(self.ticked, |(_, at)| *at)
+        });
+    }
+
+    /// Serves an origin to a peer that lacks it; a peer that expects more than there is, is told what there is.
+    fn handle_request(&mut self, id: LinkId, origin: Origin, have: Version) {
+        let held = self.frontier().version(&origin);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.peer_holds_only(&origin, have);
+        if held > have {
+            link.asked.insert(origin, have);
+        }
     }
 
     /// Notes an incarnation of this node that a peer knows of. One so far ahead that nobody would take its entries is
@@ -194,11 +264,16 @@ impl Replica {
     }
 
     fn handle_beat(&mut self, now: Now, id: LinkId, beat: &proto::Beat) {
+        let (hash, digest) = (self.frontier().hash().short(), self.digest().short());
         if let Some(link) = self.links.get_mut(&id) {
-            link.tell_full |= beat.want_frontier;
-            if link.theirs.hash().short() != beat.frontier_hash {
-                link.want_frontier = true;
-                link.beat_at = now.tick;
+            if beat.settled && link.theirs().hash().short() != beat.frontier_hash {
+                link.listener.ask_again();
+            }
+            let diverged = beat.frontier_hash == hash && beat.digest != digest;
+            let is_new = diverged && !link.diverged;
+            link.diverged = diverged;
+            if let Some(peer) = link.peer.as_ref().filter(|_| is_new).map(|peer| peer.node.clone()) {
+                self.tell(Event::Diverged { peer });
             }
         }
         self.note_clock(now, id, beat.wall_ms);
@@ -213,23 +288,56 @@ impl Replica {
         }
     }
 
-    /// A ready peer sets the target of a replica that is joining.
+    /// A ready peer that has listed what it holds sets the target of a replica that is joining.
     fn note_ready(&mut self, now: Now, id: LinkId, ready: bool) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.peer_ready = ready;
-        if let (Join::Alone { .. }, Some(target)) = (&self.join, catch_up_with(link)) {
+        if let (Join::Alone { .. }, Some(target)) = (&self.join, catch_up_with(link, now.tick)) {
             self.join = target;
         }
         self.tick(now);
     }
 
+    /// A peer has listed what it holds: a target that it set before may have been wrong.
+    fn note_listed(&mut self, now: Now, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let is_target = matches!((&self.join, &link.peer),
+            (Join::CatchingUp(with), Some(peer)) if with.member == peer.node);
+        if let Some(target) =
+            catch_up_with(link, now.tick).filter(|_| is_target || matches!(self.join, Join::Alone { .. }))
+        {
+            self.join = target;
+        }
+        self.tick(now);
+    }
+
+    /// A joiner that gets nowhere looks to another member.
+    pub(crate) fn look_elsewhere(&mut self, now: TickMs) {
+        let Join::CatchingUp(with) = &self.join else { return };
+        if now.since(with.progress) < STUCK_MS {
+            return;
+        }
+        let ready = |link: &&Link| link.peer_ready && link.knows_theirs();
+        let after = self
+            .links
+            .values()
+            .filter(ready)
+            .filter(|link| link.peer.as_ref().is_some_and(|peer| peer.node > with.member));
+        let other = after.min_by_key(|link| link.peer.as_ref().map(|peer| peer.node.clone()));
+        let any =
+            || self.links.values().filter(ready).min_by_key(|link| link.peer.as_ref().map(|peer| peer.node.clone()));
+        let chosen = other.or_else(any).and_then(|link| catch_up_with(link, now));
+        self.join = chosen.unwrap_or(Join::Alone { since: now });
+    }
+
     fn handle_refusal(&mut self, now: Now, id: LinkId, refusal: proto::Refusal) -> Result<(), LinkError> {
         let origin = Origin::try_from(refusal.origin)?;
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
-        if link.flights.get(&origin).is_none_or(|flight| flight.outgoing.pass() != refusal.pass) {
+        if !link.is_under_way(&origin, refusal.pass) {
             return Ok(());
         }
         link.pass_failed(&origin, now.tick);
+        link.peer_holds_only(&origin, Version(refusal.held));
         if let Some(peer) = link.peer.as_ref().map(|peer| peer.node.clone()) {
             let proto::Refusal { reason, detail, .. } = refusal;
             self.tell(Event::RefusedByPeer { peer, origin, reason, detail });
@@ -239,36 +347,32 @@ impl Replica {
 
     /// Asks one peer for each origin that has been lacking for long enough.
     pub(crate) fn ask_for_lacking(&mut self, now: TickMs) {
-        let due: Vec<(Origin, Lack)> = self
-            .lacking
-            .iter()
-            .filter(|(_, lack)| lack.ask_at <= now)
-            .map(|(origin, lack)| (origin.clone(), *lack))
-            .collect();
-        for (origin, mut lack) in due {
-            let held = self.frontier().version(&origin);
-            let holders: Vec<LinkId> =
-                self.links.iter().filter(|(_, link)| link.theirs.version(&origin) > held).map(|(id, _)| *id).collect();
-            if holders.is_empty() {
-                self.lacking.remove(&origin);
-                continue;
+        while let Some((origin, lack)) = self.lacking.pop_due(now) {
+            if let Some(lack) = self.ask_for(now, &origin, lack) {
+                self.lacking.insert(origin, lack);
             }
-            let arriving =
-                |link: &Link| link.staging.get(&origin).is_some_and(|(_, progress)| now.since(*progress) < STALLED_MS);
-            if self.links.values().any(arriving) {
-                lack.ask_at = now.plus(FIRST_HAND_MS);
-            } else {
-                let spread = crate::digest::Digest::of_frontier([(&origin, Version::ZERO)].into_iter()).short();
-                let turn = spread.wrapping_add(u64::from(lack.asked)) % holders.len() as u64;
-                let chosen = holders.get(usize::try_from(turn).unwrap_or(0)).copied();
-                if let Some(link) = chosen.and_then(|id| self.links.get_mut(&id)) {
-                    link.requests.insert(origin.clone());
-                }
-                lack.ask_at = now.plus(ASK_MS << lack.asked.min(4));
-                lack.asked = lack.asked.saturating_add(1);
-            }
-            self.lacking.insert(origin, lack);
         }
+    }
+
+    /// Asks a peer that holds more of `origin`, another one each time; `None` once there is none.
+    fn ask_for(&mut self, now: TickMs, origin: &Origin, lack: Lack) -> Option<Lack> {
+        let held = self.frontier().version(origin);
+        let holders: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.theirs().version(origin) > held).map(|(id, _)| *id).collect();
+        let arriving = self
+            .links
+            .values()
+            .any(|link| link.staging_moved_at(origin).is_some_and(|moved| now.since(moved) < STALLED_MS));
+        if arriving && !holders.is_empty() {
+            return Some(Lack { ask_at: now.plus(FIRST_HAND_MS), ..lack });
+        }
+        // Many that lack the same are not all to ask the same, and many lacks not all to fall on one peer.
+        let spread = crate::digest::Digest::of_position(origin, Version::ZERO).short();
+        let turn = spread.wrapping_add(u64::from(lack.asked)).checked_rem(holders.len() as u64)?;
+        let link = self.links.get_mut(holders.get(usize::try_from(turn).ok()?)?)?;
+        link.requests.insert(origin.clone());
+        let wait = link.round_trip.timeout_ms(0, lack.asked).saturating_add(ASK_MS);
+        Some(Lack { ask_at: now.plus(wait), asked: lack.asked.saturating_add(1) })
     }
 
     /// Whether any key of `origin` is held; for tests and tools.
@@ -279,7 +383,7 @@ impl Replica {
 }
 
 /// What a joiner has to reach: what a ready member is known to hold.
-fn catch_up_with(link: &Link) -> Option<Join> {
-    let peer = link.peer.as_ref().filter(|_| link.peer_ready)?;
-    Some(Join::CatchingUp { member: peer.node.clone(), target: link.theirs.clone() })
+fn catch_up_with(link: &Link, now: TickMs) -> Option<Join> {
+    let peer = link.peer.as_ref().filter(|_| link.peer_ready && link.knows_theirs())?;
+    Some(Join::CatchingUp(CatchUp { member: peer.node.clone(), target: link.theirs().clone(), progress: now }))
 }

@@ -16,11 +16,21 @@ use crate::{
     refusal::Refusal,
 };
 
+/// A value, when it was written, and its hash.
 #[derive(Clone, Debug)]
-struct Held {
+pub(crate) struct Held {
     version: Version,
     value: Bytes,
     hash: Digest,
+}
+
+impl Held {
+    /// An entry of `origin` as it is held: hashed, which is most of the work of taking it in.
+    pub(crate) fn hashed(origin: &Origin, entry: Entry) -> (Key, Self) {
+        let Entry { key, version, value } = entry;
+        let hash = Digest::of_entry(origin, &key, version, &value);
+        (key, Self { version, value, hash })
+    }
 }
 
 /// The entries of one origin.
@@ -56,9 +66,9 @@ impl Prepared {
         self.puts.values().map(|held| held.version).max()
     }
 
-    /// The entries to be put.
-    pub(crate) fn puts(&self) -> impl Iterator<Item = (&Key, &Bytes)> {
-        self.puts.iter().map(|(key, held)| (key, &held.value))
+    /// How many entries are put.
+    pub(crate) fn len(&self) -> usize {
+        self.puts.len()
     }
 }
 
@@ -152,20 +162,25 @@ impl OriginLog {
     /// `entries` are all that the origin wrote in `(base, version]` and still held at `version`, for a base that
     /// is held here. Those that are held already are passed over: the origin has not written them since.
     pub(crate) fn prepare(&self, version: Version, entries: Vec<Entry>) -> Result<Prepared, Refusal> {
+        self.prepare_hashed(version, entries.into_iter().map(|entry| Held::hashed(&self.origin, entry)))
+    }
+
+    /// [`OriginLog::prepare`] of entries that are hashed already.
+    pub(crate) fn prepare_hashed(
+        &self,
+        version: Version,
+        entries: impl Iterator<Item = (Key, Held)>,
+    ) -> Result<Prepared, Refusal> {
         let mut prepared = Prepared { version, digest: self.digest, puts: BTreeMap::new(), removed: Vec::new() };
-        for Entry { key, version, value } in entries {
-            if version <= self.version {
-                continue;
-            }
-            let hash = Digest::of_entry(&self.origin, &key, version, &value);
-            prepared.digest = prepared.digest.plus(hash);
+        for (key, held) in entries.filter(|(_, held)| held.version > self.version) {
+            prepared.digest = prepared.digest.plus(held.hash);
             if let Some(before) = self.entries.get(&key) {
                 prepared.digest = prepared.digest.minus(before.hash);
             }
             if prepared.puts.contains_key(&key) {
                 return Err(Refusal::Twice(Box::new(key)));
             }
-            prepared.puts.insert(key, Held { version, value, hash });
+            prepared.puts.insert(key, held);
         }
         self.prepare_tombstones(&mut prepared)?;
         Ok(prepared)

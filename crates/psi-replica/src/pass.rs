@@ -7,12 +7,15 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    clock::Clock,
     digest::Digest,
     entry::Entry,
-    log::OriginLog,
+    key::Key,
+    log::{Held, OriginLog},
     origin::{Origin, Version},
     proto,
     refusal::Refusal,
+    value::Value,
 };
 
 /// Most bytes of entries in one frame, unless a single entry has more.
@@ -27,6 +30,7 @@ pub(crate) struct Outgoing {
     pub(crate) version: Version,
     digest: Digest,
     entries: Vec<Entry>,
+    bytes: usize,
     /// Entries that were taken.
     taken: usize,
     next_index: Option<u32>,
@@ -35,13 +39,15 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// Freezes what `log` holds above `base`.
     pub(crate) fn begin(origin: &Origin, log: &OriginLog, pass: u64, base: Version) -> Self {
+        let entries = log.above(base);
         Self {
             origin: origin.clone(),
             pass,
             base,
             version: log.version(),
             digest: log.digest(),
-            entries: log.above(base),
+            bytes: entries.iter().map(Entry::frame_bytes).sum(),
+            entries,
             taken: 0,
             next_index: Some(0),
         }
@@ -50,6 +56,11 @@ impl Outgoing {
     /// Entries in all frames.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// About how many bytes all frames take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Starts over with the first frame: the same frames again, of which some may have arrived.
@@ -95,34 +106,49 @@ impl Outgoing {
     }
 }
 
-/// Frames of a pass that has not wholly arrived.
+/// Frames of a pass that has not wholly arrived. Entries are checked and hashed as they come, so that a large pass is
+/// not held up at its end by the work of all of it.
 #[derive(Debug)]
 pub(crate) struct Staging {
+    origin: Origin,
     pass: u64,
     base: Version,
     version: Version,
-    frames: BTreeMap<u32, Vec<Entry>>,
+    frames: BTreeMap<u32, Vec<(Key, Held)>>,
+    /// The greatest clock that any entry stands for.
+    latest: Clock,
     last: Option<(u32, Digest)>,
     bytes: usize,
 }
 
-/// A pass that has wholly arrived; nothing but its frames' agreement was checked.
+/// A pass that has wholly arrived: its frames agree, and each of its entries can be read.
 #[derive(Debug)]
 pub(crate) struct Arrived {
+    pub(crate) pass: u64,
     pub(crate) base: Version,
     pub(crate) version: Version,
     pub(crate) digest: Digest,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) latest: Clock,
+    pub(crate) entries: Vec<(Key, Held)>,
 }
 
 impl Staging {
     /// Starts with the frame that came first, which need not be the pass's first.
-    pub(crate) fn new(frame: &proto::Pass) -> Result<Self, Refusal> {
+    pub(crate) fn new(origin: &Origin, frame: &proto::Pass) -> Result<Self, Refusal> {
         let (base, version) = (Version(frame.base), Version(frame.version));
         if version <= base {
             return Err(Refusal::Empty { base, version });
         }
-        Ok(Self { pass: frame.pass, base, version, frames: BTreeMap::new(), last: None, bytes: 0 })
+        Ok(Self {
+            origin: origin.clone(),
+            pass: frame.pass,
+            base,
+            version,
+            frames: BTreeMap::new(),
+            latest: Clock::default(),
+            last: None,
+            bytes: 0,
+        })
     }
 
     pub(crate) fn pass(&self) -> u64 {
@@ -158,8 +184,18 @@ impl Staging {
         if self.bytes > bytes_max {
             return Err(Refusal::TooLarge { limit: bytes_max });
         }
+        let entries = entries.into_iter().map(|entry| self.read(entry)).collect::<Result<Vec<_>, _>>()?;
         self.frames.insert(frame.index, entries);
         Ok(())
+    }
+
+    /// Makes sure that an entry of a known lane can be read, and notes its clock.
+    fn read(&mut self, entry: Entry) -> Result<(Key, Held), Refusal> {
+        let value = Value::decode(&entry.key, &entry.value)
+            .map_err(|source| Refusal::Value { key: Box::new(entry.key.clone()), source })?;
+        let epoch = Clock { wall_ms: entry.key.epoch.wall_ms(), counter: 0 };
+        self.latest = self.latest.max(epoch).max(value.clock().unwrap_or_default());
+        Ok(Held::hashed(&self.origin, entry))
     }
 
     fn checked(&self, entry: proto::Entry) -> Result<Entry, Refusal> {
@@ -188,6 +224,6 @@ impl Staging {
         let whole = self.is_whole();
         let (_, digest) = self.last.filter(|_| whole)?;
         let entries = self.frames.into_values().flatten().collect();
-        Some(Arrived { base: self.base, version: self.version, digest, entries })
+        Some(Arrived { pass: self.pass, base: self.base, version: self.version, digest, latest: self.latest, entries })
     }
 }

@@ -5,24 +5,26 @@ use std::collections::BTreeMap;
 use crate::{
     clock::{Clock, Now},
     event::Event,
-    exchange::FIRST_HAND_MS,
     field::Field,
-    link::LinkId,
+    link::{LinkId, STAGINGS_MAX},
     log::{Change, OriginLog},
     name::FieldName,
     origin::{Origin, Version},
     pass::{Arrived, Staging},
     proto,
     refusal::{LinkError, Refusal, RefusedPass},
-    replica::{Lack, Replica},
+    replica::Replica,
     skew::AHEAD_MS_MAX,
-    value::Value,
 };
 
 impl Replica {
     pub(crate) fn handle_pass(&mut self, now: Now, id: LinkId, frame: proto::Pass) -> Result<(), LinkError> {
         let origin = Origin::try_from(frame.origin.clone())?;
         let pass = frame.pass;
+        if self.me.as_ref() != Some(&origin) {
+            // Whoever sends a pass holds what it leads to.
+            self.peer_holds(now, id, &origin, Version(frame.version))?;
+        }
         let Err(refusal) = self.receive(now, id, &origin, frame) else { return Ok(()) };
         if let Some(link) = self.links.get_mut(&id) {
             link.refuse(&origin, pass, refusal.clone());
@@ -39,10 +41,11 @@ impl Replica {
             return Err(Refusal::OwnOrigin(origin.clone()));
         }
         let held = self.frontier().version(origin);
+        let limit = self.config.pass_bytes_max;
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         if Version(frame.version) <= held && frame.version > frame.base {
-            link.acks.insert(origin.clone());
-            link.staging.remove(origin);
+            link.acks.insert(frame.pass);
+            link.take_staging(origin);
             return Ok(());
         }
         if link.is_refused(origin, &frame) {
@@ -51,61 +54,57 @@ impl Replica {
         if Version(frame.base) > held {
             return Err(Refusal::Gap { base: Version(frame.base), held });
         }
-        let earlier = link.staging.get(origin).map(|(staging, _)| staging.pass());
+        let earlier = link.staging(origin).map(Staging::pass);
         if earlier.is_some_and(|earlier| earlier > frame.pass) {
             return Ok(());
         }
-        if earlier != Some(frame.pass) {
-            link.staging.insert(origin.clone(), (Staging::new(&frame)?, now.tick));
+        let same = link.take_staging(origin).filter(|_| earlier == Some(frame.pass));
+        let (others, others_bytes) = link.staged();
+        if others >= STAGINGS_MAX {
+            return Err(Refusal::TooManyPasses { limit: STAGINGS_MAX });
         }
-        let others_staged = link.staged_bytes();
-        let (staging, progress) = link.staging.get_mut(origin).expect("just inserted");
-        *progress = now.tick;
-        let limit = self.config.pass_bytes_max;
-        let room = limit.saturating_sub(others_staged - staging.bytes());
-        staging.stage(frame, room).map_err(|refusal| match refusal {
+        let mut staging = match same {
+            Some(staging) => staging,
+            None => Staging::new(origin, &frame)?,
+        };
+        staging.stage(frame, limit.saturating_sub(others_bytes)).map_err(|refusal| match refusal {
             Refusal::TooLarge { .. } => Refusal::TooLarge { limit },
             other => other,
         })?;
         if !staging.is_whole() {
+            link.put_staging(now.tick, origin, staging);
             return Ok(());
         }
-        let arrived = link.staging.remove(origin).and_then(|(staging, _)| staging.into_arrived());
-        self.apply(now, id, origin, arrived.expect("it is whole"))
+        let arrived = staging.into_arrived().expect("it is whole");
+        self.apply(now, id, origin, arrived)
     }
 
     fn apply(&mut self, now: Now, id: LinkId, origin: &Origin, arrived: Arrived) -> Result<(), Refusal> {
+        let Arrived { pass, base, version, digest, latest, entries } = arrived;
         let held = self.frontier().version(origin);
-        if arrived.base > held {
-            return Err(Refusal::Gap { base: arrived.base, held });
+        if base > held {
+            return Err(Refusal::Gap { base, held });
         }
         let fresh = OriginLog::new(origin.clone());
         let log = self.logs.get(origin).unwrap_or(&fresh);
-        let prepared = log.prepare(arrived.version, arrived.entries)?;
-        if prepared.digest() != arrived.digest {
+        let prepared = log.prepare_hashed(version, entries.into_iter())?;
+        if prepared.digest() != digest {
             return Err(Refusal::DigestMismatch);
         }
         // Versions are hashed with their entries, and the latest write always left one: so the version is checked too.
-        if prepared.newest() != Some(arrived.version) {
-            return Err(Refusal::VersionUnwritten { version: arrived.version });
-        }
-        let mut latest = Clock::default();
-        for (key, bytes) in prepared.puts() {
-            let value =
-                Value::decode(key, bytes).map_err(|source| Refusal::Value { key: Box::new(key.clone()), source })?;
-            let epoch = Clock { wall_ms: key.epoch.wall_ms(), counter: 0 };
-            latest = latest.max(epoch).max(value.clock().unwrap_or_default());
+        if prepared.newest() != Some(version) {
+            return Err(Refusal::VersionUnwritten { version });
         }
         self.check_ahead(now, origin, latest)?;
         let before = log.digest();
-        let entries = prepared.puts().count();
+        let entries = prepared.len();
         self.clock.observe(latest);
         let log = self.log_mut(origin);
         let changes = log.commit(prepared);
         let after = log.digest();
-        self.moved(origin, arrived.version, before, after);
+        self.moved(origin, version, before, after);
         self.fold(origin, &changes);
-        self.after_apply(now, id, origin, arrived.version, entries);
+        self.after_apply(now, id, origin, pass, version, entries);
         Ok(())
     }
 
@@ -135,10 +134,12 @@ impl Replica {
         }
     }
 
-    fn after_apply(&mut self, now: Now, id: LinkId, origin: &Origin, version: Version, entries: usize) {
+    fn after_apply(&mut self, now: Now, id: LinkId, origin: &Origin, pass: u64, version: Version, entries: usize) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.acks.insert(origin.clone());
             link.peer_holds(origin, version);
+            // The acknowledgement says it.
+            link.acks.insert(pass);
+            link.teller.is_known(origin);
             link.counts.passes_received += 1;
             link.counts.entries_received += entries as u64;
             if let Some(peer) = link.peer.as_ref().map(|peer| peer.node.clone()) {
@@ -149,11 +150,9 @@ impl Replica {
             self.stop_writing(&format!("a later run of this node, {origin}, is live"));
             self.tell(Event::Superseded { by: origin.clone() });
         }
-        if self.links.values().any(|link| link.theirs.version(origin) > version) {
-            let again = Lack { ask_at: now.tick.plus(FIRST_HAND_MS), asked: 0 };
-            self.lacking.insert(origin.clone(), again);
-        } else {
-            self.lacking.remove(origin);
+        self.lacking.remove(origin);
+        if self.links.values().any(|link| link.theirs().version(origin) > version) {
+            self.note_lack(now.tick, origin);
         }
         self.tick(now);
     }

@@ -68,6 +68,12 @@ pub enum Refusal {
         /// Most bytes of a pass.
         limit: usize,
     },
+    /// More passes at once than an honest peer sends.
+    #[error("{limit} passes are half arrived on this link already; finish some first")]
+    TooManyPasses {
+        /// Most passes at once.
+        limit: usize,
+    },
     /// A value over the limit.
     #[error("the value of {key:?} has {got} bytes, at most {} are allowed", crate::VALUE_BYTES_MAX)]
     ValueTooLarge {
@@ -123,6 +129,7 @@ impl Refusal {
             Self::TombstoneAlone(_) => "tombstone_alone",
             Self::Inconsistent(_) => "inconsistent_frames",
             Self::TooLarge { .. } => "pass_too_large",
+            Self::TooManyPasses { .. } => "too_many_passes",
             Self::ValueTooLarge { .. } => "value_too_large",
             Self::DigestMismatch => "digest_mismatch",
             Self::DigestLength(_) => "digest_length",
@@ -177,6 +184,12 @@ pub enum LinkError {
         /// What was written.
         written: Version,
     },
+    /// The peer names more origins than a link may have.
+    #[error("the peer names over {limit} origins; a cluster has fewer, however often its nodes are restarted")]
+    TooManyOrigins {
+        /// Most origins on one link.
+        limit: usize,
+    },
     /// The peer sent something before `Open`, or `Open` again with other contents.
     #[error("the peer sent {0} out of turn")]
     OutOfTurn(&'static str),
@@ -196,6 +209,7 @@ impl LinkError {
             Self::Name(_) => "bad_name",
             Self::Origin(_) => "bad_origin",
             Self::OwnFuture { .. } => "own_future",
+            Self::TooManyOrigins { .. } => "too_many_origins",
             Self::OutOfTurn(_) => "out_of_turn",
             Self::UnknownFrame(_) => "unknown_frame",
         }

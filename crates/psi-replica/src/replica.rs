@@ -11,11 +11,13 @@ use crate::{
     entry::Entry,
     event::Event,
     field::Field,
+    frontier::Frontier,
     key::Key,
+    lacking::Lacking,
     link::{Link, LinkId},
     log::{Change, OriginLog},
     name::{ClusterName, FieldName, NodeId},
-    origin::{Frontier, Origin, Version},
+    origin::{Origin, Version},
     skew::Skew,
     token::Token,
     view::FieldView,
@@ -24,6 +26,9 @@ use crate::{
 
 /// How often at most local writes are encoded, hashed and sent.
 pub const FLUSH_MS: u64 = 20;
+
+/// Own flushes of which the time is kept, for the lag of peers: those of the last 20 s under load.
+const FLUSHES_KEPT: usize = 1024;
 
 /// Events kept for the shell; it is expected to take them after every call.
 const EVENTS_MAX: usize = 4096;
@@ -66,18 +71,18 @@ pub(crate) enum Join {
     /// No ready member has shown itself.
     Alone { since: TickMs },
     /// Reaching what a ready member held at first contact.
-    CatchingUp { member: NodeId, target: Frontier },
+    CatchingUp(CatchUp),
     /// Caught up.
     Done,
 }
 
-/// An origin of which some peer holds more.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lack {
-    /// When a peer may be asked (again).
-    pub(crate) ask_at: TickMs,
-    /// How often peers were asked since.
-    pub(crate) asked: u32,
+/// What a joiner has to reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CatchUp {
+    pub(crate) member: NodeId,
+    pub(crate) target: Frontier,
+    /// When it last came nearer.
+    pub(crate) progress: TickMs,
 }
 
 /// What one node holds of all origins.
@@ -91,7 +96,7 @@ pub struct Replica {
     pub(crate) logs: BTreeMap<Origin, OriginLog>,
     pub(crate) fields: BTreeMap<FieldName, Field>,
     /// Flushed state of all origins.
-    frontier: Frontier,
+    pub(crate) frontier: Frontier,
     digest: Digest,
     /// Origins in the order in which they last moved, for tokens.
     moves: BTreeMap<u64, Origin>,
@@ -105,11 +110,13 @@ pub struct Replica {
     pub(crate) pending: BTreeMap<Key, Entry>,
     pub(crate) flush_at: TickMs,
     pub(crate) links: BTreeMap<LinkId, Link>,
-    pub(crate) lacking: BTreeMap<Origin, Lack>,
+    pub(crate) lacking: Lacking,
+    /// When the latest own flushes were, oldest first.
+    pub(crate) flushes: VecDeque<(Version, TickMs)>,
     /// The greatest incarnation of this node that any peer has shown.
     pub(crate) incarnation_seen: u64,
     /// The latest time that `tick` was told.
-    ticked: TickMs,
+    pub(crate) ticked: TickMs,
     events: VecDeque<Event>,
 }
 
@@ -135,7 +142,8 @@ impl Replica {
             pending: BTreeMap::new(),
             flush_at: now.tick,
             links: BTreeMap::new(),
-            lacking: BTreeMap::new(),
+            lacking: Lacking::default(),
+            flushes: VecDeque::new(),
             incarnation_seen: 0,
             ticked: now.tick,
             events: VecDeque::new(),
@@ -229,7 +237,7 @@ impl Replica {
                     "no ready member of this cluster has been reached; check cluster.seeds and cluster.name".to_owned(),
                 ));
             }
-            Join::CatchingUp { member, target } => {
+            Join::CatchingUp(CatchUp { member, target, .. }) => {
                 let behind = target.iter().filter(|(origin, version)| self.frontier.version(origin) < *version).count();
                 return Err(NotReady::Joining(format!("catching up with {member}, {behind} origins behind")));
             }
@@ -271,7 +279,13 @@ impl Replica {
         for link in self.links.values_mut() {
             link.expire(now.tick);
         }
+        self.look_elsewhere(now.tick);
         self.ask_for_lacking(now.tick);
+    }
+
+    /// The latest time that [`Replica::tick`] was told.
+    pub(crate) fn ticked(&self) -> TickMs {
+        self.ticked
     }
 
     /// When [`Replica::tick`] is to be called next, and then [`Replica::poll_frame`] of every link whose transport has
@@ -287,19 +301,18 @@ impl Replica {
         };
         let flush = self.is_dirty().then_some(self.flush_at);
         let links = self.links.values().map(|link| link.wake_at(self.own_behind(link), self.ticked));
-        let asks = self.lacking.values().map(|lack| lack.ask_at);
-        join.into_iter().chain(flush).chain(links.flatten()).chain(asks).min()
+        join.into_iter().chain(flush).chain(links.flatten()).chain(self.lacking.next_at()).min()
     }
 
     /// The own origin, if the link's peer lacks some of what is flushed.
-    fn own_behind(&self, link: &Link) -> Option<&Origin> {
-        self.me.as_ref().filter(|me| link.theirs.version(me) < self.frontier.version(me))
+    pub(crate) fn own_behind(&self, link: &Link) -> Option<&Origin> {
+        self.me.as_ref().filter(|me| link.knows_theirs() && link.theirs().version(me) < self.frontier.version(me))
     }
 
     fn join(&mut self, now: Now) {
         let done = match &self.join {
             Join::Alone { since } => self.config.is_seed && now.tick.since(*since) >= self.config.join_ms,
-            Join::CatchingUp { target, .. } => self.frontier.covers(target),
+            Join::CatchingUp(with) => self.frontier.covers(&with.target),
             Join::Done => false,
         };
         if done {
@@ -352,8 +365,25 @@ impl Replica {
             self.moves.remove(&earlier);
         }
         self.moves.insert(turn, origin.clone());
+        let is_own = self.me.as_ref() == Some(origin);
         for link in self.links.values_mut() {
-            link.untold.insert(origin.clone());
+            if !is_own {
+                link.teller.moved(origin);
+            } else if link.knows_theirs() {
+                // Its pass says it.
+                link.behind_since.get_or_insert(self.ticked);
+            }
+        }
+        if is_own {
+            if self.flushes.len() == FLUSHES_KEPT {
+                self.flushes.pop_front();
+            }
+            self.flushes.push_back((version, self.ticked));
+        }
+        if let Join::CatchingUp(with) = &mut self.join
+            && with.target.version(origin) > Version::ZERO
+        {
+            with.progress = self.ticked;
         }
     }
 }

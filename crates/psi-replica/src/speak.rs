@@ -3,9 +3,9 @@
 use crate::{
     PROTOCOL,
     clock::Now,
-    link::{BEAT_MS, Flight, Link, LinkId, TELL_MS},
+    link::{BEAT_MS, Link, LinkId},
     log::OriginLog,
-    origin::{Origin, Version, origin_version},
+    origin::{Origin, Version},
     pass::Outgoing,
     proto::{self, frame::Body},
     replica::{Join, Replica},
@@ -30,15 +30,17 @@ impl Replica {
         let refused = link.refusals.pop_first().and_then(|origin| link.refused.get_key_value(&origin));
         if let Some((origin, (pass, refusal))) = refused {
             let (pass, reason, detail) = (*pass, refusal.reason().to_owned(), refusal.to_string());
-            return Some(Body::Refusal(proto::Refusal { origin: Some(origin.into()), pass, reason, detail }));
+            let (held, origin) = (self.frontier.version(origin).0, Some(origin.into()));
+            return Some(Body::Refusal(proto::Refusal { origin, pass, reason, detail, held }));
         }
-        if let Some(origin) = link.acks.pop_first() {
-            link.untold.remove(&origin);
-            let version = self.frontier().version(&origin).0;
-            return Some(Body::Ack(proto::Ack { origin: Some((&origin).into()), version }));
+        if let Some(pass) = link.acks.pop_first() {
+            return Some(Body::Ack(proto::Ack { pass }));
+        }
+        if let Some(heard) = link.listener.take_answer() {
+            return Some(Body::Heard(heard));
         }
         if let Some(origin) = link.requests.pop_first() {
-            let have = self.frontier().version(&origin).0;
+            let have = self.frontier.version(&origin).0;
             return Some(Body::Request(proto::Request { origin: Some((&origin).into()), have }));
         }
         self.poll_news(now, id, is_ready).or_else(|| self.poll_pass(now, id).map(Body::Pass))
@@ -52,70 +54,56 @@ impl Replica {
             protocol_min: PROTOCOL,
             protocol_max: PROTOCOL,
             wall_ms: now.wall.0,
-            frontier: self.frontier().to_proto(),
             ready: self.join == Join::Done,
         }
     }
 
-    /// Frontier moves and beats.
+    /// News and beats.
     fn poll_news(&mut self, now: Now, id: LinkId, is_ready: bool) -> Option<Body> {
+        let is_settled = self.is_settled(id);
         let link = self.links.get_mut(&id)?;
-        if link.tell_full {
-            link.tell_full = false;
-            link.untold.clear();
-            let moved = self.frontier().to_proto();
-            return Some(Body::Frontier(proto::Frontier { moved, full: true }));
+        if let Some(news) = link.teller.poll(now.tick, link.round_trip, &self.frontier) {
+            return Some(Body::News(news));
         }
-        let beat_is_due = link.beat_at <= now.tick || link.ready_told != is_ready;
-        // Moves go before a beat: its hash is of all that was told.
-        if !link.untold.is_empty() && (link.tell_at <= now.tick || beat_is_due) {
-            link.tell_at = now.tick.plus(TELL_MS);
-            let untold = std::mem::take(&mut link.untold);
-            let frontier = self.frontier();
-            let moved = untold.iter().map(|origin| origin_version(origin, frontier.version(origin))).collect();
-            return Some(Body::Frontier(proto::Frontier { moved, full: false }));
+        if link.beat_at > now.tick && link.ready_told == is_ready {
+            return None;
         }
-        if beat_is_due {
-            link.beat_at = now.tick.plus(BEAT_MS);
-            link.ready_told = is_ready;
-            let want_frontier = std::mem::take(&mut link.want_frontier);
-            let frontier_hash = self.frontier().hash().short();
-            return Some(Body::Beat(proto::Beat {
-                wall_ms: now.wall.0,
-                frontier_hash,
-                want_frontier,
-                ready: is_ready,
-            }));
-        }
-        None
+        link.beat_at = now.tick.plus(BEAT_MS);
+        link.ready_told = is_ready;
+        Some(Body::Beat(proto::Beat {
+            wall_ms: now.wall.0,
+            frontier_hash: self.frontier.hash().short(),
+            ready: is_ready,
+            digest: self.digest().short(),
+            settled: is_settled,
+        }))
+    }
+
+    /// Whether a link's peer knows all that is held here.
+    fn is_settled(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link| link.is_settled() && self.own_behind(link).is_none())
     }
 
     /// The next frame of a pass that is under way, or of one that begins now.
     fn poll_pass(&mut self, now: Now, id: LinkId) -> Option<proto::Pass> {
         self.begin_passes(now, id);
         let frame_bytes = self.config.frame_bytes;
-        let link = self.links.get_mut(&id)?;
-        let origin = link.next_turn()?;
-        let flight = link.flights.get_mut(&origin)?;
-        let frame = flight.outgoing.next_frame(frame_bytes)?;
-        if frame.last {
-            flight.sent_at = Some(now.tick);
-        }
-        link.counts.entries_sent += frame.entries.len() as u64;
-        link.counts.passes_cut += u64::from(frame.last && frame.index > 0);
-        Some(frame)
+        self.links.get_mut(&id)?.next_pass_frame(now.tick, frame_bytes)
     }
 
     fn begin_passes(&mut self, now: Now, id: LinkId) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.knows_theirs()) else { return };
         if let Some((me, log)) = self.me.as_ref().and_then(|me| Some((me, self.logs.get(me)?))) {
-            let base = link.theirs.version(me);
+            let base = link.theirs().version(me);
             if log.version() > base && link.may_begin(me, now.tick) {
                 begin(link, me, log, base);
             }
         }
         let asked: Vec<Origin> = link.asked.keys().filter(|origin| link.may_begin(origin, now.tick)).cloned().collect();
         for origin in asked {
+            if !link.has_room_for_flight() {
+                return;
+            }
             let base = link.asked.remove(&origin).unwrap_or_default();
             match self.logs.get(&origin) {
                 Some(log) if log.version() > base => begin(link, &origin, log, base),
@@ -126,8 +114,5 @@ impl Replica {
 }
 
 fn begin(link: &mut Link, origin: &Origin, log: &OriginLog, base: Version) {
-    link.passes += 1;
-    link.counts.passes_sent += 1;
-    let outgoing = Outgoing::begin(origin, log, link.passes, base);
-    link.flights.insert(origin.clone(), Flight { outgoing, sent_at: None });
+    link.begin(origin, |pass| Outgoing::begin(origin, log, pass, base));
 }

@@ -50,11 +50,10 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         _: Request<v1::ListMembersRequest>,
     ) -> Result<Response<v1::ListMembersResponse>, Status> {
         let links = self.shared.read(|replica| {
-            let own = replica.origin().cloned();
-            let written = own.as_ref().map_or(Version::ZERO, |own| replica.frontier().version(own));
+            let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
             let with_lag = replica.links().filter_map(|(_, status)| {
-                let held = own.as_ref().map_or(Version::ZERO, |own| status.theirs.version(own));
-                Some((status.peer.clone()?.node, (status, written.0.saturating_sub(held.0))))
+                let lag = written.0.saturating_sub(status.holds_own.0);
+                Some((status.peer.clone()?.node, (status, lag)))
             });
             with_lag.collect::<BTreeMap<_, _>>()
         });

@@ -1,0 +1,59 @@
+//! Origins of which some peer is known to hold more than this replica, and when a peer may be asked for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{clock::TickMs, origin::Origin};
+
+/// An origin of which some peer holds more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lack {
+    /// When a peer may be asked (again).
+    pub(crate) ask_at: TickMs,
+    /// How often peers were asked since.
+    pub(crate) asked: u32,
+}
+
+/// What is lacking, by origin and by time.
+#[derive(Debug, Default)]
+pub(crate) struct Lacking {
+    by_origin: BTreeMap<Origin, Lack>,
+    by_time: BTreeSet<(TickMs, Origin)>,
+}
+
+impl Lacking {
+    pub(crate) fn len(&self) -> usize {
+        self.by_origin.len()
+    }
+
+    pub(crate) fn contains(&self, origin: &Origin) -> bool {
+        self.by_origin.contains_key(origin)
+    }
+
+    pub(crate) fn insert(&mut self, origin: Origin, lack: Lack) {
+        self.remove(&origin);
+        self.by_time.insert((lack.ask_at, origin.clone()));
+        self.by_origin.insert(origin, lack);
+    }
+
+    pub(crate) fn remove(&mut self, origin: &Origin) {
+        if let Some(lack) = self.by_origin.remove(origin) {
+            self.by_time.remove(&(lack.ask_at, origin.clone()));
+        }
+    }
+
+    /// The first that is due by now, taken out.
+    pub(crate) fn pop_due(&mut self, now: TickMs) -> Option<(Origin, Lack)> {
+        let (at, _) = self.by_time.first()?;
+        if *at > now {
+            return None;
+        }
+        let (_, origin) = self.by_time.pop_first()?;
+        let lack = self.by_origin.remove(&origin)?;
+        Some((origin, lack))
+    }
+
+    /// When the next is due.
+    pub(crate) fn next_at(&self) -> Option<TickMs> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+}
