@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use psi_api::{
-    replica::{Entry, Frame, Frontier, Open, Origin, OriginVersion, Pass, frame::Body},
+    replica::{Entry, Frame, News, Open, Origin, Pass, frame::Body},
     v1::{self, replication_service_client::ReplicationServiceClient},
 };
 use psi_tests::{DEADLINE, INCIDENT, Member, settings};
@@ -182,8 +182,9 @@ async fn a_peer_that_claims_a_nodes_own_future_is_cut_off() -> Result<()> {
     let before = member.agreement().await?;
     let own = member.cluster.clone().get_frontier(v1::GetFrontierRequest {}).await?.into_inner().origins;
     let mut stranger = Stranger::dial(&member).await?;
-    let claimed = OriginVersion { origin: origin(&own[0].node, own[0].incarnation), version: own[0].version + 1 };
-    stranger.send(Body::Frontier(Frontier { moved: vec![claimed], full: false })).await?;
+    let origins = origin(&own[0].node, own[0].incarnation).into_iter().collect();
+    let moved = vec![0, own[0].version + 1];
+    stranger.send(Body::News(News { number: 1, origins, moved, restart: true, complete: true })).await?;
     let error = stranger.answer(|_| None::<()>).await.expect_err("the link is closed");
     let status = error.downcast_ref::<Status>().context("a status")?;
     check("own future", Err(status.clone()), Code::FailedPrecondition, "OWN_FUTURE");

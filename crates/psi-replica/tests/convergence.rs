@@ -122,7 +122,7 @@ fn entries_travel_through_others() {
 /// While all live, an entry crosses each link once: the writer brings it, and nobody relays it.
 #[test]
 fn each_link_carries_an_entry_once() {
-    let mut cluster = Cluster::ready(1, 4, Faults { delay_ms: 5, ordered: true, ..Faults::default() });
+    let mut cluster = Cluster::ready(1, 4, Faults { delay_ms: 60, ordered: true, ..Faults::default() });
     cluster.run(3_000);
     // From here on some hear of an entry long before they get it first-hand.
     cluster.faults = Faults { delay_ms: 60, ..Faults::default() };

@@ -129,7 +129,7 @@ fn a_joiner_whose_member_dies_follows_another() {
         cluster.faults.ordered = true;
         cluster.connect(0, late);
         cluster.connect(1, late);
-        cluster.run(60);
+        cluster.run(100);
         let waits_for = |cluster: &Cluster| cluster.nodes[late].replica.may_write().unwrap_err().to_string();
         assert!(waits_for(&cluster).contains("with n0"), "{}", waits_for(&cluster));
         cluster.kill(0);
@@ -204,7 +204,7 @@ fn beside(replica: &mut Replica, offsets: &[i64]) {
     for (n, offset) in (0..).zip(offsets) {
         let link = psi_replica::LinkId(n);
         replica.link_up(at(1), link);
-        let open = psi_replica::proto::Open { wall_ms: off(1, *offset).wall.0, ..open(&format!("p{n}"), Vec::new()) };
+        let open = psi_replica::proto::Open { wall_ms: off(1, *offset).wall.0, ..open(&format!("p{n}")) };
         hand(replica, at(1), link, Body::Open(open)).unwrap();
     }
 }
@@ -238,7 +238,7 @@ fn a_node_whose_clock_is_off_mints_nothing_until_it_is_set() {
     for n in 0..2 {
         let link = psi_replica::LinkId(n);
         replica.link_up(off(1, 86_400_000), link);
-        hand(&mut replica, off(1, 86_400_000), link, Body::Open(open(&format!("p{n}"), Vec::new()))).unwrap();
+        hand(&mut replica, off(1, 86_400_000), link, Body::Open(open(&format!("p{n}")))).unwrap();
     }
     replica.tick(off(200, 86_400_000));
     assert_eq!(replica.origin(), None);

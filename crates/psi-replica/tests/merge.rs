@@ -15,7 +15,7 @@ use common::{
 };
 use proptest::prelude::*;
 use psi_engine::{Action, Parameters};
-use psi_replica::{Config, Origin, Replica, Version, proto, proto::frame::Body};
+use psi_replica::{Config, LinkId, Origin, Replica, Version, proto, proto::frame::Body};
 
 /// Replicas that wrote on their own for a while, their conflicts kept: all make and reset the same fields.
 fn writers(rng: &mut Rng, n: usize) -> Vec<Replica> {
@@ -193,8 +193,10 @@ fn a_pass_under_way_does_not_move_with_the_writer() {
         common::craft::link(&mut writer, at(9), 1, "reader", Vec::new()),
         common::craft::link(&mut reader, at(9), 1, "w", Vec::new()),
     );
-    let open = writer.poll_frame(at(9), out).expect("it introduces itself first");
-    reader.handle_frame(at(9), back, open).unwrap();
+    for _ in 0..3 {
+        let frame = writer.poll_frame(at(9), out).expect("it introduces itself and exchanges news first");
+        reader.handle_frame(at(9), back, frame).unwrap();
+    }
     let mut frames = 0;
     while reader.frontier().version(&me) < version {
         let frame = writer.poll_frame(at(10), out).expect("the pass goes on");
@@ -224,8 +226,24 @@ fn a_pass_is_acknowledged_whenever_it_comes() {
     let frames = courier.take(&mut writer, at(2), &me, Version::ZERO);
     for round in 0..3 {
         let answers = courier.bring(&mut reader, at(3), &frames);
-        let ack = proto::Ack { origin: Some((&me).into()), version: 1 };
+        let ack = proto::Ack { pass: frames[0].pass };
         assert!(answers.contains(&Body::Ack(ack)), "round {round}: {answers:?}");
+    }
+}
+
+/// What two replicas have to say to each other, over `ticks`.
+fn talk(ends: &mut [(&mut Replica, LinkId); 2], ticks: std::ops::Range<u64>) {
+    for tick in ticks.step_by(50) {
+        for (replica, _) in ends.iter_mut() {
+            replica.tick(at(tick));
+        }
+        let [(a, link_a), (b, link_b)] = ends;
+        for body in poll_all(a, at(tick), *link_a) {
+            common::craft::hand(b, at(tick), *link_b, body).unwrap();
+        }
+        for body in poll_all(b, at(tick), *link_b) {
+            common::craft::hand(a, at(tick), *link_a, body).unwrap();
+        }
     }
 }
 
@@ -233,27 +251,21 @@ fn a_pass_is_acknowledged_whenever_it_comes() {
 #[test]
 fn a_false_acknowledgement_is_repaired() {
     let (mut writer, mut reader) = (ready("w"), ready("reader"));
-    let me = writer.origin().unwrap().clone();
-    let out = common::craft::link(&mut writer, at(1), 1, "reader", Vec::new());
-    let back = common::craft::link(&mut reader, at(1), 1, "w", Vec::new());
-    writer.step(at(1), &field("default"), &input(1, 16)).unwrap();
+    let link = LinkId(1);
+    writer.link_up(at(1), link);
+    reader.link_up(at(1), link);
+    talk(&mut [(&mut writer, link), (&mut reader, link)], 1..1_000);
+    writer.step(at(1_000), &field("default"), &input(1, 16)).unwrap();
     writer.flush();
-    let lie = proto::Ack { origin: Some((&me).into()), version: 1 };
-    common::craft::hand(&mut writer, at(1), out, Body::Ack(lie)).unwrap();
-    for tick in (2..10_000).step_by(50) {
-        writer.tick(at(tick));
-        reader.tick(at(tick));
-        for body in poll_all(&mut writer, at(tick), out) {
-            common::craft::hand(&mut reader, at(tick), back, body).unwrap();
-        }
-        for body in poll_all(&mut reader, at(tick), back) {
-            common::craft::hand(&mut writer, at(tick), out, body).unwrap();
-        }
-    }
+    let lost = poll_all(&mut writer, at(1_000), link);
+    assert!(lost.iter().any(|body| matches!(body, Body::Pass(_))), "{lost:?}");
+    common::craft::hand(&mut writer, at(1_000), link, Body::Ack(proto::Ack { pass: 1 })).unwrap();
+    assert_eq!(writer.links().next().unwrap().1.holds_own, Version(1), "it believes the lie");
+    talk(&mut [(&mut writer, link), (&mut reader, link)], 1_001..10_000);
     assert_eq!(State::of(&reader), State::of(&writer));
 }
 
-/// Nor does a made-up claim keep a replica asking for ever: the peer's whole frontier puts it right.
+/// Nor does a made-up claim keep a replica asking for ever: the peer's listing puts it right.
 #[test]
 fn a_false_claim_is_forgotten() {
     let mut reader = ready("reader");
@@ -267,11 +279,11 @@ fn a_false_claim_is_forgotten() {
         })
     };
     assert!(asks_within(&mut reader, 2..40_000));
-    let beat = proto::Beat { wall_ms: at(40_000).wall.0, ..proto::Beat::default() };
+    let beat = proto::Beat { wall_ms: at(40_000).wall.0, settled: true, ..proto::Beat::default() };
     common::craft::hand(&mut reader, at(40_000), link, Body::Beat(beat)).unwrap();
     let answers = poll_all(&mut reader, at(40_000), link);
-    assert!(answers.iter().any(|body| matches!(body, Body::Beat(beat) if beat.want_frontier)), "{answers:?}");
-    let whole = proto::Frontier { moved: Vec::new(), full: true };
-    common::craft::hand(&mut reader, at(40_000), link, Body::Frontier(whole)).unwrap();
+    assert!(answers.iter().any(|body| matches!(body, Body::Heard(heard) if heard.again)), "{answers:?}");
+    let nothing = proto::News { number: 2, ..common::craft::listing(&[]) };
+    common::craft::hand(&mut reader, at(40_000), link, Body::News(nothing)).unwrap();
     assert!(!asks_within(&mut reader, 40_000..100_000));
 }

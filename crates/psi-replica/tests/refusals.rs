@@ -11,8 +11,8 @@ mod common;
 use common::{
     State, WALL_MS, at, cases,
     craft::{
-        self, Author, carried, hand, link, open, origin, origin_of, poll_all, populated, recent_value, spec_value,
-        version_of,
+        self, Author, carried, hand, link, listing, open, origin, origin_of, poll_all, populated, recent_value,
+        spec_value, version_of,
     },
     field, frame, input, ready,
 };
@@ -179,44 +179,34 @@ fn a_link_that_can_not_go_on_is_refused_by_name() {
         origin: Some(proto::Origin { node: name.to_owned(), incarnation: 1 }),
         ..Default::default()
     };
+    let listed = |frontier: &[_]| vec![Body::Open(open("p")), Body::News(listing(frontier))];
+    let later = |origin, version| proto::News { number: 2, restart: false, ..listing(&[version_of(origin, version)]) };
     let table: Vec<(&str, Vec<Body>, &str)> = vec![
-        (
-            "another cluster",
-            vec![Body::Open(proto::Open { cluster: "prod".to_owned(), ..open("p", Vec::new()) })],
-            "wrong_cluster",
-        ),
+        ("another cluster", vec![Body::Open(proto::Open { cluster: "prod".to_owned(), ..open("p") })], "wrong_cluster"),
         (
             "a later protocol",
-            vec![Body::Open(proto::Open {
-                protocol_min: PROTOCOL + 1,
-                protocol_max: PROTOCOL + 2,
-                ..open("p", Vec::new())
-            })],
+            vec![Body::Open(proto::Open { protocol_min: PROTOCOL + 1, protocol_max: PROTOCOL + 2, ..open("p") })],
             "unknown_protocol",
         ),
         (
             "no protocol",
-            vec![Body::Open(proto::Open { protocol_min: 0, protocol_max: 0, ..open("p", Vec::new()) })],
+            vec![Body::Open(proto::Open { protocol_min: 0, protocol_max: 0, ..open("p") })],
             "unknown_protocol",
         ),
-        ("this node's name", vec![Body::Open(open("n", Vec::new()))], "same_node"),
-        ("a bad name", vec![Body::Open(open("n n", Vec::new()))], "bad_name"),
-        ("own future", vec![Body::Open(open("p", vec![version_of(&own, 1_000)]))], "own_future"),
+        ("this node's name", vec![Body::Open(open("n"))], "same_node"),
+        ("a bad name", vec![Body::Open(open("n n"))], "bad_name"),
+        ("own future", listed(&[version_of(&own, 1_000)]), "own_future"),
         (
             "own future, later",
-            vec![Body::Open(open("p", Vec::new())), Body::Ack(proto::Ack { origin: Some((&own).into()), version: 99 })],
+            vec![Body::Open(open("p")), Body::News(listing(&[])), Body::News(later(&own, 99))],
             "own_future",
         ),
         ("before Open", vec![beat()], "out_of_turn"),
         ("a pass before Open", vec![Body::Pass(author().pass(0))], "out_of_turn"),
-        (
-            "another peer on the same link",
-            vec![Body::Open(open("p", Vec::new())), Body::Open(open("q", Vec::new()))],
-            "out_of_turn",
-        ),
-        ("a pass of nobody", vec![Body::Open(open("p", Vec::new())), Body::Pass(proto::Pass::default())], "bad_origin"),
-        ("a pass of a bad name", vec![Body::Open(open("p", Vec::new())), Body::Pass(pass("a/b"))], "bad_origin"),
-        ("a run that minted nothing", vec![Body::Open(open("p", vec![version_of(&origin("q", 0), 1)]))], "bad_origin"),
+        ("another peer on the same link", vec![Body::Open(open("p")), Body::Open(open("q"))], "out_of_turn"),
+        ("a pass of nobody", vec![Body::Open(open("p")), Body::Pass(proto::Pass::default())], "bad_origin"),
+        ("a pass of a bad name", vec![Body::Open(open("p")), Body::Pass(pass("a/b"))], "bad_origin"),
+        ("a run that minted nothing", listed(&[version_of(&origin("q", 0), 1)]), "bad_origin"),
     ];
     for (name, bodies, want) in table {
         let mut replica = populated("n");
@@ -349,8 +339,8 @@ proptest! {
         author.write(Author::key("default", 0, 2, 0), proto::MomentsValue { sums: vec![0, 0].into() }.encode_to_vec());
         let honest: Vec<_> = author.entries.values().map(|entry| (author.origin.clone(), entry.clone())).collect();
         let body = match which {
-            0 => Body::Open(open("peer", vec![version_of(&origin_of("x"), 5)])),
-            1 => Body::Frontier(proto::Frontier { moved: vec![version_of(&origin_of("x"), 5)], full: true }),
+            0 => Body::Open(open("peer")),
+            1 => Body::News(proto::News { number: 2, ..listing(&[version_of(&origin_of("x"), 5)]) }),
             2 => Body::Refusal(proto::Refusal { origin: Some((&origin_of("n")).into()), pass: 1, ..Default::default() }),
             _ => Body::Pass(author.pass(0)),
         };

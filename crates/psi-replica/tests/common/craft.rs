@@ -19,11 +19,22 @@ pub fn origin_of(name: &str) -> Origin {
     origin(name, WALL_MS * 1000)
 }
 
-pub fn version_of(origin: &Origin, version: u64) -> proto::OriginVersion {
-    proto::OriginVersion { origin: Some(origin.into()), version }
+pub fn version_of(origin: &Origin, version: u64) -> (Origin, u64) {
+    (origin.clone(), version)
 }
 
-pub fn open(name: &str, frontier: Vec<proto::OriginVersion>) -> proto::Open {
+/// The whole of a frontier, as the first news on a link.
+pub fn listing(frontier: &[(Origin, u64)]) -> proto::News {
+    proto::News {
+        number: 1,
+        origins: frontier.iter().map(|(origin, _)| origin.into()).collect(),
+        moved: frontier.iter().zip(0..).flat_map(|((_, version), number)| [number, *version]).collect(),
+        restart: true,
+        complete: true,
+    }
+}
+
+pub fn open(name: &str) -> proto::Open {
     proto::Open {
         cluster: "test".to_owned(),
         node: name.to_owned(),
@@ -31,7 +42,6 @@ pub fn open(name: &str, frontier: Vec<proto::OriginVersion>) -> proto::Open {
         protocol_min: PROTOCOL,
         protocol_max: PROTOCOL,
         wall_ms: WALL_MS,
-        frontier,
         ready: false,
     }
 }
@@ -45,12 +55,13 @@ pub fn hand(replica: &mut Replica, now: Now, link: LinkId, body: Body) -> Result
     replica.handle_frame(now, link, carried(frame(body)))
 }
 
-/// A link on which `name` has introduced itself, with its clock as the replica's.
-pub fn link(replica: &mut Replica, now: Now, id: u64, name: &str, frontier: Vec<proto::OriginVersion>) -> LinkId {
+/// A link on which `name` has introduced itself, with its clock as the replica's, and said what it holds.
+pub fn link(replica: &mut Replica, now: Now, id: u64, name: &str, frontier: Vec<(Origin, u64)>) -> LinkId {
     let link = LinkId(id);
     replica.link_up(now, link);
-    let open = proto::Open { wall_ms: now.wall.0, ..open(name, frontier) };
+    let open = proto::Open { wall_ms: now.wall.0, ..open(name) };
     hand(replica, now, link, Body::Open(open)).unwrap();
+    hand(replica, now, link, Body::News(listing(&frontier))).unwrap();
     link
 }
 
@@ -66,17 +77,11 @@ impl Courier {
     /// The frames by which `source` would bring a peer that holds `base` of `origin` up to date.
     pub fn take(&mut self, source: &mut Replica, now: Now, origin: &Origin, base: Version) -> Vec<proto::Pass> {
         self.0 += 1;
-        let everything = source.frontier().iter().map(|(held, version)| version_of(held, version.0));
-        let frontier = everything.filter(|held| held.origin != Some(origin.into())).collect();
+        let held_there =
+            |(held, version): (&Origin, Version)| version_of(held, if held == origin { base.0 } else { version.0 });
+        let frontier = source.frontier().iter().map(held_there).collect();
         let link = link(source, now, 1_000_000 + self.0, "courier", frontier);
         let request = proto::Request { origin: Some(origin.into()), have: base.0 };
-        hand(
-            source,
-            now,
-            link,
-            Body::Frontier(proto::Frontier { moved: vec![version_of(origin, base.0)], full: false }),
-        )
-        .unwrap();
         hand(source, now, link, Body::Request(request)).unwrap();
         let bodies = poll_all(source, now, link);
         source.link_down(now, link);
