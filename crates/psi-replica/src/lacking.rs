@@ -29,6 +29,10 @@ impl Lacking {
         self.by_origin.contains_key(origin)
     }
 
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.by_origin.keys()
+    }
+
     pub(crate) fn insert(&mut self, origin: Origin, lack: Lack) {
         self.remove(&origin);
         self.by_time.insert((lack.ask_at, origin.clone()));

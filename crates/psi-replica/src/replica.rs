@@ -18,8 +18,8 @@ use crate::{
     log::{Change, OriginLog},
     name::{ClusterName, FieldName, NodeId},
     origin::{Origin, Version},
+    recency::Recency,
     skew::Skew,
-    token::Token,
     view::FieldView,
     write::NotReady,
 };
@@ -98,9 +98,7 @@ pub struct Replica {
     /// Flushed state of all origins.
     pub(crate) frontier: Frontier,
     digest: Digest,
-    /// Origins in the order in which they last moved, for tokens.
-    moves: BTreeMap<u64, Origin>,
-    moved_at: BTreeMap<Origin, u64>,
+    pub(crate) recency: Recency,
     pub(crate) clock: HybridClock,
     /// The own origin's latest write; ahead of the frontier until the flush.
     pub(crate) version: Version,
@@ -134,8 +132,7 @@ impl Replica {
             fields: BTreeMap::from([(default.clone(), Field::new(default))]),
             frontier: Frontier::default(),
             digest: Digest::ZERO,
-            moves: BTreeMap::new(),
-            moved_at: BTreeMap::new(),
+            recency: Recency::default(),
             clock: HybridClock::default(),
             version: Version::ZERO,
             dirty: BTreeSet::new(),
@@ -209,15 +206,6 @@ impl Replica {
     /// Everything held of one origin, in the order of its keys; empty if nothing is.
     pub fn entries(&self, origin: &Origin) -> impl Iterator<Item = Entry> {
         self.logs.get(origin).into_iter().flat_map(OriginLog::entries)
-    }
-
-    /// What a client knows that sees this replica now: all that is held and written here.
-    #[must_use]
-    pub fn token(&self) -> Token {
-        let own = self.me.iter().filter(|_| self.version > Version::ZERO).map(|me| (me, self.version));
-        let latest_first = self.moves.values().rev();
-        let others = latest_first.filter(|origin| self.me.as_ref() != Some(*origin));
-        Token::new(&self.config.cluster, own.chain(others.map(|origin| (origin, self.frontier.version(origin)))))
     }
 
     /// Whether the replica has caught up, and takes writes.
@@ -360,11 +348,7 @@ impl Replica {
     pub(crate) fn moved(&mut self, origin: &Origin, version: Version, before: Digest, after: Digest) {
         self.frontier.raise(origin, version);
         self.digest = self.digest.minus(before).plus(after);
-        let turn = self.moves.last_key_value().map_or(0, |(last, _)| last + 1);
-        if let Some(earlier) = self.moved_at.insert(origin.clone(), turn) {
-            self.moves.remove(&earlier);
-        }
-        self.moves.insert(turn, origin.clone());
+        self.recency.moved(origin);
         let is_own = self.me.as_ref() == Some(origin);
         for link in self.links.values_mut() {
             if !is_own {
