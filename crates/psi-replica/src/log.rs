@@ -56,14 +56,21 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// The origin's digest once the step is taken.
-    pub(crate) fn digest(&self) -> Digest {
-        self.digest
+    /// Where the origin stands once the step is taken.
+    pub(crate) fn version(&self) -> Version {
+        self.version
     }
 
-    /// The highest version among the entries to be put.
-    pub(crate) fn newest(&self) -> Option<Version> {
-        self.puts.values().map(|held| held.version).max()
+    /// Makes sure that the step leads to what the origin itself held at `version`.
+    pub(crate) fn check(&self, version: Version, digest: Digest) -> Result<(), Refusal> {
+        if self.digest != digest {
+            return Err(Refusal::DigestMismatch);
+        }
+        // Versions are hashed with their entries, and the latest write always left one: so the version is checked too.
+        if self.puts.values().map(|held| held.version).max() != Some(version) {
+            return Err(Refusal::VersionUnwritten { version });
+        }
+        Ok(())
     }
 
     /// How many entries are put.

@@ -7,7 +7,7 @@ use crate::{
     event::Event,
     field::Field,
     link::{LinkId, STAGINGS_MAX},
-    log::{Change, OriginLog},
+    log::{Change, OriginLog, Prepared},
     name::FieldName,
     origin::{Origin, Version},
     pass::{Arrived, Staging},
@@ -88,24 +88,24 @@ impl Replica {
         let fresh = OriginLog::new(origin.clone());
         let log = self.logs.get(origin).unwrap_or(&fresh);
         let prepared = log.prepare_hashed(version, entries.into_iter())?;
-        if prepared.digest() != digest {
-            return Err(Refusal::DigestMismatch);
-        }
-        // Versions are hashed with their entries, and the latest write always left one: so the version is checked too.
-        if prepared.newest() != Some(version) {
-            return Err(Refusal::VersionUnwritten { version });
-        }
+        prepared.check(version, digest)?;
         self.check_ahead(now, origin, latest)?;
-        let before = log.digest();
         let entries = prepared.len();
         self.clock.observe(latest);
+        self.commit(origin, prepared);
+        self.after_apply(now, id, origin, pass, version, entries);
+        Ok(())
+    }
+
+    /// Takes a checked step of another origin, and folds it in.
+    pub(crate) fn commit(&mut self, origin: &Origin, step: Prepared) {
+        let version = step.version();
         let log = self.log_mut(origin);
-        let changes = log.commit(prepared);
+        let before = log.digest();
+        let changes = log.commit(step);
         let after = log.digest();
         self.moved(origin, version, before, after);
         self.fold(origin, &changes);
-        self.after_apply(now, id, origin, pass, version, entries);
-        Ok(())
     }
 
     /// Refuses clocks that are too far ahead of the members' median, those of epochs and incarnations included.
