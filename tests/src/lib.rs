@@ -1,4 +1,11 @@
 //! A cluster of real nodes on loopback, for tests: real UDP, gRPC and HTTP between them, nothing shared in memory.
+//!
+//! Here are nodes within the test's own process; [`fleet`] has processes of their own, and a network to break.
+
+pub mod fleet;
+pub mod load;
+pub mod process;
+pub mod proxy;
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 

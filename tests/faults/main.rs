@@ -1,0 +1,10 @@
+//! Real faults on real sockets: node processes that are killed, stopped and cut off while clients step.
+//!
+//! Compiled as a test of `psi-cli`, so that it always runs the program as it is now. Needs `/proc`, so Linux.
+#![cfg(target_os = "linux")]
+
+mod deaths;
+mod links;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_psi-field");
