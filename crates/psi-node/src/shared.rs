@@ -56,6 +56,8 @@ impl Shared {
         let join = if settings.replication { settings.join } else { Duration::ZERO };
         config.is_seed = is_seed || !settings.replication;
         config.join_ms = u64::try_from(join.as_millis()).unwrap_or(u64::MAX);
+        let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_micros();
+        config.microsecond = u16::try_from(micros % 1000).unwrap_or_default();
         let started = Instant::now();
         Self {
             replica: Mutex::new(Replica::new(config, now_since(started))),

@@ -82,6 +82,11 @@ impl HybridClock {
         self.latest
     }
 
+    /// The greatest clock given out or seen.
+    pub(crate) fn latest(&self) -> Clock {
+        self.latest
+    }
+
     /// Takes note of a clock that another origin gave out.
     pub(crate) fn observe(&mut self, seen: Clock) {
         self.latest = self.latest.max(seen);

@@ -9,7 +9,7 @@
 
 use crate::{
     PROTOCOL,
-    clock::{Now, TickMs},
+    clock::{Now, TickMs, WallMs},
     event::Event,
     frontier::Frontier,
     key::Key,
@@ -83,7 +83,7 @@ impl Replica {
                 peer: link.peer.clone(),
                 holds_own: self.me.as_ref().map_or(Version::ZERO, |me| link.theirs().version(me)),
                 lag_ms: link.behind_since.map_or(0, |since| self.ticked().since(since)),
-                clock_offset_ms: link.clock_offset_ms,
+                clock_offset_ms: link.clock_offset_ms(self.moment),
                 counts: link.counts,
             };
             (*id, status)
@@ -113,6 +113,7 @@ impl Replica {
     /// # Errors
     /// [`LinkError`] when the link can't go on: close the connection and call [`Replica::link_down`].
     pub fn handle_frame(&mut self, now: Now, id: LinkId, frame: proto::Frame) -> Result<(), LinkError> {
+        self.note_now(now);
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let Some(body) = frame.body else {
             // Bodies may be added within a protocol version.
@@ -157,8 +158,10 @@ impl Replica {
         if open.cluster != self.config.cluster.as_str() {
             return Err(LinkError::Cluster { ours: self.config.cluster.clone(), theirs: open.cluster });
         }
-        if !(open.protocol_min..=open.protocol_max).contains(&PROTOCOL) {
-            return Err(LinkError::Protocol { ours: PROTOCOL, min: open.protocol_min, max: open.protocol_max });
+        let ours = self.config.protocol_max();
+        let protocol = ours.min(open.protocol_max);
+        if protocol < open.protocol_min.max(PROTOCOL) {
+            return Err(LinkError::Protocol { ours, min: open.protocol_min, max: open.protocol_max });
         }
         let node = NodeId::new(&open.node)?;
         if node == self.config.node {
@@ -166,15 +169,15 @@ impl Replica {
             return Err(LinkError::SameNode(node));
         }
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        link.note_clock(now, WallMs(open.wall_ms));
         match &link.peer {
             Some(known) if known.node != node => return Err(LinkError::OutOfTurn("another Open")),
             Some(_) => {}
             None => {
-                link.peer = Some(Peer { node: node.clone(), protocol: PROTOCOL });
+                link.peer = Some(Peer { node: node.clone(), protocol });
                 self.tell(Event::Opened { peer: node });
             }
         }
-        self.note_clock(now, id, open.wall_ms);
         self.note_ready(now, id, open.ready);
         Ok(())
     }
@@ -258,7 +261,7 @@ impl Replica {
     /// Notes an incarnation of this node that a peer knows of. One so far ahead that nobody would take its entries is
     /// a fault of the peer's, and must not be outdone.
     fn note_incarnation(&mut self, now: Now, incarnation: u64) {
-        if incarnation / 1000 <= self.skew().cluster_wall(now.wall).0.saturating_add(AHEAD_MS_MAX) {
+        if incarnation / 1000 <= self.skew(now).cluster_wall(now.wall).0.saturating_add(AHEAD_MS_MAX) {
             self.incarnation_seen = self.incarnation_seen.max(incarnation);
         }
     }
@@ -276,16 +279,10 @@ impl Replica {
                 self.tell(Event::Diverged { peer });
             }
         }
-        self.note_clock(now, id, beat.wall_ms);
-        self.note_ready(now, id, beat.ready);
-    }
-
-    fn note_clock(&mut self, now: Now, id: LinkId, wall_ms: u64) {
-        let offset = i128::from(wall_ms) - i128::from(now.wall.0);
-        let offset = i64::try_from(offset).unwrap_or(if offset > 0 { i64::MAX } else { i64::MIN });
         if let Some(link) = self.links.get_mut(&id) {
-            link.clock_offset_ms = Some(offset);
+            link.note_clock(now, WallMs(beat.wall_ms));
         }
+        self.note_ready(now, id, beat.ready);
     }
 
     /// A ready peer that has listed what it holds sets the target of a replica that is joining.

@@ -110,6 +110,14 @@ impl Field {
         self.own.as_ref().filter(|own| own.epoch == self.epoch())
     }
 
+    /// The spec that holds, if another one of its epoch fixes something else: two nodes gave the field different shapes
+    /// in one millisecond, and the shapes drew the same bits.
+    pub(crate) fn disputed(&self) -> Option<&Spec> {
+        let ((epoch, ..), spec) = self.specs.last_key_value()?;
+        let in_epoch = self.specs.iter().rev().take_while(|((held, ..), _)| held == epoch);
+        in_epoch.into_iter().any(|(_, other)| !other.is_alike(spec)).then_some(spec)
+    }
+
     fn change_spec(&mut self, key: (Epoch, Clock, Option<Origin>), spec: Option<Spec>) {
         match spec {
             Some(spec) => self.specs.insert(key, spec),
@@ -285,8 +293,7 @@ impl Field {
 
     /// Notes an intervention of this replica's own origin; returns its sequence.
     pub(crate) fn intervene(&mut self, origin: &Origin, clock: Clock, action: Action) -> Option<u64> {
-        let (epoch, width) = self.current().map(|current| (current.epoch, current.spec.shape.width))?;
-        let own = own_at(&mut self.own, epoch, width);
+        let own = self.own_mut()?;
         let sequence = own.interventions;
         own.interventions += 1;
         self.interventions.insert((clock, origin.clone(), sequence), action);
@@ -304,7 +311,8 @@ impl Field {
     /// This replica's share of the current epoch, made when there is none.
     pub(crate) fn own_mut(&mut self) -> Option<&mut OwnField> {
         let (epoch, width) = self.current().map(|current| (current.epoch, current.spec.shape.width))?;
-        Some(own_at(&mut self.own, epoch, width))
+        self.own.take_if(|own| own.epoch != epoch);
+        Some(self.own.get_or_insert_with(|| OwnField::new(epoch, width)))
     }
 
     /// The field as it stands, own unflushed steps included; `None` if it does not exist.
@@ -370,15 +378,6 @@ impl Field {
         }
         counts.values().fold(0, |sum: u64, count| sum.saturating_add(*count))
     }
-}
-
-fn own_at(own: &mut Option<OwnField>, epoch: Epoch, width: usize) -> &mut OwnField {
-    if own.as_ref().is_some_and(|own| own.epoch != epoch) {
-        *own = None;
-    }
-    let own = own.get_or_insert_with(|| OwnField::new(epoch, width));
-    own.take_width(width);
-    own
 }
 
 fn decode(key: &Key, bytes: Option<&bytes::Bytes>) -> Option<Value> {

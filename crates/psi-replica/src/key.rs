@@ -30,6 +30,11 @@ impl Epoch {
         Self((((self.0 >> SHAPE_BITS).saturating_add(1)) << SHAPE_BITS) | shape)
     }
 
+    /// What was drawn from the shape.
+    pub(crate) fn shape_bits(self) -> u64 {
+        self.0 & ((1 << SHAPE_BITS) - 1)
+    }
+
     /// The wall clock at which the epoch was raised, milliseconds since the Unix epoch.
     #[must_use]
     pub fn wall_ms(self) -> u64 {

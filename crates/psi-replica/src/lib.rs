@@ -57,7 +57,7 @@ pub use name::{ClusterName, DEFAULT_FIELD, FieldName, NAME_LENGTH_MAX, NameError
 pub use origin::{Origin, OriginError, Version};
 pub use pass::FRAME_BYTES_MAX;
 pub use refusal::{LinkError, Refusal, RefusedPass};
-pub use replica::{Config, FLUSH_MS, Replica};
+pub use replica::{Config, FLUSH_MS, Later, Replica};
 pub use session::{Lack, Lacks};
 pub use skew::{AHEAD_MS_MAX, SKEW_MS_MAX};
 pub use snapshot::{FrozenOrigin, SNAPSHOT_LAYOUT, Snapshot, SnapshotEncoder, SnapshotError};

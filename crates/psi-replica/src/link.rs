@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    clock::TickMs,
+    clock::{Now, TickMs, WallMs},
     exchange::Backlog,
     frontier::Frontier,
     name::NodeId,
@@ -95,8 +95,8 @@ pub(crate) struct Link {
     pub(crate) open_heard: bool,
     /// What the peer is known to hold.
     theirs: Frontier,
-    /// Peer's wall clock less ours, milliseconds.
-    pub(crate) clock_offset_ms: Option<i64>,
+    /// What the peer's wall clock showed, and when by the monotonic one: a jump of the own wall clock is seen at once.
+    clock: Option<(TickMs, WallMs)>,
     pub(crate) teller: Teller,
     pub(crate) listener: Listener,
     pub(crate) round_trip: RoundTrip,
@@ -133,7 +133,7 @@ impl Link {
             open_sent: None,
             open_heard: false,
             theirs: Frontier::default(),
-            clock_offset_ms: None,
+            clock: None,
             teller: Teller::new(now, frontier),
             listener: Listener::default(),
             round_trip: RoundTrip::default(),
@@ -154,6 +154,18 @@ impl Link {
             turn: None,
             counts: LinkCounts::default(),
         }
+    }
+
+    /// Notes what the peer's wall clock shows.
+    pub(crate) fn note_clock(&mut self, now: Now, peer_wall: WallMs) {
+        self.clock = Some((now.tick, peer_wall));
+    }
+
+    /// Peer's wall clock less this node's, milliseconds.
+    pub(crate) fn clock_offset_ms(&self, now: Now) -> Option<i64> {
+        let (at, wall) = self.clock?;
+        let offset = i128::from(wall.0) + i128::from(now.tick.since(at)) - i128::from(now.wall.0);
+        Some(i64::try_from(offset).unwrap_or(if offset > 0 { i64::MAX } else { i64::MIN }))
     }
 
     /// What the peer is known to hold; see [`Link::knows_theirs`].

@@ -48,14 +48,6 @@ impl OwnField {
         chunks(self.moments.width()).nth(index)
     }
 
-    /// Starts the moments over if they are of another width: two nodes gave the field different shapes in one
-    /// millisecond and drew the same epoch (once in a million times), and the other's holds.
-    pub(crate) fn take_width(&mut self, width: usize) {
-        if self.moments.width() != width {
-            self.moments = Moments::new(width);
-        }
-    }
-
     /// Takes in one scored step as part of the write `version`.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ impl Replica {
 
     /// Refuses clocks that are too far ahead of the members' median, those of epochs and incarnations included.
     fn check_ahead(&self, now: Now, origin: &Origin, latest: Clock) -> Result<(), Refusal> {
-        let wall = self.skew().cluster_wall(now.wall).0;
+        let wall = self.skew(now).cluster_wall(now.wall).0;
         let ahead_ms = latest.wall_ms.max(origin.incarnation / 1000).saturating_sub(wall);
         if ahead_ms > AHEAD_MS_MAX {
             return Err(Refusal::ClockAhead { node: origin.node.clone(), ahead_ms, limit_ms: AHEAD_MS_MAX });
@@ -131,6 +131,7 @@ impl Replica {
             if let (false, Some(field)) = (refolded, self.fields.get_mut(name)) {
                 field.change_values(origin, &changes);
             }
+            self.resolve(name);
         }
     }
 

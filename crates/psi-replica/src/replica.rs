@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use bytes::Bytes;
+
 use crate::{
+    PROTOCOL,
     clock::{HybridClock, Now, TickMs},
     digest::Digest,
     entry::Entry,
@@ -19,7 +22,7 @@ use crate::{
     name::{ClusterName, FieldName, NodeId},
     origin::{Origin, Version},
     recency::Recency,
-    skew::Skew,
+    skew::{AHEAD_MS_MAX, Skew},
     view::FieldView,
     write::NotReady,
 };
@@ -44,6 +47,11 @@ pub struct Config {
     pub is_seed: bool,
     /// How long a seed waits for a member to show itself.
     pub join_ms: u64,
+    /// Below 1,000: what the incarnation has beside the milliseconds of the clock. Chosen anew for each run, so that two
+    /// runs of one node that start in the same millisecond do not take each other's name.
+    pub microsecond: u16,
+    /// What the node writes as one of a later version; for tests of clusters of mixed versions.
+    pub later: Option<Later>,
     /// Most bytes of a pass that is being received, and of all that are on one link.
     pub pass_bytes_max: usize,
     /// Most bytes of entries in a frame.
@@ -59,10 +67,26 @@ impl Config {
             node,
             is_seed: true,
             join_ms: 2_000,
+            microsecond: 0,
+            later: None,
             pass_bytes_max: 1 << 30,
             frame_bytes: crate::FRAME_BYTES_MAX,
         }
     }
+
+    /// The greatest protocol version that the node speaks.
+    pub(crate) fn protocol_max(&self) -> u32 {
+        self.later.as_ref().map_or(PROTOCOL, |later| later.protocol_max.max(PROTOCOL))
+    }
+}
+
+/// What a node of a later protocol version has that this one lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Later {
+    /// The greatest protocol version that it speaks; the least is [`crate::PROTOCOL`].
+    pub protocol_max: u32,
+    /// Bytes of message fields that this version does not know, appended to every value that it writes.
+    pub value_fields: Bytes,
 }
 
 /// How far the replica has come in joining.
@@ -115,6 +139,8 @@ pub struct Replica {
     pub(crate) incarnation_seen: u64,
     /// The latest time that `tick` was told.
     pub(crate) ticked: TickMs,
+    /// What the clocks showed when the replica was called last.
+    pub(crate) moment: Now,
     events: VecDeque<Event>,
 }
 
@@ -143,6 +169,7 @@ impl Replica {
             flushes: VecDeque::new(),
             incarnation_seen: 0,
             ticked: now.tick,
+            moment: now,
             events: VecDeque::new(),
         }
     }
@@ -222,7 +249,9 @@ impl Replica {
             }
             Join::Alone { .. } => {
                 return Err(NotReady::Joining(
-                    "no ready member of this cluster has been reached; check cluster.seeds and cluster.name".to_owned(),
+                    "no ready member of this cluster has been reached; check cluster.name, and that cluster.seeds is \
+                     the same on every node: one that is not in it itself waits for one that is"
+                        .to_owned(),
                 ));
             }
             Join::CatchingUp(CatchUp { member, target, .. }) => {
@@ -231,9 +260,14 @@ impl Replica {
             }
             Join::Done => {}
         }
-        let skew = self.skew();
+        let skew = self.skew(self.moment);
         if skew.is_off() {
             return Err(NotReady::ClockOff { offset_ms: skew.median_ms() });
+        }
+        // Alone, nobody is there to put its writes off.
+        let ahead_ms = self.clock.latest().wall_ms.saturating_sub(skew.cluster_wall(self.moment.wall).0);
+        if ahead_ms > AHEAD_MS_MAX && self.links.values().any(|link| link.peer.is_some()) {
+            return Err(NotReady::StateAhead { ahead_ms });
         }
         Ok(())
     }
@@ -246,18 +280,19 @@ impl Replica {
     /// The members' median clock less this node's, milliseconds.
     #[must_use]
     pub fn clock_offset_ms(&self) -> i64 {
-        self.skew().median_ms()
+        self.skew(self.moment).median_ms()
     }
 
-    pub(crate) fn skew(&self) -> Skew {
+    pub(crate) fn skew(&self, now: Now) -> Skew {
         // One voice a peer, however many links it has.
-        let offset = |link: &Link| Some((link.peer.as_ref()?.node.clone(), link.clock_offset_ms?));
+        let offset = |link: &Link| Some((link.peer.as_ref()?.node.clone(), link.clock_offset_ms(now)?));
         let by_peer: BTreeMap<NodeId, i64> = self.links.values().filter_map(offset).collect();
         Skew::of(by_peer.into_values())
     }
 
     /// Does what is due by the clock: joins, flushes, asks for what is lacking, gives up on what was lost.
     pub fn tick(&mut self, now: Now) {
+        self.note_now(now);
         self.ticked = self.ticked.max(now.tick);
         self.join(now);
         if self.is_dirty() && now.tick >= self.flush_at {
@@ -269,6 +304,13 @@ impl Replica {
         }
         self.look_elsewhere(now.tick);
         self.ask_for_lacking(now.tick);
+    }
+
+    /// Takes note of what both clocks show.
+    pub(crate) fn note_now(&mut self, now: Now) {
+        if now.tick >= self.moment.tick {
+            self.moment = now;
+        }
     }
 
     /// The latest time that [`Replica::tick`] was told.
@@ -307,7 +349,7 @@ impl Replica {
             self.join = Join::Done;
         }
         // An incarnation from a clock that is off would outlast the clock's repair.
-        if self.join == Join::Done && self.me.is_none() && !self.skew().is_off() {
+        if self.join == Join::Done && self.me.is_none() && !self.skew(now).is_off() {
             self.mint(now);
         }
     }
@@ -317,7 +359,8 @@ impl Replica {
         let node = &self.config.node;
         let held = self.logs.keys().filter(|origin| origin.node == *node).map(|origin| origin.incarnation).max();
         let seen = self.incarnation_seen.max(held.unwrap_or(0));
-        let incarnation = now.wall.0.saturating_mul(1000).max(seen.saturating_add(1));
+        let by_clock = now.wall.0.saturating_mul(1000).saturating_add(u64::from(self.config.microsecond.min(999)));
+        let incarnation = by_clock.max(seen.saturating_add(1));
         let origin = Origin { node: node.clone(), incarnation };
         self.me = Some(origin.clone());
         self.tell(Event::Ready { origin });

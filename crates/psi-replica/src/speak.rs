@@ -52,7 +52,7 @@ impl Replica {
             node: self.config.node.to_string(),
             incarnation: self.me.as_ref().map_or(0, |me| me.incarnation),
             protocol_min: PROTOCOL,
-            protocol_max: PROTOCOL,
+            protocol_max: self.config.protocol_max(),
             wall_ms: now.wall.0,
             ready: self.join == Join::Done,
         }

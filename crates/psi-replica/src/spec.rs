@@ -30,6 +30,12 @@ impl Default for Shape {
 }
 
 impl Shape {
+    /// The epoch of a field that takes this shape, or is dropped, at `wall_ms` for the first time.
+    #[must_use]
+    pub fn epoch_at(&self, wall_ms: u64, dropped: bool) -> Epoch {
+        Epoch::IMPLICIT.raised(wall_ms, self.print(dropped))
+    }
+
     /// A number that differs between shapes, for the low bits of the epoch.
     fn print(&self, dropped: bool) -> u64 {
         let mut hasher = blake3::Hasher::new();
@@ -66,6 +72,20 @@ impl Spec {
     /// The epoch in which this spec replaces whatever stood in `before`.
     pub(crate) fn epoch_after(&self, before: Epoch) -> Epoch {
         before.raised(self.clock.wall_ms, self.shape.print(self.dropped))
+    }
+
+    /// Whether the spec may stand in `epoch` of `field`: the epoch's low bits are drawn from the shape, and before all
+    /// others `default` has the one that it starts with.
+    pub(crate) fn belongs_in(&self, field: &FieldName, epoch: Epoch) -> bool {
+        if epoch == Epoch::IMPLICIT {
+            return field.is_default() && !self.dropped && self.shape == Shape::default();
+        }
+        epoch.shape_bits() == Epoch::IMPLICIT.raised(0, self.shape.print(self.dropped)).shape_bits()
+    }
+
+    /// Whether another spec fixes the same for an epoch.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.dropped == other.dropped
     }
 
     pub(crate) fn to_proto(&self) -> proto::SpecValue {

@@ -7,7 +7,7 @@ use psi_stats::{BUCKETS, DecodeError, Moments};
 
 use crate::{
     clock::Clock,
-    key::{Key, Lane},
+    key::{Epoch, Key, Lane},
     origin::Origin,
     proto,
     spec::{Spec, WIDTH_MAX},
@@ -50,6 +50,9 @@ pub enum ValueError {
         /// Where it belongs.
         want: u64,
     },
+    /// A spec in an epoch that was not drawn from its shape.
+    #[error("epoch {0} was not drawn from engine, width, scale and seed of the spec")]
+    Epoch(Epoch),
     /// A width that no field may have.
     #[error("width {0} is outside 1 to {WIDTH_MAX}")]
     Width(usize),
@@ -104,7 +107,7 @@ impl Value {
     /// Reads the value of `key`.
     pub(crate) fn decode(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {
         match key.lane {
-            Lane::SPEC => at_index(key, 0).and(Ok(Self::Spec(message::<proto::SpecValue>(bytes)?.try_into()?))),
+            Lane::SPEC => Self::decode_spec(key, bytes),
             Lane::MOMENTS => Self::decode_moments(key, bytes),
             Lane::WINDOWS => Self::decode_window(key, bytes),
             Lane::RECENT => Self::decode_recent(key, bytes),
@@ -116,6 +119,15 @@ impl Value {
             }
             _ => Ok(Self::Unknown),
         }
+    }
+
+    fn decode_spec(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {
+        at_index(key, 0)?;
+        let spec: Spec = message::<proto::SpecValue>(bytes)?.try_into()?;
+        if !spec.belongs_in(&key.field, key.epoch) {
+            return Err(ValueError::Epoch(key.epoch));
+        }
+        Ok(Self::Spec(spec))
     }
 
     fn decode_moments(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {

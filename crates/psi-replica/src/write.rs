@@ -1,5 +1,6 @@
 //! Local writes: steps, interventions and specs. Each takes one version, whole or not at all.
 
+use bytes::Bytes;
 use ndarray::ArrayView1;
 use psi_engine::{Action, EngineKind, Metrics, ParameterError, Parameters, UnknownEngine};
 use psi_stats::{COUNT_LIMIT, Fixed, FixedError, quantize};
@@ -34,6 +35,16 @@ pub enum NotReady {
     ClockOff {
         /// Members' median less this node's clock.
         offset_ms: i64,
+    },
+    /// What it holds lies in the future by the members' clocks, so they would put off what it writes.
+    #[error(
+        "the node holds steps {ahead_ms} ms ahead of the members' median clock, more than {} ms, since its own clock was \
+         wrong; set its clock and restart it, without its data directory if it has one",
+        crate::AHEAD_MS_MAX
+    )]
+    StateAhead {
+        /// How far its hybrid clock is ahead of the members' median.
+        ahead_ms: u64,
     },
     /// It was told to stop.
     #[error("the node is stopping: {0}; use another node")]
@@ -161,6 +172,7 @@ impl Replica {
     /// # Errors
     /// [`WriteError`]; nothing is changed then.
     pub fn step(&mut self, now: Now, field: &FieldName, input: &[f64]) -> Result<Step, WriteError> {
+        self.note_now(now);
         let quantized = self.checked(field, &[input]).map_err(|(_, error)| error)?;
         let mut steps = self.absorb(now, field, &[input], &quantized)?;
         Ok(steps.pop().expect("one vector gives one step"))
@@ -174,6 +186,7 @@ impl Replica {
         if !(1..=BATCH_MAX).contains(&inputs.len()) {
             return Err(WriteError::BatchSize(inputs.len()));
         }
+        self.note_now(now);
         let quantized = self.checked(field, inputs).map_err(|(position, source)| match source {
             WriteError::Width { .. } | WriteError::Component { .. } => {
                 WriteError::InBatch { position, source: Box::new(source) }
@@ -241,6 +254,7 @@ impl Replica {
     /// # Errors
     /// [`WriteError`]; nothing is changed then.
     pub fn intervene(&mut self, now: Now, name: &FieldName, action: Action) -> Result<Intervention, WriteError> {
+        self.note_now(now);
         self.may_write()?;
         self.existing(name)?;
         let origin = self.writing_origin()?;
@@ -267,6 +281,7 @@ impl Replica {
         shape: Shape,
         parameters: Parameters,
     ) -> Result<CurrentSpec, WriteError> {
+        self.note_now(now);
         self.may_write()?;
         if self.fields.get(name).is_some_and(|field| field.current().is_some()) {
             return Err(WriteError::FieldExists(name.clone()));
@@ -285,6 +300,7 @@ impl Replica {
         shape: Shape,
         parameters: Parameters,
     ) -> Result<CurrentSpec, WriteError> {
+        self.note_now(now);
         self.may_write()?;
         self.existing(name)?;
         self.raise_epoch(now, name, shape, parameters, false)
@@ -295,6 +311,7 @@ impl Replica {
     /// # Errors
     /// [`WriteError`]; nothing is changed then.
     pub fn drop_field(&mut self, now: Now, name: &FieldName) -> Result<CurrentSpec, WriteError> {
+        self.note_now(now);
         self.may_write()?;
         self.existing(name)?;
         if name.is_default() {
@@ -328,6 +345,17 @@ impl Replica {
         });
         self.settle(name, Some(version));
         Ok(CurrentSpec { field: name.clone(), epoch, spec })
+    }
+
+    /// Moves a field out of an epoch in which it has two shapes: sums of both may stand there, and must not be added
+    /// up. Every replica that writes does so; the greatest of their epochs holds.
+    pub(crate) fn resolve(&mut self, name: &FieldName) {
+        let Some(Spec { shape, parameters, dropped, .. }) = self.fields.get(name).and_then(Field::disputed).cloned()
+        else {
+            return;
+        };
+        // Whoever does not know the engine, or has minted nothing, leaves it to the others.
+        let _ = self.raise_epoch(self.moment, name, shape, parameters, dropped);
     }
 
     /// Settles a field whose specs changed; covers what this origin has in older epochs by a tombstone, as part of
@@ -387,6 +415,29 @@ impl Replica {
         version
     }
 
+    /// Writes an entry of a lane that this version does not know, as a node of a later one would; for tests.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is changed then.
+    pub fn write_unknown(
+        &mut self,
+        field: &FieldName,
+        lane: Lane,
+        index: u64,
+        value: Bytes,
+    ) -> Result<Version, WriteError> {
+        debug_assert!(
+            lane > Lane::TOMBSTONE && value.len() <= crate::VALUE_BYTES_MAX,
+            "{lane:?} is known, or too much"
+        );
+        self.may_write()?;
+        let epoch = self.existing(field)?.epoch();
+        self.writing_origin()?;
+        let version = self.next_version();
+        self.put(Entry { key: Key { field: field.clone(), epoch, lane, index }, version, value });
+        Ok(version)
+    }
+
     fn put(&mut self, entry: Entry) {
         self.pending.insert(entry.key.clone(), entry);
     }
@@ -414,6 +465,11 @@ impl Replica {
         for name in std::mem::take(&mut self.dirty) {
             if let Some(own) = self.fields.get_mut(&name).and_then(|field| field.own.as_mut()) {
                 entries.extend(own.flush(&name));
+            }
+        }
+        if let Some(later) = &self.config.later {
+            for entry in entries.iter_mut().filter(|entry| entry.key.lane <= Lane::TOMBSTONE) {
+                entry.value = [&entry.value[..], &later.value_fields].concat().into();
             }
         }
         let version = self.version;

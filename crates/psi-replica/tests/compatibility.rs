@@ -11,12 +11,12 @@ mod common;
 
 use common::{
     Views, WALL_MS, at,
-    craft::{Author, Courier, recent_value, spec_value},
+    craft::{Author, Courier, epoch_of, recent_value, spec_value},
     field, input, ready, shape,
 };
 use prost::Message;
 use psi_engine::Parameters;
-use psi_replica::{Epoch, Lane, Replica, WriteError};
+use psi_replica::{Config, Epoch, Lane, Later, Replica, WriteError};
 
 /// Field 900, four bytes: what a later version put into a message that this one knows.
 const UNKNOWN_FIELD: [u8; 7] = [0xa2, 0x38, 0x04, 1, 2, 3, 4];
@@ -30,7 +30,7 @@ fn later(name: &str) -> Author {
     };
     author.write(Author::key("default", 0, 99, 7), b"not protobuf \xff".to_vec());
     author.write(Author::key("default", 0, 4, 0), extended(recent_value(WALL_MS + 5)));
-    let epoch = (WALL_MS + 3) << 20;
+    let epoch = epoch_of(WALL_MS + 3, 4);
     author.write(Author::key("later", epoch, 1, 0), extended(spec_value(WALL_MS + 3, 4)));
     author.write(Author::key("later", epoch, 99, u64::MAX), vec![0; 65_536]);
     author
@@ -63,12 +63,37 @@ fn unknown_lanes_and_fields_travel_whole_and_digests_agree() {
     assert_eq!(c.entries(&author.origin).find(|entry| entry.key.lane == Lane(99)).unwrap().value.len(), 0);
 }
 
+/// A node of the next protocol version among those of this one: whatever it writes, all hold it byte for byte.
+#[test]
+fn a_node_of_the_next_version_joins_and_all_agree() {
+    use common::cluster::{Cluster, Faults};
+    let mut cluster = Cluster::ready(8, 2, Faults { delay_ms: 3, ..Faults::default() });
+    let extension = Later { protocol_max: psi_replica::PROTOCOL + 1, value_fields: UNKNOWN_FIELD.to_vec().into() };
+    let later = cluster.start(Config { later: Some(extension), ..common::config("later") });
+    cluster.connect_all();
+    cluster.run(1_000);
+    let (name, value) = (field("default"), b"\xffnot protobuf".to_vec());
+    for n in 0..3 {
+        cluster.with(n, |replica, now| replica.step(now, &name, &input(n as u64, 16)).unwrap());
+    }
+    cluster.with(later, |replica, _| replica.write_unknown(&name, Lane(99), 7, value.clone().into()).unwrap());
+    cluster.run(1_000);
+    cluster.assert_agreed();
+    let (origin, replica) = (cluster.origin(later), &cluster.nodes[0].replica);
+    assert_eq!(replica.view(&name).unwrap().count, 3);
+    let held: Vec<_> = replica.entries(&origin).map(|entry| (entry.key.lane, entry.value.to_vec())).collect();
+    assert!(held.contains(&(Lane(99), value)));
+    assert!(held.iter().all(|(lane, value)| *lane == Lane(99) || value.ends_with(&UNKNOWN_FIELD)), "{held:?}");
+    let spoken: Vec<u32> = replica.links().filter_map(|(_, status)| Some(status.peer?.protocol)).collect();
+    assert_eq!(spoken, [psi_replica::PROTOCOL; 2], "the greatest that both speak");
+}
+
 /// What an unknown lane holds is covered by its origin's tombstone like everything else.
 #[test]
 fn a_tombstone_covers_unknown_lanes() {
     let (mut author, mut courier, mut replica) = (later("later"), Courier::default(), ready("n"));
     courier.bring(&mut replica, at(10), &author.frames(0));
-    let epoch = (WALL_MS + 4) << 20;
+    let epoch = epoch_of(WALL_MS + 4, 2);
     author.entries.retain(|key, _| key.field != field("later"));
     let version = author.version;
     author.write(Author::key("later", epoch, 1, 0), spec_value(WALL_MS + 4, 2));
@@ -91,7 +116,8 @@ fn a_field_of_an_unknown_engine_is_shown_but_not_scored() {
         width: 3,
         ..Default::default()
     };
-    author.write(Author::key("q", WALL_MS << 20, 1, 0), spec.encode_to_vec());
+    let quantum = psi_replica::Shape { engine: spec.engine.clone(), ..shape(3) };
+    author.write(Author::key("q", quantum.epoch_at(WALL_MS, false).0, 1, 0), spec.encode_to_vec());
     courier.bring(&mut replica, at(1), &author.frames(0));
     let q = field("q");
     assert_eq!(replica.view(&q).unwrap().spec.spec.shape.engine, "quantum");
@@ -130,7 +156,7 @@ fn absurd_figures_are_shown_alike_whoever_reads_them() {
         );
         let window = psi_replica::proto::WindowValue { second, sums: metrics.clone().into() };
         author.write(Author::key("default", 0, 3, second % 64), window.encode_to_vec());
-        let epoch = (WALL_MS + 1) << 20;
+        let epoch = epoch_of(WALL_MS + 1, 3);
         author.write(Author::key("gone", epoch, 1, 0), spec_value(WALL_MS + 1, 3));
         let mark = psi_replica::proto::TombstoneValue { steps_dropped: u64::MAX };
         author.write(Author::key("gone", epoch, 6, 0), mark.encode_to_vec());

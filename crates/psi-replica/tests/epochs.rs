@@ -16,7 +16,7 @@ use common::{
 use proptest::prelude::*;
 use prost::Message;
 use psi_engine::{Action, Parameters};
-use psi_replica::{Epoch, Event, FieldName, Lane, Origin, Replica, proto};
+use psi_replica::{Epoch, Event, FieldName, Lane, Origin, Replica, Shape, proto};
 
 fn pair() -> Cluster {
     let mut cluster = Cluster::ready(7, 2, Faults { delay_ms: 4, ..Faults::default() });
@@ -88,6 +88,42 @@ fn the_same_create_in_the_same_millisecond_is_one_field_and_the_last_parameters_
         assert_eq!((view.count, view.steps_dropped), (7, 0));
         assert_eq!(view.spec.spec.parameters, other, "of equal clocks the greater origin's");
     }
+}
+
+/// Two shapes whose epochs of one millisecond are the same: once in a million times they are.
+fn rivals(width: usize) -> [Shape; 2] {
+    let mut seen = std::collections::BTreeMap::new();
+    (0..)
+        .find_map(|seed| {
+            let shape = Shape { seed, width: width + seed as usize % 2, ..Shape::default() };
+            let epoch = shape.epoch_at(1, false);
+            seen.insert(epoch, shape.clone()).filter(|other| other.width != shape.width).map(|other| [other, shape])
+        })
+        .unwrap()
+}
+
+#[test]
+fn two_shapes_that_draw_one_epoch_are_never_added_up() {
+    let (mut cluster, a) = (Cluster::ready(7, 3, Faults { delay_ms: 4, ..Faults::default() }), field("a"));
+    cluster.run(100);
+    cluster.set_cut(0, 1, true);
+    cluster.set_cut(0, 2, true);
+    cluster.set_cut(1, 2, true);
+    for (n, shape) in (0..).zip(rivals(3)) {
+        cluster.with(n, |replica, now| replica.create_field(now, &a, shape, Parameters::default()).unwrap());
+        steps(&mut cluster, n, &a, 3);
+    }
+    assert_eq!(epoch(&cluster.nodes[0].replica, &a), epoch(&cluster.nodes[1].replica, &a));
+    cluster.quiet(2_000);
+    cluster.assert_agreed();
+    for n in 0..3 {
+        let view = cluster.nodes[n].replica.view(&a).unwrap();
+        assert_eq!((view.count, view.steps_dropped), (0, 6), "what was counted in a disputed epoch is dropped");
+        steps(&mut cluster, n, &a, 2);
+    }
+    cluster.run(1_000);
+    cluster.assert_agreed();
+    assert_eq!(cluster.count(2, &a), 6);
 }
 
 #[test]

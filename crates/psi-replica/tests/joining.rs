@@ -250,6 +250,42 @@ fn a_node_whose_clock_is_off_mints_nothing_until_it_is_set() {
     assert_eq!(replica.origin().unwrap().incarnation, (WALL_MS + 300) * 1000);
 }
 
+/// The monotonic clock tells of a jump of the wall clock before any peer can.
+#[test]
+fn a_clock_that_jumps_is_noticed_before_the_next_write() {
+    let mut replica = ready("n");
+    beside(&mut replica, &[0, 0]);
+    replica.step(off(2, 0), &field("default"), &input(1, 16)).unwrap();
+    for (tick, ms) in [(3, 3_600_000), (4, -3_600_000)] {
+        let error = replica.step(off(tick, ms), &field("default"), &input(1, 16)).unwrap_err();
+        assert!(matches!(error, WriteError::NotReady(NotReady::ClockOff { offset_ms }) if offset_ms == -ms), "{error}");
+    }
+    replica.step(off(5, 0), &field("default"), &input(1, 16)).unwrap();
+}
+
+/// A node that wrote in the future, while it was alone, takes no writes that its peers would put off.
+#[test]
+fn a_node_ahead_of_its_peers_takes_no_writes_until_they_are_there() {
+    let mut replica = ready("n");
+    replica.step(off(0, 120_000), &field("default"), &input(1, 16)).unwrap();
+    replica.step(off(1, 0), &field("default"), &input(1, 16)).expect("alone, nobody puts anything off");
+    beside(&mut replica, &[0]);
+    let error = replica.step(off(2, 0), &field("default"), &input(1, 16)).unwrap_err();
+    assert!(matches!(error, WriteError::NotReady(NotReady::StateAhead { ahead_ms: 119_998 })), "{error}");
+    assert!(error.to_string().contains("set its clock and restart it"), "{error}");
+    replica.step(off(60_000, 0), &field("default"), &input(1, 16)).expect("the members' clocks have come near");
+}
+
+#[test]
+fn runs_that_start_in_one_millisecond_are_told_apart() {
+    let incarnation = |microsecond| {
+        let mut replica = Replica::new(Config { microsecond, ..config("n") }, at(0));
+        replica.tick(at(0));
+        replica.origin().unwrap().incarnation
+    };
+    assert_eq!([0, 7, 999].map(incarnation), [0, 7, 999].map(|micros| WALL_MS * 1000 + micros));
+}
+
 /// One step that nobody else has seen is not lost with its taker: whoever holds it hands it on.
 #[test]
 fn a_counter_outlives_its_member() {

@@ -11,8 +11,8 @@ mod common;
 use common::{
     State, WALL_MS, at, cases,
     craft::{
-        self, Author, carried, hand, link, listing, open, origin, origin_of, poll_all, populated, recent_value,
-        spec_value, version_of,
+        self, Author, carried, epoch_of, hand, link, listing, open, origin, origin_of, poll_all, populated,
+        recent_value, spec_value, version_of,
     },
     field, frame, input, ready,
 };
@@ -97,8 +97,7 @@ fn a_bad_pass_changes_nothing_and_is_refused_by_name() {
     two_ends[0].last = true;
     two_ends[0].digest = two_ends[1].digest.clone();
     two_ends.swap(0, 1);
-    let tombstone = || (epoch_at(5), 6, Vec::new());
-    let (epoch, lane, mark) = tombstone();
+    let (epoch, lane, mark) = (epoch_of(WALL_MS + 5, 3), 6, Vec::new());
     let spec = ("default", epoch, 1, spec_value(WALL_MS, 3));
     let table: Vec<(&str, Vec<proto::Pass>, &str)> = vec![
         ("gap", passes(|pass| pass.base = 1), "version_gap"),
@@ -125,7 +124,13 @@ fn a_bad_pass_changes_nothing_and_is_refused_by_name() {
         ("a tombstone without a spec", written(&[("x", epoch, lane, mark)]), "tombstone_alone"),
         ("clock a day ahead", with_entry(4, epoch_at(0), 0, recent_value(WALL_MS + DAY_MS)), "clock_ahead"),
         ("epoch a day ahead", with_entry(99, epoch_at(DAY_MS), 0, vec![1]), "clock_ahead"),
-        ("spec a day ahead", with_entry(1, 0, 0, spec_value(WALL_MS + DAY_MS, 3)), "clock_ahead"),
+        ("spec a day ahead", with_entry(1, epoch_of(WALL_MS, 3), 0, spec_value(WALL_MS + DAY_MS, 3)), "clock_ahead"),
+        (
+            "a spec in another shape's epoch",
+            with_entry(1, epoch_of(WALL_MS, 4), 0, spec_value(WALL_MS, 3)),
+            "bad_value",
+        ),
+        ("a shape before all epochs", with_entry(1, 0, 0, spec_value(WALL_MS, 3)), "bad_value"),
         ("not a message", with_entry(1, 0, 0, vec![0xff; 9]), "bad_value"),
         ("a width of none", with_entry(1, 0, 0, spec_value(WALL_MS, 0)), "bad_value"),
         ("a width over the limit", with_entry(1, 0, 0, spec_value(WALL_MS, 4097)), "bad_value"),
@@ -156,8 +161,8 @@ fn an_origin_a_day_ahead_is_put_off() {
 fn the_dead_do_not_rise_below_a_tombstone_that_is_held() {
     let (mut replica, mut author) = (ready("n"), Author::new("author"));
     let link = link(&mut replica, at(20), 1, "peer", Vec::new());
-    author.write(Author::key("default", epoch_at(5), 1, 0), spec_value(WALL_MS, 3));
-    author.write(Author::key("default", epoch_at(5), 6, 0), Vec::new());
+    author.write(Author::key("default", epoch_of(WALL_MS + 5, 3), 1, 0), spec_value(WALL_MS, 3));
+    author.write(Author::key("default", epoch_of(WALL_MS + 5, 3), 6, 0), Vec::new());
     hand(&mut replica, at(20), link, Body::Pass(author.pass(0))).unwrap();
     let before = State::of(&replica);
     assert_eq!(replica.frontier().version(&author.origin).0, 2);

@@ -217,8 +217,9 @@ fn what_this_version_does_not_know_is_kept_as_it_was_written() {
     let mut spec = common::craft::spec_value(WALL_MS, 3);
     // Field 200, a varint: no message of this version has it.
     spec.extend([0xC0, 0x0C, 0x07]);
-    author.write(Author::key("f", WALL_MS << 20, 1, 0), spec);
-    author.write(Author::key("f", WALL_MS << 20, 77, 5), vec![0xFF; 9]);
+    let epoch = common::craft::epoch_of(WALL_MS, 3);
+    author.write(Author::key("f", epoch, 1, 0), spec);
+    author.write(Author::key("f", epoch, 77, 5), vec![0xFF; 9]);
     let replica = restored("n", at(0), &crafted(&header("test"), &[author.pass(0)]));
     let again = restored("n", at(0), &replica.snapshot());
     let entries: Vec<_> = again.entries(&author.origin).collect();

@@ -195,6 +195,11 @@ pub fn spec_value(clock_ms: u64, width: u32) -> Vec<u8> {
     .encode_to_vec()
 }
 
+/// The epoch of a field that takes such a spec.
+pub fn epoch_of(clock_ms: u64, width: usize) -> u64 {
+    super::shape(width).epoch_at(clock_ms, false).0
+}
+
 /// A recent value with the given clock.
 pub fn recent_value(clock_ms: u64) -> Vec<u8> {
     proto::RecentValue { clock: Some(proto::Clock { wall_ms: clock_ms, counter: 0 }), metrics: vec![0.5; 8], k: 1 }
