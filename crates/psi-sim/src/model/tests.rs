@@ -1,0 +1,191 @@
+//! The model against cases worked out by hand.
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
+use super::{
+    rounding::{quantized, rounded, rounded_root},
+    *,
+};
+
+fn origin(name: &str) -> ModelOrigin {
+    (name.to_owned(), 1)
+}
+
+fn step(epoch: u64, input: f64) -> Written {
+    Written::Step { field: "default".to_owned(), epoch, input: vec![input; 16], metrics: [input; MODEL_METRICS], k: 1 }
+}
+
+fn intervention(action: ModelAction) -> Written {
+    Written::Intervention { field: "default".to_owned(), epoch: 0, action }
+}
+
+fn spec(epoch: u64, clock: ModelClock) -> ModelSpec {
+    ModelSpec { epoch, clock, ..Model::default().implicit }
+}
+
+fn reset(epoch: u64, clock: ModelClock) -> Written {
+    Written::Spec { field: "default".to_owned(), spec: spec(epoch, clock) }
+}
+
+fn default_of(model: &Model, frontier: &[(&str, u64)]) -> ExpectedField {
+    let frontier = frontier.iter().map(|(name, version)| (origin(name), *version)).collect();
+    model.expect(&frontier).fields.remove("default").expect("default always exists")
+}
+
+fn ratio(top: i64, bottom: i64) -> BigRational {
+    BigRational::new_raw(BigInt::from(top), BigInt::from(bottom))
+}
+
+#[test]
+fn inputs_are_rounded_half_to_even() {
+    let unit = 2f64.powi(-56);
+    for (number, exponent, want) in [
+        (1.0, 0, 1i64 << 56),
+        (unit / 2.0, 0, 0),
+        (unit * 1.5, 0, 2),
+        (unit * 2.5, 0, 2),
+        (unit * -2.5, 0, -2),
+        (unit * 2.500_000_000_000_001, 0, 3),
+        (-0.0, 0, 0),
+        (f64::MIN_POSITIVE / 4.0, 0, 0),
+        (3.0, 1, 3 << 55),
+        (unit, -1, 2),
+    ] {
+        assert_eq!(quantized(number, exponent), BigInt::from(want), "{number:e} at scale 2^{exponent}");
+    }
+}
+
+#[test]
+fn fractions_and_their_roots_are_rounded_once() {
+    for (fraction, want) in [
+        (ratio(1, 3), 1.0 / 3.0),
+        (ratio(-1, 3), -1.0 / 3.0),
+        (ratio(0, 7), 0.0),
+        (ratio((1 << 53) + 1, 1), 9_007_199_254_740_992.0),
+        (ratio((1 << 53) + 3, 1), 9_007_199_254_740_996.0),
+        (ratio(i64::MAX, 1), 9_223_372_036_854_775_808.0),
+    ] {
+        assert_eq!(rounded(&fraction, 0).to_bits(), f64::to_bits(want), "{fraction}");
+    }
+    for square in [1i64, 2, 3, 4, 9, 10, 1_000_003, i64::MAX] {
+        // The root instruction rounds correctly where its argument is exact.
+        let want = f64::sqrt(rounded(&ratio(square, 1), 0));
+        if square < 1 << 53 {
+            assert_eq!(rounded_root(&ratio(square, 1), 0).to_bits(), want.to_bits(), "root of {square}");
+        }
+    }
+    assert_eq!(rounded_root(&ratio(1, 4), 3), 4.0);
+    assert_eq!(rounded(&ratio(3, 1), -1075), f64::from_bits(2), "1.5 of the least double is a tie");
+    assert_eq!(rounded(&ratio(1, 1), -1075), 0.0);
+    assert_eq!(rounded(&ratio(1, 1), -1030), 2f64.powi(-1030));
+    assert_eq!(rounded(&ratio(1, 1), 1023), 2f64.powi(1023));
+}
+
+#[test]
+fn only_what_the_frontier_covers_counts() {
+    let mut model = Model::default();
+    model.record(origin("a"), 1, (1_000, 0), step(0, 1.0));
+    model.record(origin("a"), 2, (2_000, 0), step(0, 3.0));
+    model.record(origin("b"), 1, (3_000, 0), step(0, 8.0));
+    for (frontier, count, mean, variance) in [
+        (&[][..], 0, None, None),
+        (&[("a", 1)], 1, Some(1.0), None),
+        (&[("a", 2)], 2, Some(2.0), Some(2.0)),
+        (&[("a", 9), ("b", 1)], 3, Some(4.0), Some(13.0)),
+        (&[("b", 1)], 1, Some(8.0), None),
+    ] {
+        let field = default_of(&model, frontier);
+        assert_eq!(field.count, count, "{frontier:?}");
+        assert_eq!(field.mean.map(|mean| mean[15]), mean, "{frontier:?}");
+        assert_eq!(field.variance.map(|variance| variance[0]), variance, "{frontier:?}");
+    }
+    let all = default_of(&model, &[("a", 2), ("b", 1)]);
+    assert_eq!(all.standard_deviation.map(|deviation| deviation[3]), Some(13f64.sqrt()));
+    assert_eq!(all.last.map(|last| last.origin), Some(origin("b")));
+}
+
+#[test]
+fn the_window_ends_with_the_latest_step_and_is_a_minute_long() {
+    let mut model = Model::default();
+    for (version, second, metric) in [(1, 100, 1.0), (2, 101, 2.0), (3, 159, 4.0), (4, 160, 6.0)] {
+        model.record(origin("a"), version, (second * 1000 + 999, 0), step(0, metric));
+    }
+    for (version, count, mean) in [(3, 3, 7.0 / 3.0), (4, 3, 4.0)] {
+        let field = default_of(&model, &[("a", version)]);
+        assert_eq!((field.window_count, field.window_mean.map(|mean| mean[0])), (count, Some(mean)), "{version}");
+    }
+}
+
+#[test]
+fn interventions_fold_by_clock_and_then_by_origin() {
+    use ModelAction::{Albedo, Nigredo};
+    let mut model = Model::default();
+    model.record(origin("b"), 1, (20, 0), intervention(Albedo));
+    model.record(origin("a"), 1, (10, 0), intervention(Nigredo));
+    model.record(origin("b"), 2, (30, 0), intervention(Nigredo));
+    model.record(origin("a"), 2, (30, 0), intervention(Albedo));
+    for (frontier, noise, count) in [
+        (&[("b", 1)][..], 0.0, 1),
+        (&[("a", 1), ("b", 1)], 0.8, 2),
+        (&[("a", 2), ("b", 1)], 0.8 - 0.7, 3),
+        (&[("a", 2), ("b", 2)], 1.5, 4),
+    ] {
+        let field = default_of(&model, frontier);
+        assert_eq!((field.noise, field.interventions), (noise, count), "{frontier:?}");
+    }
+}
+
+#[test]
+fn a_reset_drops_the_steps_of_those_who_took_note_of_it() {
+    let mut model = Model::default();
+    model.record(origin("a"), 1, (10, 0), step(0, 1.0));
+    model.record(origin("b"), 1, (10, 0), step(0, 1.0));
+    model.record(origin("b"), 2, (20, 0), step(0, 1.0));
+    model.record(origin("a"), 2, (30, 0), reset(7, (30, 0)));
+    model.record(origin("a"), 3, (40, 0), step(7, 5.0));
+    model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0))).expect("a was asked for it");
+    for (frontier, epoch, count, dropped) in [
+        (&[("a", 1), ("b", 2)][..], 0, 3, 0),
+        (&[("a", 2), ("b", 2)], 7, 0, 1),
+        (&[("a", 3), ("b", 2)], 7, 1, 1),
+        (&[("a", 3), ("b", 3)], 7, 1, 3),
+        (&[("b", 3)], 7, 0, 2),
+    ] {
+        let field = default_of(&model, frontier);
+        assert_eq!((field.spec.epoch, field.count, field.steps_dropped), (epoch, count, dropped), "{frontier:?}");
+    }
+}
+
+#[test]
+fn of_two_resets_the_greater_epoch_holds_whichever_came_last() {
+    let mut model = Model::default();
+    model.record(origin("a"), 1, (50, 0), reset(9, (50, 0)));
+    model.record(origin("b"), 1, (60, 0), reset(8, (60, 0)));
+    assert_eq!(default_of(&model, &[("a", 1), ("b", 1)]).spec.epoch, 9);
+    assert_eq!(default_of(&model, &[("b", 1)]).spec.epoch, 8);
+}
+
+#[test]
+fn a_spec_that_nobody_asked_for_is_refused() {
+    let mut model = Model::default();
+    let refused = model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0)));
+    assert!(refused.is_err_and(|why| why.contains("nobody asked for")));
+    model.record(origin("a"), 1, (30, 0), reset(7, (30, 0)));
+    assert!(model.record_repeated(origin("b"), 3, "default", spec(7, (31, 0))).is_err(), "another clock");
+    assert!(model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0))).is_ok());
+    assert!(model.record_repeated(origin("a"), 1, "default", spec(7, (30, 0))).is_ok(), "kept already");
+}
+
+#[test]
+fn a_dropped_field_is_not_shown() {
+    let mut model = Model::default();
+    let field = "extra".to_owned();
+    model.record(origin("a"), 1, (5, 0), Written::Spec { field: field.clone(), spec: spec(3, (5, 0)) });
+    model.record(origin("a"), 2, (6, 0), Written::Spec { field, spec: ModelSpec { dropped: true, ..spec(4, (6, 0)) } });
+    let names =
+        |version| model.expect(&BTreeMap::from([(origin("a"), version)])).fields.into_keys().collect::<Vec<_>>();
+    assert_eq!(names(0), ["default"]);
+    assert_eq!(names(1), ["default", "extra"]);
+    assert_eq!(names(2), ["default"]);
+}

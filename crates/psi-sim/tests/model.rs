@@ -1,0 +1,270 @@
+//! The model against real replicas without faults between them: each must show what the model foretells, at every
+//! frontier that it passes through.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the report")]
+
+use proptest::prelude::*;
+use psi_engine::{Action, Parameters};
+use psi_replica::{
+    ClusterName, Config, CurrentSpec, FieldName, Frontier, LinkId, NodeId, Now, Replica, Shape, TickMs, Version,
+    WallMs, WriteError,
+};
+use psi_sim::{
+    compare::{compare, empty_model, model_clock, model_frontier, model_origin, model_spec, note_repeated_specs},
+    model::{Model, ModelAction, Written},
+};
+use psi_stats::Scale;
+
+const LINK: LinkId = LinkId(1);
+const FIELDS: [&str; 3] = ["default", "a", "b"];
+
+/// What is done next, and on which replica.
+#[derive(Clone, Debug)]
+enum Act {
+    Steps(usize, Vec<f64>),
+    Intervene(Action),
+    Create(usize, i32, bool),
+    Reset(usize, i32),
+    Drop,
+    /// Time passes for everybody, milliseconds.
+    Wait(u64),
+    /// At most so many frames go each way.
+    Exchange(usize),
+}
+
+struct Pair {
+    replicas: [Replica; 2],
+    model: Model,
+    noted: [Version; 2],
+    /// Frontiers at which the replicas were checked last.
+    seen: [Option<Frontier>; 2],
+    wall_ms: u64,
+    checked: usize,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let now = Now { tick: TickMs(0), wall: WallMs(1_000_000) };
+        let replicas = ["a", "b"].map(|name| {
+            let config = Config::new(ClusterName::new("model").unwrap(), NodeId::new(name).unwrap());
+            let mut replica = Replica::new(Config { join_ms: 0, ..config }, now);
+            replica.tick(now);
+            replica.link_up(now, LINK);
+            replica
+        });
+        Self {
+            replicas,
+            model: empty_model(),
+            noted: [Version::ZERO; 2],
+            seen: [None, None],
+            wall_ms: 1_000_000,
+            checked: 0,
+        }
+    }
+
+    /// Clocks of the two differ by a second and more, as in life.
+    fn now(&self, n: usize) -> Now {
+        Now { tick: TickMs(self.wall_ms - 1_000_000), wall: WallMs(self.wall_ms + 1_700 * n as u64) }
+    }
+
+    fn act(&mut self, n: usize, field: &str, act: &Act) {
+        let name = FieldName::new(field).unwrap();
+        let result = match act {
+            Act::Steps(size, numbers) => self.step(n, &name, *size, numbers),
+            Act::Intervene(action) => self.intervene(n, &name, *action),
+            Act::Create(width, exponent, fast) => self.reshape(n, |replica, now| {
+                let parameters = Parameters::default().with([("dt", if *fast { 0.01 } else { 0.02 })]).unwrap();
+                replica.create_field(now, &name, shape(*width, *exponent), parameters)
+            }),
+            Act::Reset(width, exponent) => self.reshape(n, |replica, now| {
+                replica.reset_field(now, &name, shape(*width, *exponent), Parameters::default())
+            }),
+            Act::Drop => self.reshape(n, |replica, now| replica.drop_field(now, &name)),
+            Act::Wait(ms) => {
+                self.wall_ms += ms;
+                Ok(())
+            }
+            Act::Exchange(frames) => {
+                self.exchange(*frames);
+                Ok(())
+            }
+        };
+        drop(result);
+        self.check();
+    }
+
+    fn step(&mut self, n: usize, field: &FieldName, size: usize, numbers: &[f64]) -> Result<(), WriteError> {
+        let (now, replica) = (self.now(n), &mut self.replicas[n]);
+        let width = replica.view(field).map_or(1, |view| view.spec.spec.shape.width);
+        let vector = |from: usize| numbers.iter().cycle().skip(from).take(width).copied().collect::<Vec<f64>>();
+        let inputs: Vec<Vec<f64>> = (0..size).map(vector).collect();
+        let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+        for (step, input) in replica.step_batch(now, field, &slices)?.into_iter().zip(inputs) {
+            let (field, epoch, metrics) = (field.to_string(), step.epoch.0, step.metrics.to_array());
+            let written = Written::Step { field, epoch, input, metrics, k: step.k };
+            self.model.record(model_origin(&step.origin), step.version.0, model_clock(step.clock), written);
+        }
+        Ok(())
+    }
+
+    fn intervene(&mut self, n: usize, field: &FieldName, action: Action) -> Result<(), WriteError> {
+        let (now, replica) = (self.now(n), &mut self.replicas[n]);
+        let epoch = replica.view(field).map_or(0, |view| view.spec.epoch.0);
+        let done = replica.intervene(now, field, action)?;
+        let action = match action {
+            Action::Nigredo => ModelAction::Nigredo,
+            Action::Albedo => ModelAction::Albedo,
+        };
+        let written = Written::Intervention { field: field.to_string(), epoch, action };
+        self.model.record(model_origin(&done.origin), done.version.0, model_clock(done.clock), written);
+        Ok(())
+    }
+
+    fn reshape(
+        &mut self,
+        n: usize,
+        ask: impl FnOnce(&mut Replica, Now) -> Result<CurrentSpec, WriteError>,
+    ) -> Result<(), WriteError> {
+        let now = self.now(n);
+        let replica = &mut self.replicas[n];
+        let spec = ask(replica, now)?;
+        let written = Written::Spec { field: spec.field.to_string(), spec: model_spec(&spec) };
+        replica.flush();
+        let origin = model_origin(replica.origin().unwrap());
+        self.model.record(origin, own_version(replica).0, model_clock(spec.spec.clock), written);
+        Ok(())
+    }
+
+    fn exchange(&mut self, frames: usize) {
+        for _ in 0..frames {
+            for n in 0..2 {
+                let (ours, theirs) = (self.now(n), self.now(1 - n));
+                self.replicas[n].tick(ours);
+                if let Some(frame) = self.replicas[n].poll_frame(ours, LINK) {
+                    self.replicas[1 - n].handle_frame(theirs, LINK, frame).unwrap();
+                    self.check();
+                }
+            }
+        }
+    }
+
+    fn check(&mut self) {
+        for n in 0..2 {
+            let replica = &mut self.replicas[n];
+            replica.flush();
+            note_repeated_specs(&mut self.model, replica, self.noted[n]).unwrap();
+            self.noted[n] = own_version(replica);
+        }
+        for (n, replica) in self.replicas.iter().enumerate() {
+            if self.seen[n].as_ref() == Some(replica.frontier()) {
+                continue;
+            }
+            self.seen[n] = Some(replica.frontier().clone());
+            let expected = self.model.expect(&model_frontier(replica));
+            if let Err(difference) = compare(&expected, replica) {
+                panic!("{} at {:?}: {difference}", replica.origin().unwrap(), replica.frontier());
+            }
+            self.checked += 1;
+        }
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..100 {
+            self.wall_ms += 50;
+            self.exchange(20);
+        }
+        assert_eq!(self.replicas[0].frontier(), self.replicas[1].frontier());
+        self.check();
+    }
+}
+
+fn own_version(replica: &Replica) -> Version {
+    replica.origin().map_or(Version::ZERO, |me| replica.frontier().version(me))
+}
+
+fn shape(width: usize, exponent: i32) -> Shape {
+    Shape { width, scale: Scale::new(exponent).unwrap(), ..Shape::default() }
+}
+
+/// Sizes from below the least that can be kept to the greatest that is taken, and numbers that are ties.
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        -3.0..3.0_f64,
+        (-1.0..1.0_f64).prop_map(|n| n * 262_143.0),
+        (-1.0..1.0_f64).prop_map(|n| n * 1e-16),
+        (-9_i32..9).prop_map(|n| f64::from(n) * 2f64.powi(-57)),
+        Just(-0.0),
+        Just(1e-300),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let action = prop_oneof![Just(Action::Nigredo), Just(Action::Albedo)];
+    let width = prop_oneof![Just(1_usize), Just(2), Just(16), Just(513)];
+    let exponent = prop_oneof![Just(0), Just(-6), Just(9)];
+    prop_oneof![
+        6 => (1_usize..4, prop::collection::vec(number(), 1..6)).prop_map(|(size, numbers)| Act::Steps(size, numbers)),
+        3 => action.prop_map(Act::Intervene),
+        1 => (width.clone(), exponent.clone(), any::<bool>()).prop_map(|(w, e, fast)| Act::Create(w, e, fast)),
+        1 => (width, exponent).prop_map(|(width, exponent)| Act::Reset(width, exponent)),
+        1 => Just(Act::Drop),
+        2 => prop_oneof![Just(1), Just(700), Just(61_000)].prop_map(Act::Wait),
+        3 => (1_usize..12).prop_map(Act::Exchange),
+    ]
+}
+
+fn run(acts: &[(usize, usize, Act)]) -> Pair {
+    let mut pair = Pair::new();
+    for (n, field, act) in acts {
+        pair.act(*n, FIELDS[*field], act);
+    }
+    pair.settle();
+    pair
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn replicas_show_what_the_model_foretells(acts in prop::collection::vec((0_usize..2, 0_usize..3, act()), 1..60)) {
+        let pair = run(&acts);
+        prop_assert!(pair.checked >= 2);
+    }
+}
+
+#[test]
+fn a_hundred_interventions_fold_as_the_last_64_do() {
+    let mut pair = Pair::new();
+    for i in 0..200 {
+        let action = if i % 3 == 0 { Action::Nigredo } else { Action::Albedo };
+        pair.act(i % 2, "default", &Act::Intervene(action));
+        pair.act(0, "default", &Act::Wait(1));
+    }
+    pair.settle();
+}
+
+#[test]
+fn a_step_that_a_replica_lost_is_missed() {
+    let mut pair = Pair::new();
+    pair.act(0, "default", &Act::Steps(1, vec![0.5]));
+    let origin = pair.replicas[0].origin().cloned().unwrap();
+    let clock = (9_000_000, 0);
+    let metrics = [0.5; 8];
+    let lost = Written::Step { field: "default".to_owned(), epoch: 0, input: vec![1.0; 16], metrics, k: 2 };
+    pair.model.record(model_origin(&origin), 1, clock, lost);
+    let expected = pair.model.expect(&model_frontier(&pair.replicas[0]));
+    assert_eq!(compare(&expected, &pair.replicas[0]), Err("`default`: count must be 2, is 1".to_owned()));
+}
+
+/// What is shared with the code under test would be wrong in both at once.
+#[test]
+fn the_model_shares_nothing_with_the_code_under_test() {
+    for source in [
+        include_str!("../src/model.rs"),
+        include_str!("../src/model/fold.rs"),
+        include_str!("../src/model/rounding.rs"),
+    ] {
+        for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            assert!(!line.contains("psi_"), "{line}");
+        }
+    }
+}
