@@ -33,6 +33,10 @@ advisories:
 demo *arguments:
     cargo run --release -- demo {{ arguments }}
 
+# Simulates clusters under faults; an optimized build for many seeds.
+sim *arguments:
+    cargo run --release -- sim {{ arguments }}
+
 # Runs everything that must hold of a commit.
 ci:
     .ci/run

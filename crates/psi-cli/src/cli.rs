@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{completions, demo, feed, field, guardian, health, members, node, state, step},
+    commands::{completions, demo, feed, field, guardian, health, members, node, sim, state, step},
     failure::Failure,
     output::Output,
 };
@@ -50,6 +50,7 @@ pub(crate) enum Command {
     Field(field::Field),
     Guardian(guardian::Guardian),
     Health(health::Health),
+    Sim(sim::Sim),
     Completions(completions::Completions),
 }
 
@@ -65,6 +66,7 @@ impl Command {
             Self::Field(command) => command.run(output).await,
             Self::Guardian(command) => command.run(output).await,
             Self::Health(command) => command.run(output).await,
+            Self::Sim(command) => command.run(output).await,
             Self::Completions(command) => command.run(),
         }
     }
@@ -120,6 +122,8 @@ mod tests {
             "feed --host",
             "health --node a:1",
             "completions bash",
+            "sim --seeds 10000 --first-seed 7 --mode safety --nodes 5",
+            "sim --seed 42 --trace",
             "demo",
             "demo --nodes 5 --seconds 3 --keep --output json",
             "node",
@@ -148,6 +152,9 @@ mod tests {
             "node --grpc-lisen 1",
             "demo --nodes 1",
             "demo --seconds 0",
+            "sim --trace",
+            "sim --seed 1 --seeds 2",
+            "sim --nodes 1",
         ] {
             let parsed = Cli::try_parse_from(std::iter::once("psi-field").chain(line.split(' ')));
             assert!(parsed.is_err(), "{line}");

@@ -180,6 +180,18 @@ impl Replica {
         self.me.as_ref()
     }
 
+    /// The own origin's latest write, flushed or not.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The digest of what is held of one origin, of what is flushed; that of nothing if nothing is.
+    #[must_use]
+    pub fn origin_digest(&self, origin: &Origin) -> Digest {
+        self.logs.get(origin).map_or(Digest::ZERO, OriginLog::digest)
+    }
+
     /// The highest version held, per origin, of what is flushed.
     #[must_use]
     pub fn frontier(&self) -> &Frontier {

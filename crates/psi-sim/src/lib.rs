@@ -1,11 +1,30 @@
 //! Whole clusters on a virtual network and a virtual clock: the real [`psi_replica::Replica`] under faults that a seed
 //! draws. One seed is one run, the same to the last byte each time.
 //!
-//! After Deterministic simulation as FoundationDB (Zhou et al., 2021) and TigerBeetle do it. What is left out: sockets,
+//! Deterministic simulation as FoundationDB (Zhou et al., 2021) and TigerBeetle do it. What is left out: sockets,
 //! threads and the machine's clock; what the shell does around a replica is modelled, not run.
 
+mod checks;
 pub mod compare;
+mod faults;
+mod frames;
+mod markers;
+mod membership;
 pub mod model;
+mod network;
+mod plan;
+mod process;
 mod rng;
+mod run;
+mod sweep;
+mod trace;
+mod workload;
+mod world;
 
+pub use markers::{Marker, Markers};
+pub use plan::{Mode, WALL_MS};
 pub use rng::Rng;
+pub use run::{Failure, Options, ROUND_MS, Report, run};
+pub use sweep::{MARKED_SEEDS, Sweep, Totals};
+pub use trace::Sink;
+pub use world::Counts;

@@ -1,0 +1,166 @@
+//! `psi-field sim`: clusters on a virtual network, seed by seed, each under the faults that its seed draws; or one
+//! seed as a readable trace.
+
+mod report;
+
+use std::{
+    io::{self, BufWriter, Write},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use psi_sim::{Mode, Options, Sweep};
+
+use crate::{failure::Failure, output::Output};
+
+use self::report::{Replay, Report};
+
+const AFTER_HELP: &str = "\
+Examples:
+  psi-field sim                                  # 500 seeds of all modes
+  psi-field sim --seeds 10000 --first-seed 5000
+  psi-field sim --mode clocks --seeds 200
+  psi-field sim --seed 42 --trace | less         # who sent what to whom
+  psi-field sim --seeds 500 --output json        # for scripts
+
+A seed is one run of the real replication code on a virtual network and a virtual clock, the same to the last byte \
+each time. It draws its nodes, its clients and its faults. The modes: in `safety` faults go on throughout, then all is \
+quiet and all must agree; in `liveness` a connected core is left alone while the rest keeps failing, and must agree \
+nearly as fast as if all were well; in `clocks` clocks jump by hours. With `all`, the seed decides: 8 of 10 are safety.
+
+Of at least 500 seeds of all modes, some must reach each marker of the list (a delta was cut, a partition healed, …); \
+the sweep fails if none did.
+
+Exit codes: 0 if all agreed, 1 at the first seed that failed, with the command that replays it.";
+
+/// Try to break agreement on simulated clusters
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Sim {
+    /// How many seeds to run
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seed")]
+    seeds: u64,
+
+    /// The first of them
+    #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "seed")]
+    first_seed: u64,
+
+    /// Run this one seed only
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// With --seed: print what happens, line by line
+    #[arg(long, requires = "seed")]
+    trace: bool,
+
+    /// What runs are about
+    #[arg(long, value_enum, default_value_t)]
+    mode: ModeArg,
+
+    /// Nodes at the beginning, instead of what the seed draws
+    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=32))]
+    nodes: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ModeArg {
+    /// The seed decides
+    #[default]
+    All,
+    /// Faults throughout, then quiet
+    Safety,
+    /// A core left alone while the rest keeps failing
+    Liveness,
+    /// Clocks that jump by hours
+    Clocks,
+}
+
+impl ModeArg {
+    fn mode(self) -> Option<Mode> {
+        match self {
+            Self::All => None,
+            Self::Safety => Some(Mode::Safety),
+            Self::Liveness => Some(Mode::Liveness),
+            Self::Clocks => Some(Mode::Clocks),
+        }
+    }
+}
+
+impl Sim {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        // Simulating is work for all cores, not for tasks that take turns.
+        let done = tokio::task::spawn_blocking(move || self.simulate(output)).await;
+        done.unwrap_or_else(|error| Err(Failure::failed(format!("the simulator ended: {error}; this is a bug"))))
+    }
+
+    fn simulate(&self, output: Output) -> Result<(), Failure> {
+        match self.seed {
+            Some(seed) => self.replay(seed, output),
+            None => self.sweep(output),
+        }
+    }
+
+    fn options(&self) -> Options {
+        Options { mode: self.mode.mode(), nodes: self.nodes.map(usize::from) }
+    }
+
+    fn sweep(&self, output: Output) -> Result<(), Failure> {
+        let sweep = Sweep { first: self.first_seed, seeds: self.seeds, options: self.options() };
+        let bar = progress(self.seeds, output);
+        let began = Instant::now();
+        let totals = sweep.run(&|| bar.inc(1));
+        bar.finish_and_clear();
+        let missing = totals.missing(&sweep);
+        output.print(&Report::new(&totals, &missing, began.elapsed()), Report::text)?;
+        if let Some(failure) = &totals.failure {
+            let replay = self.command(failure.seed);
+            return Err(Failure::failed(format!("{failure}\nreplay it with: {replay}")));
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = missing.iter().map(|marker| marker.name()).collect();
+        let names = names.join(", ");
+        Err(Failure::failed(format!("no seed reached: {names}; the simulator has grown too tame to prove anything")))
+    }
+
+    /// The command that shows what a seed does.
+    fn command(&self, seed: u64) -> String {
+        let mode = self.mode.mode().map_or_else(String::new, |mode| format!(" --mode {}", mode.name()));
+        let nodes = self.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
+        format!("psi-field sim --seed {seed}{mode}{nodes} --trace")
+    }
+
+    fn replay(&self, seed: u64, output: Output) -> Result<(), Failure> {
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        let mut unheard = None;
+        let mut line = |line: &str| {
+            if unheard.is_none() {
+                unheard = writeln!(stdout, "{line}").err();
+            }
+        };
+        let result = psi_sim::run(seed, self.options(), self.trace.then_some(&mut line as psi_sim::Sink<'_>));
+        let unheard = unheard.or_else(|| stdout.flush().err());
+        drop(stdout);
+        if unheard.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return Err(Failure::unheard());
+        }
+        match result {
+            Ok(report) => output.print(&Replay::from(&report), Replay::text),
+            Err(failure) if self.trace => Err(Failure::failed(failure.to_string())),
+            Err(failure) => Err(Failure::failed(format!("{failure}\nsee what led to it: {}", self.command(seed)))),
+        }
+    }
+}
+
+/// A bar on standard error, where people watch.
+fn progress(seeds: u64, output: Output) -> ProgressBar {
+    if output == Output::Json {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} seeds, {per_sec}, {eta} left");
+    let bar = ProgressBar::new(seeds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}

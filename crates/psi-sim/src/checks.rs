@@ -1,0 +1,350 @@
+//! What every replica is held against at every move of its frontier, and all of them at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use psi_replica::{Digest, Epoch, FieldName, FieldView, LinkError, LinkId, NotReady, Origin, Replica, Step, Version};
+
+use crate::{markers::Marker, process::PASS_BYTES_MAX, workload::Reshaped, world::World};
+
+/// Frontiers of which views are compared: one in so many, the same ones on every replica.
+const VIEWS_OF: u64 = 4;
+/// Moves between two checks that fold and hash everything anew.
+const FULL_EVERY: u64 = 97;
+/// Things beyond one for each origin that may wait on a link.
+const WAITING_SPARE: usize = 64;
+
+/// What was seen in a run, by all replicas together.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    minted: BTreeSet<Origin>,
+    /// The digest of what an origin held when it had flushed a version.
+    digests: BTreeMap<(Origin, Version), Digest>,
+    /// Digest and views by the hash of the frontier.
+    seen: BTreeMap<[u8; 32], (Digest, Option<[u8; 32]>)>,
+    /// Most entries that an origin ever held.
+    peaks: BTreeMap<Origin, usize>,
+    /// Steps that were accepted: who took them, in which version.
+    steps: BTreeMap<(FieldName, Epoch), Vec<(Origin, Version)>>,
+    pub(crate) reshaped: Vec<Reshaped>,
+    moves: u64,
+    /// Frames whose bits were turned may have named origins that there are not.
+    pub(crate) damaged: usize,
+}
+
+impl Book {
+    /// Notes that an origin was minted; false if it was before.
+    pub(crate) fn mint(&mut self, origin: &Origin) -> bool {
+        self.minted.insert(origin.clone())
+    }
+
+    pub(crate) fn note_step(&mut self, field: &FieldName, step: &Step) {
+        self.steps.entry((field.clone(), step.epoch)).or_default().push((step.origin.clone(), step.version));
+    }
+
+    /// Checks what is held of an origin at a version against what it first was there.
+    fn note_digest(&mut self, origin: &Origin, version: Version, digest: Digest, writes: bool) -> Result<(), String> {
+        let place = (origin.clone(), version);
+        match self.digests.get(&place) {
+            Some(first) if *first == digest => Ok(()),
+            Some(_) => Err(format!("{origin} at {version} is not what it wrote")),
+            None if writes => {
+                self.digests.insert(place, digest);
+                Ok(())
+            }
+            None => Err(format!("{origin} at {version} is held, and it never flushed that version")),
+        }
+    }
+
+    fn note_peak(&mut self, origin: &Origin, entries: usize) {
+        let peak = self.peaks.entry(origin.clone()).or_default();
+        *peak = entries.max(*peak);
+    }
+
+    /// Compares a replica with whoever had the same frontier before. Tells whether anybody had.
+    fn compare(&mut self, replica: &Replica) -> Result<bool, String> {
+        let (hash, digest) = (replica.frontier().hash(), replica.digest());
+        let with_views = hash.short().is_multiple_of(VIEWS_OF) && !replica.is_dirty();
+        let views = with_views.then(|| views_hash(replica));
+        let Some((first, first_views)) = self.seen.get_mut(&hash.to_bytes()) else {
+            self.seen.insert(hash.to_bytes(), (digest, views));
+            return Ok(false);
+        };
+        if *first != digest {
+            return Err("equal frontiers, other digests".to_owned());
+        }
+        match (*first_views, views) {
+            (Some(first), Some(views)) if first != views => return Err("equal frontiers, other views".to_owned()),
+            (None, Some(_)) => *first_views = views,
+            _ => {}
+        }
+        Ok(true)
+    }
+}
+
+impl World<'_> {
+    /// Checks a process whose frontier may have moved.
+    pub(crate) fn check(&mut self, p: usize) {
+        let replica = &self.processes[p].replica;
+        let at = (replica.frontier().hash().to_bytes(), replica.is_dirty());
+        if self.processes[p].checked.replace(at) == Some(at) {
+            return;
+        }
+        self.note_catching_up(p);
+        match self.check_move(p) {
+            Ok(true) => {
+                self.counts.compared += 1;
+                self.reach(Marker::FrontierMetAgain);
+            }
+            Ok(false) => {}
+            Err(what) => self.found_wrong(format_args!("{}: {what}", self.label(p))),
+        }
+    }
+
+    /// Notes when a joiner turns to another member.
+    fn note_catching_up(&mut self, p: usize) {
+        let process = &mut self.processes[p];
+        if process.replica.origin().is_some() {
+            return;
+        }
+        let Err(NotReady::Joining(why)) = process.replica.may_write() else { return };
+        let member =
+            why.strip_prefix("catching up with ").and_then(|rest| rest.split_once(',')).map(|(member, _)| member);
+        let Some(member) = member.map(str::to_owned) else { return };
+        let earlier = process.catches_up_with.replace(member.clone());
+        if earlier.is_some_and(|earlier| earlier != member) {
+            self.reach(Marker::JoinerSwitched);
+        }
+    }
+
+    /// Notes what a link has carried, when it ends or the run does.
+    pub(crate) fn note_link(&mut self, p: usize, link: LinkId) {
+        let Some((_, status)) = self.processes[p].replica.links().find(|(id, _)| *id == link) else { return };
+        if status.counts.passes_cut > 0 {
+            self.reach(Marker::DeltaCut);
+        }
+        if status.counts.resent > 0 {
+            self.reach(Marker::Resent);
+        }
+    }
+
+    fn check_move(&mut self, p: usize) -> Result<bool, String> {
+        let process = &mut self.processes[p];
+        let replica = &process.replica;
+        self.book.moves += 1;
+        if let Some(me) = replica.origin() {
+            let version = replica.frontier().version(me);
+            let earlier = process.seen.insert(me.clone(), version);
+            if earlier.is_some_and(|earlier| earlier > version) {
+                return Err(format!("its own version fell from {} to {version}", earlier.unwrap_or_default()));
+            }
+            if version > Version::ZERO && earlier != Some(version) {
+                self.book.note_digest(me, version, replica.origin_digest(me), true)?;
+                self.book.note_peak(me, replica.entries(me).count());
+            }
+        }
+        if self.book.moves.is_multiple_of(FULL_EVERY) {
+            check_full(replica)?;
+            self.check_backlogs(p)?;
+        }
+        self.book.compare(&self.processes[p].replica)
+    }
+
+    /// Checks what a pass has brought.
+    pub(crate) fn note_applied(&mut self, p: usize, origin: &Origin, version: Version) {
+        let process = &mut self.processes[p];
+        let held = process.replica.frontier().version(origin);
+        let earlier = process.seen.insert(origin.clone(), version);
+        let label = process.label.clone();
+        if held != version || earlier.is_some_and(|earlier| earlier >= version) {
+            self.found_wrong(format_args!("{label} applied {origin} up to {version} and holds {held}"));
+        }
+        let digest = self.processes[p].replica.origin_digest(origin);
+        if let Err(what) = self.book.note_digest(origin, version, digest, false) {
+            self.found_wrong(format_args!("{label}: {what}"));
+        }
+    }
+
+    /// Checks that a frame that was refused left no trace, and that nothing but faults has frames refused.
+    pub(crate) fn check_refusal(
+        &mut self,
+        p: usize,
+        connection: u64,
+        before: (Digest, Digest),
+        error: Option<&LinkError>,
+    ) {
+        let replica = &self.processes[p].replica;
+        let Some(error) = error else { return };
+        if (replica.frontier().hash(), replica.digest()) != before {
+            self.found_wrong(format_args!("{} moved though it refused the link: {error}", self.label(p)));
+        }
+        let damaged = self.network.connections.get(&connection).is_none_or(|standing| standing.is_damaged);
+        if damaged {
+            self.reach(Marker::CorruptRefused);
+        } else if error.reason() != "out_of_turn" {
+            // A lost or late `Open` looks like that.
+            self.found_wrong(format_args!("{} refused an honest link: {error}", self.label(p)));
+        }
+    }
+
+    /// What links keep in memory is bounded by the state, not by how slow a peer is.
+    fn check_backlogs(&self, p: usize) -> Result<(), String> {
+        let process = &self.processes[p];
+        let entries: usize = self.book.peaks.values().sum();
+        let origins = self.book.minted.len() + self.book.damaged;
+        for connection in process.links.keys() {
+            let Some(backlog) = process.replica.backlog(LinkId(*connection)) else { continue };
+            if backlog.frozen_entries > entries {
+                return Err(format!("{} entries are frozen on a link, of {entries} in all", backlog.frozen_entries));
+            }
+            if backlog.staged_bytes > PASS_BYTES_MAX {
+                return Err(format!("{} bytes are staged on a link, over {PASS_BYTES_MAX}", backlog.staged_bytes));
+            }
+            if backlog.waiting > 5 * origins + WAITING_SPARE {
+                return Err(format!("{} things wait on a link, of {origins} origins", backlog.waiting));
+            }
+        }
+        Ok(())
+    }
+
+    /// Processes that are to agree in the end.
+    pub(crate) fn lasting(&self) -> Vec<usize> {
+        (0..self.processes.len()).filter(|p| self.processes[*p].is_staying()).collect()
+    }
+
+    /// Whether all that last hold the same, ready and flushed.
+    pub(crate) fn is_agreed(&self) -> bool {
+        let lasting = self.lasting();
+        let replica = |p: &usize| &self.processes[*p].replica;
+        let Some(first) = lasting.first().map(replica) else { return true };
+        let settled = |replica: &Replica| !replica.is_dirty() && replica.may_write().is_ok() && replica.lacking() == 0;
+        self.processes.iter().all(|process| process.is_staying() || process.state == crate::process::State::Gone)
+            && lasting.iter().map(replica).all(|replica| settled(replica) && replica.frontier() == first.frontier())
+    }
+
+    /// Why there is no agreement, for the report.
+    pub(crate) fn describe_disagreement(&self) -> String {
+        let mut lines = Vec::new();
+        for p in self.lasting() {
+            let replica = &self.processes[p].replica;
+            let why = replica.may_write().err().map_or_else(String::new, |why: NotReady| format!(", {why}"));
+            let hash = replica.frontier().hash().short() >> 32;
+            let (origins, lacking) = (replica.frontier().len(), replica.lacking());
+            let links = self.processes[p].links.len();
+            lines.push(format!(
+                "{} frontier {hash:08x} of {origins} origins, lacks {lacking}, {links} links{why}",
+                self.label(p)
+            ));
+        }
+        lines.join("; ")
+    }
+
+    /// What must be true once all is quiet and the frontiers are equal.
+    pub(crate) fn check_end(&mut self) {
+        let lasting = self.lasting();
+        for p in lasting.iter().copied() {
+            let links: Vec<u64> = self.processes[p].links.keys().copied().collect();
+            links.into_iter().for_each(|connection| self.note_link(p, LinkId(connection)));
+        }
+        let result = lasting.iter().try_for_each(|p| self.check_end_of(*p));
+        if let Err(what) = result {
+            self.found_wrong(what);
+        }
+    }
+
+    fn check_end_of(&self, p: usize) -> Result<(), String> {
+        let (label, process) = (self.label(p), &self.processes[p]);
+        let replica = &process.replica;
+        check_full(replica).map_err(|what| format!("{label}: {what}"))?;
+        if let Some(me) = replica.origin()
+            && replica.frontier().version(me) < process.written
+        {
+            return Err(format!("{label} has accepted version {} and lost it", process.written));
+        }
+        for other in self.lasting() {
+            let theirs = &self.processes[other].replica;
+            if theirs.digest() != replica.digest() || views_hash(theirs) != views_hash(replica) {
+                return Err(format!("{label} and {} hold the same frontier and other state", self.label(other)));
+            }
+        }
+        self.check_counts(replica).map_err(|what| format!("{label}: {what}"))
+    }
+
+    /// Each accepted step that the frontier covers counts once, unless a reset overtook it.
+    fn check_counts(&self, replica: &Replica) -> Result<(), String> {
+        for field in replica.field_names() {
+            let Some(view) = replica.view(&field) else { continue };
+            let taken = self.book.steps.get(&(field.clone(), view.spec.epoch));
+            let covered = |(origin, version): &&(Origin, Version)| *version <= replica.frontier().version(origin);
+            let want = taken.map_or(0, |steps| steps.iter().filter(covered).count());
+            if view.count != want as u64 {
+                return Err(format!("{field} counts {} steps; {want} were accepted and handed over", view.count));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything folded and hashed anew is what is kept up to date.
+fn check_full(replica: &Replica) -> Result<(), String> {
+    let mut digest = Digest::ZERO;
+    for (origin, _) in replica.frontier().iter() {
+        for entry in replica.entries(origin) {
+            digest = digest.plus(Digest::of_entry(origin, &entry.key, entry.version, &entry.value));
+        }
+    }
+    if digest != replica.digest() {
+        return Err("its digest is not that of its entries".to_owned());
+    }
+    if replica.is_dirty() {
+        return Ok(());
+    }
+    for field in replica.field_names() {
+        if replica.view(&field) != replica.view_from_entries(&field) {
+            return Err(format!("its view of {field} is not what its entries fold to"));
+        }
+    }
+    Ok(())
+}
+
+/// A hash of every bit of every view.
+pub(crate) fn views_hash(replica: &Replica) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for field in replica.field_names() {
+        if let Some(view) = replica.view(&field) {
+            absorb(&mut hasher, &view);
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
+fn absorb(hasher: &mut blake3::Hasher, view: &FieldView) {
+    let spec = &view.spec.spec;
+    hasher.update(view.spec.field.as_str().as_bytes()).update(spec.shape.engine.as_bytes());
+    let last = view.last.as_ref().map(|last| (last.clock, last.k));
+    let numbers = [
+        view.spec.epoch.0,
+        spec.shape.width as u64,
+        u64::from(spec.shape.scale.exponent().unsigned_abs()),
+        spec.shape.seed,
+        spec.clock.wall_ms,
+        u64::from(spec.clock.counter),
+        view.count,
+        last.map_or(0, |(clock, _)| clock.wall_ms),
+        last.map_or(0, |(clock, _)| u64::from(clock.counter)),
+        last.map_or(0, |(_, k)| k),
+        view.noise.value().to_bits(),
+        view.interventions,
+        view.steps_dropped,
+    ];
+    let metrics = view.last.as_ref().map(|last| last.metrics.to_array()).unwrap_or_default();
+    let floats = spec.parameters.iter().map(|(_, value)| value).chain(metrics);
+    for number in numbers.into_iter().chain(floats.map(f64::to_bits)) {
+        hasher.update(&number.to_le_bytes());
+    }
+    if let Some(last) = &view.last {
+        hasher.update(last.origin.to_string().as_bytes());
+    }
+    for moments in view.moments.iter().chain([&view.window]) {
+        hasher.update(&moments.encode());
+    }
+}

@@ -1,0 +1,186 @@
+//! "Sometimes" markers: what must happen in some run of every few hundred, lest a simulator that has grown tame passes
+//! for a protocol that has grown safe.
+//!
+//! Two automatic interventions for one threat are not among them yet: nothing intervenes by itself so far.
+
+/// Something that a sweep must have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Marker {
+    /// A pass took more than one frame.
+    DeltaCut,
+    /// A pass or news was sent again for want of an answer.
+    Resent,
+    /// A frame was lost.
+    FrameLost,
+    /// A frame arrived twice.
+    FrameTwice,
+    /// A frame overtook another.
+    FrameOvertook,
+    /// A direction of a link stood still for a while.
+    Clogged,
+    /// A transport took frames only now and then.
+    SlowPeer,
+    /// A partition was healed during the run.
+    PartitionHealed,
+    /// Frames went one way only.
+    OneWayPartition,
+    /// A process ended without warning while it held writes that it had not flushed or handed over.
+    CrashWithUnsaid,
+    /// A process stood still and went on.
+    Paused,
+    /// A run that had been given up came back beside its successor.
+    OldRunReturned,
+    /// Two runs of one node took writes.
+    TwoRunsAtOnce,
+    /// A run learnt that a later one has written.
+    Superseded,
+    /// A peer was declared dead that was not.
+    FalseDeath,
+    /// A node joined during the run.
+    Joined,
+    /// A node left in good order.
+    Left,
+    /// A joiner looked to another member.
+    JoinerSwitched,
+    /// Somebody's entries came from somebody else.
+    RelayedPass,
+    /// A pass was refused and tried again.
+    PassRefused,
+    /// A frame whose bits were turned was noticed and refused.
+    CorruptRefused,
+    /// A frame over the limit was refused.
+    OversizedRefused,
+    /// A listing was begun anew because a picture had proved wrong.
+    ListingAnew,
+    /// A reset or drop overtook steps.
+    StepsDropped,
+    /// Two nodes gave a field different shapes, neither knowing of the other's.
+    ShapesRaced,
+    /// Two nodes created a field, neither knowing of the other's.
+    ConcurrentCreates,
+    /// An intervention moved ν by less than its full measure.
+    InterventionClipped,
+    /// A frontier that one replica had reached was reached by another.
+    FrontierMetAgain,
+    /// A node refused to write because its clock was off.
+    ClockOff,
+    /// A pass was put off because its clock was ahead.
+    ClockAhead,
+}
+
+impl Marker {
+    /// All of them.
+    pub const ALL: [Self; 30] = [
+        Self::DeltaCut,
+        Self::Resent,
+        Self::FrameLost,
+        Self::FrameTwice,
+        Self::FrameOvertook,
+        Self::Clogged,
+        Self::SlowPeer,
+        Self::PartitionHealed,
+        Self::OneWayPartition,
+        Self::CrashWithUnsaid,
+        Self::Paused,
+        Self::OldRunReturned,
+        Self::TwoRunsAtOnce,
+        Self::Superseded,
+        Self::FalseDeath,
+        Self::Joined,
+        Self::Left,
+        Self::JoinerSwitched,
+        Self::RelayedPass,
+        Self::PassRefused,
+        Self::CorruptRefused,
+        Self::OversizedRefused,
+        Self::ListingAnew,
+        Self::StepsDropped,
+        Self::ShapesRaced,
+        Self::ConcurrentCreates,
+        Self::InterventionClipped,
+        Self::FrontierMetAgain,
+        Self::ClockOff,
+        Self::ClockAhead,
+    ];
+
+    /// What it stands for, in a few words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DeltaCut => "delta cut",
+            Self::Resent => "pass or news resent",
+            Self::FrameLost => "frame lost",
+            Self::FrameTwice => "frame duplicated",
+            Self::FrameOvertook => "frame overtook another",
+            Self::Clogged => "link clogged",
+            Self::SlowPeer => "slow peer",
+            Self::PartitionHealed => "partition healed",
+            Self::OneWayPartition => "one-way partition",
+            Self::CrashWithUnsaid => "crash with unsaid writes",
+            Self::Paused => "process paused",
+            Self::OldRunReturned => "old incarnation returned",
+            Self::TwoRunsAtOnce => "two runs at once",
+            Self::Superseded => "run superseded",
+            Self::FalseDeath => "live node declared dead",
+            Self::Joined => "node joined",
+            Self::Left => "node left",
+            Self::JoinerSwitched => "joiner switched member",
+            Self::RelayedPass => "relayed pass",
+            Self::PassRefused => "pass refused",
+            Self::CorruptRefused => "corrupt frame refused",
+            Self::OversizedRefused => "oversized frame refused",
+            Self::ListingAnew => "listing begun anew",
+            Self::StepsDropped => "steps dropped by reset",
+            Self::ShapesRaced => "two shapes raced",
+            Self::ConcurrentCreates => "concurrent creates",
+            Self::InterventionClipped => "intervention clipped",
+            Self::FrontierMetAgain => "frontier met again",
+            Self::ClockOff => "clock off",
+            Self::ClockAhead => "clock ahead refused",
+        }
+    }
+}
+
+/// How often each was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Markers([u64; Marker::ALL.len()]);
+
+impl Default for Markers {
+    fn default() -> Self {
+        Self([0; Marker::ALL.len()])
+    }
+}
+
+impl Markers {
+    pub(crate) fn reach(&mut self, marker: Marker) {
+        self.0[marker as usize] += 1;
+    }
+
+    /// How often one was reached.
+    #[must_use]
+    pub fn count(&self, marker: Marker) -> u64 {
+        self.0[marker as usize]
+    }
+
+    /// Takes in those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
+    }
+
+    /// Those that were never reached.
+    pub fn missing(&self) -> impl Iterator<Item = Marker> {
+        Marker::ALL.into_iter().filter(|marker| self.count(*marker) == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_marker_is_listed_in_its_place() {
+        for (place, marker) in Marker::ALL.into_iter().enumerate() {
+            assert_eq!(marker as usize, place, "{marker:?}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Machines, and the processes that run on them one after the other, or by mistake at once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use psi_replica::{ClusterName, Config, NodeId, Now, Origin, Replica, TickMs, Version, WallMs};
+
+use crate::plan::WALL_MS;
+
+/// What outlives a process.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) name: NodeId,
+    /// Its wall clock less the true one.
+    pub(crate) skew_ms: i64,
+    /// Further error of its clock, in runs where clocks jump.
+    pub(crate) jump_ms: i64,
+    pub(crate) is_seed: bool,
+    /// Processes started so far.
+    pub(crate) runs: u64,
+    /// It left for good.
+    pub(crate) left: bool,
+}
+
+/// How a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Running,
+    /// Stopped as by SIGSTOP: what comes in waits.
+    Paused,
+    /// Ended; nothing of it is left but what others hold.
+    Gone,
+}
+
+/// What came in while a process was paused.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Frame { connection: u64, bytes: Bytes, damaged: bool },
+    Hangup { connection: u64 },
+}
+
+/// What a process believes of another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Belief {
+    pub(crate) heard_at: u64,
+    pub(crate) live: bool,
+}
+
+/// A process's effort to keep a link to another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dial {
+    pub(crate) tries: u32,
+    pub(crate) connection: Option<u64>,
+    pub(crate) is_due: bool,
+}
+
+/// One run of a node's program.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// Index of its machine.
+    pub(crate) machine: usize,
+    /// `n1#2` is the second run on `n1`.
+    pub(crate) label: Arc<str>,
+    pub(crate) node: NodeId,
+    pub(crate) replica: Replica,
+    pub(crate) state: State,
+    pub(crate) started: u64,
+    /// When it is to be woken, in virtual time.
+    pub(crate) wake: Option<u64>,
+    pub(crate) held: Vec<Held>,
+    /// Connections that stand at this end, and which end it is.
+    pub(crate) links: BTreeMap<u64, usize>,
+    /// The connection that stands for each peer that has introduced itself: a newer replaces an older.
+    pub(crate) peers: BTreeMap<NodeId, u64>,
+    pub(crate) beliefs: BTreeMap<usize, Belief>,
+    pub(crate) dials: BTreeMap<usize, Dial>,
+    /// It hands over and ends by then.
+    pub(crate) ends_at: Option<u64>,
+    /// Versions seen by the checks, of each origin.
+    pub(crate) seen: BTreeMap<Origin, Version>,
+    /// Hash of the frontier at the last check, and whether something waited for a flush.
+    pub(crate) checked: Option<([u8; 32], bool)>,
+    /// The latest version that it wrote for a client.
+    pub(crate) written: Version,
+    /// What `Event::Ready` told.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) superseded: bool,
+    /// The member that it catches up with.
+    pub(crate) catches_up_with: Option<String>,
+}
+
+impl Process {
+    pub(crate) fn is_running(&self) -> bool {
+        self.state == State::Running
+    }
+
+    /// Alive, and to stay so.
+    pub(crate) fn is_staying(&self) -> bool {
+        self.state != State::Gone && self.ends_at.is_none()
+    }
+
+    /// The moment as this process sees it.
+    pub(crate) fn now(&self, now: u64, machine: &Machine) -> Now {
+        let wall = WALL_MS + now;
+        let error = machine.skew_ms + machine.jump_ms;
+        Now { tick: TickMs(now.saturating_sub(self.started)), wall: WallMs(wall.saturating_add_signed(error)) }
+    }
+
+    /// Whether every peer is known to hold all that it wrote.
+    pub(crate) fn has_handed_over(&self) -> bool {
+        let Some(me) = self.replica.origin() else { return true };
+        let written = self.replica.frontier().version(me);
+        let mut links = self.replica.links().filter(|(_, link)| link.peer.is_some()).peekable();
+        !self.replica.is_dirty() && links.peek().is_some() && links.all(|(_, link)| link.holds_own >= written)
+    }
+}
+
+/// What a replica of the simulated cluster is told.
+pub(crate) fn config(machine: &Machine, run: u64, frame_bytes: usize) -> Config {
+    let cluster = ClusterName::new("sim").expect("a name of letters");
+    Config {
+        is_seed: machine.is_seed,
+        join_ms: 2_000,
+        pass_bytes_max: PASS_BYTES_MAX,
+        frame_bytes,
+        microsecond: u16::try_from(run % 1000).unwrap_or(0),
+        ..Config::new(cluster, machine.name.clone())
+    }
+}
+
+/// Most bytes of passes that may be half arrived on one link.
+pub(crate) const PASS_BYTES_MAX: usize = 8 << 20;

@@ -1,0 +1,228 @@
+//! What clients ask of the cluster, and what was accepted.
+
+use psi_engine::{Action, Parameters};
+use psi_replica::{CurrentSpec, FieldName, NotReady, Origin, Shape, Step, Version, WriteError};
+use psi_stats::Scale;
+
+use crate::{
+    markers::Marker,
+    rng::Rng,
+    world::{Happening, World},
+};
+
+/// Fields that clients use: the one that always exists, and some that come and go.
+const FIELDS: [&str; 4] = ["default", "a", "b", "c"];
+/// Widths on both sides of one moments entry, and the default's.
+const WIDTHS: [usize; 8] = [1, 2, 3, 3, 4, 16, 16, 515];
+
+/// A change of a field that was accepted, kept to find those that raced.
+#[derive(Clone, Debug)]
+pub(crate) struct Reshaped {
+    pub(crate) field: FieldName,
+    pub(crate) shape: Shape,
+    pub(crate) origin: Origin,
+    pub(crate) version: Version,
+    pub(crate) created: bool,
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    Steps(u64),
+    Intervene,
+    Create,
+    Reset,
+    Drop,
+    Nonsense,
+}
+
+impl World<'_> {
+    /// One write, and the one after it.
+    pub(crate) fn write(&mut self) {
+        if !self.is_writing {
+            return;
+        }
+        let wait = Self::around(&mut self.dice.workload, self.plan.write_ms);
+        self.schedule(self.now + wait, Happening::Write);
+        let running: Vec<usize> = (0..self.processes.len()).filter(|p| self.processes[*p].is_running()).collect();
+        let Some(p) = self.dice.workload.pick(&running).copied() else { return };
+        let field = field_at(&mut self.dice.workload);
+        let ask = ask(&mut self.dice.workload);
+        self.ask(p, &field, ask);
+        // Clients that do the same elsewhere in the same moment: changes of a field that race.
+        if matches!(ask, Ask::Create | Ask::Reset) && self.dice.workload.chance(300) {
+            let Some(other) = self.dice.workload.pick(&running).copied() else { return };
+            self.ask(other, &field, ask);
+        }
+    }
+
+    fn ask(&mut self, p: usize, field: &FieldName, ask: Ask) {
+        let version = self.processes[p].replica.version();
+        let result = match ask {
+            Ask::Steps(size) => self.step(p, field, size),
+            Ask::Intervene => self.intervene(p, field),
+            Ask::Create | Ask::Reset | Ask::Drop => self.reshape(p, field, ask),
+            Ask::Nonsense => self.nonsense(p, field),
+        };
+        let now = self.processes[p].replica.version();
+        match result {
+            Ok(()) => self.processes[p].written = now,
+            Err(error) => {
+                self.counts.writes_refused += 1;
+                if now != version {
+                    self.found_wrong(format_args!("{} refused a write and moved: {error}", self.label(p)));
+                }
+                if matches!(error, WriteError::NotReady(NotReady::ClockOff { .. })) {
+                    self.reach(Marker::ClockOff);
+                }
+            }
+        }
+        if self.processes[p].written == now && now > version {
+            self.note_twin_write(p);
+        }
+    }
+
+    fn step(&mut self, p: usize, field: &FieldName, size: u64) -> Result<(), WriteError> {
+        let view = self.processes[p].replica.view(field);
+        let width = view.as_ref().map_or(1, |view| view.spec.spec.shape.width);
+        let inputs: Vec<Vec<f64>> = (0..size).map(|_| input(&mut self.dice.workload, width)).collect();
+        let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+        let steps = self.with(p, |replica, now| replica.step_batch(now, field, &slices))?;
+        let before = view.map_or(0, |view| view.count);
+        for ((step, input), k) in steps.iter().zip(&inputs).zip(before + 1..) {
+            if step.k != k {
+                self.found_wrong(format_args!("{} counted a step of {field} as {}, not {k}", self.label(p), step.k));
+            }
+            self.note_step(p, field, step, input);
+        }
+        Ok(())
+    }
+
+    fn note_step(&mut self, p: usize, field: &FieldName, step: &Step, input: &[f64]) {
+        self.counts.writes += 1;
+        let Step { version, k, .. } = step;
+        let bits: Vec<u64> = input.iter().map(|number| number.to_bits()).collect();
+        let label = self.label(p);
+        self.trace.note(self.now, "step", &bits, &[], || format!("{label:<6} step {k} of {field}, version {version}"));
+        self.book.note_step(field, step);
+    }
+
+    fn intervene(&mut self, p: usize, field: &FieldName) -> Result<(), WriteError> {
+        let action = if self.dice.workload.chance(450) { Action::Nigredo } else { Action::Albedo };
+        let before = self.processes[p].replica.view(field).map_or(0.0, |view| view.noise.value());
+        let done = self.with(p, |replica, now| replica.intervene(now, field, action))?;
+        self.counts.writes += 1;
+        let full = match action {
+            Action::Nigredo => psi_engine::Noise::NIGREDO_RISE,
+            Action::Albedo => -psi_engine::Noise::ALBEDO_FALL,
+        };
+        if (before + full - done.noise).abs() > 1e-9 {
+            self.reach(Marker::InterventionClipped);
+        }
+        self.tell(p, "intervene", format_args!("{action} on {field}, ν {}, version {}", done.noise, done.version));
+        Ok(())
+    }
+
+    fn reshape(&mut self, p: usize, field: &FieldName, ask: Ask) -> Result<(), WriteError> {
+        let (shape, parameters) = (shape(&mut self.dice.workload), parameters(&mut self.dice.workload));
+        let spec = self.with(p, |replica, now| match ask {
+            Ask::Create => replica.create_field(now, field, shape, parameters),
+            Ask::Reset => replica.reset_field(now, field, shape, parameters),
+            _ => replica.drop_field(now, field),
+        })?;
+        self.counts.writes += 1;
+        self.note_reshaped(p, &spec, ask == Ask::Create);
+        Ok(())
+    }
+
+    fn note_reshaped(&mut self, p: usize, spec: &CurrentSpec, created: bool) {
+        let replica = &self.processes[p].replica;
+        let Some(origin) = replica.origin().cloned() else { return };
+        let version = replica.version();
+        let CurrentSpec { field, epoch, spec } = spec;
+        let unknown =
+            |other: &&Reshaped| other.origin != origin && replica.frontier().version(&other.origin) < other.version;
+        let raced: Vec<&Reshaped> =
+            self.book.reshaped.iter().filter(|other| other.field == *field).filter(unknown).collect();
+        let shapes_raced = raced.iter().any(|other| other.shape != spec.shape);
+        let creates_raced = created && raced.iter().any(|other| other.created);
+        if shapes_raced {
+            self.reach(Marker::ShapesRaced);
+        }
+        if creates_raced {
+            self.reach(Marker::ConcurrentCreates);
+        }
+        let what = if spec.dropped {
+            "drop"
+        } else if created {
+            "create"
+        } else {
+            "reset"
+        };
+        let (width, wall) = (spec.shape.width, epoch.wall_ms());
+        self.tell(p, "spec", format_args!("{what} {field}, width {width}, epoch of {wall}, version {version}"));
+        let (field, shape) = (field.clone(), spec.shape.clone());
+        self.book.reshaped.push(Reshaped { field, shape, origin, version, created });
+    }
+
+    /// Writes that must be refused.
+    fn nonsense(&mut self, p: usize, field: &FieldName) -> Result<(), WriteError> {
+        let nobodys = FieldName::new("nobodys").expect("letters");
+        let turn = self.dice.workload.below(4);
+        let result = self.with(p, |replica, now| match turn {
+            0 => replica.step(now, &nobodys, &[0.0]).map(|_| ()),
+            1 => replica.step(now, field, &[f64::NAN]).map(|_| ()),
+            2 => replica.step_batch(now, field, &[]).map(|_| ()),
+            _ => replica.drop_field(now, &FieldName::default_field()).map(|_| ()),
+        });
+        if result.is_ok() {
+            self.found_wrong(format_args!("{} took nonsense number {turn}", self.label(p)));
+        }
+        result
+    }
+
+    fn note_twin_write(&mut self, p: usize) {
+        let machine = self.processes[p].machine;
+        let twin = |(other, process): (usize, &crate::process::Process)| {
+            other != p && process.machine == machine && process.is_running() && process.written > Version::ZERO
+        };
+        if self.processes.iter().enumerate().any(twin) {
+            self.reach(Marker::TwoRunsAtOnce);
+        }
+    }
+}
+
+fn ask(rng: &mut Rng) -> Ask {
+    match rng.below(100) {
+        0..50 => Ask::Steps(1),
+        50..68 => Ask::Steps(1 + rng.below(6)),
+        68..82 => Ask::Intervene,
+        82..90 => Ask::Create,
+        90..94 => Ask::Reset,
+        94..96 => Ask::Drop,
+        _ => Ask::Nonsense,
+    }
+}
+
+fn field_at(rng: &mut Rng) -> FieldName {
+    let name = rng.pick(&FIELDS).copied().unwrap_or(psi_replica::DEFAULT_FIELD);
+    FieldName::new(name).expect("the names are letters")
+}
+
+fn shape(rng: &mut Rng) -> Shape {
+    let width = rng.pick(&WIDTHS).copied().unwrap_or(1);
+    let exponent = [0, 0, 0, -8, 5][usize::try_from(rng.below(5)).unwrap_or(0)];
+    let scale = Scale::new(exponent).unwrap_or_default();
+    Shape { width, scale, seed: rng.below(3), ..Shape::default() }
+}
+
+fn parameters(rng: &mut Rng) -> Parameters {
+    let dt = [0.01, 0.02, 0.05][usize::try_from(rng.below(3)).unwrap_or(0)];
+    Parameters::default().with([("dt", dt)]).unwrap_or_default()
+}
+
+/// Numbers of mixed sizes and signs, none of them exact in few bits, all small enough for every scale in use.
+fn input(rng: &mut Rng, width: usize) -> Vec<f64> {
+    const SIZES: [f64; 5] = [1e-9, 0.1, 1.0, 3.0, 1e4];
+    (0..width).map(|_| (rng.unit() - 0.5) * rng.pick(&SIZES).copied().unwrap_or(1.0)).collect()
+}
