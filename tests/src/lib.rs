@@ -73,7 +73,7 @@ impl Member {
     /// # Errors
     /// As the call does.
     pub async fn step(&self, field: &str, input: &[f64]) -> Result<StepResponse, tonic::Status> {
-        let request = StepRequest { field: field.to_owned(), input: input.to_vec(), apply_guardian: false };
+        let request = StepRequest { field: field.to_owned(), input: input.to_vec(), ..Default::default() };
         Ok(self.field.clone().step(request).await?.into_inner())
     }
 
@@ -82,7 +82,7 @@ impl Member {
     /// # Errors
     /// As the call does.
     pub async fn state(&self, field: &str) -> Result<FieldState, tonic::Status> {
-        let request = GetStateRequest { field: field.to_owned() };
+        let request = GetStateRequest { field: field.to_owned(), ..Default::default() };
         Ok(self.field.clone().get_state(request).await?.into_inner())
     }
 
@@ -91,7 +91,7 @@ impl Member {
     /// # Errors
     /// As the call does.
     pub async fn intervene(&self, field: &str, action: Intervention) -> Result<f64, tonic::Status> {
-        let request = InterveneRequest { field: field.to_owned(), action: action.into() };
+        let request = InterveneRequest { field: field.to_owned(), action: action.into(), ..Default::default() };
         Ok(self.field.clone().intervene(request).await?.into_inner().noise)
     }
 

@@ -211,7 +211,7 @@ impl Process {
     /// # Errors
     /// As the call does.
     pub async fn state(&self, field: &str) -> Result<FieldState, Status> {
-        let request = GetStateRequest { field: field.to_owned() };
+        let request = GetStateRequest { field: field.to_owned(), ..Default::default() };
         Ok(self.field.clone().get_state(request).await?.into_inner())
     }
 

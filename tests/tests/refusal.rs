@@ -64,7 +64,7 @@ async fn bad_calls_are_refused_by_name_and_change_nothing() -> Result<()> {
     check("it exists", client.create_field(again).await.map(|_| ()), Code::AlreadyExists, "FIELD_EXISTS");
     let drop = v1::DropFieldRequest { name: "default".to_owned() };
     check("protected", client.drop_field(drop).await.map(|_| ()), Code::FailedPrecondition, "PROTECTED_FIELD");
-    let action = v1::InterveneRequest { field: String::new(), action: 9 };
+    let action = v1::InterveneRequest { action: 9, ..Default::default() };
     check("no such action", client.intervene(action).await.map(|_| ()), Code::InvalidArgument, "UNKNOWN_ACTION");
     let large = v1::StepRequest { input: vec![0.5; 1_300_000], ..Default::default() };
     assert!(client.step(large).await.is_err(), "a message of 10 MB");

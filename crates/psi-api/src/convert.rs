@@ -13,7 +13,7 @@ pub fn timestamp(clock: Clock) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos }
 }
 
-/// An accepted step.
+/// An accepted step, its replication left out.
 #[must_use]
 pub fn step(field: &str, engine: &str, step: &Step, token: String) -> v1::StepResponse {
     v1::StepResponse {
@@ -24,10 +24,11 @@ pub fn step(field: &str, engine: &str, step: &Step, token: String) -> v1::StepRe
         node: step.origin.node.to_string(),
         token,
         engine: engine.to_owned(),
+        replicated: None,
     }
 }
 
-/// A field's description.
+/// A field's description, without a token.
 #[must_use]
 pub fn field(current: &CurrentSpec) -> v1::Field {
     let spec = &current.spec;
@@ -43,6 +44,7 @@ pub fn field(current: &CurrentSpec) -> v1::Field {
             .iter()
             .map(|(name, value)| v1::Parameter { name: name.to_owned(), value })
             .collect(),
+        token: String::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use psi_replica::{LinkError, NameError, WriteError};
+use psi_replica::{LinkError, NameError, TokenError, WriteError};
 use psi_stats::FixedError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -69,6 +69,19 @@ pub fn cause_of(status: &Status) -> Option<(String, HashMap<String, String>)> {
 impl From<&NameError> for Cause {
     fn from(error: &NameError) -> Self {
         Self::new(Code::InvalidArgument, "BAD_NAME", error).with("what", error.what).with("got", &error.got)
+    }
+}
+
+impl From<&TokenError> for Cause {
+    fn from(error: &TokenError) -> Self {
+        let cause = Self::new(Code::InvalidArgument, error.reason(), error);
+        match error {
+            TokenError::Cluster { ours, theirs, .. } => cause.with("ours", ours).with("theirs_hash", theirs),
+            TokenError::Future { origin, claimed, written } => {
+                cause.with("origin", origin).with("claimed", claimed).with("written", written)
+            }
+            _ => cause,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What nodes answer, as programs read it from `--output json`: keys are stable, absent values are null.
 
+use std::fmt;
+
 use data_encoding::HEXLOWER;
 use psi_api::v1;
 use psi_engine::Metrics as Engine;
@@ -65,6 +67,35 @@ pub(crate) struct Step {
     pub(crate) timestamp: Option<String>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) token: String,
+    /// Null unless a level was asked for.
+    pub(crate) replicated: Option<Replicated>,
+}
+
+/// How far a write got.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Replicated {
+    /// The highest level reached, up to the one asked for.
+    level: &'static str,
+    nodes: u32,
+    of: u32,
+}
+
+impl From<v1::Replicated> for Replicated {
+    fn from(from: v1::Replicated) -> Self {
+        let level = match from.level() {
+            v1::ReplicationLevel::Unspecified | v1::ReplicationLevel::Local => "local",
+            v1::ReplicationLevel::One => "one",
+            v1::ReplicationLevel::Majority => "majority",
+            v1::ReplicationLevel::All => "all",
+        };
+        Self { level, nodes: from.nodes, of: from.of }
+    }
+}
+
+impl fmt::Display for Replicated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "held by {} of {} known nodes: level {} is reached", self.nodes, self.of, self.level)
+    }
 }
 
 impl From<v1::StepResponse> for Step {
@@ -77,6 +108,7 @@ impl From<v1::StepResponse> for Step {
             node: from.node,
             metrics: from.metrics.map(Into::into),
             token: from.token,
+            replicated: from.replicated.map(Into::into),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod node;
 pub(crate) mod sim;
 pub(crate) mod state;
 pub(crate) mod step;
+pub(crate) mod terms;
 
 use clap::Args;
 

@@ -5,6 +5,7 @@
 //! authentication, HTTP/2 (programs that need them use gRPC, or a proxy).
 
 mod answer;
+mod asked;
 mod body;
 mod federation;
 mod field;
@@ -57,8 +58,12 @@ const PATHS: [(&str, &str, &str); 13] = [
     ("/metrics", "GET", "for Prometheus"),
     ("/params", "GET", "parameters of a field; ?field= chooses it, here and below"),
     ("/init", "POST", "starts a field over with the parameters in the body"),
-    ("/state", "GET", "a field as all nodes' steps make it"),
-    ("/step", "POST", "scores the vector `x` in the body and takes it in"),
+    ("/state", "GET", "a field as all nodes' steps make it; ?after=TOKEN waits until what a token tells of is held"),
+    (
+        "/step",
+        "POST",
+        "scores the vector `x` in the body and takes it in; also: after, deadline_ms, replicate_to, request_id",
+    ),
     ("/guardian/nigredo", "POST", "raises a field's noise by 1.5, to at most 1.5"),
     ("/guardian/albedo", "POST", "lowers a field's noise by 0.7, to at least 0"),
     ("/federation/metrics", "GET", "metrics of the latest step, for other agents"),

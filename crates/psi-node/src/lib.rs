@@ -12,8 +12,12 @@ mod members;
 mod metrics;
 mod node;
 mod ops;
+mod pending;
+mod replicated;
+mod requests;
 mod settings;
 mod shared;
+mod terms;
 
 pub use node::{Node, StartError};
 pub use settings::{Endpoint, Settings};

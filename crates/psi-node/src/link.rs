@@ -120,10 +120,14 @@ pub(crate) async fn carry<T: Send>(
                     return LinkEnd::WrongPeer { wanted: wanted.clone(), got: open.node.chars().take(64).collect() };
                 }
                 let bytes = frame.encoded_len();
+                let may_acknowledge = matches!(frame.body, Some(Body::Ack(_) | Body::News(_)));
                 if let Err(error) = shared.write(|replica, now| replica.handle_frame(now, link, frame)) {
                     return LinkEnd::Refused(error);
                 }
                 shared.look_again();
+                if may_acknowledge {
+                    shared.acknowledged();
+                }
                 if let (None, Some(node)) = (&peer, opened) {
                     links.put(node.clone(), link, stop.clone());
                     peer = Some(node);

@@ -50,6 +50,7 @@ pub(crate) struct Metrics {
     steps_accepted: IntCounter,
     step_seconds: Histogram,
     errors: IntCounterVec,
+    repeated: IntCounter,
     interventions: IntCounterVec,
     steps_dropped: IntCounter,
     http_seconds: HistogramVec,
@@ -156,6 +157,10 @@ impl Metrics {
                 "Time to check, score and absorb a step or batch, without the wire",
             ))),
             errors: make.counters("psi_node_errors_total", "Calls refused, by reason", &["reason"]),
+            repeated: make.counter(
+                "psi_node_requests_repeated_total",
+                "Requests that were answered as before, by their request_id, and not counted again",
+            ),
             interventions: make.counters(
                 "psi_node_interventions_total",
                 "Interventions that this node accepted, by action",
@@ -212,6 +217,10 @@ impl Metrics {
 
     pub(crate) fn error(&self, reason: &str) {
         self.errors.with_label_values(&[reason]).inc();
+    }
+
+    pub(crate) fn repeated(&self) {
+        self.repeated.inc();
     }
 
     pub(crate) fn intervened(&self, action: Action) {

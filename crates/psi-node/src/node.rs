@@ -146,8 +146,9 @@ impl Node {
 
     /// Resolves when every linked peer holds all that this node wrote, at once when there is none.
     async fn handed_over(&self) {
-        let mut changes = self.shared.changes();
+        let (mut acknowledged, mut changes) = (self.shared.acknowledgements(), self.shared.changes());
         loop {
+            acknowledged.mark_unchanged();
             changes.mark_unchanged();
             let done = self.shared.read(|replica| {
                 let Some(own) = replica.origin() else { return true };
@@ -157,8 +158,12 @@ impl Node {
             if done {
                 return;
             }
-            // Acknowledgements wake nobody by themselves.
-            let _ = tokio::time::timeout(Duration::from_millis(20), changes.changed()).await;
+            // A peer may also be gone, which wakes nobody by itself.
+            let look = Duration::from_millis(20);
+            let _ = tokio::time::timeout(look, async {
+                tokio::select! { _ = acknowledged.changed() => {}, _ = changes.changed() => {} }
+            })
+            .await;
         }
     }
 }

@@ -1,14 +1,19 @@
 //! What gRPC and HTTP both do: one function an operation, one kind of error.
 
-use std::{sync::Arc, time::Instant};
+use std::{slice, sync::Arc, time::Instant};
 
 use psi_api::Cause;
 use psi_engine::{Action, Parameters};
-use psi_replica::{CurrentSpec, FieldName, FieldView, Intervention, NotReady, Replica, Shape, Step, WriteError};
+use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Shape, Step, WriteError};
 use psi_stats::Scale;
 use tonic::Code;
 
-use crate::shared::Shared;
+use crate::{
+    pending::{self, Answer, Intervened, Pending},
+    replicated::Replicated,
+    shared::Shared,
+    terms::{Terms, Wishes},
+};
 
 /// The operations of a node.
 #[derive(Clone)]
@@ -17,11 +22,52 @@ pub(crate) struct Ops {
 }
 
 /// An accepted step, with what else its answer tells.
+#[derive(Clone, Debug)]
 pub(crate) struct Stepped {
     pub(crate) step: Step,
     pub(crate) field: FieldName,
     pub(crate) engine: String,
+    /// Of a batch, the last step has it.
     pub(crate) token: String,
+    /// Likewise; `None` if no level was asked for.
+    pub(crate) replicated: Option<Replicated>,
+}
+
+/// A step or a batch as a client asked for it.
+#[derive(Clone, Debug)]
+pub(crate) struct StepCall {
+    /// Empty means `default`.
+    pub(crate) field: String,
+    pub(crate) inputs: Inputs,
+    /// Whether the inputs are conditioned first.
+    pub(crate) guardian: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Inputs {
+    One(Vec<f64>),
+    Batch(Vec<Vec<f64>>),
+}
+
+impl Inputs {
+    pub(crate) fn is_batch(&self) -> bool {
+        matches!(self, Self::Batch(_))
+    }
+
+    pub(crate) fn iter(&self) -> slice::Iter<'_, Vec<f64>> {
+        match self {
+            Self::One(input) => slice::from_ref(input).iter(),
+            Self::Batch(inputs) => inputs.iter(),
+        }
+    }
+
+    fn condition(&mut self) {
+        let inputs = match self {
+            Self::One(input) => slice::from_mut(input),
+            Self::Batch(inputs) => inputs.as_mut_slice(),
+        };
+        inputs.iter_mut().for_each(|input| psi_engine::guardian::condition(input));
+    }
 }
 
 /// What a client asks of a new field; `None` means the default.
@@ -35,49 +81,66 @@ pub(crate) struct NewField {
 }
 
 impl Ops {
-    /// Scores one vector and takes it in. An empty field name means `default`.
-    pub(crate) fn step(&self, field: &str, mut input: Vec<f64>, guardian: bool) -> Result<Stepped, Cause> {
-        self.timed(|ops| {
-            let field = field_name(field)?;
-            if guardian {
-                psi_engine::guardian::condition(&mut input);
-            }
-            let (step, engine, token) = ops.shared.write(|replica, now| {
-                let step = replica.step(now, &field, &input)?;
-                Ok::<_, WriteError>((step, engine_of(replica, &field), replica.token().to_string()))
-            })?;
-            ops.shared.metrics.stepped(1);
-            Ok(Stepped { step, field, engine, token })
-        })
+    /// Terms as of now.
+    pub(crate) fn terms(&self, wishes: Wishes) -> Result<Terms, Cause> {
+        self.counted(wishes.read())
     }
 
-    /// Scores vectors as one write.
-    pub(crate) fn step_batch(
-        &self,
-        field: &str,
-        mut inputs: Vec<Vec<f64>>,
-        guardian: bool,
-    ) -> Result<Vec<Stepped>, Cause> {
-        self.timed(|ops| {
-            let field = field_name(field)?;
-            if guardian {
-                inputs.iter_mut().for_each(|input| psi_engine::guardian::condition(input));
-            }
-            let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-            let (steps, engine, token) = ops.shared.write(|replica, now| {
-                let steps = replica.step_batch(now, &field, &inputs)?;
-                Ok::<_, WriteError>((steps, engine_of(replica, &field), replica.token().to_string()))
-            })?;
-            ops.shared.metrics.stepped(steps.len());
-            let last = steps.len() - 1;
-            let stepped = steps.into_iter().enumerate().map(|(index, step)| Stepped {
-                step,
-                field: field.clone(),
-                engine: engine.clone(),
-                token: if index == last { token.clone() } else { String::new() },
-            });
-            Ok(stepped.collect())
-        })
+    /// Scores vectors and takes them in, a batch as one write; waits for what the terms say. At least one is answered.
+    pub(crate) async fn step(&self, call: StepCall, terms: Terms) -> Result<Vec<Stepped>, Cause> {
+        let pending = self.accept_steps(call, terms).await?;
+        self.settled_steps(pending).await
+    }
+
+    /// The first half of [`Ops::step`]: once it is through, the steps are counted.
+    pub(crate) async fn accept_steps(&self, mut call: StepCall, terms: Terms) -> Result<Pending, Cause> {
+        let field = self.counted(field_name(&call.field))?;
+        if call.guardian {
+            call.inputs.condition();
+        }
+        let content = |hasher: &_| pending::content_of_steps(hasher, &field, &call);
+        let take = |ops: &Self| ops.timed(|ops| ops.take_steps(&field, &call.inputs));
+        self.accept(&terms, content, take).await
+    }
+
+    /// The second half: waits for their replication.
+    pub(crate) async fn settled_steps(&self, pending: Pending) -> Result<Vec<Stepped>, Cause> {
+        match pending.settled(&self.shared).await {
+            Answer::Steps(steps) => Ok(steps),
+            Answer::Intervention(_) => Err(self.refused(pending::of_another_kind())),
+        }
+    }
+
+    fn take_steps(&self, field: &FieldName, inputs: &Inputs) -> Result<Answer, Refused> {
+        let (steps, engine, token) = self.shared.write(|replica, now| {
+            let steps = match inputs {
+                Inputs::One(input) => vec![replica.step(now, field, input)?],
+                Inputs::Batch(inputs) => {
+                    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+                    replica.step_batch(now, field, &inputs)?
+                }
+            };
+            Ok::<_, WriteError>((steps, engine_of(replica, field), replica.token().to_string()))
+        })?;
+        self.shared.metrics.stepped(steps.len());
+        let stepped = |step| Stepped {
+            step,
+            field: field.clone(),
+            engine: engine.clone(),
+            token: String::new(),
+            replicated: None,
+        };
+        let mut steps: Vec<Stepped> = steps.into_iter().map(stepped).collect();
+        if let Some(last) = steps.last_mut() {
+            last.token = token;
+        }
+        Ok(Answer::Steps(steps))
+    }
+
+    /// [`Ops::state`], once the terms' token is reached.
+    pub(crate) async fn state_after(&self, field: &str, terms: &Terms) -> Result<(FieldView, String), Cause> {
+        self.counted(self.reach(terms).await)?;
+        self.counted(self.state(field))
     }
 
     /// The field as all nodes' entries make it, and a token for it.
@@ -98,15 +161,15 @@ impl Ops {
         })
     }
 
-    /// Makes a field.
-    pub(crate) fn create(&self, name: &str, new: NewField) -> Result<CurrentSpec, Cause> {
+    /// Makes a field; a token comes with it, here and below.
+    pub(crate) fn create(&self, name: &str, new: NewField) -> Result<(CurrentSpec, String), Cause> {
         let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         let (shape, parameters) = self.counted(new.checked())?;
         self.write(|replica, now| replica.create_field(now, &field, shape, parameters))
     }
 
     /// Starts a field over with the given parameters, the others at their defaults; its shape stays.
-    pub(crate) fn reset(&self, name: &str, parameters: &[(String, f64)]) -> Result<CurrentSpec, Cause> {
+    pub(crate) fn reset(&self, name: &str, parameters: &[(String, f64)]) -> Result<(CurrentSpec, String), Cause> {
         let field = self.counted(field_name(name))?;
         let parameters = self.counted(parse_parameters(parameters))?;
         self.write(|replica, now| {
@@ -116,28 +179,34 @@ impl Ops {
     }
 
     /// Removes a field.
-    pub(crate) fn drop_field(&self, name: &str) -> Result<CurrentSpec, Cause> {
+    pub(crate) fn drop_field(&self, name: &str) -> Result<(CurrentSpec, String), Cause> {
         let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         self.write(|replica, now| replica.drop_field(now, &field))
     }
 
     /// Intervenes by hand.
-    pub(crate) fn intervene(&self, field: &str, action: Action) -> Result<(Intervention, String), Cause> {
+    pub(crate) async fn intervene(&self, field: &str, action: Action, terms: Terms) -> Result<Intervened, Cause> {
         let field = self.counted(field_name(field))?;
-        let done = self.write(|replica, now| {
-            let intervention = replica.intervene(now, &field, action)?;
-            Ok((intervention, replica.token().to_string()))
-        })?;
-        self.shared.metrics.intervened(action);
-        tracing::info!(%field, %action, noise = done.0.noise, "intervention");
-        Ok(done)
+        let content = |hasher: &_| pending::content_of_intervention(hasher, &field, action);
+        let take = |ops: &Self| {
+            let (intervention, token) = ops.write(|replica, now| replica.intervene(now, &field, action))?;
+            ops.shared.metrics.intervened(action);
+            tracing::info!(%field, %action, noise = intervention.noise, "intervention");
+            Ok(Answer::Intervention(Intervened { intervention, token, replicated: None }))
+        };
+        match self.accept(&terms, content, take).await?.settled(&self.shared).await {
+            Answer::Intervention(intervened) => Ok(intervened),
+            Answer::Steps(_) => Err(self.refused(pending::of_another_kind())),
+        }
     }
 
+    /// A write, and a token that covers it.
     fn write<R>(
         &self,
         change: impl FnOnce(&mut Replica, psi_replica::Now) -> Result<R, WriteError>,
-    ) -> Result<R, Cause> {
-        self.shared.write(change).map_err(|error| self.refused(Cause::from(&error)))
+    ) -> Result<(R, String), Cause> {
+        let write = |replica: &mut Replica, now| Ok((change(replica, now)?, replica.token().to_string()));
+        self.shared.write(write).map_err(|error: WriteError| self.refused(Cause::from(&error)))
     }
 
     fn timed<R>(&self, work: impl FnOnce(&Self) -> Result<R, Refused>) -> Result<R, Cause> {

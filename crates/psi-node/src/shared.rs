@@ -3,9 +3,10 @@
 //! The lock is held for microseconds and never across an await.
 
 use std::{
+    hash::RandomState,
     net::SocketAddr,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -16,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::{members::Member, metrics::Metrics, settings::Settings};
+use crate::{members::Member, metrics::Metrics, pending::Answer, requests::Requests, settings::Settings};
 
 /// Where this node is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,12 @@ pub(crate) struct Shared {
     links: AtomicU64,
     /// Counts changes of the replica: link tasks and watchers look again.
     changed: watch::Sender<u64>,
+    /// Counts what peers said that may be acknowledgements of own writes.
+    acknowledged: watch::Sender<u64>,
+    /// Requests that were answered not long ago.
+    pub(crate) requests: Arc<Requests<Answer>>,
+    /// Hashes what requests ask for.
+    pub(crate) hasher: RandomState,
     /// The clockwork task is to look at its deadline again.
     poke: Notify,
 }
@@ -70,6 +77,9 @@ impl Shared {
             started,
             links: AtomicU64::new(0),
             changed: watch::Sender::default(),
+            acknowledged: watch::Sender::default(),
+            requests: Arc::default(),
+            hasher: RandomState::new(),
             poke: Notify::new(),
         }
     }
@@ -120,6 +130,16 @@ impl Shared {
     /// Resolves whenever the replica may have something new for links or watchers.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Lets whoever waits for own writes to be held elsewhere look again.
+    pub(crate) fn acknowledged(&self) {
+        self.acknowledged.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Resolves whenever a peer may have acknowledged own writes.
+    pub(crate) fn acknowledgements(&self) -> watch::Receiver<u64> {
+        self.acknowledged.subscribe()
     }
 
     /// Gives the reason why the node can't go on, once.

@@ -517,13 +517,17 @@ async fn a_number_has_the_same_bits_over_http_and_grpc() {
     let input = [0.1 + 0.2, 1.0 / 3.0, -2.0_f64.powi(-40) * 0.7, 1e-17, 16_777_215.999_999_998, 5e-324];
     let http = server.post("/step?field=http", &json!({ "x": input })).await.ok();
     let mut fields = PsiFieldServiceClient::new(server.channel().await);
-    let request = StepRequest { field: "grpc".to_owned(), input: input.to_vec(), apply_guardian: false };
+    let request = StepRequest { field: "grpc".to_owned(), input: input.to_vec(), ..Default::default() };
     let grpc = fields.step(request).await.unwrap().into_inner().metrics.unwrap();
     for (symbol, want) in [("Psi", grpc.density), ("H", grpc.temporal_entropy), ("M", grpc.memory)] {
         assert_eq!(http[symbol].as_f64().unwrap().to_bits(), want.to_bits(), "{symbol}");
     }
     let means = server.get("/state?field=http").await.ok()["mean"].clone();
-    let state = fields.get_state(GetStateRequest { field: "grpc".to_owned() }).await.unwrap().into_inner();
+    let state = fields
+        .get_state(GetStateRequest { field: "grpc".to_owned(), ..Default::default() })
+        .await
+        .unwrap()
+        .into_inner();
     let bits = |numbers: &[f64]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
     let means: Vec<f64> = serde_json::from_value(means).unwrap();
     assert_eq!(bits(&means), bits(&state.mean));

@@ -4,8 +4,9 @@ use clap::{Args, Subcommand};
 use psi_api::v1::{InterveneRequest, Intervention};
 use serde::Serialize;
 
-use super::FieldArg;
+use super::{FieldArg, terms::Writing};
 use crate::{
+    answer,
     client::{self, Nodes},
     failure::Failure,
     numbers::{self, short},
@@ -47,6 +48,8 @@ struct Target {
     #[command(flatten)]
     field: FieldArg,
     #[command(flatten)]
+    terms: Writing,
+    #[command(flatten)]
     nodes: Nodes,
 }
 
@@ -58,6 +61,7 @@ struct Answer {
     timestamp: Option<String>,
     node: String,
     token: String,
+    replicated: Option<answer::Replicated>,
 }
 
 impl Guardian {
@@ -66,8 +70,16 @@ impl Guardian {
             Action::Nigredo(target) => (target, Intervention::Nigredo, "nigredo"),
             Action::Albedo(target) => (target, Intervention::Albedo, "albedo"),
         };
-        let request = InterveneRequest { field: target.field.field.clone(), action: action.into() };
-        let asked = target.nodes.ask(async |channel| client::fields(channel).intervene(request.clone()).await);
+        let request = InterveneRequest {
+            field: target.field.field.clone(),
+            action: action.into(),
+            after: target.terms.after.after.clone(),
+            deadline_ms: target.terms.after.deadline_ms(),
+            replicate_to: target.terms.level(),
+            request_id: target.terms.request_id.clone(),
+        };
+        let nodes = target.terms.after.patient(&target.nodes);
+        let asked = nodes.ask(async |channel| client::fields(channel).intervene(request.clone()).await);
         let response = asked.await?.answer;
         let answer = Answer {
             field: target.field.field,
@@ -76,10 +88,12 @@ impl Guardian {
             timestamp: response.timestamp.map(|time| numbers::time(time.seconds, time.nanos)),
             node: response.node,
             token: response.token,
+            replicated: response.replicated.map(Into::into),
         };
         output.print(&answer, |answer| {
-            let Answer { action, field, noise, node, .. } = answer;
-            format!("{action} on field {field}: noise ν is now {} (node {node})", short(*noise))
+            let Answer { action, field, noise, node, replicated, .. } = answer;
+            let done = format!("{action} on field {field}: noise ν is now {} (node {node})", short(*noise));
+            replicated.as_ref().map_or_else(|| done.clone(), |replicated| format!("{done}\n{replicated}"))
         })
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use psi_api::v1::{FieldState, GetStateRequest, WatchStateRequest};
 use tokio_stream::StreamExt;
 
-use super::FieldArg;
+use super::{FieldArg, terms::After};
 use crate::{
     answer::{self, Metrics},
     client::{self, Nodes},
@@ -24,6 +24,7 @@ const AFTER_HELP: &str = "\
 Examples:
   psi-field state
   psi-field state --field sensors --output json
+  psi-field state --after \"$token\" --deadline-ms 500  # with all that the token tells of; see `psi-field step -h`
   psi-field state --watch --interval-ms 200       # a line whenever it changed, until Ctrl-C";
 
 /// Show a field: last metrics, window, mean and deviation of the inputs
@@ -48,6 +49,9 @@ pub(crate) struct State {
     interval_ms: u32,
 
     #[command(flatten)]
+    after: After,
+
+    #[command(flatten)]
     nodes: Nodes,
 }
 
@@ -59,14 +63,19 @@ impl State {
                 () = signals::stop() => Ok(()),
             };
         }
-        let request = GetStateRequest { field: self.field.field.clone() };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await);
+        let (after, deadline_ms) = (self.after.after.clone(), self.after.deadline_ms());
+        let request = GetStateRequest { field: self.field.field.clone(), after, deadline_ms };
+        let nodes = self.after.patient(&self.nodes);
+        let asked = nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await);
         output.print(&answer::State::from(asked.await?.answer), text)
     }
 
     async fn follow(&self, output: Output) -> Result<(), Failure> {
-        let request = WatchStateRequest { field: self.field.field.clone(), interval_ms: self.interval_ms };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).watch_state(request.clone()).await);
+        let (after, deadline_ms) = (self.after.after.clone(), self.after.deadline_ms());
+        let (field, interval_ms) = (self.field.field.clone(), self.interval_ms);
+        let request = WatchStateRequest { field, interval_ms, after, deadline_ms };
+        let nodes = self.after.patient(&self.nodes);
+        let asked = nodes.ask(async |channel| client::fields(channel).watch_state(request.clone()).await);
         let answered = asked.await?;
         let mut states = answered.answer;
         let mut lines = 0;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use clap::Args;
 use psi_api::v1::{StepBatchRequest, StepRequest, Vector};
 
-use super::FieldArg;
+use super::{FieldArg, terms::Writing};
 use crate::{
     answer,
     client::{self, Nodes},
@@ -23,6 +23,11 @@ Examples:
   psi-field step --field pairs -- -1e-3 2              # a dash after `--` is a minus
   psi-field step --field pairs --guardian -- -inf nan  # made finite, then taken
   psi-field feed --help                                # for a stream of vectors
+
+  token=$(psi-field step --incident --node n1:50051 --output json | jq -r .token)
+  psi-field step --incident --node n2:50051 --after \"$token\"       # waits until n2 holds what n1 took
+  psi-field step --incident --replicate-to majority --deadline-ms 500
+  psi-field step --incident --request-id \"$(uuidgen)\"              # safe to send again to the same node
 
 On standard input (`-`) a line is a vector: numbers divided by spaces or commas, a JSON array, or an object with one as \
 its `x`. Several lines are one batch: all are taken, or none.";
@@ -52,6 +57,9 @@ pub(crate) struct Step {
     guardian: bool,
 
     #[command(flatten)]
+    terms: Writing,
+
+    #[command(flatten)]
     nodes: Nodes,
 }
 
@@ -62,15 +70,33 @@ impl Step {
             return self.batch(inputs, output).await;
         }
         let input = inputs.pop().ok_or_else(|| Failure::usage("standard input has no vector"))?;
-        let request = StepRequest { field: self.field.field.clone(), input, apply_guardian: self.guardian };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).step(request.clone()).await);
+        let request = StepRequest {
+            field: self.field.field.clone(),
+            input,
+            apply_guardian: self.guardian,
+            after: self.terms.after.after.clone(),
+            deadline_ms: self.terms.after.deadline_ms(),
+            replicate_to: self.terms.level(),
+            request_id: self.terms.request_id.clone(),
+        };
+        let nodes = self.terms.after.patient(&self.nodes);
+        let asked = nodes.ask(async |channel| client::fields(channel).step(request.clone()).await);
         output.print(&answer::Step::from(asked.await?.answer), text)
     }
 
     async fn batch(&self, inputs: Vec<Vec<f64>>, output: Output) -> Result<(), Failure> {
         let inputs = inputs.into_iter().map(|values| Vector { values }).collect();
-        let request = StepBatchRequest { field: self.field.field.clone(), inputs, apply_guardian: self.guardian };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).step_batch(request.clone()).await);
+        let request = StepBatchRequest {
+            field: self.field.field.clone(),
+            inputs,
+            apply_guardian: self.guardian,
+            after: self.terms.after.after.clone(),
+            deadline_ms: self.terms.after.deadline_ms(),
+            replicate_to: self.terms.level(),
+            request_id: self.terms.request_id.clone(),
+        };
+        let nodes = self.terms.after.patient(&self.nodes);
+        let asked = nodes.ask(async |channel| client::fields(channel).step_batch(request.clone()).await);
         let steps: Vec<answer::Step> = asked.await?.answer.steps.into_iter().map(Into::into).collect();
         match output {
             Output::Text => output.print(&steps, |steps| batch_text(steps)),
@@ -121,7 +147,10 @@ fn parse_vector(text: &str) -> Result<Vec<f64>, Failure> {
 fn text(step: &answer::Step) -> String {
     let answer::Step { field, engine, k, node, timestamp, metrics, .. } = step;
     let time = timestamp.as_deref().unwrap_or("-");
-    let head = format!("step {k} of field {field} (engine {engine}), taken by node {node} at {time}");
+    let mut head = format!("step {k} of field {field} (engine {engine}), taken by node {node} at {time}");
+    if let Some(replicated) = &step.replicated {
+        head += &format!("\n{replicated}");
+    }
     let rows = metrics.iter().flat_map(answer::Metrics::rows);
     let rows = rows.map(|(symbol, name, value)| [symbol.to_owned(), name.to_owned(), short(value)]).collect();
     format!("{head}\n\n{}", table(["", "metric", "value"], &[2], rows))
@@ -135,7 +164,12 @@ fn batch_text(steps: &[answer::Step]) -> String {
         std::array::from_fn(|_| values.pop_front().unwrap_or_default())
     };
     let [psi, c, u, phi, h, pe, m, dt] = answer::SYMBOLS;
-    table(["step", psi, c, u, phi, h, pe, m, dt], &[0, 1, 2, 3, 4, 5, 6, 7, 8], steps.iter().map(row).collect())
+    let rows = steps.iter().map(row).collect();
+    let table = table(["step", psi, c, u, phi, h, pe, m, dt], &[0, 1, 2, 3, 4, 5, 6, 7, 8], rows);
+    match steps.last().and_then(|last| last.replicated.as_ref()) {
+        Some(replicated) => format!("{replicated}\n\n{table}"),
+        None => table,
+    }
 }
 
 #[cfg(test)]

@@ -1,33 +1,73 @@
 //! `PsiFieldService`: see `proto/psi/v1/field.proto` for what each call means.
 
-use std::{pin::Pin, time::Duration};
+use std::{future::ready, pin::Pin, time::Duration};
+
+use futures_util::{FutureExt, Stream, StreamExt, future::Either};
 
 use psi_api::{Cause, cause_of, v1};
 use psi_engine::Action;
 use psi_replica::{Shape, WIDTH_MAX};
-use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
-use tonic::{Code, Request, Response, Status, Streaming};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
 
-use crate::ops::{NewField, Ops, Stepped};
+use crate::{
+    ops::{Inputs, NewField, Ops, StepCall, Stepped},
+    pending::{Intervened, Pending},
+    replicated::Level,
+    terms::{Wishes, grpc_timeout},
+};
 
 /// Least and default time between two answers of a watch.
 const WATCH_MS_MIN: u32 = 20;
 const WATCH_MS_DEFAULT: u32 = 1_000;
+/// Most steps of a stream that wait for their replication at once.
+const STREAM_PENDING_MAX: usize = 256;
 
 pub(super) struct FieldService {
     pub(super) ops: Ops,
 }
 
 impl FieldService {
-    fn one_step(&self, request: v1::StepRequest) -> Result<v1::StepResponse, Status> {
-        let stepped = self.ops.step(&request.field, request.input, request.apply_guardian)?;
-        Ok(answer(stepped))
+    async fn accept(&self, request: v1::StepRequest, granted: Option<Duration>) -> Result<Pending, Status> {
+        let (call, wishes) = self.step_call(request, granted)?;
+        let terms = self.ops.terms(wishes)?;
+        Ok(self.ops.accept_steps(call, terms).await?)
+    }
+
+    async fn answered(&self, pending: Pending) -> Result<v1::StepResponse, Status> {
+        let steps = self.ops.settled_steps(pending).await?;
+        steps.into_iter().next().map(answer).ok_or_else(|| Status::internal("a step without an answer"))
+    }
+
+    fn step_call(&self, request: v1::StepRequest, granted: Option<Duration>) -> Result<(StepCall, Wishes), Status> {
+        let v1::StepRequest { field, input, apply_guardian, after, deadline_ms, replicate_to, request_id } = request;
+        let wishes = Wishes {
+            after,
+            deadline_ms: deadline_ms.into(),
+            granted,
+            replicate_to: self.level(replicate_to)?,
+            request_id,
+        };
+        Ok((StepCall { field, inputs: Inputs::One(input), guardian: apply_guardian }, wishes))
+    }
+
+    fn level(&self, level: i32) -> Result<Option<Level>, Status> {
+        Ok(Level::from_proto(level).map_err(|cause| self.ops.refused(cause))?)
     }
 }
 
+/// How long the transport grants a call.
+fn granted(metadata: &MetadataMap) -> Option<Duration> {
+    grpc_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)
+}
+
 fn answer(stepped: Stepped) -> v1::StepResponse {
-    let Stepped { step, field, engine, token } = stepped;
-    psi_api::step(field.as_str(), &engine, &step, token)
+    let Stepped { step, field, engine, token, replicated } = stepped;
+    v1::StepResponse { replicated: replicated.map(Into::into), ..psi_api::step(field.as_str(), &engine, &step, token) }
+}
+
+fn described((spec, token): (psi_replica::CurrentSpec, String)) -> v1::Field {
+    v1::Field { token, ..psi_api::field(&spec) }
 }
 
 fn parameters(parameters: Vec<v1::Parameter>) -> Vec<(String, f64)> {
@@ -48,16 +88,23 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     type WatchStateStream = Answers<v1::FieldState>;
 
     async fn step(&self, request: Request<v1::StepRequest>) -> Result<Response<v1::StepResponse>, Status> {
-        self.one_step(request.into_inner()).map(Response::new)
+        let granted = granted(request.metadata());
+        let pending = self.accept(request.into_inner(), granted).await?;
+        self.answered(pending).await.map(Response::new)
     }
 
     async fn step_batch(
         &self,
         request: Request<v1::StepBatchRequest>,
     ) -> Result<Response<v1::StepBatchResponse>, Status> {
-        let v1::StepBatchRequest { field, inputs, apply_guardian } = request.into_inner();
-        let inputs = inputs.into_iter().map(|vector| vector.values).collect();
-        let steps = self.ops.step_batch(&field, inputs, apply_guardian)?;
+        let granted = granted(request.metadata());
+        let v1::StepBatchRequest { field, inputs, apply_guardian, after, deadline_ms, replicate_to, request_id } =
+            request.into_inner();
+        let deadline_ms = deadline_ms.into();
+        let replicate_to = self.level(replicate_to)?;
+        let terms = self.ops.terms(Wishes { after, deadline_ms, granted, replicate_to, request_id })?;
+        let inputs = Inputs::Batch(inputs.into_iter().map(|vector| vector.values).collect());
+        let steps = self.ops.step(StepCall { field, inputs, guardian: apply_guardian }, terms).await?;
         Ok(Response::new(v1::StepBatchResponse { steps: steps.into_iter().map(answer).collect() }))
     }
 
@@ -66,26 +113,38 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         request: Request<Streaming<v1::StepRequest>>,
     ) -> Result<Response<Self::StepStreamStream>, Status> {
         let service = Self { ops: self.ops.clone() };
-        let mut sequence = 0;
-        let stop = self.ops.shared.stop.clone();
-        let requests = request.into_inner();
-        let answers = requests.map(move |request| {
-            if stop.is_cancelled() {
-                return Err(Status::unavailable("the node is stopping; go on with another one"));
+        // Taken in one after the other, and then waited for together.
+        let accepted = request.into_inner().then(move |request| {
+            let service = Self { ops: service.ops.clone() };
+            async move {
+                if service.ops.shared.stop.is_cancelled() {
+                    return Err(Status::unavailable("the node is stopping; go on with another one"));
+                }
+                let accepted = service.accept(request?, None).await;
+                Ok((service, accepted))
             }
-            let outcome = match service.one_step(request?) {
+        });
+        let settled = accepted.map(|accepted| match accepted {
+            Ok((service, Ok(pending))) => Either::Left(async move { service.answered(pending).await }.map(Ok)),
+            Ok((_, Err(refused))) => Either::Right(ready(Ok(Err(refused)))),
+            Err(ended) => Either::Right(ready(Err(ended))),
+        });
+        let answers = settled.buffered(STREAM_PENDING_MAX).enumerate().map(|(sequence, answered)| {
+            let outcome = match answered? {
                 Ok(step) => v1::step_stream_response::Outcome::Step(step),
                 Err(status) => v1::step_stream_response::Outcome::Error(stream_error(&status)),
             };
-            let answer = v1::StepStreamResponse { sequence, outcome: Some(outcome) };
-            sequence += 1;
-            Ok(answer)
+            Ok(v1::StepStreamResponse { sequence: sequence as u64, outcome: Some(outcome) })
         });
         Ok(Response::new(Box::pin(answers)))
     }
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<v1::FieldState>, Status> {
-        let (view, token) = self.ops.state(&request.into_inner().field).map_err(|cause| self.ops.refused(cause))?;
+        let granted = granted(request.metadata());
+        let v1::GetStateRequest { field, after, deadline_ms } = request.into_inner();
+        let wishes = Wishes { after, deadline_ms: deadline_ms.into(), granted, ..Wishes::default() };
+        let terms = self.ops.terms(wishes)?;
+        let (view, token) = self.ops.state_after(&field, &terms).await?;
         Ok(Response::new(psi_api::state(&view, self.ops.shared.settings.node.as_str(), token)))
     }
 
@@ -93,9 +152,12 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::WatchStateRequest>,
     ) -> Result<Response<Self::WatchStateStream>, Status> {
-        let v1::WatchStateRequest { field, interval_ms } = request.into_inner();
+        let granted = granted(request.metadata());
+        let v1::WatchStateRequest { field, interval_ms, after, deadline_ms } = request.into_inner();
         let interval_ms = if interval_ms == 0 { WATCH_MS_DEFAULT } else { interval_ms.max(WATCH_MS_MIN) };
-        self.ops.state(&field).map_err(|cause| self.ops.refused(cause))?;
+        let wishes = Wishes { after, deadline_ms: deadline_ms.into(), granted, ..Wishes::default() };
+        let terms = self.ops.terms(wishes)?;
+        self.ops.state_after(&field, &terms).await?;
         let ops = self.ops.clone();
         let (answers, stream) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
@@ -146,12 +208,12 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
             seed: request.seed,
             parameters: parameters(request.parameters),
         };
-        Ok(Response::new(psi_api::field(&self.ops.create(&request.name, new)?)))
+        Ok(Response::new(described(self.ops.create(&request.name, new)?)))
     }
 
     async fn reset_field(&self, request: Request<v1::ResetFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
-        Ok(Response::new(psi_api::field(&self.ops.reset(&request.name, &parameters(request.parameters))?)))
+        Ok(Response::new(described(self.ops.reset(&request.name, &parameters(request.parameters))?)))
     }
 
     async fn drop_field(
@@ -166,7 +228,8 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::InterveneRequest>,
     ) -> Result<Response<v1::InterveneResponse>, Status> {
-        let v1::InterveneRequest { field, action } = request.into_inner();
+        let granted = granted(request.metadata());
+        let v1::InterveneRequest { field, action, after, deadline_ms, replicate_to, request_id } = request.into_inner();
         let action = match v1::Intervention::try_from(action) {
             Ok(v1::Intervention::Nigredo) => Action::Nigredo,
             Ok(v1::Intervention::Albedo) => Action::Albedo,
@@ -176,12 +239,16 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
                 return Err(self.ops.refused(cause).into());
             }
         };
-        let (intervention, token) = self.ops.intervene(&field, action)?;
+        let deadline_ms = deadline_ms.into();
+        let replicate_to = self.level(replicate_to)?;
+        let terms = self.ops.terms(Wishes { after, deadline_ms, granted, replicate_to, request_id })?;
+        let Intervened { intervention, token, replicated } = self.ops.intervene(&field, action, terms).await?;
         Ok(Response::new(v1::InterveneResponse {
             noise: intervention.noise,
             timestamp: Some(psi_api::timestamp(intervention.clock)),
             node: intervention.origin.node.to_string(),
             token,
+            replicated: replicated.map(Into::into),
         }))
     }
 }

@@ -4,10 +4,10 @@
 //! since the Unix epoch, so does this one; where it gave ISO 8601 text, this one gives it in UTC to the millisecond
 //! (`2026-11-23T01:37:03.639Z`).
 
-use crate::ops::Stepped;
+use crate::{ops::Stepped, pending::Intervened, replicated::Replicated};
 use jiff::Timestamp;
 use psi_engine::{Action, Metrics, Parameters};
-use psi_replica::{CurrentSpec, FieldView, Intervention};
+use psi_replica::{CurrentSpec, FieldView};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// The metrics of a step by their symbols.
@@ -67,11 +67,29 @@ pub(super) struct StepAnswer {
     token: String,
     field: String,
     engine: String,
+    /// If the request asked for a level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicated: Option<ReplicatedAnswer>,
+}
+
+/// How far a write got.
+#[derive(Debug, Serialize)]
+struct ReplicatedAnswer {
+    level: &'static str,
+    nodes: usize,
+    of: usize,
+}
+
+impl From<Replicated> for ReplicatedAnswer {
+    fn from(replicated: Replicated) -> Self {
+        let Replicated { level, nodes, of } = replicated;
+        Self { level: level.as_str(), nodes, of }
+    }
 }
 
 impl From<Stepped> for StepAnswer {
     fn from(stepped: Stepped) -> Self {
-        let Stepped { step, field, engine, token } = stepped;
+        let Stepped { step, field, engine, token, replicated } = stepped;
         Self {
             scores: step.metrics.into(),
             k: step.k,
@@ -80,6 +98,7 @@ impl From<Stepped> for StepAnswer {
             token,
             field: field.to_string(),
             engine,
+            replicated: replicated.map(Into::into),
         }
     }
 }
@@ -230,10 +249,14 @@ pub(super) struct InterventionAnswer {
     noise: f64,
     node: String,
     token: String,
+    /// If the request asked for a level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicated: Option<ReplicatedAnswer>,
 }
 
 impl InterventionAnswer {
-    pub(super) fn new(action: Action, field: &str, intervention: &Intervention, token: String) -> Self {
+    pub(super) fn new(action: Action, field: &str, intervened: Intervened) -> Self {
+        let Intervened { intervention, token, replicated } = intervened;
         Self {
             action: action.as_str(),
             success: true,
@@ -242,6 +265,7 @@ impl InterventionAnswer {
             noise: intervention.noise,
             node: intervention.origin.node.to_string(),
             token,
+            replicated: replicated.map(Into::into),
         }
     }
 }

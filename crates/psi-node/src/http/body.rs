@@ -18,7 +18,10 @@ use serde::{
 };
 use tokio_stream::StreamExt;
 
-use super::refusal::{Place, Problem, Refusal, shorten};
+use super::{
+    asked::Asked,
+    refusal::{Place, Problem, Refusal, shorten},
+};
 
 /// A body must have arrived whole in this time.
 const READ: Duration = Duration::from_secs(10);
@@ -35,7 +38,7 @@ const MEMBERS_MAX: usize = 2 * DEFINITIONS.len();
 pub(super) struct StepBody {
     pub(super) x: Vec<f64>,
     pub(super) apply_guardian: bool,
-    pub(super) field: Option<String>,
+    pub(super) asked: Asked,
 }
 
 impl StepBody {
@@ -55,9 +58,23 @@ impl StepBody {
                     });
                 }
                 ("apply_guardian", Given::Bool(apply)) => body.apply_guardian = apply,
-                ("field", Given::Text(field)) => body.field = Some(field),
-                ("field" | "apply_guardian", Given::Null) => {}
-                ("field", other) => problems.push(not_a("string", "type_error.str", &name, &other)),
+                (known, Given::Null) if known == "apply_guardian" || Asked::NAMES.contains(&known) => {}
+                (text, Given::Text(given)) if Asked::NAMES.contains(&text) => {
+                    if let Err(problem) = body.asked.put("body", text, given) {
+                        problems.push(problem);
+                    }
+                }
+                ("deadline_ms", Given::Number(ms)) => match whole(ms) {
+                    Some(ms) => body.asked.deadline_ms = Some(ms),
+                    None => {
+                        let msg = format!("deadline_ms takes a whole number of milliseconds, not {ms}");
+                        problems.push(Problem::new(["body".into(), "deadline_ms".into()], "type_error.int", msg));
+                    }
+                },
+                ("deadline_ms", other) => problems.push(not_a("number", "type_error.int", &name, &other)),
+                (text, other) if Asked::NAMES.contains(&text) => {
+                    problems.push(not_a("string", "type_error.str", &name, &other));
+                }
                 ("apply_guardian", other) => problems.push(not_a("boolean", "type_error.bool", &name, &other)),
                 // As before: what is not known is not looked at.
                 _ => {}
@@ -102,6 +119,13 @@ fn parameter_problem(error: &ParameterError) -> Problem {
         _ => ("", "value_error"),
     };
     Problem::new(["body".into(), name.into()], kind, error.to_string())
+}
+
+fn whole(number: f64) -> Option<u64> {
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and within 53 bits")]
+    let whole = || number as u64;
+    ((0.0..=LARGEST).contains(&number) && number.fract() == 0.0).then(whole)
 }
 
 fn not_a(wanted: &str, kind: &str, name: &str, given: &Given) -> Problem {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     answer::{latest, seconds},
-    field::Chosen,
+    asked::Chosen,
     refusal::Refusal,
     status,
 };

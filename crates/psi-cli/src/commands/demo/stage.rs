@@ -65,12 +65,12 @@ impl Actor {
     }
 
     pub(super) async fn step(&self, field: &str, input: &[f64]) -> Result<StepResponse, Status> {
-        let request = StepRequest { field: field.to_owned(), input: input.to_vec(), apply_guardian: false };
+        let request = StepRequest { field: field.to_owned(), input: input.to_vec(), ..Default::default() };
         Ok(self.field.clone().step(request).await?.into_inner())
     }
 
     pub(super) async fn intervene(&self, action: Intervention) -> Result<f64, Status> {
-        let request = InterveneRequest { field: String::new(), action: action.into() };
+        let request = InterveneRequest { action: action.into(), ..Default::default() };
         Ok(self.field.clone().intervene(request).await?.into_inner().noise)
     }
 
@@ -80,7 +80,12 @@ impl Actor {
     }
 
     pub(super) async fn state(&self, field: &str) -> Result<FieldState, Status> {
-        Ok(self.field.clone().get_state(GetStateRequest { field: field.to_owned() }).await?.into_inner())
+        Ok(self
+            .field
+            .clone()
+            .get_state(GetStateRequest { field: field.to_owned(), ..Default::default() })
+            .await?
+            .into_inner())
     }
 
     /// Frontier hash and digest, as hexadecimal digits.

@@ -91,7 +91,8 @@ impl Sender {
 
     async fn send(self: Arc<Self>, input: Vec<f64>, permit: OwnedSemaphorePermit) {
         let begun = Instant::now();
-        let request = StepRequest { field: self.field.clone(), input, apply_guardian: self.guardian };
+        let request =
+            StepRequest { field: self.field.clone(), input, apply_guardian: self.guardian, ..StepRequest::default() };
         let answered = (|| self.targets.step(request.clone()))
             .retry(self.backoff)
             .when(|refused: &Refused| refused.is_worth_another_try() && !self.ending.load(Ordering::Relaxed))

@@ -1,0 +1,79 @@
+//! What a command may ask of a node beside its own matter: to have reached a token, in what time, how far a write is to
+//! get, and by what name a repetition is known.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use psi_api::v1::ReplicationLevel;
+
+use crate::client::Nodes;
+
+/// For reads and writes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Sessions")]
+pub(crate) struct After {
+    /// Answer only where all is held that this token, of an earlier answer of any node, tells of
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    pub(crate) after: String,
+
+    /// Most milliseconds that the node waits for the token and for --replicate-to, up to 60000; 2000 if not given
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    deadline_ms: Option<u32>,
+}
+
+impl After {
+    pub(crate) fn deadline_ms(&self) -> u32 {
+        self.deadline_ms.unwrap_or_default()
+    }
+
+    /// The nodes, asked with enough patience for the deadline.
+    pub(crate) fn patient(&self, nodes: &Nodes) -> Nodes {
+        /// For the way there and back.
+        const ON_THE_WAY: Duration = Duration::from_secs(1);
+        let deadline = Duration::from_millis(self.deadline_ms().into()) + ON_THE_WAY;
+        Nodes { timeout: nodes.timeout.max(deadline), ..nodes.clone() }
+    }
+}
+
+/// For writes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Sessions")]
+pub(crate) struct Writing {
+    #[command(flatten)]
+    pub(crate) after: After,
+
+    /// How far the write is to get before it is answered; what was reached in time is shown
+    #[arg(long, value_name = "LEVEL")]
+    replicate_to: Option<Level>,
+
+    /// Name of this request, at most 128 characters: sent again to the same node within 5 minutes, it is answered again
+    /// and not counted again
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) request_id: String,
+}
+
+/// How many nodes are to hold a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// The node that takes it
+    Local,
+    /// One other node
+    One,
+    /// More than half of all known nodes, those that died lately included
+    Majority,
+    /// All known nodes
+    All,
+}
+
+impl Writing {
+    pub(crate) fn level(&self) -> i32 {
+        let level = match self.replicate_to {
+            None => ReplicationLevel::Unspecified,
+            Some(Level::Local) => ReplicationLevel::Local,
+            Some(Level::One) => ReplicationLevel::One,
+            Some(Level::Majority) => ReplicationLevel::Majority,
+            Some(Level::All) => ReplicationLevel::All,
+        };
+        level.into()
+    }
+}

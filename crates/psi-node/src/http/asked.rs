@@ -1,0 +1,147 @@
+//! What a request asks for beside its own matter, in its address or in its body: the field, and the terms.
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use serde::Deserialize;
+
+use super::refusal::{Problem, Refusal, shorten};
+use crate::{
+    ops::Ops,
+    replicated::Level,
+    terms::{Terms, Wishes},
+};
+
+/// `None` means that it was not named.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    pub(super) field: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) deadline_ms: Option<u64>,
+    pub(super) replicate_to: Option<String>,
+    pub(super) request_id: Option<String>,
+}
+
+/// A misspelt `?feild=` would write to another field than was meant, so what is not known is refused.
+impl FromRequestParts<Ops> for Asked {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
+        let known = format!("there are ?{}=", Self::NAMES.join("=, "));
+        match Query::<Self>::from_request_parts(parts, ops).await {
+            Ok(Query(asked)) => Ok(asked),
+            Err(error) => Err(counted(ops, bad_query(&error.body_text(), &known))),
+        }
+    }
+}
+
+/// `?field=`: the field that a request is about; empty means `default`.
+pub(super) struct Chosen(pub(super) String);
+
+impl FromRequestParts<Ops> for Chosen {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Choice {
+            #[serde(default)]
+            field: String,
+        }
+        match Query::<Choice>::from_request_parts(parts, ops).await {
+            Ok(Query(choice)) => Ok(Self(choice.field)),
+            Err(error) => Err(counted(ops, bad_query(&error.body_text(), "the only parameter is ?field=NAME"))),
+        }
+    }
+}
+
+fn bad_query(error: &str, known: &str) -> Refusal {
+    let msg = format!("{}; {known}", shorten(error));
+    Refusal::invalid("BAD_QUERY", vec![Problem::new(["query".into()], "value_error.query", msg)])
+}
+
+/// Counts a refusal that no operation has counted.
+fn counted(ops: &Ops, refusal: Refusal) -> Refusal {
+    ops.shared.metrics.error(refusal.reason());
+    refusal
+}
+
+impl Asked {
+    pub(super) const NAMES: [&'static str; 5] = ["field", "after", "deadline_ms", "replicate_to", "request_id"];
+
+    /// Takes a member of a body that is text.
+    ///
+    /// # Errors
+    /// [`Problem`] if it is no text.
+    pub(super) fn put(&mut self, place: &str, name: &str, given: String) -> Result<(), Problem> {
+        let member = match name {
+            "field" => &mut self.field,
+            "after" => &mut self.after,
+            "replicate_to" => &mut self.replicate_to,
+            "request_id" => &mut self.request_id,
+            _ => {
+                let msg = format!("{name} takes a number, not a string");
+                return Err(Problem::new([place.into(), name.into()], "type_error.int", msg));
+            }
+        };
+        *member = Some(given);
+        Ok(())
+    }
+
+    /// What address and body say together: either may name a thing, but not differently.
+    ///
+    /// # Errors
+    /// [`Refusal`] if they differ.
+    pub(super) fn or(self, body: Self) -> Result<Self, Refusal> {
+        Ok(Self {
+            field: one("field", self.field, body.field)?,
+            after: one("after", self.after, body.after)?,
+            deadline_ms: one("deadline_ms", self.deadline_ms, body.deadline_ms)?,
+            replicate_to: one("replicate_to", self.replicate_to, body.replicate_to)?,
+            request_id: one("request_id", self.request_id, body.request_id)?,
+        })
+    }
+
+    /// The same, if nothing is asked for that only a write can do.
+    ///
+    /// # Errors
+    /// [`Refusal`] otherwise.
+    pub(super) fn of_a_reader(self) -> Result<Self, Refusal> {
+        match (&self.replicate_to, &self.request_id) {
+            (None, None) => Ok(self),
+            _ => Err(bad_query("replicate_to and request_id are for writes", "leave them out")),
+        }
+    }
+
+    /// The field, and the terms as of now.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the terms make no sense; it is counted.
+    pub(super) fn read(self, ops: &Ops) -> Result<(String, Terms), Refusal> {
+        let Self { field, after, deadline_ms, replicate_to, request_id } = self;
+        let level = replicate_to.filter(|level| !level.is_empty()).map(|level| Level::parse(&level)).transpose();
+        let wishes = Wishes {
+            after: after.unwrap_or_default(),
+            deadline_ms: deadline_ms.unwrap_or_default(),
+            granted: None,
+            replicate_to: level.map_err(|cause| ops.refused(cause))?,
+            request_id: request_id.unwrap_or_default(),
+        };
+        Ok((field.unwrap_or_default(), ops.terms(wishes)?))
+    }
+}
+
+fn one<T: PartialEq + ToString>(name: &str, in_address: Option<T>, in_body: Option<T>) -> Result<Option<T>, Refusal> {
+    match (in_address, in_body) {
+        (Some(address), Some(body)) if address != body => {
+            let (address, body) = (address.to_string(), body.to_string());
+            let msg =
+                format!("the address names {name} `{}` and the body `{}`; name one", shorten(&address), shorten(&body));
+            let problem = Problem::new(["body".into(), name.into()], &format!("value_error.{name}"), msg);
+            Err(Refusal::invalid("BAD_BODY", vec![problem]))
+        }
+        (address, body) => Ok(address.or(body)),
+    }
+}

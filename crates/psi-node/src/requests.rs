@@ -1,0 +1,173 @@
+//! Requests that were answered not long ago, by the name that their client gave them: sent again, they are answered
+//! again and not counted again.
+//!
+//! Bounded by number, by age and by the size of the answers. A request is remembered from the moment that it is
+//! accepted, though its caller goes away before the answer; one that is refused leaves no trace. A cache crate was
+//! considered: those that evict strictly the oldest, keep the first caller's result when that caller is cancelled, and
+//! run on tokio's clock, for tests, are not to be had in one.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+/// Most requests that are remembered.
+pub(crate) const REQUESTS_MAX: usize = 100_000;
+/// Most steps in all answers that are remembered: about 200 bytes each.
+const STEPS_MAX: usize = 500_000;
+/// How long a request is remembered.
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(300);
+
+/// What is remembered of a request.
+pub(crate) trait Remembered: Clone {
+    /// How many steps it holds.
+    fn steps(&self) -> usize;
+}
+
+/// The requests of one node.
+pub(crate) struct Requests<A> {
+    known: Mutex<Known<A>>,
+}
+
+struct Known<A> {
+    by_id: HashMap<Arc<str>, Request<A>>,
+    /// In the order in which they came, with those that were refused since.
+    order: VecDeque<(u64, Arc<str>)>,
+    /// Given out so far: tells a request from a later one of the same name.
+    numbers: u64,
+    steps: usize,
+}
+
+struct Request<A> {
+    number: u64,
+    came: Instant,
+    /// Stands for what was asked for.
+    content: u64,
+    answer: Option<A>,
+    /// Closed when the answer is final, or will not come; `None` from then on.
+    underway: Option<watch::Receiver<()>>,
+}
+
+/// What is known of a request that comes in.
+pub(crate) enum Turn<A: Remembered> {
+    /// Nothing: it is to be carried out.
+    First(Ticket<A>),
+    /// It was answered so.
+    Answered(A),
+    /// It is being carried out: wait until this is closed, and ask again.
+    Underway(watch::Receiver<()>),
+    /// Another request had its name.
+    Reused,
+}
+
+/// The right to carry out a request, and the duty to say what came of it. Dropped, it says that nothing more will.
+pub(crate) struct Ticket<A: Remembered> {
+    requests: Arc<Requests<A>>,
+    id: Arc<str>,
+    number: u64,
+    _underway: watch::Sender<()>,
+}
+
+impl<A> Default for Requests<A> {
+    fn default() -> Self {
+        let known = Known { by_id: HashMap::new(), order: VecDeque::new(), numbers: 0, steps: 0 };
+        Self { known: Mutex::new(known) }
+    }
+}
+
+impl<A: Remembered> Requests<A> {
+    /// Looks a request up by its name, or takes note of it. `content` stands for what it asks for.
+    pub(crate) fn begin(self: &Arc<Self>, now: Instant, id: &str, content: u64) -> Turn<A> {
+        let mut known = self.lock();
+        known.forget_old(now);
+        if let Some(request) = known.by_id.get(id) {
+            return match (&request.underway, &request.answer) {
+                _ if request.content != content => Turn::Reused,
+                (Some(underway), _) => Turn::Underway(underway.clone()),
+                (None, Some(answer)) => Turn::Answered(answer.clone()),
+                (None, None) => unreachable!("a request that came to nothing is taken out"),
+            };
+        }
+        let (sender, underway) = watch::channel(());
+        known.numbers += 1;
+        let (number, id): (_, Arc<str>) = (known.numbers, id.into());
+        let request = Request { number, came: now, content, answer: None, underway: Some(underway) };
+        known.by_id.insert(id.clone(), request);
+        known.order.push_back((number, id.clone()));
+        known.bound();
+        Turn::First(Ticket { requests: self.clone(), id, number, _underway: sender })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known<A>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A: Remembered> Known<A> {
+    fn forget_old(&mut self, now: Instant) {
+        while let Some((number, id)) = self.order.front() {
+            let stays = self.by_id.get(id).filter(|request| request.number == *number);
+            if stays.is_some_and(|request| now.duration_since(request.came) < REMEMBERED) {
+                return;
+            }
+            self.forget_first();
+        }
+    }
+
+    fn bound(&mut self) {
+        while self.by_id.len() > REQUESTS_MAX || self.steps > STEPS_MAX {
+            self.forget_first();
+        }
+        // Refused requests must not add up behind one that stays.
+        if self.order.len() > 2 * REQUESTS_MAX {
+            let by_id = &self.by_id;
+            self.order.retain(|(number, id)| by_id.get(id).is_some_and(|request| request.number == *number));
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((number, id)) = self.order.pop_front() {
+            self.forget(&id, number);
+        }
+    }
+
+    fn forget(&mut self, id: &str, number: u64) {
+        if self.by_id.get(id).is_some_and(|request| request.number == number)
+            && let Some(request) = self.by_id.remove(id)
+        {
+            self.steps -= request.answer.map_or(0, |answer| answer.steps());
+        }
+    }
+}
+
+impl<A: Remembered> Ticket<A> {
+    /// Says how the request is to be answered from now on: it was accepted, or more is known of it.
+    pub(crate) fn answer(&self, answer: A) {
+        let mut known = self.requests.lock();
+        let Some(request) = known.by_id.get_mut(&self.id).filter(|request| request.number == self.number) else {
+            return;
+        };
+        let steps = answer.steps();
+        let before = request.answer.replace(answer).map_or(0, |answer| answer.steps());
+        known.steps = known.steps + steps - before;
+        known.bound();
+    }
+}
+
+impl<A: Remembered> Drop for Ticket<A> {
+    fn drop(&mut self) {
+        let mut known = self.requests.lock();
+        let request = known.by_id.get_mut(&self.id).filter(|request| request.number == self.number);
+        match request {
+            Some(request) if request.answer.is_some() => request.underway = None,
+            Some(_) => known.forget(&self.id, self.number),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
