@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
 use psi_api::v1::{
-    GetStateRequest, InterveneRequest, Intervention, ReplicationLevel, StepBatchRequest, StepRequest, StepResponse,
-    Vector, step_stream_response::Outcome,
+    GetStateRequest, InterveneRequest, Intervention, ListMembersRequest, MemberState, ReplicationLevel,
+    StepBatchRequest, StepRequest, StepResponse, Vector, step_stream_response::Outcome,
 };
 use psi_node::Settings;
 use psi_replica::{ClusterName, Now, Replica, TickMs, WallMs};
@@ -180,14 +180,24 @@ async fn a_step_tells_how_far_it_got() -> Result<()> {
         (ReplicationLevel::Majority, 2),
         (ReplicationLevel::All, 3),
     ] {
-        let replicated = take(&members[0], to(level)).await?.replicated.context("a level was asked for")?;
+        let taken = take(&members[0], to(level)).await?;
+        let mut holding = 0;
+        for member in &members {
+            holding += u32::from(member.state("").await?.k >= taken.k);
+        }
+        let replicated = taken.replicated.context("a level was asked for")?;
         assert_eq!((replicated.level(), replicated.of), (level, 3));
-        assert!(replicated.nodes >= least, "{replicated:?}");
+        assert!((least..=holding).contains(&replicated.nodes), "{replicated:?}, held by {holding}");
     }
     assert_eq!(take(&members[0], step()).await?.replicated, None);
     // One of three dies: gossip still remembers it.
     let gone = members.pop().context("three members")?;
     gone.node.shutdown().await;
+    eventually("gossip says that it is dead", async || {
+        let known = members[0].cluster.clone().list_members(ListMembersRequest {}).await?.into_inner();
+        Ok(known.members.iter().any(|member| member.state() == MemberState::Dead))
+    })
+    .await?;
     let majority = take(&members[0], to(ReplicationLevel::Majority)).await?.replicated.context("a level")?;
     assert_eq!((majority.level(), majority.nodes, majority.of), (ReplicationLevel::Majority, 2, 3));
     let request = StepRequest { deadline_ms: SHORT_MS, ..to(ReplicationLevel::All) };
@@ -212,6 +222,37 @@ async fn a_step_tells_how_far_it_got() -> Result<()> {
     };
     let done = members[1].field.clone().intervene(intervention).await?.into_inner();
     assert_eq!(done.replicated.context("a level")?.level(), ReplicationLevel::Majority);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_acknowledges_nothing_does_not_count() -> Result<()> {
+    use psi_api::replica::{Frame, News, Open, frame::Body};
+    let member = Member::start(settings("n1", &[])).await?;
+    let open = Open {
+        cluster: "psi-field".to_owned(),
+        node: "n9".to_owned(),
+        protocol_min: 1,
+        protocol_max: 1,
+        wall_ms: u64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_millis())?,
+        ..Default::default()
+    };
+    let listing = News { number: 1, restart: true, complete: true, ..Default::default() };
+    let frames = [Body::Open(open), Body::News(listing)].map(|body| Frame { body: Some(body) });
+    let address = format!("http://{}", member.node.addresses().grpc);
+    let mut client = psi_api::v1::replication_service_client::ReplicationServiceClient::connect(address).await?;
+    // The link stays open, and nothing more is said on it.
+    let frames = tokio_stream::StreamExt::chain(tokio_stream::iter(frames), tokio_stream::pending());
+    let mut passes = client.link(frames).await?.into_inner();
+    let request = StepRequest { replicate_to: ReplicationLevel::One.into(), deadline_ms: PATIENT_MS, ..step() };
+    let (mut field, first) = (member.field.clone(), request.clone());
+    let waiting = tokio::spawn(async move { field.step(first).await });
+    while !matches!(passes.message().await?.context("the link ended")?.body, Some(Body::Pass(_))) {}
+    assert!(!waiting.is_finished(), "it was sent, and is not known to have arrived");
+    waiting.abort();
+    let late = take(&member, StepRequest { deadline_ms: SHORT_MS, ..request }).await?;
+    let replicated = late.replicated.context("a level")?;
+    assert_eq!((replicated.level(), replicated.nodes, replicated.of), (ReplicationLevel::Local, 1, 2));
     Ok(())
 }
 
@@ -352,5 +393,46 @@ async fn a_new_field_is_stepped_into_on_another_node_with_its_token() -> Result<
         ..Default::default()
     };
     assert_eq!(take(&members[1], request).await?.k, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_takes_the_terms_in_the_address_or_in_the_body() -> Result<()> {
+    let members = cluster(2).await?;
+    let url = |at: usize, path: &str| format!("http://{}{path}", members[at].node.addresses().http);
+    let client = reqwest::Client::new();
+    let post = async |url: String, body: serde_json::Value| -> Result<(u16, serde_json::Value)> {
+        let answer = client.post(url).json(&body).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    };
+    let x = serde_json::json!({ "x": INCIDENT });
+    let (_, first) = post(url(0, "/step?replicate_to=one&deadline_ms=30000&request_id=a"), x.clone()).await?;
+    assert_eq!(first["replicated"], serde_json::json!({ "level": "one", "nodes": 2, "of": 2 }), "{first}");
+    let named = serde_json::json!({ "x": INCIDENT, "request_id": "a" });
+    assert_eq!(post(url(0, "/step"), named.clone()).await?.1, first);
+    let after =
+        serde_json::json!({ "x": INCIDENT, "after": first["token"], "deadline_ms": 30_000, "request_id": null });
+    let (_, second) = post(url(1, "/step"), after).await?;
+    assert_eq!((&second["k"], &second["node"]), (&2.into(), &"n2".into()), "{second}");
+    let token = second["token"].as_str().context("a token")?;
+    let state = reqwest::get(url(0, &format!("/state?after={token}&deadline_ms=30000"))).await?;
+    assert_eq!(state.json::<serde_json::Value>().await?["k"], 2);
+    let nigredo = url(1, &format!("/guardian/nigredo?after={token}&replicate_to=all&deadline_ms=30000&request_id=b"));
+    let (_, done) = post(nigredo, serde_json::Value::Null).await?;
+    assert_eq!((&done["replicated"]["level"], &done["noise"]), (&"all".into(), &1.5.into()), "{done}");
+    for (path, body, status, reason) in [
+        ("/step?request_id=b", &named, 422, "BAD_BODY"),
+        ("/step?request_id=a&field=other", &x, 422, "REQUEST_ID_REUSED"),
+        ("/step?replicate_to=most", &x, 422, "UNKNOWN_LEVEL"),
+        ("/step?deadline_ms=60001", &x, 422, "BAD_DEADLINE"),
+        ("/step?deadline_ms=soon", &x, 422, "BAD_QUERY"),
+        ("/step?afterr=x", &x, 422, "BAD_QUERY"),
+        ("/step?after=x", &x, 422, "TOKEN_MALFORMED"),
+    ] {
+        let (got, answer) = post(url(0, path), body.clone()).await?;
+        assert_eq!((got, &answer["error"]["reason"]), (status, &reason.into()), "{path}: {answer}");
+    }
+    let state = reqwest::get(url(0, "/state?request_id=a")).await?;
+    assert_eq!(state.status().as_u16(), 422, "only writes have one");
     Ok(())
 }

@@ -43,8 +43,8 @@ use crate::{ops::Ops, shared::Shared};
 
 /// A connection that has not sent a request's headers in this time is closed, be it slow or idle.
 const HEADERS_READ: Duration = Duration::from_secs(30);
-/// Requests in progress have this long to end once the node stops. They take microseconds; what takes longer is a
-/// client that does not send the rest of its request.
+/// Requests in progress have this long to end once the node stops. They take microseconds, or wait, which ends then;
+/// what takes longer is a client that does not send the rest of its request.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Pause after a failed accept, mostly for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
