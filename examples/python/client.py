@@ -3,8 +3,8 @@
 
     client.py [--protos DIR] [HOST:PORT ...]
 
-Asks for health and reflection, makes steps that move on to another node, streams steps, reads the state, and shows
-what a refusal says. Exit code 0 if everything was answered as it should be, else 1.
+Asks for health and reflection, makes steps that move on to another node, streams steps, reads on one node what it
+wrote on another, and shows what a refusal says. Exit code 0 if everything was answered as it should be, else 1.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import random
 import sys
 import tempfile
 import time
+import uuid
 
 import grpc
 from google.rpc import error_details_pb2
@@ -58,7 +59,8 @@ class Nodes:
         """Makes a call on some node and stays with that node while it answers.
 
         Only UNAVAILABLE moves on: it says that a node can't answer now, not that the request is wrong. If an answer
-        is lost on its way, the step counts a second time where it is tried again.
+        is lost on its way, the step counts a second time where it is tried again, on another node; on the same one,
+        a `request_id` keeps it from that.
         """
         for attempt in range(ATTEMPTS):
             try:
@@ -66,8 +68,11 @@ class Nodes:
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or attempt == ATTEMPTS - 1:
                     raise
-            self.current = (self.current + 1) % len(self.stubs)
+            self.move_on()
             time.sleep(PAUSE * 2**attempt * random.uniform(0.5, 1))
+
+    def move_on(self):
+        self.current = (self.current + 1) % len(self.stubs)
 
 
 def health(channel):
@@ -119,9 +124,17 @@ def show_nodes(nodes):
 
 
 def show_steps(nodes, pb):
-    """Returns how many steps the field has at least."""
-    step = nodes.call(lambda stub: stub.Step(pb.StepRequest(input=vector(0)), timeout=TIMEOUT))
+    """Returns how many steps the field has at least, and a token for what was seen and written."""
+    # Drawn once for all attempts. The level is answered, reached or not: on a node alone it can't be.
+    request = pb.StepRequest(
+        input=vector(0), request_id=str(uuid.uuid4()), replicate_to=pb.REPLICATION_LEVEL_ONE, deadline_ms=1000
+    )
+    step = nodes.call(lambda stub: stub.Step(request, timeout=TIMEOUT))
     print(f"step: node {step.node}, k = {step.k}, density {step.metrics.density:.6f}")
+    print(f"held by {step.replicated.nodes} of {step.replicated.of} nodes")
+    again = nodes.call(lambda stub: stub.Step(request, timeout=TIMEOUT))
+    if again.node == step.node:
+        expect("answer to the same request", again, step)
 
     # The third is too short: it is answered by its error, and the stream goes on.
     inputs = [vector(1), vector(2), [1.0], vector(3)]
@@ -134,12 +147,15 @@ def show_steps(nodes, pb):
     print("stream:", *outcomes)
     expect("sequence numbers", [answer.sequence for answer in answers], [0, 1, 2, 3])
     expect("outcomes", outcomes, ["taken", "taken", "WRONG_WIDTH", "taken"])
-    return answers[-1].step.k
+    return answers[-1].step.k, answers[-1].step.token
 
 
-def show_state(nodes, pb, steps):
-    state = nodes.call(lambda stub: stub.GetState(pb.GetStateRequest(), timeout=TIMEOUT))
-    print(f"state: k = {state.k}, noise {state.noise}, mean {list(state.mean[:2])} and so on")
+def show_state(nodes, pb, steps, token):
+    """Reads own writes on another node, if there is one: it answers once it holds them."""
+    nodes.move_on()
+    request = pb.GetStateRequest(after=token)
+    state = nodes.call(lambda stub: stub.GetState(request, timeout=TIMEOUT))
+    print(f"state: node {state.node}, k = {state.k}, noise {state.noise}, mean {list(state.mean[:2])} and so on")
     if state.k < steps:
         raise Failed(f"{steps} steps were taken, and the state counts {state.k}")
     expect("numbers in mean and variance", (len(state.mean), len(state.variance)), (WIDTH, WIDTH))
@@ -169,8 +185,8 @@ def main():
             from psi.v1 import field_pb2, field_pb2_grpc
         nodes = Nodes(arguments.addresses, field_pb2_grpc.PsiFieldServiceStub)
         show_nodes(nodes)
-        steps = show_steps(nodes, field_pb2)
-        show_state(nodes, field_pb2, steps)
+        steps, token = show_steps(nodes, field_pb2)
+        show_state(nodes, field_pb2, steps, token)
         show_refusal(nodes, field_pb2)
     except grpc.RpcError as error:
         print(f"failed: {error.code().name}: {error.details()}", file=sys.stderr)

@@ -1,4 +1,5 @@
-//! A client of a psi-field cluster in Rust: steps that move on to another node, a stream of steps, the state.
+//! A client of a psi-field cluster in Rust: steps that move on to another node, a stream of steps, and the state, read
+//! on one node with what was written on another.
 //!
 //! ```text
 //! cargo run -p psi-field-example -- 127.0.0.1:50051 127.0.0.1:50052
@@ -11,8 +12,8 @@ use backon::{ExponentialBuilder, Retryable};
 use psi_api::{
     cause_of,
     v1::{
-        FieldState, GetStateRequest, StepRequest, StepResponse, psi_field_service_client::PsiFieldServiceClient,
-        step_stream_response::Outcome,
+        FieldState, GetStateRequest, ReplicationLevel, StepRequest, StepResponse,
+        psi_field_service_client::PsiFieldServiceClient, step_stream_response::Outcome,
     },
 };
 use tonic::{
@@ -37,12 +38,20 @@ async fn main() -> Result<()> {
     let step = step_somewhere(&nodes, &vector(0)).await.context("no node took the step")?;
     let density = step.metrics.map(|metrics| metrics.density).unwrap_or_default();
     println!("step: node {}, k = {}, density {density:.6}", step.node, step.k);
+    if let Some(replicated) = step.replicated {
+        println!("held by {} of {} nodes", replicated.nodes, replicated.of);
+    }
 
-    let taken = stream_steps(&nodes).await.context("no node took the stream")?;
+    let (taken, token) = stream_steps(&nodes).await.context("no node took the stream")?;
     println!("stream: {taken} steps taken");
 
-    let state = state_somewhere(&nodes).await.context("no node told its state")?;
-    println!("state: k = {}, noise {}, mean {:?}", state.k, state.noise, state.mean);
+    // Another node first, if there is one: it answers once it holds what the token tells of.
+    let others: Vec<Client> = nodes.iter().skip(1).chain(&nodes[..1]).cloned().collect();
+    let state = state_somewhere(&others, &token).await.context("no node told its state")?;
+    println!("state: node {}, k = {}, noise {}, mean {:?}", state.node, state.k, state.noise, state.mean);
+    if state.k < taken {
+        bail!("{taken} steps were streamed, and the state counts {}", state.k);
+    }
 
     match step_somewhere(&nodes, &[1.0]).await {
         Ok(_) => bail!("a vector of one number was taken"),
@@ -70,7 +79,8 @@ fn vector(seed: u8) -> Vec<f64> {
 /// Makes one call on each node in turn until one answers, with growing pauses, for about three seconds.
 ///
 /// Only `UNAVAILABLE` is tried again: it says that a node can't answer now, not that the request is wrong. If an
-/// answer is lost on its way, the step counts a second time where it is tried again.
+/// answer is lost on its way, the step counts a second time where it is tried again, on another node; on the same one, a
+/// `request_id` keeps it from that.
 async fn on_some_node<T>(nodes: &[Client], call: impl AsyncFn(Client) -> Result<T, Status>) -> Result<T, Status> {
     let mut turn = nodes.iter().cycle();
     let attempt = || {
@@ -83,31 +93,42 @@ async fn on_some_node<T>(nodes: &[Client], call: impl AsyncFn(Client) -> Result<
 }
 
 async fn step_somewhere(nodes: &[Client], input: &[f64]) -> Result<StepResponse, Status> {
-    on_some_node(nodes, async |mut node| {
-        let request = StepRequest { input: input.to_vec(), ..StepRequest::default() };
-        Ok(node.step(request).await?.into_inner())
-    })
-    .await
+    let request = StepRequest {
+        input: input.to_vec(),
+        // Drawn once for all attempts.
+        request_id: format!("{:032x}", rand::random::<u128>()),
+        // Whether a second node came to hold it in this time is in the answer; if not, that is no error.
+        replicate_to: ReplicationLevel::One.into(),
+        deadline_ms: 1_000,
+        ..StepRequest::default()
+    };
+    on_some_node(nodes, async |mut node| Ok(node.step(request.clone()).await?.into_inner())).await
 }
 
-async fn state_somewhere(nodes: &[Client]) -> Result<FieldState, Status> {
-    on_some_node(nodes, async |mut node| Ok(node.get_state(GetStateRequest::default()).await?.into_inner())).await
+/// The state as it is once all that the token tells of is held.
+async fn state_somewhere(nodes: &[Client], token: &str) -> Result<FieldState, Status> {
+    let request = GetStateRequest { after: token.to_owned(), ..GetStateRequest::default() };
+    on_some_node(nodes, async |mut node| Ok(node.get_state(request.clone()).await?.into_inner())).await
 }
 
-/// Sends steps without waiting for each answer; returns how many were taken. A refused one doesn't end the stream.
-async fn stream_steps(nodes: &[Client]) -> Result<usize, Status> {
+/// Sends steps without waiting for each answer; returns how many were taken, and the token of the last. A refused one
+/// doesn't end the stream.
+async fn stream_steps(nodes: &[Client]) -> Result<(u64, String), Status> {
     on_some_node(nodes, async |mut node| {
         let steps = (1..=STREAM_STEPS).map(|seed| StepRequest { input: vector(seed), ..StepRequest::default() });
         let mut answers = node.step_stream(tokio_stream::iter(steps)).await?.into_inner();
-        let mut taken = 0;
+        let (mut taken, mut token) = (0, String::new());
         while let Some(answer) = answers.message().await? {
             match answer.outcome {
-                Some(Outcome::Step(_)) => taken += 1,
+                Some(Outcome::Step(step)) => {
+                    taken += 1;
+                    token = step.token;
+                }
                 Some(Outcome::Error(error)) => eprintln!("step {} refused: {}", answer.sequence, error.reason),
                 None => {}
             }
         }
-        Ok(taken)
+        Ok((taken, token))
     })
     .await
 }
