@@ -27,6 +27,8 @@ use crate::{
 const GRPC: &str = "grpc";
 const HTTP: &str = "http";
 const READY: &str = "ready";
+/// The incarnation that its replica has minted, in decimal; absent until then.
+const RUN: &str = "run";
 /// Frontier hash and digest, 128 hexadecimal digits.
 const AGREE: &str = "agree";
 
@@ -146,10 +148,12 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
 }
 
 /// What this node has to say of itself.
-fn facts(shared: &Shared) -> [(&'static str, String); 2] {
+fn facts(shared: &Shared) -> Vec<(&'static str, String)> {
     shared.read(|replica| {
         let agree = format!("{}{}", replica.frontier().hash(), replica.digest());
-        [(READY, if replica.may_write().is_ok() { "1" } else { "0" }.to_owned()), (AGREE, agree)]
+        let ready = if replica.may_write().is_ok() { "1" } else { "0" };
+        let run = replica.origin().map(|own| (RUN, own.incarnation.to_string()));
+        [(READY, ready.to_owned()), (AGREE, agree)].into_iter().chain(run).collect()
     })
 }
 
@@ -180,6 +184,7 @@ fn member(id: &ChitchatId, state: &NodeState, live: bool) -> Option<Member> {
         grpc: address(GRPC),
         http: address(HTTP),
         ready: state.get(READY) == Some("1"),
+        incarnation: state.get(RUN).and_then(|run| run.parse().ok()),
         agreement: state.get(AGREE).and_then(parse_agreement),
     })
 }

@@ -7,6 +7,7 @@
 mod gossip;
 mod grpc;
 mod http;
+mod issuer;
 mod link;
 mod members;
 mod metrics;

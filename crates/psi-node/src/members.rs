@@ -24,6 +24,8 @@ pub(crate) struct Member {
     pub(crate) http: Option<SocketAddr>,
     /// Whether it says that it takes steps.
     pub(crate) ready: bool,
+    /// The incarnation that its replica has minted, once it said so.
+    pub(crate) incarnation: Option<u64>,
     /// Frontier hash and digest as it published them last.
     pub(crate) agreement: Option<(Digest, Digest)>,
 }
@@ -39,6 +41,7 @@ impl Member {
             grpc: Some(addresses.grpc),
             http: Some(addresses.http),
             ready: false,
+            incarnation: None,
             agreement: None,
         }
     }
@@ -67,6 +70,7 @@ mod tests {
             grpc: None,
             http: None,
             ready: false,
+            incarnation: None,
             agreement: None,
         }
     }

@@ -1,14 +1,19 @@
 //! Writes on their way through a node: known or new, taken in once their token is reached, and answered when they have
 //! got as far as asked for.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::{
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    pin::pin,
+    sync::Arc,
+};
 
 use psi_api::Cause;
 use psi_engine::Action;
-use psi_replica::{FieldName, Intervention, Lacks, NotReady, TokenError, Version, WriteError};
+use psi_replica::{FieldName, Frontier, Intervention, Lacks, NotReady, TokenError, Version, WriteError};
 use tonic::Code;
 
 use crate::{
+    issuer::held_by_issuer,
     ops::{Ops, StepCall, Stepped},
     replicated::{self, Level, Replicated},
     requests::{Remembered, Ticket, Turn},
@@ -132,20 +137,25 @@ impl Ops {
     pub(crate) async fn reach(&self, terms: &Terms) -> Result<(), Cause> {
         let Some(token) = &terms.after else { return Ok(()) };
         let mut changes = self.shared.changes();
+        let mut asking = pin!(held_by_issuer(&self.shared, token, tokio::time::Instant::now()));
+        let mut held_there: Option<Arc<Frontier>> = None;
         loop {
             changes.mark_unchanged();
             let lacks = self.shared.read(|replica| {
                 replica.may_write()?;
-                Ok(replica.lacks(token)?)
+                let lacks = replica.lacks(token)?;
+                let covered = held_there.as_ref().is_some_and(|there| replica.frontier().covers(there));
+                Ok((lacks, covered))
             });
             let lacks = match lacks {
-                Ok(lacks) if lacks.is_empty() => return Ok(()),
-                Ok(lacks) => lacks,
+                Ok((lacks, covered)) if covered || lacks.is_empty() => return Ok(()),
+                Ok((lacks, _)) => lacks,
                 Err(Unfit::NotReady(error)) => return Err(Cause::from(&WriteError::NotReady(error))),
                 Err(Unfit::Token(error)) => return Err(Cause::from(&error)),
             };
             tokio::select! {
                 _ = changes.changed() => {}
+                held = &mut asking, if lacks.left_out && held_there.is_none() => held_there = Some(held),
                 () = tokio::time::sleep_until(terms.deadline) => return Err(not_reached(&lacks, terms)),
                 () = self.shared.stop.cancelled() => return Err(stopping()),
             }

@@ -17,7 +17,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::{members::Member, metrics::Metrics, pending::Answer, requests::Requests, settings::Settings};
+use crate::{
+    issuer::Issuers, members::Member, metrics::Metrics, pending::Answer, requests::Requests, settings::Settings,
+};
 
 /// Where this node is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(crate) struct Shared {
     acknowledged: watch::Sender<u64>,
     /// Requests that were answered not long ago.
     pub(crate) requests: Arc<Requests<Answer>>,
+    /// What the runs that gave tokens said that they hold.
+    pub(crate) issuers: Issuers,
     /// Hashes what requests ask for.
     pub(crate) hasher: RandomState,
     /// The clockwork task is to look at its deadline again.
@@ -79,6 +83,7 @@ impl Shared {
             changed: watch::Sender::default(),
             acknowledged: watch::Sender::default(),
             requests: Arc::default(),
+            issuers: Issuers::default(),
             hasher: RandomState::new(),
             poke: Notify::new(),
         }

@@ -73,16 +73,18 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         &self,
         _: Request<v1::GetFrontierRequest>,
     ) -> Result<Response<v1::GetFrontierResponse>, Status> {
-        let origins = self.shared.write(|replica, _| {
+        let (incarnation, origins) = self.shared.write(|replica, _| {
             replica.flush();
             let position = |(origin, version): (&psi_replica::Origin, Version)| v1::OriginPosition {
                 node: origin.node.to_string(),
                 incarnation: origin.incarnation,
                 version: version.0,
             };
-            replica.frontier().iter().map(position).collect()
+            let incarnation = replica.origin().map_or(0, |own| own.incarnation);
+            (incarnation, replica.frontier().iter().map(position).collect())
         });
-        Ok(Response::new(v1::GetFrontierResponse { node: self.shared.settings.node.to_string(), origins }))
+        let node = self.shared.settings.node.to_string();
+        Ok(Response::new(v1::GetFrontierResponse { node, origins, incarnation }))
     }
 
     async fn get_digest(&self, _: Request<v1::GetDigestRequest>) -> Result<Response<v1::Agreement>, Status> {
