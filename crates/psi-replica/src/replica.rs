@@ -366,13 +366,18 @@ impl Replica {
         }
     }
 
-    /// Mints the incarnation: greater than any that was seen for this node.
+    /// Mints the incarnation: greater than any that was seen for this node, and another than any run takes that has
+    /// seen the same. Where the clock is behind what was seen, the moment is added to that: an earlier run may have
+    /// written and be known to nobody who can be reached.
     fn mint(&mut self, now: Now) {
+        /// About a second: far below what a clock may be ahead.
+        const SPREAD_US: u64 = 1 << 20;
         let node = &self.config.node;
         let held = self.logs.keys().filter(|origin| origin.node == *node).map(|origin| origin.incarnation).max();
         let seen = self.incarnation_seen.max(held.unwrap_or(0));
         let by_clock = now.wall.0.saturating_mul(1000).saturating_add(u64::from(self.config.microsecond.min(999)));
-        let incarnation = by_clock.max(seen.saturating_add(1));
+        let incarnation =
+            if by_clock > seen { by_clock } else { seen.saturating_add(1).saturating_add(by_clock % SPREAD_US) };
         let origin = Origin { node: node.clone(), incarnation };
         self.me = Some(origin.clone());
         self.tell(Event::Ready { origin });

@@ -155,6 +155,23 @@ fn an_incarnation_is_greater_than_any_seen_for_the_node() {
 }
 
 #[test]
+fn runs_that_saw_the_same_take_other_names_though_the_clock_was_set_back() {
+    let seen = (WALL_MS + 50_000) * 1000;
+    let shown = vec![version_of(&origin("n", seen), 3)];
+    let minted = |microsecond, tick| {
+        let mut replica = Replica::new(Config { microsecond, join_ms: 1_000, ..config("n") }, at(tick));
+        let link = craft::link(&mut replica, at(tick), 1, "m", shown.clone());
+        replica.link_down(at(tick), link);
+        replica.tick(at(tick + 1_000));
+        replica.origin().unwrap().incarnation
+    };
+    let names: std::collections::BTreeSet<u64> =
+        [(1, 0), (2, 0), (1, 1), (1, 70)].map(|(us, tick)| minted(us, tick)).into();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(names.iter().all(|name| (seen + 1..seen + 2_000_000).contains(name)), "{names:?}");
+}
+
+#[test]
 fn a_restarted_node_takes_up_with_a_new_origin_and_its_old_entries_stay() {
     let mut cluster = Cluster::ready(9, 2, Faults { delay_ms: 3, ..Faults::default() });
     for n in 0..4 {
