@@ -28,10 +28,10 @@ use crate::{
 const FIRST_HAND_MS: u64 = 100;
 /// How long a peer that was asked may take to begin, beyond the link's round trip, until another is asked.
 const ASK_MS: u64 = 150;
+/// Longest such round trip that is waited for.
+const ASK_MS_MAX: u64 = 1_000;
 /// How long a joiner may get nowhere until it looks to another member.
 const STUCK_MS: u64 = 10_000;
-/// How long a pass that is arriving may stand still until another peer is asked.
-const STALLED_MS: u64 = 2_000;
 
 /// A link as it stands, for metrics and people.
 #[derive(Clone, Debug, PartialEq)]
@@ -354,12 +354,8 @@ impl Replica {
     /// Asks a peer that holds more of `origin`, another one each time; `None` once there is none.
     fn ask_for(&mut self, now: TickMs, origin: &Origin, lack: Lack) -> Option<Lack> {
         let held = self.frontier().version(origin);
-        let holders: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.theirs().version(origin) > held).map(|(id, _)| *id).collect();
-        let arriving = self
-            .links
-            .values()
-            .any(|link| link.staging_moved_at(origin).is_some_and(|moved| now.since(moved) < STALLED_MS));
+        let holders = self.quick_holders(origin, held, lack.asked);
+        let arriving = self.links.values().any(|link| link.is_arriving(origin, now));
         if arriving && !holders.is_empty() {
             return Some(Lack { ask_at: now.plus(FIRST_HAND_MS), ..lack });
         }
@@ -368,8 +364,19 @@ impl Replica {
         let turn = spread.wrapping_add(u64::from(lack.asked)).checked_rem(holders.len() as u64)?;
         let link = self.links.get_mut(holders.get(usize::try_from(turn).ok()?)?)?;
         link.requests.insert(origin.clone());
-        let wait = link.round_trip.timeout_ms(0, lack.asked).saturating_add(ASK_MS);
+        // Somebody quicker may have it by then, so that a slow peer is not waited for as long as it may take.
+        let wait = link.round_trip.timeout_ms(0, lack.asked).min(ASK_MS_MAX).saturating_add(ASK_MS);
         Some(Lack { ask_at: now.plus(wait), asked: lack.asked.saturating_add(1) })
+    }
+
+    /// Links whose peer holds more than `held` of `origin`: the quick ones first, and with each time that was `asked` in
+    /// vain those that are slower. A peer that takes seconds would hold up what another has at hand.
+    fn quick_holders(&self, origin: &Origin, held: Version, asked: u32) -> Vec<LinkId> {
+        let holders = || self.links.iter().filter(|(_, link)| link.theirs().version(origin) > held);
+        let pace = |link: &Link| link.round_trip.timeout_ms(0, 0);
+        let quickest = holders().map(|(_, link)| pace(link)).min().unwrap_or(0);
+        let limit = quickest.saturating_mul(2 << asked.min(20));
+        holders().filter(|(_, link)| pace(link) <= limit).map(|(id, _)| *id).collect()
     }
 
     /// Whether any key of `origin` is held; for tests and tools.

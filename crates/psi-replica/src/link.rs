@@ -13,7 +13,7 @@ use crate::{
     pass::{Outgoing, Staging},
     proto,
     refusal::Refusal,
-    round_trip::{RoundTrip, TIMEOUT_MS_MAX},
+    round_trip::{RoundTrip, TIMEOUT_MS_MAX, transfer_ms},
 };
 
 /// How often a link shows that it is alive, and its clock.
@@ -22,6 +22,10 @@ pub(crate) const BEAT_MS: u64 = 2_000;
 const OPEN_MS: u64 = 1_000;
 /// How long a pass may stand still half arrived until what came of it is forgotten.
 const STAGING_MS: u64 = 120_000;
+/// How long a pass that is arriving may stand still until another peer is asked.
+const STALLED_MS: u64 = 2_000;
+/// How long a pass may take to arrive, beyond what its bytes take on a slow transport, until another peer is asked.
+const ARRIVING_MS: u64 = 500;
 const BACKOFF_MS_MIN: u64 = 1_000;
 /// Most passes under way at once on a link, the own origin's apart.
 pub(crate) const FLIGHTS_MAX: usize = 256;
@@ -313,9 +317,13 @@ impl Link {
         self.staging.get(origin).map(|(staging, _)| staging)
     }
 
-    /// When the pass of `origin` that is arriving last moved on.
-    pub(crate) fn staging_moved_at(&self, origin: &Origin) -> Option<TickMs> {
-        self.staging.get(origin).map(|(_, progress)| *progress)
+    /// Whether a pass of `origin` is arriving, and at a pace at which it is worth waiting for.
+    pub(crate) fn is_arriving(&self, origin: &Origin, now: TickMs) -> bool {
+        self.staging.get(origin).is_some_and(|(staging, progress)| {
+            let began = staging.began.unwrap_or(*progress);
+            let patience = ARRIVING_MS.saturating_add(transfer_ms(staging.bytes()));
+            now.since(*progress) < STALLED_MS && now.since(began) < patience
+        })
     }
 
     pub(crate) fn take_staging(&mut self, origin: &Origin) -> Option<Staging> {
@@ -324,8 +332,9 @@ impl Link {
         Some(staging)
     }
 
-    pub(crate) fn put_staging(&mut self, now: TickMs, origin: &Origin, staging: Staging) {
+    pub(crate) fn put_staging(&mut self, now: TickMs, origin: &Origin, mut staging: Staging) {
         self.take_staging(origin);
+        staging.began.get_or_insert(now);
         self.staged_bytes += staging.bytes();
         self.staging.insert(origin.clone(), (staging, now));
     }

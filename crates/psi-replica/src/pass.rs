@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, TickMs},
     digest::Digest,
     entry::Entry,
     key::Key,
@@ -119,6 +119,8 @@ pub(crate) struct Staging {
     latest: Clock,
     last: Option<(u32, Digest)>,
     bytes: usize,
+    /// When the first frame came, once the link has put it down.
+    pub(crate) began: Option<TickMs>,
 }
 
 /// A pass that has wholly arrived: its frames agree, and each of its entries can be read.
@@ -148,6 +150,7 @@ impl Staging {
             latest: Clock::default(),
             last: None,
             bytes: 0,
+            began: None,
         })
     }
 

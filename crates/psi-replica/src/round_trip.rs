@@ -12,6 +12,11 @@ const BYTES_PER_MS: u64 = 256;
 /// So many times something is sent again at the same pace; then each wait is twice the last.
 const EVEN_TRIES: u32 = 3;
 
+/// How long so many bytes take on the slowest transport that is not taken for a dead one.
+pub(crate) fn transfer_ms(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_MS
+}
+
 /// Smoothed round trip of one link.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RoundTrip {
@@ -35,7 +40,7 @@ impl RoundTrip {
         let base = self.measured.map_or(TIMEOUT_MS_FIRST, |(smoothed, deviation)| {
             (smoothed + 4 * deviation).clamp(TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
         });
-        let transfer = u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_MS;
+        let transfer = transfer_ms(bytes);
         let doublings = tries.saturating_sub(EVEN_TRIES).min(10);
         (base.saturating_add(transfer) << doublings).min(TIMEOUT_MS_MAX.max(2 * transfer))
     }
