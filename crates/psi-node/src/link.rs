@@ -32,12 +32,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Links that stand, by peer: a newer one replaces an older.
+/// One run of a peer, as it introduces itself: its name, and its incarnation, 0 while it has none.
+type PeerRun = (NodeId, u64);
+
+/// Links that stand, by peer and run: a newer one replaces an older. Two runs of one node that live at once keep a link
+/// each: else the later would cut off the earlier before that has handed over.
 #[derive(Debug, Default)]
-pub(crate) struct Links(Mutex<BTreeMap<NodeId, (LinkId, CancellationToken)>>);
+pub(crate) struct Links(Mutex<BTreeMap<PeerRun, (LinkId, CancellationToken)>>);
 
 impl Links {
-    fn put(&self, peer: NodeId, link: LinkId, stop: CancellationToken) {
+    fn put(&self, peer: PeerRun, link: LinkId, stop: CancellationToken) {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((earlier, stop_earlier)) = links.insert(peer, (link, stop))
             && earlier != link
@@ -111,7 +115,7 @@ pub(crate) async fn carry<T: Send>(
                     Err(status) => return LinkEnd::Transport(status),
                 };
                 let opened = match &frame.body {
-                    Some(Body::Open(open)) => NodeId::new(&open.node).ok(),
+                    Some(Body::Open(open)) => NodeId::new(&open.node).ok().map(|node| (node, open.incarnation)),
                     _ => None,
                 };
                 if let (Some(Body::Open(open)), Some(wanted)) = (&frame.body, wanted)
@@ -128,9 +132,9 @@ pub(crate) async fn carry<T: Send>(
                 if may_acknowledge {
                     shared.acknowledged();
                 }
-                if let (None, Some(node)) = (&peer, opened) {
-                    links.put(node.clone(), link, stop.clone());
-                    peer = Some(node);
+                if let (None, Some(run)) = (&peer, opened) {
+                    peer = Some(run.0.clone());
+                    links.put(run, link, stop.clone());
                 }
                 if let Some(peer) = &peer {
                     shared.metrics.received(peer.as_str(), bytes);
@@ -271,4 +275,19 @@ pub(crate) fn accept(
         }
     });
     ReceiverStream::new(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_link_replaces_that_of_the_same_run_only() {
+        let (links, node) = (Links::default(), NodeId::new("n").expect("a name"));
+        let stops: [CancellationToken; 3] = Default::default();
+        for (id, (incarnation, stop)) in (0..).zip([7, 8, 7].into_iter().zip(&stops)) {
+            links.put((node.clone(), incarnation), LinkId(id), stop.clone());
+        }
+        assert_eq!(stops.map(|stop| stop.is_cancelled()), [true, false, false]);
+    }
 }
