@@ -2,9 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use psi_replica::{Digest, Epoch, FieldName, FieldView, LinkError, LinkId, NotReady, Origin, Replica, Step, Version};
+use psi_engine::Action;
+use psi_replica::{
+    CurrentSpec, Digest, FieldName, FieldView, Intervention, LinkError, LinkId, NotReady, Origin, Replica, Step,
+    Version,
+};
 
-use crate::{markers::Marker, process::PASS_BYTES_MAX, workload::Reshaped, world::World};
+use crate::{
+    compare::{compare, empty_model, model_clock, model_frontier, model_origin, model_spec, note_repeated_specs},
+    markers::Marker,
+    model::{Model, ModelAction, Written},
+    process::PASS_BYTES_MAX,
+    workload::Reshaped,
+    world::World,
+};
 
 /// Frontiers of which views are compared: one in so many, the same ones on every replica.
 const VIEWS_OF: u64 = 4;
@@ -14,7 +25,7 @@ const FULL_EVERY: u64 = 97;
 const WAITING_SPARE: usize = 64;
 
 /// What was seen in a run, by all replicas together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Book {
     minted: BTreeSet<Origin>,
     /// The digest of what an origin held when it had flushed a version.
@@ -23,12 +34,30 @@ pub(crate) struct Book {
     seen: BTreeMap<[u8; 32], (Digest, Option<[u8; 32]>)>,
     /// Most entries that an origin ever held.
     peaks: BTreeMap<Origin, usize>,
-    /// Steps that were accepted: who took them, in which version.
-    steps: BTreeMap<(FieldName, Epoch), Vec<(Origin, Version)>>,
+    /// The oracle: all that was accepted.
+    model: Model,
+    /// The latest write of an unknown lane, by origin.
+    pub(crate) unknown: BTreeMap<Origin, Version>,
     pub(crate) reshaped: Vec<Reshaped>,
     moves: u64,
     /// Frames whose bits were turned may have named origins that there are not.
     pub(crate) damaged: usize,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            minted: BTreeSet::new(),
+            digests: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            peaks: BTreeMap::new(),
+            model: empty_model(),
+            unknown: BTreeMap::new(),
+            reshaped: Vec::new(),
+            moves: 0,
+            damaged: 0,
+        }
+    }
 }
 
 impl Book {
@@ -37,8 +66,15 @@ impl Book {
         self.minted.insert(origin.clone())
     }
 
-    pub(crate) fn note_step(&mut self, field: &FieldName, step: &Step) {
-        self.steps.entry((field.clone(), step.epoch)).or_default().push((step.origin.clone(), step.version));
+    pub(crate) fn note_step(&mut self, field: &FieldName, step: &Step, input: &[f64]) {
+        let written = Written::Step {
+            field: field.to_string(),
+            epoch: step.epoch.0,
+            input: input.to_vec(),
+            metrics: step.metrics.to_array(),
+            k: step.k,
+        };
+        self.model.record(model_origin(&step.origin), step.version.0, model_clock(step.clock), written);
     }
 
     /// Checks what is held of an origin at a version against what it first was there.
@@ -58,6 +94,15 @@ impl Book {
     fn note_peak(&mut self, origin: &Origin, entries: usize) {
         let peak = self.peaks.entry(origin.clone()).or_default();
         *peak = entries.max(*peak);
+    }
+
+    /// Holds all views of a replica that has nothing to flush against what the oracle foretells of its frontier.
+    fn ask_oracle(&self, replica: &Replica) -> Result<(), String> {
+        if replica.is_dirty() {
+            return Ok(());
+        }
+        let expected = self.model.expect(&model_frontier(replica));
+        compare(&expected, replica).map_err(|difference| format!("not what the oracle foretells: {difference}"))
     }
 
     /// Compares a replica with whoever had the same frontier before. Tells whether anybody had.
@@ -140,13 +185,47 @@ impl World<'_> {
             if version > Version::ZERO && earlier != Some(version) {
                 self.book.note_digest(me, version, replica.origin_digest(me), true)?;
                 self.book.note_peak(me, replica.entries(me).count());
+                note_repeated_specs(&mut self.book.model, replica, process.told)?;
+                process.told = version;
             }
         }
         if self.book.moves.is_multiple_of(FULL_EVERY) {
             check_full(replica)?;
             self.check_backlogs(p)?;
+            self.book.ask_oracle(&self.processes[p].replica)?;
         }
         self.book.compare(&self.processes[p].replica)
+    }
+
+    /// The oracle is told of an intervention.
+    pub(crate) fn note_intervention(&mut self, p: usize, field: &FieldName, action: Action, done: &Intervention) {
+        let Some(view) = self.processes[p].replica.view(field) else { return };
+        let action = match action {
+            Action::Nigredo => ModelAction::Nigredo,
+            Action::Albedo => ModelAction::Albedo,
+        };
+        let written = Written::Intervention { field: field.to_string(), epoch: view.spec.epoch.0, action };
+        let (origin, clock) = (model_origin(&done.origin), model_clock(done.clock));
+        self.book.model.record(origin, done.version.0, clock, written);
+    }
+
+    /// The oracle is told of a create, reset or drop.
+    pub(crate) fn note_spec(&mut self, p: usize, spec: &CurrentSpec) {
+        let replica = &self.processes[p].replica;
+        let Some(me) = replica.origin() else { return };
+        let written = Written::Spec { field: spec.field.to_string(), spec: model_spec(spec) };
+        self.book.model.record(model_origin(me), replica.version().0, model_clock(spec.spec.clock), written);
+    }
+
+    /// What a run begins with is what somebody wrote.
+    pub(crate) fn check_restored(&mut self, p: usize) {
+        let seen = self.processes[p].seen.clone();
+        for (origin, version) in seen {
+            let digest = self.processes[p].replica.origin_digest(&origin);
+            if let Err(what) = self.book.note_digest(&origin, version, digest, false) {
+                self.found_wrong(format_args!("{} restored: {what}", self.label(p)));
+            }
+        }
     }
 
     /// Checks what a pass has brought.
@@ -157,6 +236,9 @@ impl World<'_> {
         let label = process.label.clone();
         if held != version || earlier.is_some_and(|earlier| earlier >= version) {
             self.found_wrong(format_args!("{label} applied {origin} up to {version} and holds {held}"));
+        }
+        if self.book.unknown.get(origin).is_some_and(|unknown| *unknown <= version) {
+            self.reach(Marker::UnknownLane);
         }
         let digest = self.processes[p].replica.origin_digest(origin);
         if let Err(what) = self.book.note_digest(origin, version, digest, false) {
@@ -246,9 +328,12 @@ impl World<'_> {
             links.into_iter().for_each(|connection| self.note_link(p, LinkId(connection)));
         }
         let result = lasting.iter().try_for_each(|p| self.check_end_of(*p));
-        if let Err(what) = result {
+        // All show the same bits, so what one shows is what all do.
+        let oracle = lasting.first().map_or(Ok(()), |p| self.book.ask_oracle(&self.processes[*p].replica));
+        if let Err(what) = result.and(oracle) {
             self.found_wrong(what);
         }
+        self.check_tokens();
     }
 
     fn check_end_of(&self, p: usize) -> Result<(), String> {
@@ -264,20 +349,6 @@ impl World<'_> {
             let theirs = &self.processes[other].replica;
             if theirs.digest() != replica.digest() || views_hash(theirs) != views_hash(replica) {
                 return Err(format!("{label} and {} hold the same frontier and other state", self.label(other)));
-            }
-        }
-        self.check_counts(replica).map_err(|what| format!("{label}: {what}"))
-    }
-
-    /// Each accepted step that the frontier covers counts once, unless a reset overtook it.
-    fn check_counts(&self, replica: &Replica) -> Result<(), String> {
-        for field in replica.field_names() {
-            let Some(view) = replica.view(&field) else { continue };
-            let taken = self.book.steps.get(&(field.clone(), view.spec.epoch));
-            let covered = |(origin, version): &&(Origin, Version)| *version <= replica.frontier().version(origin);
-            let want = taken.map_or(0, |steps| steps.iter().filter(covered).count());
-            if view.count != want as u64 {
-                return Err(format!("{field} counts {} steps; {want} were accepted and handed over", view.count));
             }
         }
         Ok(())

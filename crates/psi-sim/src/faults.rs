@@ -22,9 +22,10 @@ pub(crate) enum FaultKind {
     Join,
     Leave,
     ClockJump,
+    Blackout,
 }
 
-const USUAL: [FaultKind; 11] = [
+const USUAL: [FaultKind; 12] = [
     FaultKind::Crash,
     FaultKind::Pause,
     FaultKind::LongPause,
@@ -36,6 +37,7 @@ const USUAL: [FaultKind; 11] = [
     FaultKind::FalseDeath,
     FaultKind::Join,
     FaultKind::Leave,
+    FaultKind::Blackout,
 ];
 
 const CLOCKS: [FaultKind; 6] = [
@@ -70,6 +72,7 @@ impl FaultKind {
             Self::Join => "join",
             Self::Leave => "leave",
             Self::ClockJump => "clock jump",
+            Self::Blackout => "crash of all",
         }
     }
 }
@@ -115,6 +118,7 @@ impl World<'_> {
             FaultKind::Join => self.join(),
             FaultKind::Leave => self.leave(),
             FaultKind::ClockJump => self.jump_clock(),
+            FaultKind::Blackout => self.black_out(),
         }
     }
 
@@ -144,13 +148,29 @@ impl World<'_> {
 
     fn crash(&mut self) -> Option<()> {
         let p = self.exposed_process()?;
+        self.crash_one(p);
+        Some(())
+    }
+
+    /// All that faults may befall is gone at once. Seldom, or nothing would ever be old.
+    fn black_out(&mut self) -> Option<()> {
+        if !self.dice.faults.chance(200) {
+            return None;
+        }
+        let running = |p: &usize| self.processes[*p].is_running() && self.exposed.contains(&self.processes[*p].machine);
+        let running: Vec<usize> = (0..self.processes.len()).filter(running).collect();
+        running.into_iter().for_each(|p| self.crash_one(p));
+        self.reach(Marker::Blackout);
+        Some(())
+    }
+
+    fn crash_one(&mut self, p: usize) {
         if self.processes[p].written > psi_replica::Version::ZERO && !self.processes[p].has_handed_over() {
             self.reach(Marker::CrashWithUnsaid);
         }
         self.end(p, "it crashed");
         let wait = self.dice.faults.between(50, 5_000);
         self.schedule(self.now + wait, Happening::Start(self.processes[p].machine));
-        Some(())
     }
 
     fn pause(&mut self, p: usize, ms: u64) {
@@ -286,7 +306,8 @@ impl World<'_> {
         let machine = self.processes[p].machine;
         let staying = |at: &usize| *at != machine && !self.machines[*at].left;
         let staying: Vec<usize> = (0..self.machines.len()).filter(staying).collect();
-        if staying.len() < 2 || !staying.iter().any(|at| self.machines[*at].is_seed) {
+        let is_core = self.plan.mode == Mode::Liveness && self.plan.core().contains(&machine);
+        if is_core || staying.len() < 2 || !staying.iter().any(|at| self.machines[*at].is_seed) {
             return None;
         }
         self.machines[machine].left = true;

@@ -4,10 +4,14 @@
 //! Deterministic simulation as FoundationDB (Zhou et al., 2021) and TigerBeetle do it. What is left out: sockets,
 //! threads and the machine's clock; what the shell does around a replica is modelled, not run.
 
+mod carriage;
 mod checks;
 pub mod compare;
+mod disk;
+mod events;
 mod faults;
 mod frames;
+mod liveness;
 mod markers;
 mod membership;
 pub mod model;
@@ -16,11 +20,13 @@ mod plan;
 mod process;
 mod rng;
 mod run;
+mod sessions;
 mod sweep;
 mod trace;
 mod workload;
 mod world;
 
+pub use liveness::Rounds;
 pub use markers::{Marker, Markers};
 pub use plan::{Mode, WALL_MS};
 pub use rng::Rng;

@@ -64,13 +64,25 @@ pub enum Marker {
     FrontierMetAgain,
     /// A node refused to write because its clock was off.
     ClockOff,
+    /// A run began with what its machine's disk had kept.
+    SnapshotRestored,
+    /// A snapshot that was damaged was set aside.
+    SnapshotDamaged,
+    /// All that ran was gone at once.
+    Blackout,
+    /// A client's token was reached where it was shown.
+    TokenReached,
+    /// A client's token was not reached yet where it was shown.
+    TokenNotReached,
+    /// A lane that is not known yet came to another node.
+    UnknownLane,
     /// A pass was put off because its clock was ahead.
     ClockAhead,
 }
 
 impl Marker {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 36] = [
         Self::DeltaCut,
         Self::Resent,
         Self::FrameLost,
@@ -100,6 +112,12 @@ impl Marker {
         Self::InterventionClipped,
         Self::FrontierMetAgain,
         Self::ClockOff,
+        Self::SnapshotRestored,
+        Self::SnapshotDamaged,
+        Self::Blackout,
+        Self::TokenReached,
+        Self::TokenNotReached,
+        Self::UnknownLane,
         Self::ClockAhead,
     ];
 
@@ -136,6 +154,12 @@ impl Marker {
             Self::InterventionClipped => "intervention clipped",
             Self::FrontierMetAgain => "frontier met again",
             Self::ClockOff => "clock off",
+            Self::SnapshotRestored => "snapshot restored",
+            Self::SnapshotDamaged => "damaged snapshot set aside",
+            Self::Blackout => "whole cluster restarted",
+            Self::TokenReached => "token reached",
+            Self::TokenNotReached => "token not reached yet",
+            Self::UnknownLane => "unknown lane carried",
             Self::ClockAhead => "clock ahead refused",
         }
     }

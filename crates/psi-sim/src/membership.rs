@@ -27,6 +27,7 @@ impl World<'_> {
             }
         }
         self.ping();
+        self.save_all();
         self.schedule(self.now + GOSSIP_MS, Happening::Gossip);
     }
 
@@ -227,7 +228,11 @@ impl World<'_> {
         let process = &self.processes[p];
         let Some(by) = process.ends_at else { return };
         if self.now >= by || process.has_handed_over() {
+            self.save(p);
             self.end(p, "it has handed over, or its time is up");
+            // A supervisor starts it again.
+            let machine = self.processes[p].machine;
+            self.schedule(self.now + 500, Happening::Start(machine));
         }
     }
 }

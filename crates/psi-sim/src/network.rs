@@ -53,6 +53,17 @@ pub(crate) struct Connection {
     pub(crate) is_damaged: bool,
 }
 
+impl Connection {
+    /// Nothing holds its frames up any more; what is on its way already comes when it comes.
+    pub(crate) fn clear_up(&mut self) {
+        for direction in &mut self.directions {
+            direction.clogged_until = 0;
+            direction.latest_at = 0;
+            direction.slow_ms = direction.slow_ms.min(1);
+        }
+    }
+}
+
 /// What became of a frame.
 pub(crate) enum Fate {
     Lost(&'static str),

@@ -1,5 +1,7 @@
 //! What a seed stands for: how many nodes there are, what may go wrong in its run and how often.
 
+use std::collections::BTreeSet;
+
 use crate::{faults::FaultKind, rng::Rng};
 
 /// Wall clock at the beginning of every run: some day in 2025.
@@ -103,11 +105,22 @@ pub(crate) struct Plan {
     pub(crate) frame_bytes: usize,
     /// Wall clocks less the true one, by node.
     pub(crate) skews_ms: Vec<i64>,
+    /// Time between two snapshots of a process; 0 if nodes have no disks.
+    pub(crate) snapshot_ms: u64,
+    /// Nodes that run the next version of the program.
+    pub(crate) later: BTreeSet<usize>,
+    /// A step that the oracle is not told of.
+    pub(crate) hidden_step: Option<u64>,
     /// Transports that take a frame only every so many milliseconds, of 1000.
     pub(crate) slow: u64,
 }
 
 impl Plan {
+    /// Nodes that are left alone in the end of a run for liveness: the first ones, more than half.
+    pub(crate) fn core(&self) -> BTreeSet<usize> {
+        (0..(self.nodes / 2 + 1).min(self.nodes)).collect()
+    }
+
     /// Draws what the seed stands for; `nodes` fixes their number.
     pub(crate) fn draw(seed: u64, mode: Mode, nodes: Option<usize>) -> Self {
         let mut rng = Rng::new(seed, "plan");
@@ -131,6 +144,9 @@ impl Plan {
             stormy_ms: rng.between(4_000, 16_000),
             frame_bytes: *rng.pick(&frame_bytes).unwrap_or(&psi_replica::FRAME_BYTES_MAX),
             skews_ms,
+            hidden_step: None,
+            snapshot_ms: if rng.chance(600) { rng.between(500, 5_000) } else { 0 },
+            later: if rng.chance(250) { (0..nodes + 3).filter(|_| rng.chance(400)).collect() } else { BTreeSet::new() },
             slow: if rng.chance(300) { rng.between(50, 400) } else { 0 },
         }
     }

@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use psi_replica::{ClusterName, Config, NodeId, Now, Origin, Replica, TickMs, Version, WallMs};
+use psi_replica::{Config, Later, NodeId, Now, Origin, Replica, TickMs, Version, WallMs};
 
-use crate::plan::WALL_MS;
+use crate::{
+    disk::{Disk, cluster},
+    plan::WALL_MS,
+};
 
 /// What outlives a process.
 #[derive(Debug)]
@@ -20,6 +23,9 @@ pub(crate) struct Machine {
     pub(crate) runs: u64,
     /// It left for good.
     pub(crate) left: bool,
+    /// It runs the next version of the program.
+    pub(crate) is_later: bool,
+    pub(crate) disk: Disk,
 }
 
 /// How a process is.
@@ -70,8 +76,8 @@ pub(crate) struct Process {
     pub(crate) held: Vec<Held>,
     /// Connections that stand at this end, and which end it is.
     pub(crate) links: BTreeMap<u64, usize>,
-    /// The connection that stands for each peer that has introduced itself: a newer replaces an older.
-    pub(crate) peers: BTreeMap<NodeId, u64>,
+    /// The connection that stands for each run of a peer that has introduced itself: a newer replaces an older.
+    pub(crate) peers: BTreeMap<(NodeId, u64), u64>,
     pub(crate) beliefs: BTreeMap<usize, Belief>,
     pub(crate) dials: BTreeMap<usize, Dial>,
     /// It hands over and ends by then.
@@ -80,6 +86,10 @@ pub(crate) struct Process {
     pub(crate) seen: BTreeMap<Origin, Version>,
     /// Hash of the frontier at the last check, and whether something waited for a flush.
     pub(crate) checked: Option<([u8; 32], bool)>,
+    /// The version up to which the oracle was told of specs that it repeated.
+    pub(crate) told: Version,
+    /// When it wrote its latest snapshot.
+    pub(crate) saved_at: u64,
     /// The latest version that it wrote for a client.
     pub(crate) written: Version,
     /// What `Event::Ready` told.
@@ -101,9 +111,7 @@ impl Process {
 
     /// The moment as this process sees it.
     pub(crate) fn now(&self, now: u64, machine: &Machine) -> Now {
-        let wall = WALL_MS + now;
-        let error = machine.skew_ms + machine.jump_ms;
-        Now { tick: TickMs(now.saturating_sub(self.started)), wall: WallMs(wall.saturating_add_signed(error)) }
+        moment(self.started, now, machine)
     }
 
     /// Whether every peer is known to hold all that it wrote.
@@ -115,16 +123,30 @@ impl Process {
     }
 }
 
+/// The moment as a process sees it that started on a machine.
+pub(crate) fn moment(started: u64, now: u64, machine: &Machine) -> Now {
+    let wall = WALL_MS + now;
+    let error = machine.skew_ms + machine.jump_ms;
+    Now { tick: TickMs(now.saturating_sub(started)), wall: WallMs(wall.saturating_add_signed(error)) }
+}
+
+/// A message field of a number that no message has yet: 2000, three bytes.
+const UNKNOWN_FIELD: [u8; 6] = [0x82, 0x7d, 0x03, 0x01, 0x02, 0x03];
+
 /// What a replica of the simulated cluster is told.
-pub(crate) fn config(machine: &Machine, run: u64, frame_bytes: usize) -> Config {
-    let cluster = ClusterName::new("sim").expect("a name of letters");
+pub(crate) fn config(machine: &Machine, frame_bytes: usize) -> Config {
     Config {
         is_seed: machine.is_seed,
         join_ms: 2_000,
         pass_bytes_max: PASS_BYTES_MAX,
         frame_bytes,
-        microsecond: u16::try_from(run % 1000).unwrap_or(0),
-        ..Config::new(cluster, machine.name.clone())
+        // Distinct among the runs of a machine, as a clock that counts microseconds has them.
+        microsecond: u16::try_from(machine.runs % 1000).unwrap_or(0),
+        later: machine.is_later.then(|| Later {
+            protocol_max: psi_replica::PROTOCOL + 1,
+            value_fields: Bytes::from_static(&UNKNOWN_FIELD),
+        }),
+        ..Config::new(cluster(), machine.name.clone())
     }
 }
 

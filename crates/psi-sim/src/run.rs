@@ -1,6 +1,7 @@
 //! One run: what a seed stands for is played, and judged.
 
 use crate::{
+    liveness::{self, Rounds},
     plan::{Mode, Plan},
     trace::Sink,
     world::{Counts, World},
@@ -17,12 +18,14 @@ const SETTLED_MS: u64 = 4_500;
 const PUT_OFF_MS: u64 = 40_000;
 
 /// What to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// What the run is about; `None` leaves it to the seed.
     pub mode: Option<Mode>,
     /// Nodes at the beginning; `None` leaves them to the seed.
     pub nodes: Option<usize>,
+    /// The oracle is not told of the step of this number, from 0: the checks must notice. For tests of the checks.
+    pub hidden_step: Option<u64>,
 }
 
 /// What came of a run in which nothing was wrong.
@@ -40,6 +43,8 @@ pub struct Report {
     pub ms: u64,
     /// Virtual time from the end of the faults to agreement.
     pub agreed_ms: u64,
+    /// What the core needed, in runs for liveness.
+    pub rounds: Option<Rounds>,
 }
 
 /// What was wrong in a run.
@@ -60,29 +65,55 @@ pub struct Failure {
 ///
 /// # Errors
 /// [`Failure`] with the first thing that was wrong.
-pub fn run(seed: u64, options: Options, sink: Option<Sink<'_>>) -> Result<Report, Failure> {
+pub fn run(seed: u64, options: Options, mut sink: Option<Sink<'_>>) -> Result<Report, Failure> {
     let mode = options.mode.unwrap_or_else(|| Mode::of_seed(seed));
-    let plan = Plan::draw(seed, mode, options.nodes);
-    let stormy_ms = plan.stormy_ms;
-    let mut world = World::new(plan, sink);
-    world.run_until(stormy_ms);
-    world.calm_down();
-    let agreed_ms = world.agree();
-    let report = Report {
-        seed,
-        mode,
-        trace: world.trace.hash(),
-        ms: world.now,
-        agreed_ms,
-        counts: std::mem::take(&mut world.counts),
+    let plan = Plan { hidden_step: options.hidden_step, ..Plan::draw(seed, mode, options.nodes) };
+    let mut rounds = None;
+    let mut world = if mode == Mode::Liveness {
+        let without_faults = {
+            let (well, rounds, _) =
+                liveness::play(plan.clone(), true, sink.as_mut().map(|sink| &mut **sink as Sink<'_>));
+            fail_if_wrong(&well)?;
+            rounds
+        };
+        let (world, with_faults, joining) = liveness::play(plan, false, sink);
+        rounds = Some(Rounds { without_faults, with_faults, joining });
+        world
+    } else {
+        let stormy_ms = plan.stormy_ms;
+        let mut world = World::new(plan, sink);
+        world.run_until(stormy_ms);
+        world
     };
-    match world.wrong {
-        Some(what) => Err(Failure { seed, mode, at_ms: world.now, what }),
-        None => Ok(report),
+    world.check_rounds(rounds);
+    if world.wrong.is_none() {
+        world.calm_down();
+    }
+    let agreed_ms = world.agree();
+    fail_if_wrong(&world)?;
+    Ok(Report { seed, mode, trace: world.trace.hash(), ms: world.now, agreed_ms, rounds, counts: world.counts })
+}
+
+fn fail_if_wrong(world: &World<'_>) -> Result<(), Failure> {
+    let Plan { seed, mode, .. } = world.plan;
+    match &world.wrong {
+        Some(what) => Err(Failure { seed, mode, at_ms: world.now, what: what.clone() }),
+        None => Ok(()),
     }
 }
 
 impl World<'_> {
+    /// The core may take twice as long while the rest fails as when it is well.
+    fn check_rounds(&mut self, rounds: Option<Rounds>) {
+        let Some(rounds) = rounds else { return };
+        let Rounds { without_faults, with_faults, .. } = rounds;
+        if with_faults > rounds.limit() {
+            self.found_wrong(format_args!(
+                "the core took {with_faults} rounds while the rest failed, {without_faults} when it was well"
+            ));
+        }
+    }
+
     /// Lets quiet time pass until all agree, and a little more; returns how long it took.
     fn agree(&mut self) -> u64 {
         let begin = self.now;

@@ -1,7 +1,7 @@
 //! What clients ask of the cluster, and what was accepted.
 
 use psi_engine::{Action, Parameters};
-use psi_replica::{CurrentSpec, FieldName, NotReady, Origin, Shape, Step, Version, WriteError};
+use psi_replica::{CurrentSpec, FieldName, Lane, NotReady, Origin, Shape, Step, Version, WriteError};
 use psi_stats::Scale;
 
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
 const FIELDS: [&str; 4] = ["default", "a", "b", "c"];
 /// Widths on both sides of one moments entry, and the default's.
 const WIDTHS: [usize; 8] = [1, 2, 3, 3, 4, 16, 16, 515];
+
+/// A lane that this version does not know.
+const UNKNOWN_LANE: Lane = Lane(99);
 
 /// A change of a field that was accepted, kept to find those that raced.
 #[derive(Clone, Debug)]
@@ -33,6 +36,7 @@ enum Ask {
     Create,
     Reset,
     Drop,
+    Unknown,
     Nonsense,
 }
 
@@ -47,12 +51,25 @@ impl World<'_> {
         let running: Vec<usize> = (0..self.processes.len()).filter(|p| self.processes[*p].is_running()).collect();
         let Some(p) = self.dice.workload.pick(&running).copied() else { return };
         let field = field_at(&mut self.dice.workload);
-        let ask = ask(&mut self.dice.workload);
+        let ask = self.fitting(p, &field);
         self.ask(p, &field, ask);
+        self.carry_tokens(p);
         // Clients that do the same elsewhere in the same moment: changes of a field that race.
         if matches!(ask, Ask::Create | Ask::Reset) && self.dice.workload.chance(300) {
             let Some(other) = self.dice.workload.pick(&running).copied() else { return };
             self.ask(other, &field, ask);
+        }
+    }
+
+    /// What a client asks for, which mostly makes sense.
+    fn fitting(&mut self, p: usize, field: &FieldName) -> Ask {
+        let drawn = ask(&mut self.dice.workload);
+        let is_later = self.machines[self.processes[p].machine].is_later;
+        let exists = self.processes[p].replica.engine_name(field).is_some();
+        match drawn {
+            Ask::Unknown if !is_later => Ask::Steps(1),
+            Ask::Steps(_) | Ask::Intervene if !exists && self.dice.workload.chance(700) => Ask::Create,
+            drawn => drawn,
         }
     }
 
@@ -62,6 +79,7 @@ impl World<'_> {
             Ask::Steps(size) => self.step(p, field, size),
             Ask::Intervene => self.intervene(p, field),
             Ask::Create | Ask::Reset | Ask::Drop => self.reshape(p, field, ask),
+            Ask::Unknown => self.write_unknown(p, field),
             Ask::Nonsense => self.nonsense(p, field),
         };
         let now = self.processes[p].replica.version();
@@ -104,7 +122,10 @@ impl World<'_> {
         let bits: Vec<u64> = input.iter().map(|number| number.to_bits()).collect();
         let label = self.label(p);
         self.trace.note(self.now, "step", &bits, &[], || format!("{label:<6} step {k} of {field}, version {version}"));
-        self.book.note_step(field, step);
+        self.steps += 1;
+        if self.plan.hidden_step != Some(self.steps - 1) {
+            self.book.note_step(field, step, input);
+        }
     }
 
     fn intervene(&mut self, p: usize, field: &FieldName) -> Result<(), WriteError> {
@@ -112,6 +133,7 @@ impl World<'_> {
         let before = self.processes[p].replica.view(field).map_or(0.0, |view| view.noise.value());
         let done = self.with(p, |replica, now| replica.intervene(now, field, action))?;
         self.counts.writes += 1;
+        self.note_intervention(p, field, action, &done);
         let full = match action {
             Action::Nigredo => psi_engine::Noise::NIGREDO_RISE,
             Action::Albedo => -psi_engine::Noise::ALBEDO_FALL,
@@ -131,6 +153,7 @@ impl World<'_> {
             _ => replica.drop_field(now, field),
         })?;
         self.counts.writes += 1;
+        self.note_spec(p, &spec);
         self.note_reshaped(p, &spec, ask == Ask::Create);
         Ok(())
     }
@@ -163,6 +186,18 @@ impl World<'_> {
         self.tell(p, "spec", format_args!("{what} {field}, width {width}, epoch of {wall}, version {version}"));
         let (field, shape) = (field.clone(), spec.shape.clone());
         self.book.reshaped.push(Reshaped { field, shape, origin, version, created });
+    }
+
+    /// A write of a lane that only the next version knows.
+    fn write_unknown(&mut self, p: usize, field: &FieldName) -> Result<(), WriteError> {
+        let (index, value) = (self.dice.workload.below(3), self.dice.workload.raw().to_le_bytes());
+        self.with(p, |replica, _| replica.write_unknown(field, UNKNOWN_LANE, index, value.to_vec().into()))?;
+        let replica = &self.processes[p].replica;
+        if let Some(me) = replica.origin() {
+            self.book.unknown.insert(me.clone(), replica.version());
+        }
+        self.tell(p, "unknown", format_args!("writes a lane that is not known yet, of {field}"));
+        Ok(())
     }
 
     /// Writes that must be refused.
@@ -200,6 +235,7 @@ fn ask(rng: &mut Rng) -> Ask {
         82..90 => Ask::Create,
         90..94 => Ask::Reset,
         94..96 => Ask::Drop,
+        96..98 => Ask::Unknown,
         _ => Ask::Nonsense,
     }
 }

@@ -2,24 +2,23 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
     fmt,
     sync::Arc,
 };
 
-use bytes::Bytes;
-use prost::Message;
-use psi_replica::{Event, FRAME_ENCODED_MAX, LinkId, NodeId, Origin, Replica, proto};
+use psi_replica::{NodeId, Replica};
 
 use crate::{
     checks::Book,
+    disk::Disk,
     faults::FaultKind,
-    frames,
     markers::{Marker, Markers},
-    network::{Copy, Fate, Network},
-    plan::{Mode, Plan, Weather, signed},
-    process::{Held, Machine, Process, State, config},
+    network::{Copy, Network},
+    plan::{Plan, Weather, signed},
+    process::{Machine, Process, State, moment},
     rng::Rng,
+    sessions::Carried,
     trace::{Sink, Trace},
 };
 
@@ -99,6 +98,8 @@ pub(crate) struct Dice {
     pub(crate) faults: Rng,
     pub(crate) workload: Rng,
     pub(crate) gossip: Rng,
+    pub(crate) sessions: Rng,
+    pub(crate) disk: Rng,
 }
 
 pub(crate) struct World<'a> {
@@ -115,10 +116,14 @@ pub(crate) struct World<'a> {
     queued: u64,
     /// Machines that faults may still befall; empty when all is quiet.
     pub(crate) exposed: BTreeSet<usize>,
+    /// Tokens that clients carry.
+    pub(crate) tokens: VecDeque<Carried>,
+    /// Steps that were accepted.
+    pub(crate) steps: u64,
     /// Whether clients write.
     pub(crate) is_writing: bool,
     /// The connection of which a frame has just been handed in.
-    listens_to: Option<u64>,
+    pub(crate) listens_to: Option<u64>,
     /// The first thing found wrong.
     pub(crate) wrong: Option<String>,
 }
@@ -161,6 +166,8 @@ impl<'a> World<'a> {
                 faults: Rng::new(seed, "faults"),
                 workload: Rng::new(seed, "workload"),
                 gossip: Rng::new(seed, "gossip"),
+                sessions: Rng::new(seed, "sessions"),
+                disk: Rng::new(seed, "disk"),
             },
             book: Book::default(),
             counts: Counts::default(),
@@ -168,6 +175,8 @@ impl<'a> World<'a> {
             queue: BinaryHeap::new(),
             queued: 0,
             exposed: BTreeSet::new(),
+            tokens: VecDeque::new(),
+            steps: 0,
             is_writing: true,
             listens_to: None,
             wrong: None,
@@ -197,6 +206,8 @@ impl<'a> World<'a> {
             is_seed,
             runs: 0,
             left: false,
+            is_later: self.plan.later.contains(&n),
+            disk: Disk::default(),
         });
         self.exposed.insert(n);
         n
@@ -267,7 +278,8 @@ impl<'a> World<'a> {
 
     // --- Processes
 
-    fn start(&mut self, machine: usize) {
+    /// Starts a machine's program, unless it runs or the machine has left.
+    pub(crate) fn start(&mut self, machine: usize) {
         let running = self.processes.iter().any(|process| process.machine == machine && process.is_staying());
         if running || self.machines[machine].left {
             return;
@@ -280,13 +292,15 @@ impl<'a> World<'a> {
         let p = self.processes.len();
         let host = &mut self.machines[machine];
         host.runs += 1;
-        let label = format!("{}#{}", host.name, host.runs).into();
-        let config = config(host, host.runs, self.plan.frame_bytes);
-        let mut process = Process {
+        let (label, node) = (format!("{}#{}", host.name, host.runs).into(), host.name.clone());
+        let mut replica = self.boot(machine);
+        replica.tick(moment(self.now, self.now, &self.machines[machine]));
+        let seen = replica.frontier().iter().map(|(origin, version)| (origin.clone(), version)).collect();
+        let process = Process {
             machine,
             label,
-            node: host.name.clone(),
-            replica: Replica::new(config.clone(), psi_replica::Now::default()),
+            node,
+            replica,
             state: State::Running,
             started: self.now,
             wake: None,
@@ -296,18 +310,18 @@ impl<'a> World<'a> {
             beliefs: BTreeMap::new(),
             dials: BTreeMap::new(),
             ends_at: None,
-            seen: BTreeMap::new(),
+            seen,
             checked: None,
+            told: psi_replica::Version::ZERO,
+            saved_at: self.now,
             written: psi_replica::Version::ZERO,
             origin: None,
             superseded: false,
             catches_up_with: None,
         };
-        let now = process.now(self.now, host);
-        process.replica = Replica::new(config, now);
-        process.replica.tick(now);
         self.processes.push(process);
         self.tell(p, "start", "starts");
+        self.check_restored(p);
         self.settle(p);
         p
     }
@@ -359,90 +373,6 @@ impl<'a> World<'a> {
         }
     }
 
-    fn poll_links(&mut self, p: usize) {
-        if !self.processes[p].is_running() {
-            return;
-        }
-        let links: Vec<(u64, usize)> = self.processes[p].links.iter().map(|(id, end)| (*id, *end)).collect();
-        for (connection, end) in links {
-            while self.has_room(connection, end)
-                && let Some(frame) = self.poll_frame(p, connection)
-            {
-                self.send(p, connection, end, &frame);
-            }
-        }
-    }
-
-    /// Whether a transport has room; it is remembered that it had none.
-    fn has_room(&mut self, connection: u64, end: usize) -> bool {
-        let Some(standing) = self.network.connections.get_mut(&connection) else { return false };
-        let direction = &mut standing.directions[end];
-        direction.was_full = !direction.has_room();
-        !direction.was_full
-    }
-
-    fn poll_frame(&mut self, p: usize, connection: u64) -> Option<proto::Frame> {
-        let process = &mut self.processes[p];
-        let now = process.now(self.now, &self.machines[process.machine]);
-        process.replica.poll_frame(now, LinkId(connection))
-    }
-
-    fn take_events(&mut self, p: usize) {
-        while let Some(event) = self.processes[p].replica.poll_event() {
-            self.tell(p, "event", Told(&event));
-            self.note_event(p, event);
-        }
-    }
-
-    fn note_event(&mut self, p: usize, event: Event) {
-        match event {
-            Event::Ready { origin } => self.note_ready(p, origin),
-            Event::Applied { peer, origin, version, .. } => {
-                if peer != origin.node {
-                    self.reach(Marker::RelayedPass);
-                }
-                self.note_applied(p, &origin, version);
-            }
-            Event::Superseded { .. } => {
-                self.reach(Marker::Superseded);
-                self.processes[p].superseded = true;
-                self.hand_over(p);
-            }
-            Event::Refused(refused) => self.note_refused(p, refused.refusal.reason()),
-            Event::Diverged { peer } if !self.hears_damage() => {
-                self.found_wrong(format_args!("{} has diverged from {peer}", self.label(p)));
-            }
-            Event::StepsDropped { .. } => self.reach(Marker::StepsDropped),
-            _ => {}
-        }
-    }
-
-    /// A pass was refused, which damage or a clock that is off may bring about, and nothing else.
-    fn note_refused(&mut self, p: usize, reason: &'static str) {
-        self.reach(Marker::PassRefused);
-        if reason == "clock_ahead" {
-            self.reach(Marker::ClockAhead);
-        }
-        if self.hears_damage() {
-            self.reach(Marker::CorruptRefused);
-        } else if reason != "clock_ahead" || self.plan.mode != Mode::Clocks {
-            self.found_wrong(format_args!("{} refused an honest pass: {reason}", self.label(p)));
-        }
-    }
-
-    /// Whether damaged frames have come over the connection that was just listened to.
-    fn hears_damage(&self) -> bool {
-        let connection = self.listens_to.and_then(|id| self.network.connections.get(&id));
-        connection.is_none_or(|standing| standing.is_damaged)
-    }
-
-    fn note_ready(&mut self, p: usize, origin: Origin) {
-        if !self.book.mint(&origin) {
-            self.found_wrong(format_args!("{origin} was minted twice"));
-        }
-        self.processes[p].origin = Some(origin);
-    }
-
     /// Lets a process hand over what it wrote, and end within a few seconds.
     pub(crate) fn hand_over(&mut self, p: usize) {
         const HAND_OVER_MS: u64 = 5_000;
@@ -451,186 +381,6 @@ impl<'a> World<'a> {
             self.processes[p].replica.stop_writing("it was told to");
             self.tell(p, "leave", "takes no more writes and hands over");
         }
-    }
-
-    // --- Frames
-
-    fn send(&mut self, p: usize, connection: u64, end: usize, frame: &proto::Frame) {
-        let bytes: Bytes = frame.encode_to_vec().into();
-        self.counts.frames += 1;
-        self.counts.bytes += bytes.len() as u64;
-        if matches!(&frame.body, Some(proto::frame::Body::News(news)) if news.restart && news.number > 1) {
-            self.reach(Marker::ListingAnew);
-        }
-        if bytes.len() > FRAME_ENCODED_MAX {
-            self.found_wrong(format_args!("{} made a frame of {} bytes", self.label(p), bytes.len()));
-        }
-        self.note_frame("send", connection, end, &bytes, || frames::describe(frame));
-        let Some(standing) = self.network.connections.get_mut(&connection) else { return };
-        let direction = &mut standing.directions[end];
-        if direction.slow_ms == 0 {
-            self.carry(connection, end, &bytes);
-            return;
-        }
-        direction.waiting.push_back(bytes);
-        if !direction.drains {
-            direction.drains = true;
-            let at = self.now + direction.slow_ms;
-            self.reach(Marker::SlowPeer);
-            self.schedule(at, Happening::Drain { connection, end });
-        }
-    }
-
-    /// A slow transport takes one frame.
-    fn drain(&mut self, connection: u64, end: usize) {
-        let Some(standing) = self.network.connections.get_mut(&connection) else { return };
-        let direction = &mut standing.directions[end];
-        let Some(bytes) = direction.waiting.pop_front() else {
-            direction.drains = false;
-            return;
-        };
-        let at = self.now + direction.slow_ms;
-        let sender = standing.ends[end];
-        self.carry(connection, end, &bytes);
-        self.schedule(at, Happening::Drain { connection, end });
-        self.poll_links(sender);
-    }
-
-    fn carry(&mut self, connection: u64, end: usize, bytes: &Bytes) {
-        let Some(machines) = self.machines_of(connection, end) else { return };
-        match self.network.carry(self.now, connection, end, machines, bytes, &mut self.dice.network) {
-            Fate::Lost(why) => {
-                self.reach(Marker::FrameLost);
-                self.note_frame("lose", connection, end, &[], || why.to_owned());
-            }
-            Fate::Arrives(copies) => {
-                if copies.len() > 1 {
-                    self.reach(Marker::FrameTwice);
-                }
-                for (at, copy) in copies {
-                    self.schedule(at, Happening::Arrive { connection, end: 1 - end, copy });
-                }
-            }
-        }
-    }
-
-    /// A frame arrives at `end` of a connection.
-    fn arrive(&mut self, connection: u64, end: usize, copy: Copy) {
-        let Some(standing) = self.network.connections.get_mut(&connection) else { return };
-        let (sender, receiver) = (standing.ends[1 - end], standing.ends[end]);
-        let direction = &mut standing.directions[1 - end];
-        direction.on_wire = direction.on_wire.saturating_sub(1);
-        let sender_waits = direction.was_full;
-        let overtaken = copy.number < direction.arrived;
-        direction.arrived = copy.number.max(direction.arrived);
-        if overtaken {
-            self.reach(Marker::FrameOvertook);
-        }
-        let Copy { bytes, damaged, .. } = copy;
-        match self.processes[receiver].state {
-            State::Paused => self.processes[receiver].held.push(Held::Frame { connection, bytes, damaged }),
-            State::Running => self.receive(receiver, connection, &bytes, damaged),
-            State::Gone => {}
-        }
-        if sender_waits {
-            self.poll_links(sender);
-        }
-    }
-
-    /// A process reads a frame off its transport.
-    pub(crate) fn receive(&mut self, p: usize, connection: u64, bytes: &Bytes, damaged: bool) {
-        let Some(end) = self.processes[p].links.get(&connection).copied() else { return };
-        if damaged && let Some(standing) = self.network.connections.get_mut(&connection) {
-            standing.is_damaged = true;
-        }
-        if bytes.len() > FRAME_ENCODED_MAX {
-            self.reach(Marker::OversizedRefused);
-            self.hang_up(connection, end, "a frame over the limit");
-            return;
-        }
-        let frame = match proto::Frame::decode(bytes.clone()) {
-            Ok(frame) => frame,
-            Err(error) => {
-                if damaged {
-                    self.reach(Marker::CorruptRefused);
-                } else {
-                    self.found_wrong(format_args!("a frame does not decode: {error}"));
-                }
-                self.hang_up(connection, end, "a frame that can't be read");
-                return;
-            }
-        };
-        self.note_frame("take", connection, end, bytes, || {
-            format!("takes {}{}", frames::describe(&frame), if damaged { " DAMAGED" } else { "" })
-        });
-        self.hand_in(p, connection, end, frame);
-    }
-
-    fn hand_in(&mut self, p: usize, connection: u64, end: usize, frame: proto::Frame) {
-        let opened = match &frame.body {
-            Some(proto::frame::Body::Open(open)) => NodeId::new(&open.node).ok(),
-            _ => None,
-        };
-        let dialled = self.peer_of(connection, end).map(|peer| self.processes[peer].node.clone()).filter(|_| end == 0);
-        if opened.is_some() && dialled.is_some() && opened != dialled {
-            self.hang_up(connection, end, "another node answers");
-            return;
-        }
-        let before = (self.processes[p].replica.frontier().hash(), self.processes[p].replica.digest());
-        let process = &mut self.processes[p];
-        let now = process.now(self.now, &self.machines[process.machine]);
-        let result = process.replica.handle_frame(now, LinkId(connection), frame);
-        self.check_refusal(p, connection, before, result.as_ref().err());
-        self.listens_to = Some(connection);
-        self.settle(p);
-        self.listens_to = None;
-        if let Err(error) = result {
-            self.hang_up(connection, end, &format!("refused the link: {}", error.reason()));
-        } else if let Some(node) = opened {
-            self.introduce(p, connection, node);
-        }
-    }
-
-    /// A peer has introduced itself: an older link to it is given up.
-    fn introduce(&mut self, p: usize, connection: u64, node: NodeId) {
-        let earlier = self.processes[p].peers.insert(node, connection);
-        if let Some(earlier) = earlier.filter(|earlier| *earlier != connection)
-            && let Some(end) = self.processes[p].links.get(&earlier).copied()
-        {
-            self.hang_up(earlier, end, "a newer link to the peer stands");
-        }
-    }
-
-    /// The process at the other end.
-    pub(crate) fn peer_of(&self, connection: u64, end: usize) -> Option<usize> {
-        Some(self.network.connections.get(&connection)?.ends[1 - end])
-    }
-
-    pub(crate) fn machines_of(&self, connection: u64, end: usize) -> Option<(usize, usize)> {
-        let ends = self.network.connections.get(&connection)?.ends;
-        Some((self.processes[ends[end]].machine, self.processes[ends[1 - end]].machine))
-    }
-
-    fn note_frame(
-        &mut self,
-        kind: &'static str,
-        connection: u64,
-        end: usize,
-        bytes: &[u8],
-        what: impl FnOnce() -> String,
-    ) {
-        let Some(standing) = self.network.connections.get(&connection) else { return };
-        let (here, there) = (&self.processes[standing.ends[end]].label, &self.processes[standing.ends[1 - end]].label);
-        let arrow = if kind == "take" {
-            "◀──"
-        } else if kind == "lose" {
-            "─╳ "
-        } else {
-            "──▶"
-        };
-        self.trace.note(self.now, kind, &[connection, end as u64], bytes, || {
-            format!("{here:<6} {arrow} {there:<6} {}", what())
-        });
     }
 
     // --- Quiet
@@ -643,10 +393,7 @@ impl<'a> World<'a> {
         self.network.weather = Weather::FAIR;
         self.network.closed.clear();
         for connection in self.network.connections.values_mut() {
-            for direction in &mut connection.directions {
-                direction.clogged_until = 0;
-                direction.slow_ms = direction.slow_ms.min(1);
-            }
+            connection.clear_up();
         }
         self.plan.slow = 0;
         for machine in 0..self.machines.len() {
@@ -682,32 +429,5 @@ impl<'a> World<'a> {
     pub(crate) fn hours(rng: &mut Rng) -> i64 {
         let size = signed(rng.between(600_000, 6 * 3_600_000));
         if rng.chance(500) { size } else { -size }
-    }
-}
-
-/// An event in a few words.
-struct Told<'e>(&'e Event);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = |origin: &Origin| frames::short_origin(origin.node.as_str(), origin.incarnation);
-        match self.0 {
-            Event::Ready { origin } => write!(f, "is ready as {}", short(origin)),
-            Event::Opened { peer } => write!(f, "met {peer}"),
-            Event::Applied { peer, origin, version, entries } => {
-                write!(f, "applied {entries} entries of {} from {peer}: now at {version}", short(origin))
-            }
-            Event::Refused(refused) => {
-                let reason = refused.refusal.reason();
-                write!(f, "refused a pass of {} from {}: {reason}", short(&refused.origin), refused.peer)
-            }
-            Event::RefusedByPeer { peer, origin, reason, .. } => {
-                write!(f, "hears that {peer} refused a pass of {}: {reason}", short(origin))
-            }
-            Event::Diverged { peer } => write!(f, "DIVERGED from {peer}"),
-            Event::Superseded { by } => write!(f, "is superseded by {}", short(by)),
-            Event::StepsDropped { field, steps } => write!(f, "dropped {steps} steps of {field}"),
-            other => write!(f, "{other:?}"),
-        }
     }
 }

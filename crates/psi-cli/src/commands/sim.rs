@@ -102,7 +102,7 @@ impl Sim {
     }
 
     fn options(&self) -> Options {
-        Options { mode: self.mode.mode(), nodes: self.nodes.map(usize::from) }
+        Options { mode: self.mode.mode(), nodes: self.nodes.map(usize::from), ..Options::default() }
     }
 
     fn sweep(&self, output: Output) -> Result<(), Failure> {

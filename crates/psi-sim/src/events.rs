@@ -1,0 +1,93 @@
+//! What replicas tell: counted, held against what may happen, and put into words.
+
+use std::fmt;
+
+use psi_replica::{Event, Origin};
+
+use crate::{frames, markers::Marker, plan::Mode, world::World};
+
+impl World<'_> {
+    /// Takes what a process has to tell.
+    pub(crate) fn take_events(&mut self, p: usize) {
+        while let Some(event) = self.processes[p].replica.poll_event() {
+            self.tell(p, "event", Told(&event));
+            self.note_event(p, event);
+        }
+    }
+
+    fn note_event(&mut self, p: usize, event: Event) {
+        match event {
+            Event::Ready { origin } => self.note_ready(p, origin),
+            Event::Applied { peer, origin, version, .. } => {
+                if peer != origin.node {
+                    self.reach(Marker::RelayedPass);
+                }
+                self.note_applied(p, &origin, version);
+            }
+            Event::Superseded { .. } => {
+                self.reach(Marker::Superseded);
+                self.processes[p].superseded = true;
+                self.hand_over(p);
+            }
+            Event::Refused(refused) => self.note_refused(p, refused.refusal.reason()),
+            Event::Diverged { peer } if !self.hears_damage() => {
+                self.found_wrong(format_args!("{} has diverged from {peer}", self.label(p)));
+            }
+            Event::StepsDropped { .. } => self.reach(Marker::StepsDropped),
+            _ => {}
+        }
+    }
+
+    /// A pass was refused, which damage or a clock that is off may bring about, and nothing else.
+    fn note_refused(&mut self, p: usize, reason: &'static str) {
+        self.reach(Marker::PassRefused);
+        if reason == "clock_ahead" {
+            self.reach(Marker::ClockAhead);
+        }
+        if self.hears_damage() {
+            self.reach(Marker::CorruptRefused);
+        } else if reason != "clock_ahead" || self.plan.mode != Mode::Clocks {
+            self.found_wrong(format_args!("{} refused an honest pass: {reason}", self.label(p)));
+        }
+    }
+
+    /// Whether damaged frames have come over the connection that was just listened to.
+    fn hears_damage(&self) -> bool {
+        let connection = self.listens_to.and_then(|id| self.network.connections.get(&id));
+        connection.is_none_or(|standing| standing.is_damaged)
+    }
+
+    fn note_ready(&mut self, p: usize, origin: Origin) {
+        if !self.book.mint(&origin) {
+            self.found_wrong(format_args!("{origin} was minted twice"));
+        }
+        self.processes[p].origin = Some(origin);
+    }
+}
+
+/// An event in a few words.
+struct Told<'e>(&'e Event);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |origin: &Origin| frames::short_origin(origin.node.as_str(), origin.incarnation);
+        match self.0 {
+            Event::Ready { origin } => write!(f, "is ready as {}", short(origin)),
+            Event::Opened { peer } => write!(f, "met {peer}"),
+            Event::Applied { peer, origin, version, entries } => {
+                write!(f, "applied {entries} entries of {} from {peer}: now at {version}", short(origin))
+            }
+            Event::Refused(refused) => {
+                let reason = refused.refusal.reason();
+                write!(f, "refused a pass of {} from {}: {reason}", short(&refused.origin), refused.peer)
+            }
+            Event::RefusedByPeer { peer, origin, reason, .. } => {
+                write!(f, "hears that {peer} refused a pass of {}: {reason}", short(origin))
+            }
+            Event::Diverged { peer } => write!(f, "DIVERGED from {peer}"),
+            Event::Superseded { by } => write!(f, "is superseded by {}", short(by)),
+            Event::StepsDropped { field, steps } => write!(f, "dropped {steps} steps of {field}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
