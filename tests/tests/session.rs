@@ -243,11 +243,16 @@ async fn a_peer_that_acknowledges_nothing_does_not_count() -> Result<()> {
     let mut client = psi_api::v1::replication_service_client::ReplicationServiceClient::connect(address).await?;
     // The link stays open, and nothing more is said on it.
     let frames = tokio_stream::StreamExt::chain(tokio_stream::iter(frames), tokio_stream::pending());
-    let mut passes = client.link(frames).await?.into_inner();
+    let mut answers = client.link(frames).await?.into_inner();
+    let mut until = async |wanted: fn(&Body) -> bool| -> Result<()> {
+        while !answers.message().await?.context("the link ended")?.body.is_some_and(|body| wanted(&body)) {}
+        Ok(())
+    };
+    until(|body| matches!(body, Body::Heard(_))).await.context("it knows the peer now")?;
     let request = StepRequest { replicate_to: ReplicationLevel::One.into(), deadline_ms: PATIENT_MS, ..step() };
     let (mut field, first) = (member.field.clone(), request.clone());
     let waiting = tokio::spawn(async move { field.step(first).await });
-    while !matches!(passes.message().await?.context("the link ended")?.body, Some(Body::Pass(_))) {}
+    until(|body| matches!(body, Body::Pass(_))).await?;
     assert!(!waiting.is_finished(), "it was sent, and is not known to have arrived");
     waiting.abort();
     let late = take(&member, StepRequest { deadline_ms: SHORT_MS, ..request }).await?;
