@@ -316,6 +316,14 @@ async fn a_request_sent_again_is_answered_again_and_not_counted_again() -> Resul
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     assert_eq!(members[0].state("").await?.k, 3);
+    // So do repetitions on one stream, behind the first.
+    let repeated = (0..10).map(|_| StepRequest { request_id: "on a stream".to_owned(), ..request.clone() });
+    let repeated: Vec<StepRequest> = repeated.collect();
+    let mut answers = members[0].field.clone().step_stream(tokio_stream::iter(repeated)).await?.into_inner();
+    while let Some(answer) = answers.message().await? {
+        let Some(Outcome::Step(taken)) = answer.outcome else { panic!("refused: {answer:?}") };
+        assert_eq!(taken.k, 4);
+    }
     // Batches, interventions and HTTP know the same names.
     let batch = StepBatchRequest {
         inputs: vec![Vector { values: INCIDENT.to_vec() }; 2],
@@ -333,10 +341,10 @@ async fn a_request_sent_again_is_answered_again_and_not_counted_again() -> Resul
     let again: serde_json::Value = reqwest::Client::new().post(url).json(&body).send().await?.json().await?;
     assert_eq!(again["k"], 1, "{again}");
     let state = members[0].state("").await?;
-    assert_eq!((state.k, state.interventions), (5, 1));
+    assert_eq!((state.k, state.interventions), (6, 1));
     // Another node does not know them.
     agreed(&members).await?;
-    assert_eq!(take(&members[1], named("a")).await?.k, 6);
+    assert_eq!(take(&members[1], named("a")).await?.k, 7);
     Ok(())
 }
 

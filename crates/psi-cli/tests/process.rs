@@ -185,3 +185,23 @@ fn the_demo_ends_in_agreement() -> Result<()> {
     assert_eq!(report["node_returning"]["steps_failed"], 0, "{report:#}");
     Ok(())
 }
+
+#[test]
+fn a_command_reads_on_one_node_what_another_wrote_and_is_counted_once() -> Result<()> {
+    let first = Process::start("n1", None)?;
+    let second = Process::start("n2", Some(&first.gossip))?;
+    // A joiner: it answers once it has caught up.
+    eventually_json(&["state", "--node", &second.grpc])?;
+    let once = ["step", "--incident", "--node", &first.grpc, "--request-id", "a", "--replicate-to", "all"];
+    let step = eventually_json(&[&once[..], &["--deadline-ms", "30000"]].concat())?;
+    assert_eq!(step["replicated"], serde_json::json!({ "level": "all", "nodes": 2, "of": 2 }), "{step}");
+    assert_eq!(eventually_json(&once)?, step, "the same request, whatever its terms");
+    let token = step["token"].as_str().context("a token")?;
+    let state = eventually_json(&["state", "--node", &second.grpc, "--after", token, "--deadline-ms", "30000"])?;
+    assert_eq!((&state["k"], &state["node"]), (&1.into(), &"n2".into()));
+    let damaged = format!("{}{}", &token[..20], &token[21..]);
+    let refused = program().args(["state", "--node", &second.grpc, "--after", &damaged]).output()?;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("token"), "{refused:?}");
+    Ok(())
+}

@@ -8,7 +8,7 @@
 
 use std::{fmt, str::FromStr};
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, DecodeKind};
 
 use crate::{
     digest::Digest,
@@ -71,7 +71,7 @@ pub struct Token {
 #[non_exhaustive]
 pub enum TokenError {
     /// Not what any token looks like.
-    #[error("a token has letters, digits, `-` and `_`, this one {problem}; send it as it was answered")]
+    #[error("this is no whole token: {problem}; send it as it was answered")]
     Malformed {
         /// What is wrong.
         problem: String,
@@ -195,11 +195,11 @@ impl Token {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
-        let (body, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(|| malformed("is too short"))?;
+        let (body, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(|| malformed("it is too short"))?;
         if checksum(body) != *sum {
             return Err(TokenError::Damaged);
         }
-        let (format, mut rest) = body.split_first().ok_or_else(|| malformed("is too short"))?;
+        let (format, mut rest) = body.split_first().ok_or_else(|| malformed("it is too short"))?;
         if *format != FORMAT {
             return Err(TokenError::Format { got: *format });
         }
@@ -210,7 +210,8 @@ impl Token {
                 return Err(TokenError::TooManyOrigins);
             }
             let origin = NameHash(take_word(&mut rest)?);
-            let version = prost::encoding::decode_varint(&mut rest).map_err(|_| malformed("ends within a version"))?;
+            let version =
+                prost::encoding::decode_varint(&mut rest).map_err(|_| malformed("it ends within a version"))?;
             seen.push((origin, Version(version)));
         }
         let some = |word: u64| Some(word).filter(|word| *word != 0);
@@ -232,8 +233,9 @@ impl FromStr for Token {
         if text.len() > TOKEN_LENGTH_MAX {
             return Err(TokenError::TooLong { got: text.chars().count() });
         }
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|error| TokenError::Malformed {
-            problem: format!("of {} characters is not so at character {}", text.chars().count(), error.position + 1),
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|error| match error.kind {
+            DecodeKind::Symbol => malformed(&format!("character {} is not one of A-Z a-z 0-9 - _", error.position + 1)),
+            _ => malformed("some of its end is missing, or too much"),
         })?;
         Self::from_bytes(&bytes)
     }
@@ -244,7 +246,7 @@ fn malformed(problem: &str) -> TokenError {
 }
 
 fn take_word(bytes: &mut &[u8]) -> Result<u64, TokenError> {
-    let (word, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| malformed("ends within an origin"))?;
+    let (word, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| malformed("it ends within an origin"))?;
     *bytes = rest;
     Ok(u64::from_le_bytes(*word))
 }

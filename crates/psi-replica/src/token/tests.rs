@@ -84,7 +84,7 @@ fn a_whole_token_that_this_program_does_not_write_is_refused_by_name() {
         assert_eq!(Token::from_str(&with_sum(bytes)).unwrap_err().reason(), reason);
     }
     assert_eq!(Token::from_str(&"A".repeat(1000)).unwrap_err(), TokenError::TooLong { got: 1000 });
-    assert!(Token::from_str("é").unwrap_err().to_string().contains("at character 1"));
+    assert!(Token::from_str("é").unwrap_err().to_string().contains("character 1 is"));
 }
 
 proptest! {
