@@ -27,7 +27,7 @@ use crate::{
 /// How long something may be lacking before a peer is asked for it: the origin's own push comes first.
 const FIRST_HAND_MS: u64 = 100;
 /// How long a peer that was asked may take to begin, beyond the link's round trip, until another is asked.
-const ASK_MS: u64 = 150;
+const ASK_MS: u64 = 50;
 /// Longest such round trip that is waited for.
 const ASK_MS_MAX: u64 = 1_000;
 /// How long a joiner may get nowhere until it looks to another member.
@@ -364,8 +364,10 @@ impl Replica {
         let turn = spread.wrapping_add(u64::from(lack.asked)).checked_rem(holders.len() as u64)?;
         let link = self.links.get_mut(holders.get(usize::try_from(turn).ok()?)?)?;
         link.requests.insert(origin.clone());
-        // Somebody quicker may have it by then, so that a slow peer is not waited for as long as it may take.
-        let wait = link.round_trip.timeout_ms(0, lack.asked).min(ASK_MS_MAX).saturating_add(ASK_MS);
+        // Each holder is a way of its own: only one that was asked before is given longer. Somebody quicker may have it
+        // by then, so that a slow peer is not waited for as long as it may take.
+        let tries = lack.asked / u32::try_from(holders.len()).unwrap_or(u32::MAX);
+        let wait = link.round_trip.timeout_ms(0, tries).min(ASK_MS_MAX).saturating_add(ASK_MS);
         Some(Lack { ask_at: now.plus(wait), asked: lack.asked.saturating_add(1) })
     }
 

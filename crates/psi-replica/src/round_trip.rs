@@ -5,12 +5,16 @@
 
 /// Before the first answer.
 const TIMEOUT_MS_FIRST: u64 = 1_000;
-const TIMEOUT_MS_MIN: u64 = 100;
+/// Less would send again what a busy peer is about to answer.
+const TIMEOUT_MS_MIN: u64 = 50;
 pub(crate) const TIMEOUT_MS_MAX: u64 = 30_000;
 /// Slowest transport that is not taken for a dead one: bytes a millisecond, 256 kB a second.
 const BYTES_PER_MS: u64 = 256;
-/// So many times something is sent again at the same pace; then each wait is twice the last.
-const EVEN_TRIES: u32 = 3;
+/// So many times something is sent again at the same pace; then each wait is twice the last. Where half of all frames
+/// are lost, one exchange in a hundred takes so many tries, and one link that waits for seconds holds up many nodes:
+/// with 3 even tries, 128 nodes with three links each took over a minute to agree on a burst, with 16 two seconds. A
+/// transport without room limits what a dead peer costs; this limits it where a transport takes all.
+const EVEN_TRIES: u32 = 16;
 
 /// How long so many bytes take on the slowest transport that is not taken for a dead one.
 pub(crate) fn transfer_ms(bytes: usize) -> u64 {
