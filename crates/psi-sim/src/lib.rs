@@ -4,6 +4,7 @@
 //! Deterministic simulation as FoundationDB (Zhou et al., 2021) and TigerBeetle do it. What is left out: sockets,
 //! threads and the machine's clock; what the shell does around a replica is modelled, not run.
 
+pub mod burst;
 mod carriage;
 mod checks;
 pub mod compare;
