@@ -14,7 +14,7 @@ use crate::{
     frontier::Frontier,
     key::Key,
     lacking::Lack,
-    link::{Link, LinkCounts, LinkId, Peer},
+    link::{Arrival, Link, LinkCounts, LinkId, Peer},
     name::NodeId,
     news::{Learned, NewsError, ORIGINS_MAX},
     origin::{Origin, Version},
@@ -28,6 +28,8 @@ use crate::{
 const FIRST_HAND_MS: u64 = 100;
 /// How long a peer that was asked may take to begin, beyond the link's round trip, until another is asked.
 const ASK_MS: u64 = 50;
+/// So many times [`FIRST_HAND_MS`] asking is put off for passes that have just begun to arrive.
+const PUT_OFF_MAX: u32 = 5;
 /// Longest such round trip that is waited for.
 const ASK_MS_MAX: u64 = 1_000;
 /// How long a joiner may get nowhere until it looks to another member.
@@ -235,7 +237,7 @@ impl Replica {
         let comes_first_hand =
             self.links.values().any(|link| link.peer.as_ref().is_some_and(|peer| peer.node == origin.node));
         let ask_at = if comes_first_hand { now.plus(FIRST_HAND_MS) } else { now };
-        self.lacking.insert(origin.clone(), Lack { ask_at, asked: 0 });
+        self.lacking.insert(origin.clone(), Lack { ask_at, asked: 0, put_off: 0 });
     }
 
     /// Keeps track of since when a peer lacks own writes.
@@ -355,29 +357,34 @@ impl Replica {
     fn ask_for(&mut self, now: TickMs, origin: &Origin, lack: Lack) -> Option<Lack> {
         let held = self.frontier().version(origin);
         let holders = self.quick_holders(origin, held, lack.asked);
-        let arriving = self.links.values().any(|link| link.is_arriving(origin, now));
-        if arriving && !holders.is_empty() {
-            return Some(Lack { ask_at: now.plus(FIRST_HAND_MS), ..lack });
+        let put_off = match self.links.values().filter_map(|link| link.arrival(origin, now)).max() {
+            Some(Arrival::Steady) => Some(lack.put_off),
+            // Peers that begin one after the other and get nowhere are not to hold up those that have it at hand.
+            Some(Arrival::Begun) if lack.put_off < PUT_OFF_MAX => Some(lack.put_off + 1),
+            _ => None,
+        };
+        if let Some(put_off) = put_off.filter(|_| !holders.is_empty()) {
+            return Some(Lack { ask_at: now.plus(FIRST_HAND_MS), put_off, ..lack });
         }
         // Many that lack the same are not all to ask the same, and many lacks not all to fall on one peer.
         let spread = crate::digest::Digest::of_position(origin, Version::ZERO).short();
-        let turn = spread.wrapping_add(u64::from(lack.asked)).checked_rem(holders.len() as u64)?;
+        let turn = spread.wrapping_add(u64::from(lack.asked.div_ceil(2))).checked_rem(holders.len() as u64)?;
         let link = self.links.get_mut(holders.get(usize::try_from(turn).ok()?)?)?;
         link.requests.insert(origin.clone());
         // Each holder is a way of its own: only one that was asked before is given longer. Somebody quicker may have it
         // by then, so that a slow peer is not waited for as long as it may take.
         let tries = lack.asked / u32::try_from(holders.len()).unwrap_or(u32::MAX);
         let wait = link.round_trip.timeout_ms(0, tries).min(ASK_MS_MAX).saturating_add(ASK_MS);
-        Some(Lack { ask_at: now.plus(wait), asked: lack.asked.saturating_add(1) })
+        Some(Lack { ask_at: now.plus(wait), asked: lack.asked.saturating_add(1), put_off: 0 })
     }
 
-    /// Links whose peer holds more than `held` of `origin`: the quick ones first, and with each time that was `asked` in
-    /// vain those that are slower. A peer that takes seconds would hold up what another has at hand.
+    /// Links whose peer holds more than `held` of `origin`: the quick ones, and every other time that was `asked` in vain
+    /// all of them. A peer that takes seconds would hold up what another has at hand.
     fn quick_holders(&self, origin: &Origin, held: Version, asked: u32) -> Vec<LinkId> {
         let holders = || self.links.iter().filter(|(_, link)| link.theirs().version(origin) > held);
         let pace = |link: &Link| link.round_trip.timeout_ms(0, 0);
         let quickest = holders().map(|(_, link)| pace(link)).min().unwrap_or(0);
-        let limit = quickest.saturating_mul(2 << asked.min(20));
+        let limit = if asked.is_multiple_of(2) { quickest.saturating_mul(2) } else { u64::MAX };
         holders().filter(|(_, link)| pace(link) <= limit).map(|(id, _)| *id).collect()
     }
 

@@ -11,6 +11,8 @@ pub(crate) struct Lack {
     pub(crate) ask_at: TickMs,
     /// How often peers were asked since.
     pub(crate) asked: u32,
+    /// How often that was put off for a pass that had just begun to arrive.
+    pub(crate) put_off: u32,
 }
 
 /// What is lacking, by origin and by time.

@@ -82,6 +82,15 @@ impl Flight {
     }
 }
 
+/// How a pass is arriving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Arrival {
+    /// It began a moment ago.
+    Begun,
+    /// It goes on, no slower than a slow transport brings it.
+    Steady,
+}
+
 /// When a pass of an origin may be tried again.
 #[derive(Clone, Copy, Debug, Default)]
 struct Backoff {
@@ -122,6 +131,8 @@ pub(crate) struct Link {
     backoffs: BTreeMap<Origin, Backoff>,
     staging: BTreeMap<Origin, (Staging, TickMs)>,
     staged_bytes: usize,
+    /// Bytes of entries that passes have brought over this link.
+    arrived_bytes: usize,
     passes: u64,
     /// The origin whose frame went last: the next one's turn comes after it.
     turn: Option<Origin>,
@@ -154,6 +165,7 @@ impl Link {
             backoffs: BTreeMap::new(),
             staging: BTreeMap::new(),
             staged_bytes: 0,
+            arrived_bytes: 0,
             passes: 0,
             turn: None,
             counts: LinkCounts::default(),
@@ -317,13 +329,25 @@ impl Link {
         self.staging.get(origin).map(|(staging, _)| staging)
     }
 
-    /// Whether a pass of `origin` is arriving, and at a pace at which it is worth waiting for.
-    pub(crate) fn is_arriving(&self, origin: &Origin, now: TickMs) -> bool {
-        self.staging.get(origin).is_some_and(|(staging, progress)| {
-            let began = staging.began.unwrap_or(*progress);
-            let patience = ARRIVING_MS.saturating_add(transfer_ms(staging.bytes()));
-            now.since(*progress) < STALLED_MS && now.since(began) < patience
-        })
+    /// How a pass of `origin` is arriving, if one is and it is worth waiting for.
+    pub(crate) fn arrival(&self, origin: &Origin, now: TickMs) -> Option<Arrival> {
+        let (staging, progress) = self.staging.get(origin)?;
+        let (began, arrived_before) = staging.began?;
+        if now.since(*progress) >= STALLED_MS {
+            return None;
+        }
+        let took = now.since(began);
+        // Passes share a link, so the pace is that of all of them.
+        let steady = took < ARRIVING_MS + transfer_ms(self.arrived_bytes.saturating_sub(arrived_before));
+        match took < ARRIVING_MS {
+            true => Some(Arrival::Begun),
+            false => steady.then_some(Arrival::Steady),
+        }
+    }
+
+    /// Counts entries of a pass that came.
+    pub(crate) fn note_arrived(&mut self, bytes: usize) {
+        self.arrived_bytes = self.arrived_bytes.saturating_add(bytes);
     }
 
     pub(crate) fn take_staging(&mut self, origin: &Origin) -> Option<Staging> {
@@ -334,7 +358,7 @@ impl Link {
 
     pub(crate) fn put_staging(&mut self, now: TickMs, origin: &Origin, mut staging: Staging) {
         self.take_staging(origin);
-        staging.began.get_or_insert(now);
+        staging.began.get_or_insert((now, self.arrived_bytes));
         self.staged_bytes += staging.bytes();
         self.staging.insert(origin.clone(), (staging, now));
     }

@@ -119,8 +119,8 @@ pub(crate) struct Staging {
     latest: Clock,
     last: Option<(u32, Digest)>,
     bytes: usize,
-    /// When the first frame came, once the link has put it down.
-    pub(crate) began: Option<TickMs>,
+    /// When the first frame came, and what had come over the link until then, once the link has put it down.
+    pub(crate) began: Option<(TickMs, usize)>,
 }
 
 /// A pass that has wholly arrived: its frames agree, and each of its entries can be read.

@@ -67,10 +67,12 @@ impl Replica {
             Some(staging) => staging,
             None => Staging::new(origin, &frame)?,
         };
+        let before = staging.bytes();
         staging.stage(frame, limit.saturating_sub(others_bytes)).map_err(|refusal| match refusal {
             Refusal::TooLarge { .. } => Refusal::TooLarge { limit },
             other => other,
         })?;
+        link.note_arrived(staging.bytes() - before);
         if !staging.is_whole() {
             link.put_staging(now.tick, origin, staging);
             return Ok(());
