@@ -293,12 +293,17 @@ impl World<'_> {
         (0..self.processes.len()).filter(|p| self.processes[*p].is_staying()).collect()
     }
 
+    /// Whether all that last agree, and none believes that there is more.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_agreed() && self.lasting().iter().all(|p| self.processes[*p].replica.lacking() == 0)
+    }
+
     /// Whether all that last hold the same, ready and flushed.
     pub(crate) fn is_agreed(&self) -> bool {
         let lasting = self.lasting();
         let replica = |p: &usize| &self.processes[*p].replica;
         let Some(first) = lasting.first().map(replica) else { return true };
-        let settled = |replica: &Replica| !replica.is_dirty() && replica.may_write().is_ok() && replica.lacking() == 0;
+        let settled = |replica: &Replica| !replica.is_dirty() && replica.may_write().is_ok();
         self.processes.iter().all(|process| process.is_staying() || process.state == crate::process::State::Gone)
             && lasting.iter().map(replica).all(|replica| settled(replica) && replica.frontier() == first.frontier())
     }

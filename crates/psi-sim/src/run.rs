@@ -118,7 +118,7 @@ impl World<'_> {
     fn agree(&mut self) -> u64 {
         let begin = self.now;
         let mut nights = 0;
-        while self.wrong.is_none() && !self.is_agreed() {
+        while self.wrong.is_none() && !self.is_settled() {
             if self.now - begin >= QUIET_MS_MAX {
                 let why = self.describe_disagreement();
                 self.found_wrong(format_args!("no agreement after {} s of quiet: {why}", QUIET_MS_MAX / 1000));
