@@ -37,6 +37,10 @@ demo *arguments:
 sim *arguments:
     cargo run --release -- sim {{ arguments }}
 
+# Puts errors into the code on purpose and shows that the simulator notices each. Takes minutes.
+mutants *names:
+    crates/psi-sim/mutants/run {{ names }}
+
 # Runs everything that must hold of a commit.
 ci:
     .ci/run
