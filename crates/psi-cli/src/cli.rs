@@ -124,6 +124,9 @@ mod tests {
             "completions bash",
             "sim --seeds 10000 --first-seed 7 --mode safety --nodes 5",
             "sim --seed 42 --trace",
+            "sim --nodes 1000",
+            "sim --burst --nodes 128 --links 3 --loss 50 --seeds 20 --first-seed 7 -o json",
+            "sim --burst --links full --nodes 8 --seed 3",
             "demo",
             "demo --nodes 5 --seconds 3 --keep --output json",
             "node",
@@ -155,6 +158,10 @@ mod tests {
             "sim --trace",
             "sim --seed 1 --seeds 2",
             "sim --nodes 1",
+            "sim --links 3",
+            "sim --burst --links some",
+            "sim --burst --loss 99",
+            "sim --burst --mode safety",
         ] {
             let parsed = Cli::try_parse_from(std::iter::once("psi-field").chain(line.split(' ')));
             assert!(parsed.is_err(), "{line}");

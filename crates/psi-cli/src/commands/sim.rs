@@ -1,6 +1,7 @@
 //! `psi-field sim`: clusters on a virtual network, seed by seed, each under the faults that its seed draws; or one
 //! seed as a readable trace.
 
+mod burst;
 mod report;
 
 use std::{
@@ -14,7 +15,10 @@ use psi_sim::{Mode, Options, Sweep};
 
 use crate::{failure::Failure, output::Output};
 
-use self::report::{Replay, Report};
+use self::{
+    burst::BurstArgs,
+    report::{Replay, Report},
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -23,6 +27,8 @@ Examples:
   psi-field sim --mode clocks --seeds 200
   psi-field sim --seed 42 --trace | less         # who sent what to whom
   psi-field sim --seeds 500 --output json        # for scripts
+  psi-field sim --burst --nodes 128 --loss 10    # how fast and how dear is a write on every node at once?
+  psi-field sim --nodes 1000                     # the same on a large cluster
 
 A seed is one run of the real replication code on a virtual network and a virtual clock, the same to the last byte \
 each time. It draws its nodes, its clients and its faults. The modes: in `safety` faults go on throughout, then all is \
@@ -34,13 +40,16 @@ the sweep fails if none did.
 
 Exit codes: 0 if all agreed, 1 at the first seed that failed, with the command that replays it.";
 
+/// Seeds unless told otherwise: enough to expect every marker.
+const SEEDS: u64 = psi_sim::MARKED_SEEDS;
+
 /// Try to break agreement on simulated clusters
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Sim {
-    /// How many seeds to run
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seed")]
-    seeds: u64,
+    /// How many seeds to run [default: 500; of bursts 100, beyond 256 nodes 1]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seed")]
+    seeds: Option<u64>,
 
     /// The first of them
     #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "seed")]
@@ -58,9 +67,12 @@ pub(crate) struct Sim {
     #[arg(long, value_enum, default_value_t)]
     mode: ModeArg,
 
-    /// Nodes at the beginning, instead of what the seed draws
-    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=32))]
-    nodes: Option<u8>,
+    /// Nodes at the beginning, instead of what the seed draws; more than 32 mean a burst
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..=4096))]
+    nodes: Option<u16>,
+
+    #[command(flatten)]
+    burst: BurstArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -95,6 +107,11 @@ impl Sim {
     }
 
     fn simulate(&self, output: Output) -> Result<(), Failure> {
+        let nodes = self.nodes.map(usize::from);
+        if self.burst.is_meant(nodes) {
+            let seeds = self.seed.map_or(self.seeds, |_| Some(1));
+            return self.burst.run(nodes, seeds, self.seed.unwrap_or(self.first_seed), output);
+        }
         match self.seed {
             Some(seed) => self.replay(seed, output),
             None => self.sweep(output),
@@ -106,8 +123,9 @@ impl Sim {
     }
 
     fn sweep(&self, output: Output) -> Result<(), Failure> {
-        let sweep = Sweep { first: self.first_seed, seeds: self.seeds, options: self.options() };
-        let bar = progress(self.seeds, output);
+        let seeds = self.seeds.unwrap_or(SEEDS);
+        let sweep = Sweep { first: self.first_seed, seeds, options: self.options() };
+        let bar = progress(seeds, output);
         let began = Instant::now();
         let totals = sweep.run(&|| bar.inc(1));
         bar.finish_and_clear();
