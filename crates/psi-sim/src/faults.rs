@@ -102,7 +102,7 @@ impl World<'_> {
             }
             FaultKind::LongPause => self.long_pause(),
             FaultKind::TwinRun => {
-                let p = self.exposed_process()?;
+                let p = self.exposed_writer()?;
                 self.start_run(self.processes[p].machine);
                 Some(())
             }
@@ -129,6 +129,14 @@ impl World<'_> {
             .filter(|p| self.exposed.contains(&self.processes[*p].machine))
             .collect();
         self.dice.faults.pick(&running).copied()
+    }
+
+    /// A running process that faults may befall, has written, and is the only run of its machine that stays.
+    fn exposed_writer(&mut self) -> Option<usize> {
+        let p = self.exposed_process()?;
+        let machine = self.processes[p].machine;
+        let runs = self.processes.iter().filter(|process| process.machine == machine && process.is_staying()).count();
+        (runs == 1 && self.processes[p].written > psi_replica::Version::ZERO).then_some(p)
     }
 
     /// An end of a connection of which faults may befall either side.
@@ -182,7 +190,7 @@ impl World<'_> {
 
     /// A process stands still for so long that another is started in its place, and then goes on.
     fn long_pause(&mut self) -> Option<()> {
-        let p = self.exposed_process()?;
+        let p = self.exposed_writer()?;
         let (ms, wait) = (self.dice.faults.between(3_000, 9_000), self.dice.faults.between(500, 3_000));
         self.pause(p, ms);
         // The supervisor takes it for dead.

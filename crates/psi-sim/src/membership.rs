@@ -6,7 +6,7 @@ use psi_replica::LinkId;
 use crate::{
     markers::Marker,
     process::{Belief, Dial, Held, State},
-    world::{Happening, World},
+    world::{HAND_OVER_MS, Happening, World},
 };
 
 /// Time between two rounds of gossip and of the transport's pings.
@@ -39,7 +39,8 @@ impl World<'_> {
             }
             let heard = self.is_heard(other, p);
             if heard && self.processes[other].node == self.processes[p].node {
-                if self.processes[other].started > self.processes[p].started {
+                // Word of it takes a few rounds.
+                if self.processes[other].started > self.processes[p].started && self.dice.gossip.chance(300) {
                     self.hand_over(p);
                 }
                 continue;
@@ -227,7 +228,11 @@ impl World<'_> {
     fn end_if_handed_over(&mut self, p: usize) {
         let process = &self.processes[p];
         let Some(by) = process.ends_at else { return };
-        if self.now >= by || process.has_handed_over() {
+        let handed_over = process.has_handed_over();
+        if self.now >= by || handed_over {
+            if !handed_over && self.calm_at.is_some_and(|calm_at| by >= calm_at + HAND_OVER_MS) {
+                self.found_wrong(format_args!("{} ends in quiet times and has not handed over", self.label(p)));
+            }
             self.save(p);
             self.end(p, "it has handed over, or its time is up");
             // A supervisor starts it again.

@@ -25,6 +25,9 @@ use crate::{
 /// Longer than any clock was ahead.
 const NIGHT_MS: i64 = 7 * 3_600_000;
 
+/// How long a process may take to hand over what it wrote when it is to end.
+pub(crate) const HAND_OVER_MS: u64 = 5_000;
+
 /// Something that happens at its time.
 #[derive(Debug)]
 pub(crate) enum Happening {
@@ -118,6 +121,8 @@ pub(crate) struct World<'a> {
     pub(crate) exposed: BTreeSet<usize>,
     /// Tokens that clients carry.
     pub(crate) tokens: VecDeque<Carried>,
+    /// When all faults ended.
+    pub(crate) calm_at: Option<u64>,
     /// Steps that were accepted.
     pub(crate) steps: u64,
     /// Whether clients write.
@@ -176,6 +181,7 @@ impl<'a> World<'a> {
             queued: 0,
             exposed: BTreeSet::new(),
             tokens: VecDeque::new(),
+            calm_at: None,
             steps: 0,
             is_writing: true,
             listens_to: None,
@@ -375,7 +381,6 @@ impl<'a> World<'a> {
 
     /// Lets a process hand over what it wrote, and end within a few seconds.
     pub(crate) fn hand_over(&mut self, p: usize) {
-        const HAND_OVER_MS: u64 = 5_000;
         if self.processes[p].ends_at.is_none() {
             self.processes[p].ends_at = Some(self.now + HAND_OVER_MS);
             self.processes[p].replica.stop_writing("it was told to");
@@ -388,6 +393,7 @@ impl<'a> World<'a> {
     /// Ends all faults. What is gone is started again, unless it left.
     pub(crate) fn calm_down(&mut self) {
         self.trace.note(self.now, "calm", &[], &[], || "--- no more faults, no more writes".to_owned());
+        self.calm_at = Some(self.now);
         self.exposed.clear();
         self.is_writing = false;
         self.network.weather = Weather::FAIR;
