@@ -126,7 +126,7 @@ mod tests {
             "sim --seed 42 --trace",
             "sim --nodes 1000",
             "sim --burst --nodes 128 --links 3 --loss 50 --seeds 20 --first-seed 7 -o json",
-            "sim --burst --links full --nodes 8 --seed 3",
+            "sim --burst --links full --nodes 8 --seed 3 --writes 20",
             "demo",
             "demo --nodes 5 --seconds 3 --keep --output json",
             "node",

@@ -20,6 +20,8 @@ pub use self::{
 const LINK_UP_MS: u64 = 2_000;
 /// Until links have settled: everything is told at most 100 ms later, and answered by then.
 const SETTLE_MS: u64 = 1_000;
+/// From one write of a node to its next: those of a flush are one, so that 20 ms would be the least.
+const BETWEEN_MS: u64 = 50;
 /// What is sent until so long after agreement is counted: the last acknowledgements, and who now holds what.
 const TAIL_MS: u64 = 300;
 /// For how long a quiet cluster is watched: ten beats.
@@ -39,6 +41,8 @@ pub struct Burst {
     /// Whether all nodes have written once before, so that links know the names of all origins: a cluster that has
     /// been up for a while. Else the burst is the first that is ever written.
     pub warm: bool,
+    /// Writes of each node, 50 ms apart: one is a burst, several are a load.
+    pub writes: u64,
     /// What everything random is drawn from.
     pub seed: u64,
 }
@@ -63,9 +67,16 @@ impl Burst {
             network.run_until_agreed(LIMIT_MS, watch).is_some()
         };
         network.run(network.now() + SETTLE_MS);
-        let (started, before) = (network.now(), network.sent());
-        network.write_everywhere(&mut rng);
-        let needed_bytes = network.changed_bytes() * (self.nodes as u64 - 1);
+        let before = network.sent();
+        let mut needed_bytes = 0;
+        for write in 0..self.writes.max(1) {
+            if write > 0 {
+                network.run(network.now() + BETWEEN_MS);
+            }
+            network.write_everywhere(&mut rng);
+            needed_bytes += network.changed_bytes() * (self.nodes as u64 - 1);
+        }
+        let started = network.now();
         let agreed = if is_sound { network.run_until_agreed(LIMIT_MS, watch) } else { None };
         network.run(network.now() + TAIL_MS);
         let after = network.sent();

@@ -10,9 +10,9 @@ pub struct Outcome {
     pub seed: u64,
     /// Links that stand.
     pub links: usize,
-    /// From the burst until all digests were equal; `None` if they did not become so in two minutes.
+    /// From the last write until all digests were equal; `None` if they did not become so in two minutes.
     pub agreed_ms: Option<u64>,
-    /// Frames sent from the burst until 300 ms after agreement.
+    /// Frames sent from the first write until 300 ms after agreement.
     pub frames: u64,
     /// Their encoded bytes.
     pub bytes: u64,

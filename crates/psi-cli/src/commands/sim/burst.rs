@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    output::{Output, table},
+    output::{Output, counted, table},
 };
 
 /// Larger clusters are only for bursts; the simulator proper links every two nodes.
@@ -40,6 +40,11 @@ pub(super) struct BurstArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 0, requires = "burst",
           value_parser = clap::value_parser!(u64).range(0..=90))]
     loss: u64,
+
+    /// Steps of each node, 50 ms apart: one is a burst, several are a load
+    #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "burst",
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    writes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +84,7 @@ impl BurstArgs {
         let nodes = nodes.unwrap_or(NODES);
         let links = self.links.map_or_else(|| usual_links(nodes), |links| links.0);
         let warm = nodes <= WARM_MAX;
-        let burst = Burst { nodes, links, loss: self.loss, warm, seed: first };
+        let burst = Burst { nodes, links, loss: self.loss, warm, writes: self.writes, seed: first };
         let seeds = seeds.unwrap_or(if warm { SEEDS.0 } else { SEEDS.1 });
         let began = Instant::now();
         let outcomes = measure(&burst, seeds, output);
@@ -128,6 +133,8 @@ struct Report {
     loss_percent: u64,
     /// Whether all nodes had written before.
     warm: bool,
+    /// Of each node.
+    writes: u64,
     first_seed: u64,
     seeds: usize,
     /// Seeds that did not agree within two minutes.
@@ -141,7 +148,7 @@ struct Report {
     rounds_p99: u64,
     /// log2 of the nodes: what an epidemic that doubles each round needs at least.
     rounds_epidemic: f64,
-    /// Frames sent from the burst until 300 ms after agreement, mean.
+    /// Frames sent from the first write until 300 ms after agreement, mean.
     frames: f64,
     bytes: f64,
     /// Encoded bytes of the entries that changed, once for each node that had to be told, mean.
@@ -162,6 +169,7 @@ impl Report {
             links: outcomes.first().map_or(0, |outcome| outcome.links),
             loss_percent: burst.loss,
             warm: burst.warm,
+            writes: burst.writes,
             first_seed: burst.seed,
             seeds: outcomes.len(),
             not_agreed: summary.not_agreed.clone(),
@@ -197,8 +205,9 @@ impl Report {
             ["bytes a second of an idle link".to_owned(), format!("{:.1}", self.idle_bytes_per_second)],
         ];
         format!(
-            "A step on each of {} nodes at once, {before}; {} two-way links, {} % of frames lost; seeds {} to {} in \
+            "{} on each of {} nodes at once, {before}; {} two-way links, {} % of frames lost; seeds {} to {} in \
              {:.1} s\n\n{}",
+            counted(self.writes, "step"),
             self.nodes,
             self.links,
             self.loss_percent,
