@@ -1,5 +1,6 @@
-//! Links: one bidirectional gRPC stream between each two live members, dialled by the one with the lower name.
-//! What is said on them is the replica's matter; here are connections, back-pressure and back-off.
+//! Links: one bidirectional gRPC stream between each two live members (a few of them in large clusters), dialled by
+//! the one with the lower name. What is said on them is the replica's matter; here are connections, back-pressure and
+//! back-off.
 
 use std::{
     collections::BTreeMap,
@@ -15,14 +16,14 @@ use psi_api::{
     replica::{Frame, frame::Body},
     v1::replication_service_client::ReplicationServiceClient,
 };
-use psi_replica::{FRAME_ENCODED_MAX, LinkError, LinkId, NodeId};
+use psi_replica::{FRAME_ENCODED_MAX, LinkError, LinkId, NodeId, WallMs, overlay};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming, transport::Endpoint};
 use tracing::{debug, warn};
 
-use crate::{members::Member, shared::Shared};
+use crate::{members::Member, settings::Settings, shared::Shared};
 
 /// Frames that may wait for the transport. The replica makes a frame only when there is room, so a slow peer
 /// costs no more than this.
@@ -155,13 +156,13 @@ pub(crate) async fn carry<T: Send>(
     }
 }
 
-/// Keeps a link to each live member with a greater name than this node's.
+/// Keeps a link to each live neighbour with a greater name than this node's.
 pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
     let mut members = shared.members.subscribe();
     let mut dials: BTreeMap<(NodeId, u64), Dial> = BTreeMap::new();
     loop {
-        let wanted: BTreeMap<(NodeId, u64), SocketAddr> =
-            members.borrow_and_update().iter().filter_map(|member| wanted(&shared, member)).collect();
+        let wall = shared.now().wall;
+        let wanted = wanted(&shared.settings, &members.borrow_and_update(), wall);
         dials.retain(|peer, dial| wanted.get(peer) == Some(&dial.address));
         for (peer, address) in wanted {
             let dial = || {
@@ -170,16 +171,23 @@ pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
             };
             dials.entry(peer.clone()).or_insert_with(dial);
         }
+        let reshuffle = Duration::from_millis(overlay::reshuffled_at(wall).0.saturating_sub(wall.0));
         tokio::select! {
             changed = members.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(reshuffle) => {}
             () = shared.stop.cancelled() => return,
         }
     }
 }
 
-fn wanted(shared: &Shared, member: &Member) -> Option<((NodeId, u64), SocketAddr)> {
-    let dialled_here = member.live && member.node > shared.settings.node;
-    Some(((member.node.clone(), member.generation), member.grpc.filter(|_| dialled_here)?))
+/// Whom this node is to dial, and where: by name and run.
+fn wanted(settings: &Settings, members: &[Member], wall: WallMs) -> BTreeMap<(NodeId, u64), SocketAddr> {
+    let own = &settings.node;
+    let live = || members.iter().filter(|member| member.live);
+    let names = live().map(|member| member.node.clone()).chain([own.clone()]).collect();
+    let neighbours = overlay::neighbours(own, &names, settings.full_mesh_max, wall);
+    let dialled_here = live().filter(|member| member.node > *own && neighbours.contains(&member.node));
+    dialled_here.filter_map(|member| Some(((member.node.clone(), member.generation), member.grpc?))).collect()
 }
 
 /// A task that dials one peer; dropping it ends the link.
@@ -289,5 +297,28 @@ mod tests {
             links.put((node.clone(), incarnation), LinkId(id), stop.clone());
         }
         assert_eq!(stops.map(|stop| stop.is_cancelled()), [true, false, false]);
+    }
+
+    #[test]
+    fn a_member_dials_its_live_neighbours_of_greater_names() {
+        let name = |n: usize| NodeId::new(&format!("n{n:02}")).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let member = |n| Member {
+            grpc: Some(address),
+            live: n != 7,
+            ..Member::own(&name(n), crate::Addresses { grpc: address, http: address, gossip: address })
+        };
+        for (count, most) in [(9, 9), (60, 6)] {
+            let members: Vec<Member> = (0..count).map(member).collect();
+            let dialled_by =
+                |own: usize| wanted(&Settings::new(name(own)), &members, WallMs(0)).into_keys().map(|(node, _)| node);
+            let links: Vec<(NodeId, NodeId)> = (0..count)
+                .filter(|own| *own != 7)
+                .flat_map(|own| dialled_by(own).map(move |to| (name(own), to)))
+                .collect();
+            assert!(links.iter().all(|(own, to)| own < to && *to != name(7)));
+            let of = |node: NodeId| links.iter().filter(|(own, to)| *own == node || *to == node).count();
+            assert!((0..count).filter(|n| *n != 7).all(|n| (2..=most).contains(&of(name(n)))), "{count}: {links:?}");
+        }
     }
 }

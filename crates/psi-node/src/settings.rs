@@ -43,6 +43,9 @@ pub struct Settings {
     pub join: Duration,
     /// Off: the node keeps to itself and drifts, as the service that this one replaces did.
     pub replication: bool,
+    /// Up to so many live members every two are linked; above, each has a few links and entries are relayed. Too low: a
+    /// write takes some hops more. Too high: every node keeps that many connections, and tells each peer of every move.
+    pub full_mesh_max: usize,
     /// Time between gossip rounds; a dead node is noticed after about five. Too short: a busy machine's nodes are
     /// declared dead now and then. Too long: the dead stay listed as live.
     pub gossip_interval: Duration,
@@ -70,6 +73,7 @@ impl Settings {
             seeds: Vec::new(),
             join: Duration::from_secs(2),
             replication: true,
+            full_mesh_max: psi_replica::overlay::FULL_MESH_MAX,
             gossip_interval: Duration::from_millis(250),
             dead_node_grace: Duration::from_secs(15 * 60),
             body_bytes_max: 1024 * 1024,

@@ -22,6 +22,7 @@ mod log;
 mod name;
 mod news;
 mod origin;
+pub mod overlay;
 mod own;
 mod pass;
 mod receive;

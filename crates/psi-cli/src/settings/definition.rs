@@ -167,6 +167,13 @@ pub(crate) static DEFINITIONS: [Definition; 18] = [
         meaning: "Whether to replicate to and from other nodes. false: the node keeps to itself and drifts from the others. For demonstrations and tests",
     },
     Definition {
+        key: "replication.full_mesh_max",
+        kind: Kind::Whole { min: 2, max: 1000, put: |all, members| all.node.full_mesh_max = size(members) },
+        show: |all| whole(all.node.full_mesh_max),
+        meaning: "Up to so many live members every two are linked; above, each has about six links and entries are \
+                  relayed. The same on every node. Too low: a write takes some hops more to arrive. Too high: every node keeps so many connections",
+    },
+    Definition {
         key: "metrics.field_series_max",
         kind: Kind::Whole { min: 0, max: 100_000, put: |all, fields| all.node.field_series_max = size(fields) },
         show: |all| whole(all.node.field_series_max),

@@ -152,6 +152,7 @@ fn what_is_printed_reads_back_as_the_same_settings() {
         ("replication.enabled", "false"),
         ("log.format", "json"),
         ("gossip.dead_node_grace_s", "60"),
+        ("replication.full_mesh_max", "8"),
     ];
     let first = loaded("", &[], &flags).unwrap();
     let text = to_toml(&first);

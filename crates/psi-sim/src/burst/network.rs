@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use prost::Message;
-use psi_replica::{
-    ClusterName, Config, Event, FieldName, LinkId, NodeId, Now, Replica, TickMs, Version, WallMs, proto,
-};
+use psi_replica::{ClusterName, Config, Event, FieldName, LinkId, Now, Replica, TickMs, Version, WallMs, proto};
 
+use super::topology::name_of;
 use crate::rng::Rng;
 
 /// Delay of a frame, milliseconds, both ends included.
@@ -84,7 +83,7 @@ impl Network {
         let cluster = ClusterName::new("burst").expect("a name of letters");
         let start = moment(0);
         let node = |n: usize| {
-            let name = NodeId::new(&format!("node-{n}")).expect("letters and digits");
+            let name = name_of(n);
             let mut replica = Replica::new(Config { join_ms: 0, ..Config::new(cluster.clone(), name) }, start);
             replica.tick(start);
             Node { replica, links: Vec::new(), wake: None, reached: 0, inbox: Vec::new(), outbox: Vec::new() }

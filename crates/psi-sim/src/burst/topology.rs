@@ -1,6 +1,8 @@
 //! Who is linked to whom in an experiment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use psi_replica::{NodeId, WallMs, overlay};
 
 use crate::rng::Rng;
 
@@ -11,6 +13,8 @@ pub enum Links {
     FullMesh,
     /// Each node opens so many, to others at random.
     Opened(usize),
+    /// As nodes of a cluster of more than 32 do: neighbours on a few rings.
+    Rings,
 }
 
 impl Links {
@@ -19,8 +23,28 @@ impl Links {
         match self {
             Self::FullMesh => (0..nodes).flat_map(|one| (one + 1..nodes).map(move |other| (one, other))).collect(),
             Self::Opened(opened) => opened_at_random(nodes, opened.max(1), rng),
+            Self::Rings => rings(nodes, rng),
         }
     }
+}
+
+/// What the `n`th node is called.
+pub(super) fn name_of(n: usize) -> NodeId {
+    NodeId::new(&format!("node-{n}")).expect("letters and digits")
+}
+
+fn rings(nodes: usize, rng: &mut Rng) -> Vec<(usize, usize)> {
+    let (numbers, wall) =
+        ((0..nodes).map(|node| (name_of(node), node)).collect::<BTreeMap<_, _>>(), WallMs(rng.below(u64::MAX / 2)));
+    let members = numbers.keys().cloned().collect();
+    let pairs: BTreeSet<_> = numbers
+        .iter()
+        .flat_map(|(own, one)| {
+            let peers = overlay::neighbours(own, &members, 0, wall);
+            peers.into_iter().map(|peer| ordered(*one, numbers[&peer])).collect::<Vec<_>>()
+        })
+        .collect();
+    pairs.into_iter().collect()
 }
 
 /// Drawn again until all are connected: with three links each that is all but certain at once.
@@ -72,6 +96,8 @@ mod tests {
             assert_eq!(pairs.len(), 3 * 128, "no two nodes have two links");
             assert!(is_connected(128, &pairs.into_iter().collect()));
         }
+        let rings = Links::Rings.draw(128, &mut Rng::new(0, "links"));
+        assert!((3 * 128 - 20..=3 * 128).contains(&rings.len()), "{} links: a pair may meet on two rings", rings.len());
         assert_eq!(Links::FullMesh.draw(5, &mut Rng::new(0, "links")).len(), 10);
         assert_eq!(Links::Opened(9).draw(4, &mut Rng::new(0, "links")).len(), 6, "there are no more");
     }

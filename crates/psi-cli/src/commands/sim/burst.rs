@@ -16,8 +16,6 @@ use crate::{
 pub(super) const FULL_MESH_MAX: usize = 32;
 /// Nodes of a burst unless told otherwise: those of the guarantee in the README.
 const NODES: usize = 128;
-/// Links that each node opens in a cluster beyond [`FULL_MESH_MAX`].
-const OPENED: usize = 3;
 /// Clusters up to this size have written before the burst; larger ones would take too long.
 const WARM_MAX: usize = 256;
 /// Seeds unless told otherwise, of clusters up to [`WARM_MAX`] and of larger ones.
@@ -31,8 +29,8 @@ pub(super) struct BurstArgs {
     #[arg(long, conflicts_with_all = ["mode", "trace"])]
     burst: bool,
 
-    /// Who is linked to whom: `full`, or how many links each node opens at random [default: full up to 32 nodes,
-    /// then 3]
+    /// Who is linked to whom: `full`, `rings` as nodes of large clusters are, or how many links each node opens at
+    /// random [default: full up to 32 nodes, then rings]
     #[arg(long, value_name = "LINKS", requires = "burst", conflicts_with_all = ["mode", "trace"])]
     links: Option<LinksArg>,
 
@@ -57,9 +55,12 @@ impl FromStr for LinksArg {
         if text == "full" {
             return Ok(Self(Links::FullMesh));
         }
+        if text == "rings" {
+            return Ok(Self(Links::Rings));
+        }
         match text.parse() {
             Ok(opened @ 1..=100) => Ok(Self(Links::Opened(opened))),
-            _ => Err(format!("`{text}` is neither `full` nor a number from 1 to 100")),
+            _ => Err(format!("`{text}` is neither `full`, `rings` nor a number from 1 to 100")),
         }
     }
 }
@@ -102,7 +103,7 @@ impl BurstArgs {
 }
 
 fn usual_links(nodes: usize) -> Links {
-    if nodes <= FULL_MESH_MAX { Links::FullMesh } else { Links::Opened(OPENED) }
+    if nodes <= FULL_MESH_MAX { Links::FullMesh } else { Links::Rings }
 }
 
 /// One burst uses all cores by itself; of several, each core takes its own.
