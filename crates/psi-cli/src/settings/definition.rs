@@ -99,7 +99,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 18] = [
+pub(crate) static DEFINITIONS: [Definition; 19] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
