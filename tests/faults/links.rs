@@ -1,5 +1,7 @@
 //! Links that are cut, slow and lossy.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use psi_api::v1::MemberState;
 use psi_tests::{
@@ -86,6 +88,53 @@ async fn two_nodes_without_a_link_learn_from_each_other_through_the_third() -> R
         n1.sees("n3", MemberState::Live).await?;
         fleet.network.heal();
         linked(n1, "n3", true).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_slow_and_lossy_network_nothing_is_lost_or_counted_twice() -> Result<()> {
+    let fleet = Fleet::start(PROGRAM, 3).await?;
+    fleet.create_field_for_each().await?;
+    let [n1, n2, n3] = &fleet.nodes[..] else { unreachable!("three nodes") };
+    let bad = Fault {
+        delay: Duration::from_millis(80),
+        bytes_per_second: Some(20_000),
+        loss: 0.3,
+        duplication: 0.3,
+        ..Fault::default()
+    };
+    check_agreement_after(&fleet, async |_| {
+        for (one, other) in [("n1", "n2"), ("n1", "n3"), ("n2", "n3")] {
+            fleet.network.between(one, other, bad);
+        }
+        learns(n3, "of-n1", 200).await?;
+        fleet.network.reset("n1", "n2");
+        fleet.network.reset("n2", "n3");
+        learns(n2, "of-n3", 200).await?;
+        learns(n1, "of-n2", 200).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_that_is_cut_in_one_direction_only_delays_what_must_pass_it() -> Result<()> {
+    let fleet = Fleet::start(PROGRAM, 3).await?;
+    fleet.create_field_for_each().await?;
+    let [n1, n2, n3] = &fleet.nodes[..] else { unreachable!("three nodes") };
+    check_agreement_after(&fleet, async |loads| {
+        fleet.network.set("n1", "n2", Fault::CUT);
+        fleet.network.set("n3", "n2", Fault::CUT);
+        linked(n2, "n1", false).await?;
+        linked(n2, "n3", false).await?;
+        for load in loads {
+            load.acknowledged(50).await?;
+        }
+        learns(n3, "of-n1", 50).await?;
+        fleet.network.heal();
+        n1.sees("n2", MemberState::Live).await?;
+        linked(n1, "n2", true).await?;
+        learns(n2, "of-n1", 50).await
     })
     .await
 }

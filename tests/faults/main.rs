@@ -4,7 +4,9 @@
 #![cfg(target_os = "linux")]
 
 mod deaths;
+mod joins;
 mod links;
+mod stops;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_psi-field");

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, transport::Channel};
 
-use crate::{eventually, process::Process};
+use crate::{INCIDENT, eventually, process::Process};
 
 /// Time between two steps of a client: a load, not a benchmark.
 const PACE: Duration = Duration::from_millis(4);
@@ -52,7 +52,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Steps into a field of two numbers, each step to one of the nodes, and to the next where that one is not
+    /// Steps into a field of two numbers, or into `default`, each step to one of the nodes, and to the next where that one is not
     /// available. After `tries` calls in vain a step counts as failed.
     #[must_use]
     pub fn on(nodes: &[&Process], field: &str, tries: usize) -> Self {
@@ -101,11 +101,12 @@ async fn run(
     stop: CancellationToken,
     counters: Arc<Counters>,
 ) {
+    let input = if field.is_empty() { INCIDENT.to_vec() } else { vec![1.0, 2.0] };
     let mut at = 0;
     while !stop.is_cancelled() {
         let mut taken = false;
         for _ in 0..tries {
-            let request = StepRequest { field: field.clone(), input: vec![1.0, 2.0], ..StepRequest::default() };
+            let request = StepRequest { field: field.clone(), input: input.clone(), ..StepRequest::default() };
             counters.sent.fetch_add(1, Ordering::SeqCst);
             let answer = clients[at % clients.len()].clone().step(request).await;
             at += 1;

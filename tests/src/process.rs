@@ -18,7 +18,8 @@ use psi_api::v1::{
     Agreement, FieldState, GetDigestRequest, GetStateRequest, ListMembersRequest, Member, MemberState, StepRequest,
     StepResponse, cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient,
 };
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 use tonic::{Status, transport::Channel};
 

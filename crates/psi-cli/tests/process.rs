@@ -114,19 +114,6 @@ async fn a_node_with_open_streams_ends_within_five_seconds_of_either_signal() ->
 }
 
 #[test]
-fn of_two_runs_of_one_node_the_older_ends_and_says_why() -> Result<()> {
-    let keeper = Process::start("keeper", None)?;
-    let mut older = Process::start("twin", Some(&keeper.gossip))?;
-    eventually_json(&["step", "--incident", "--node", &older.grpc])?;
-    let younger = Process::start("twin", Some(&keeper.gossip))?;
-    let status = older.ended()?;
-    assert_eq!(status.code(), Some(1), "the older one stops");
-    let answer = eventually_json(&["step", "--incident", "--node", &younger.grpc])?;
-    assert_eq!(answer["k"], 2, "what the older one accepted still counts");
-    Ok(())
-}
-
-#[test]
 fn a_port_in_use_is_named_with_its_setting() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?.to_string();

@@ -11,8 +11,8 @@ use std::{
 };
 
 use chitchat::{
-    Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState, ProtocolVersion,
-    spawn_chitchat, transport::UdpTransport,
+    Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, NodeState, ProtocolVersion, spawn_chitchat,
+    transport::UdpTransport,
 };
 use data_encoding::HEXLOWER;
 use psi_replica::{Digest, NodeId};
@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
 use crate::{
+    detector,
     members::{Member, by_node},
     shared::Shared,
 };
@@ -29,6 +30,8 @@ const HTTP: &str = "http";
 const READY: &str = "ready";
 /// The incarnation that its replica has minted, in decimal; absent until then.
 const RUN: &str = "run";
+/// Set once, by a node that is about to stop.
+const LEAVING: &str = "leaving";
 /// Frontier hash and digest, 128 hexadecimal digits.
 const AGREE: &str = "agree";
 
@@ -37,6 +40,8 @@ const GREET_ALONE: Duration = Duration::from_secs(1);
 const GREET_JOINED: Duration = Duration::from_secs(10);
 /// A node that greets in vain says so after five seconds, and then twice a minute.
 const GREETINGS_PER_WARNING: u32 = 30;
+/// How often a node that leaves says so.
+const FAREWELL: Duration = Duration::from_millis(50);
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -47,6 +52,7 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
         let ended = handle.termination_watcher();
         tokio::select! {
             () = follow(&shared, &handle) => break,
+            () = greet(&shared, &handle) => break,
             result = ended => {
                 shared.metrics.gossip_restarts.inc();
                 let why = result.err().map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
@@ -86,14 +92,7 @@ pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
         listen_addr: settings.gossip.listen,
         // Seeds are looked up here, every second: chitchat does so once a minute.
         seed_nodes: Vec::new(),
-        // chitchat's own defaults take 12 to 18 s to notice that a node died soon after it started.
-        failure_detector_config: FailureDetectorConfig {
-            phi_threshold: 8.0,
-            initial_interval: interval,
-            max_interval: interval * 10,
-            dead_node_grace_period: settings.dead_node_grace,
-            ..FailureDetectorConfig::default()
-        },
+        failure_detector_config: detector::config(interval, settings.dead_node_grace),
         marked_for_deletion_grace_period: Duration::from_secs(60 * 60),
         catchup_callback: None,
         extra_liveness_predicate: None,
@@ -111,14 +110,17 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
     let mut interval = tokio::time::interval(shared.settings.gossip_interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut published = BTreeMap::new();
-    let mut greeted: Option<tokio::time::Instant> = None;
-    let mut in_vain = 0_u32;
+    let mut leaving = false;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
+            () = shared.leaving.cancelled(), if !leaving => {
+                leaving = true;
+                interval = tokio::time::interval(FAREWELL);
+            }
             () = shared.stop.cancelled() => return,
         }
-        let facts = facts(shared);
+        let facts = facts(shared, leaving);
         let members = handle
             .with_chitchat(|chitchat| {
                 publish(chitchat, &facts, &mut published);
@@ -126,34 +128,52 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
             })
             .await;
         check_superseded(shared, handle.chitchat_id(), &members);
+        if leaving {
+            let others = members.iter().filter(|member| member.live && member.gossip != shared.addresses.gossip);
+            // Fails only when the loop has ended, which `run` sees too.
+            others.for_each(|member| drop(handle.gossip(member.gossip)));
+        }
         let members = by_node(members);
-        let alone = members.iter().filter(|member| member.live).count() <= 1;
         shared.members.send_if_modified(|known| {
             log_changes(known, &members);
             let changed = *known != members;
             *known = members;
             changed
         });
-        let every = if alone { GREET_ALONE } else { GREET_JOINED };
-        if greeted.is_none_or(|at| at.elapsed() >= every) {
-            greeted = Some(tokio::time::Instant::now());
-            in_vain = if alone && !shared.settings.seeds.is_empty() { in_vain.wrapping_add(1) } else { 0 };
-            if in_vain % GREETINGS_PER_WARNING == GREETINGS_PER_WARNING / 6 {
-                let (cluster, seeds) = (&shared.settings.cluster, shared.settings.seeds.join(", "));
-                warn!("no other node of cluster `{cluster}` answers at {seeds}; check cluster.seeds and cluster.name");
-            }
-            greet_seeds(shared, handle, alone).await;
+    }
+}
+
+/// Greets the seeds: often while nobody else is known, and now and then for ever, since a cluster that was cut in two
+/// for long has forgotten its other half. Apart from `follow`: a name can take its time to be looked up.
+async fn greet(shared: &Shared, handle: &ChitchatHandle) {
+    let mut members = shared.members.subscribe();
+    let mut in_vain = 0_u32;
+    loop {
+        let alone = members.borrow_and_update().iter().filter(|member| member.live).count() <= 1;
+        in_vain = if alone && !shared.settings.seeds.is_empty() { in_vain.wrapping_add(1) } else { 0 };
+        if in_vain % GREETINGS_PER_WARNING == GREETINGS_PER_WARNING / 6 {
+            let (cluster, seeds) = (&shared.settings.cluster, shared.settings.seeds.join(", "));
+            warn!("no other node of cluster `{cluster}` answers at {seeds}; check cluster.seeds and cluster.name");
+        }
+        greet_seeds(shared, handle, alone).await;
+        let pause = tokio::time::sleep(if alone { GREET_ALONE } else { GREET_JOINED });
+        let lost_all = members.wait_for(|members| !alone && members.iter().filter(|member| member.live).count() <= 1);
+        tokio::select! {
+            () = pause => {}
+            _ = lost_all => {}
+            () = shared.stop.cancelled() => return,
         }
     }
 }
 
 /// What this node has to say of itself.
-fn facts(shared: &Shared) -> Vec<(&'static str, String)> {
+fn facts(shared: &Shared, leaving: bool) -> Vec<(&'static str, String)> {
+    let leaving = leaving.then(|| (LEAVING, "1".to_owned()));
     shared.read(|replica| {
         let agree = format!("{}{}", replica.frontier().hash(), replica.digest());
         let ready = if replica.may_write().is_ok() { "1" } else { "0" };
         let run = replica.origin().map(|own| (RUN, own.incarnation.to_string()));
-        [(READY, ready.to_owned()), (AGREE, agree)].into_iter().chain(run).collect()
+        [(READY, ready.to_owned()), (AGREE, agree)].into_iter().chain(run).chain(leaving).collect()
     })
 }
 
@@ -176,10 +196,12 @@ fn read(chitchat: &Chitchat) -> Vec<Member> {
 /// A member, unless its name is one that no node of this program has.
 fn member(id: &ChitchatId, state: &NodeState, live: bool) -> Option<Member> {
     let address = |key| state.get(key).and_then(|value| value.parse().ok());
+    let left = state.get(LEAVING) == Some("1");
     Some(Member {
         node: NodeId::new(&id.node_id).ok()?,
         generation: id.generation_id,
-        live,
+        live: live && !left,
+        left,
         gossip: id.gossip_advertise_addr,
         grpc: address(GRPC),
         http: address(HTTP),
@@ -212,6 +234,7 @@ fn log_changes(before: &[Member], after: &[Member]) {
         let was_live = before.iter().find(|known| known.node == member.node).map(|known| known.live);
         match (was_live, member.live) {
             (None | Some(false), true) => info!(node = %member.node, gossip = %member.gossip, "member is live"),
+            (Some(true), false) if member.left => info!(node = %member.node, "member leaves"),
             (Some(true), false) => warn!(node = %member.node, gossip = %member.gossip, "member is dead"),
             _ => {}
         }
@@ -224,7 +247,6 @@ async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, alone: bool) {
         match tokio::time::timeout(Duration::from_secs(1), tokio::net::lookup_host(seed)).await {
             Ok(Ok(addresses)) => {
                 for address in addresses.filter(|address| *address != shared.addresses.gossip) {
-                    // Fails only when the loop has ended, which `run` sees too.
                     let _ = handle.gossip(address);
                 }
             }

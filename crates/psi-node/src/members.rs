@@ -14,8 +14,10 @@ pub(crate) struct Member {
     pub(crate) node: NodeId,
     /// When its process started, microseconds since the Unix epoch; tells runs of one node apart.
     pub(crate) generation: u64,
-    /// Whether gossip hears from it.
+    /// Whether gossip hears from it, and it has not said that it leaves.
     pub(crate) live: bool,
+    /// Whether it has said that it leaves; true of such a run for as long as it is remembered.
+    pub(crate) left: bool,
     /// Where its gossip is reached.
     pub(crate) gossip: SocketAddr,
     /// Where its gRPC is reached, once it said so.
@@ -37,6 +39,7 @@ impl Member {
             node: node.clone(),
             generation: 0,
             live: true,
+            left: false,
             gossip: addresses.gossip,
             grpc: Some(addresses.grpc),
             http: Some(addresses.http),
@@ -66,6 +69,7 @@ mod tests {
             node: NodeId::new(node).unwrap(),
             generation,
             live,
+            left: false,
             gossip: SocketAddr::from(([127, 0, 0, 1], 7280)),
             grpc: None,
             http: None,

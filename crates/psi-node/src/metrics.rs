@@ -314,7 +314,9 @@ impl Metrics {
     fn read_members(&self, shared: &Shared, members: &[Member]) {
         let live = members.iter().filter(|member| member.live).count();
         self.members.with_label_values(&["live"]).set(count(live));
-        self.members.with_label_values(&["dead"]).set(count(members.len() - live));
+        let left = members.iter().filter(|member| member.left).count();
+        self.members.with_label_values(&["left"]).set(count(left));
+        self.members.with_label_values(&["dead"]).set(count(members.len() - live - left));
         let own = shared.read(|replica| (replica.frontier().hash(), replica.digest()));
         let others = members.iter().filter(|member| member.live).filter_map(|member| member.agreement);
         let agrees = others.filter(|(frontier, _)| *frontier == own.0).all(|(_, digest)| digest == own.1);

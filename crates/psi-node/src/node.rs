@@ -26,6 +26,8 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(3);
 /// What was written last has this long to reach a peer before the links are closed.
 const HAND_OVER: Duration = Duration::from_secs(1);
+/// Others are told for this long that the node leaves, some at least four times.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// A name has this long to be looked up at the start; gossip goes on trying.
 const LOOK_UP: Duration = Duration::from_secs(1);
@@ -119,7 +121,8 @@ impl Node {
         }
     }
 
-    /// Takes no more steps, hands over what was written last, ends calls and closes sockets: within 5 s.
+    /// Says that it leaves, takes no more steps, hands over what was written last, ends calls and closes sockets:
+    /// within 5 s.
     pub async fn shutdown(self) {
         info!(node = %self.shared.settings.node, "stopping");
         self.shared.write(|replica, _| {
@@ -127,7 +130,10 @@ impl Node {
             replica.flush();
         });
         self.shared.wake_links();
-        let _ = tokio::time::timeout(HAND_OVER, self.handed_over()).await;
+        self.shared.leaving.cancel();
+        let others = self.shared.members.borrow().iter().filter(|member| member.live).count() > 1;
+        let farewell = tokio::time::sleep(if others { FAREWELL } else { Duration::ZERO });
+        let _ = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), farewell);
         self.shared.stop.cancel();
         for server in self.servers {
             let abort = server.abort_handle();

@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// Members as gossip knows them, this node among them.
     pub(crate) members: watch::Sender<Vec<Member>>,
+    /// Cancelled when the node is about to stop, and says so.
+    pub(crate) leaving: CancellationToken,
     /// Cancelled when the node stops.
     pub(crate) stop: CancellationToken,
     /// Why the node can't go on, once it can't.
@@ -76,6 +78,7 @@ impl Shared {
             members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
             settings,
             addresses,
+            leaving: CancellationToken::new(),
             stop: CancellationToken::new(),
             fatal: watch::Sender::default(),
             started,

@@ -562,7 +562,10 @@ async fn health_counts_the_members() {
     let server = Server::start().await;
     let health = server.get("/health").await.ok();
     assert_eq!((&health["status"], &health["ready"], &health["why"]), (&json!("healthy"), &json!(true), &json!(null)));
-    assert_eq!((&health["members"], &health["engine"]), (&json!({ "live": 1, "dead": 0 }), &json!("synthetic")));
+    assert_eq!(
+        (&health["members"], &health["engine"]),
+        (&json!({ "live": 1, "left": 0, "dead": 0 }), &json!("synthetic"))
+    );
     assert_eq!(server.get("/health/ready").await.ok()["status"], "ready");
 }
 

@@ -27,6 +27,8 @@ Examples:
 Frontier is a hash of what a node has received, digest one of all that it holds. Where frontiers differ, steps are still \
 on their way. Equal frontiers with different digests can't be, unless this program has a bug.
 
+A member that was told to stop has left; one that ended without a word is dead.
+
 Lag counts the versions that the node asked has written and the member has not acknowledged; clock is the member's less \
 that of the node asked.
 
@@ -158,6 +160,7 @@ impl From<Member> for Row {
         let state = match from.state() {
             MemberState::Live => "live",
             MemberState::Dead => "dead",
+            MemberState::Left => "left",
             MemberState::Unspecified => "unknown",
         };
         Self {

@@ -23,6 +23,14 @@ impl ClusterView {
         });
     }
 
+    fn state(member: &Member) -> v1::MemberState {
+        match (member.live, member.left) {
+            (true, _) => v1::MemberState::Live,
+            (false, true) => v1::MemberState::Left,
+            (false, false) => v1::MemberState::Dead,
+        }
+    }
+
     fn member(&self, member: &Member, links: &BTreeMap<NodeId, (LinkStatus, u64)>) -> v1::Member {
         let own = member.node == self.shared.settings.node;
         let link = links.get(&member.node);
@@ -30,7 +38,7 @@ impl ClusterView {
             |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
         v1::Member {
             node: member.node.to_string(),
-            state: if member.live { v1::MemberState::Live } else { v1::MemberState::Dead }.into(),
+            state: Self::state(member).into(),
             grpc_address: text(member.grpc),
             http_address: text(member.http),
             gossip_address: member.gossip.to_string(),

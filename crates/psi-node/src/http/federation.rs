@@ -39,7 +39,7 @@ pub(super) async fn metrics(State(ops): State<Ops>, Chosen(field): Chosen) -> Re
 pub(super) async fn swarm(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
     let swarm = view.last.as_ref().map(|last| Swarm::of(&last.metrics)).unwrap_or_default();
-    let (live, _) = status::members(&ops);
+    let (live, _, _) = status::members(&ops);
     Ok(Json(json!({
         "swarm_metrics": {
             "C_swarm": swarm.continuity,

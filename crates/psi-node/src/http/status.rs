@@ -35,7 +35,7 @@ pub(super) async fn root(State(ops): State<Ops>) -> Json<Value> {
 pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
     let why = why_not_ready(&ops);
     let engine = ops.shared.read(|replica| replica.engine_name(&FieldName::default_field()));
-    let (live, dead) = members(&ops);
+    let (live, left, dead) = members(&ops);
     Json(json!({
         "status": if why.is_none() { "healthy" } else { "not ready" },
         // The service of old said here whether it could load its engine; this one is built with it.
@@ -44,7 +44,7 @@ pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
         "engine": engine,
         "ready": why.is_none(),
         "why": why,
-        "members": { "live": live, "dead": dead },
+        "members": { "live": live, "left": left, "dead": dead },
         "node": ops.shared.settings.node.as_str(),
         "timestamp": seconds(ops.shared.now().wall.0),
     }))
@@ -69,9 +69,11 @@ fn why_not_ready(ops: &Ops) -> Option<String> {
     ops.shared.read(|replica| replica.may_write().err()).map(|why| why.to_string())
 }
 
-/// Live and dead members. A node that knows none, having just started or keeping to itself, is one.
-pub(super) fn members(ops: &Ops) -> (usize, usize) {
+/// Members that are live, that left and that are dead. A node that knows none, having just started or keeping to
+/// itself, is one.
+pub(super) fn members(ops: &Ops) -> (usize, usize, usize) {
     let members = ops.shared.members.borrow();
     let live = members.iter().filter(|member| member.live).count();
-    (live.max(1), members.len() - live)
+    let left = members.iter().filter(|member| member.left).count();
+    (live.max(1), left, members.len() - live - left)
 }

@@ -68,8 +68,8 @@ pub(super) struct Returning {
     pub(super) steps_retried: u64,
     /// Steps that no node took.
     pub(super) steps_failed: u64,
-    /// From the stop until the first node lists the stopped one as dead, milliseconds.
-    pub(super) noticed_dead_ms: f64,
+    /// From the end of the stop until the first node no longer lists the stopped one as live, milliseconds.
+    pub(super) noticed_gone_ms: f64,
     /// From being listed as live again until it holds all that the first node held then, milliseconds.
     pub(super) caught_up_ms: f64,
     pub(super) digests_equal: bool,
@@ -264,7 +264,7 @@ pub(super) async fn returning(
         steps_accepted: feed.accepted.len() as u64,
         steps_retried: feed.retried,
         steps_failed: feed.failed,
-        noticed_dead_ms: noticed.as_secs_f64() * 1e3,
+        noticed_gone_ms: noticed.as_secs_f64() * 1e3,
         caught_up_ms: caught_up.as_secs_f64() * 1e3,
         digests_equal,
         equals_one_node,

@@ -61,11 +61,9 @@ impl Report {
             on.visible_ms_median, on.visible_ms_max
         ));
         line(format!(
-            "Node returning:  {} was noticed as dead after {:.1} s; back and listed as live, it held everything\n                 \
+            "Node returning:  {} stopped; the others knew after {:.0} ms; back and listed as live, it held everything\n                 \
              after {:.0} ms.",
-            back.node,
-            back.noticed_dead_ms / 1e3,
-            back.caught_up_ms
+            back.node, back.noticed_gone_ms, back.caught_up_ms
         ));
         line(format!(
             "                 {} steps accepted, {} of them by the next node after a refusal, {} failed;\n                 \
