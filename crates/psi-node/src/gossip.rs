@@ -92,7 +92,7 @@ pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
         listen_addr: settings.gossip.listen,
         // Seeds are looked up here, every second: chitchat does so once a minute.
         seed_nodes: Vec::new(),
-        failure_detector_config: detector::config(interval, settings.dead_node_grace),
+        failure_detector_config: detector::config(interval, settings.phi_threshold, settings.dead_node_grace),
         marked_for_deletion_grace_period: Duration::from_secs(60 * 60),
         catchup_callback: None,
         extra_liveness_predicate: None,

@@ -49,6 +49,9 @@ pub struct Settings {
     /// Time between gossip rounds; a dead node is noticed after about five. Too short: a busy machine's nodes are
     /// declared dead now and then. Too long: the dead stay listed as live.
     pub gossip_interval: Duration,
+    /// How often longer than usual a node must be silent to be taken for dead; see `detector.rs`. Too low: a lossy
+    /// network or a stalled machine has live nodes declared dead. Too high: the dead stay listed as live.
+    pub phi_threshold: u32,
     /// How long a dead node is remembered by gossip.
     pub dead_node_grace: Duration,
     /// Largest HTTP body, bytes.
@@ -75,6 +78,7 @@ impl Settings {
             replication: true,
             full_mesh_max: psi_replica::overlay::FULL_MESH_MAX,
             gossip_interval: Duration::from_millis(250),
+            phi_threshold: 8,
             dead_node_grace: Duration::from_secs(15 * 60),
             body_bytes_max: 1024 * 1024,
             calls_per_connection_max: 1024,

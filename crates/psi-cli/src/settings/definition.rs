@@ -99,7 +99,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 19] = [
+pub(crate) static DEFINITIONS: [Definition; 20] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
@@ -150,8 +150,15 @@ pub(crate) static DEFINITIONS: [Definition; 19] = [
         key: "gossip.interval_ms",
         kind: Kind::Whole { min: 20, max: 60_000, put: |all, ms| all.node.gossip_interval = Duration::from_millis(ms) },
         show: |all| millis(all.node.gossip_interval),
-        meaning: "Time between gossip rounds; a dead node is noticed after about five. Too low: nodes of a busy \
+        meaning: "Time between gossip rounds; a dead node is noticed after five to eight. Too low: nodes of a busy \
                   machine are declared dead now and then. Too high: the dead stay listed as live",
+    },
+    Definition {
+        key: "gossip.phi_threshold",
+        kind: Kind::Whole { min: 3, max: 100, put: |all, phi| all.node.phi_threshold = phi.try_into().unwrap_or(100) },
+        show: |all| Value::Integer(all.node.phi_threshold.into()),
+        meaning: "How many times longer than usual a node must be silent to be taken for dead. Too low: a lossy \
+                  network or a stalled machine has live nodes declared dead. Too high: the dead stay listed as live",
     },
     Definition {
         key: "gossip.dead_node_grace_s",
