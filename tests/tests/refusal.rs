@@ -184,7 +184,9 @@ async fn a_peer_that_claims_a_nodes_own_future_is_cut_off() -> Result<()> {
     let mut stranger = Stranger::dial(&member).await?;
     let origins = origin(&own[0].node, own[0].incarnation).into_iter().collect();
     let moved = vec![0, own[0].version + 1];
-    stranger.send(Body::News(News { number: 1, origins, moved, restart: true, complete: true })).await?;
+    stranger
+        .send(Body::News(News { number: 1, origins, moved, restart: true, complete: true, ..Default::default() }))
+        .await?;
     let error = stranger.answer(|_| None::<()>).await.expect_err("the link is closed");
     let status = error.downcast_ref::<Status>().context("a status")?;
     check("own future", Err(status.clone()), Code::FailedPrecondition, "OWN_FUTURE");

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use psi_replica::NodeId;
+use psi_replica::{NodeId, Replica, Version};
 use tokio::{
     net::{TcpListener, UdpSocket},
     task::JoinHandle,
@@ -133,7 +133,18 @@ impl Node {
         self.shared.leaving.cancel();
         let others = self.shared.members.borrow().iter().filter(|member| member.live).count() > 1;
         let farewell = tokio::time::sleep(if others { FAREWELL } else { Duration::ZERO });
-        let _ = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), farewell);
+        let (handed_over, ()) = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), farewell);
+        if handed_over.is_err() {
+            self.shared.read(|replica| {
+                let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
+                let holders: Vec<String> = replica.holders(written).iter().map(ToString::to_string).collect();
+                warn!(
+                    "not every peer took what was written last within {} s; taken by: {}",
+                    HAND_OVER.as_secs(),
+                    holders.join(", ")
+                );
+            });
+        }
         self.shared.stop.cancel();
         for server in self.servers {
             let abort = server.abort_handle();
@@ -156,12 +167,7 @@ impl Node {
         loop {
             acknowledged.mark_unchanged();
             changes.mark_unchanged();
-            let done = self.shared.read(|replica| {
-                let Some(own) = replica.origin() else { return true };
-                let written = replica.frontier().version(own);
-                replica.links().all(|(_, link)| link.peer.is_none() || link.holds_own >= written)
-            });
-            if done {
+            if self.shared.read(Replica::has_handed_over) {
                 return;
             }
             // A peer may also be gone, which wakes nobody by itself.

@@ -16,6 +16,8 @@ use crate::{
 
 /// How often at most a link's peer hears of origins that moved.
 pub(crate) const TELL_MS: u64 = 100;
+/// How long the first move after a quiet time waits for others that follow from the same cause.
+const GATHER_MS: u64 = 20;
 /// Most origins in one frame: about 400 kB where all of them are named with the longest names.
 const ORIGINS_PER_FRAME: usize = 4_096;
 /// Most origins that a peer may name on one link. A cluster that restarts a thousand nodes a hundred times has fewer.
@@ -34,7 +36,8 @@ struct Told {
 pub(crate) struct Teller {
     untold: BTreeSet<Origin>,
     told: Option<Told>,
-    numbers: BTreeMap<Origin, u64>,
+    /// Each origin's number, and the version that was told last.
+    named: BTreeMap<Origin, (u64, Version)>,
     /// Number of the last frame.
     frames: u64,
     /// The next frame begins anew.
@@ -50,7 +53,7 @@ impl Teller {
         Self {
             untold: frontier.iter().map(|(origin, _)| origin.clone()).collect(),
             told: None,
-            numbers: BTreeMap::new(),
+            named: BTreeMap::new(),
             frames: 0,
             restart: true,
             listing: true,
@@ -65,7 +68,10 @@ impl Teller {
     }
 
     /// Notes that an origin moved.
-    pub(crate) fn moved(&mut self, origin: &Origin) {
+    pub(crate) fn moved(&mut self, now: TickMs, origin: &Origin) {
+        if self.is_settled() {
+            self.tell_at = self.tell_at.max(now.plus(GATHER_MS));
+        }
         self.untold.insert(origin.clone());
     }
 
@@ -113,13 +119,17 @@ impl Teller {
         let mut frame =
             proto::News { number: self.frames, restart: std::mem::take(&mut self.restart), ..Default::default() };
         while let Some(origin) = self.untold.pop_first() {
-            let named = self.numbers.len() as u64;
-            let number = *self.numbers.entry(origin.clone()).or_insert(named);
-            if number == named {
+            let (next, version) = (self.named.len() as u64, frontier.version(&origin));
+            let (number, told) = self.named.entry(origin.clone()).or_insert((next, Version::ZERO));
+            if *number == next {
                 frame.origins.push((&origin).into());
             }
-            frame.moved.extend([number, frontier.version(&origin).0]);
-            if frame.moved.len() / 2 == ORIGINS_PER_FRAME {
+            match version.0.saturating_sub(told.0) {
+                1 => frame.moved_by_one.push(*number),
+                more => frame.moved.extend([*number, more]),
+            }
+            *told = version;
+            if frame.moved_by_one.len() + frame.moved.len() / 2 == ORIGINS_PER_FRAME {
                 break;
             }
         }
@@ -162,8 +172,8 @@ pub(crate) enum NewsError {
 /// What the peer has told.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// Origins by the number that the peer gave them.
-    named: Vec<Origin>,
+    /// Origins by the number that the peer gave them, and where it said last that they stand.
+    named: Vec<(Origin, Version)>,
     /// Number of the last frame that was heard.
     heard: u64,
     /// A listing that is not complete yet.
@@ -215,7 +225,7 @@ impl Listener {
 
     /// Takes a frame of news. What can't be followed is asked for again; what came already is answered again.
     pub(crate) fn hear(&mut self, news: proto::News) -> Result<Learned, NewsError> {
-        let proto::News { number, origins, moved, restart, complete } = news;
+        let proto::News { number, origins, moved, restart, complete, moved_by_one } = news;
         let begins = restart && (number > self.heard || self.asked_again);
         if !begins && number <= self.heard {
             self.answer = Some(proto::Heard { number, again: self.asked_again });
@@ -235,9 +245,9 @@ impl Listener {
         if self.named.len() + named.len() > ORIGINS_MAX {
             return Err(NewsError::TooMany);
         }
-        self.named.extend(named);
+        self.named.extend(named.into_iter().map(|origin| (origin, Version::ZERO)));
         self.heard = number;
-        let Some(moved) = self.positions(&moved) else {
+        let Some(moved) = self.positions(&moved, &moved_by_one) else {
             self.ask_again();
             return Ok(Learned::default());
         };
@@ -245,14 +255,18 @@ impl Listener {
         Ok(self.learn(moved, complete))
     }
 
-    fn positions(&self, moved: &[u64]) -> Option<Vec<(Origin, Version)>> {
+    fn positions(&mut self, moved: &[u64], by_one: &[u64]) -> Option<Vec<(Origin, Version)>> {
         let (pairs, rest) = moved.as_chunks::<2>();
-        let position = |[number, version]: &[u64; 2]| {
-            let origin = self.named.get(usize::try_from(*number).ok()?)?;
-            Some((origin.clone(), Version(*version)))
-        };
         rest.is_empty().then_some(())?;
-        pairs.iter().map(position).collect()
+        let by_one = by_one.iter().map(|number| (*number, 1));
+        let moves = pairs.iter().map(|[number, by]| (*number, *by)).chain(by_one);
+        moves.map(|(number, by)| self.position(number, by)).collect()
+    }
+
+    fn position(&mut self, number: u64, by: u64) -> Option<(Origin, Version)> {
+        let (origin, version) = self.named.get_mut(usize::try_from(number).ok()?)?;
+        *version = Version(version.0.checked_add(by)?);
+        Some((origin.clone(), *version))
     }
 
     fn learn(&mut self, moved: Vec<(Origin, Version)>, complete: bool) -> Learned {

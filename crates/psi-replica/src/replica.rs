@@ -412,7 +412,7 @@ impl Replica {
         let is_own = self.me.as_ref() == Some(origin);
         for link in self.links.values_mut() {
             if !is_own {
-                link.teller.moved(origin);
+                link.teller.moved(self.moment.tick, origin);
             } else if link.knows_theirs() {
                 // Its pass says it.
                 link.behind_since.get_or_insert(self.ticked);

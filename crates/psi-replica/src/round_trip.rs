@@ -30,9 +30,15 @@ pub(crate) struct RoundTrip {
 
 impl RoundTrip {
     /// Takes in the time of one answer to something that was sent once (Karn's rule).
+    ///
+    /// An answer that came sooner counts for half, and is no unsteadiness: by the book, a link that was held up for a
+    /// moment would be taken for a slow one until dozens of answers have come, and others be asked in its stead.
     pub(crate) fn sample(&mut self, ms: u64) {
         self.measured = Some(match self.measured {
             None => (ms, ms / 2),
+            Some((smoothed, deviation)) if ms < smoothed.saturating_sub(deviation) => {
+                ((smoothed + ms).div_ceil(2), deviation.div_ceil(2))
+            }
             Some((smoothed, deviation)) => {
                 ((7 * smoothed + ms).div_ceil(8), (3 * deviation + smoothed.abs_diff(ms)).div_ceil(4))
             }
@@ -53,6 +59,15 @@ impl RoundTrip {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_that_was_slow_once_is_soon_trusted_again() {
+        let mut link = RoundTrip::default();
+        link.sample(700);
+        assert_eq!(link.timeout_ms(0, 0), 2_100);
+        (0..4).for_each(|_| link.sample(5));
+        assert!(link.timeout_ms(0, 0) < 200, "{}", link.timeout_ms(0, 0));
+    }
 
     #[test]
     fn the_timeout_follows_the_answers_and_doubles_without_them() {

@@ -150,6 +150,15 @@ impl Replica {
         holding.filter_map(|(_, link)| Some(link.peer?.node)).collect()
     }
 
+    /// Whether every linked node is known to hold all that this replica wrote, over one link or another: an old link to
+    /// it may be dead and not know it yet.
+    #[must_use]
+    pub fn has_handed_over(&self) -> bool {
+        let written = self.me.as_ref().map_or(Version::ZERO, |me| self.frontier.version(me));
+        let holders = self.holders(written);
+        !self.is_dirty() && self.links().filter_map(|(_, link)| link.peer).all(|peer| holders.contains(&peer.node))
+    }
+
     fn own_hash(&self) -> Option<NameHash> {
         self.me.as_ref().map(NameHash::of_origin)
     }

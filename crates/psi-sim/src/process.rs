@@ -116,10 +116,8 @@ impl Process {
 
     /// Whether every peer is known to hold all that it wrote.
     pub(crate) fn has_handed_over(&self) -> bool {
-        let Some(me) = self.replica.origin() else { return true };
-        let written = self.replica.frontier().version(me);
-        let mut links = self.replica.links().filter(|(_, link)| link.peer.is_some()).peekable();
-        !self.replica.is_dirty() && links.peek().is_some() && links.all(|(_, link)| link.holds_own >= written)
+        let is_linked = self.replica.links().any(|(_, link)| link.peer.is_some());
+        self.replica.origin().is_none() || is_linked && self.replica.has_handed_over()
     }
 }
 

@@ -50,7 +50,7 @@ impl Channel {
 
     fn moves(&mut self, origin: &Origin, version: u64) {
         if self.held.raise(origin, Version(version)) {
-            self.teller.moved(origin);
+            self.teller.moved(TickMs(0), origin);
         }
     }
 

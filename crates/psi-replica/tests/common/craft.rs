@@ -31,6 +31,7 @@ pub fn listing(frontier: &[(Origin, u64)]) -> proto::News {
         moved: frontier.iter().zip(0..).flat_map(|((_, version), number)| [number, *version]).collect(),
         restart: true,
         complete: true,
+        moved_by_one: Vec::new(),
     }
 }
 
