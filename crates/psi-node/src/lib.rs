@@ -1,4 +1,4 @@
-//! The shell around the inner crates: sockets, tasks, membership, metrics.
+//! The shell around the inner crates: sockets, tasks, membership, snapshots on disk, metrics.
 //!
 //! A [`Node`] answers gRPC and HTTP, gossips membership over UDP, and keeps a gRPC stream to every other live
 //! member on which the replicas exchange what they hold. Everything that decides what an answer is stands in the
@@ -19,8 +19,10 @@ mod replicated;
 mod requests;
 mod settings;
 mod shared;
+mod snapshot;
 mod terms;
 
 pub use node::{Node, StartError};
 pub use settings::{Endpoint, Settings};
 pub use shared::Addresses;
+pub use snapshot::DataError;

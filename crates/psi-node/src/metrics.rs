@@ -1,6 +1,10 @@
 //! What Prometheus scrapes. Counters and histograms are kept as things happen; what the merged view says is read
 //! from it at the scrape.
 
+mod fields;
+mod maker;
+mod snapshots;
+
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
@@ -8,32 +12,19 @@ use std::{
 };
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder, core::Collector,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
-use psi_engine::{Action, Metrics as StepMetrics};
+use psi_engine::Action;
 use psi_replica::{FieldView, Replica, Version};
 
 use crate::{members::Member, settings::Settings, shared::Shared};
+use fields::FieldMetrics;
+use maker::Maker;
+use snapshots::SnapshotMetrics;
 
 /// Version and commit that the binary was built from.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Name, help, and the metric of a step that it shows.
-type FieldGauge = (&'static str, &'static str, fn(&StepMetrics) -> f64);
-
-/// The seven gauges of a field, each the mean over the 60 s up to its latest step.
-const FIELD_GAUGES: [FieldGauge; 7] = [
-    ("psi_field_density", "Density (Psi): overall stability, 0 to 1", |m| m.density),
-    ("psi_field_phase_coherence", "Phase coherence (Phi): temporal alignment", |m| m.phase_coherence),
-    ("psi_field_continuity", "Continuity (C): how well the present binds to the immediate past", |m| m.continuity),
-    ("psi_field_futurity", "Futurity (U): anticipatory grip on the near future", |m| m.futurity),
-    ("psi_field_temporal_entropy", "Temporal entropy (H), nats", |m| m.temporal_entropy),
-    ("psi_field_prediction_error", "Prediction error (PE)", |m| m.prediction_error),
-    ("psi_field_time_dilation", "Effective integration step (dt_eff), seconds", |m| m.time_dilation),
-];
-
-const WINDOW: &str = "; mean over the 60 s up to the field's latest step, of all nodes";
 
 /// Upper bounds in seconds: a step takes microseconds, a stalled machine seconds.
 const LATENCY_SECONDS: [f64; 14] =
@@ -44,9 +35,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     /// Held by a scrape: gauges are cleared and set anew, and another scrape must not see them in between.
     scrape: Mutex<()>,
-    field_series_max: usize,
-    field_gauges: Vec<GaugeVec>,
-    field: FieldMetrics,
+    fields: FieldMetrics,
     steps_accepted: IntCounter,
     step_seconds: Histogram,
     errors: IntCounterVec,
@@ -66,75 +55,7 @@ pub(crate) struct Metrics {
     refused: IntCounterVec,
     agree: IntGauge,
     pub(crate) gossip_restarts: IntCounter,
-}
-
-/// Per-field series beside the seven gauges.
-struct FieldMetrics {
-    steps: IntGaugeVec,
-    noise: GaugeVec,
-    interventions: IntGaugeVec,
-    window_steps: IntGaugeVec,
-    last_step: GaugeVec,
-    fields: IntGauge,
-    uncounted: IntGauge,
-}
-
-/// Makes metrics in a registry; every name is a constant of this file and occurs once.
-struct Maker<'a>(&'a Registry);
-
-impl Maker<'_> {
-    fn add<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
-        let metric = made.expect("a valid name and labels");
-        self.0.register(Box::new(metric.clone())).expect("a name of its own");
-        metric
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.add(IntCounter::new(name, help))
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.add(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.add(IntGauge::new(name, help))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.add(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn numbers(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.add(GaugeVec::new(Opts::new(name, help), labels))
-    }
-}
-
-const BY_FIELD: [&str; 2] = ["field", "engine"];
-
-impl FieldMetrics {
-    fn new(make: &Maker<'_>) -> Self {
-        Self {
-            steps: make.gauges("psi_field_steps", "Steps that all nodes accepted in the field's epoch", &BY_FIELD),
-            noise: make.numbers("psi_field_noise", "Noise level, 0 to 1.5: the fold of all interventions", &BY_FIELD),
-            interventions: make.gauges(
-                "psi_field_interventions",
-                "Interventions of all nodes in the field's epoch",
-                &BY_FIELD,
-            ),
-            window_steps: make.gauges("psi_field_window_steps", "Steps in the 60 s window", &BY_FIELD),
-            last_step: make.numbers(
-                "psi_field_last_step_timestamp_seconds",
-                "When the latest step was accepted, seconds since the Unix epoch",
-                &BY_FIELD,
-            ),
-            fields: make.gauge("psi_fields", "Fields that exist"),
-            uncounted: make.gauge(
-                "psi_fields_without_series",
-                "Fields beyond metrics.field_series_max, without series of their own",
-            ),
-        }
-    }
+    pub(crate) snapshots: SnapshotMetrics,
 }
 
 impl Metrics {
@@ -142,15 +63,8 @@ impl Metrics {
         let registry = Registry::new();
         let make = Maker(&registry);
         let latency = |name: &str, help: &str| HistogramOpts::new(name, help).buckets(LATENCY_SECONDS.to_vec());
-        let field_gauges = FIELD_GAUGES
-            .iter()
-            .map(|(name, help, _)| make.numbers(name, &format!("{help}{WINDOW}"), &BY_FIELD))
-            .collect();
-        let field = FieldMetrics::new(&make);
         let metrics = Self {
-            field_series_max: settings.field_series_max,
-            field_gauges,
-            field,
+            fields: FieldMetrics::new(&make, settings.field_series_max),
             steps_accepted: make.counter("psi_node_steps_total", "Steps that this node accepted since it started"),
             step_seconds: make.add(Histogram::with_opts(latency(
                 "psi_node_step_duration_seconds",
@@ -199,6 +113,7 @@ impl Metrics {
             ),
             gossip_restarts: make
                 .counter("psi_gossip_restarts_total", "Times that the gossip loop ended and was started again"),
+            snapshots: SnapshotMetrics::new(&make),
             scrape: Mutex::new(()),
             registry: registry.clone(),
         };
@@ -256,39 +171,15 @@ impl Metrics {
             (replica.may_write().is_ok(), replica.field_names().collect::<Vec<_>>())
         });
         self.ready.set(ready.into());
-        self.field.fields.set(count(names.len()));
-        self.field.uncounted.set(count(names.len().saturating_sub(self.field_series_max)));
         // A node that has not caught up would show a drift that is not there.
-        let shown = names.iter().take(if ready { self.field_series_max } else { 0 });
+        let shown = self.fields.choose(&names).filter(|_| ready);
         // One field at a time: a scrape of many wide fields must not hold up steps.
         let views: Vec<FieldView> = shown.filter_map(|name| shared.read(|replica| replica.view(name))).collect();
-        self.read_views(&views);
+        self.fields.show(&views);
         self.read_members(shared, &shared.members.borrow());
         let mut text = Vec::new();
         let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         encoded.map(|()| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
-    }
-
-    fn read_views(&self, views: &[FieldView]) {
-        let FieldMetrics { steps, noise, interventions, window_steps, last_step, .. } = &self.field;
-        self.field_gauges.iter().chain([noise, last_step]).for_each(GaugeVec::reset);
-        [steps, interventions, window_steps].into_iter().for_each(IntGaugeVec::reset);
-        for view in views {
-            let labels = [view.spec.field.as_str(), view.spec.spec.shape.engine.as_str()];
-            if let Some(mean) = view.window_mean() {
-                for (gauge, (_, _, metric)) in self.field_gauges.iter().zip(FIELD_GAUGES) {
-                    gauge.with_label_values(&labels).set(metric(&mean));
-                }
-            }
-            if let Some(last) = &view.last {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit 53 bits")]
-                last_step.with_label_values(&labels).set(last.clock.wall_ms as f64 / 1000.0);
-            }
-            steps.with_label_values(&labels).set(count(view.count));
-            interventions.with_label_values(&labels).set(count(view.interventions));
-            window_steps.with_label_values(&labels).set(count(view.window.count()));
-            noise.with_label_values(&labels).set(view.noise.value());
-        }
     }
 
     fn read_replica(&self, replica: &Replica) {

@@ -20,6 +20,7 @@ use crate::{
     link::{self, Links},
     settings::{Endpoint, Settings},
     shared::{Addresses, Shared},
+    snapshot::{self, DataError, Found, Keeper},
 };
 
 /// Calls in progress have this long to end once the node stops.
@@ -51,6 +52,9 @@ pub enum StartError {
     /// Gossip did not start.
     #[error("can't start gossip: {0:#}")]
     Gossip(anyhow::Error),
+    /// The data directory can't be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 /// A running node. Dropping it without [`Node::shutdown`] leaves its tasks running until the runtime ends.
@@ -58,13 +62,14 @@ pub struct Node {
     shared: Arc<Shared>,
     servers: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Node {
     /// Binds the node's sockets and starts its tasks. The node then joins by itself.
     ///
     /// # Errors
-    /// [`StartError`] if an address can't be bound.
+    /// [`StartError`] if an address can't be bound, or the data directory not be used.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let grpc_listener = bind(settings.grpc, "gRPC", "grpc.listen").await?;
         let http_listener = bind(settings.http, "HTTP", "http.listen").await?;
@@ -78,7 +83,9 @@ impl Node {
         };
         let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
         let is_seed = is_seed(&settings.seeds, addresses.gossip).await;
-        let shared = Arc::new(Shared::new(settings, addresses, is_seed));
+        let Found { keeper, snapshot, refused } = snapshot::open(&settings).await?;
+        let shared = Arc::new(Shared::new(settings, addresses, is_seed, snapshot));
+        refused.into_iter().for_each(|reason| shared.metrics.snapshots.refused(reason));
         let links = Arc::new(Links::default());
         let mut tasks = Vec::new();
         if shared.settings.replication {
@@ -88,10 +95,13 @@ impl Node {
         }
         let timekeeper = shared.clone();
         tasks.push(supervised(&shared, "keeping time", async move { timekeeper.keep_time().await }));
+        if let Some(keeper) = keeper.clone() {
+            tasks.push(supervised(&shared, "keeping snapshots", keeper.run(shared.clone())));
+        }
         let servers = vec![serve_grpc(shared.clone(), links, grpc_listener), serve_http(shared.clone(), http_listener)];
         let Addresses { grpc, http, gossip } = addresses;
         info!(node = %shared.settings.node, cluster = %shared.settings.cluster, %grpc, %http, %gossip, "node started");
-        Ok(Self { shared, servers, tasks })
+        Ok(Self { shared, servers, tasks, keeper })
     }
 
     /// Its name.
@@ -122,7 +132,7 @@ impl Node {
     }
 
     /// Says that it leaves, takes no more steps, hands over what was written last, ends calls and closes sockets:
-    /// within 5 s.
+    /// within 5 s, and what a last snapshot takes beyond that.
     pub async fn shutdown(self) {
         info!(node = %self.shared.settings.node, "stopping");
         self.shared.write(|replica, _| {
@@ -145,6 +155,7 @@ impl Node {
                 );
             });
         }
+        let last_snapshot = self.keeper.map(|keeper| tokio::spawn(keeper.save(self.shared.clone())));
         self.shared.stop.cancel();
         for server in self.servers {
             let abort = server.abort_handle();
@@ -158,6 +169,9 @@ impl Node {
             if tokio::time::timeout(Duration::from_millis(500), task).await.is_err() {
                 abort.abort();
             }
+        }
+        if let Some(last_snapshot) = last_snapshot {
+            let _ = last_snapshot.await;
         }
     }
 

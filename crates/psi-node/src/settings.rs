@@ -1,7 +1,7 @@
 //! What a node is told: a form that can't be invalid. Reading it from files, variables and flags is the command
 //! line's matter.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use psi_replica::{ClusterName, NodeId};
 
@@ -54,6 +54,12 @@ pub struct Settings {
     pub phi_threshold: u32,
     /// How long a dead node is remembered by gossip.
     pub dead_node_grace: Duration,
+    /// Where snapshots are kept, for this node alone. `None`: what it holds is gone when it ends, and comes from other
+    /// nodes when it starts.
+    pub data_directory: Option<PathBuf>,
+    /// Time between snapshots, while anything changes. Too short: the disk is busy. Too long: a crash of all nodes at
+    /// once loses as much.
+    pub snapshot_interval: Duration,
     /// Largest HTTP body, bytes.
     pub body_bytes_max: usize,
     /// Calls that one gRPC connection may have in progress; more are refused.
@@ -80,6 +86,8 @@ impl Settings {
             gossip_interval: Duration::from_millis(250),
             phi_threshold: 8,
             dead_node_grace: Duration::from_secs(15 * 60),
+            data_directory: None,
+            snapshot_interval: Duration::from_secs(10),
             body_bytes_max: 1024 * 1024,
             calls_per_connection_max: 1024,
             field_series_max: 200,

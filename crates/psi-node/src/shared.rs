@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use psi_replica::{Event, LinkId, Now, Replica, TickMs, WallMs};
+use psi_replica::{Event, LinkId, Now, Replica, Snapshot, TickMs, WallMs};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -63,8 +63,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// `is_seed`: the node may start a cluster if it meets nobody.
-    pub(crate) fn new(settings: Settings, addresses: Addresses, is_seed: bool) -> Self {
+    /// `is_seed`: the node may start a cluster if it meets nobody. `snapshot`: what it held when it ended.
+    pub(crate) fn new(settings: Settings, addresses: Addresses, is_seed: bool, snapshot: Option<Snapshot>) -> Self {
         let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
         let join = if settings.replication { settings.join } else { Duration::ZERO };
         config.is_seed = is_seed || !settings.replication;
@@ -72,8 +72,13 @@ impl Shared {
         let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_micros();
         config.microsecond = u16::try_from(micros % 1000).unwrap_or_default();
         let started = Instant::now();
+        let now = now_since(started);
+        let replica = match snapshot {
+            Some(snapshot) => Replica::with_snapshot(config, now, snapshot),
+            None => Replica::new(config, now),
+        };
         Self {
-            replica: Mutex::new(Replica::new(config, now_since(started))),
+            replica: Mutex::new(replica),
             metrics: Metrics::new(&settings),
             members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
             settings,

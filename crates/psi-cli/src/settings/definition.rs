@@ -99,7 +99,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 20] = [
+pub(crate) static DEFINITIONS: [Definition; 22] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
@@ -179,6 +179,28 @@ pub(crate) static DEFINITIONS: [Definition; 20] = [
         show: |all| whole(all.node.full_mesh_max),
         meaning: "Up to so many live members every two are linked; above, each has about six links and entries are \
                   relayed. The same on every node. Too low: a write takes some hops more to arrive. Too high: every node keeps so many connections",
+    },
+    Definition {
+        key: "data.dir",
+        kind: Kind::DirectoryOrNone(|all, directory| all.node.data_directory = directory),
+        show: |all| {
+            let directory = all.node.data_directory.as_ref();
+            Value::String(directory.map(|directory| directory.display().to_string()).unwrap_or_default())
+        },
+        meaning: "Where to keep snapshots of what the node holds, so that a restart of the whole cluster keeps it. It is \
+                  made where it is missing, belongs to this node alone, and needs room for three snapshots. None: a \
+                  node that starts gets everything from the others",
+    },
+    Definition {
+        key: "data.snapshot_interval_ms",
+        kind: Kind::Whole {
+            min: 100,
+            max: 3_600_000,
+            put: |all, ms| all.node.snapshot_interval = Duration::from_millis(ms),
+        },
+        show: |all| millis(all.node.snapshot_interval),
+        meaning: "Time between snapshots while anything changes; one more is written at the end. Too low: the disk is \
+                  busy. Too high: a crash of all nodes at once loses as much",
     },
     Definition {
         key: "metrics.field_series_max",

@@ -77,6 +77,7 @@ fn value_name(definition: &Definition) -> &'static str {
         Kind::Whole { .. } => "NUMBER",
         Kind::Switch(_) => "true|false",
         Kind::Address(_) | Kind::AddressOrNone(_) => "IP:PORT",
+        Kind::DirectoryOrNone(_) => "DIRECTORY",
         Kind::Seeds(_) => "HOST:PORT",
     }
 }

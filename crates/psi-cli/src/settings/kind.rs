@@ -1,6 +1,6 @@
 //! What values a setting takes. The limits are checked here, so that a setting that is put is valid.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use psi_replica::NameError;
 use toml::Value;
@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Address(fn(&mut Effective, SocketAddr)),
     /// An IP address and a port that others can dial, or an empty text.
     AddressOrNone(fn(&mut Effective, Option<SocketAddr>)),
+    /// A directory, which need not exist, or an empty text.
+    DirectoryOrNone(fn(&mut Effective, Option<PathBuf>)),
     /// A list of `host:port`.
     Seeds(fn(&mut Effective, Vec<String>)),
 }
@@ -59,6 +61,11 @@ impl Kind {
                 }
                 text => dialled(text).map(|address| put(all, Some(address))),
             },
+            Self::DirectoryOrNone(put) => {
+                let text = text(value)?;
+                put(all, (!text.is_empty()).then(|| PathBuf::from(text)));
+                Ok(())
+            }
             Self::Seeds(put) => seeds(value).map(|seeds| put(all, seeds)),
         }
     }
@@ -85,6 +92,7 @@ impl Kind {
             Self::Whole { min, max, .. } => format!("a whole number of {min} to {max}"),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Address(_) | Self::AddressOrNone(_) => "an IP address and a port".to_owned(),
+            Self::DirectoryOrNone(_) => "a directory".to_owned(),
             Self::Seeds(_) => "host:port, more after commas".to_owned(),
         }
     }

@@ -1,0 +1,97 @@
+//! The file system, as far as snapshots need it, and the data directory that is really there.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use super::DataError;
+
+/// Held by the process that uses the directory.
+const LOCK: &str = "lock";
+
+/// Files of one directory, by name. What was done to names is on the disk for certain once the directory is synced,
+/// what was written to a file once the file is.
+pub(crate) trait Disk {
+    /// A file that is being written.
+    type File;
+
+    /// Makes a file, or empties it.
+    fn create(&self, name: &str) -> io::Result<Self::File>;
+    /// Appends all bytes; some of them may have been when it fails.
+    fn write(&self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
+    fn sync(&self, file: &Self::File) -> io::Result<()>;
+    /// Gives a file another name, in place of the one that has it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    fn remove(&self, name: &str) -> io::Result<()>;
+    fn sync_directory(&self) -> io::Result<()>;
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+    fn names(&self) -> io::Result<Vec<String>>;
+}
+
+/// A directory that this process alone uses.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// The lock ends with the process, however that ends.
+    _lock: File,
+}
+
+impl Directory {
+    /// Takes the directory, and makes it where it is missing.
+    ///
+    /// # Errors
+    /// [`DataError`] if it can't be written to, or another process has it.
+    pub(crate) fn lock(path: PathBuf) -> Result<Self, DataError> {
+        let made = fs::create_dir_all(&path)
+            .and_then(|()| File::options().create(true).truncate(false).write(true).open(path.join(LOCK)));
+        let lock = match made {
+            Ok(lock) => lock,
+            Err(source) => return Err(DataError::Unusable { path, source }),
+        };
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataError::InUse(path)),
+            Err(TryLockError::Error(source)) => Err(DataError::Unusable { path, source }),
+        }
+    }
+}
+
+impl Disk for Directory {
+    type File = File;
+
+    fn create(&self, name: &str) -> io::Result<File> {
+        File::create(self.path.join(name))
+    }
+
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path.join(name))
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string()));
+        // What is not UTF-8 is none of ours.
+        names.filter_map(|name: io::Result<Result<String, _>>| name.map(Result::ok).transpose()).collect()
+    }
+}

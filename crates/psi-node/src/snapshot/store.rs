@@ -1,0 +1,189 @@
+//! The snapshots of a directory: `snapshot`, and `snapshot.previous` before it.
+//!
+//! A new one is written and synced under another name, then takes the place of the latest, which becomes the previous
+//! one. So at every instant there is a whole one under one of the two names, though the machine should stop. The
+//! previous one also stands in where the latest is damaged later: an older state is a true state too, of which the
+//! rest comes from other nodes.
+
+use std::{fmt, io};
+
+use psi_replica::{ClusterName, Snapshot, SnapshotError};
+
+use super::directory::Disk;
+
+const LATEST: &str = "snapshot";
+const PREVIOUS: &str = "snapshot.previous";
+const TEMPORARY: &str = "snapshot.temporary";
+/// Before the time, in milliseconds since the Unix epoch, at which it was set aside.
+const ASIDE: &str = "snapshot.refused-";
+/// Files set aside that are kept, the latest of them: what two starts may find.
+const ASIDE_KEPT: usize = 4;
+
+/// What was done to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Write,
+    SyncFile,
+    Rename,
+    SyncDirectory,
+}
+
+impl Operation {
+    /// For metrics and logs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::SyncFile => "sync_file",
+            Self::Rename => "rename",
+            Self::SyncDirectory => "sync_directory",
+        }
+    }
+}
+
+/// A snapshot was not written; the ones before it still stand.
+#[derive(Debug, thiserror::Error)]
+#[error("{} failed: {source}", .operation.as_str())]
+pub(crate) struct SaveError {
+    pub(crate) operation: Operation,
+    pub(crate) source: io::Error,
+}
+
+/// Why a file was not used.
+#[derive(Debug)]
+pub(crate) enum RefusedFile {
+    Unreadable(io::Error),
+    Snapshot(SnapshotError),
+}
+
+impl RefusedFile {
+    /// For metrics and logs.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::Snapshot(error) => error.reason(),
+        }
+    }
+}
+
+impl fmt::Display for RefusedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => error.fmt(f),
+            Self::Snapshot(error) => error.fmt(f),
+        }
+    }
+}
+
+/// A file that was not used, and what became of it.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) name: &'static str,
+    pub(crate) error: RefusedFile,
+    /// Its name now.
+    pub(crate) aside: io::Result<String>,
+}
+
+/// What a directory had to offer.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// The latest that is whole, with its name.
+    pub(crate) snapshot: Option<(&'static str, Snapshot)>,
+    pub(crate) refused: Vec<Refused>,
+}
+
+/// The snapshots of one directory.
+#[derive(Debug)]
+pub(crate) struct Store<D> {
+    disk: D,
+}
+
+impl<D: Disk> Store<D> {
+    pub(crate) fn new(disk: D) -> Self {
+        Self { disk }
+    }
+
+    /// Writes a snapshot of the given parts; tells its size. Once it returns, the snapshot outlives the machine.
+    ///
+    /// # Errors
+    /// [`SaveError`]; the latest snapshot, or the one before it, is what it was.
+    pub(crate) fn save(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
+        let written = self.write(parts);
+        if written.is_err() {
+            // On a full disk it would be in the way; the next try begins anew.
+            let _ = self.disk.remove(TEMPORARY);
+        }
+        let bytes = written?;
+        match self.disk.rename(LATEST, PREVIOUS) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed.map_err(failed(Operation::Rename))?,
+        }
+        self.disk.rename(TEMPORARY, LATEST).map_err(failed(Operation::Rename))?;
+        self.disk.sync_directory().map_err(failed(Operation::SyncDirectory))?;
+        Ok(bytes)
+    }
+
+    /// Writes a file that is whole and synced, under a name that nobody reads.
+    fn write(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
+        let mut bytes = 0;
+        let mut file = self.disk.create(TEMPORARY).map_err(failed(Operation::Create))?;
+        for part in parts {
+            self.disk.write(&mut file, &part).map_err(failed(Operation::Write))?;
+            bytes += part.len() as u64;
+        }
+        self.disk.sync(&file).map_err(failed(Operation::SyncFile))?;
+        Ok(bytes)
+    }
+
+    /// Reads the latest snapshot that is whole and belongs to the cluster; sets aside what is not, as of `wall_ms`.
+    pub(crate) fn load(&self, cluster: &ClusterName, wall_ms: u64) -> Loaded {
+        // A write that did not end.
+        let _ = self.disk.remove(TEMPORARY);
+        let mut loaded = Loaded::default();
+        for name in [LATEST, PREVIOUS] {
+            let read = match self.disk.read(name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => Err(RefusedFile::Unreadable(error)),
+                Ok(bytes) => Snapshot::decode(cluster, &bytes).map_err(RefusedFile::Snapshot),
+            };
+            match read {
+                Ok(snapshot) => {
+                    loaded.snapshot = Some((name, snapshot));
+                    break;
+                }
+                Err(error) => loaded.refused.push(Refused { name, error, aside: self.set_aside(name, wall_ms) }),
+            }
+        }
+        if !loaded.refused.is_empty() {
+            self.remove_old_asides();
+            let _ = self.disk.sync_directory();
+        }
+        loaded
+    }
+
+    fn set_aside(&self, name: &str, wall_ms: u64) -> io::Result<String> {
+        let taken = self.disk.names()?;
+        let free = (wall_ms..).map(|at| format!("{ASIDE}{at}")).find(|name| !taken.contains(name));
+        let aside = free.ok_or_else(|| io::Error::other("no name is left for it"))?;
+        self.disk.rename(name, &aside)?;
+        Ok(aside)
+    }
+
+    fn remove_old_asides(&self) {
+        let set_aside_at = |name: String| Some((name.strip_prefix(ASIDE)?.parse::<u64>().ok()?, name));
+        let mut asides: Vec<(u64, String)> =
+            self.disk.names().unwrap_or_default().into_iter().filter_map(set_aside_at).collect();
+        asides.sort_unstable_by(|left, right| right.cmp(left));
+        for (_, name) in asides.drain(..).skip(ASIDE_KEPT) {
+            let _ = self.disk.remove(&name);
+        }
+    }
+}
+
+fn failed(operation: Operation) -> impl FnOnce(io::Error) -> SaveError {
+    move |source| SaveError { operation, source }
+}
+
+#[cfg(test)]
+mod tests;
