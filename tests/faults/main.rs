@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod deaths;
+mod disks;
 mod joins;
 mod links;
 mod stops;

@@ -19,6 +19,8 @@ pub struct Fleet {
     pub nodes: Vec<Process>,
     program: PathBuf,
     routes: Vec<Route>,
+    /// Where each node keeps snapshots, in a directory of its own; `None` if they keep none.
+    data: Option<PathBuf>,
 }
 
 impl Fleet {
@@ -27,12 +29,20 @@ impl Fleet {
     /// # Errors
     /// If one does not start, or they do not find each other in time.
     pub async fn start(program: impl AsRef<Path>, count: usize) -> Result<Self> {
+        Self::start_keeping(program, count, None).await
+    }
+
+    /// Starts nodes that keep snapshots below the given directory, ten a second.
+    ///
+    /// # Errors
+    /// As [`Fleet::start`].
+    pub async fn start_keeping(program: impl AsRef<Path>, count: usize, data: Option<PathBuf>) -> Result<Self> {
         let mut network = Network::new(7);
         let mut routes = Vec::new();
         for index in 0..count {
             routes.push(network.route(&name(index), free_endpoints()?).await?);
         }
-        let mut fleet = Self { network, nodes: Vec::new(), program: program.as_ref().to_owned(), routes };
+        let mut fleet = Self { network, nodes: Vec::new(), program: program.as_ref().to_owned(), routes, data };
         for index in 0..count {
             let node = fleet.launch(index).start()?;
             fleet.network.runs(&node.name, node.id());
@@ -51,7 +61,13 @@ impl Fleet {
         let Route { front, back } = self.routes[index];
         let seeds: Vec<String> = self.routes.iter().map(|route| route.front.gossip.to_string()).collect();
         // A seed that returns to a busy machine is to find the others before it starts a cluster of its own.
-        Launch::new(&self.program, &name(index))
+        let launch = match &self.data {
+            Some(data) => Launch::new(&self.program, &name(index))
+                .with("--data-dir", &data.join(name(index)).display())
+                .with("--data-snapshot-interval-ms", &100),
+            None => Launch::new(&self.program, &name(index)),
+        };
+        launch
             .with("--grpc-listen", &back.grpc)
             .with("--gossip-listen", &back.gossip)
             .with("--grpc-advertise", &front.grpc)

@@ -9,7 +9,7 @@ mod store;
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -76,13 +76,13 @@ pub(crate) async fn open(settings: &Settings) -> Result<Found, DataError> {
     let cluster = settings.cluster.clone();
     let read = tokio::task::spawn_blocking({
         let path = path.clone();
-        move || open_blocking(path, &cluster)
+        move || open_blocking(&path, &cluster)
     });
     read.await.unwrap_or_else(|panic| Err(DataError::Unusable { path, source: io::Error::other(panic) }))
 }
 
-fn open_blocking(path: PathBuf, cluster: &ClusterName) -> Result<Found, DataError> {
-    let store = Store::new(Directory::lock(path.clone())?);
+fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<Found, DataError> {
+    let store = Store::new(Directory::lock(path.to_owned())?);
     let begun = Instant::now();
     let loaded = store.load(cluster, wall_ms());
     for Refused { name, error, aside } in &loaded.refused {
