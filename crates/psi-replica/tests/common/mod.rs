@@ -129,11 +129,11 @@ pub fn frame(body: proto::frame::Body) -> proto::Frame {
     proto::Frame { body: Some(body) }
 }
 
-/// So many cases of a property; a failing seed is kept beside the test, in `*.regressions`, and run first from then on.
+/// So many cases of a property, or as many as `PROPTEST_CASES` says; a failing seed is kept beside the test, in `*.regressions`, and run first from then on.
 pub fn cases(n: u32) -> proptest::prelude::ProptestConfig {
     use proptest::test_runner::FileFailurePersistence;
     proptest::prelude::ProptestConfig {
-        cases: n,
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(n),
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..Default::default()
     }
