@@ -140,6 +140,7 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
             *known = members;
             changed
         });
+        shared.check_agreement();
     }
 }
 

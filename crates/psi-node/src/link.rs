@@ -92,7 +92,10 @@ struct Standing<'a> {
 
 impl Drop for Standing<'_> {
     fn drop(&mut self) {
-        self.shared.write(|replica, now| replica.link_down(now, self.link));
+        self.shared.write(|replica, now| {
+            self.shared.metrics.peers.observe(replica);
+            replica.link_down(now, self.link);
+        });
         self.links.remove(self.link);
         self.shared.wake_links();
     }

@@ -3,10 +3,11 @@
 
 mod fields;
 mod maker;
+mod peers;
 mod snapshots;
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -16,11 +17,13 @@ use prometheus::{
     TextEncoder,
 };
 use psi_engine::Action;
-use psi_replica::{FieldView, Replica, Version};
+use psi_replica::{FieldView, Replica};
 
 use crate::{members::Member, settings::Settings, shared::Shared};
 use fields::FieldMetrics;
 use maker::Maker;
+use peers::PeerMetrics;
+pub(crate) use peers::Traffic;
 use snapshots::SnapshotMetrics;
 
 /// Version and commit that the binary was built from.
@@ -50,8 +53,7 @@ pub(crate) struct Metrics {
     entries: IntGauge,
     entry_bytes: IntGauge,
     clock_offset: Gauge,
-    lag: IntGaugeVec,
-    peer_bytes: IntCounterVec,
+    pub(crate) peers: PeerMetrics,
     refused: IntCounterVec,
     agree: IntGauge,
     pub(crate) gossip_restarts: IntCounter,
@@ -96,16 +98,7 @@ impl Metrics {
             entry_bytes: make.gauge("psi_replica_entry_bytes", "Bytes of the values of all entries held"),
             clock_offset: make
                 .add(Gauge::new("psi_node_clock_offset_seconds", "Members' median clock less this node's")),
-            lag: make.gauges(
-                "psi_replica_lag_versions",
-                "Versions that this node wrote and the peer has not acknowledged",
-                &["peer"],
-            ),
-            peer_bytes: make.counters(
-                "psi_replica_peer_bytes_total",
-                "Bytes of link frames, by peer and direction",
-                &["peer", "direction"],
-            ),
+            peers: PeerMetrics::new(&make),
             refused: make.counters("psi_replica_refused_total", "Links and passes refused, by reason", &["reason"]),
             agree: make.gauge(
                 "psi_replica_agree",
@@ -151,11 +144,11 @@ impl Metrics {
     }
 
     pub(crate) fn sent(&self, peer: &str, bytes: usize) {
-        self.peer_bytes.with_label_values(&[peer, "sent"]).inc_by(bytes as u64);
+        self.peers.sent(peer, bytes);
     }
 
     pub(crate) fn received(&self, peer: &str, bytes: usize) {
-        self.peer_bytes.with_label_values(&[peer, "received"]).inc_by(bytes as u64);
+        self.peers.received(peer, bytes);
     }
 
     /// `path` must be one of the routes, never what a client made up.
@@ -189,17 +182,8 @@ impl Metrics {
         self.origins.set(count(replica.frontier().len()));
         #[expect(clippy::cast_precision_loss, reason = "an offset of years still fits 53 bits")]
         self.clock_offset.set(replica.clock_offset_ms() as f64 / 1000.0);
-        let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
-        let mut lags = BTreeMap::new();
-        for (_, status) in replica.links() {
-            let Some(peer) = status.peer else { continue };
-            lags.insert(peer.node, written.0.saturating_sub(status.holds_own.0));
-        }
-        self.links.set(count(lags.len()));
-        self.lag.reset();
-        for (peer, lag) in lags {
-            self.lag.with_label_values(&[peer.as_str()]).set(count(lag));
-        }
+        self.peers.observe(replica);
+        self.links.set(count(self.peers.read_lags(replica)));
     }
 
     fn read_members(&self, shared: &Shared, members: &[Member]) {
@@ -208,10 +192,8 @@ impl Metrics {
         let left = members.iter().filter(|member| member.left).count();
         self.members.with_label_values(&["left"]).set(count(left));
         self.members.with_label_values(&["dead"]).set(count(members.len() - live - left));
-        let own = shared.read(|replica| (replica.frontier().hash(), replica.digest()));
-        let others = members.iter().filter(|member| member.live).filter_map(|member| member.agreement);
-        let agrees = others.filter(|(frontier, _)| *frontier == own.0).all(|(_, digest)| digest == own.1);
-        self.agree.set(agrees.into());
+        self.agree.set(shared.disagreeing(members).is_empty().into());
+        self.peers.keep(&members.iter().map(|member| member.node.as_str()).collect::<BTreeSet<_>>());
     }
 }
 

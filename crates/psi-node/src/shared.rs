@@ -3,6 +3,7 @@
 //! The lock is held for microseconds and never across an await.
 
 use std::{
+    collections::BTreeSet,
     hash::RandomState,
     net::SocketAddr,
     sync::{
@@ -12,10 +13,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use psi_replica::{Event, LinkId, Now, Replica, Snapshot, TickMs, WallMs};
+use psi_replica::{Event, LinkId, NodeId, Now, Replica, Snapshot, TickMs, WallMs};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     issuer::Issuers, members::Member, metrics::Metrics, pending::Answer, requests::Requests, settings::Settings,
@@ -192,6 +193,34 @@ impl Shared {
         self.replica.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Live members that have published this node's frontier with another digest. There are none, but for a bug.
+    pub(crate) fn disagreeing(&self, members: &[Member]) -> BTreeSet<NodeId> {
+        let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
+        let disagrees = |member: &&Member| {
+            member.live && member.agreement.is_some_and(|(theirs, said)| theirs == frontier && said != digest)
+        };
+        members.iter().filter(disagrees).map(|member| member.node.clone()).collect()
+    }
+
+    /// Counts and logs members that have begun to disagree.
+    pub(crate) fn check_agreement(&self) {
+        let disagreeing = self.disagreeing(&self.members.borrow());
+        for node in self.metrics.peers.published(disagreeing) {
+            self.log_divergence(&node);
+        }
+    }
+
+    fn log_divergence(&self, node: &NodeId) {
+        let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
+        let known =
+            self.members.borrow().iter().find(|member| member.node == *node).and_then(|member| member.agreement);
+        let theirs = known.map_or_else(|| "not published yet".to_owned(), |(_, digest)| digest.to_string());
+        error!(
+            %node, %frontier, %digest, theirs,
+            "DIVERGED: the node holds the same of every origin and has another digest; this is a bug, please report it"
+        );
+    }
+
     fn note(&self, event: Event) {
         match event {
             Event::Ready { origin } => info!(%origin, "ready: takes steps"),
@@ -209,6 +238,10 @@ impl Shared {
             Event::StepsDropped { field, steps } => {
                 self.metrics.steps_dropped(steps);
                 warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
+            }
+            Event::Diverged { peer } => {
+                self.metrics.peers.diverged();
+                self.log_divergence(&peer);
             }
             Event::Superseded { by } => {
                 let why = format!(

@@ -287,3 +287,27 @@ fn a_false_claim_is_forgotten() {
     common::craft::hand(&mut reader, at(40_000), link, Body::News(nothing)).unwrap();
     assert!(!asks_within(&mut reader, 40_000..100_000));
 }
+
+/// The same held of every origin, and another digest: told once, not with every beat, and again if it comes again.
+#[test]
+fn a_peer_that_disagrees_is_told_of_once() {
+    let mut replica = ready("n");
+    let link = common::craft::link(&mut replica, at(1), 1, "p", Vec::new());
+    let (hash, digest) = (replica.frontier().hash().short(), replica.digest().short());
+    let mut told = |frontier_hash, digest| {
+        let beat = proto::Beat { wall_ms: at(2).wall.0, frontier_hash, digest, ..proto::Beat::default() };
+        common::craft::hand(&mut replica, at(2), link, Body::Beat(beat)).unwrap();
+        let events = std::iter::from_fn(|| replica.poll_event());
+        events.filter(|event| matches!(event, psi_replica::Event::Diverged { peer } if peer.as_str() == "p")).count()
+    };
+    for (frontier_hash, digest, want) in [
+        (hash, digest, 0),
+        (hash ^ 1, digest ^ 1, 0),
+        (hash, digest ^ 1, 1),
+        (hash, digest ^ 1, 0),
+        (hash, digest, 0),
+        (hash, digest ^ 2, 1),
+    ] {
+        assert_eq!(told(frontier_hash, digest), want);
+    }
+}

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use clap::Args;
-use psi_api::v1::{GetDigestRequest, ListMembersRequest, Member, MemberState};
+use indicatif::HumanBytes;
+use psi_api::v1::{GetDigestRequest, LinkTraffic, ListMembersRequest, Member, MemberState};
 use serde::Serialize;
 use tokio::{task::JoinSet, time::Instant};
 
@@ -29,8 +30,8 @@ on their way. Equal frontiers with different digests can't be, unless this progr
 
 A member that was told to stop has left; one that ended without a word is dead.
 
-Lag counts the versions that the node asked has written and the member has not acknowledged; clock is the member's less \
-that of the node asked.
+Clock is the member's less that of the node asked. The second table is of the links of the node asked: lag counts the \
+versions that it has written and the member has not acknowledged; cut are deltas that took more than one frame.
 
 JSON `verdict`: agree, catching_up, diverged, or unknown where live members can't be asked.
 
@@ -68,7 +69,9 @@ struct Row {
     ready: bool,
     linked: bool,
     lag_versions: u64,
+    lag_ms: u64,
     clock_offset_ms: i64,
+    traffic: Traffic,
     grpc_address: String,
     http_address: String,
     gossip_address: String,
@@ -77,6 +80,18 @@ struct Row {
     agreement: Agreement,
     /// Whether the member was asked and answered.
     reached: bool,
+}
+
+/// What crossed the links between the node asked and a member.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Traffic {
+    bytes_sent: u64,
+    bytes_received: u64,
+    entries_sent: u64,
+    entries_received: u64,
+    deltas_cut: u64,
+    deltas_refused: u64,
+    resent: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -168,6 +183,8 @@ impl From<Member> for Row {
             ready: from.ready,
             linked: from.linked,
             lag_versions: from.lag_versions,
+            lag_ms: from.lag_ms,
+            traffic: from.traffic.map(Traffic::from).unwrap_or_default(),
             clock_offset_ms: from.clock_offset_ms,
             agreement: from.agreement.map(Into::into).unwrap_or_default(),
             reached: false,
@@ -176,6 +193,21 @@ impl From<Member> for Row {
             http_address: from.http_address,
             gossip_address: from.gossip_address,
         }
+    }
+}
+
+impl From<LinkTraffic> for Traffic {
+    fn from(from: LinkTraffic) -> Self {
+        let LinkTraffic {
+            bytes_sent,
+            bytes_received,
+            entries_sent,
+            entries_received,
+            deltas_cut,
+            deltas_refused,
+            resent,
+        } = from;
+        Self { bytes_sent, bytes_received, entries_sent, entries_received, deltas_cut, deltas_refused, resent }
     }
 }
 
@@ -206,8 +238,8 @@ fn verdict(rows: &[Row]) -> Verdict {
 fn text(answer: &Answer) -> String {
     let Answer { cluster, asked, verdict, members } = answer;
     let rows = members.iter().map(row_text).collect();
-    let header = ["node", "state", "ready", "linked", "lag", "clock", "frontier", "digest", "gRPC", "HTTP", "gossip"];
-    let table = table(header, &[4, 5], rows);
+    let header = ["node", "state", "ready", "linked", "clock", "frontier", "digest", "gRPC", "HTTP", "gossip"];
+    let table = table(header, &[4], rows);
     let live = members.iter().filter(|row| row.is_live()).count();
     let count = counted(u64::try_from(live).unwrap_or(u64::MAX), "live member");
     let unreached = members.iter().filter(|row| row.is_live() && !row.reached).count();
@@ -218,10 +250,40 @@ fn text(answer: &Answer) -> String {
         Verdict::Diverged => "MEMBERS DIVERGED: they received the same and hold different state".to_owned(),
         Verdict::Unknown => format!("can't tell whether all agree: {unreached} of {count} can't be asked from here"),
     };
-    format!("cluster {cluster}, as node {asked} sees it\n\n{table}\n\n{said}")
+    let links = links_text(asked, members);
+    format!("cluster {cluster}, as node {asked} sees it\n\n{table}\n\n{links}{said}")
 }
 
-fn row_text(row: &Row) -> [String; 11] {
+/// The links of the node asked; nothing where it has none.
+fn links_text(asked: &str, members: &[Row]) -> String {
+    let linked: Vec<&Row> = members.iter().filter(|row| row.node != asked && row.linked).collect();
+    if linked.is_empty() {
+        return String::new();
+    }
+    let header = ["link to", "lag", "lacks since", "entries out", "in", "bytes out", "in", "cut", "resent", "refused"];
+    let row = |row: &&Row| {
+        let Traffic { bytes_sent, bytes_received, entries_sent, entries_received, deltas_cut, deltas_refused, resent } =
+            row.traffic;
+        let since = if row.lag_ms == 0 { "-".to_owned() } else { format!("{} ms", row.lag_ms) };
+        let sizes = [bytes_sent, bytes_received].map(|bytes| HumanBytes(bytes).to_string());
+        let [out, into] = sizes;
+        [
+            row.node.clone(),
+            row.lag_versions.to_string(),
+            since,
+            entries_sent.to_string(),
+            entries_received.to_string(),
+            out,
+            into,
+            deltas_cut.to_string(),
+            resent.to_string(),
+            deltas_refused.to_string(),
+        ]
+    };
+    format!("{}\n\n", table(header, &[1, 2, 3, 4, 5, 6, 7, 8, 9], linked.iter().map(row).collect()))
+}
+
+fn row_text(row: &Row) -> [String; 10] {
     let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     let told = |text: String| if row.is_live() { text } else { "-".to_owned() };
     [
@@ -229,7 +291,6 @@ fn row_text(row: &Row) -> [String; 11] {
         if row.is_live() && !row.reached { "live, mute".to_owned() } else { row.state.to_owned() },
         told(yes_no(row.ready)),
         told(yes_no(row.linked)),
-        told(row.lag_versions.to_string()),
         told(format!("{} ms", row.clock_offset_ms)),
         told(short_hash(&row.agreement.frontier_hash)),
         told(short_hash(&row.agreement.digest)),

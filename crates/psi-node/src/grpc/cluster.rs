@@ -7,7 +7,7 @@ use psi_api::v1;
 use psi_replica::{LinkStatus, NodeId, Version};
 use tonic::{Request, Response, Status};
 
-use crate::{members::Member, shared::Shared};
+use crate::{members::Member, metrics::Traffic, shared::Shared};
 
 pub(super) struct ClusterView {
     pub(super) shared: Arc<Shared>,
@@ -47,7 +47,22 @@ impl ClusterView {
             lag_versions: link.map_or(0, |(_, lag)| *lag),
             clock_offset_ms: link.and_then(|(status, _)| status.clock_offset_ms).unwrap_or(0),
             ready: member.ready,
+            lag_ms: link.map_or(0, |(status, _)| status.lag_ms),
+            traffic: Some(traffic(self.shared.metrics.peers.traffic(member.node.as_str()))),
         }
+    }
+}
+
+fn traffic(from: Traffic) -> v1::LinkTraffic {
+    let Traffic { bytes_sent, bytes_received, entries_sent, entries_received, cut, resent, refused } = from;
+    v1::LinkTraffic {
+        bytes_sent,
+        bytes_received,
+        entries_sent,
+        entries_received,
+        deltas_cut: cut,
+        deltas_refused: refused,
+        resent,
     }
 }
 
@@ -58,6 +73,7 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         _: Request<v1::ListMembersRequest>,
     ) -> Result<Response<v1::ListMembersResponse>, Status> {
         let links = self.shared.read(|replica| {
+            self.shared.metrics.peers.observe(replica);
             let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
             let with_lag = replica.links().filter_map(|(_, status)| {
                 let lag = written.0.saturating_sub(status.holds_own.0);
