@@ -2,7 +2,7 @@
 //!
 //! chitchat's detector divides a node's silence by the mean time between signs of life of it, first-hand or not (phi,
 //! after Hayashibara et al., 2004), and takes the node for dead above a threshold. Loss makes signs rarer, and so the
-//! detector more patient. `cargo test -p psi-node --lib -- --ignored --nocapture detector` prints what each threshold
+//! detector more patient. `cargo test -p psi-node --lib -- --ignored --nocapture table_of` prints what each threshold
 //! costs and buys.
 
 use std::time::Duration;
