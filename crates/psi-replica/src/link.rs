@@ -363,6 +363,15 @@ impl Link {
         self.staging.insert(origin.clone(), (staging, now));
     }
 
+    /// Notes that a pass has arrived, which is to be said. More than an honest peer has under way are not kept: a peer
+    /// that takes no answers must cost no memory, and whoever misses one sends its pass again.
+    pub(crate) fn acknowledge(&mut self, pass: u64) {
+        if self.acks.len() >= STAGINGS_MAX {
+            self.acks.pop_first();
+        }
+        self.acks.insert(pass);
+    }
+
     /// Notes that a pass of the peer was refused.
     pub(crate) fn refuse(&mut self, origin: &Origin, pass: u64, refusal: Refusal) {
         self.take_staging(origin);

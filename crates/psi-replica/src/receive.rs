@@ -9,6 +9,7 @@ use crate::{
     link::{LinkId, STAGINGS_MAX},
     log::{Change, OriginLog, Prepared},
     name::FieldName,
+    news::ORIGINS_MAX,
     origin::{Origin, Version},
     pass::{Arrived, Staging},
     proto,
@@ -27,6 +28,9 @@ impl Replica {
         }
         let Err(refusal) = self.receive(now, id, &origin, frame) else { return Ok(()) };
         if let Some(link) = self.links.get_mut(&id) {
+            if link.refused.len() >= ORIGINS_MAX && !link.refused.contains_key(&origin) {
+                return Err(LinkError::TooManyOrigins { limit: ORIGINS_MAX });
+            }
             link.refuse(&origin, pass, refusal.clone());
             if let Some(peer) = link.peer.as_ref().map(|peer| peer.node.clone()) {
                 self.tell(Event::Refused(RefusedPass { peer, origin, refusal }));
@@ -44,7 +48,7 @@ impl Replica {
         let limit = self.config.pass_bytes_max;
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         if Version(frame.version) <= held && frame.version > frame.base {
-            link.acks.insert(frame.pass);
+            link.acknowledge(frame.pass);
             link.take_staging(origin);
             return Ok(());
         }
@@ -141,7 +145,7 @@ impl Replica {
         if let Some(link) = self.links.get_mut(&id) {
             link.peer_holds(origin, version);
             // The acknowledgement says it.
-            link.acks.insert(pass);
+            link.acknowledge(pass);
             link.teller.is_known(origin);
             link.counts.passes_received += 1;
             link.counts.entries_received += entries as u64;

@@ -159,3 +159,21 @@ fn a_pass_that_stands_still_is_forgotten() {
     assert_eq!(replica.backlog(link).unwrap().staged_bytes, 0);
     assert_eq!(replica.backlog(LinkId(77)), None);
 }
+
+/// A peer that takes no answers and sends what is held already, under new numbers, or nothing under new names.
+#[test]
+fn a_peer_that_floods_and_does_not_read_costs_a_bounded_memory() {
+    let (mut replica, mut author) = (ready("n"), Author::new("a"));
+    author.write(Author::key("default", 0, 99, 0), vec![7]);
+    let link = craft::link(&mut replica, at(0), 1, "p", Vec::new());
+    for _ in 0..5_000 {
+        hand(&mut replica, at(1), link, Body::Pass(author.pass(0))).unwrap();
+    }
+    assert!(replica.backlog(link).unwrap().waiting <= 1_100, "{:?}", replica.backlog(link));
+    let nothing = |n: u64| {
+        let origin = craft::origin(&format!("x{n}"), 1);
+        Body::Pass(proto::Pass { origin: Some((&origin).into()), pass: n, ..proto::Pass::default() })
+    };
+    let error = (0..200_000).find_map(|n| hand(&mut replica, at(2), link, nothing(n)).err());
+    assert_eq!(error.expect("it ends").reason(), "too_many_origins");
+}
