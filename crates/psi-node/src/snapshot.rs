@@ -152,11 +152,11 @@ impl Keeper {
             }
             Err(failed) => {
                 shared.metrics.snapshots.failed(failed.operation.as_str());
-                error!(
-                    operation = failed.operation.as_str(),
-                    "can't write a snapshot: {failed}; trying again in {} s",
-                    shared.settings.snapshot_interval.as_secs_f64(),
-                );
+                let next = match shared.stop.is_cancelled() {
+                    true => "the node stops with the one before".to_owned(),
+                    false => format!("trying again in {} s", shared.settings.snapshot_interval.as_secs_f64()),
+                };
+                error!(operation = failed.operation.as_str(), "can't write a snapshot: {failed}; {next}");
             }
         }
     }

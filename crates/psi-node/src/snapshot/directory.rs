@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::DataError;
@@ -44,8 +44,8 @@ impl Directory {
     /// # Errors
     /// [`DataError`] if it can't be written to, or another process has it.
     pub(crate) fn lock(path: PathBuf) -> Result<Self, DataError> {
-        let made = fs::create_dir_all(&path)
-            .and_then(|()| File::options().create(true).truncate(false).write(true).open(path.join(LOCK)));
+        let made =
+            make(&path).and_then(|()| File::options().create(true).truncate(false).write(true).open(path.join(LOCK)));
         let lock = match made {
             Ok(lock) => lock,
             Err(source) => return Err(DataError::Unusable { path, source }),
@@ -56,6 +56,17 @@ impl Directory {
             Err(TryLockError::Error(source)) => Err(DataError::Unusable { path, source }),
         }
     }
+}
+
+/// Makes a directory and those above it that are missing, for certain: the names of new ones are synced too.
+fn make(path: &Path) -> io::Result<()> {
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let missing: Vec<PathBuf> = path.ancestors().take_while(|path| !path.exists()).map(above).collect();
+    fs::create_dir_all(path)?;
+    missing.iter().try_for_each(|parent| File::open(parent)?.sync_all())
 }
 
 impl Disk for Directory {
