@@ -193,3 +193,19 @@ async fn a_peer_that_claims_a_nodes_own_future_is_cut_off() -> Result<()> {
     assert_eq!(member.agreement().await?, before);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_longer_than_any_may_be_is_refused_by_name_and_counted() -> Result<()> {
+    let member = node_with_a_step().await?;
+    let before = member.agreement().await?;
+    let mut stranger = Stranger::dial(&member).await?;
+    let long = vec![0; psi_replica::FRAME_ENCODED_MAX + 1];
+    stranger.send(Body::Pass(Pass { digest: long.into(), ..pass("a", 1, 1, 0, 1) })).await?;
+    let error = stranger.answer(|_| None::<()>).await.expect_err("the link is closed");
+    let status = error.downcast_ref::<Status>().context("a status")?;
+    check("too long", Err(status.clone()), Code::InvalidArgument, "NOT_A_FRAME");
+    let metrics = reqwest::get(format!("http://{}/metrics", member.node.addresses().http)).await?.text().await?;
+    assert!(metrics.contains("psi_replica_refused_total{reason=\"not_a_frame\"} 1"), "{metrics}");
+    assert_eq!(member.agreement().await?, before);
+    Ok(())
+}

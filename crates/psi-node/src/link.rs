@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error as _,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -20,7 +21,7 @@ use psi_replica::{FRAME_ENCODED_MAX, LinkError, LinkId, NodeId, WallMs, overlay}
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming, transport::Endpoint};
+use tonic::{Code, Status, Streaming, transport::Endpoint};
 use tracing::{debug, warn};
 
 use crate::{members::Member, settings::Settings, shared::Shared};
@@ -76,11 +77,37 @@ pub(crate) enum LinkEnd {
     #[error("this node is stopping, or a newer link to the peer stands")]
     Stopped,
     #[error("{}", .0.message())]
-    Transport(#[from] Status),
+    Transport(Status),
+    /// What arrived is no frame, or longer than any frame may be.
+    #[error("the peer sent what is no frame of at most {FRAME_ENCODED_MAX} bytes: {}", .0.message())]
+    NoFrame(Status),
     #[error("`{got}` answers there, not `{wanted}`; check what the two nodes advertise")]
     WrongPeer { wanted: NodeId, got: String },
     #[error(transparent)]
     Refused(#[from] LinkError),
+}
+
+impl From<Status> for LinkEnd {
+    /// Tells what could not be decoded here from a connection that broke and from a peer that gave its reason.
+    fn from(status: Status) -> Self {
+        let here = status.source().is_none() && psi_api::cause_of(&status).is_none();
+        match status.code() {
+            Code::Internal | Code::OutOfRange if here => Self::NoFrame(status),
+            _ => Self::Transport(status),
+        }
+    }
+}
+
+impl LinkEnd {
+    /// Short name of the reason, where this node refused what the peer sent.
+    fn refused(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(error) => Some(error.reason()),
+            Self::NoFrame(_) => Some("not_a_frame"),
+            Self::WrongPeer { .. } => Some("wrong_peer"),
+            Self::Closed | Self::Stopped | Self::Transport(_) => None,
+        }
+    }
 }
 
 /// A link of the replica; taken down however its task ends.
@@ -127,7 +154,7 @@ pub(crate) async fn carry<T: Send>(
                 let frame = match received {
                     Ok(Some(frame)) => frame,
                     Ok(None) => return LinkEnd::Closed,
-                    Err(status) => return LinkEnd::Transport(status),
+                    Err(status) => return status.into(),
                 };
                 let opened = match &frame.body {
                     Some(Body::Open(open)) => NodeId::new(&open.node).ok().map(|node| (node, open.incarnation)),
@@ -246,17 +273,17 @@ async fn dial(shared: Arc<Shared>, links: Arc<Links>, run: Run, address: SocketA
     while is_live() {
         match connect(&shared, &links, peer, address).await {
             Ok(LinkEnd::Stopped) if shared.stop.is_cancelled() => return,
-            Ok(LinkEnd::Refused(error)) => {
-                shared.metrics.refused(error.reason());
-                warn!(%peer, %address, reason = error.reason(), "closed the link: {error}");
-            }
-            Ok(end @ (LinkEnd::WrongPeer { .. } | LinkEnd::Stopped)) => {
-                warn!(%peer, %address, "closed the link: {end}");
-            }
-            Ok(end) => {
-                debug!(%peer, %address, "link ended: {end}");
-                waits = backoff();
-            }
+            Ok(LinkEnd::Stopped) => warn!(%peer, %address, "closed the link: {}", LinkEnd::Stopped),
+            Ok(end) => match end.refused() {
+                Some(reason) => {
+                    shared.metrics.refused(reason);
+                    warn!(%peer, %address, reason, "closed the link: {end}");
+                }
+                None => {
+                    debug!(%peer, %address, "link ended: {end}");
+                    waits = backoff();
+                }
+            },
             Err(status) => warn!(%peer, %address, "can't open a link: {}", status.message()),
         }
         tokio::time::sleep(waits.next().unwrap_or(Duration::from_secs(5))).await;
@@ -300,11 +327,18 @@ pub(crate) fn accept(
 ) -> ReceiverStream<Result<Frame, Status>> {
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     tokio::spawn(async move {
-        match carry(&shared, &links, None, inbound, &outbound, Ok).await {
+        let end = carry(&shared, &links, None, inbound, &outbound, Ok).await;
+        if let Some(reason) = end.refused() {
+            shared.metrics.refused(reason);
+            warn!(reason, "refused a link: {end}");
+        }
+        match end {
             LinkEnd::Refused(error) => {
-                shared.metrics.refused(error.reason());
-                warn!(reason = error.reason(), "refused a link: {error}");
                 let _ = outbound.send(Err(Cause::from(&error).into())).await;
+            }
+            LinkEnd::NoFrame(_) => {
+                let cause = Cause::new(Code::InvalidArgument, "NOT_A_FRAME", &end);
+                let _ = outbound.send(Err(cause.into())).await;
             }
             LinkEnd::Stopped => {
                 let _ = outbound.send(Err(Status::unavailable("this node is stopping"))).await;
