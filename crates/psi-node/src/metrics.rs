@@ -7,7 +7,6 @@ mod peers;
 mod snapshots;
 
 use std::{
-    collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -192,8 +191,7 @@ impl Metrics {
         let left = members.iter().filter(|member| member.left).count();
         self.members.with_label_values(&["left"]).set(count(left));
         self.members.with_label_values(&["dead"]).set(count(members.len() - live - left));
-        self.agree.set(shared.disagreeing(members).is_empty().into());
-        self.peers.keep(&members.iter().map(|member| member.node.as_str()).collect::<BTreeSet<_>>());
+        self.agree.set(shared.compared(members).iter().all(|(_, agrees)| *agrees).into());
     }
 }
 

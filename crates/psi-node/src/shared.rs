@@ -3,7 +3,6 @@
 //! The lock is held for microseconds and never across an await.
 
 use std::{
-    collections::BTreeSet,
     hash::RandomState,
     net::SocketAddr,
     sync::{
@@ -193,21 +192,25 @@ impl Shared {
         self.replica.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Live members that have published this node's frontier with another digest. There are none, but for a bug.
-    pub(crate) fn disagreeing(&self, members: &[Member]) -> BTreeSet<NodeId> {
+    /// Live members that have published this node's frontier, and whether with its digest: all, but for a bug.
+    pub(crate) fn compared(&self, members: &[Member]) -> Vec<(NodeId, bool)> {
         let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
-        let disagrees = |member: &&Member| {
-            member.live && member.agreement.is_some_and(|(theirs, said)| theirs == frontier && said != digest)
+        let agrees = |member: &Member| {
+            let (_, theirs) = member.agreement.filter(|(theirs, _)| member.live && *theirs == frontier)?;
+            Some((member.node.clone(), theirs == digest))
         };
-        members.iter().filter(disagrees).map(|member| member.node.clone()).collect()
+        members.iter().filter_map(agrees).collect()
     }
 
-    /// Counts and logs members that have begun to disagree.
+    /// Counts and logs members that have begun to disagree, and forgets what was counted of nodes that are gone.
     pub(crate) fn check_agreement(&self) {
-        let disagreeing = self.disagreeing(&self.members.borrow());
-        for node in self.metrics.peers.published(disagreeing) {
-            self.log_divergence(&node);
+        let members = self.members.borrow().clone();
+        for (node, agrees) in self.compared(&members) {
+            if self.metrics.peers.compared(&node, agrees) {
+                self.log_divergence(&node);
+            }
         }
+        self.metrics.peers.keep(&members.iter().map(|member| member.node.as_str()).collect());
     }
 
     fn log_divergence(&self, node: &NodeId) {
@@ -240,8 +243,9 @@ impl Shared {
                 warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
             }
             Event::Diverged { peer } => {
-                self.metrics.peers.diverged();
-                self.log_divergence(&peer);
+                if self.metrics.peers.compared(&peer, false) {
+                    self.log_divergence(&peer);
+                }
             }
             Event::Superseded { by } => {
                 let why = format!(

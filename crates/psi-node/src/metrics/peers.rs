@@ -35,7 +35,7 @@ struct Seen {
     /// What each link had counted when it was last looked at.
     links: BTreeMap<LinkId, LinkCounts>,
     peers: BTreeSet<String>,
-    /// Members whose published digest was found to differ at an equal frontier.
+    /// Nodes that were found to disagree, and have not been seen to agree since.
     diverged: BTreeSet<NodeId>,
 }
 
@@ -101,18 +101,17 @@ impl PeerMetrics {
         self.bytes.with_label_values(&[peer, RECEIVED]).inc_by(bytes as u64);
     }
 
-    /// A link showed that its peer disagrees.
-    pub(crate) fn diverged(&self) {
-        self.divergences.inc();
-    }
-
-    /// Notes which members' published digests differ now; gives those that did not before.
-    pub(crate) fn published(&self, diverged: BTreeSet<NodeId>) -> Vec<NodeId> {
+    /// Notes whether a node agrees, found out at an equal frontier, over a link or by gossip. Tells whether it has begun
+    /// to disagree.
+    pub(crate) fn compared(&self, node: &NodeId, agrees: bool) -> bool {
         let mut seen = self.seen();
-        let fresh: Vec<NodeId> = diverged.difference(&seen.diverged).cloned().collect();
-        self.divergences.inc_by(fresh.len() as u64);
-        seen.diverged = diverged;
-        fresh
+        if agrees {
+            seen.diverged.remove(node);
+            return false;
+        }
+        let is_new = seen.diverged.insert(node.clone());
+        self.divergences.inc_by(is_new.into());
+        is_new
     }
 
     /// Takes in what the links have counted. To be called before a link goes, and before anything is shown.
@@ -159,7 +158,7 @@ impl PeerMetrics {
     }
 
     /// Drops the series of peers that gossip has forgotten.
-    pub(super) fn keep(&self, known: &BTreeSet<&str>) {
+    pub(crate) fn keep(&self, known: &BTreeSet<&str>) {
         let mut seen = self.seen();
         let gone: Vec<String> = seen.peers.iter().filter(|peer| !known.contains(peer.as_str())).cloned().collect();
         for peer in gone {
@@ -173,6 +172,7 @@ impl PeerMetrics {
             }
             seen.peers.remove(&peer);
         }
+        seen.diverged.retain(|node| known.contains(node.as_str()));
     }
 
     /// What crossed the links to a peer since this node started.
@@ -202,9 +202,16 @@ mod tests {
     #[test]
     fn a_divergence_is_counted_when_it_begins_not_while_it_lasts() {
         let metrics = PeerMetrics::new(&Maker(&Registry::new()));
-        let set = |names: &[&str]| names.iter().map(|name| NodeId::new(name).unwrap()).collect::<BTreeSet<_>>();
-        for (diverged, fresh) in [(&["a"][..], 1), (&["a"], 0), (&["a", "b"], 1), (&[], 0), (&["a"], 1)] {
-            assert_eq!(metrics.published(set(diverged)).len(), fresh, "{diverged:?}");
+        let [a, b] = ["a", "b"].map(|name| NodeId::new(name).unwrap());
+        for (node, agrees, begins) in [
+            (&a, true, false),
+            (&a, false, true),
+            (&a, false, false),
+            (&b, false, true),
+            (&a, true, false),
+            (&a, false, true),
+        ] {
+            assert_eq!(metrics.compared(node, agrees), begins, "{node} {agrees}");
         }
         assert_eq!(metrics.divergences.get(), 3);
     }
