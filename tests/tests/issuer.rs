@@ -167,10 +167,10 @@ async fn whoever_gave_a_token_that_leaves_out_a_writer_says_what_it_holds() -> R
     let mut members = members;
     let giver = members.remove(0);
     giver.node.shutdown().await;
-    eventually("gossip says that it is dead", async || {
+    eventually("gossip says that it left", async || {
         let request = psi_api::v1::ListMembersRequest {};
         let known = members[0].cluster.clone().list_members(request).await?.into_inner();
-        Ok(known.members.iter().any(|member| member.state() == psi_api::v1::MemberState::Dead))
+        Ok(known.members.iter().any(|member| member.state() == psi_api::v1::MemberState::Left))
     })
     .await?;
     let refused = read(&members[0], &text, SHORT_MS).await.unwrap_err();

@@ -163,7 +163,8 @@ impl Staging {
         self.bytes
     }
 
-    /// Takes in one frame of this pass; a frame that came already changes nothing.
+    /// Takes in one frame of this pass; a frame that came already changes nothing. Should it now be the last, and was not
+    /// before, or the other way round, one of the two was damaged: waiting for the end could then last for ever.
     pub(crate) fn stage(&mut self, frame: proto::Pass, bytes_max: usize) -> Result<(), Refusal> {
         let inconsistent = Err(Refusal::Inconsistent(self.pass));
         if (Version(frame.base), Version(frame.version)) != (self.base, self.version) {
@@ -175,7 +176,8 @@ impl Staging {
             return inconsistent;
         }
         if self.frames.contains_key(&frame.index) {
-            return Ok(());
+            let was_last = self.last.is_some_and(|(last, _)| last == frame.index);
+            return if was_last == frame.last { Ok(()) } else { inconsistent };
         }
         if frame.last {
             let digest = Digest::from_bytes(&frame.digest).ok_or(Refusal::DigestLength(frame.digest.len()))?;

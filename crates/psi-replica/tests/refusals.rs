@@ -285,6 +285,27 @@ fn a_lost_refusal_is_repeated_and_frames_that_straggle_are_not_staged() {
     assert_eq!(replica.frontier().version(&bad.origin).0, 2);
 }
 
+/// A frame that lost nothing but the mark of the end is not waited on for ever: the same frame sent again tells
+/// (simulator, seed 5757).
+#[test]
+fn a_pass_whose_end_was_damaged_is_refused_and_comes_again() {
+    let (mut replica, mut author) = (ready("n"), author());
+    let link = link(&mut replica, at(20), 1, "peer", Vec::new());
+    let frames = author.frames(0);
+    let mut endless = frames.clone();
+    let last = endless.last_mut().unwrap();
+    (last.last, last.digest) = (false, Default::default());
+    for pass in endless.iter().chain(&frames) {
+        hand(&mut replica, at(21), link, Body::Pass(pass.clone())).unwrap();
+    }
+    let told = poll_all(&mut replica, at(22), link);
+    assert!(told.iter().any(|body| matches!(body, Body::Refusal(refusal) if refusal.reason == "inconsistent_frames")));
+    for pass in author.frames(0) {
+        hand(&mut replica, at(23), link, Body::Pass(pass)).unwrap();
+    }
+    assert_eq!(replica.frontier().version(&author.origin).0, author.version);
+}
+
 /// A damaged or lost batch does not stand in the way of its being sent again.
 #[test]
 fn a_dropped_batch_does_not_block_its_resend() {
