@@ -27,8 +27,8 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(3);
 /// What was written last has this long to reach a peer before the links are closed.
 const HAND_OVER: Duration = Duration::from_secs(1);
-/// Others are told for this long that the node leaves, some at least four times.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// Others are told for this long that the node leaves, some at least ten times.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// A name has this long to be looked up at the start; gossip goes on trying.
 const LOOK_UP: Duration = Duration::from_secs(1);
