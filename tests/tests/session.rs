@@ -195,7 +195,7 @@ async fn a_step_tells_how_far_it_got() -> Result<()> {
     gone.node.shutdown().await;
     eventually("gossip says that it is dead", async || {
         let known = members[0].cluster.clone().list_members(ListMembersRequest {}).await?.into_inner();
-        Ok(known.members.iter().any(|member| member.state() == MemberState::Dead))
+        Ok(known.members.iter().any(|member| member.state() == MemberState::Left))
     })
     .await?;
     let majority = take(&members[0], to(ReplicationLevel::Majority)).await?.replicated.context("a level")?;
