@@ -6,11 +6,18 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
-    let files = ["psi/v1/field.proto", "psi/v1/cluster.proto", "psi/v1/replication.proto"];
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let (calls, links) = (["psi/v1/field.proto", "psi/v1/cluster.proto"], ["psi/v1/replication.proto"]);
     println!("cargo::rerun-if-changed={}", root.display());
-    let descriptors = protox::compile(files, [&root])?;
     // Reflection serves these.
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().extern_path(".psi.replica.v1", "::psi_replica::proto").compile_fds(descriptors)?;
+    let descriptors = protox::compile(calls.into_iter().chain(links), [&root])?;
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+
+    let configure = || tonic_prost_build::configure().extern_path(".psi.replica.v1", "::psi_replica::proto");
+    configure().compile_fds(protox::compile(calls, [&root])?)?;
+    // Frames are bounded before they are decoded.
+    let links_out = out.join("links");
+    fs::create_dir_all(&links_out)?;
+    configure().codec_path("crate::LinkCodec").out_dir(links_out).compile_fds(protox::compile(links, [&root])?)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The gRPC surface: services and messages generated from `proto/psi/v1`, conversions to the types of the inner
 //! crates, and errors with a cause that a program can read. No sockets.
 
+mod codec;
 mod convert;
 mod error;
 
@@ -14,11 +15,13 @@ mod error;
 )]
 pub mod v1 {
     tonic::include_proto!("psi.v1");
+    include!(concat!(env!("OUT_DIR"), "/links/psi.v1.rs"));
 }
 
 /// All proto files, compiled, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+pub use codec::LinkCodec;
 pub use convert::{agreement, field, state, step, timestamp};
 pub use error::{Cause, DOMAIN, cause_of};
 pub use psi_replica::proto as replica;

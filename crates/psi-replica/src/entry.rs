@@ -12,6 +12,9 @@ use crate::{
 /// Largest value of an entry, in bytes.
 pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 
+/// Most bytes that an entry takes in a frame beside its field's name and its value.
+pub(crate) const NUMBERS_BYTES_MAX: usize = 48;
+
 /// What an origin wrote under one key. Cloning shares the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -26,8 +29,7 @@ pub struct Entry {
 impl Entry {
     /// About how many bytes the entry takes in a frame.
     pub(crate) fn frame_bytes(&self) -> usize {
-        const NUMBERS_MAX: usize = 48;
-        self.key.field.as_str().len() + self.value.len() + NUMBERS_MAX
+        self.key.field.as_str().len() + self.value.len() + NUMBERS_BYTES_MAX
     }
 
     pub(crate) fn to_proto(&self) -> proto::Entry {
@@ -54,7 +56,8 @@ impl TryFrom<proto::Entry> for Entry {
                 index: entry.index,
             },
             version: Version(entry.version),
-            value: entry.value,
+            // What was decoded shares the buffer of its frame: a held byte would keep a mebibyte.
+            value: Bytes::copy_from_slice(&entry.value),
         })
     }
 }

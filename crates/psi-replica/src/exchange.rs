@@ -15,8 +15,8 @@ use crate::{
     key::Key,
     lacking::Lack,
     link::{Arrival, Link, LinkCounts, LinkId, Peer},
-    name::NodeId,
-    news::{Learned, NewsError, ORIGINS_MAX},
+    name::{NAME_LENGTH_MAX, NodeId, cut},
+    news::{Learned, NewsError, ORIGINS_MAX, ORIGINS_PER_FRAME},
     origin::{Origin, Version},
     proto::{self, frame::Body},
     refusal::LinkError,
@@ -32,6 +32,8 @@ const ASK_MS: u64 = 50;
 const PUT_OFF_MAX: u32 = 5;
 /// Longest such round trip that is waited for.
 const ASK_MS_MAX: u64 = 1_000;
+/// Characters kept of what a peer says of a refusal.
+const DETAIL_SHOWN: usize = 500;
 /// How long a joiner may get nowhere until it looks to another member.
 const STUCK_MS: u64 = 10_000;
 
@@ -158,7 +160,8 @@ impl Replica {
 
     fn handle_open(&mut self, now: Now, id: LinkId, open: proto::Open) -> Result<(), LinkError> {
         if open.cluster != self.config.cluster.as_str() {
-            return Err(LinkError::Cluster { ours: self.config.cluster.clone(), theirs: open.cluster });
+            let theirs = cut(&open.cluster, NAME_LENGTH_MAX);
+            return Err(LinkError::Cluster { ours: self.config.cluster.clone(), theirs });
         }
         let ours = self.config.protocol_max();
         let protocol = ours.min(open.protocol_max);
@@ -189,6 +192,7 @@ impl Replica {
         let Learned { moved, listed } = link.listener.hear(news).map_err(|error| match error {
             NewsError::Origin(error) => LinkError::Origin(error),
             NewsError::TooMany => LinkError::TooManyOrigins { limit: ORIGINS_MAX },
+            NewsError::TooManyMoves => LinkError::TooManyMoves { limit: ORIGINS_PER_FRAME },
         })?;
         if listed {
             link.peer_listed(Frontier::default());
@@ -291,7 +295,9 @@ impl Replica {
     fn note_ready(&mut self, now: Now, id: LinkId, ready: bool) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.peer_ready = ready;
-        if let (Join::Alone { .. }, Some(target)) = (&self.join, catch_up_with(link, now.tick)) {
+        if matches!(self.join, Join::Alone { .. })
+            && let Some(target) = catch_up_with(link, now.tick)
+        {
             self.join = target;
         }
         self.tick(now);
@@ -300,11 +306,13 @@ impl Replica {
     /// A peer has listed what it holds: a target that it set before may have been wrong.
     fn note_listed(&mut self, now: Now, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
-        let is_target = matches!((&self.join, &link.peer),
-            (Join::CatchingUp(with), Some(peer)) if with.member == peer.node);
-        if let Some(target) =
-            catch_up_with(link, now.tick).filter(|_| is_target || matches!(self.join, Join::Alone { .. }))
-        {
+        let since = match (&self.join, &link.peer) {
+            (Join::Alone { .. }, _) => Some(now.tick),
+            // To list again is no progress: a member that does nothing else is not to be waited for.
+            (Join::CatchingUp(with), Some(peer)) if with.member == peer.node => Some(with.progress),
+            _ => None,
+        };
+        if let Some(target) = since.and_then(|since| catch_up_with(link, since)) {
             self.join = target;
         }
         self.tick(now);
@@ -338,7 +346,7 @@ impl Replica {
         link.pass_failed(&origin, now.tick);
         link.peer_holds_only(&origin, Version(refusal.held));
         if let Some(peer) = link.peer.as_ref().map(|peer| peer.node.clone()) {
-            let proto::Refusal { reason, detail, .. } = refusal;
+            let (reason, detail) = (cut(&refusal.reason, NAME_LENGTH_MAX), cut(&refusal.detail, DETAIL_SHOWN));
             self.tell(Event::RefusedByPeer { peer, origin, reason, detail });
         }
         Ok(())
@@ -370,7 +378,7 @@ impl Replica {
         let spread = crate::digest::Digest::of_position(origin, Version::ZERO).short();
         let turn = spread.wrapping_add(u64::from(lack.asked.div_ceil(2))).checked_rem(holders.len() as u64)?;
         let link = self.links.get_mut(holders.get(usize::try_from(turn).ok()?)?)?;
-        link.requests.insert(origin.clone());
+        link.request(origin);
         // Each holder is a way of its own: only one that was asked before is given longer. Somebody quicker may have it
         // by then, so that a slow peer is not waited for as long as it may take.
         let tries = lack.asked / u32::try_from(holders.len()).unwrap_or(u32::MAX);
@@ -396,7 +404,7 @@ impl Replica {
 }
 
 /// What a joiner has to reach: what a ready member is known to hold.
-fn catch_up_with(link: &Link, now: TickMs) -> Option<Join> {
+fn catch_up_with(link: &Link, progress: TickMs) -> Option<Join> {
     let peer = link.peer.as_ref().filter(|_| link.peer_ready && link.knows_theirs())?;
-    Some(Join::CatchingUp(CatchUp { member: peer.node.clone(), target: link.theirs().clone(), progress: now }))
+    Some(Join::CatchingUp(CatchUp { member: peer.node.clone(), target: link.theirs().clone(), progress }))
 }

@@ -8,7 +8,7 @@ use crate::{
     exchange::Backlog,
     frontier::Frontier,
     name::NodeId,
-    news::{Listener, Teller},
+    news::{Listener, ORIGINS_MAX, Teller},
     origin::{Origin, Version},
     pass::{Outgoing, Staging},
     proto,
@@ -232,6 +232,14 @@ impl Link {
         self.theirs = listed;
     }
 
+    /// Notes that the peer is to be asked for a pass. One that lists others each time and takes no requests must not
+    /// have all of them kept: what is lacking is asked for again.
+    pub(crate) fn request(&mut self, origin: &Origin) {
+        if self.requests.len() < ORIGINS_MAX {
+            self.requests.insert(origin.clone());
+        }
+    }
+
     // --- Passes to the peer
 
     /// Whether a pass of `origin` may begin now.
@@ -239,9 +247,10 @@ impl Link {
         !self.flights.contains_key(origin) && self.backoff_until(origin) <= now
     }
 
-    /// Whether another pass, of an origin that was asked for, may be under way.
-    pub(crate) fn has_room_for_flight(&self) -> bool {
-        self.flights.len() < FLIGHTS_MAX
+    /// Origins that were asked for and of which a pass may begin now, as many as there is room for.
+    pub(crate) fn next_asked(&self, now: TickMs) -> Vec<Origin> {
+        let room = FLIGHTS_MAX.saturating_sub(self.flights.len());
+        self.asked.keys().filter(|origin| self.may_begin(origin, now)).take(room).cloned().collect()
     }
 
     /// Begins a pass; `freeze` is given its number.

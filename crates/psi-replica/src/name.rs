@@ -5,25 +5,25 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 /// Longest name, in bytes.
 pub const NAME_LENGTH_MAX: usize = 64;
+/// Characters shown of a name that is refused.
+const NAME_SHOWN: usize = 80;
 
 /// A name was empty, too long, or held a character outside `[A-Za-z0-9._-]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} name `{}` must be 1 to {NAME_LENGTH_MAX} characters of A-Z a-z 0-9 . _ -", shorten(.got))]
+#[error("{what} name `{}` must be 1 to {NAME_LENGTH_MAX} characters of A-Z a-z 0-9 . _ -", .got)]
 pub struct NameError {
     /// Which kind of name: `cluster`, `node` or `field`.
     pub what: &'static str,
-    /// What was given.
+    /// What was given, cut where it is absurdly long: an error that is kept must not keep all of it.
     pub got: String,
 }
 
-/// A name for an error message, cut where it is absurdly long.
-fn shorten(name: &str) -> String {
-    const SHOWN: usize = 80;
-    if name.chars().count() <= SHOWN {
-        return name.to_owned();
+/// A text for a message, cut where it has more than so many characters.
+pub(crate) fn cut(text: &str, shown: usize) -> String {
+    match text.char_indices().nth(shown) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
     }
-    let head: String = name.chars().take(SHOWN).collect();
-    format!("{head}… ({} bytes)", name.len())
 }
 
 fn is_valid(name: &str) -> bool {
@@ -46,7 +46,7 @@ macro_rules! name {
                 if is_valid(name) {
                     Ok(Self(name.into()))
                 } else {
-                    Err(NameError { what: $what, got: name.to_owned() })
+                    Err(NameError { what: $what, got: cut(name, NAME_SHOWN) })
                 }
             }
 

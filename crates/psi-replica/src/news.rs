@@ -18,8 +18,8 @@ use crate::{
 pub(crate) const TELL_MS: u64 = 100;
 /// How long the first move after a quiet time waits for others that follow from the same cause.
 const GATHER_MS: u64 = 20;
-/// Most origins in one frame: about 400 kB where all of them are named with the longest names.
-const ORIGINS_PER_FRAME: usize = 4_096;
+/// Most origins in one frame, and most moves: about 400 kB where all of them are named with the longest names.
+pub(crate) const ORIGINS_PER_FRAME: usize = 4_096;
 /// Most origins that a peer may name on one link. A cluster that restarts a thousand nodes a hundred times has fewer.
 pub(crate) const ORIGINS_MAX: usize = 131_072;
 
@@ -143,7 +143,12 @@ impl Teller {
     /// Takes the peer's answer. Returns how long it took, if that tells anything.
     pub(crate) fn heard(&mut self, now: TickMs, heard: &proto::Heard, frontier: &Frontier) -> Option<u64> {
         if heard.again {
-            self.start_over(frontier);
+            // Whoever asks again before it can have seen the new beginning asks for what is on its way.
+            let begins =
+                self.told.as_ref().map_or(self.restart, |told| told.frame.restart && heard.number < told.frame.number);
+            if !begins {
+                self.start_over(frontier);
+            }
             return None;
         }
         let told = self.told.take_if(|told| told.frame.number == heard.number)?;
@@ -167,6 +172,8 @@ pub(crate) enum NewsError {
     Origin(#[from] OriginError),
     #[error("too many origins")]
     TooMany,
+    #[error("too many moves in one frame")]
+    TooManyMoves,
 }
 
 /// What the peer has told.
@@ -226,6 +233,9 @@ impl Listener {
     /// Takes a frame of news. What can't be followed is asked for again; what came already is answered again.
     pub(crate) fn hear(&mut self, news: proto::News) -> Result<Learned, NewsError> {
         let proto::News { number, origins, moved, restart, complete, moved_by_one } = news;
+        if moved.len() / 2 + moved_by_one.len() > ORIGINS_PER_FRAME {
+            return Err(NewsError::TooManyMoves);
+        }
         let begins = restart && (number > self.heard || self.asked_again);
         if !begins && number <= self.heard {
             self.answer = Some(proto::Heard { number, again: self.asked_again });
@@ -252,7 +262,7 @@ impl Listener {
             return Ok(Learned::default());
         };
         self.answer = Some(proto::Heard { number, again: false });
-        Ok(self.learn(moved, complete))
+        self.learn(moved, complete)
     }
 
     fn positions(&mut self, moved: &[u64], by_one: &[u64]) -> Option<Vec<(Origin, Version)>> {
@@ -269,18 +279,22 @@ impl Listener {
         Some((origin.clone(), *version))
     }
 
-    fn learn(&mut self, moved: Vec<(Origin, Version)>, complete: bool) -> Learned {
-        let Some(mut listing) = self.listing.take() else { return Learned { moved, listed: false } };
+    fn learn(&mut self, moved: Vec<(Origin, Version)>, complete: bool) -> Result<Learned, NewsError> {
+        let Some(mut listing) = self.listing.take() else { return Ok(Learned { moved, listed: false }) };
         for (origin, version) in moved {
             let held = listing.entry(origin).or_default();
             *held = version.max(*held);
         }
+        // A listing that begins anew keeps what came before, and so may grow beyond what has been named.
+        if listing.len() > ORIGINS_MAX {
+            return Err(NewsError::TooMany);
+        }
         if complete {
             self.complete = true;
-            return Learned { moved: listing.into_iter().collect(), listed: true };
+            return Ok(Learned { moved: listing.into_iter().collect(), listed: true });
         }
         self.listing = Some(listing);
-        Learned::default()
+        Ok(Learned::default())
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::{
     clock::{Clock, TickMs},
     digest::Digest,
-    entry::Entry,
+    entry::{Entry, NUMBERS_BYTES_MAX},
     key::Key,
     log::{Held, OriginLog},
     origin::{Origin, Version},
@@ -20,6 +20,8 @@ use crate::{
 
 /// Most bytes of entries in one frame, unless a single entry has more.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Most entries in one frame, as [`Entry::frame_bytes`] counts them.
+pub(crate) const ENTRIES_PER_FRAME: usize = FRAME_BYTES_MAX / NUMBERS_BYTES_MAX;
 
 /// A pass under way to a peer.
 #[derive(Debug)]

@@ -149,7 +149,7 @@ pub enum LinkError {
     Cluster {
         /// This node's.
         ours: ClusterName,
-        /// The peer's, as it wrote it.
+        /// The peer's, cut where it is longer than a name may be.
         theirs: String,
     },
     /// No protocol version in common.
@@ -190,6 +190,12 @@ pub enum LinkError {
         /// Most origins on one link.
         limit: usize,
     },
+    /// One frame of news moves more origins than a frame may.
+    #[error("the peer's news move over {limit} origins in one frame")]
+    TooManyMoves {
+        /// Most moves in one frame.
+        limit: usize,
+    },
     /// The peer sent something before `Open`, or `Open` again with other contents.
     #[error("the peer sent {0} out of turn")]
     OutOfTurn(&'static str),
@@ -210,6 +216,7 @@ impl LinkError {
             Self::Origin(_) => "bad_origin",
             Self::OwnFuture { .. } => "own_future",
             Self::TooManyOrigins { .. } => "too_many_origins",
+            Self::TooManyMoves { .. } => "too_many_moves",
             Self::OutOfTurn(_) => "out_of_turn",
             Self::UnknownFrame(_) => "unknown_frame",
         }

@@ -99,15 +99,17 @@ impl Replica {
                 begin(link, me, log, base);
             }
         }
-        let asked: Vec<Origin> = link.asked.keys().filter(|origin| link.may_begin(origin, now.tick)).cloned().collect();
-        for origin in asked {
-            if !link.has_room_for_flight() {
+        loop {
+            let asked = link.next_asked(now.tick);
+            if asked.is_empty() {
                 return;
             }
-            let base = link.asked.remove(&origin).unwrap_or_default();
-            match self.logs.get(&origin) {
-                Some(log) if log.version() > base => begin(link, &origin, log, base),
-                _ => {}
+            for origin in asked {
+                let base = link.asked.remove(&origin).unwrap_or_default();
+                match self.logs.get(&origin) {
+                    Some(log) if log.version() > base => begin(link, &origin, log, base),
+                    _ => {}
+                }
             }
         }
     }

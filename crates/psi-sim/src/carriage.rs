@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use psi_replica::{FRAME_ENCODED_MAX, LinkId, NodeId, proto};
+use psi_replica::{FRAME_ENCODED_MAX, FrameError, LinkId, NodeId, decode_frame, proto};
 
 use crate::{
     frames,
@@ -130,13 +130,13 @@ impl World<'_> {
         if damaged && let Some(standing) = self.network.connections.get_mut(&connection) {
             standing.is_damaged = true;
         }
-        if bytes.len() > FRAME_ENCODED_MAX {
-            self.reach(Marker::OversizedRefused);
-            self.hang_up(connection, end, "a frame over the limit");
-            return;
-        }
-        let frame = match proto::Frame::decode(bytes.clone()) {
+        let frame = match decode_frame(bytes.clone()) {
             Ok(frame) => frame,
+            Err(FrameError::TooLong { .. }) => {
+                self.reach(Marker::OversizedRefused);
+                self.hang_up(connection, end, "a frame over the limit");
+                return;
+            }
             Err(error) => {
                 if damaged {
                     self.reach(Marker::CorruptRefused);

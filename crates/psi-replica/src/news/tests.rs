@@ -170,3 +170,21 @@ fn more_origins_than_a_link_may_have_end_it() {
     let news = proto::News { number: 1, origins, restart: true, ..Default::default() };
     assert!(matches!(Listener::default().hear(news), Err(NewsError::TooMany)));
 }
+
+/// A peer that asks again and again while the new beginning is on its way is not told all of it each time.
+#[test]
+fn asking_again_before_the_new_beginning_came_begins_once() {
+    let held: Frontier = [(origin(0), Version(4))].into_iter().collect();
+    let (mut teller, round_trip) = (Teller::new(TickMs(0), &held), RoundTrip::default());
+    let first = teller.poll(TickMs(0), round_trip, &held).unwrap();
+    teller.heard(TickMs(1), &proto::Heard { number: first.number, again: false }, &held);
+    let again = proto::Heard { number: first.number, again: true };
+    teller.heard(TickMs(2), &again, &held);
+    let second = teller.poll(TickMs(200), round_trip, &held).unwrap();
+    assert!(second.restart);
+    teller.heard(TickMs(201), &again, &held);
+    assert_eq!(teller.poll(TickMs(400), round_trip, &held), None, "it is on its way");
+    // Who has seen it and still can't follow is told anew.
+    teller.heard(TickMs(401), &proto::Heard { number: second.number, again: true }, &held);
+    assert!(teller.poll(TickMs(600), round_trip, &held).is_some_and(|news| news.restart));
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 use psi_replica::{
-    Digest, Entry, Epoch, Key, Lane, LinkError, LinkId, Now, Origin, PROTOCOL, Replica, Version,
+    Digest, Entry, Epoch, Key, Lane, LinkError, LinkId, Now, Origin, PROTOCOL, Replica, Version, decode_frame,
     proto::{self, frame::Body},
 };
 
@@ -49,7 +49,7 @@ pub fn open(name: &str) -> proto::Open {
 
 /// Through the bytes, as on a wire.
 pub fn carried(frame: proto::Frame) -> proto::Frame {
-    proto::Frame::decode(&frame.encode_to_vec()[..]).unwrap()
+    decode_frame(frame.encode_to_vec().into()).unwrap()
 }
 
 pub fn hand(replica: &mut Replica, now: Now, link: LinkId, body: Body) -> Result<(), LinkError> {
