@@ -195,17 +195,36 @@ async fn a_peer_that_claims_a_nodes_own_future_is_cut_off() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_longer_than_any_may_be_is_refused_by_name_and_counted() -> Result<()> {
+async fn a_frame_beyond_the_limits_is_refused_by_name_and_counted() -> Result<()> {
     let member = node_with_a_step().await?;
     let before = member.agreement().await?;
-    let mut stranger = Stranger::dial(&member).await?;
     let long = vec![0; psi_replica::FRAME_ENCODED_MAX + 1];
-    stranger.send(Body::Pass(Pass { digest: long.into(), ..pass("a", 1, 1, 0, 1) })).await?;
-    let error = stranger.answer(|_| None::<()>).await.expect_err("the link is closed");
-    let status = error.downcast_ref::<Status>().context("a status")?;
-    check("too long", Err(status.clone()), Code::InvalidArgument, "NOT_A_FRAME");
+    let too_long = Pass { digest: long.into(), ..pass("a", 1, 1, 0, 1) };
+    let too_many = Pass { entries: vec![Entry::default(); 100_000], ..pass("a", 1, 1, 0, 1) };
+    for (what, pass) in [("too long", too_long), ("too many entries", too_many)] {
+        let mut stranger = Stranger::dial(&member).await?;
+        stranger.send(Body::Pass(pass)).await?;
+        let error = stranger.answer(|_| None::<()>).await.expect_err("the link is closed");
+        let status = error.downcast_ref::<Status>().context("a status")?;
+        check(what, Err(status.clone()), Code::InvalidArgument, "NOT_A_FRAME");
+    }
     let metrics = reqwest::get(format!("http://{}/metrics", member.node.addresses().http)).await?.text().await?;
-    assert!(metrics.contains("psi_replica_refused_total{reason=\"not_a_frame\"} 1"), "{metrics}");
+    assert!(metrics.contains("psi_replica_refused_total{reason=\"not_a_frame\"} 2"), "{metrics}");
     assert_eq!(member.agreement().await?, before);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_does_not_introduce_itself_is_sent_away() -> Result<()> {
+    let member = node_with_a_step().await?;
+    let mut client = ReplicationServiceClient::connect(format!("http://{}", member.node.addresses().grpc)).await?;
+    let (_silent, frames) = mpsc::channel(1);
+    let mut answers = client.link(ReceiverStream::new(frames)).await?.into_inner();
+    let refused = async {
+        while answers.message().await?.is_some() {}
+        Ok(())
+    };
+    let refused = tokio::time::timeout(DEADLINE, refused).await.context("it is still there")?;
+    check("silent", refused, Code::DeadlineExceeded, "SILENT_PEER");
     Ok(())
 }

@@ -4,11 +4,7 @@
 //! chitchat has pitfalls that this wrapper alone knows of: keys must be ASCII and small in all, the loop can end
 //! without a word, names are looked up once a minute only, and a dead node's keys stop being shared.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chitchat::{
     Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, NodeState, ProtocolVersion, spawn_chitchat,
@@ -79,12 +75,8 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
 pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
     let settings = &shared.settings;
     let interval = settings.gossip_interval;
-    let generation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-    let id = ChitchatId::new(
-        settings.node.to_string(),
-        u64::try_from(generation).unwrap_or(u64::MAX),
-        shared.addresses.gossip,
-    );
+    let generation = shared.next_gossip_generation();
+    let id = ChitchatId::new(settings.node.to_string(), generation, shared.addresses.gossip);
     let config = ChitchatConfig {
         chitchat_id: id,
         cluster_id: settings.cluster.to_string(),

@@ -9,6 +9,7 @@ mod gossip;
 mod grpc;
 mod http;
 mod issuer;
+mod lag;
 mod link;
 mod members;
 mod metrics;

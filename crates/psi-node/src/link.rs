@@ -18,7 +18,7 @@ use psi_api::{
     v1::replication_service_client::ReplicationServiceClient,
 };
 use psi_replica::{FRAME_ENCODED_MAX, LinkError, LinkId, NodeId, WallMs, overlay};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
@@ -35,6 +35,8 @@ pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A link that a newer one to the same node has replaced, while that had no incarnation, is closed after this.
 const REPLACED: Duration = Duration::from_secs(5);
+/// How long a peer may take to introduce itself; one that is merely slow is dialled again, or dials again.
+const INTRODUCTION: Duration = Duration::from_secs(5);
 
 /// One run of a peer, as it introduces itself: its name, and its incarnation, 0 while it has none.
 type PeerRun = (NodeId, u64);
@@ -81,6 +83,8 @@ pub(crate) enum LinkEnd {
     /// What arrived is no frame, or longer than any frame may be.
     #[error("the peer sent what is no frame of at most {FRAME_ENCODED_MAX} bytes: {}", .0.message())]
     NoFrame(Status),
+    #[error("the peer did not introduce itself within {} s", INTRODUCTION.as_secs())]
+    Silent,
     #[error("`{got}` answers there, not `{wanted}`; check what the two nodes advertise")]
     WrongPeer { wanted: NodeId, got: String },
     #[error(transparent)]
@@ -105,6 +109,7 @@ impl LinkEnd {
             Self::Refused(error) => Some(error.reason()),
             Self::NoFrame(_) => Some("not_a_frame"),
             Self::WrongPeer { .. } => Some("wrong_peer"),
+            Self::Silent => Some("silent_peer"),
             Self::Closed | Self::Stopped | Self::Transport(_) => None,
         }
     }
@@ -144,6 +149,7 @@ pub(crate) async fn carry<T: Send>(
     let mut changes = shared.changes();
     let mut peer: Option<NodeId> = None;
     let mut waiting: Option<Frame> = None;
+    let introduced_by = Instant::now() + INTRODUCTION;
     loop {
         if waiting.is_none() {
             changes.mark_unchanged();
@@ -192,6 +198,7 @@ pub(crate) async fn carry<T: Send>(
                 }
             }
             _ = changes.changed(), if waiting.is_none() => {}
+            () = tokio::time::sleep_until(introduced_by), if peer.is_none() => return LinkEnd::Silent,
             () = stop.cancelled() => return LinkEnd::Stopped,
         }
     }
@@ -206,7 +213,8 @@ pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
         let known = members.borrow_and_update().clone();
         let wanted = wanted(&shared.settings, &known, wall);
         dials.retain(|run, dial| match wanted.get(run) {
-            Some(address) => *address == dial.address,
+            // One that saw its peer dead has ended, though it be wanted again.
+            Some(address) => *address == dial.address && !dial.task.is_finished(),
             None => !dial.task.is_finished() && may_end_by_itself(&known, run),
         });
         for (peer, address) in wanted {
@@ -338,6 +346,10 @@ pub(crate) fn accept(
             }
             LinkEnd::NoFrame(_) => {
                 let cause = Cause::new(Code::InvalidArgument, "NOT_A_FRAME", &end);
+                let _ = outbound.send(Err(cause.into())).await;
+            }
+            LinkEnd::Silent => {
+                let cause = Cause::new(Code::DeadlineExceeded, "SILENT_PEER", &end);
                 let _ = outbound.send(Err(cause.into())).await;
             }
             LinkEnd::Stopped => {

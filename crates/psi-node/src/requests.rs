@@ -119,14 +119,27 @@ impl<A: Remembered> Known<A> {
     }
 
     fn bound(&mut self) {
-        while self.by_id.len() > REQUESTS_MAX || self.steps > STEPS_MAX {
-            self.forget_first();
-        }
+        while (self.by_id.len() > REQUESTS_MAX || self.steps > STEPS_MAX) && self.forget_first_finished() {}
         // Refused requests must not add up behind one that stays.
         if self.order.len() > 2 * REQUESTS_MAX {
             let by_id = &self.by_id;
             self.order.retain(|(number, id)| by_id.get(id).is_some_and(|request| request.number == *number));
         }
+    }
+
+    /// Forgets the oldest request that is not under way any more: one that is, sent again, would be counted again.
+    /// Tells whether there was one.
+    fn forget_first_finished(&mut self) -> bool {
+        let by_id = &self.by_id;
+        let is_underway = |(number, id): &(u64, Arc<str>)| {
+            by_id.get(id).is_some_and(|request| request.number == *number && request.underway.is_some())
+        };
+        // Few are under way at once, so this looks at few.
+        let Some(at) = self.order.iter().position(|request| !is_underway(request)) else { return false };
+        if let Some((number, id)) = self.order.remove(at) {
+            self.forget(&id, number);
+        }
+        true
     }
 
     fn forget_first(&mut self) {

@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     replica: Mutex<Replica>,
     started: Instant,
     links: AtomicU64,
+    /// The generation of the latest gossip loop.
+    gossip_generation: AtomicU64,
     /// Counts changes of the replica: link tasks and watchers look again.
     changed: watch::Sender<u64>,
     /// Counts what peers said that may be acknowledgements of own writes.
@@ -88,6 +90,7 @@ impl Shared {
             fatal: watch::Sender::default(),
             started,
             links: AtomicU64::new(0),
+            gossip_generation: AtomicU64::new(0),
             changed: watch::Sender::default(),
             acknowledged: watch::Sender::default(),
             requests: Arc::default(),
@@ -103,6 +106,17 @@ impl Shared {
 
     pub(crate) fn next_link(&self) -> LinkId {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A generation for a gossip loop, by the wall clock in microseconds: greater than those before, though the clock
+    /// was set back meanwhile. Whoever has a lower one is taken for a run that is gone.
+    pub(crate) fn next_gossip_generation(&self) -> u64 {
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let clock = u64::try_from(clock).unwrap_or(u64::MAX);
+        let later = |before: u64| clock.max(before.saturating_add(1));
+        let taken = |before| Some(later(before));
+        let before = self.gossip_generation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken);
+        later(before.unwrap_or_else(|before| before))
     }
 
     /// Looks at the replica.

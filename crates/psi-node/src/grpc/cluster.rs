@@ -4,10 +4,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use psi_api::v1;
-use psi_replica::{LinkStatus, NodeId, Version};
+use psi_replica::{NodeId, Version};
 use tonic::{Request, Response, Status};
 
-use crate::{members::Member, metrics::Traffic, shared::Shared};
+use crate::{
+    lag::{Lag, lags},
+    members::Member,
+    metrics::Traffic,
+    shared::Shared,
+};
 
 pub(super) struct ClusterView {
     pub(super) shared: Arc<Shared>,
@@ -31,9 +36,9 @@ impl ClusterView {
         }
     }
 
-    fn member(&self, member: &Member, links: &BTreeMap<NodeId, (LinkStatus, u64)>) -> v1::Member {
+    fn member(&self, member: &Member, lags: &BTreeMap<NodeId, Lag>) -> v1::Member {
         let own = member.node == self.shared.settings.node;
-        let link = links.get(&member.node);
+        let lag = lags.get(&member.node);
         let text =
             |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
         v1::Member {
@@ -43,11 +48,11 @@ impl ClusterView {
             http_address: text(member.http),
             gossip_address: member.gossip.to_string(),
             agreement: member.agreement.map(|(frontier, digest)| psi_api::agreement(frontier, digest)),
-            linked: own || link.is_some(),
-            lag_versions: link.map_or(0, |(_, lag)| *lag),
-            clock_offset_ms: link.and_then(|(status, _)| status.clock_offset_ms).unwrap_or(0),
+            linked: own || lag.is_some(),
+            lag_versions: lag.map_or(0, |lag| lag.versions),
+            clock_offset_ms: lag.and_then(|lag| lag.clock_offset_ms).unwrap_or(0),
             ready: member.ready,
-            lag_ms: link.map_or(0, |(status, _)| status.lag_ms),
+            lag_ms: lag.map_or(0, |lag| lag.ms),
             traffic: Some(traffic(self.shared.metrics.peers.traffic(member.node.as_str()))),
         }
     }
@@ -72,20 +77,15 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         &self,
         _: Request<v1::ListMembersRequest>,
     ) -> Result<Response<v1::ListMembersResponse>, Status> {
-        let links = self.shared.read(|replica| {
+        let lags = self.shared.read(|replica| {
             self.shared.metrics.peers.observe(replica);
-            let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
-            let with_lag = replica.links().filter_map(|(_, status)| {
-                let lag = written.0.saturating_sub(status.holds_own.0);
-                Some((status.peer.clone()?.node, (status, lag)))
-            });
-            with_lag.collect::<BTreeMap<_, _>>()
+            lags(replica)
         });
         let mut members: Vec<Member> = self.shared.members.borrow().clone();
         for own in members.iter_mut().filter(|member| member.node == self.shared.settings.node) {
             self.know_thyself(own);
         }
-        let members = members.iter().map(|member| self.member(member, &links)).collect();
+        let members = members.iter().map(|member| self.member(member, &lags)).collect();
         Ok(Response::new(v1::ListMembersResponse {
             node: self.shared.settings.node.to_string(),
             cluster: self.shared.settings.cluster.to_string(),

@@ -9,9 +9,10 @@ use std::{
 };
 
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec};
-use psi_replica::{LinkCounts, LinkId, NodeId, Replica, Version};
+use psi_replica::{LinkCounts, LinkId, NodeId, Replica};
 
 use super::{count, maker::Maker};
+use crate::lag::{Lag, lags};
 
 const PEER: [&str; 1] = ["peer"];
 const PEER_DIRECTION: [&str; 2] = ["peer", "direction"];
@@ -139,17 +140,10 @@ impl PeerMetrics {
 
     /// Sets how far each linked peer lags behind; gives how many there are.
     pub(super) fn read_lags(&self, replica: &Replica) -> usize {
-        let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
-        // Of several links to a peer, the one that is further counts.
-        let mut lags = BTreeMap::new();
-        for (_, status) in replica.links() {
-            let Some(peer) = status.peer else { continue };
-            let lag = (written.0.saturating_sub(status.holds_own.0), status.lag_ms);
-            lags.entry(peer.node).and_modify(|least: &mut (u64, u64)| *least = lag.min(*least)).or_insert(lag);
-        }
+        let lags = lags(replica);
         self.lag_versions.reset();
         self.lag_seconds.reset();
-        for (peer, (versions, ms)) in &lags {
+        for (peer, Lag { versions, ms, .. }) in &lags {
             self.lag_versions.with_label_values(&[peer.as_str()]).set(count(*versions));
             #[expect(clippy::cast_precision_loss, reason = "a lag of years fits 53 bits")]
             self.lag_seconds.with_label_values(&[peer.as_str()]).set(*ms as f64 / 1000.0);

@@ -94,6 +94,20 @@ async fn the_last_hundred_thousand_are_remembered_and_the_one_before_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_is_under_way_is_not_forgotten_for_later_ones() {
+    let requests = requests();
+    let slow = first(&requests, "slow");
+    for number in 0..REQUESTS_MAX {
+        accept(&requests, &number.to_string(), 1);
+    }
+    assert_eq!(met(&requests, "slow", 1), "underway");
+    assert_eq!(met(&requests, "0", 1), "first", "the oldest that was answered made room");
+    slow.answer(Answer("done", 1));
+    drop(slow);
+    assert_eq!(met(&requests, "slow", 1), "done");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_is_remembered_for_five_minutes() {
     let requests = requests();
     accept(&requests, "early", 1);

@@ -1,0 +1,30 @@
+//! How far peers are behind this node's own writes, by what they have acknowledged.
+
+use std::collections::BTreeMap;
+
+use psi_replica::{NodeId, Replica, Version};
+
+/// How far one linked peer is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lag {
+    /// Own versions that it is not known to hold.
+    pub(crate) versions: u64,
+    /// How long the oldest of them has been flushed, milliseconds.
+    pub(crate) ms: u64,
+    /// Its wall clock less ours, milliseconds.
+    pub(crate) clock_offset_ms: Option<i64>,
+}
+
+/// The lag of every linked peer; of several links to one, that of the link which is further.
+pub(crate) fn lags(replica: &Replica) -> BTreeMap<NodeId, Lag> {
+    let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
+    let mut lags = BTreeMap::new();
+    for (_, status) in replica.links() {
+        let versions = written.0.saturating_sub(status.holds_own.0);
+        let lag = Lag { versions, ms: status.lag_ms, clock_offset_ms: status.clock_offset_ms };
+        if let Some(peer) = status.peer {
+            lags.entry(peer.node).and_modify(|least: &mut Lag| *least = lag.min(*least)).or_insert(lag);
+        }
+    }
+    lags
+}
