@@ -84,7 +84,7 @@ impl Settings {
             replication: true,
             full_mesh_max: psi_replica::overlay::FULL_MESH_MAX,
             gossip_interval: Duration::from_millis(250),
-            phi_threshold: 8,
+            phi_threshold: 7,
             dead_node_grace: Duration::from_secs(15 * 60),
             data_directory: None,
             snapshot_interval: Duration::from_secs(10),
