@@ -172,3 +172,13 @@ pub async fn eventually<F: Future<Output = Result<bool>>>(what: &str, condition:
     }
     bail!("it took over {} s until {what}", DEADLINE.as_secs())
 }
+
+/// The value of a series, as it stands in the text that Prometheus scrapes at `http`; `None` if there is none yet.
+///
+/// # Errors
+/// If nobody answers there, or with something else.
+pub async fn series(http: SocketAddr, name: &str) -> Result<Option<f64>> {
+    let text = reqwest::get(format!("http://{http}/metrics")).await?.error_for_status()?.text().await?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(value.map(str::parse).transpose()?)
+}

@@ -4,12 +4,9 @@ use anyhow::{Context, Result};
 use psi_api::v1::{LinkTraffic, ListMembersRequest};
 use psi_tests::{INCIDENT, Member, agreed, cluster, eventually};
 
-/// The value of a series, as it stands in the text that Prometheus scrapes.
+/// The value of a series that is there.
 async fn series(member: &Member, name: &str) -> Result<f64> {
-    let address = member.node.addresses().http;
-    let text = reqwest::get(format!("http://{address}/metrics")).await?.text().await?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    Ok(line.with_context(|| format!("{name} in\n{text}"))?.parse()?)
+    psi_tests::series(member.node.addresses().http, name).await?.with_context(|| format!("there is no {name}"))
 }
 
 async fn traffic(member: &Member, peer: &str) -> Result<(u64, LinkTraffic)> {

@@ -282,7 +282,7 @@ proptest! {
     }
 }
 
-/// The largest frames of the smallest messages: before anything was limited, one took 138 MB.
+/// The largest frames of the smallest messages. Before lists were counted, one took 138 MB.
 #[test]
 fn the_worst_frames_take_a_bounded_multiple_of_their_size() {
     let _alone = alone();
@@ -295,7 +295,11 @@ fn the_worst_frames_take_a_bounded_multiple_of_their_size() {
         bytes
     };
     let packed = |number: u8| wrapped(number, vec![1; length - 8]);
+    let some = |number: u8, count: usize| [(number << 3) | 2, 0].repeat(count);
     for (what, bytes) in [
+        ("entries of a pass, as many as are allowed", wrapped(3, some(8, (1 << 20) / 48))),
+        ("origins of news, as many as are allowed", wrapped(8, some(2, 4_096))),
+        ("moves of news, as many as are allowed", wrapped(8, wrapped(3, vec![1; 8_192]))),
         ("entries of a pass", wrapped(3, empty(8))),
         ("origins of news", wrapped(8, empty(2))),
         ("moves of news", wrapped(8, packed(3))),
