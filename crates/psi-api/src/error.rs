@@ -138,6 +138,8 @@ impl From<&LinkError> for Cause {
             LinkError::Name(_) => (InvalidArgument, "BAD_NAME"),
             LinkError::Origin(_) => (InvalidArgument, "BAD_ORIGIN"),
             LinkError::OutOfTurn(_) => (InvalidArgument, "OUT_OF_TURN"),
+            LinkError::TooManyOrigins { .. } => (InvalidArgument, "TOO_MANY_ORIGINS"),
+            LinkError::TooManyMoves { .. } => (InvalidArgument, "TOO_MANY_MOVES"),
             _ => (InvalidArgument, "UNKNOWN_FRAME"),
         };
         Self::new(code, reason, error)
