@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{completions, demo, feed, field, guardian, health, members, node, sim, state, step},
+    commands::{completions, demo, feed, field, guardian, health, members, node, probe, sim, state, step},
     failure::Failure,
     output::Output,
 };
@@ -50,6 +50,7 @@ pub(crate) enum Command {
     Field(field::Field),
     Guardian(guardian::Guardian),
     Health(health::Health),
+    Probe(probe::Probe),
     Sim(sim::Sim),
     Completions(completions::Completions),
 }
@@ -66,6 +67,7 @@ impl Command {
             Self::Field(command) => command.run(output).await,
             Self::Guardian(command) => command.run(output).await,
             Self::Health(command) => command.run(output).await,
+            Self::Probe(command) => command.run(output).await,
             Self::Sim(command) => command.run(output).await,
             Self::Completions(command) => command.run(),
         }
@@ -119,8 +121,11 @@ mod tests {
             "feed --csv x.csv --columns a,b --field f --create --rate max",
             "feed --walk --seed 3 --width 4 --rate 0.5 --count 10 --seconds 2.5",
             "feed --jsonl",
+            "feed --incident --every 30 --service",
             "feed --host",
             "health --node a:1",
+            "probe --node a,b,c:1 --field f --every-ms 500 --deadline-ms 100 --listen [::]:9464 --log-format json",
+            "probe --once --output json",
             "completions bash",
             "sim --seeds 10000 --first-seed 7 --mode safety --nodes 5",
             "sim --seed 42 --trace",
@@ -148,6 +153,8 @@ mod tests {
             "feed --incident --walk",
             "feed --host --columns a",
             "feed --walk --rate 0",
+            "feed --walk --rate 2 --every 3",
+            "feed --walk --every 0",
             "feed --walk --in-flight 0",
             "field create a --param dt",
             "step --node : --incident",
@@ -155,6 +162,10 @@ mod tests {
             "node --grpc-lisen 1",
             "demo --nodes 1",
             "demo --seconds 0",
+            "probe --every-ms 0",
+            "probe --deadline-ms 60001",
+            "probe --listen localhost",
+            "probe --log-filter psi=loud",
             "sim --trace",
             "sim --seed 1 --seeds 2",
             "sim --nodes 1",

@@ -37,7 +37,8 @@ pub(crate) struct Nodes {
     pub(crate) timeout: Duration,
 }
 
-fn parse_address(text: &str) -> Result<String, String> {
+/// `host:port`, with the port of gRPC where it names none.
+pub(crate) fn parse_address(text: &str) -> Result<String, String> {
     with_default_port(text, GRPC_PORT)
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod guardian;
 pub(crate) mod health;
 pub(crate) mod members;
 pub(crate) mod node;
+pub(crate) mod probe;
 pub(crate) mod sim;
 pub(crate) mod state;
 pub(crate) mod step;

@@ -22,7 +22,7 @@ pub(crate) use definition::{DEFINITIONS, Definition};
 pub(crate) use flags::SettingFlags;
 pub(crate) use kind::Kind;
 pub(crate) use show::{to_json, to_toml};
-pub(crate) use variables::{CONFIG, NODES};
+pub(crate) use variables::{CONFIG, NODES, PROBE_DEADLINE_MS, PROBE_EVERY_MS, PROBE_FIELD, PROBE_LISTEN, unknown};
 
 use crate::{logs::LogSettings, suggest::did_you_mean};
 

@@ -10,14 +10,10 @@ mod body;
 mod federation;
 mod field;
 mod refusal;
+pub(crate) mod server;
 mod status;
 
-use std::{
-    future::Future,
-    io, pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::Future, sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -27,27 +23,10 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, field::Empty, info_span, warn};
+use tokio::net::TcpListener;
+use tracing::{Instrument, debug, field::Empty, info_span};
 
 use crate::{ops::Ops, shared::Shared};
-
-/// A connection that has not sent a request's headers in this time is closed, be it slow or idle.
-const HEADERS_READ: Duration = Duration::from_secs(30);
-/// Requests in progress have this long to end once the node stops. They take microseconds, or wait, which ends then;
-/// what takes longer is a client that does not send the rest of its request.
-const DRAIN: Duration = Duration::from_secs(1);
-/// Pause after a failed accept, mostly for want of file descriptors.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// What there is, in the order in which it is shown. `/` shows it; a misspelt path is compared with it.
 const PATHS: [(&str, &str, &str); 13] = [
@@ -71,56 +50,8 @@ const PATHS: [(&str, &str, &str); 13] = [
 ];
 
 /// Serves HTTP until `stop` resolves and requests in progress have ended.
-pub(crate) async fn serve(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let router = router(Ops { shared });
-    let closing = CancellationToken::new();
-    // Owns the connections: none outlives the server.
-    let mut connections = JoinSet::new();
-    let mut stop = pin::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), closing.clone()));
-                }
-                Err(error) => {
-                    warn!("can't accept an HTTP connection: {error}");
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    drop(listener);
-    closing.cancel();
-    let ended = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(DRAIN, ended).await;
-    Ok(())
-}
-
-/// One connection, to its end. Idle ones end as soon as the node stops.
-async fn connection(stream: TcpStream, router: Router, closing: CancellationToken) {
-    let _ = stream.set_nodelay(true);
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_READ)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut served = pin::pin!(served);
-    let result = tokio::select! {
-        result = served.as_mut() => result,
-        () = closing.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = result {
-        debug!("HTTP connection ended: {error}");
-    }
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) {
+    server::serve(router(Ops { shared }), listener, stop).await;
 }
 
 fn router(ops: Ops) -> Router {

@@ -23,6 +23,7 @@ mod shared;
 mod snapshot;
 mod terms;
 
+pub use http::server::serve as serve_http;
 pub use node::{Node, StartError};
 pub use settings::{Endpoint, Settings};
 pub use shared::Addresses;

@@ -220,9 +220,7 @@ fn serve_grpc(shared: Arc<Shared>, links: Arc<Links>, listener: TcpListener) -> 
 fn serve_http(shared: Arc<Shared>, listener: TcpListener) -> JoinHandle<()> {
     tokio::spawn(async move {
         let stop = shared.stop.clone().cancelled_owned();
-        if let Err(error) = http::serve(shared.clone(), listener, stop).await {
-            shared.fail(format!("HTTP server failed: {error}"));
-        }
+        http::serve(shared, listener, stop).await;
     })
 }
 

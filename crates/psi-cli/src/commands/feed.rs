@@ -1,6 +1,7 @@
 //! `psi-field feed`: sends the vectors of a source to nodes, at a rate, until told to stop.
 
 mod arguments;
+mod maker;
 mod pace;
 mod report;
 mod sending;
@@ -33,8 +34,29 @@ use targets::Targets;
 /// Time between two tries to find a node at the start.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// What there is before the first step.
+struct Prepared {
+    supply: Supply,
+    /// The source, for people.
+    described: String,
+    width: usize,
+}
+
 impl Feed {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        if !self.service {
+            let prepared = self.prepare().await?;
+            return self.feed(prepared, output).await;
+        }
+        // The first process of a container must ask for signals, else it gets none.
+        let prepared = tokio::select! {
+            prepared = self.prepare() => prepared?,
+            () = signals::stop() => return Ok(()),
+        };
+        self.feed(prepared, output).await
+    }
+
+    async fn prepare(&self) -> Result<Prepared, Failure> {
         let source = self.source.open().map_err(|error| Failure::usage(error.to_string()))?;
         let described = source.describe();
         let width = source.width();
@@ -45,21 +67,32 @@ impl Feed {
         };
         let field = self.find_field(width).await?;
         self.check_width(&field, width, &described)?;
+        Ok(Prepared { supply, described, width })
+    }
 
-        let tally = Arc::new(Mutex::new(Tally::new(&field.name, &described)));
+    async fn feed(&self, prepared: Prepared, output: Output) -> Result<(), Failure> {
+        let Prepared { mut supply, described, width } = prepared;
+        let tally = Arc::new(Mutex::new(Tally::new(&self.field.field, &described)));
         let targets = Targets::new(&self.nodes)?;
-        let sender = Arc::new(Sender::new(&self, targets, tally.clone()));
-        let reporter = Reporter::start(output, tally.clone());
+        let (asking, mut maker) = maker::maker();
+        let asking = Some(asking).filter(|_| self.service && self.create);
+        let sender = Arc::new(Sender::new(self, targets, tally.clone(), asking));
+        if self.service {
+            eprintln!("feeding field {}: {described}", self.field.field);
+        }
+        let reporter = Reporter::start(output, tally.clone(), self.service);
         let interrupted = tokio::select! {
-            () = sender.send_all(&mut supply, &self) => false,
+            () = sender.send_all(&mut supply, self) => false,
             () = self.time_limit() => false,
+            () = maker.keep(self, width) => false,
             () = signals::stop() => true,
         };
+        drop(maker);
         sender.finish().await;
         reporter.stop().await;
         let summary = tally.lock().unwrap_or_else(PoisonError::into_inner).summary(interrupted);
         output.print(&summary, report::text)?;
-        summary.verdict()
+        if self.service && interrupted { Ok(()) } else { summary.verdict() }
     }
 
     async fn time_limit(&self) {
@@ -72,13 +105,17 @@ impl Feed {
     /// The field, made if it is missing and may be. Waits for a node, as long as the patience lasts.
     async fn find_field(&self, width: usize) -> Result<Field, Failure> {
         let begun = Instant::now();
+        let patience = self.start_patience();
         let mut told = false;
         loop {
             match self.field_now(width).await {
-                Err(failure) if failure.exit == Exit::Unreachable && begun.elapsed() < self.patience => {
+                Err(failure) if is_passing(&failure) && patience.is_none_or(|patience| begun.elapsed() < patience) => {
                     if !told {
                         told = true;
-                        eprintln!("waiting up to {} s: {}", self.patience.as_secs(), failure.text());
+                        match patience {
+                            Some(most) => eprintln!("waiting up to {} s: {}", most.as_secs(), failure.text()),
+                            None => eprintln!("waiting: {}", one_line(&failure.text())),
+                        }
                     }
                     tokio::time::sleep(LOOK).await;
                 }
@@ -119,4 +156,15 @@ impl Feed {
             counted(u64::from(field.width), "number"),
         )))
     }
+}
+
+/// Whether the next look may find another answer: no node is there yet, or another client has just made the field and
+/// the node that was asked first has not heard of that.
+fn is_passing(failure: &Failure) -> bool {
+    failure.exit == Exit::Unreachable || failure.reason() == Some("FIELD_EXISTS")
+}
+
+/// For logs.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" | ")
 }

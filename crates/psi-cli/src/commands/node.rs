@@ -1,6 +1,9 @@
 //! `psi-field node`: runs a node until it is told to stop.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use serde::Serialize;
@@ -65,7 +68,7 @@ struct Started {
 
 impl Node {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
-        let loaded = self.load().map_err(|problems| wrong_settings(&problems))?;
+        let loaded = load(self.config.as_deref(), &self.flags).map_err(|problems| wrong_settings(&problems))?;
         if self.print_config {
             return match output {
                 Output::Text => output::line(&settings::to_toml(&loaded)),
@@ -75,33 +78,37 @@ impl Node {
         logs::start(&loaded.effective.log);
         serve(loaded.effective.node, output).await
     }
+}
 
-    fn load(&self) -> Result<Loaded, Vec<Problem>> {
-        let mut unread = Vec::new();
-        let name = self.config.as_ref().map(|path| path.display().to_string());
-        let text = self.config.as_ref().and_then(|path| match std::fs::read_to_string(path) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                let name = path.display();
-                unread.push(Problem::File(format!("can't read the settings file {name} (--config): {error}")));
-                None
-            }
-        });
-        let variables = std::env::vars_os()
-            .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
-            .collect();
-        let machine = gethostname::gethostname();
-        let loaded = settings::load(Inputs {
-            file: name.as_deref().zip(text.as_deref()),
-            variables,
-            flags: &self.flags,
-            machine: &machine.to_string_lossy(),
-        });
-        match loaded {
-            Ok(loaded) if unread.is_empty() => Ok(loaded),
-            Ok(_) => Err(unread),
-            Err(problems) => Err(unread.into_iter().chain(problems).collect()),
+/// The settings of a node of this process: from the file, if there is one, this process's variables and the flags.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(crate) fn load(config: Option<&Path>, flags: &SettingFlags) -> Result<Loaded, Vec<Problem>> {
+    let mut unread = Vec::new();
+    let name = config.map(|path| path.display().to_string());
+    let text = config.and_then(|path| match std::fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let name = path.display();
+            unread.push(Problem::File(format!("can't read the settings file {name} (--config): {error}")));
+            None
         }
+    });
+    let variables = std::env::vars_os()
+        .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
+        .collect();
+    let machine = gethostname::gethostname();
+    let loaded = settings::load(Inputs {
+        file: name.as_deref().zip(text.as_deref()),
+        variables,
+        flags,
+        machine: &machine.to_string_lossy(),
+    });
+    match loaded {
+        Ok(loaded) if unread.is_empty() => Ok(loaded),
+        Ok(_) => Err(unread),
+        Err(problems) => Err(unread.into_iter().chain(problems).collect()),
     }
 }
 

@@ -8,16 +8,32 @@ const PREFIX: &str = "PSI_";
 pub(crate) const CONFIG: &str = "PSI_CONFIG";
 pub(crate) const NODES: &str = "PSI_NODES";
 
+/// Variables of `psi-field probe`.
+pub(crate) const PROBE_FIELD: &str = "PSI_PROBE_FIELD";
+pub(crate) const PROBE_EVERY_MS: &str = "PSI_PROBE_EVERY_MS";
+pub(crate) const PROBE_DEADLINE_MS: &str = "PSI_PROBE_DEADLINE_MS";
+pub(crate) const PROBE_LISTEN: &str = "PSI_PROBE_LISTEN";
+
+/// Known, and not a node's: containers may share them with it.
+const OF_OTHERS: [&str; 6] = [CONFIG, NODES, PROBE_FIELD, PROBE_EVERY_MS, PROBE_DEADLINE_MS, PROBE_LISTEN];
+
 /// Every variable that has a meaning.
 pub(super) fn names() -> Vec<String> {
     let settings = DEFINITIONS.iter().map(super::Definition::variable);
-    settings.chain([CONFIG.to_owned(), NODES.to_owned()]).collect()
+    settings.chain(OF_OTHERS.map(str::to_owned)).collect()
+}
+
+/// Those of our prefix that have no meaning.
+pub(crate) fn unknown(names: impl Iterator<Item = String>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    read(names.map(|name| (name, String::new())).collect(), &mut Vec::new(), &mut problems);
+    problems
 }
 
 /// Appends what `variables` give. Those without our prefix are others', and those that a container platform makes for
 /// its services are nobody's.
 pub(super) fn read(mut variables: Vec<(String, String)>, given: &mut Vec<Given>, problems: &mut Vec<Problem>) {
-    variables.retain(|(name, _)| name.starts_with(PREFIX) && name != CONFIG && name != NODES);
+    variables.retain(|(name, _)| name.starts_with(PREFIX) && !OF_OTHERS.contains(&name.as_str()));
     variables.sort();
     for (name, text) in variables {
         match DEFINITIONS.iter().find(|definition| definition.variable() == name) {

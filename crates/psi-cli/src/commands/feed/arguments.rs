@@ -25,13 +25,14 @@ Examples:
   psi-field feed --csv prices.csv --columns open,close --field prices --create
   tail -f vectors.jsonl | psi-field feed --jsonl --rate max
   psi-field feed --host --node node-1,node-2,node-3    # in turn; one that is down is left out
+  psi-field feed --host --field host --create --every 30 --service   # in a container, until it is stopped
 
 A step goes to the next of the nodes in turn. One that a node is not available for is sent again to another, with \
 back-off, so a step is counted at least once. Several steps are in flight: with --in-flight 1 they arrive in order. \
 Ctrl-C ends with the summary.
 
 Exit codes: 0 if every step was accepted, 1 if any was refused or could not be read, 2 wrong arguments, 3 if no node \
-took any.";
+took any. With --service also 0 if it was told to stop.";
 
 static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     let names = Host::NAMES.map(|(name, meaning)| format!("  {name:16}  {meaning}"));
@@ -51,7 +52,11 @@ pub(crate) struct Feed {
 
     /// Steps a second, above 0 up to 1000000; or `max`, as fast as the nodes answer
     #[arg(long, short, value_name = "RATE", default_value = "1")]
-    pub(super) rate: Rate,
+    rate: Rate,
+
+    /// One step in so many seconds, instead of --rate
+    #[arg(long, value_name = "SECONDS", value_parser = parse_limit, conflicts_with = "rate")]
+    every: Option<Duration>,
 
     /// Stop after this many steps
     #[arg(long, short = 'n', value_name = "STEPS")]
@@ -73,6 +78,11 @@ pub(crate) struct Feed {
     /// Try a step this long while no node is available
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_patience)]
     pub(super) patience: Duration,
+
+    /// Run unattended, as in a container: wait for a node as long as it takes, make the field anew if it is gone (with
+    /// --create), report every 5 minutes and when a node goes or returns, and end with 0 when told to stop
+    #[arg(long)]
+    pub(super) service: bool,
 
     /// Condition vectors first: NaN becomes 0, infinities ±1, and all is clipped to -5 to 5
     #[arg(long)]
@@ -161,6 +171,17 @@ fn parse_limit(text: &str) -> Result<Duration, String> {
 
 fn parse_patience(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { parse_timeout(text).map_err(|why| format!("{why}; or 0")) }
+}
+
+impl Feed {
+    pub(super) fn rate(&self) -> Rate {
+        self.every.map_or(self.rate, |every| Rate::PerSecond(1.0 / every.as_secs_f64()))
+    }
+
+    /// How long a node is waited for at the start; `None` if for ever.
+    pub(super) fn start_patience(&self) -> Option<Duration> {
+        if self.service { None } else { Some(self.patience) }
+    }
 }
 
 impl SourceArgs {

@@ -19,6 +19,8 @@ use crate::{
 const REDRAW: Duration = Duration::from_millis(200);
 /// Elsewhere, as in a log, a line is added.
 const LINE: Duration = Duration::from_secs(10);
+/// For a service, whose log is read long after.
+const LINE_OF_SERVICE: Duration = Duration::from_secs(300);
 
 /// A task that reports now and then.
 pub(super) struct Reporter {
@@ -27,13 +29,14 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn start(output: Output, tally: Shared) -> Self {
+    pub(super) fn start(output: Output, tally: Shared, is_service: bool) -> Self {
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             if io::stderr().is_terminal() {
                 on_terminal(tally, stopped).await;
             } else {
-                in_log(output, tally, stopped).await;
+                let line = if is_service { LINE_OF_SERVICE } else { LINE };
+                in_log(output, line, tally, stopped).await;
             }
         });
         Self { stop, task }
@@ -71,8 +74,8 @@ async fn on_terminal(tally: Shared, mut stopped: oneshot::Receiver<()>) {
     bar.finish_and_clear();
 }
 
-async fn in_log(output: Output, tally: Shared, mut stopped: oneshot::Receiver<()>) {
-    let mut due = tokio::time::interval_at(tokio::time::Instant::now() + LINE, LINE);
+async fn in_log(output: Output, every: Duration, tally: Shared, mut stopped: oneshot::Receiver<()>) {
+    let mut due = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     let mut look_for_news = tokio::time::interval(REDRAW);
     loop {
         let (is_due, ended) = tokio::select! {

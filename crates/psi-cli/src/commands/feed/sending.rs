@@ -14,10 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     arguments::Feed,
+    maker::Asking,
     pace::Pace,
     supply::Supply,
     tally::{Shared, Tally},
-    targets::{Refused, Targets},
+    targets::{Accepted, Refused, Targets},
 };
 
 /// A source that gives this many errors in a row has no more to give.
@@ -26,6 +27,8 @@ const UNREADABLE_MAX: u32 = 1000;
 pub(super) struct Sender {
     targets: Targets,
     tally: Shared,
+    /// Has the field made anew, where that is wanted.
+    asking: Option<Asking>,
     field: String,
     guardian: bool,
     backoff: ExponentialBuilder,
@@ -39,7 +42,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(feed: &Feed, targets: Targets, tally: Shared) -> Self {
+    pub(super) fn new(feed: &Feed, targets: Targets, tally: Shared, asking: Option<Asking>) -> Self {
         // A first pause shorter than people notice, and no more than one try a second of each step in an outage.
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(20))
@@ -50,6 +53,7 @@ impl Sender {
         Self {
             targets,
             tally,
+            asking,
             field: feed.field.field.clone(),
             guardian: feed.guardian,
             backoff,
@@ -62,7 +66,7 @@ impl Sender {
 
     /// Sends what `supply` gives, to its end or to the count that was asked for. Returns with steps in flight.
     pub(super) async fn send_all(self: &Arc<Self>, supply: &mut Supply, feed: &Feed) {
-        let mut pace = Pace::new(feed.rate);
+        let mut pace = Pace::new(feed.rate());
         let mut sent = 0;
         let mut unreadable = 0;
         while feed.count.is_none_or(|count| sent < count) && unreadable < UNREADABLE_MAX {
@@ -93,16 +97,27 @@ impl Sender {
         let begun = Instant::now();
         let request =
             StepRequest { field: self.field.clone(), input, apply_guardian: self.guardian, ..StepRequest::default() };
-        let answered = (|| self.targets.step(request.clone()))
+        let answered = (|| self.try_step(request.clone()))
             .retry(self.backoff)
             .when(|refused: &Refused| refused.is_worth_another_try() && !self.ending.load(Ordering::Relaxed))
             .notify(|refused, _| self.tally(|tally| tally.retried(refused)))
             .await;
         self.tally(|tally| match answered {
-            Ok(step) => tally.accepted(step, begun.elapsed()),
+            Ok(accepted) => tally.accepted(accepted, begun.elapsed()),
             Err(refused) => tally.refused(&refused),
         });
         drop(permit);
+    }
+
+    async fn try_step(&self, request: StepRequest) -> Result<Accepted, Refused> {
+        let mut answered = self.targets.step(request).await;
+        if let Err(refused) = &mut answered
+            && let Some(asking) = &self.asking
+            && refused.is_for_want_of_the_field()
+        {
+            refused.field_was_made = asking.look().await;
+        }
+        answered
     }
 
     fn tally(&self, count: impl FnOnce(&mut Tally)) {

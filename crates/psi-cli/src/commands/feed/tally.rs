@@ -1,16 +1,15 @@
 //! What came of the steps so far.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use psi_api::v1::StepResponse;
 use serde::Serialize;
 
-use super::targets::Refused;
+use super::targets::{Accepted, Refused};
 use crate::{answer, failure::Failure};
 
 /// Counts, shared by all that send.
@@ -27,6 +26,8 @@ pub(super) struct Tally {
     by_node: BTreeMap<String, u64>,
     latency_us: Histogram<u64>,
     last: Option<answer::Step>,
+    /// Nodes that were not available when they were last asked.
+    absent: BTreeSet<String>,
     /// What people have not been told yet.
     news: Vec<String>,
 }
@@ -80,12 +81,17 @@ impl Tally {
             by_node: BTreeMap::new(),
             latency_us: Histogram::new_with_max(LATENCY_US_MAX, 3).expect("three digits are allowed"),
             last: None,
+            absent: BTreeSet::new(),
             news: Vec::new(),
         }
     }
 
-    pub(super) fn accepted(&mut self, step: StepResponse, took: Duration) {
+    pub(super) fn accepted(&mut self, accepted: Accepted, took: Duration) {
+        let Accepted { address, step } = accepted;
         self.accepted += 1;
+        if self.absent.remove(&address) {
+            self.news.push(format!("{address}: takes steps again"));
+        }
         *self.by_node.entry(step.node.clone()).or_default() += 1;
         self.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         if self.last.as_ref().is_none_or(|last| last.k <= step.k) {
@@ -102,16 +108,25 @@ impl Tally {
         };
         let count = self.refused.entry(reason).or_default();
         *count += 1;
-        if *count == 1 {
+        let is_first = *count == 1;
+        if refused.is_absence() {
+            self.absence(refused);
+        } else if is_first {
             self.news.push(Failure::refused(&refused.address, status).message);
         }
     }
 
     pub(super) fn retried(&mut self, refused: &Refused) {
         self.retried += 1;
-        if self.retried == 1 {
+        self.absence(refused);
+    }
+
+    /// Told once, until the node takes steps again.
+    fn absence(&mut self, refused: &Refused) {
+        if self.absent.insert(refused.address.clone()) {
             let Failure { message, .. } = Failure::refused(&refused.address, &refused.status);
-            self.news.push(format!("{message}; trying on"));
+            let goes_on = if refused.is_worth_another_try() { "; trying on" } else { "" };
+            self.news.push(format!("{message}{goes_on}"));
         }
     }
 
@@ -122,7 +137,7 @@ impl Tally {
         }
     }
 
-    /// What people have not been told yet; the first problem of each kind.
+    /// What people have not been told yet: the first problem of each kind, and nodes that go and return.
     pub(super) fn take_news(&mut self) -> Vec<String> {
         std::mem::take(&mut self.news)
     }
@@ -172,19 +187,24 @@ impl Summary {
 
 #[cfg(test)]
 mod tests {
+    use psi_api::v1::StepResponse;
     use tonic::Code;
 
     use super::*;
     use crate::failure::Exit;
 
     fn refused(code: Code) -> Refused {
-        Refused { address: "a:1".to_owned(), status: tonic::Status::new(code, "why") }
+        Refused { address: "a:1".to_owned(), status: tonic::Status::new(code, "why"), field_was_made: false }
+    }
+
+    fn answer() -> Accepted {
+        Accepted { address: "a:1".to_owned(), step: StepResponse::default() }
     }
 
     fn exit_after(accepted: u64, codes: &[Code], unreadable: u64) -> Option<Exit> {
         let mut tally = Tally::new("f", "s");
         for _ in 0..accepted {
-            tally.accepted(StepResponse::default(), Duration::from_micros(5));
+            tally.accepted(answer(), Duration::from_micros(5));
         }
         codes.iter().for_each(|code| tally.refused(&refused(*code)));
         for _ in 0..unreadable {
@@ -212,7 +232,7 @@ mod tests {
     fn latencies_are_kept_to_three_digits() {
         let mut tally = Tally::new("f", "s");
         for ms in 1..=100 {
-            tally.accepted(StepResponse::default(), Duration::from_millis(ms));
+            tally.accepted(answer(), Duration::from_millis(ms));
         }
         let Latency { p50, p90, p99, max } = tally.summary(false).latency_us;
         for (got, want) in [(p50, 50_000), (p90, 90_000), (p99, 99_000), (max, 100_000)] {
@@ -229,5 +249,19 @@ mod tests {
         assert_eq!(tally.take_news().len(), 2);
         assert!(tally.take_news().is_empty());
         assert_eq!(tally.summary(false).refused_by_reason["Internal"], 2);
+    }
+
+    #[test]
+    fn a_node_that_goes_and_returns_is_news_each_time() {
+        let mut tally = Tally::new("f", "s");
+        for _ in 0..2 {
+            tally.retried(&refused(Code::Unavailable));
+            tally.retried(&refused(Code::Unavailable));
+            tally.refused(&refused(Code::DeadlineExceeded));
+            assert_eq!(tally.take_news(), ["a:1: why; trying on"]);
+            tally.accepted(answer(), Duration::ZERO);
+            tally.accepted(answer(), Duration::ZERO);
+            assert_eq!(tally.take_news(), ["a:1: takes steps again"]);
+        }
     }
 }

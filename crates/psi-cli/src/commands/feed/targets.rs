@@ -10,7 +10,7 @@ use std::{
 
 use psi_api::v1::{StepRequest, StepResponse, psi_field_service_client::PsiFieldServiceClient};
 use tokio::time::Instant;
-use tonic::{Status, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 
 use crate::{
     client::{self, Nodes, broke_off, may_go_elsewhere},
@@ -19,6 +19,9 @@ use crate::{
 
 /// How long a node is left out after it was not available, unless all are.
 const REST: Duration = Duration::from_secs(1);
+
+/// A connection to a machine that is gone is noticed after twice this, and dialled anew.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 pub(super) struct Targets {
     targets: Vec<Target>,
@@ -32,18 +35,38 @@ struct Target {
     rests_until: Mutex<Option<Instant>>,
 }
 
+/// A step that a node accepted.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) address: String,
+    pub(super) step: StepResponse,
+}
+
 /// A step that a node did not accept.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) address: String,
     pub(super) status: Status,
+    /// It was for want of the field, which is there now.
+    pub(super) field_was_made: bool,
 }
 
 impl Refused {
     /// Whether the step should be sent again, to another node: that this one may have taken it before its connection
     /// broke is why steps are counted at least once.
     pub(super) fn is_worth_another_try(&self) -> bool {
-        may_go_elsewhere(&self.status) || broke_off(&self.status)
+        may_go_elsewhere(&self.status) || broke_off(&self.status) || self.field_was_made
+    }
+
+    /// Whether it says more of the node than of the step. One that was late may have taken the step, so that is not
+    /// sent again.
+    pub(super) fn is_absence(&self) -> bool {
+        let late = self.status.code() == Code::DeadlineExceeded;
+        late || self.is_worth_another_try()
+    }
+
+    pub(super) fn is_for_want_of_the_field(&self) -> bool {
+        psi_api::cause_of(&self.status).is_some_and(|(reason, _)| reason == "UNKNOWN_FIELD")
     }
 }
 
@@ -54,7 +77,9 @@ impl Targets {
     /// If an address can't be dialled at all.
     pub(super) fn new(nodes: &Nodes) -> Result<Self, Failure> {
         let target = |address: &String| {
-            let channel = nodes.endpoint(address)?.connect_lazy();
+            let endpoint =
+                nodes.endpoint(address)?.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+            let channel = endpoint.keep_alive_while_idle(true).connect_lazy();
             Ok(Target { address: address.clone(), client: client::fields(channel), rests_until: Mutex::default() })
         };
         let targets = nodes.addresses.iter().map(target).collect::<Result<_, Failure>>()?;
@@ -65,19 +90,20 @@ impl Targets {
     ///
     /// # Errors
     /// What the node said, or that it did not in time.
-    pub(super) async fn step(&self, request: StepRequest) -> Result<StepResponse, Refused> {
+    pub(super) async fn step(&self, request: StepRequest) -> Result<Accepted, Refused> {
         let target = self.next();
         let mut client = target.client.clone();
         let answered = tokio::time::timeout(self.nodes.timeout, client.step(request)).await;
         let status = match answered {
-            Ok(Ok(response)) => return Ok(response.into_inner()),
+            Ok(Ok(response)) => return Ok(Accepted { address: target.address.clone(), step: response.into_inner() }),
             Ok(Err(status)) => status,
             Err(_) => self.nodes.late(),
         };
-        if may_go_elsewhere(&status) || broke_off(&status) {
+        let refused = Refused { address: target.address.clone(), status, field_was_made: false };
+        if refused.is_absence() {
             target.rest();
         }
-        Err(Refused { address: target.address.clone(), status })
+        Err(refused)
     }
 
     /// The next in turn that doesn't rest; the next of all where all rest.
