@@ -15,8 +15,10 @@ use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
     TextEncoder,
 };
+use psi_api::Cause;
 use psi_engine::Action;
 use psi_replica::{FieldView, Replica};
+use tonic::Code;
 
 use crate::{members::Member, settings::Settings, shared::Shared};
 use fields::FieldMetrics;
@@ -32,6 +34,11 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const LATENCY_SECONDS: [f64; 14] =
     [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.25, 1.0];
 
+/// How calls that step end.
+const OK: &str = "ok";
+const REFUSED: &str = "refused";
+const FAILED: &str = "failed";
+
 /// Every metric of one node, in a registry of its own: several nodes may share a process.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -39,6 +46,7 @@ pub(crate) struct Metrics {
     scrape: Mutex<()>,
     fields: FieldMetrics,
     steps_accepted: IntCounter,
+    step_calls: IntCounterVec,
     step_seconds: Histogram,
     errors: IntCounterVec,
     repeated: IntCounter,
@@ -67,6 +75,12 @@ impl Metrics {
         let metrics = Self {
             fields: FieldMetrics::new(&make, settings.field_series_max),
             steps_accepted: make.counter("psi_node_steps_total", "Steps that this node accepted since it started"),
+            step_calls: make.counters(
+                "psi_node_step_calls_total",
+                "Steps and batches asked for, by outcome: ok, refused for what the caller sent, or failed for another \
+                 reason",
+                &["outcome"],
+            ),
             step_seconds: make.add(Histogram::with_opts(latency(
                 "psi_node_step_duration_seconds",
                 "Time to check, score and absorb a step or batch, without the wire",
@@ -111,11 +125,28 @@ impl Metrics {
         };
         let build = make.gauges("psi_build_info", "Always 1; the version is a label", &["version"]);
         build.with_label_values(&[VERSION]).set(1);
+        let info = make.gauges("psi_node_info", "Always 1; the node and its cluster are labels", &["node", "cluster"]);
+        info.with_label_values(&[settings.node.as_str(), settings.cluster.as_str()]).set(1);
+        // A rate needs a series that was there before the first failure.
+        for outcome in [OK, REFUSED, FAILED] {
+            metrics.step_calls.with_label_values(&[outcome]);
+        }
         metrics
     }
 
     pub(crate) fn stepped(&self, steps: usize) {
         self.steps_accepted.inc_by(steps as u64);
+    }
+
+    /// A step or a batch was accepted or answered as before, or not. What a caller can mend by sending something else
+    /// is no failure of the node; that it is not ready or did not get so far in time is.
+    pub(crate) fn step_called(&self, refusal: Option<&Cause>) {
+        let outcome = match refusal.map(|cause| cause.code) {
+            None => OK,
+            Some(Code::InvalidArgument | Code::NotFound) => REFUSED,
+            Some(_) => FAILED,
+        };
+        self.step_calls.with_label_values(&[outcome]).inc();
     }
 
     pub(crate) fn step_took(&self, took: Duration) {
