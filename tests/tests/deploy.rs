@@ -1,9 +1,9 @@
 //! What is deployed beside the nodes: Prometheus rules, their tests and runbooks, and Alertmanager's routing, held
 //! against each other and against what a node really shows.
 //!
-//! That rules compute what they should is tested by `promtool test rules` (`just rules`). The test of Alertmanager needs
-//! its program (Debian: `apt-get install prometheus-alertmanager`); without it the test says so and passes, unless the
-//! variable CI is set.
+//! That rules compute what they should is tested by `promtool test rules` (`just rules`). The test of Alertmanager
+//! needs its program (Debian: `apt-get install prometheus-alertmanager`); without it the test says so and passes,
+//! unless the variable CI is set.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
