@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use psi_tests::{INCIDENT, cluster, eventually};
+use psi_tests::{Doomed, INCIDENT, cluster, eventually, settings};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -155,8 +155,17 @@ async fn rules_ask_for_what_nodes_show() -> Result<()> {
     members[0].step("", &INCIDENT).await?;
     // Refused, so that there are errors to show.
     members[0].step("", &[1.0]).await.expect_err("too short");
-    let address = members[0].node.addresses().http;
-    let shown = reqwest::get(format!("http://{address}/metrics")).await?.text().await?;
+    let addresses = members[0].node.addresses();
+    let scrape = async || -> Result<String> {
+        Ok(reqwest::get(format!("http://{}/metrics", addresses.http)).await?.text().await?)
+    };
+    let shows = async |what: &str| Ok(scrape().await?.lines().any(|line| line.starts_with(what)));
+    // A dead member is shown where there is one.
+    let doomed = Doomed::start(settings("n3", &[addresses.gossip])).await?;
+    eventually("there are three", async || shows(r#"psi_cluster_members{state="live"} 3"#).await).await?;
+    doomed.die();
+    eventually("one has died", async || shows(r#"psi_cluster_members{state="dead"} 1"#).await).await?;
+    let shown = scrape().await?;
     let shown = scraped(&shown);
     let mut asked = 0;
     for rule in rules() {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use psi_api::v1::{LinkTraffic, ListMembersRequest, StepBatchRequest, StepRequest, Vector};
-use psi_tests::{INCIDENT, Member, agreed, cluster, eventually, settings};
+use psi_tests::{Doomed, INCIDENT, Member, agreed, cluster, eventually, settings};
 
 /// The value of a series, as it stands in the text that Prometheus scrapes.
 async fn series(member: &Member, name: &str) -> Result<f64> {
@@ -86,5 +86,25 @@ async fn names_and_failures_to_come_have_series_from_the_start() -> Result<()> {
         let name = format!(r#"psi_snapshot_failures_total{{operation="{operation}"}}"#);
         assert_eq!(series(&member, &name).await?, 0.0);
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_dies_is_named_dead_until_it_is_back() -> Result<()> {
+    let member = Member::start(settings("n1", &[])).await?;
+    let seed = member.node.addresses().gossip;
+    let dead = async || series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await;
+    let n2 = Doomed::start(settings("n2", &[seed])).await?;
+    eventually("it is live", async || Ok(series(&member, r#"psi_cluster_members{state="live"}"#).await? == 2.0))
+        .await?;
+    dead().await.expect_err("it is live");
+    n2.die();
+    eventually("it is dead", async || Ok(dead().await.is_ok_and(|dead| dead == 1.0))).await?;
+    let back = Member::start(settings("n2", &[seed])).await?;
+    eventually("it is back", async || Ok(dead().await? == 0.0)).await?;
+    back.node.shutdown().await;
+    eventually("it has left", async || Ok(series(&member, r#"psi_cluster_members{state="left"}"#).await? == 1.0))
+        .await?;
+    assert_eq!(dead().await?, 0.0, "it has left");
     Ok(())
 }

@@ -7,6 +7,7 @@ mod peers;
 mod snapshots;
 
 use std::{
+    collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use prometheus::{
 };
 use psi_api::Cause;
 use psi_engine::Action;
-use psi_replica::{FieldView, Replica};
+use psi_replica::{FieldView, NodeId, Replica};
 use tonic::Code;
 
 use crate::{members::Member, settings::Settings, shared::Shared};
@@ -42,8 +43,9 @@ const FAILED: &str = "failed";
 /// Every metric of one node, in a registry of its own: several nodes may share a process.
 pub(crate) struct Metrics {
     registry: Registry,
-    /// Held by a scrape: gauges are cleared and set anew, and another scrape must not see them in between.
-    scrape: Mutex<()>,
+    /// Members that were dead at this or an earlier scrape. Held by a scrape: gauges are cleared and set anew, and
+    /// another scrape must not see them in between.
+    died: Mutex<BTreeSet<NodeId>>,
     fields: FieldMetrics,
     steps_accepted: IntCounter,
     step_calls: IntCounterVec,
@@ -55,6 +57,7 @@ pub(crate) struct Metrics {
     http_seconds: HistogramVec,
     ready: IntGauge,
     members: IntGaugeVec,
+    dead: IntGaugeVec,
     links: IntGauge,
     origins: IntGauge,
     entries: IntGauge,
@@ -105,6 +108,11 @@ impl Metrics {
             )),
             ready: make.gauge("psi_node_ready", "1 if the node has caught up and takes steps"),
             members: make.gauges("psi_cluster_members", "Members that gossip knows, by state", &["state"]),
+            dead: make.gauges(
+                "psi_cluster_member_dead",
+                "1 for a member that ended without a word, 0 once it is back or has left; none for one that never did",
+                &["node"],
+            ),
             links: make.gauge("psi_replica_links", "Replication links that stand"),
             origins: make.gauge("psi_replica_origins", "Origins (runs of nodes) of which entries are held"),
             entries: make.gauge("psi_replica_entries", "Entries held"),
@@ -120,7 +128,7 @@ impl Metrics {
             gossip_restarts: make
                 .counter("psi_gossip_restarts_total", "Times that the gossip loop ended and was started again"),
             snapshots: SnapshotMetrics::new(&make),
-            scrape: Mutex::new(()),
+            died: Mutex::default(),
             registry: registry.clone(),
         };
         let build = make.gauges("psi_build_info", "Always 1; the version is a label", &["version"]);
@@ -188,7 +196,7 @@ impl Metrics {
 
     /// Everything in the text format of Prometheus.
     pub(crate) fn render(&self, shared: &Shared) -> String {
-        let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut died = self.died.lock().unwrap_or_else(PoisonError::into_inner);
         let (ready, names) = shared.read(|replica| {
             self.read_replica(replica);
             (replica.may_write().is_ok(), replica.field_names().collect::<Vec<_>>())
@@ -199,7 +207,7 @@ impl Metrics {
         // One field at a time: a scrape of many wide fields must not hold up steps.
         let views: Vec<FieldView> = shown.filter_map(|name| shared.read(|replica| replica.view(name))).collect();
         self.fields.show(&views);
-        self.read_members(shared, &shared.members.borrow());
+        self.read_members(shared, &shared.members.borrow(), &mut died);
         let mut text = Vec::new();
         let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         encoded.map(|()| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
@@ -216,12 +224,23 @@ impl Metrics {
         self.links.set(count(self.peers.read_lags(replica)));
     }
 
-    fn read_members(&self, shared: &Shared, members: &[Member]) {
+    fn read_members(&self, shared: &Shared, members: &[Member], died: &mut BTreeSet<NodeId>) {
         let live = members.iter().filter(|member| member.live).count();
         self.members.with_label_values(&["live"]).set(count(live));
         let left = members.iter().filter(|member| member.left).count();
         self.members.with_label_values(&["left"]).set(count(left));
         self.members.with_label_values(&["dead"]).set(count(members.len() - live - left));
+        self.dead.reset();
+        died.retain(|name| members.iter().any(|member| member.node == *name));
+        for member in members {
+            let is_dead = !member.live && !member.left;
+            if is_dead {
+                died.insert(member.node.clone());
+            }
+            if died.contains(&member.node) {
+                self.dead.with_label_values(&[member.node.as_str()]).set(is_dead.into());
+            }
+        }
         self.agree.set(shared.compared(members).iter().all(|(_, agrees)| *agrees).into());
     }
 }
