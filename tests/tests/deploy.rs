@@ -282,11 +282,8 @@ impl Manager {
 
     /// Reports alerts, each with its labels, as firing or as over.
     async fn report(&self, alerts: &[Value], firing: bool) -> Result<()> {
-        let (begun, over) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
-        let far = "2100-01-01T00:00:00Z";
-        let ends = if firing { far } else { over };
-        let reported = alerts.iter().map(|labels| json!({ "labels": labels, "startsAt": begun, "endsAt": ends }));
-        let body: Vec<Value> = reported.collect();
+        let ends = if firing { "2100-01-01T00:00:00Z" } else { "2026-01-01T00:00:00Z" };
+        let body: Vec<Value> = alerts.iter().map(|labels| json!({ "labels": labels, "endsAt": ends })).collect();
         let answer = reqwest::Client::new().post(format!("{}/alerts", self.api)).json(&body).send().await?;
         answer.error_for_status()?;
         Ok(())
@@ -340,7 +337,6 @@ async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Res
         alert("PsiFieldReplicaLag", &[("peer", "node3")]),
         alert("PsiFieldStepErrors", &[("instance", "node1:8000")]),
         alert("PsiFieldStepsStopped", &[("field", "default"), ("engine", "synthetic")]),
-        alert("PsiFieldPodDrift", &[("field", "default")]),
         alert("PsiFieldPredictionErrorHigh", &[("field", "default"), ("engine", "synthetic")]),
         alert("PsiFieldProbeFailing", &[("job", "psi-probe"), ("target", "node3:50051")]),
         alert("PsiFieldStepLatencyBurnSlow", &[]),
@@ -362,8 +358,12 @@ async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Res
         "StepLatencyBurnSlow",
     ]);
     let manager = Manager::start(program).await?;
-    // Causes first, as a rule that fires at once comes before those that wait.
+    // A drift follows from a divergence, and is itself what the figures of its field follow from.
+    let drift = [alert("PsiFieldPodDrift", &[("field", "default")])];
     manager.report(&causes, true).await?;
+    eventually("causes are told", async || Ok(manager.told("/critical").len() == causes.len())).await?;
+    manager.report(&drift, true).await?;
+    eventually("the drift is held back", async || Ok(manager.inhibited().await? == names(&["PodDrift"]))).await?;
     manager.report(&consequences, true).await?;
     manager.report(&others, true).await?;
     let critical = names(&["Down", "ReplicaDivergence", "StepLatencyBurnMedium", "StepAvailabilityBurnFast"]);

@@ -93,18 +93,19 @@ async fn names_and_failures_to_come_have_series_from_the_start() -> Result<()> {
 async fn a_member_that_dies_is_named_dead_until_it_is_back() -> Result<()> {
     let member = Member::start(settings("n1", &[])).await?;
     let seed = member.node.addresses().gossip;
-    let dead = async || series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await;
+    // A member that was heard of once only is taken for dead, for a moment: there may be a series early.
+    let dead = async || Ok(series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await.unwrap_or(0.0) == 1.0);
     let n2 = Doomed::start(settings("n2", &[seed])).await?;
     eventually("it is live", async || Ok(series(&member, r#"psi_cluster_members{state="live"}"#).await? == 2.0))
         .await?;
-    dead().await.expect_err("it is live");
+    assert!(!dead().await?, "it is live");
     n2.die();
-    eventually("it is dead", async || Ok(dead().await.is_ok_and(|dead| dead == 1.0))).await?;
+    eventually("it is dead", dead).await?;
     let back = Member::start(settings("n2", &[seed])).await?;
-    eventually("it is back", async || Ok(dead().await? == 0.0)).await?;
+    eventually("it is back", async || Ok(!dead().await?)).await?;
     back.node.shutdown().await;
     eventually("it has left", async || Ok(series(&member, r#"psi_cluster_members{state="left"}"#).await? == 1.0))
         .await?;
-    assert_eq!(dead().await?, 0.0, "it has left");
+    assert!(!dead().await?, "it has left");
     Ok(())
 }

@@ -110,7 +110,7 @@ impl Metrics {
             members: make.gauges("psi_cluster_members", "Members that gossip knows, by state", &["state"]),
             dead: make.gauges(
                 "psi_cluster_member_dead",
-                "1 for a member that ended without a word, 0 once it is back or has left; none for one that never did",
+                "1 for a member that ended without a word, 0 for one that was taken for dead and is not any more",
                 &["node"],
             ),
             links: make.gauge("psi_replica_links", "Replication links that stand"),
