@@ -41,6 +41,13 @@ sim *arguments:
 mutants *names:
     crates/psi-sim/mutants/run {{ names }}
 
+# Tests the alerts, firing and silent, and checks Alertmanager's configuration. Needs promtool and amtool (Debian:
+# prometheus, prometheus-alertmanager).
+rules:
+    promtool check config deploy/prometheus/prometheus.yml deploy/prometheus/local.yml
+    promtool test rules deploy/prometheus/tests/*.yml
+    amtool check-config deploy/alertmanager/alertmanager.yml
+
 # Runs everything that must hold of a commit.
 ci:
     .ci/run

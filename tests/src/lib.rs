@@ -105,6 +105,28 @@ impl Member {
     }
 }
 
+/// A node that can end without a word, as one that is killed.
+pub struct Doomed {
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Doomed {
+    /// Starts a node on a runtime of its own.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start(settings: Settings) -> Result<Self> {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.spawn(Node::start(settings)).await??;
+        Ok(Self { runtime })
+    }
+
+    /// Ends all that the node does, and closes its sockets.
+    pub fn die(self) {
+        self.runtime.shutdown_background();
+    }
+}
+
 /// Starts `count` nodes, `n1`, `n2`, …, the first of which seeds the others, and waits until all are linked.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! What Prometheus and `psi-field members` see of replication: what crossed, who lags, what was refused.
 
 use anyhow::{Context, Result};
-use psi_api::v1::{LinkTraffic, ListMembersRequest};
-use psi_tests::{INCIDENT, Member, agreed, cluster, eventually};
+use psi_api::v1::{LinkTraffic, ListMembersRequest, StepBatchRequest, StepRequest, Vector};
+use psi_tests::{Doomed, INCIDENT, Member, agreed, cluster, eventually, settings};
 
 /// The value of a series that is there.
 async fn series(member: &Member, name: &str) -> Result<f64> {
@@ -40,5 +40,69 @@ async fn what_crosses_links_is_counted_by_peer_and_lag_ends() -> Result<()> {
         assert_eq!(series(member, "psi_replica_agree").await?, 1.0);
         assert_eq!(series(member, "psi_replica_divergences_total").await?, 0.0);
     }
+    Ok(())
+}
+
+/// What the objectives of Step are judged by: see deploy/prometheus/rules/slo.yml.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_step_are_counted_by_outcome_from_the_start() -> Result<()> {
+    let member = Member::start(settings("n1", &[])).await?;
+    let outcomes = async || -> Result<[f64; 3]> {
+        let mut counts = [0.0; 3];
+        for (count, outcome) in counts.iter_mut().zip(["ok", "refused", "failed"]) {
+            *count = series(&member, &format!(r#"psi_node_step_calls_total{{outcome="{outcome}"}}"#)).await?;
+        }
+        Ok(counts)
+    };
+    assert_eq!(outcomes().await?, [0.0; 3]);
+    member.step("", &INCIDENT).await?;
+    let inputs = vec![Vector { values: INCIDENT.to_vec() }; 3];
+    member.field.clone().step_batch(StepBatchRequest { inputs, ..Default::default() }).await?;
+    assert_eq!(outcomes().await?, [2.0, 0.0, 0.0], "a batch is one call");
+    let url = format!("http://{}/step", member.node.addresses().http);
+    let posted = reqwest::Client::new().post(url).json(&serde_json::json!({ "x": INCIDENT })).send().await?;
+    assert!(posted.status().is_success(), "{posted:?}");
+    assert_eq!(outcomes().await?, [3.0, 0.0, 0.0], "over HTTP too");
+    member.step("", &[1.0]).await.expect_err("too short");
+    member.step("nobody", &INCIDENT).await.expect_err("no such field");
+    assert_eq!(outcomes().await?, [3.0, 2.0, 0.0], "the caller's mistakes");
+    // A node that this one never meets knows of writes that this one lacks.
+    let stranger = Member::start(settings("n2", &[])).await?;
+    let after = stranger.step("", &INCIDENT).await?.token;
+    let request = StepRequest { input: INCIDENT.to_vec(), after, deadline_ms: 100, ..Default::default() };
+    member.field.clone().step(request).await.expect_err("a token that can't be reached");
+    assert_eq!(outcomes().await?, [3.0, 2.0, 1.0], "no mistake of the caller's");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_failures_to_come_have_series_from_the_start() -> Result<()> {
+    let member = Member::start(settings("n1", &[])).await?;
+    assert_eq!(series(&member, r#"psi_node_info{cluster="psi-field",node="n1"}"#).await?, 1.0);
+    for operation in ["create", "write", "sync_file", "rename", "sync_directory"] {
+        let name = format!(r#"psi_snapshot_failures_total{{operation="{operation}"}}"#);
+        assert_eq!(series(&member, &name).await?, 0.0);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_dies_is_named_dead_until_it_is_back() -> Result<()> {
+    let member = Member::start(settings("n1", &[])).await?;
+    let seed = member.node.addresses().gossip;
+    // A member that was heard of once only is taken for dead, for a moment: there may be a series early.
+    let dead = async || Ok(series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await.unwrap_or(0.0) == 1.0);
+    let n2 = Doomed::start(settings("n2", &[seed])).await?;
+    eventually("it is live", async || Ok(series(&member, r#"psi_cluster_members{state="live"}"#).await? == 2.0))
+        .await?;
+    assert!(!dead().await?, "it is live");
+    n2.die();
+    eventually("it is dead", dead).await?;
+    let back = Member::start(settings("n2", &[seed])).await?;
+    eventually("it is back", async || Ok(!dead().await?)).await?;
+    back.node.shutdown().await;
+    eventually("it has left", async || Ok(series(&member, r#"psi_cluster_members{state="left"}"#).await? == 1.0))
+        .await?;
+    assert!(!dead().await?, "it has left");
     Ok(())
 }

@@ -7,6 +7,7 @@ mod peers;
 mod snapshots;
 
 use std::{
+    collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -15,8 +16,10 @@ use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
     TextEncoder,
 };
+use psi_api::Cause;
 use psi_engine::Action;
-use psi_replica::{FieldView, Replica};
+use psi_replica::{FieldView, NodeId, Replica};
+use tonic::Code;
 
 use crate::{members::Member, settings::Settings, shared::Shared};
 use fields::FieldMetrics;
@@ -32,13 +35,20 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const LATENCY_SECONDS: [f64; 14] =
     [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.25, 1.0];
 
+/// How calls that step end.
+const OK: &str = "ok";
+const REFUSED: &str = "refused";
+const FAILED: &str = "failed";
+
 /// Every metric of one node, in a registry of its own: several nodes may share a process.
 pub(crate) struct Metrics {
     registry: Registry,
-    /// Held by a scrape: gauges are cleared and set anew, and another scrape must not see them in between.
-    scrape: Mutex<()>,
+    /// Members that were dead at this or an earlier scrape. Held by a scrape: gauges are cleared and set anew, and
+    /// another scrape must not see them in between.
+    died: Mutex<BTreeSet<NodeId>>,
     fields: FieldMetrics,
     steps_accepted: IntCounter,
+    step_calls: IntCounterVec,
     step_seconds: Histogram,
     errors: IntCounterVec,
     repeated: IntCounter,
@@ -47,6 +57,7 @@ pub(crate) struct Metrics {
     http_seconds: HistogramVec,
     ready: IntGauge,
     members: IntGaugeVec,
+    dead: IntGaugeVec,
     links: IntGauge,
     origins: IntGauge,
     entries: IntGauge,
@@ -67,6 +78,12 @@ impl Metrics {
         let metrics = Self {
             fields: FieldMetrics::new(&make, settings.field_series_max),
             steps_accepted: make.counter("psi_node_steps_total", "Steps that this node accepted since it started"),
+            step_calls: make.counters(
+                "psi_node_step_calls_total",
+                "Steps and batches asked for, by outcome: ok, refused for what the caller sent, or failed for another \
+                 reason",
+                &["outcome"],
+            ),
             step_seconds: make.add(Histogram::with_opts(latency(
                 "psi_node_step_duration_seconds",
                 "Time to check, score and absorb a step or batch, without the wire",
@@ -91,6 +108,11 @@ impl Metrics {
             )),
             ready: make.gauge("psi_node_ready", "1 if the node has caught up and takes steps"),
             members: make.gauges("psi_cluster_members", "Members that gossip knows, by state", &["state"]),
+            dead: make.gauges(
+                "psi_cluster_member_dead",
+                "1 for a member that ended without a word, 0 for one that was taken for dead and is not any more",
+                &["node"],
+            ),
             links: make.gauge("psi_replica_links", "Replication links that stand"),
             origins: make.gauge("psi_replica_origins", "Origins (runs of nodes) of which entries are held"),
             entries: make.gauge("psi_replica_entries", "Entries held"),
@@ -106,16 +128,33 @@ impl Metrics {
             gossip_restarts: make
                 .counter("psi_gossip_restarts_total", "Times that the gossip loop ended and was started again"),
             snapshots: SnapshotMetrics::new(&make),
-            scrape: Mutex::new(()),
+            died: Mutex::default(),
             registry: registry.clone(),
         };
         let build = make.gauges("psi_build_info", "Always 1; the version is a label", &["version"]);
         build.with_label_values(&[VERSION]).set(1);
+        let info = make.gauges("psi_node_info", "Always 1; the node and its cluster are labels", &["node", "cluster"]);
+        info.with_label_values(&[settings.node.as_str(), settings.cluster.as_str()]).set(1);
+        // A rate needs a series that was there before the first failure.
+        for outcome in [OK, REFUSED, FAILED] {
+            metrics.step_calls.with_label_values(&[outcome]);
+        }
         metrics
     }
 
     pub(crate) fn stepped(&self, steps: usize) {
         self.steps_accepted.inc_by(steps as u64);
+    }
+
+    /// A step or a batch was accepted or answered as before, or not. What a caller can mend by sending something else
+    /// is no failure of the node; that it is not ready or did not get so far in time is.
+    pub(crate) fn step_called(&self, refusal: Option<&Cause>) {
+        let outcome = match refusal.map(|cause| cause.code) {
+            None => OK,
+            Some(Code::InvalidArgument | Code::NotFound) => REFUSED,
+            Some(_) => FAILED,
+        };
+        self.step_calls.with_label_values(&[outcome]).inc();
     }
 
     pub(crate) fn step_took(&self, took: Duration) {
@@ -157,7 +196,7 @@ impl Metrics {
 
     /// Everything in the text format of Prometheus.
     pub(crate) fn render(&self, shared: &Shared) -> String {
-        let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut died = self.died.lock().unwrap_or_else(PoisonError::into_inner);
         let (ready, names) = shared.read(|replica| {
             self.read_replica(replica);
             (replica.may_write().is_ok(), replica.field_names().collect::<Vec<_>>())
@@ -168,7 +207,7 @@ impl Metrics {
         // One field at a time: a scrape of many wide fields must not hold up steps.
         let views: Vec<FieldView> = shown.filter_map(|name| shared.read(|replica| replica.view(name))).collect();
         self.fields.show(&views);
-        self.read_members(shared, &shared.members.borrow());
+        self.read_members(shared, &shared.members.borrow(), &mut died);
         let mut text = Vec::new();
         let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         encoded.map(|()| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
@@ -185,12 +224,23 @@ impl Metrics {
         self.links.set(count(self.peers.read_lags(replica)));
     }
 
-    fn read_members(&self, shared: &Shared, members: &[Member]) {
+    fn read_members(&self, shared: &Shared, members: &[Member], died: &mut BTreeSet<NodeId>) {
         let live = members.iter().filter(|member| member.live).count();
         self.members.with_label_values(&["live"]).set(count(live));
         let left = members.iter().filter(|member| member.left).count();
         self.members.with_label_values(&["left"]).set(count(left));
         self.members.with_label_values(&["dead"]).set(count(members.len() - live - left));
+        self.dead.reset();
+        died.retain(|name| members.iter().any(|member| member.node == *name));
+        for member in members {
+            let is_dead = !member.live && !member.left;
+            if is_dead {
+                died.insert(member.node.clone());
+            }
+            if died.contains(&member.node) {
+                self.dead.with_label_values(&[member.node.as_str()]).set(is_dead.into());
+            }
+        }
         self.agree.set(shared.compared(members).iter().all(|(_, agrees)| *agrees).into());
     }
 }

@@ -93,7 +93,13 @@ impl Ops {
     }
 
     /// The first half of [`Ops::step`]: once it is through, the steps are counted.
-    pub(crate) async fn accept_steps(&self, mut call: StepCall, terms: Terms) -> Result<Pending, Cause> {
+    pub(crate) async fn accept_steps(&self, call: StepCall, terms: Terms) -> Result<Pending, Cause> {
+        let accepted = self.accept_call(call, terms).await;
+        self.shared.metrics.step_called(accepted.as_ref().err());
+        accepted
+    }
+
+    async fn accept_call(&self, mut call: StepCall, terms: Terms) -> Result<Pending, Cause> {
         let field = self.counted(field_name(&call.field))?;
         if call.guardian {
             call.inputs.condition();

@@ -19,6 +19,7 @@ use tracing::{debug, error, info};
 
 use crate::{settings::Settings, shared::Shared};
 use directory::Directory;
+pub(crate) use store::Operation;
 use store::{Refused, Store};
 
 /// The data directory can't be used.

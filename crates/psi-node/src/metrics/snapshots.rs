@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge};
 
 use super::{count, maker::Maker};
+use crate::snapshot::Operation;
 
 pub(crate) struct SnapshotMetrics {
     written: IntCounter,
@@ -18,7 +19,7 @@ pub(crate) struct SnapshotMetrics {
 impl SnapshotMetrics {
     pub(super) fn new(make: &Maker<'_>) -> Self {
         let number = |name: &str, help: &str| make.add(Gauge::new(name, help));
-        Self {
+        let snapshots = Self {
             written: make.counter("psi_snapshot_writes_total", "Snapshots written to the data directory"),
             failures: make.counters(
                 "psi_snapshot_failures_total",
@@ -36,7 +37,12 @@ impl SnapshotMetrics {
             ),
             seconds: number("psi_snapshot_duration_seconds", "Time that the latest snapshot took to write"),
             bytes: make.gauge("psi_snapshot_bytes", "Size of the latest snapshot"),
+        };
+        // A rate needs a series that was there before the first failure.
+        for operation in Operation::ALL {
+            snapshots.failures.with_label_values(&[operation.as_str()]);
         }
+        snapshots
     }
 
     pub(crate) fn written(&self, bytes: u64, took: Duration, wall_ms: u64) {

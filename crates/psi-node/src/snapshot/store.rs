@@ -30,6 +30,8 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    pub(crate) const ALL: [Self; 5] = [Self::Create, Self::Write, Self::SyncFile, Self::Rename, Self::SyncDirectory];
+
     /// For metrics and logs.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
