@@ -157,9 +157,14 @@ class Prometheus(Process):
 
 @contextlib.contextmanager
 def stopped_at_the_end(processes):
-    """Stops what is in the list, newest first, however the test ends."""
+    """Stops what is in the list, newest first, however the test ends. Where that is badly, shows the ends of the logs."""
     try:
         yield processes
+    except BaseException:
+        for process in processes:
+            lines = process.log.read_text(errors="replace").splitlines()[-5:]
+            print("\n  ".join([f"--- log of {process.name}:", *lines]), file=sys.stderr)
+        raise
     finally:
         for process in reversed(processes):
             process.stop()

@@ -210,9 +210,9 @@ def check_expressions(looked, boards, complain):
         for panel in panels_of(board):
             for target in panel["targets"]:
                 looked_at += 1
-                for choice in choices:
-                    for complaint in looked.complaints(target, **choice):
-                        complain(f"{file}, {panel['title']}: {complaint}")
+                found = (looked.complaints(target, **choice) for choice in choices)
+                for complaint in next(filter(None, found), []):
+                    complain(f"{file}, {panel['title']}: {complaint}")
     return looked_at
 
 
