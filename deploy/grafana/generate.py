@@ -13,11 +13,46 @@ FOLDER = pathlib.Path(__file__).resolve().parent / "dashboards"
 SOURCE = {"type": "prometheus", "uid": "prometheus"}
 GRID_WIDTH = 24
 
-# Selectors of the variables. A node is what Prometheus calls an instance.
-NODE = 'instance=~"$node"'
-FIELD_NODE = f'field=~"$field", {NODE}'
+# An instance of Prometheus is often an address only. This multiplies by 1, gives each series the name of its node, and
+# leaves out the nodes that are not chosen.
+NAMED = '* on (job, instance) group_left (node) psi_node_info{node=~"$node"}'
 
 GREEN, YELLOW, RED, BLUE, CLEAR = "green", "yellow", "red", "blue", "transparent"
+
+
+# --- Expressions
+
+
+def of(name, *matchers):
+    """Series of the chosen nodes, with a label `node`."""
+    return f"{name}{{{', '.join(matchers)}}} {NAMED}" if matchers else f"{name} {NAMED}"
+
+
+def of_field(name):
+    return of(name, 'field=~"$field"')
+
+
+def rate_of(name, *matchers):
+    selected = f"{name}{{{', '.join(matchers)}}}" if matchers else name
+    return f"rate({selected}[$__rate_interval]) {NAMED}"
+
+
+def per_second(name, labels):
+    return f"sum by ({labels}) ({rate_of(name)})"
+
+
+def difference(name):
+    """Largest less smallest value over nodes, by field."""
+    return f"max by (field) ({of_field(name)}) - min by (field) ({of_field(name)})"
+
+
+def quantile(share, name, labels):
+    return f"histogram_quantile({share}, sum by (le, {labels}) ({rate_of(name + '_bucket')}))"
+
+
+def probe_quantile(share, name, labels):
+    rate = f"rate({name}_bucket[$__rate_interval])"
+    return f"histogram_quantile({share}, sum by (le, {labels}) ({rate}))"
 
 
 # --- Panels
@@ -71,9 +106,9 @@ def graph(title, about, unit, *queries, width=8, height=8, stack=False, **how):
     return one
 
 
-def stat(title, about, unit, expression, legend="", width=4, **how):
+def stat(title, about, unit, expression, width=4, height=4, **how):
     """The latest figure, large, in the colour of its threshold."""
-    one = panel("stat", title, about, unit, [(expression, legend)], size=(width, 4), **how)
+    one = panel("stat", title, about, unit, [(expression, "")], size=(width, height), **how)
     one["fieldConfig"]["defaults"]["color"] = {"mode": "thresholds"}
     reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     one["options"] = {"reduceOptions": reduce, "colorMode": "background", "graphMode": "none", "textMode": "auto"}
@@ -140,7 +175,7 @@ def variable(name, label, query):
     }
 
 
-NODES = variable("node", "Node", "label_values(psi_node_ready, instance)")
+NODES = variable("node", "Node", "label_values(psi_node_info, node)")
 FIELDS = variable("field", "Field", "label_values(psi_field_steps, field)")
 
 
@@ -175,13 +210,7 @@ SYNTHETIC = " The dashed lines are where alerts of engine `synthetic` begin."
 
 def metric(title, name, about, **how):
     """A line for each field and node of one of a step's metrics."""
-    return graph(title, f"{about} {WINDOW}", "none", (f"{name}{{{FIELD_NODE}}}", "{{field}} · {{instance}}"), **how)
-
-
-def difference(name):
-    """Largest less smallest value over nodes, by field."""
-    of = f"{name}{{{FIELD_NODE}}}"
-    return f"max by (field) ({of}) - min by (field) ({of})"
+    return graph(title, f"{about} {WINDOW}", "none", (of_field(name), "{{field}} · {{node}}"), **how)
 
 
 DRIFT = steps_of(GREEN, (0.3, RED))
@@ -199,21 +228,21 @@ OVERVIEW = dashboard(
                     "Scrapes up",
                     "Share of the nodes that answer Prometheus.",
                     "percentunit",
-                    f'avg(up{{job="psi-field", {NODE}}})',
+                    'avg(up{job="psi-field"})',
                     thresholds=steps_of(RED, (1, GREEN)),
                 ),
                 stat(
                     "Nodes ready",
                     "Nodes that have caught up and take steps.",
                     "none",
-                    f"sum(psi_node_ready{{{NODE}}})",
+                    f"sum({of('psi_node_ready')})",
                     thresholds=steps_of(RED, (1, YELLOW), (3, GREEN)),
                 ),
                 stat(
                     "Replicas",
                     "Whether nodes that hold the same writes have the same digest. If not, that is a bug in ψ-field.",
                     "none",
-                    f"min(psi_replica_agree{{{NODE}}})",
+                    f"min({of('psi_replica_agree')})",
                     mappings=AGREE,
                     thresholds=steps_of(RED, (1, GREEN)),
                 ),
@@ -228,14 +257,14 @@ OVERVIEW = dashboard(
                     "Steps",
                     "Steps that the nodes accept, a second.",
                     "cps",
-                    f"sum(rate(psi_node_steps_total{{{NODE}}}[$__rate_interval]))",
+                    f"sum({rate_of('psi_node_steps_total')})",
                     thresholds=steps_of(BLUE),
                 ),
                 stat(
                     "Fields",
                     "Fields that exist.",
                     "none",
-                    f"max(psi_fields{{{NODE}}})",
+                    f"max({of('psi_fields')})",
                     thresholds=steps_of(BLUE),
                 ),
             ],
@@ -303,7 +332,7 @@ OVERVIEW = dashboard(
                     "Noise",
                     "The fold of all interventions, 0 to 1.5: nigredo adds 1.5, albedo takes 0.7.",
                     "none",
-                    (f"psi_field_noise{{{FIELD_NODE}}}", "{{field}} · {{instance}}"),
+                    (of_field("psi_field_noise"), "{{field}} · {{node}}"),
                     limits=(0, 1.5),
                     width=6,
                 ),
@@ -311,7 +340,7 @@ OVERVIEW = dashboard(
                     "Interventions",
                     "Of all nodes, in the field's epoch.",
                     "none",
-                    (f"max by (field) (psi_field_interventions{{{FIELD_NODE}}})", "{{field}}"),
+                    (f"max by (field) ({of_field('psi_field_interventions')})", "{{field}}"),
                     limits=(0, None),
                     width=6,
                 ),
@@ -319,7 +348,7 @@ OVERVIEW = dashboard(
                     "Steps in the window",
                     "Steps that the figures above are means of.",
                     "none",
-                    (f"max by (field) (psi_field_window_steps{{{FIELD_NODE}}})", "{{field}}"),
+                    (f"max by (field) ({of_field('psi_field_window_steps')})", "{{field}}"),
                     limits=(0, None),
                     width=6,
                 ),
@@ -327,7 +356,7 @@ OVERVIEW = dashboard(
                     "Since the latest step",
                     "A field that nobody steps goes on showing the figures of its last 60 s.",
                     "s",
-                    (f"time() - max by (field) (psi_field_last_step_timestamp_seconds{{{FIELD_NODE}}})", "{{field}}"),
+                    (f"time() - max by (field) ({of_field('psi_field_last_step_timestamp_seconds')})", "{{field}}"),
                     limits=(0, None),
                     width=6,
                     thresholds=steps_of(CLEAR, (300, YELLOW)),
@@ -340,25 +369,24 @@ OVERVIEW = dashboard(
 
 # --- Replication
 
-PEER = "{{instance}} → {{peer}}"
+LIVE = 'state="live"'
+PEER = "{{node}} → {{peer}}"
 
 
 def traffic(title, name, unit, about):
     """What crosses links, a second, by node and direction; received is drawn below zero."""
-    rate = f"sum by (instance) (rate({name}{{{NODE}, direction=\"%s\"}}[$__rate_interval]))"
-    sent, received = (rate % "sent", "{{instance}} sent"), (rate % "received", "{{instance}} received")
-    one = graph(title, f"{about} Sent above zero, received below.", unit, sent, received)
+    ways = [
+        (f"sum by (node) ({rate_of(name, of_way)})", f"{{{{node}}}} {way}")
+        for way, of_way in (("sent", 'direction="sent"'), ("received", 'direction="received"'))
+    ]
+    one = graph(title, f"{about} Sent above zero, received below.", unit, *ways)
     below = [{"id": "custom.transform", "value": "negative-Y"}]
     one["fieldConfig"]["overrides"] = [{"matcher": {"id": "byFrameRefID", "options": "B"}, "properties": below}]
     return one
 
 
-def per_second(name, labels):
-    return f"sum by ({labels}) (rate({name}{{{NODE}}}[$__rate_interval]))"
-
-
-def of_node(name, legend="{{instance}}"):
-    return (f"{name}{{{NODE}}}", legend)
+def by_node(name, legend="{{node}}"):
+    return (of(name), legend)
 
 
 REPLICATION = dashboard(
@@ -374,7 +402,7 @@ REPLICATION = dashboard(
                     "Replicas",
                     "Whether nodes that hold the same writes have the same digest. If not, that is a bug in ψ-field.",
                     "none",
-                    f"min(psi_replica_agree{{{NODE}}})",
+                    f"min({of('psi_replica_agree')})",
                     mappings=AGREE,
                     thresholds=steps_of(RED, (1, GREEN)),
                 ),
@@ -382,35 +410,35 @@ REPLICATION = dashboard(
                     "Divergences",
                     "Times that two nodes were found to differ since they started: a bug in ψ-field.",
                     "none",
-                    f"sum(psi_replica_divergences_total{{{NODE}}})",
+                    f"sum({of('psi_replica_divergences_total')})",
                     thresholds=steps_of(GREEN, (1, RED)),
                 ),
                 stat(
                     "Live members",
                     "As the node sees it that sees the fewest.",
                     "none",
-                    f'min(psi_cluster_members{{state="live", {NODE}}})',
+                    f"min({of('psi_cluster_members', LIVE)})",
                     thresholds=steps_of(RED, (1, YELLOW), (3, GREEN)),
                 ),
                 stat(
                     "Largest lag",
                     "For how long a peer has lacked something that a node wrote.",
                     "s",
-                    f"max(psi_replica_lag_seconds{{{NODE}}})",
+                    f"max({of('psi_replica_lag_seconds')})",
                     thresholds=steps_of(GREEN, (1, YELLOW), (10, RED)),
                 ),
                 stat(
                     "Origins",
                     "Runs of nodes that ever wrote; each restart adds one.",
                     "none",
-                    f"max(psi_replica_origins{{{NODE}}})",
+                    f"max({of('psi_replica_origins')})",
                     thresholds=steps_of(GREEN, (100, YELLOW)),
                 ),
                 stat(
                     "Largest clock offset",
                     "Of a node from the members' median. From 10 s on a node takes no steps.",
                     "s",
-                    f"max(abs(psi_node_clock_offset_seconds{{{NODE}}}))",
+                    f"max(abs(psi_node_clock_offset_seconds) {NAMED})",
                     thresholds=steps_of(GREEN, (1, YELLOW), (10, RED)),
                 ),
             ],
@@ -421,7 +449,7 @@ REPLICATION = dashboard(
                 timeline(
                     "Agreement",
                     "Red while a live member with the same writes has another digest.",
-                    of_node("psi_replica_agree"),
+                    by_node("psi_replica_agree"),
                     AGREE,
                     width=8,
                 ),
@@ -429,14 +457,14 @@ REPLICATION = dashboard(
                     "Members",
                     "As each node sees them. A dead one is remembered for `gossip.dead_node_grace_s`.",
                     "none",
-                    of_node("psi_cluster_members", "{{instance}} sees {{state}}"),
+                    by_node("psi_cluster_members", "{{node}} sees {{state}}"),
                     limits=(0, None),
                 ),
                 graph(
                     "Links",
                     "Replication links that stand: up to 32 members, one to each other member.",
                     "none",
-                    of_node("psi_replica_links"),
+                    by_node("psi_replica_links"),
                     limits=(0, None),
                 ),
             ],
@@ -448,7 +476,7 @@ REPLICATION = dashboard(
                     "Lag, writes",
                     "What the first node wrote and the second has not acknowledged.",
                     "none",
-                    of_node("psi_replica_lag_versions", PEER),
+                    by_node("psi_replica_lag_versions", PEER),
                     limits=(0, None),
                     width=12,
                 ),
@@ -456,7 +484,7 @@ REPLICATION = dashboard(
                     "Lag, time",
                     "For how long the second node has lacked the oldest of that.",
                     "s",
-                    of_node("psi_replica_lag_seconds", PEER),
+                    by_node("psi_replica_lag_seconds", PEER),
                     limits=(0, None),
                     width=12,
                     thresholds=steps_of(CLEAR, (10, RED)),
@@ -473,9 +501,9 @@ REPLICATION = dashboard(
                     "Cut: took more than one frame. Sent again: no answer in time. Refused: damaged or from a node "
                     "whose clock is far ahead; the log says why.",
                     "cps",
-                    (per_second("psi_replica_deltas_cut_total", "instance"), "{{instance}} cut"),
-                    (per_second("psi_replica_resent_total", "instance"), "{{instance}} sent again"),
-                    (per_second("psi_replica_deltas_refused_total", "instance"), "{{instance}} refused"),
+                    (per_second("psi_replica_deltas_cut_total", "node"), "{{node}} cut"),
+                    (per_second("psi_replica_resent_total", "node"), "{{node}} sent again"),
+                    (per_second("psi_replica_deltas_refused_total", "node"), "{{node}} refused"),
                     limits=(0, None),
                 ),
             ],
@@ -487,17 +515,17 @@ REPLICATION = dashboard(
                     "Origins",
                     "Runs of nodes of which entries are held. They are kept for good: see the limits in README.md.",
                     "none",
-                    of_node("psi_replica_origins"),
+                    by_node("psi_replica_origins"),
                     limits=(0, None),
                     thresholds=steps_of(CLEAR, (100, YELLOW)),
                 ),
-                graph("Entries", "Entries held.", "none", of_node("psi_replica_entries"), limits=(0, None)),
+                graph("Entries", "Entries held.", "none", by_node("psi_replica_entries"), limits=(0, None)),
                 graph(
                     "Size",
                     "Values of all entries held, and the latest snapshot on disk (0 without a data directory).",
                     "bytes",
-                    of_node("psi_replica_entry_bytes", "{{instance}} entries"),
-                    of_node("psi_snapshot_bytes", "{{instance}} snapshot"),
+                    by_node("psi_replica_entry_bytes", "{{node}} entries"),
+                    by_node("psi_snapshot_bytes", "{{node}} snapshot"),
                     limits=(0, None),
                 ),
             ],
@@ -509,14 +537,14 @@ REPLICATION = dashboard(
                     "Clock offset",
                     "Members' median less the node's own clock.",
                     "s",
-                    of_node("psi_node_clock_offset_seconds"),
+                    by_node("psi_node_clock_offset_seconds"),
                     thresholds=steps_of(RED, (-10, CLEAR), (10, RED)),
                 ),
                 graph(
                     "Gossip restarts",
                     "Times that the gossip loop ended and was started again, since the node started.",
                     "none",
-                    of_node("psi_gossip_restarts_total"),
+                    by_node("psi_gossip_restarts_total"),
                     limits=(0, None),
                     thresholds=steps_of(CLEAR, (1, YELLOW)),
                 ),
@@ -525,10 +553,7 @@ REPLICATION = dashboard(
                     "Of nodes with a data directory. One is written every `data.snapshot_interval_ms` while anything "
                     "changes.",
                     "s",
-                    (
-                        f"time() - (psi_snapshot_last_timestamp_seconds{{{NODE}}} > 0)",
-                        "{{instance}}",
-                    ),
+                    (f"time() - ({of('psi_snapshot_last_timestamp_seconds')} > 0)", "{{node}}"),
                     limits=(0, None),
                 ),
             ],
@@ -539,12 +564,21 @@ REPLICATION = dashboard(
 
 # --- Service
 
+BUDGET = steps_of(RED, (0, YELLOW), (0.25, GREEN))
+# At these burn rates alerts begin, each over a longer window.
+BURN = steps_of(CLEAR, (1, YELLOW), (6, "orange"), (14.4, RED))
+
+
+def burn(title, ratio, allowed, about):
+    """How many times faster than the objective allows its error budget is spent, over several windows."""
+    windows = {"5m": "5 min", "1h": "1 h", "6h": "6 h", "3d": "3 days"}
+    queries = [(f"psi:{ratio}:ratio{window} / {allowed}", text) for window, text in windows.items()]
+    about = f"{about} 1 spends the error budget of 30 days in 30 days; alerts begin at 14.4 (1 h), 6 (6 h), 1 (3 days)."
+    return graph(title, about, "none", *queries, limits=(0, None), thresholds=BURN, width=9)
+
+
 STEP = "psi_node_step_duration_seconds"
 HTTP = "psi_http_request_duration_seconds"
-
-
-def quantile(share, name, labels):
-    return f"histogram_quantile({share}, sum by (le, {labels}) (rate({name}_bucket{{{NODE}}}[$__rate_interval])))"
 
 
 SERVICE = dashboard(
@@ -560,8 +594,19 @@ SERVICE = dashboard(
                     "Steps",
                     "Accepted, a second.",
                     "cps",
-                    (per_second("psi_node_steps_total", "instance"), "{{instance}}"),
+                    (per_second("psi_node_steps_total", "node"), "{{node}}"),
                     limits=(0, None),
+                    width=6,
+                    stack=True,
+                ),
+                graph(
+                    "Calls that step, by outcome",
+                    "Refused: the caller's mistake. Failed: what another request would not have avoided; the objective "
+                    "of availability counts these.",
+                    "cps",
+                    (per_second("psi_node_step_calls_total", "outcome"), "{{outcome}}"),
+                    limits=(0, None),
+                    width=6,
                     stack=True,
                 ),
                 graph(
@@ -570,6 +615,7 @@ SERVICE = dashboard(
                     "cps",
                     (per_second("psi_node_errors_total", "reason"), "{{reason}}"),
                     limits=(0, None),
+                    width=6,
                     stack=True,
                 ),
                 graph(
@@ -578,6 +624,7 @@ SERVICE = dashboard(
                     "reqps",
                     (per_second(f"{HTTP}_count", "path, code"), "{{path}} {{code}}"),
                     limits=(0, None),
+                    width=6,
                 ),
             ],
         ),
@@ -588,8 +635,8 @@ SERVICE = dashboard(
                     "Step latency",
                     "Time to check, score and absorb a step or batch, without the wire.",
                     "s",
-                    (quantile(0.5, STEP, "instance"), "{{instance}} p50"),
-                    (quantile(0.99, STEP, "instance"), "{{instance}} p99"),
+                    (quantile(0.5, STEP, "node"), "{{node}} p50"),
+                    (quantile(0.99, STEP, "node"), "{{node}} p99"),
                     limits=(0, None),
                     thresholds=steps_of(CLEAR, (0.05, RED)),
                 ),
@@ -597,7 +644,7 @@ SERVICE = dashboard(
                     "Steps by latency",
                     "Steps a second in each bucket.",
                     "s",
-                    f"sum by (le) (rate({STEP}_bucket{{{NODE}}}[$__rate_interval]))",
+                    f"sum by (le) ({rate_of(STEP + '_bucket')})",
                 ),
                 graph(
                     "HTTP latency, p99 by path",
@@ -609,12 +656,76 @@ SERVICE = dashboard(
             ],
         ),
         (
+            "Objectives: 99.9 % of steps do not fail, 99 % take under 50 ms",
+            [
+                stat(
+                    "Availability: budget left",
+                    "Of 30 days, or of what data there is. Below 0 the objective is missed.",
+                    "percentunit",
+                    "min(psi:step_availability:budget_left)",
+                    width=3,
+                    height=8,
+                    thresholds=BUDGET,
+                ),
+                burn("Availability: burn rate", "step_failed", 0.001, "Share of calls that failed, over what is allowed."),
+                stat(
+                    "Latency: budget left",
+                    "Of 30 days, or of what data there is. Below 0 the objective is missed.",
+                    "percentunit",
+                    "min(psi:step_latency:budget_left)",
+                    width=3,
+                    height=8,
+                    thresholds=BUDGET,
+                ),
+                burn("Latency: burn rate", "step_slow", 0.01, "Share of steps over 50 ms, over what is allowed."),
+            ],
+        ),
+        (
+            "Round trips, as a client sees them: a step at one node, read back at the others",
+            [
+                timeline(
+                    "Success",
+                    "Whether the probe's latest round went well at the node.",
+                    ("psi_probe_success", "{{target}}"),
+                    states(("failed", RED), ("ok", GREEN)),
+                    width=6,
+                ),
+                graph(
+                    "Failures, by reason",
+                    "`psi-field probe --help` says what each means.",
+                    "cps",
+                    ("sum by (reason) (rate(psi_probe_failures_total[$__rate_interval]))", "{{reason}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Step over the wire, p99",
+                    "From the call to its acknowledgement.",
+                    "s",
+                    (probe_quantile(0.99, "psi_probe_step_seconds", "target"), "{{target}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Until it shows elsewhere, p99",
+                    "From the acknowledgement at the first node to the read at the second that shows it.",
+                    "s",
+                    (
+                        probe_quantile(0.99, "psi_probe_propagation_seconds", "source, target"),
+                        "{{source}} → {{target}}",
+                    ),
+                    limits=(0, None),
+                    width=6,
+                ),
+            ],
+        ),
+        (
             "Nodes",
             [
                 timeline(
                     "Ready",
                     "A node that is joining, stopping, or whose clock is off takes no steps.",
-                    of_node("psi_node_ready"),
+                    by_node("psi_node_ready"),
                     READY,
                     width=8,
                 ),
@@ -623,15 +734,15 @@ SERVICE = dashboard(
                     "Repeated: answered as before by its `request_id`, not counted again. Dropped: steps that a reset "
                     "or drop of their field discarded.",
                     "cps",
-                    (per_second("psi_node_requests_repeated_total", "instance"), "{{instance}} repeated"),
-                    (per_second("psi_node_steps_dropped_total", "instance"), "{{instance}} dropped"),
+                    (per_second("psi_node_requests_repeated_total", "node"), "{{node}} repeated"),
+                    (per_second("psi_node_steps_dropped_total", "node"), "{{node}} dropped"),
                     limits=(0, None),
                 ),
                 graph(
                     "Versions",
                     "Nodes that run each version. Two during an upgrade, else one.",
                     "none",
-                    (f"count by (version) (psi_build_info{{{NODE}}})", "{{version}}"),
+                    (f"count by (version) ({of('psi_build_info')})", "{{version}}"),
                     limits=(0, None),
                     stack=True,
                 ),

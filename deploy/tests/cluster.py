@@ -118,16 +118,16 @@ class Node(Process):
 
 
 class Prometheus(Process):
-    """Scrapes `nodes`, each under its name as `instance`, and evaluates `rules` (files)."""
+    """Scrapes the addresses of each job, and evaluates `rules` (files)."""
 
-    def __init__(self, folder, nodes, interval, rules=(), job="psi-field"):
+    def __init__(self, folder, jobs, interval, rules=()):
         prometheus = need("prometheus", "it is in Debian's package `prometheus`")
         self.address = f"127.0.0.1:{free_port()}"
-        targets = [{"targets": [node.http], "labels": {"instance": node.name}} for node in nodes]
+        scraped = [{"job_name": job, "static_configs": [{"targets": targets}]} for job, targets in jobs.items()]
         config = {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "rule_files": [str(rule) for rule in rules],
-            "scrape_configs": [{"job_name": job, "static_configs": targets}],
+            "scrape_configs": scraped,
         }
         # JSON is YAML.
         (folder / "prometheus.json").write_text(json.dumps(config))

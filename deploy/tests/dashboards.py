@@ -3,7 +3,7 @@
 
 First what can be seen in the files: identifiers, data sources, units, places. Then every expression, and every query of
 a variable, is put to a real Prometheus that scraped a real cluster of three nodes under load, with refused calls,
-interventions, a node that left and returned, and one that was killed and returned. None may give nothing, for all nodes
+interventions, a probe, a node that left and returned, and one that was killed and returned. None may give nothing, for all nodes
 and fields together or for any one of them, and no legend may name a label that is not there.
 
 Needs `psi-field` (built by cargo, or named by TESTED_PSI_FIELD), `prometheus`, and what requirements.txt lists.
@@ -23,12 +23,12 @@ import time
 import yaml
 
 from cluster import DEPLOY, ENVIRONMENT, Node, Process, Prometheus
-from cluster import get, post, psi_field, run, stopped_at_the_end, wait_for
+from cluster import free_port, get, post, psi_field, run, stopped_at_the_end, wait_for
 
 GRAFANA = DEPLOY / "grafana"
 SCRAPES_PER_SECOND = 2
 NODES = ["node-a", "node-b", "node-c"]
-FIELDS = ["default", "host", "sensors"]
+FIELDS = ["default", "host", "probe", "sensors"]
 
 # What would put a figure where there is none.
 BANNED = re.compile(r"\bvector\s*\(|\babsent(_over_time)?\s*\(|\bor\s+[0-9]", re.IGNORECASE)
@@ -127,7 +127,7 @@ def provoke(nodes, prometheus, interval):
 
         wait_for(f"Prometheus has seen {expression}", now, 30)
 
-    seen("count(psi_field_steps) == bool 9")
+    seen("count(psi_field_steps) == bool 12")
     run("step", "0.5", "--node", a.grpc, expect=1)
     run("guardian", "nigredo", "--node", a.grpc)
     run("guardian", "albedo", "--field", "host", "--node", b.grpc)
@@ -141,6 +141,7 @@ def provoke(nodes, prometheus, interval):
     b.start()
     wait_for("the node that was killed is ready again", b.ready)
     seen("max(psi_replica_lag_versions) > bool 0")
+    seen('count(psi_probe_success) == bool 3')
     seen('count(rate(psi_node_errors_total{reason="BAD_BODY"}[4s]) > 0) == bool 3')
     seen("min(psi_replica_origins) >= bool 5")
     seen('(min(psi_cluster_members{state="live"}) == bool 3) * (sum(psi_node_ready) == bool 3)')
@@ -182,7 +183,7 @@ class Looked:
         missing = {label for one in numbers for label in labels if not one["metric"].get(label)}
         if missing:
             return [f"{expression}: the legend names labels that are not there: {missing}"]
-        wanted = {"instance": NODES if node == ".*" else [node], "field": FIELDS if field == ".*" else [field]}
+        wanted = {"node": NODES if node == ".*" else [node], "field": FIELDS if field == ".*" else [field]}
         return [
             f"{expression}: nothing of {label} {lacking}"
             for label, values in wanted.items()
@@ -224,7 +225,7 @@ def check_the_check(looked):
         "no expression": ("sum(", ""),
         "never a number": ("psi_field_density / 0 * 0", ""),
         "a legend without its label": ("sum(psi_field_density)", "{{field}}"),
-        "one node of three": ('psi_node_ready{instance="node-a"}', "{{instance}}"),
+        "one node of three": ('psi_node_info{node="node-a"}', "{{node}}"),
     }
     for what, (expression, legend) in broken.items():
         assert looked.complaints({"expr": expression, "legendFormat": legend}), f"not noticed: {what}"
@@ -241,12 +242,17 @@ def look(boards, complain, interval_ms=1000 // SCRAPES_PER_SECOND):
 
         first = Node(NODES[0], folder, settings=settings(NODES[0]))
         nodes = [first, *(Node(node, folder, first.gossip, settings(node)) for node in NODES[1:])]
-        prometheus = Prometheus(folder, nodes, interval, rules(folder, interval))
+        every_node = ",".join(node.grpc for node in nodes)
+        listen = f"127.0.0.1:{free_port()}"
+        probe = [psi_field(), "probe", "--node", every_node, "--listen", listen, "--every-ms", 500]
+        jobs = {"psi-field": [node.http for node in nodes], "psi-probe": [listen]}
+        prometheus = Prometheus(folder, jobs, interval, rules(folder, interval))
         started.extend(process.start() for process in [*nodes, prometheus])
         for process in started:
             wait_for(f"{process.name} is ready", process.ready)
         start = time.time()
-        feed = [psi_field(), "feed", "--node", ",".join(node.grpc for node in nodes)]
+        started.append(Process("probe", probe, folder / "probe.log").start())
+        feed = [psi_field(), "feed", "--node", every_node]
         for field, source in {
             "default": ["--walk", "--rate", 40],
             "host": ["--host", "--create", "--rate", 5],

@@ -89,7 +89,7 @@ CUSTOM = {
                 interval=DURATION,
                 scrapeTimeout=DURATION,
                 relabelings=several(
-                    closed(["sourceLabels", "targetLabel"], sourceLabels=several(TEXT), targetLabel=TEXT)
+                    closed(["targetLabel"], sourceLabels=several(TEXT), targetLabel=TEXT, replacement=TEXT)
                 ),
             )
         ),
@@ -101,7 +101,6 @@ CUSTOM = {
                 ["name", "rules"],
                 name=TEXT,
                 interval=DURATION,
-                labels=TEXTS,
                 limit={"type": "integer"},
                 rules=several(
                     closed(
@@ -121,7 +120,37 @@ CUSTOM = {
 }
 
 
+# The schemas of Kubernetes have these as any text.
+CHOICES = {
+    "accessModes": {"ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany"},
+    "concurrencyPolicy": {"Allow", "Forbid", "Replace"},
+    "fsGroupChangePolicy": {"Always", "OnRootMismatch"},
+    "operator": {"In", "NotIn", "Exists", "DoesNotExist"},
+    "podManagementPolicy": {"OrderedReady", "Parallel"},
+    "policyTypes": {"Ingress", "Egress"},
+    "protocol": {"TCP", "UDP", "SCTP"},
+    "restartPolicy": {"Always", "OnFailure", "Never"},
+    "unhealthyPodEvictionPolicy": {"IfHealthyBudget", "AlwaysAllow"},
+    "whenDeleted": {"Retain", "Delete"},
+    "whenScaled": {"Retain", "Delete"},
+    "whenUnsatisfiable": {"DoNotSchedule", "ScheduleAnyway"},
+}
+
+
+def check_choices(part, complain):
+    if isinstance(part, list):
+        for one in part:
+            check_choices(one, complain)
+    if isinstance(part, dict):
+        for name, value in part.items():
+            wrong = set(value if isinstance(value, list) else [value]) - CHOICES[name] if name in CHOICES else None
+            if wrong:
+                complain(f"{name}: {wrong}, not of {sorted(CHOICES[name])}")
+            check_choices(value, complain)
+
+
 def check_schema(one, complain):
+    check_choices(one.get("spec"), complain)
     if one["kind"] in CUSTOM:
         for error in jsonschema.Draft202012Validator(CUSTOM[one["kind"]]).iter_errors(one):
             complain(f"{error.json_path}: {error.message}")
