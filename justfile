@@ -41,6 +41,10 @@ sim *arguments:
 mutants *names:
     crates/psi-sim/mutants/run {{ names }}
 
+# Writes the dashboards of Grafana anew.
+dashboards:
+    python3 deploy/grafana/generate.py
+
 # Runs everything that must hold of a commit.
 ci:
     .ci/run

@@ -425,7 +425,7 @@ REPLICATION = dashboard(
                     "For how long a peer has lacked something that a node wrote.",
                     "s",
                     f"max({of('psi_replica_lag_seconds')})",
-                    thresholds=steps_of(GREEN, (1, YELLOW), (10, RED)),
+                    thresholds=steps_of(GREEN, (1, YELLOW), (5, RED)),
                 ),
                 stat(
                     "Origins",
@@ -439,7 +439,7 @@ REPLICATION = dashboard(
                     "Of a node from the members' median. From 10 s on a node takes no steps.",
                     "s",
                     f"max(abs(psi_node_clock_offset_seconds) {NAMED})",
-                    thresholds=steps_of(GREEN, (1, YELLOW), (10, RED)),
+                    thresholds=steps_of(GREEN, (2, YELLOW), (10, RED)),
                 ),
             ],
         ),
@@ -487,7 +487,7 @@ REPLICATION = dashboard(
                     by_node("psi_replica_lag_seconds", PEER),
                     limits=(0, None),
                     width=12,
-                    thresholds=steps_of(CLEAR, (10, RED)),
+                    thresholds=steps_of(CLEAR, (5, RED)),
                 ),
             ],
         ),
@@ -538,7 +538,7 @@ REPLICATION = dashboard(
                     "Members' median less the node's own clock.",
                     "s",
                     by_node("psi_node_clock_offset_seconds"),
-                    thresholds=steps_of(RED, (-10, CLEAR), (10, RED)),
+                    thresholds=steps_of(RED, (-2, CLEAR), (2, RED)),
                 ),
                 graph(
                     "Gossip restarts",
@@ -667,7 +667,9 @@ SERVICE = dashboard(
                     height=8,
                     thresholds=BUDGET,
                 ),
-                burn("Availability: burn rate", "step_failed", 0.001, "Share of calls that failed, over what is allowed."),
+                burn(
+                    "Availability: burn rate", "step_failed", 0.001, "Share of calls that failed, over what is allowed."
+                ),
                 stat(
                     "Latency: budget left",
                     "Of 30 days, or of what data there is. Below 0 the objective is missed.",

@@ -28,16 +28,17 @@ PANELS = ["PE prediction error", "Drift of the prediction error", "H temporal en
 CALM_S, RUN_S = 20, 100
 CAPTION = (
     "Drawn from the queries of the dashboard “ψ-field / overview”, put to a Prometheus that scraped a real run; not a "
-    "screenshot of Grafana."
+    "screenshot of Grafana.\nA dashed line is where an alert begins. PE and H are means over 60 s, and so take as long."
 )
 
 
 def panels():
-    found = {panel["title"]: panel for panel in json.loads((GRAFANA / "dashboards" / "overview.json").read_text())["panels"]}
+    overview = json.loads((GRAFANA / "dashboards" / "overview.json").read_text())
+    found = {panel["title"]: panel for panel in overview["panels"]}
     return [found[title] for title in PANELS]
 
 
-def replay(folder, replication, started, begun):
+def replay(folder, replication, started, both):
     """A pair of replicas lives through the incident; gives its Prometheus, and when it began."""
     folder.mkdir()
     settings = ["--replication-enabled", str(replication).lower()]
@@ -48,7 +49,8 @@ def replay(folder, replication, started, begun):
     started.extend(process.start() for process in processes)
     for process in processes:
         wait_for(f"{process.name} is ready", process.ready)
-    begun.wait()
+    wait_for("Prometheus has seen both", lambda: len(prometheus.query("psi_node_info")) == len(nodes))
+    both.wait()
     start = time.time()
     feed = [psi_field(), "feed", "--incident", "--rate", 4, "--node", ",".join(node.grpc for node in nodes)]
     started.append(Process("feed", feed, folder / "feed.log").start())
@@ -64,7 +66,8 @@ def draw(axes, panel, prometheus, start):
     last = {}
     for target in panel["targets"]:
         expression = target["expr"].replace("$node", ".*").replace("$field", "default")
-        for number, series in enumerate(prometheus.query_range(expression, start, start + RUN_S, "1s")):
+        found = prometheus.query_range(expression, start, start + RUN_S, "1s")
+        for number, series in enumerate(sorted(found, key=lambda one: one["metric"].get("node", ""))):
             name = target["legendFormat"]
             for label, value in series["metric"].items():
                 name = name.replace(f"{{{{{label}}}}}", value)
@@ -74,7 +77,8 @@ def draw(axes, panel, prometheus, start):
             axes.plot(*zip(*points), label=f"{name}  {points[-1][1]:.4f}", **style)
             last[name] = points[-1][1]
     for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1:]:
-        axes.axhline(step["value"], color=step["color"], linestyle="--", linewidth=1)
+        colour = {"yellow": "goldenrod"}.get(step["color"], step["color"])
+        axes.axhline(step["value"], color=colour, linestyle="--", linewidth=1)
     axes.axvline(CALM_S, color="grey", linewidth=0.8, linestyle=":")
     axes.set_title(panel["title"], fontsize=9, loc="left")
     axes.legend(fontsize=7, loc="upper left", framealpha=0.8)
@@ -88,15 +92,14 @@ def main():
     file = pathlib.Path(sys.argv[1])
     sides = {"replication off": False, "replication on": True}
     with tempfile.TemporaryDirectory() as name, stopped_at_the_end([]) as started:
-        begun, results = threading.Event(), {}
+        both, results = threading.Barrier(len(sides)), {}
 
         def live(side, folder):
-            results[side] = replay(folder, sides[side], started, begun)
+            results[side] = replay(folder, sides[side], started, both)
 
         threads = [threading.Thread(target=live, args=(side, pathlib.Path(name) / side.split()[1])) for side in sides]
         for thread in threads:
             thread.start()
-        begun.set()
         for thread in threads:
             thread.join()
         figure, grid = pyplot.subplots(len(PANELS), 2, figsize=(10, 9.6), sharex=True, sharey="row")
@@ -106,13 +109,13 @@ def main():
                 print(side, panel["title"], last)
             grid[0][column].set_title(side, fontsize=11, fontweight="bold", loc="right")
             grid[-1][column].set_xlabel("seconds; dotted: both interventions, at replica-1", fontsize=8)
-        for row, panel in enumerate(panels()):
-            low, high = grid[row][0].get_ylim()
+        for axes, _ in grid:
+            low, high = axes.get_ylim()
             # Room for the legend.
-            grid[row][0].set_ylim(min(low, 0), high + (high - low) * 0.35)
+            axes.set_ylim(min(low, 0), high + (high - low) * 0.35)
         figure.text(0.5, 0.005, CAPTION, ha="center", fontsize=7.5, style="italic")
-        figure.tight_layout(rect=(0, 0.02, 1, 1))
-        figure.savefig(file, dpi=110)
+        figure.tight_layout(rect=(0, 0.03, 1, 1))
+        figure.savefig(file, dpi=100)
     print(f"{file}: {file.stat().st_size} bytes")
 
 

@@ -3,8 +3,8 @@
 
 First what can be seen in the files: identifiers, data sources, units, places. Then every expression, and every query of
 a variable, is put to a real Prometheus that scraped a real cluster of three nodes under load, with refused calls,
-interventions, a probe, a node that left and returned, and one that was killed and returned. None may give nothing, for all nodes
-and fields together or for any one of them, and no legend may name a label that is not there.
+interventions, a probe, a node that left and returned, and one that was killed and returned. None may give nothing, for
+all nodes and fields together or for any one of them, and no legend may name a label that is not there.
 
 Needs `psi-field` (built by cargo, or named by TESTED_PSI_FIELD), `prometheus`, and what requirements.txt lists.
 """
@@ -141,7 +141,7 @@ def provoke(nodes, prometheus, interval):
     b.start()
     wait_for("the node that was killed is ready again", b.ready)
     seen("max(psi_replica_lag_versions) > bool 0")
-    seen('count(psi_probe_success) == bool 3')
+    seen("count(psi_probe_success) == bool 3")
     seen('count(rate(psi_node_errors_total{reason="BAD_BODY"}[4s]) > 0) == bool 3')
     seen("min(psi_replica_origins) >= bool 5")
     seen('(min(psi_cluster_members{state="live"}) == bool 3) * (sum(psi_node_ready) == bool 3)')

@@ -239,9 +239,9 @@ def check_stateful_set(all_objects, one, complain):
 
 def check_references(all_objects, one, complain):
     spec, kind = one.get("spec", {}), one["kind"]
-    if template_of(one) and kind != "CronJob":
-        if not selects(spec["selector"], template_of(one)["metadata"]["labels"]):
-            complain("it does not select its own pods")
+    template = template_of(one)
+    if template and kind != "CronJob" and not selects(spec["selector"], template["metadata"]["labels"]):
+        complain("it does not select its own pods")
     if kind == "Service":
         check_service(all_objects, one, complain)
     if kind == "StatefulSet":

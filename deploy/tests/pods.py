@@ -1,8 +1,9 @@
-"""Starts the pods of deploy/kubernetes without Kubernetes: the commands and variables of the rendered objects, three nodes
-with a network namespace and an address each, and a DNS server that knows the services. Only `/data` is put elsewhere.
+"""Starts the pods of deploy/kubernetes without Kubernetes: the commands and variables of the rendered objects, each pod
+with a network namespace and an address of its own, and a DNS server that knows the services. Only `/data` is put
+elsewhere, and the feeder does not wait 30 s between its two steps.
 
-What it shows: three nodes that start at once, before DNS knows any of them, form one cluster by one name that stands for
-three addresses; a node ends well within its grace and comes back; the feeder and the probe reach the nodes by the names
+What it shows: three nodes that start at once, before DNS knows any of them, form one cluster by one name that stands
+for three addresses; a node ends within its grace and comes back; the feeder and the probe reach the nodes by the names
 and ports that they are given. What it can't show: images, volumes, network policies, and Kubernetes itself.
 
 `rehearse` starts this file anew in namespaces of its own, for which no root is needed where the machine allows users to
