@@ -48,6 +48,10 @@ rules:
     promtool test rules deploy/prometheus/tests/*.yml
     amtool check-config deploy/alertmanager/alertmanager.yml
 
+# Writes the dashboards of Grafana anew.
+dashboards:
+    python3 deploy/grafana/generate.py
+
 # Runs everything that must hold of a commit.
 ci:
     .ci/run

@@ -1,0 +1,772 @@
+#!/usr/bin/env python3
+"""Writes the dashboards in `dashboards/` for Grafana: `python3 deploy/grafana/generate.py`.
+
+They are made here and not by hand, since a panel is two lines here and forty there, and since places on the grid,
+identifiers and the data source can't be wrong then. `--check` fails if a file differs from what this makes.
+"""
+
+import json
+import pathlib
+import sys
+
+FOLDER = pathlib.Path(__file__).resolve().parent / "dashboards"
+SOURCE = {"type": "prometheus", "uid": "prometheus"}
+GRID_WIDTH = 24
+
+# An instance of Prometheus is often an address only. This multiplies by 1, gives each series the name of its node, and
+# leaves out the nodes that are not chosen.
+NAMED = '* on (job, instance) group_left (node) psi_node_info{node=~"$node"}'
+
+GREEN, YELLOW, RED, BLUE, CLEAR = "green", "yellow", "red", "blue", "transparent"
+
+
+# --- Expressions
+
+
+def of(name, *matchers):
+    """Series of the chosen nodes, with a label `node`."""
+    return f"{name}{{{', '.join(matchers)}}} {NAMED}" if matchers else f"{name} {NAMED}"
+
+
+def of_field(name):
+    return of(name, 'field=~"$field"')
+
+
+def rate_of(name, *matchers):
+    selected = f"{name}{{{', '.join(matchers)}}}" if matchers else name
+    return f"rate({selected}[$__rate_interval]) {NAMED}"
+
+
+def per_second(name, labels):
+    return f"sum by ({labels}) ({rate_of(name)})"
+
+
+def difference(name):
+    """Largest less smallest value over nodes, by field."""
+    return f"max by (field) ({of_field(name)}) - min by (field) ({of_field(name)})"
+
+
+def quantile(share, name, labels):
+    return f"histogram_quantile({share}, sum by (le, {labels}) ({rate_of(name + '_bucket')}))"
+
+
+def probe_quantile(share, name, labels):
+    rate = f"rate({name}_bucket[$__rate_interval])"
+    return f"histogram_quantile({share}, sum by (le, {labels}) ({rate}))"
+
+
+# --- Panels
+
+
+def steps_of(base, *steps):
+    """Thresholds: a colour below the first value, then one from each value on."""
+    all_steps = [{"color": base, "value": None}, *({"color": colour, "value": value} for value, colour in steps)]
+    return {"mode": "absolute", "steps": all_steps}
+
+
+NO_THRESHOLDS = steps_of(GREEN)
+
+
+def panel(kind, title, about, unit, queries, *, size, thresholds=NO_THRESHOLDS, limits=(None, None), mappings=()):
+    """A panel of `kind` without its place; `queries` are pairs of an expression and a legend."""
+    targets = [
+        {"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": expression, "legendFormat": legend}
+        for index, (expression, legend) in enumerate(queries)
+    ]
+    defaults = {"unit": unit, "thresholds": thresholds, "mappings": list(mappings)}
+    defaults |= {name: value for name, value in zip(("min", "max"), limits) if value is not None}
+    return {
+        "type": kind,
+        "title": title,
+        "description": about,
+        "datasource": SOURCE,
+        "targets": targets,
+        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "options": {},
+        "gridPos": dict(zip("wh", size)),
+    }
+
+
+def graph(title, about, unit, *queries, width=8, height=8, stack=False, **how):
+    """Lines over time; thresholds are dashed lines."""
+    one = panel("timeseries", title, about, unit, queries, size=(width, height), **how)
+    has_lines = len(one["fieldConfig"]["defaults"]["thresholds"]["steps"]) > 1
+    one["fieldConfig"]["defaults"]["custom"] = {
+        "lineWidth": 1,
+        "fillOpacity": 20 if stack else 0,
+        "showPoints": "never",
+        "spanNulls": False,
+        "stacking": {"mode": "normal" if stack else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "dashed" if has_lines else "off"},
+    }
+    # Lines take colours of their own, not those of thresholds.
+    one["fieldConfig"]["defaults"]["color"] = {"mode": "palette-classic"}
+    legend = {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull", "max"]}
+    one["options"] = {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
+    return one
+
+
+def stat(title, about, unit, expression, width=4, height=4, **how):
+    """The latest figure, large, in the colour of its threshold."""
+    one = panel("stat", title, about, unit, [(expression, "")], size=(width, height), **how)
+    one["fieldConfig"]["defaults"]["color"] = {"mode": "thresholds"}
+    reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+    one["options"] = {"reduceOptions": reduce, "colorMode": "background", "graphMode": "none", "textMode": "auto"}
+    return one
+
+
+def timeline(title, about, query, mappings, width=12, height=8):
+    """A coloured bar for each series."""
+    one = panel("state-timeline", title, about, "none", [query], size=(width, height), mappings=mappings)
+    one["fieldConfig"]["defaults"]["custom"] = {"fillOpacity": 80, "lineWidth": 0}
+    one["options"] = {"mergeValues": True, "showValue": "never", "legend": {"showLegend": True, "placement": "bottom"}}
+    return one
+
+
+def heatmap(title, about, unit, expression, width=8, height=8):
+    """How many in each bucket of a histogram, over time."""
+    one = panel("heatmap", title, about, unit, [(expression, "{{le}}")], size=(width, height))
+    one["targets"][0]["format"] = "heatmap"
+    one["options"] = {"calculate": False, "yAxis": {"unit": unit}, "color": {"mode": "scheme", "scheme": "Blues"}}
+    return one
+
+
+def states(zero, one):
+    """What 0 and 1 mean: a text and a colour each."""
+    texts = {str(value): {"text": text, "color": colour} for value, (text, colour) in enumerate((zero, one))}
+    return [{"type": "value", "options": texts}]
+
+
+# --- Dashboards
+
+
+def placed(rows):
+    """Panels with their numbers and places: each row's from left to right, wrapped where the grid ends."""
+    panels, top = [], 0
+    for title, members in rows:
+        place = {"x": 0, "y": top, "w": GRID_WIDTH, "h": 1}
+        panels.append({"type": "row", "title": title, "collapsed": False, "panels": [], "gridPos": place})
+        top, left, height = top + 1, 0, 0
+        for one in members:
+            size = one["gridPos"]
+            if left + size["w"] > GRID_WIDTH:
+                top, left, height = top + height, 0, 0
+            panels.append(one | {"gridPos": {"x": left, "y": top} | size})
+            left, height = left + size["w"], max(height, size["h"])
+        top += height
+    return [{"id": number} | one for number, one in enumerate(panels, 1)]
+
+
+def variable(name, label, query):
+    return {
+        "name": name,
+        "label": label,
+        "type": "query",
+        "datasource": SOURCE,
+        "query": {"query": query, "refId": f"variable-{name}"},
+        "definition": query,
+        # Anew when the time range changes: fields and nodes come and go.
+        "refresh": 2,
+        "sort": 1,
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".*",
+        "current": {"text": ["All"], "value": ["$__all"]},
+    }
+
+
+NODES = variable("node", "Node", "label_values(psi_node_info, node)")
+FIELDS = variable("field", "Field", "label_values(psi_field_steps, field)")
+
+
+def dashboard(uid, title, about, variables, rows):
+    links = {"type": "dashboards", "title": "ψ-field", "tags": ["psi-field"], "asDropdown": False, "keepTime": True}
+    return {
+        "uid": uid,
+        "title": title,
+        "description": about,
+        "tags": ["psi-field"],
+        "schemaVersion": 39,
+        "editable": True,
+        "graphTooltip": 1,
+        "refresh": "10s",
+        "time": {"from": "now-30m", "to": "now"},
+        "timezone": "browser",
+        "links": [links | {"includeVars": True}],
+        "annotations": {"list": []},
+        "templating": {"list": variables},
+        "panels": placed(rows),
+    }
+
+
+# --- Overview
+
+AGREE = states(("they differ", RED), ("they agree", GREEN))
+READY = states(("not ready", RED), ("ready", GREEN))
+WINDOW = "Mean over the 60 s up to the field's latest step, of all nodes: lines of several nodes lie on each other."
+# Alerts of fields of engine `synthetic` begin at these.
+SYNTHETIC = " The dashed lines are where alerts of engine `synthetic` begin."
+
+
+def metric(title, name, about, **how):
+    """A line for each field and node of one of a step's metrics."""
+    return graph(title, f"{about} {WINDOW}", "none", (of_field(name), "{{field}} · {{node}}"), **how)
+
+
+DRIFT = steps_of(GREEN, (0.3, RED))
+
+OVERVIEW = dashboard(
+    "psi-field-overview",
+    "ψ-field / overview",
+    "How stable the fields are, and whether all nodes say the same.",
+    [FIELDS, NODES],
+    [
+        (
+            "Now",
+            [
+                stat(
+                    "Scrapes up",
+                    "Share of the nodes that answer Prometheus.",
+                    "percentunit",
+                    'avg(up{job="psi-field"})',
+                    thresholds=steps_of(RED, (1, GREEN)),
+                ),
+                stat(
+                    "Nodes ready",
+                    "Nodes that have caught up and take steps.",
+                    "none",
+                    f"sum({of('psi_node_ready')})",
+                    thresholds=steps_of(RED, (1, YELLOW), (3, GREEN)),
+                ),
+                stat(
+                    "Replicas",
+                    "Whether nodes that hold the same writes have the same digest. If not, that is a bug in ψ-field.",
+                    "none",
+                    f"min({of('psi_replica_agree')})",
+                    mappings=AGREE,
+                    thresholds=steps_of(RED, (1, GREEN)),
+                ),
+                stat(
+                    "Largest drift",
+                    "Prediction error: largest less smallest over nodes, of the field where that is most.",
+                    "none",
+                    f"max({difference('psi_field_prediction_error')})",
+                    thresholds=DRIFT,
+                ),
+                stat(
+                    "Steps",
+                    "Steps that the nodes accept, a second.",
+                    "cps",
+                    f"sum({rate_of('psi_node_steps_total')})",
+                    thresholds=steps_of(BLUE),
+                ),
+                stat(
+                    "Fields",
+                    "Fields that exist.",
+                    "none",
+                    f"max({of('psi_fields')})",
+                    thresholds=steps_of(BLUE),
+                ),
+            ],
+        ),
+        (
+            "Fields",
+            [
+                metric(
+                    "Ψ density",
+                    "psi_field_density",
+                    "Overall stability." + SYNTHETIC,
+                    limits=(0, 1),
+                    thresholds=steps_of(RED, (0.2, CLEAR), (0.9, RED)),
+                ),
+                metric("Φ phase coherence", "psi_field_phase_coherence", "Temporal alignment."),
+                metric("C continuity", "psi_field_continuity", "How well the present binds to the immediate past."),
+                metric("U futurity", "psi_field_futurity", "Anticipatory grip on the near future."),
+                metric(
+                    "PE prediction error",
+                    "psi_field_prediction_error",
+                    "How far off the prediction was." + SYNTHETIC,
+                    thresholds=steps_of(CLEAR, (0.7, YELLOW)),
+                ),
+                metric(
+                    "H temporal entropy",
+                    "psi_field_temporal_entropy",
+                    "Nats." + SYNTHETIC,
+                    thresholds=steps_of(CLEAR, (0.8, YELLOW)),
+                ),
+            ],
+        ),
+        (
+            "Drift: do the nodes say the same?",
+            [
+                graph(
+                    "Drift of the prediction error",
+                    "Largest less smallest over nodes, by field. Nodes that replicate differ by what is on its way "
+                    "between them; the incident that ψ-field was built for stood at 0.8. Critical above 0.3 for 3 min.",
+                    "none",
+                    (difference("psi_field_prediction_error"), "{{field}}"),
+                    limits=(0, None),
+                    thresholds=steps_of(CLEAR, (0.3, RED)),
+                ),
+                graph(
+                    "Drift of the density",
+                    "Largest less smallest Ψ over nodes, by field.",
+                    "none",
+                    (difference("psi_field_density"), "{{field}}"),
+                    limits=(0, None),
+                ),
+                graph(
+                    "Steps that nodes lack",
+                    "The field's count of steps: largest less smallest over nodes. What was taken since the last "
+                    "exchange, or is written while Prometheus goes from node to node.",
+                    "none",
+                    (difference("psi_field_steps"), "{{field}}"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+        (
+            "What the fields take in",
+            [
+                graph(
+                    "Noise",
+                    "The fold of all interventions, 0 to 1.5: nigredo adds 1.5, albedo takes 0.7.",
+                    "none",
+                    (of_field("psi_field_noise"), "{{field}} · {{node}}"),
+                    limits=(0, 1.5),
+                    width=6,
+                ),
+                graph(
+                    "Interventions",
+                    "Of all nodes, in the field's epoch.",
+                    "none",
+                    (f"max by (field) ({of_field('psi_field_interventions')})", "{{field}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Steps in the window",
+                    "Steps that the figures above are means of.",
+                    "none",
+                    (f"max by (field) ({of_field('psi_field_window_steps')})", "{{field}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Since the latest step",
+                    "A field that nobody steps goes on showing the figures of its last 60 s.",
+                    "s",
+                    (f"time() - max by (field) ({of_field('psi_field_last_step_timestamp_seconds')})", "{{field}}"),
+                    limits=(0, None),
+                    width=6,
+                    thresholds=steps_of(CLEAR, (300, YELLOW)),
+                ),
+            ],
+        ),
+    ],
+)
+
+
+# --- Replication
+
+LIVE = 'state="live"'
+PEER = "{{node}} → {{peer}}"
+
+
+def traffic(title, name, unit, about):
+    """What crosses links, a second, by node and direction; received is drawn below zero."""
+    ways = [
+        (f"sum by (node) ({rate_of(name, of_way)})", f"{{{{node}}}} {way}")
+        for way, of_way in (("sent", 'direction="sent"'), ("received", 'direction="received"'))
+    ]
+    one = graph(title, f"{about} Sent above zero, received below.", unit, *ways)
+    below = [{"id": "custom.transform", "value": "negative-Y"}]
+    one["fieldConfig"]["overrides"] = [{"matcher": {"id": "byFrameRefID", "options": "B"}, "properties": below}]
+    return one
+
+
+def by_node(name, legend="{{node}}"):
+    return (of(name), legend)
+
+
+REPLICATION = dashboard(
+    "psi-field-replication",
+    "ψ-field / replication",
+    "Who is live, whether all agree, how far they lag and what it costs.",
+    [NODES],
+    [
+        (
+            "Now",
+            [
+                stat(
+                    "Replicas",
+                    "Whether nodes that hold the same writes have the same digest. If not, that is a bug in ψ-field.",
+                    "none",
+                    f"min({of('psi_replica_agree')})",
+                    mappings=AGREE,
+                    thresholds=steps_of(RED, (1, GREEN)),
+                ),
+                stat(
+                    "Divergences",
+                    "Times that two nodes were found to differ since they started: a bug in ψ-field.",
+                    "none",
+                    f"sum({of('psi_replica_divergences_total')})",
+                    thresholds=steps_of(GREEN, (1, RED)),
+                ),
+                stat(
+                    "Live members",
+                    "As the node sees it that sees the fewest.",
+                    "none",
+                    f"min({of('psi_cluster_members', LIVE)})",
+                    thresholds=steps_of(RED, (1, YELLOW), (3, GREEN)),
+                ),
+                stat(
+                    "Largest lag",
+                    "For how long a peer has lacked something that a node wrote.",
+                    "s",
+                    f"max({of('psi_replica_lag_seconds')})",
+                    thresholds=steps_of(GREEN, (1, YELLOW), (5, RED)),
+                ),
+                stat(
+                    "Origins",
+                    "Runs of nodes that ever wrote; each restart adds one.",
+                    "none",
+                    f"max({of('psi_replica_origins')})",
+                    thresholds=steps_of(GREEN, (100, YELLOW)),
+                ),
+                stat(
+                    "Largest clock offset",
+                    "Of a node from the members' median. From 10 s on a node takes no steps.",
+                    "s",
+                    f"max(abs(psi_node_clock_offset_seconds) {NAMED})",
+                    thresholds=steps_of(GREEN, (2, YELLOW), (10, RED)),
+                ),
+            ],
+        ),
+        (
+            "Agreement and membership",
+            [
+                timeline(
+                    "Agreement",
+                    "Red while a live member with the same writes has another digest.",
+                    by_node("psi_replica_agree"),
+                    AGREE,
+                    width=8,
+                ),
+                graph(
+                    "Members",
+                    "As each node sees them. A dead one is remembered for `gossip.dead_node_grace_s`.",
+                    "none",
+                    by_node("psi_cluster_members", "{{node}} sees {{state}}"),
+                    limits=(0, None),
+                ),
+                graph(
+                    "Links",
+                    "Replication links that stand: up to 32 members, one to each other member.",
+                    "none",
+                    by_node("psi_replica_links"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+        (
+            "Lag",
+            [
+                graph(
+                    "Lag, writes",
+                    "What the first node wrote and the second has not acknowledged.",
+                    "none",
+                    by_node("psi_replica_lag_versions", PEER),
+                    limits=(0, None),
+                    width=12,
+                ),
+                graph(
+                    "Lag, time",
+                    "For how long the second node has lacked the oldest of that.",
+                    "s",
+                    by_node("psi_replica_lag_seconds", PEER),
+                    limits=(0, None),
+                    width=12,
+                    thresholds=steps_of(CLEAR, (5, RED)),
+                ),
+            ],
+        ),
+        (
+            "Traffic",
+            [
+                traffic("Bytes", "psi_replica_peer_bytes_total", "Bps", "Frames on all links of a node."),
+                traffic("Entries", "psi_replica_peer_entries_total", "cps", "Entries sent, and entries applied."),
+                graph(
+                    "Deltas cut, sent again, refused",
+                    "Cut: took more than one frame. Sent again: no answer in time. Refused: damaged or from a node "
+                    "whose clock is far ahead; the log says why.",
+                    "cps",
+                    (per_second("psi_replica_deltas_cut_total", "node"), "{{node}} cut"),
+                    (per_second("psi_replica_resent_total", "node"), "{{node}} sent again"),
+                    (per_second("psi_replica_deltas_refused_total", "node"), "{{node}} refused"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+        (
+            "What is held",
+            [
+                graph(
+                    "Origins",
+                    "Runs of nodes of which entries are held. They are kept for good: see the limits in README.md.",
+                    "none",
+                    by_node("psi_replica_origins"),
+                    limits=(0, None),
+                    thresholds=steps_of(CLEAR, (100, YELLOW)),
+                ),
+                graph("Entries", "Entries held.", "none", by_node("psi_replica_entries"), limits=(0, None)),
+                graph(
+                    "Size",
+                    "Values of all entries held, and the latest snapshot on disk (0 without a data directory).",
+                    "bytes",
+                    by_node("psi_replica_entry_bytes", "{{node}} entries"),
+                    by_node("psi_snapshot_bytes", "{{node}} snapshot"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+        (
+            "Clocks, gossip, snapshots",
+            [
+                graph(
+                    "Clock offset",
+                    "Members' median less the node's own clock.",
+                    "s",
+                    by_node("psi_node_clock_offset_seconds"),
+                    thresholds=steps_of(RED, (-2, CLEAR), (2, RED)),
+                ),
+                graph(
+                    "Gossip restarts",
+                    "Times that the gossip loop ended and was started again, since the node started.",
+                    "none",
+                    by_node("psi_gossip_restarts_total"),
+                    limits=(0, None),
+                    thresholds=steps_of(CLEAR, (1, YELLOW)),
+                ),
+                graph(
+                    "Since the latest snapshot",
+                    "Of nodes with a data directory. One is written every `data.snapshot_interval_ms` while anything "
+                    "changes.",
+                    "s",
+                    (f"time() - ({of('psi_snapshot_last_timestamp_seconds')} > 0)", "{{node}}"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+    ],
+)
+
+
+# --- Service
+
+BUDGET = steps_of(RED, (0, YELLOW), (0.25, GREEN))
+# At these burn rates alerts begin, each over a longer window.
+BURN = steps_of(CLEAR, (1, YELLOW), (6, "orange"), (14.4, RED))
+
+
+def burn(title, ratio, allowed, about):
+    """How many times faster than the objective allows its error budget is spent, over several windows."""
+    windows = {"5m": "5 min", "1h": "1 h", "6h": "6 h", "3d": "3 days"}
+    queries = [(f"psi:{ratio}:ratio{window} / {allowed}", text) for window, text in windows.items()]
+    about = f"{about} 1 spends the error budget of 30 days in 30 days; alerts begin at 14.4 (1 h), 6 (6 h), 1 (3 days)."
+    return graph(title, about, "none", *queries, limits=(0, None), thresholds=BURN, width=9)
+
+
+STEP = "psi_node_step_duration_seconds"
+HTTP = "psi_http_request_duration_seconds"
+
+
+SERVICE = dashboard(
+    "psi-field-service",
+    "ψ-field / service",
+    "What callers see: rate, errors, latency, and what is left of the error budget.",
+    [NODES],
+    [
+        (
+            "Traffic",
+            [
+                graph(
+                    "Steps",
+                    "Accepted, a second.",
+                    "cps",
+                    (per_second("psi_node_steps_total", "node"), "{{node}}"),
+                    limits=(0, None),
+                    width=6,
+                    stack=True,
+                ),
+                graph(
+                    "Calls that step, by outcome",
+                    "Refused: the caller's mistake. Failed: what another request would not have avoided; the objective "
+                    "of availability counts these.",
+                    "cps",
+                    (per_second("psi_node_step_calls_total", "outcome"), "{{outcome}}"),
+                    limits=(0, None),
+                    width=6,
+                    stack=True,
+                ),
+                graph(
+                    "Calls refused, by reason",
+                    "gRPC and HTTP. What each reason means is in the error catalogue; most are the caller's.",
+                    "cps",
+                    (per_second("psi_node_errors_total", "reason"), "{{reason}}"),
+                    limits=(0, None),
+                    width=6,
+                    stack=True,
+                ),
+                graph(
+                    "HTTP answers, by path and code",
+                    "Health checks and scrapes included.",
+                    "reqps",
+                    (per_second(f"{HTTP}_count", "path, code"), "{{path}} {{code}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+            ],
+        ),
+        (
+            "Latency",
+            [
+                graph(
+                    "Step latency",
+                    "Time to check, score and absorb a step or batch, without the wire.",
+                    "s",
+                    (quantile(0.5, STEP, "node"), "{{node}} p50"),
+                    (quantile(0.99, STEP, "node"), "{{node}} p99"),
+                    limits=(0, None),
+                    thresholds=steps_of(CLEAR, (0.05, RED)),
+                ),
+                heatmap(
+                    "Steps by latency",
+                    "Steps a second in each bucket.",
+                    "s",
+                    f"sum by (le) ({rate_of(STEP + '_bucket')})",
+                ),
+                graph(
+                    "HTTP latency, p99 by path",
+                    "Time to answer, the wire left out.",
+                    "s",
+                    (quantile(0.99, HTTP, "path"), "{{path}}"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+        (
+            "Objectives: 99.9 % of steps do not fail, 99 % take under 50 ms",
+            [
+                stat(
+                    "Availability: budget left",
+                    "Of 30 days, or of what data there is. Below 0 the objective is missed.",
+                    "percentunit",
+                    "min(psi:step_availability:budget_left)",
+                    width=3,
+                    height=8,
+                    thresholds=BUDGET,
+                ),
+                burn(
+                    "Availability: burn rate", "step_failed", 0.001, "Share of calls that failed, over what is allowed."
+                ),
+                stat(
+                    "Latency: budget left",
+                    "Of 30 days, or of what data there is. Below 0 the objective is missed.",
+                    "percentunit",
+                    "min(psi:step_latency:budget_left)",
+                    width=3,
+                    height=8,
+                    thresholds=BUDGET,
+                ),
+                burn("Latency: burn rate", "step_slow", 0.01, "Share of steps over 50 ms, over what is allowed."),
+            ],
+        ),
+        (
+            "Round trips, as a client sees them: a step at one node, read back at the others",
+            [
+                timeline(
+                    "Success",
+                    "Whether the probe's latest round went well at the node.",
+                    ("psi_probe_success", "{{target}}"),
+                    states(("failed", RED), ("ok", GREEN)),
+                    width=6,
+                ),
+                graph(
+                    "Failures, by reason",
+                    "`psi-field probe --help` says what each means.",
+                    "cps",
+                    ("sum by (reason) (rate(psi_probe_failures_total[$__rate_interval]))", "{{reason}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Step over the wire, p99",
+                    "From the call to its acknowledgement.",
+                    "s",
+                    (probe_quantile(0.99, "psi_probe_step_seconds", "target"), "{{target}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Until it shows elsewhere, p99",
+                    "From the acknowledgement at the first node to the read at the second that shows it.",
+                    "s",
+                    (
+                        probe_quantile(0.99, "psi_probe_propagation_seconds", "source, target"),
+                        "{{source}} → {{target}}",
+                    ),
+                    limits=(0, None),
+                    width=6,
+                ),
+            ],
+        ),
+        (
+            "Nodes",
+            [
+                timeline(
+                    "Ready",
+                    "A node that is joining, stopping, or whose clock is off takes no steps.",
+                    by_node("psi_node_ready"),
+                    READY,
+                    width=8,
+                ),
+                graph(
+                    "Repeated and dropped",
+                    "Repeated: answered as before by its `request_id`, not counted again. Dropped: steps that a reset "
+                    "or drop of their field discarded.",
+                    "cps",
+                    (per_second("psi_node_requests_repeated_total", "node"), "{{node}} repeated"),
+                    (per_second("psi_node_steps_dropped_total", "node"), "{{node}} dropped"),
+                    limits=(0, None),
+                ),
+                graph(
+                    "Versions",
+                    "Nodes that run each version. Two during an upgrade, else one.",
+                    "none",
+                    (f"count by (version) ({of('psi_build_info')})", "{{version}}"),
+                    limits=(0, None),
+                    stack=True,
+                ),
+            ],
+        ),
+    ],
+)
+
+DASHBOARDS = {"overview": OVERVIEW, "replication": REPLICATION, "service": SERVICE}
+
+
+def main():
+    stale = []
+    for name, made in DASHBOARDS.items():
+        file, text = FOLDER / f"{name}.json", json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+        if "--check" not in sys.argv[1:]:
+            file.write_text(text)
+        elif not file.is_file() or file.read_text() != text:
+            stale.append(str(file))
+    if stale:
+        sys.exit("not what deploy/grafana/generate.py makes; run it: " + ", ".join(stale))
+
+
+if __name__ == "__main__":
+    main()
