@@ -38,7 +38,8 @@ const AGREE: &str = "agree";
 /// How often seeds are looked up and greeted while nobody else is known, and once somebody is.
 const GREET_ALONE: Duration = Duration::from_secs(1);
 const GREET_JOINED: Duration = Duration::from_secs(10);
-/// A node that greets in vain says so after five seconds, and then twice a minute.
+/// A node that greets in vain says so after five seconds, and then twice a minute; so it says which seeds it can't look
+/// up, at once and then twice a minute.
 const GREETINGS_PER_WARNING: u32 = 30;
 /// How often a node that leaves says so.
 const FAREWELL: Duration = Duration::from_millis(50);
@@ -156,7 +157,7 @@ async fn greet(shared: &Shared, handle: &ChitchatHandle) {
             let (cluster, seeds) = (&shared.settings.cluster, shared.settings.seeds.join(", "));
             warn!("no other node of cluster `{cluster}` answers at {seeds}; check cluster.seeds and cluster.name");
         }
-        greet_seeds(shared, handle, alone).await;
+        greet_seeds(shared, handle, in_vain % GREETINGS_PER_WARNING == 1).await;
         let pause = tokio::time::sleep(if alone { GREET_ALONE } else { GREET_JOINED });
         let lost_all = members.wait_for(|members| !alone && members.iter().filter(|member| member.live).count() <= 1);
         tokio::select! {
@@ -242,8 +243,8 @@ fn log_changes(before: &[Member], after: &[Member]) {
     }
 }
 
-/// Looks the seeds up and greets each, but for this node itself.
-async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, alone: bool) {
+/// Looks the seeds up and greets each, but for this node itself. What can't be looked up is logged where that is due.
+async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, log: bool) {
     for seed in &shared.settings.seeds {
         match tokio::time::timeout(Duration::from_secs(1), tokio::net::lookup_host(seed)).await {
             Ok(Ok(addresses)) => {
@@ -251,8 +252,8 @@ async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, alone: bool) {
                     let _ = handle.gossip(address);
                 }
             }
-            Ok(Err(error)) if alone => warn!(seed, "can't look up the seed: {error}; trying again every second"),
-            Err(_) if alone => warn!(seed, "looking up the seed takes over a second; trying again"),
+            Ok(Err(error)) if log => warn!("can't look up the seed {seed}: {error}; trying again every second"),
+            Err(_) if log => warn!("looking up the seed {seed} takes over a second; trying again"),
             _ => {}
         }
     }
