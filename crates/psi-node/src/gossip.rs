@@ -20,9 +20,9 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    detector,
+    address, detector,
     members::{Member, by_node},
-    shared::Shared,
+    shared::{Addresses, Shared},
 };
 
 const GRPC: &str = "grpc";
@@ -43,10 +43,13 @@ const GREET_JOINED: Duration = Duration::from_secs(10);
 const GREETINGS_PER_WARNING: u32 = 30;
 /// How often a node that leaves says so.
 const FAREWELL: Duration = Duration::from_millis(50);
+/// How often it is made sure that this machine still has the address that others are told.
+const LOOK_AT_ADDRESS: Duration = Duration::from_secs(1);
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
-/// Gossips until the node stops; starts over when the loop ends by itself.
+/// Gossips until the node stops; starts over when the loop ends by itself, and, since a run of chitchat has one address,
+/// when this machine's changes.
 pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
     let mut handle = first;
     loop {
@@ -54,6 +57,13 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
         tokio::select! {
             () = follow(&shared, &handle) => break,
             () = greet(&shared, &handle) => break,
+            addresses = moved(&shared) => {
+                info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
+                shared.moved_to(addresses);
+                if let Err(error) = handle.shutdown().await {
+                    debug!("gossip ended with {error:#}");
+                }
+            }
             result = ended => {
                 shared.metrics.gossip_restarts.inc();
                 let why = result.err().map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
@@ -76,6 +86,16 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
     }
 }
 
+/// Resolves once others must be told another address.
+async fn moved(shared: &Shared) -> Addresses {
+    loop {
+        tokio::time::sleep(LOOK_AT_ADDRESS).await;
+        if let Some(addresses) = address::moved(&shared.settings, shared.addresses()).await {
+            return addresses;
+        }
+    }
+}
+
 /// Starts the gossip loop: binds its socket.
 pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
     let settings = &shared.settings;
@@ -84,7 +104,7 @@ pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
     let id = ChitchatId::new(
         settings.node.to_string(),
         u64::try_from(generation).unwrap_or(u64::MAX),
-        shared.addresses.gossip,
+        shared.addresses().gossip,
     );
     let config = ChitchatConfig {
         chitchat_id: id,
@@ -100,8 +120,8 @@ pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
         protocol_version: ProtocolVersion::V1,
     };
     let keys = vec![
-        (GRPC.to_owned(), shared.addresses.grpc.to_string()),
-        (HTTP.to_owned(), shared.addresses.http.to_string()),
+        (GRPC.to_owned(), shared.addresses().grpc.to_string()),
+        (HTTP.to_owned(), shared.addresses().http.to_string()),
     ];
     spawn_chitchat(config, keys, &UdpTransport).await
 }
@@ -130,7 +150,7 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
             .await;
         check_superseded(shared, handle.chitchat_id(), &members);
         if leaving {
-            let others = members.iter().filter(|member| member.live && member.gossip != shared.addresses.gossip);
+            let others = members.iter().filter(|member| member.live && member.gossip != shared.addresses().gossip);
             // Fails only when the loop has ended, which `run` sees too.
             others.for_each(|member| drop(handle.gossip(member.gossip)));
         }
@@ -248,7 +268,7 @@ async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, log: bool) {
     for seed in &shared.settings.seeds {
         match tokio::time::timeout(Duration::from_secs(1), tokio::net::lookup_host(seed)).await {
             Ok(Ok(addresses)) => {
-                for address in addresses.filter(|address| *address != shared.addresses.gossip) {
+                for address in addresses.filter(|address| *address != shared.addresses().gossip) {
                     let _ = handle.gossip(address);
                 }
             }

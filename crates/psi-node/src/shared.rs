@@ -35,7 +35,8 @@ pub struct Addresses {
 /// What the tasks of a node share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    pub(crate) addresses: Addresses,
+    /// Where others are told that this node is reached; changes when the machine's own address does.
+    addresses: Mutex<Addresses>,
     pub(crate) metrics: Metrics,
     /// Members as gossip knows them, this node among them.
     pub(crate) members: watch::Sender<Vec<Member>>,
@@ -82,7 +83,7 @@ impl Shared {
             metrics: Metrics::new(&settings),
             members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
             settings,
-            addresses,
+            addresses: Mutex::new(addresses),
             leaving: CancellationToken::new(),
             stop: CancellationToken::new(),
             fatal: watch::Sender::default(),
@@ -99,6 +100,14 @@ impl Shared {
 
     pub(crate) fn now(&self) -> Now {
         now_since(self.started)
+    }
+
+    pub(crate) fn addresses(&self) -> Addresses {
+        *self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn moved_to(&self, addresses: Addresses) {
+        *self.addresses.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
     pub(crate) fn next_link(&self) -> LinkId {
