@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,7 @@ INTERVENED, UNTOLD = 0.8625, 0.0625
 
 def test_three_scrapes_are_up(cluster):
     wait_for("three nodes are scraped", lambda: len(cluster.query('up{job="psi-field"} == 1')) == 3)
+    wait_for("no alert fires", lambda: not cluster.alerts())
 
 
 def test_the_probe_is_up(cluster):
@@ -49,7 +51,8 @@ def test_the_probe_is_up(cluster):
 
 def test_the_feeders_feed(cluster):
     for field in ["default", "host"]:
-        wait_for(f"every node counts steps of `{field}`", lambda: all(cluster.k(node, field) > 0 for node in NODES))
+        wait_for(f"every node counts steps of `{field}`", lambda: all(
+            cluster.get(node, f"/state?field={field}")[0] == 200 and cluster.k(node, field) > 0 for node in NODES))
 
 
 def test_a_step_through_one_node_shows_on_all(cluster):
@@ -246,6 +249,11 @@ class Cluster:
             self.psi_field("node-1", "members", "--wait", "30", "--live", "3")
         wait_for("Prometheus is ready", lambda: self.get("prometheus", "/-/ready")[0] == 200)
 
+    def begin(self):
+        """Starts all, with the field that the tests count steps in."""
+        self.start(replication=True)
+        self.psi_field("node-1", "field", "create", "audit", "--width", "4")
+
     def scale(self, nodes):
         """Runs so many nodes beside the three."""
         self.compose("up", "-d", "--no-build", "--no-recreate", "--scale", f"node={nodes}", "node")
@@ -296,8 +304,7 @@ class Cluster:
         return self.json(node, f"/step?field={field}", {"x": vector})
 
     def k(self, node, field):
-        status, answer = self.get(node, f"/state?field={field}")
-        return json.loads(answer)["k"] if status == 200 else 0
+        return self.json(node, f"/state?field={field}")["k"]
 
     def settled_k(self, field):
         """The number of steps that all nodes count, with equal digests."""
@@ -463,8 +470,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         cluster = Cluster(pathlib.Path(folder))
         try:
-            cluster.start(replication=True)
-            cluster.psi_field("node-1", "field", "create", "audit", "--width", "4")
+            cluster.begin()
             for name, test in tests:
                 begun = time.monotonic()
                 try:
@@ -472,6 +478,9 @@ def main():
                 except AssertionError as error:
                     failed.append(name)
                     print(f"FAILED {name}:\n{error}\n{cluster.compose('logs', '--tail', '20', *NODES)}", flush=True)
+                    # The others begin with a cluster that is well.
+                    cluster.remove()
+                    cluster.begin()
                 else:
                     said = f": {said}" if said else ""
                     print(f"ok {name} ({time.monotonic() - begun:.1f} s){said}", flush=True)
@@ -486,4 +495,6 @@ if __name__ == "__main__":
     if COMPOSE is None:
         print(f"SKIPPED, nothing was tested in containers: {why_not}", file=sys.stderr)
         sys.exit(1 if os.environ.get("CI") else 0)
+    # So that all is taken away then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())
