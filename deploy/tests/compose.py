@@ -40,9 +40,16 @@ INTERVENED, UNTOLD = 0.8625, 0.0625
 
 # --- What must hold
 
+def test_all_that_is_mounted_is_there(_):
+    """Docker makes an empty directory of what is missing, and Grafana is not started here."""
+    mounted = re.findall(r"(\./[\w/]+)\}?:/", (DEPLOY / "compose.yaml").read_text())
+    assert len(mounted) == 4, mounted
+    for path in mounted:
+        assert any((DEPLOY / path).iterdir()), path
+
+
 def test_three_scrapes_are_up(cluster):
     wait_for("three nodes are scraped", lambda: len(cluster.query('up{job="psi-field"} == 1')) == 3)
-    wait_for("no alert fires", lambda: not cluster.alerts())
 
 
 def test_the_health_checks_pass(cluster):
