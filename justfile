@@ -52,6 +52,14 @@ rules:
 dashboards:
     python3 deploy/grafana/generate.py
 
+# Builds the container image `psi-field`.
+image:
+    docker build -f deploy/Dockerfile -t psi-field --build-arg GIT_COMMIT="$(git rev-parse --short=12 HEAD)" .
+
+# Tests deploy/compose.yaml with the image: starts it, kills, cuts off, adds nodes. Needs docker and docker-compose.
+compose *names:
+    deploy/tests/compose.py {{ names }}
+
 # Runs everything that must hold of a commit.
 ci:
     .ci/run

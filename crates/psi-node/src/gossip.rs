@@ -16,9 +16,9 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    detector,
+    address, detector,
     members::{Member, by_node},
-    shared::Shared,
+    shared::{Addresses, Shared},
 };
 
 const GRPC: &str = "grpc";
@@ -34,14 +34,18 @@ const AGREE: &str = "agree";
 /// How often seeds are looked up and greeted while nobody else is known, and once somebody is.
 const GREET_ALONE: Duration = Duration::from_secs(1);
 const GREET_JOINED: Duration = Duration::from_secs(10);
-/// A node that greets in vain says so after five seconds, and then twice a minute.
+/// A node that greets in vain says so after five seconds, and then twice a minute; so it says which seeds it can't look
+/// up, at once and then twice a minute.
 const GREETINGS_PER_WARNING: u32 = 30;
 /// How often a node that leaves says so.
 const FAREWELL: Duration = Duration::from_millis(50);
+/// How often it is made sure that this machine still has the address that others are told.
+const LOOK_AT_ADDRESS: Duration = Duration::from_secs(1);
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
-/// Gossips until the node stops; starts over when the loop ends by itself.
+/// Gossips until the node stops; starts over when the loop ends by itself, and, since a run of chitchat has one address,
+/// when this machine's changes.
 pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
     let mut handle = first;
     loop {
@@ -49,6 +53,13 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
         tokio::select! {
             () = follow(&shared, &handle) => break,
             () = greet(&shared, &handle) => break,
+            addresses = moved(&shared) => {
+                info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
+                shared.moved_to(addresses);
+                if let Err(error) = handle.shutdown().await {
+                    debug!("gossip ended with {error:#}");
+                }
+            }
             result = ended => {
                 shared.metrics.gossip_restarts.inc();
                 let why = result.err().map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
@@ -71,12 +82,22 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
     }
 }
 
+/// Resolves once others must be told another address.
+async fn moved(shared: &Shared) -> Addresses {
+    loop {
+        tokio::time::sleep(LOOK_AT_ADDRESS).await;
+        if let Some(addresses) = address::moved(&shared.settings, shared.addresses()).await {
+            return addresses;
+        }
+    }
+}
+
 /// Starts the gossip loop: binds its socket.
 pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
     let settings = &shared.settings;
     let interval = settings.gossip_interval;
     let generation = shared.next_gossip_generation();
-    let id = ChitchatId::new(settings.node.to_string(), generation, shared.addresses.gossip);
+    let id = ChitchatId::new(settings.node.to_string(), generation, shared.addresses().gossip);
     let config = ChitchatConfig {
         chitchat_id: id,
         cluster_id: settings.cluster.to_string(),
@@ -91,8 +112,8 @@ pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
         protocol_version: ProtocolVersion::V1,
     };
     let keys = vec![
-        (GRPC.to_owned(), shared.addresses.grpc.to_string()),
-        (HTTP.to_owned(), shared.addresses.http.to_string()),
+        (GRPC.to_owned(), shared.addresses().grpc.to_string()),
+        (HTTP.to_owned(), shared.addresses().http.to_string()),
     ];
     spawn_chitchat(config, keys, &UdpTransport).await
 }
@@ -121,7 +142,7 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
             .await;
         check_superseded(shared, handle.chitchat_id(), &members);
         if leaving {
-            let others = members.iter().filter(|member| member.live && member.gossip != shared.addresses.gossip);
+            let others = members.iter().filter(|member| member.live && member.gossip != shared.addresses().gossip);
             // Fails only when the loop has ended, which `run` sees too.
             others.for_each(|member| drop(handle.gossip(member.gossip)));
         }
@@ -148,7 +169,7 @@ async fn greet(shared: &Shared, handle: &ChitchatHandle) {
             let (cluster, seeds) = (&shared.settings.cluster, shared.settings.seeds.join(", "));
             warn!("no other node of cluster `{cluster}` answers at {seeds}; check cluster.seeds and cluster.name");
         }
-        greet_seeds(shared, handle, alone).await;
+        greet_seeds(shared, handle, in_vain % GREETINGS_PER_WARNING == 1).await;
         let pause = tokio::time::sleep(if alone { GREET_ALONE } else { GREET_JOINED });
         let lost_all = members.wait_for(|members| !alone && members.iter().filter(|member| member.live).count() <= 1);
         tokio::select! {
@@ -234,17 +255,23 @@ fn log_changes(before: &[Member], after: &[Member]) {
     }
 }
 
-/// Looks the seeds up and greets each, but for this node itself.
-async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, alone: bool) {
+/// Looks the seeds up and greets each, but for this node itself. What can't be looked up is logged where that is due.
+async fn greet_seeds(shared: &Shared, handle: &ChitchatHandle, log: bool) {
     for seed in &shared.settings.seeds {
         match tokio::time::timeout(Duration::from_secs(1), tokio::net::lookup_host(seed)).await {
             Ok(Ok(addresses)) => {
-                for address in addresses.filter(|address| *address != shared.addresses.gossip) {
-                    let _ = handle.gossip(address);
+                for address in addresses {
+                    if address == shared.addresses().gossip {
+                        // Perhaps only now: some name services list a node a while after it has started.
+                        shared.write(|replica, now| replica.become_seed(now));
+                        shared.look_again();
+                    } else {
+                        let _ = handle.gossip(address);
+                    }
                 }
             }
-            Ok(Err(error)) if alone => warn!(seed, "can't look up the seed: {error}; trying again every second"),
-            Err(_) if alone => warn!(seed, "looking up the seed takes over a second; trying again"),
+            Ok(Err(error)) if log => warn!("can't look up the seed {seed}: {error}; trying again every second"),
+            Err(_) if log => warn!("looking up the seed {seed} takes over a second; trying again"),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 //! member on which the replicas exchange what they hold. Everything that decides what an answer is stands in the
 //! inner crates; nothing here changes a result.
 
+mod address;
 mod detector;
 mod gossip;
 mod grpc;

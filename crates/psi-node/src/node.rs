@@ -1,12 +1,6 @@
 //! A node: its sockets and tasks, from start to graceful end.
 
-use std::{
-    future::Future,
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use psi_replica::{NodeId, Replica, Version};
 use tokio::{
@@ -16,6 +10,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    address::{advertised, own_ip},
     gossip, grpc, http,
     link::{self, Links},
     settings::{Endpoint, Settings},
@@ -29,9 +24,6 @@ const DRAIN: Duration = Duration::from_secs(3);
 const HAND_OVER: Duration = Duration::from_secs(1);
 /// Others are told for this long that the node leaves, some at least ten times.
 const FAREWELL: Duration = Duration::from_millis(500);
-
-/// A name has this long to be looked up at the start; gossip goes on trying.
-const LOOK_UP: Duration = Duration::from_secs(1);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -82,9 +74,8 @@ impl Node {
             gossip: advertised(settings.gossip, gossip_listen, own_ip),
         };
         let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
-        let is_seed = is_seed(&settings.seeds, addresses.gossip).await;
         let Found { keeper, snapshot, refused } = snapshot::open(&settings).await?;
-        let shared = Arc::new(Shared::new(settings, addresses, is_seed, snapshot));
+        let shared = Arc::new(Shared::new(settings, addresses, snapshot));
         refused.into_iter().for_each(|reason| shared.metrics.snapshots.refused(reason));
         let links = Arc::new(Links::default());
         let mut tasks = Vec::new();
@@ -113,7 +104,7 @@ impl Node {
     /// Where it is reached.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.shared.addresses
+        self.shared.addresses()
     }
 
     /// Whether it has caught up and takes steps.
@@ -234,54 +225,4 @@ async fn bind(endpoint: Endpoint, service: &'static str, setting: &'static str) 
 async fn probe_gossip(address: SocketAddr) -> Result<SocketAddr, StartError> {
     let bind = async { UdpSocket::bind(address).await?.local_addr() };
     bind.await.map_err(|source| StartError::Bind { service: "gossip", address, setting: "gossip.listen", source })
-}
-
-fn advertised(endpoint: Endpoint, bound: SocketAddr, own_ip: Option<IpAddr>) -> SocketAddr {
-    if let Some(advertise) = endpoint.advertise {
-        return advertise;
-    }
-    if !bound.ip().is_unspecified() {
-        return bound;
-    }
-    let loopback = match bound {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    SocketAddr::new(own_ip.unwrap_or(loopback), bound.port())
-}
-
-/// Whether a node may start a cluster: it has no seeds, or is one of them.
-async fn is_seed(seeds: &[String], own: SocketAddr) -> bool {
-    for seed in seeds {
-        if let Ok(Ok(mut addresses)) = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host(seed)).await
-            && addresses.any(|address| address == own)
-        {
-            return true;
-        }
-    }
-    seeds.is_empty()
-}
-
-/// This machine's address as others see it: that of the interface towards a seed, or the one that the host's name
-/// stands for. Nothing is sent.
-async fn own_ip(seeds: &[String]) -> Option<IpAddr> {
-    for seed in seeds {
-        let look_up = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host(seed));
-        let Ok(Ok(addresses)) = look_up.await else { continue };
-        for address in addresses {
-            if let Some(ip) = ip_towards(address).await {
-                return Some(ip);
-            }
-        }
-    }
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let mut addresses = tokio::net::lookup_host((host.trim(), 0)).await.ok()?;
-    addresses.find(|address| !address.ip().is_loopback()).map(|address| address.ip())
-}
-
-async fn ip_towards(address: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).await.ok()?;
-    socket.connect(address).await.ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }

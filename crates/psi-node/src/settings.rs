@@ -11,7 +11,7 @@ pub struct Endpoint {
     /// Address to bind; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Address that others are told; `None` means the one that is bound, or this machine's own towards the seeds
-    /// where that is unspecified (`0.0.0.0`, `::`).
+    /// where that is unspecified (`0.0.0.0`, `::`), and which may change while the node runs.
     pub advertise: Option<SocketAddr>,
 }
 

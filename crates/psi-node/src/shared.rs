@@ -35,7 +35,8 @@ pub struct Addresses {
 /// What the tasks of a node share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    pub(crate) addresses: Addresses,
+    /// Where others are told that this node is reached; changes when the machine's own address does.
+    addresses: Mutex<Addresses>,
     pub(crate) metrics: Metrics,
     /// Members as gossip knows them, this node among them.
     pub(crate) members: watch::Sender<Vec<Member>>,
@@ -65,11 +66,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// `is_seed`: the node may start a cluster if it meets nobody. `snapshot`: what it held when it ended.
-    pub(crate) fn new(settings: Settings, addresses: Addresses, is_seed: bool, snapshot: Option<Snapshot>) -> Self {
+    /// `snapshot`: what the node held when it ended.
+    pub(crate) fn new(settings: Settings, addresses: Addresses, snapshot: Option<Snapshot>) -> Self {
         let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
         let join = if settings.replication { settings.join } else { Duration::ZERO };
-        config.is_seed = is_seed || !settings.replication;
+        // Whether it is one of its own seeds, gossip finds out when it looks them up.
+        config.is_seed = settings.seeds.is_empty() || !settings.replication;
         config.join_ms = u64::try_from(join.as_millis()).unwrap_or(u64::MAX);
         let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_micros();
         config.microsecond = u16::try_from(micros % 1000).unwrap_or_default();
@@ -84,7 +86,7 @@ impl Shared {
             metrics: Metrics::new(&settings),
             members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
             settings,
-            addresses,
+            addresses: Mutex::new(addresses),
             leaving: CancellationToken::new(),
             stop: CancellationToken::new(),
             fatal: watch::Sender::default(),
@@ -102,6 +104,14 @@ impl Shared {
 
     pub(crate) fn now(&self) -> Now {
         now_since(self.started)
+    }
+
+    pub(crate) fn addresses(&self) -> Addresses {
+        *self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn moved_to(&self, addresses: Addresses) {
+        *self.addresses.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
     pub(crate) fn next_link(&self) -> LinkId {

@@ -289,6 +289,18 @@ impl Replica {
         self.stopping = Some(why.to_owned());
     }
 
+    /// Lets the replica start a cluster if it meets nobody: it has turned out to be a seed. It waits for members from now
+    /// on as long as one that was told so when it began.
+    pub fn become_seed(&mut self, now: Now) {
+        if self.config.is_seed {
+            return;
+        }
+        self.config.is_seed = true;
+        if let Join::Alone { since } = &mut self.join {
+            *since = now.tick;
+        }
+    }
+
     /// The members' median clock less this node's, milliseconds.
     #[must_use]
     pub fn clock_offset_ms(&self) -> i64 {

@@ -101,6 +101,18 @@ fn a_seed_waits_for_members_and_then_starts_a_cluster() {
 }
 
 #[test]
+fn a_node_that_turns_out_to_be_a_seed_waits_from_then_on() {
+    let mut replica = Replica::new(Config { join_ms: 2_000, ..joiner("n") }, at(0));
+    replica.tick(at(9_000));
+    assert_eq!(replica.wake_at(), None);
+    replica.become_seed(at(10_000));
+    replica.become_seed(at(11_000));
+    assert_eq!(replica.wake_at(), Some(TickMs(12_000)));
+    replica.tick(at(12_000));
+    assert_eq!(replica.may_write(), Ok(()));
+}
+
+#[test]
 fn a_seed_that_sees_a_ready_member_catches_up_with_it_instead() {
     let mut cluster = survivor(3, Faults { delay_ms: 30, ..Faults::default() });
     let late = cluster.start(Config { join_ms: 2_000, frame_bytes: FRAME_BYTES, ..config("late") });

@@ -116,7 +116,9 @@ fn wrong_settings(problems: &[Problem]) -> Failure {
     let count = counted(u64::try_from(problems.len()).unwrap_or(u64::MAX), "setting");
     let verb = if problems.len() == 1 { "is" } else { "are" };
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    Failure::usage(format!("{count} {verb} wrong, nothing was started:\n  {}", lines.join("\n  ")))
+    // One line for one, so that it stays whole among those of other containers.
+    let divider = if problems.len() == 1 { " " } else { "\n  " };
+    Failure::usage(format!("{count} {verb} wrong, nothing was started:{divider}{}", lines.join("\n  ")))
 }
 
 async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failure> {

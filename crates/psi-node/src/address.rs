@@ -1,0 +1,110 @@
+//! Where others reach this node, if nobody says: this machine's own address, which may change while the node runs. A
+//! container that is cut from its network and connected again can get another; so can a machine with DHCP.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use tokio::net::UdpSocket;
+
+use crate::{
+    settings::{Endpoint, Settings},
+    shared::Addresses,
+};
+
+/// A name has this long to be looked up; gossip goes on trying.
+const LOOK_UP: Duration = Duration::from_secs(1);
+
+/// What others are told of an endpoint that is `bound`.
+pub(crate) fn advertised(endpoint: Endpoint, bound: SocketAddr, own_ip: Option<IpAddr>) -> SocketAddr {
+    if let Some(advertise) = endpoint.advertise {
+        return advertise;
+    }
+    if !bound.ip().is_unspecified() {
+        return bound;
+    }
+    let loopback = match bound {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(own_ip.unwrap_or(loopback), bound.port())
+}
+
+/// What others are to be told now instead of `told`; `None` while that holds. An address that this machine still has
+/// is kept, even if another would be found now.
+pub(crate) async fn moved(settings: &Settings, told: Addresses) -> Option<Addresses> {
+    let found = |endpoint: Endpoint| endpoint.advertise.is_none() && endpoint.listen.ip().is_unspecified();
+    let mut now = told;
+    let endpoints =
+        [(settings.grpc, &mut now.grpc), (settings.http, &mut now.http), (settings.gossip, &mut now.gossip)];
+    for (_, address) in endpoints.into_iter().filter(|(endpoint, _)| found(*endpoint)) {
+        // Loopback was told where nothing else was found.
+        if address.ip().is_loopback() || UdpSocket::bind((address.ip(), 0)).await.is_err() {
+            address.set_ip(own_ip(&settings.seeds).await?);
+        }
+    }
+    (now != told).then_some(now)
+}
+
+/// This machine's address as others see it: that of the interface towards a seed, or the one that the host's name
+/// stands for. Nothing is sent.
+pub(crate) async fn own_ip(seeds: &[String]) -> Option<IpAddr> {
+    for seed in seeds {
+        let look_up = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host(seed));
+        let Ok(Ok(addresses)) = look_up.await else { continue };
+        for address in addresses {
+            if let Some(ip) = ip_towards(address).await {
+                return Some(ip);
+            }
+        }
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let mut addresses = tokio::net::lookup_host((host.trim(), 0)).await.ok()?;
+    addresses.find(|address| !address.ip().is_loopback()).map(|address| address.ip())
+}
+
+async fn ip_towards(address: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await.ok()?;
+    socket.connect(address).await.ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use psi_replica::NodeId;
+
+    use super::*;
+
+    /// What is told by a node that listens on `listen`, told `advertise`, and had the address `ip` when it started.
+    async fn moved_from(ip: &str, listen: &str, advertise: Option<&str>) -> Option<Addresses> {
+        let endpoint =
+            Endpoint { listen: listen.parse().unwrap(), advertise: advertise.map(|address| address.parse().unwrap()) };
+        let seeds = vec!["127.0.0.1:1".to_owned()];
+        let node = NodeId::new("a").unwrap();
+        let settings = Settings { grpc: endpoint, http: endpoint, gossip: endpoint, seeds, ..Settings::new(node) };
+        let address = SocketAddr::new(ip.parse().unwrap(), 7);
+        moved(&settings, Addresses { grpc: address, http: address, gossip: address }).await
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_machine_has_no_more_is_replaced() {
+        // Kept for documentation (RFC 5737): no machine has it.
+        let gone = "203.0.113.1";
+        let own = SocketAddr::from(([127, 0, 0, 1], 7));
+        let want = Addresses { grpc: own, http: own, gossip: own };
+        assert_eq!(moved_from(gone, "0.0.0.0:7", None).await, Some(want));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_holds_or_was_set_is_kept() {
+        for (ip, listen, advertise) in [
+            ("127.0.0.1", "0.0.0.0:7", None),
+            ("203.0.113.1", "0.0.0.0:7", Some("203.0.113.1:7")),
+            ("203.0.113.1", "203.0.113.1:7", None),
+        ] {
+            assert_eq!(moved_from(ip, listen, advertise).await, None, "{ip} {listen} {advertise:?}");
+        }
+    }
+}
