@@ -236,7 +236,7 @@ async fn take(stream: TcpStream, told: &Told) -> Result<()> {
 /// Alertmanager with the deployed configuration, but for the receivers, who are here, and the time until it tells them.
 struct Manager {
     _program: Running,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
     api: String,
     told: Told,
 }
@@ -272,11 +272,12 @@ impl Manager {
                 take(stream, &taken).await.unwrap();
             }
         });
-        let manager = Self { _program: Running(child), _data: data, api: format!("http://{listen}/api/v2"), told };
+        let manager = Self { _program: Running(child), data, api: format!("http://{listen}/api/v2"), told };
         eventually("Alertmanager is up", async || {
             Ok(reqwest::get(format!("{}/status", manager.api)).await.is_ok_and(|answer| answer.status().is_success()))
         })
-        .await?;
+        .await
+        .with_context(|| fs::read_to_string(manager.data.path().join("log")).unwrap_or_default())?;
         Ok(manager)
     }
 
