@@ -132,7 +132,7 @@ impl Replica {
             link.open_heard = true;
         }
         match body {
-            Body::Open(open) => self.handle_open(now, id, open),
+            Body::Open(open) => self.handle_open(now, id, &open),
             Body::News(news) => self.handle_news(now, id, news),
             Body::Heard(heard) => {
                 if let Some(took_ms) = link.teller.heard(now.tick, &heard, &self.frontier) {
@@ -158,7 +158,7 @@ impl Replica {
         }
     }
 
-    fn handle_open(&mut self, now: Now, id: LinkId, open: proto::Open) -> Result<(), LinkError> {
+    fn handle_open(&mut self, now: Now, id: LinkId, open: &proto::Open) -> Result<(), LinkError> {
         if open.cluster != self.config.cluster.as_str() {
             let theirs = cut(&open.cluster, NAME_LENGTH_MAX);
             return Err(LinkError::Cluster { ours: self.config.cluster.clone(), theirs });
