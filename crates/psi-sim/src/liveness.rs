@@ -25,11 +25,11 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// What a core may take while the rest fails: twice what it takes otherwise. To any, eight rounds are granted: what it
+    /// What a core may take while the rest fails: twice what it takes otherwise. To any, six rounds are granted: what it
     /// takes to ask a failing peer or two in vain and then one that is well; and to those that are joining, the join time.
     #[must_use]
     pub fn limit(&self) -> u64 {
-        const GRANTED: u64 = 8;
+        const GRANTED: u64 = 6;
         const JOIN: u64 = 2_000 / ROUND_MS;
         2 * self.without_faults.max(GRANTED + if self.joining { JOIN } else { 0 })
     }
