@@ -25,6 +25,7 @@ pub mod guardian;
 mod kind;
 mod metrics;
 mod noise;
+mod novelty;
 mod parameters;
 mod suggest;
 pub mod synthetic;
@@ -32,6 +33,7 @@ pub mod synthetic;
 pub use kind::{EngineKind, UnknownEngine};
 pub use metrics::Metrics;
 pub use noise::{Action, Noise, UnknownAction, fold_noise};
+pub use novelty::novelty;
 pub use parameters::{DEFINITIONS, Definition, ParameterError, Parameters, RETENTION_MAX};
 
 use ndarray::ArrayView1;
