@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use psi_engine::Parameters;
-use psi_engine::core::{CoreState, EPISODIC_CAPACITY, Matrix, draw};
+use psi_engine::core::{CoreState, EPISODIC_CAPACITY, EPISODIC_EVICTED, Matrix, draw};
 
 const SEED: u64 = 1;
 const WIDTH: usize = 16;
@@ -52,14 +52,14 @@ fn bench_steps(bencher: Bencher<'_, '_>, state: CoreState) {
 }
 
 /// No episodic memory, and none comes.
-#[divan::bench]
+#[divan::bench(sample_count = 2000)]
 fn step_empty_memory(bencher: Bencher<'_, '_>) {
     bench_steps(bencher, stepped(20, parameters(false)));
 }
 
 /// The episodic memory goes through its last tenth again and again: from 3,688 to 4,096 memories. The argument is the
 /// number of steps before.
-#[divan::bench(args = [4096, 40_000, 400_000])]
+#[divan::bench(args = [4096, 40_000, 400_000], sample_count = 2000)]
 fn step_full_memory(bencher: Bencher<'_, '_>, steps: u64) {
     bench_steps(bencher, stepped(steps, parameters(true)));
 }
@@ -91,6 +91,15 @@ fn recall_full_memory(bencher: Bencher<'_, '_>) {
     let state = stepped(EPISODIC_CAPACITY as u64, parameters(true));
     let latent = state.latents().last().expect("steps were taken").to_vec();
     bencher.bench(|| state.episodic().recall(black_box(&latent)));
+}
+
+/// What one step in 409 pays on top: the oldest tenth goes.
+#[divan::bench]
+fn evict_oldest_tenth(bencher: Bencher<'_, '_>) {
+    let state = stepped(EPISODIC_CAPACITY as u64, parameters(true));
+    bencher.with_inputs(|| state.episodic().clone()).bench_local_refs(|memory| {
+        memory.remove_oldest(EPISODIC_EVICTED);
+    });
 }
 
 /// The noise of one step: 8 × 32 normal numbers.

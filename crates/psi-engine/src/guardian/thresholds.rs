@@ -196,9 +196,12 @@ mod tests {
             let mut sorted = numbers;
             sorted.sort_by(f64::total_cmp);
             let position = fraction * (sorted.len() - 1) as f64;
-            let (below, above) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
-            prop_assert!((below..=above).contains(&got));
-            prop_assert!((got - (below + (above - below) * position.fract())).abs() < 1e-12);
+            let between = |(pair, below): (&[f64], u32)| {
+                let part = position - f64::from(below);
+                (0.0..=1.0).contains(&part).then(|| pair[0] + (pair[1] - pair[0]) * part)
+            };
+            let want = sorted.windows(2).zip(0..).find_map(between).unwrap_or(sorted[0]);
+            prop_assert!((got - want).abs() < 1e-12, "{} and {}", got, want);
         }
 
         #[test]
