@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use psi_engine::Parameters;
-use psi_engine::core::{CoreState, EPISODIC_CAPACITY, EPISODIC_EVICTED, Matrix, draw};
+use psi_engine::core::{Blend, CoreState, EPISODIC_CAPACITY, EPISODIC_EVICTED, FixedTransition, Matrix, draw};
 
 const SEED: u64 = 1;
 const WIDTH: usize = 16;
@@ -99,6 +99,25 @@ fn evict_oldest_tenth(bencher: Bencher<'_, '_>) {
     let state = stepped(EPISODIC_CAPACITY as u64, parameters(true));
     bencher.with_inputs(|| state.episodic().clone()).bench_local_refs(|memory| {
         memory.remove_oldest(EPISODIC_EVICTED);
+    });
+}
+
+/// What sharing the transition costs a step: the own one is replaced in the blend, and the mean read.
+#[divan::bench]
+fn blend_changed_transition(bencher: Bencher<'_, '_>) {
+    let before = FixedTransition::from_matrix(&draw::first_transition(SEED, 32));
+    let mut blend = Blend::new(32);
+    blend.add(&before, 1000);
+    blend.add(&FixedTransition::from_matrix(&draw::first_transition(SEED + 1, 32)), 1000);
+    let learned = draw::first_transition(SEED + 2, 32);
+    bencher.bench_local(|| {
+        let after = FixedTransition::from_matrix(black_box(&learned));
+        blend.remove(&before, 1000);
+        blend.add(&after, 1001);
+        let mean = blend.mean();
+        blend.remove(&after, 1001);
+        blend.add(&before, 1000);
+        mean
     });
 }
 

@@ -23,6 +23,7 @@
 //! Every sum runs in one fixed order and no matrix product is left to a library, since those choose their kernels by
 //! the CPU. `tests/parity.rs` holds every output to recorded traces within 1e-9.
 
+mod blend;
 pub mod draw;
 mod entropy;
 mod episodic;
@@ -35,6 +36,7 @@ mod state;
 mod time;
 mod working;
 
+pub use blend::{Blend, FixedTransition};
 pub use episodic::{EPISODIC_CAPACITY, EPISODIC_EVICTED, EpisodicMemory, RECALLED, Recall};
 pub use learning::{Absorbed, Learning, absorb};
 pub use matrix::Matrix;
@@ -153,7 +155,7 @@ pub fn score<K: Ord>(
     let stretched = parameters.dt() * (1.0 + parameters.lambda() * (1.0 - density));
     let metrics = Metrics {
         density,
-        // Rounding can take a cosine or a mean of phases just past 1.
+        // Rounding can take a mean of phases just past 1, and cosines in many dimensions.
         continuity: continuity.clamp(-1.0, 1.0),
         futurity: futurity.clamp(-1.0, 1.0),
         phase_coherence: phase_coherence.clamp(0.0, 1.0),

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2, Array3, Axis, Dimension, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
-use psi_engine::Parameters;
-use psi_engine::core::{CoreState, CoreStep, Matrix};
-use psi_engine::guardian;
+use psi_engine::core::{Blend, CoreState, CoreStep, EpisodicMemory, FixedTransition, Matrix, View, absorb, score};
+use psi_engine::{Metrics, Parameters, guardian};
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -103,6 +102,55 @@ fn guarded_is_reproduced() {
 #[test]
 fn eviction_is_reproduced() {
     check("eviction", &[("latent_dim", 8.0), ("N", 2.0)]);
+}
+
+/// What a replica would do: each step is scored against the mean of the transitions shared, here of one origin in fixed
+/// point, and what it adds is applied by the caller.
+#[test]
+fn walk_is_reproduced_from_shared_parts() {
+    let mut trace = Trace::open("walk");
+    let parameters = Parameters::default();
+    let encoder = trace.matrix("encoder");
+    let inputs: Array2<f64> = trace.array("inputs");
+    let noise: Array3<f64> = trace.array("rollout_noise");
+    let want: Array2<f64> = trace.array("outputs");
+    let mut blend = Blend::new(parameters.latent_dim());
+    let mut theta = FixedTransition::from_matrix(&trace.matrix("transition"));
+    let (mut updates, mut latents, mut episodic) = (1, Vec::new(), EpisodicMemory::new(parameters.latent_dim()));
+    blend.add(&theta, updates);
+    for (k, input) in inputs.rows().into_iter().enumerate() {
+        let mut transition = blend.mean().expect("one origin");
+        let view = View {
+            encoder: &encoder,
+            transition: &transition,
+            latents: &latents.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            working_memories: k,
+            episodic: &episodic,
+        };
+        let noise = Matrix::from(noise.index_axis(Axis(0), k).to_owned());
+        let scored = score(&input.to_vec(), view, &noise, &parameters).expect("arrays that fit");
+        for (symbol, want) in OUTPUTS.iter().zip(want.row(k)).skip(1) {
+            let got = if *symbol == "att_gain" { scored.attention_gain } else { metric(&scored.metrics, symbol) };
+            assert!((got - want).abs() <= TOLERANCE, "step {k}, {symbol}: {got}, not {want}");
+        }
+        let absorbed = absorb(&scored, latents.last().map(Vec::as_slice), &parameters);
+        if let Some(learning) = absorbed.learning {
+            learning.apply(&mut transition);
+            blend.remove(&theta, updates);
+            theta = FixedTransition::from_matrix(&transition);
+            updates += 1;
+            blend.add(&theta, updates);
+        }
+        if absorbed.memorable {
+            episodic.insert(k, &absorbed.moment);
+        }
+        latents.push(absorbed.latent);
+    }
+}
+
+fn metric(metrics: &Metrics, symbol: &str) -> f64 {
+    let place = Metrics::SYMBOLS.iter().position(|known| *known == symbol).expect("a known symbol");
+    metrics.to_array()[place]
 }
 
 /// What the inputs of `guarded` went through: the guardian's own conditioning, and a standardisation.

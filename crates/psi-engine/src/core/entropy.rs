@@ -24,12 +24,11 @@ pub(crate) fn temporal_entropy(numbers: &[f64]) -> f64 {
         counts[bin_of(number, (number - low) / width, edge)] += 1;
     }
     let total = numbers.len() as f64 * (1.0 + SPREAD_GUARD * width);
-    let entropy = counts.iter().filter(|&&count| count > 0).fold(0.0, |entropy, &count| {
+    // The least and the greatest are in different bins, so that no share is near 1 and its logarithm above 0.
+    counts.iter().filter(|&&count| count > 0).fold(0.0, |entropy, &count| {
         let share = f64::from(count) / total;
         entropy - share * libm::log(share + SPREAD_GUARD)
-    });
-    // One bin alone would come to ln(1 + ε_h) below zero.
-    entropy.max(0.0)
+    })
 }
 
 /// The bin whose edges enclose `number`, near `guess`: rounding can put the guess one off.

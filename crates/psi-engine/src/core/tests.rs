@@ -78,6 +78,14 @@ fn what_is_not_a_number_counts_as_in_the_small_engine() {
 }
 
 #[test]
+fn the_largest_numbers_are_scored() {
+    let encoder = Matrix::from(ndarray::array![[4.0, -4.0, 1.0], [4.0, 4.0, 4.0], [-4.0, 4.0, 4.0], [0.0, 0.0, 4.0]]);
+    let scored = Scene { encoder, ..Scene::new(Vec::new(), &[], 0) }.score(&[f64::MAX; WIDTH]);
+    assert_eq!(scored.latent, [1.0; 4]);
+    assert!(scored.metrics.to_array().iter().all(|number| number.is_finite()), "{scored:?}");
+}
+
+#[test]
 fn the_first_step_expects_what_comes() {
     let scored = Scene::new(Vec::new(), &[], 0).score(&[0.1, -0.2, 0.3]);
     assert_eq!(scored.expected, scored.latent);
@@ -166,6 +174,17 @@ proptest! {
         }
         prop_assert!(scored.attention_gain.is_finite());
         prop_assert!(scored.latent.iter().all(|number| number.abs() <= 1.0));
+    }
+
+    #[test]
+    fn a_still_present_is_coherent_and_no_more(input in prop::collection::vec(-2.0..2.0, WIDTH), past in 0_usize..4) {
+        let mut scene = Scene::new(Vec::new(), &[], 0);
+        let latent = scene.score(&input).latent;
+        scene.latents = vec![latent; past];
+        scene.noise = Matrix::zeros(3, 4);
+        scene.transition = Matrix::from(ndarray::Array2::eye(4));
+        let coherence = scene.score(&input).metrics.phase_coherence;
+        prop_assert!((1.0 - 1e-6..=1.0).contains(&coherence), "{}", coherence);
     }
 
     #[test]
