@@ -7,7 +7,10 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use psi_engine::Parameters;
-use psi_engine::core::{Blend, CoreState, EPISODIC_CAPACITY, EPISODIC_EVICTED, FixedTransition, Matrix, draw};
+use psi_engine::core::{
+    Blend, CoreState, EPISODIC_CAPACITY, EPISODIC_EVICTED, EpisodicMemory, FixedTransition, Matrix, View, absorb, draw,
+    score,
+};
 
 const SEED: u64 = 1;
 const WIDTH: usize = 16;
@@ -83,6 +86,35 @@ fn score_full_memory_of_one_vector(bencher: Bencher<'_, '_>) {
     }
     let noise = noise(&state);
     bencher.bench(|| state.score(black_box(&input), black_box(&noise)));
+}
+
+/// The largest field that parameters allow: 1,024 numbers a latent, 1,024 rollouts, 4,096 latents retained, 4,096
+/// memories.
+#[divan::bench(sample_count = 20)]
+fn step_largest_field(bencher: Bencher<'_, '_>) {
+    let changes = [("latent_dim", 1024.0), ("N", 1024.0), ("W_r", 409.6), ("dt", 0.1)];
+    let parameters = Parameters::default().with(changes).expect("valid parameters");
+    let dimensions = parameters.latent_dim();
+    let encoder = draw::encoder(SEED, dimensions, WIDTH);
+    let mut transition = draw::first_transition(SEED, dimensions);
+    let vectors = draw::rollout_noise(SEED, 0, EPISODIC_CAPACITY, dimensions);
+    let latents: Vec<&[f64]> = vectors.rows().collect();
+    let mut episodic = EpisodicMemory::new(dimensions);
+    latents.iter().enumerate().for_each(|(key, vector)| episodic.insert(key, vector));
+    assert_eq!(latents.len(), parameters.retention());
+    bencher.bench_local(|| {
+        let noise = draw::rollout_noise(SEED, 1, parameters.rollouts(), dimensions);
+        let view = View {
+            encoder: &encoder,
+            transition: &transition,
+            latents: &latents,
+            working_memories: 0,
+            episodic: &episodic,
+        };
+        let scored = score(&input(0), view, &noise, &parameters).expect("shapes fit");
+        let absorbed = absorb(&scored, latents.last().copied(), &parameters);
+        absorbed.learning.expect("there is a last latent").apply(&mut transition);
+    });
 }
 
 /// Recall alone, with 4,096 memories: most of a step.

@@ -95,7 +95,7 @@ pub struct Scored {
     pub attention_gain: f64,
     /// P, each number in [−1, 1].
     pub latent: Vec<f64>,
-    /// φ: the present bound to the immediate past.
+    /// φ: the present bound to the immediate past, each number in [−1.5, 1.5] but for rounding.
     pub moment: Vec<f64>,
     /// ẑ = A P′, or P on the first step.
     pub expected: Vec<f64>,

@@ -174,6 +174,7 @@ proptest! {
         }
         prop_assert!(scored.attention_gain.is_finite());
         prop_assert!(scored.latent.iter().all(|number| number.abs() <= 1.0));
+        prop_assert!(scored.moment.iter().all(|number| number.abs() <= 1.5 + 1e-12));
     }
 
     #[test]
