@@ -14,16 +14,12 @@ pub(crate) fn temporal_entropy(numbers: &[f64]) -> f64 {
     let standardised: Vec<f64> = numbers.iter().map(|number| (number - mean) / (std + SPREAD_GUARD)).collect();
     let low = standardised.iter().fold(f64::INFINITY, |low, &number| low.min(number));
     let high = standardised.iter().fold(f64::NEG_INFINITY, |high, &number| high.max(number));
-    let width = (high - low) / BINS as f64;
-    if width.is_nan() || width <= 0.0 {
-        return 0.0;
-    }
-    let edge = |bin: usize| if bin == BINS { high } else { bin as f64 * width + low };
+    let Some(bins) = Bins::over(low, high) else { return 0.0 };
     let mut counts = [0_u32; BINS];
     for number in standardised {
-        counts[bin_of(number, (number - low) / width, edge)] += 1;
+        counts[bins.bin_of(number)] += 1;
     }
-    let total = numbers.len() as f64 * (1.0 + SPREAD_GUARD * width);
+    let total = numbers.len() as f64 * (1.0 + SPREAD_GUARD * bins.width);
     // The least and the greatest are in different bins, so that no share is near 1 and its logarithm above 0.
     counts.iter().filter(|&&count| count > 0).fold(0.0, |entropy, &count| {
         let share = f64::from(count) / total;
@@ -31,16 +27,35 @@ pub(crate) fn temporal_entropy(numbers: &[f64]) -> f64 {
     })
 }
 
-/// The bin whose edges enclose `number`, near `guess`: rounding can put the guess one off.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the bins")]
-fn bin_of(number: f64, guess: f64, edge: impl Fn(usize) -> f64) -> usize {
-    let bin = guess.clamp(0.0, (BINS - 1) as f64) as usize;
-    if number < edge(bin) {
-        bin - 1
-    } else if bin < BINS - 1 && number >= edge(bin + 1) {
-        bin + 1
-    } else {
-        bin
+/// [`BINS`] bins of one width; each holds its lower edge, and the last its upper edge too.
+struct Bins {
+    low: f64,
+    high: f64,
+    width: f64,
+}
+
+impl Bins {
+    /// Bins from the least to the greatest number; none if there is no room between them.
+    fn over(low: f64, high: f64) -> Option<Self> {
+        let width = (high - low) / BINS as f64;
+        (width > 0.0).then_some(Self { low, high, width })
+    }
+
+    fn edge(&self, bin: usize) -> f64 {
+        if bin == BINS { self.high } else { bin as f64 * self.width + self.low }
+    }
+
+    /// The bin whose edges enclose `number`. Rounding can put the quotient one off.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the bins")]
+    fn bin_of(&self, number: f64) -> usize {
+        let bin = ((number - self.low) / self.width).clamp(0.0, (BINS - 1) as f64) as usize;
+        if number < self.edge(bin) {
+            bin - 1
+        } else if bin < BINS - 1 && number >= self.edge(bin + 1) {
+            bin + 1
+        } else {
+            bin
+        }
     }
 }
 
@@ -68,6 +83,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_bin_holds_its_lower_edge_and_not_its_upper(low in -3.0..3.0, span in 0.1..7.0, bin in 1_usize..BINS) {
+            let bins = Bins::over(low, low + span).unwrap();
+            prop_assert_eq!(bins.bin_of(bins.edge(bin)), bin);
+            prop_assert_eq!(bins.bin_of(bins.edge(bin).next_down()), bin - 1);
+            prop_assert_eq!((bins.bin_of(bins.low), bins.bin_of(bins.high)), (0, BINS - 1));
+        }
+
         #[test]
         fn entropy_is_finite_and_at_most_that_of_equal_shares(
             numbers in prop::collection::vec(prop_oneof![-2.0..2.0, -1e-310..1e-310, Just(0.0), -1e150..1e150], 0..120),

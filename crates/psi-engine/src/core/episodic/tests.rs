@@ -121,6 +121,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(memory.len(), model.len());
+            prop_assert_eq!(memory.numbers.len(), model.len().div_ceil(LANES) * DIMENSIONS);
             prop_assert_eq!(memory.oldest(), model.keys().next());
         }
         prop_assert!(memory.keys().eq(model.keys()));
