@@ -1,6 +1,18 @@
-//! Inbound guardian: makes a vector fit to be scored.
+//! The guardian: makes a vector fit to be scored, and watches what the scores say.
 //!
-//! Leaves out watching the results and deciding on interventions; what an intervention does is in [`crate::Noise`].
+//! Inbound, [`condition`] clips a vector. Outbound, [`Thresholds`] say which step is a threat, given a history of the
+//! latest [`HISTORY_MAX`] samples; a threat raises a red flag with its reason, and [`judge`] says when that leads to an
+//! intervention. All are functions of their arguments; [`Watch`] keeps those for one node alone. What an intervention
+//! does is in [`crate::Noise`] and, for engine `core`, in [`crate::core::CoreState::intervene`]. Leaves out who merges
+//! histories and which interventions count.
+
+mod statistics;
+mod thresholds;
+mod watch;
+
+pub use statistics::{Statistics, Summary};
+pub use thresholds::{ADAPTIVE_FROM, HISTORY_MAX, Sample, Threat, Thresholds};
+pub use watch::{COOLDOWN_STEPS, Verdict, Watch, judge};
 
 /// Conditioned numbers lie in `[-CLIP, CLIP]`, in units of the input.
 pub const CLIP: f64 = 5.0;

@@ -1,13 +1,14 @@
 //! The ψ-engine: turns one input vector into the metrics of one step.
 //!
 //! This crate is arithmetic only. It has no clock, no randomness, no I/O and no iteration whose order could differ, so
-//! the same call gives the same bits on every machine: transcendental functions come from `libm`, sums run in index
-//! order, and nothing is fused. History enters as arguments, such as the [`Noise`] that past interventions leave.
+//! the same call gives the same bits on every machine: transcendental functions come from `libm`, sums run in a fixed
+//! order, and nothing is fused. History enters as arguments, such as the [`Noise`] that past interventions leave, and
+//! what is random by nature is drawn by seed and step ([`core::draw`]).
 //!
 //! Left out on purpose: where the input comes from, who remembers it, in what order interventions happened (the
 //! caller supplies it), and how metrics are published.
 //!
-//! Start at [`score`], then [`synthetic`].
+//! Start at [`score`], then [`synthetic`]; [`core`] is the full engine.
 //!
 //! ```
 //! use ndarray::arr1;
@@ -19,10 +20,12 @@
 //! assert_eq!(metrics.prediction_error, (0.3 - 0.2_f64).abs() + noise.value());
 //! ```
 
+pub mod core;
 pub mod guardian;
 mod kind;
 mod metrics;
 mod noise;
+mod novelty;
 mod parameters;
 mod suggest;
 pub mod synthetic;
@@ -30,7 +33,8 @@ pub mod synthetic;
 pub use kind::{EngineKind, UnknownEngine};
 pub use metrics::Metrics;
 pub use noise::{Action, Noise, UnknownAction, fold_noise};
-pub use parameters::{DEFINITIONS, Definition, ParameterError, Parameters};
+pub use novelty::novelty;
+pub use parameters::{DEFINITIONS, Definition, ParameterError, Parameters, RETENTION_MAX};
 
 use ndarray::ArrayView1;
 

@@ -1,6 +1,6 @@
 //! The eight numbers that a step answers with.
 //!
-//! Leaves out how they are computed (see [`crate::synthetic`]) and how they are published.
+//! Leaves out how they are computed (see [`crate::synthetic`] and [`crate::core`]) and how they are published.
 
 /// What an engine says of one input.
 ///
@@ -14,11 +14,12 @@ pub struct Metrics {
     pub continuity: f64,
     /// U: anticipatory grip on the near future; in `[-1, 1]`.
     pub futurity: f64,
-    /// Φ: temporal alignment; in `[0, π)`. The synthetic engine gives an angle in radians.
+    /// Φ: temporal alignment; engine `core` gives a share in `[0, 1]`, `synthetic` an angle in `[0, π)`, radians.
     pub phase_coherence: f64,
     /// H: spread of the present over what is remembered, nats; never negative.
     pub temporal_entropy: f64,
-    /// PE: distance between what came and what was expected, in units of the input; never negative.
+    /// PE: distance between what came and what was expected, in units of the input (`core`: of the latent); never
+    /// negative.
     pub prediction_error: f64,
     /// M: active mnemonic capacity; never negative.
     pub memory: f64,

@@ -2,6 +2,8 @@
 //!
 //! Leaves out where values come from (settings files, requests) and what the engines do with them.
 
+use std::ops::RangeInclusive;
+
 use crate::suggest::{did_you_mean, nearest};
 
 /// What there is to know of one parameter.
@@ -86,10 +88,24 @@ pub const DEFINITIONS: [Definition; COUNT] = [
 ];
 
 const DT: usize = 0;
+const W_R: usize = 1;
+const N: usize = 3;
+const C_W: usize = 4;
+const LATENT_DIM: usize = 5;
+const LAMBDA: usize = 12;
 const DT_MIN: usize = 13;
 const DT_MAX: usize = 14;
+const ALPHA: usize = 15;
+const BETA: usize = 16;
+const EPSILON: usize = 17;
+const G0: usize = 18;
+const TAU_PSI: usize = 21;
+const TAU_C: usize = 22;
 const PE_LOW: usize = 23;
 const PE_HIGH: usize = 24;
+
+/// `W_r` / `dt` may be this at most, so that a field's latents stay bounded.
+pub const RETENTION_MAX: usize = 4096;
 
 /// Pairs of which the first may not exceed the second.
 const ORDERED: [(usize, usize); 2] = [(DT_MIN, DT_MAX), (PE_LOW, PE_HIGH)];
@@ -141,12 +157,22 @@ pub enum ParameterError {
         /// Its value with the changes made.
         high_value: f64,
     },
+    /// The retention window would hold too many steps.
+    #[error("`W_r` / `dt` = {window} / {dt} is {steps} steps of retention, at most {RETENTION_MAX} are kept")]
+    Retention {
+        /// `W_r` with the changes made.
+        window: f64,
+        /// `dt` with the changes made.
+        dt: f64,
+        /// How many steps that is, rounded.
+        steps: f64,
+    },
 }
 
 /// A valid value for every parameter of [`DEFINITIONS`].
 ///
 /// Values are finite, between their limits, whole where they count something, never `-0.0`, and `dt_min <= dt_max` and
-/// `pe_low <= pe_high`.
+/// `pe_low <= pe_high`, and `W_r / dt` is at most [`RETENTION_MAX`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     /// In the order of [`DEFINITIONS`].
@@ -174,8 +200,8 @@ impl Parameters {
     /// the later counts, but both are checked.
     ///
     /// # Errors
-    /// Every reason to refuse, in the order of the changes, and then the pairs that would be in the wrong order; a
-    /// pair with a refused member is not looked at.
+    /// Every reason to refuse, in the order of the changes, then the pairs that would be in the wrong order, then a
+    /// retention window of too many steps; a pair with a refused member is not looked at.
     pub fn with<'a>(&self, changes: impl IntoIterator<Item = (&'a str, f64)>) -> Result<Self, Vec<ParameterError>> {
         let mut changed = self.clone();
         let mut refused = [false; COUNT];
@@ -195,6 +221,9 @@ impl Parameters {
         }
         let judged = ORDERED.into_iter().filter(|&(low, high)| !refused[low] && !refused[high]);
         errors.extend(judged.filter_map(|(low, high)| changed.disorder(low, high)));
+        if !refused[W_R] && !refused[DT] {
+            errors.extend(changed.excess_retention());
+        }
         if errors.is_empty() { Ok(changed) } else { Err(errors) }
     }
 
@@ -211,6 +240,89 @@ impl Parameters {
     /// Longest effective step, seconds; at least [`Self::dt_min`].
     pub const fn dt_max(&self) -> f64 {
         self.values[DT_MAX]
+    }
+
+    /// How many of the latest latents are retained: `W_r` / `dt`, rounded half to even; at most [`RETENTION_MAX`].
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to RETENTION_MAX, by construction")]
+    pub fn retention(&self) -> usize {
+        self.retention_steps() as usize
+    }
+
+    /// Rollouts a step, at least 1.
+    pub const fn rollouts(&self) -> usize {
+        self.count(N)
+    }
+
+    /// Working-memory capacity in vectors, at least 1.
+    pub const fn working_capacity(&self) -> usize {
+        self.count(C_W)
+    }
+
+    /// Length of a latent vector, at least 1.
+    pub const fn latent_dim(&self) -> usize {
+        self.count(LATENT_DIM)
+    }
+
+    /// w1 to w6: what weighs memory, continuity, futurity, phase coherence, entropy and error in the density.
+    pub const fn weights(&self) -> [f64; 6] {
+        let [_, _, _, _, _, _, w1, w2, w3, w4, w5, w6, ..] = self.values;
+        [w1, w2, w3, w4, w5, w6]
+    }
+
+    /// λ: how much a low density stretches the effective step.
+    pub const fn lambda(&self) -> f64 {
+        self.values[LAMBDA]
+    }
+
+    /// α: share of working memory in the mnemonic capacity.
+    pub const fn alpha(&self) -> f64 {
+        self.values[ALPHA]
+    }
+
+    /// β: share of recall quality in the mnemonic capacity.
+    pub const fn beta(&self) -> f64 {
+        self.values[BETA]
+    }
+
+    /// ε: keeps the step over memory finite when there is no memory; above 0.
+    pub const fn epsilon(&self) -> f64 {
+        self.values[EPSILON]
+    }
+
+    /// g0 to g2: the attention gain at rest, what density adds, what prediction error takes.
+    pub const fn gains(&self) -> [f64; 3] {
+        [self.values[G0], self.values[G0 + 1], self.values[G0 + 2]]
+    }
+
+    /// τ_ψ: density above which a continuous moment is remembered.
+    pub const fn tau_psi(&self) -> f64 {
+        self.values[TAU_PSI]
+    }
+
+    /// τ_c: continuity above which a dense moment is remembered.
+    pub const fn tau_c(&self) -> f64 {
+        self.values[TAU_C]
+    }
+
+    /// The prediction errors, both ends included, that make a moment memorable.
+    pub const fn memorable_errors(&self) -> RangeInclusive<f64> {
+        self.values[PE_LOW]..=self.values[PE_HIGH]
+    }
+
+    /// A parameter that counts something: whole and 1 to 4096, by its definition.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and 1 to 4096, by definition")]
+    const fn count(&self, index: usize) -> usize {
+        self.values[index] as usize
+    }
+
+    fn retention_steps(&self) -> f64 {
+        (self.values[W_R] / self.values[DT]).round_ties_even()
+    }
+
+    fn excess_retention(&self) -> Option<ParameterError> {
+        let steps = self.retention_steps();
+        let (window, dt) = (self.values[W_R], self.values[DT]);
+        (steps > RETENTION_MAX as f64).then_some(ParameterError::Retention { window, dt, steps })
     }
 
     fn disorder(&self, low: usize, high: usize) -> Option<ParameterError> {

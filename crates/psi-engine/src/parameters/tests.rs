@@ -24,10 +24,70 @@ fn names_start_with_those_always_shown() {
 
 #[test]
 fn indices_name_their_parameters() {
-    for (index, name) in [(DT, "dt"), (DT_MIN, "dt_min"), (DT_MAX, "dt_max"), (PE_LOW, "pe_low"), (PE_HIGH, "pe_high")]
-    {
-        assert_eq!(index_of(name), Some(index));
+    for (index, name) in [
+        (DT, "dt"),
+        (W_R, "W_r"),
+        (N, "N"),
+        (C_W, "C_w"),
+        (LATENT_DIM, "latent_dim"),
+        (LAMBDA, "lambda_"),
+        (DT_MIN, "dt_min"),
+        (DT_MAX, "dt_max"),
+        (ALPHA, "alpha"),
+        (BETA, "beta"),
+        (EPSILON, "epsilon"),
+        (G0, "g0"),
+        (TAU_PSI, "tau_psi"),
+        (TAU_C, "tau_c"),
+        (PE_LOW, "pe_low"),
+        (PE_HIGH, "pe_high"),
+    ] {
+        assert_eq!(index_of(name), Some(index), "{name}");
     }
+}
+
+#[test]
+fn each_reader_reads_its_own_parameter() {
+    // Another value for each, so that no two can be swapped unnoticed.
+    let changes = DEFINITIONS.iter().zip(1_u8..).map(|(definition, place)| {
+        let value = definition.min + f64::from(place) * (definition.max - definition.min).min(32.0) / 32.0;
+        (definition.name, if definition.whole { value.floor() } else { value })
+    });
+    let given = Parameters::default().with(changes.chain([("dt_max", 50.0)])).unwrap();
+    let value = |name| given.value(name).unwrap();
+    assert_eq!(given.weights(), ["w1", "w2", "w3", "w4", "w5", "w6"].map(value));
+    assert_eq!(given.gains(), ["g0", "g1", "g2"].map(value));
+    assert_eq!(given.memorable_errors(), value("pe_low")..=value("pe_high"));
+    for (got, name) in [
+        (given.dt(), "dt"),
+        (given.lambda(), "lambda_"),
+        (given.alpha(), "alpha"),
+        (given.beta(), "beta"),
+        (given.epsilon(), "epsilon"),
+        (given.tau_psi(), "tau_psi"),
+        (given.tau_c(), "tau_c"),
+        (given.rollouts() as f64, "N"),
+        (given.working_capacity() as f64, "C_w"),
+        (given.latent_dim() as f64, "latent_dim"),
+    ] {
+        assert_eq!(got, value(name), "{name}");
+    }
+}
+
+#[test]
+fn retention_is_the_window_in_steps_rounded_half_to_even() {
+    for (window, dt, want) in [(3.0, 0.2, 15), (0.5, 0.2, 2), (7.0, 2.0, 4), (0.001, 60.0, 0), (600.0, 0.2, 3000)] {
+        let parameters = Parameters::default().with([("W_r", window), ("dt", dt)]).unwrap();
+        assert_eq!(parameters.retention(), want, "{window} / {dt}");
+    }
+}
+
+#[test]
+fn a_retention_window_of_too_many_steps_is_refused() {
+    assert!(Parameters::default().with([("W_r", 409.6), ("dt", 0.1)]).is_ok());
+    let want = "`W_r` / `dt` = 409.7 / 0.1 is 4097 steps of retention, at most 4096 are kept";
+    check_refused(&[("W_r", 409.7), ("dt", 0.1)], &[want]);
+    check_refused(&[("W_r", 600.0), ("dt", 0.0)], &["parameter `dt` takes 0.001 to 60, not 0"]);
 }
 
 #[test]
@@ -148,6 +208,7 @@ proptest! {
                 prop_assert!(!definition.whole || value.fract() == 0.0);
             }
             prop_assert!(parameters.dt_min() <= parameters.dt_max());
+            prop_assert!(parameters.retention() <= RETENTION_MAX);
         }
     }
 }
