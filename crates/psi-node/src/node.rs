@@ -10,7 +10,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    address::{advertised, own_ip},
+    address::advertised,
     gossip, grpc, http,
     link::{self, Links},
     settings::{Endpoint, Settings},
@@ -66,13 +66,13 @@ impl Node {
         let grpc_listener = bind(settings.grpc, "gRPC", "grpc.listen").await?;
         let http_listener = bind(settings.http, "HTTP", "http.listen").await?;
         let gossip_listen = probe_gossip(settings.gossip.listen).await?;
-        let own_ip = own_ip(&settings.seeds).await;
         let bound = |listener: &TcpListener, fallback: SocketAddr| listener.local_addr().unwrap_or(fallback);
-        let addresses = Addresses {
-            grpc: advertised(settings.grpc, bound(&grpc_listener, settings.grpc.listen), own_ip),
-            http: advertised(settings.http, bound(&http_listener, settings.http.listen), own_ip),
-            gossip: advertised(settings.gossip, gossip_listen, own_ip),
-        };
+        let (grpc, http, gossip) = tokio::join!(
+            advertised(settings.grpc, bound(&grpc_listener, settings.grpc.listen), &settings.seeds),
+            advertised(settings.http, bound(&http_listener, settings.http.listen), &settings.seeds),
+            advertised(settings.gossip, gossip_listen, &settings.seeds),
+        );
+        let addresses = Addresses { grpc, http, gossip };
         let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
         let Found { keeper, snapshot, refused } = snapshot::open(&settings).await?;
         let shared = Arc::new(Shared::new(settings, addresses, snapshot));
