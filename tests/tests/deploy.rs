@@ -346,6 +346,7 @@ async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Res
         alert("PsiFieldDensityAnomaly", &[("field", "sensors"), ("engine", "synthetic")]),
         alert("PsiFieldStepAvailabilityBurnFast", &[]),
         alert("PsiFieldOriginsGrowing", &[]),
+        alert("PsiFieldClusterSplit", &[]),
         alert("PsiFieldClockOffset", &[("job", "psi-field-2"), ("instance", "x:8000")]),
     ];
     let follow = names(&[
@@ -367,7 +368,8 @@ async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Res
     eventually("the drift is held back", async || Ok(manager.inhibited().await? == names(&["PodDrift"]))).await?;
     manager.report(&consequences, true).await?;
     manager.report(&others, true).await?;
-    let critical = names(&["Down", "ReplicaDivergence", "StepLatencyBurnMedium", "StepAvailabilityBurnFast"]);
+    let critical =
+        names(&["Down", "ReplicaDivergence", "StepLatencyBurnMedium", "StepAvailabilityBurnFast", "ClusterSplit"]);
     let warning = names(&["DensityAnomaly", "OriginsGrowing", "ClockOffset"]);
     eventually("receivers are told", async || {
         Ok(manager.told("/critical") == critical && manager.told("/warning") == warning)
