@@ -93,13 +93,14 @@ async fn a_member_that_dies_is_named_dead_until_it_is_back() -> Result<()> {
     // A member that was heard of once only is taken for dead, for a moment: there may be a series early.
     let dead = async || Ok(series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await.unwrap_or(0.0) == 1.0);
     let n2 = Doomed::start(settings("n2", &[seed])).await?;
-    eventually("it is live", async || Ok(series(&member, r#"psi_cluster_members{state="live"}"#).await? == 2.0))
-        .await?;
+    let live = async || Ok(series(&member, r#"psi_cluster_members{state="live"}"#).await? == 2.0);
+    eventually("it is live", live).await?;
     assert!(!dead().await?, "it is live");
     n2.die();
     eventually("it is dead", dead).await?;
     let back = Member::start(settings("n2", &[seed])).await?;
-    eventually("it is back", async || Ok(!dead().await?)).await?;
+    // One that was never seen alive can't be seen to leave.
+    eventually("it is back", async || Ok(live().await? && !dead().await?)).await?;
     back.node.shutdown().await;
     eventually("it has left", async || Ok(series(&member, r#"psi_cluster_members{state="left"}"#).await? == 1.0))
         .await?;
