@@ -12,12 +12,12 @@ use chitchat::{
 };
 use data_encoding::HEXLOWER;
 use psi_replica::{Digest, NodeId};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 
 use crate::{
     address, detector,
-    members::{Member, by_node},
+    members::{Member, by_node, with_remembered},
     shared::{Addresses, Shared},
 };
 
@@ -48,10 +48,12 @@ const RESTART: Duration = Duration::from_secs(1);
 /// when this machine's changes.
 pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
     let mut handle = first;
+    // Whom an earlier loop knew, and until when that counts: a new one knows nobody, and a majority of nobody is none.
+    let mut remembered = (Vec::new(), Instant::now());
     loop {
         let ended = handle.termination_watcher();
         tokio::select! {
-            () = follow(&shared, &handle) => break,
+            () = follow(&shared, &handle, &remembered) => break,
             () = greet(&shared, &handle) => break,
             addresses = moved(&shared) => {
                 info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
@@ -66,6 +68,7 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
                 error!("the gossip loop ended: {why}; starting it again");
             }
         }
+        remembered = (shared.members.borrow().clone(), Instant::now() + shared.settings.dead_node_grace);
         handle = loop {
             tokio::select! {
                 () = tokio::time::sleep(RESTART) => {}
@@ -119,7 +122,7 @@ pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
 }
 
 /// Publishes this node's facts and reads the others', once every gossip interval.
-async fn follow(shared: &Shared, handle: &ChitchatHandle) {
+async fn follow(shared: &Shared, handle: &ChitchatHandle, (remembered, until): &(Vec<Member>, Instant)) {
     let mut interval = tokio::time::interval(shared.settings.gossip_interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut published = BTreeMap::new();
@@ -146,7 +149,10 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle) {
             // Fails only when the loop has ended, which `run` sees too.
             others.for_each(|member| drop(handle.gossip(member.gossip)));
         }
-        let members = by_node(members);
+        let members = match Instant::now() < *until {
+            true => with_remembered(members, remembered),
+            false => by_node(members),
+        };
         shared.members.send_if_modified(|known| {
             log_changes(known, &members);
             let changed = *known != members;

@@ -60,6 +60,15 @@ pub(crate) fn by_node(mut members: Vec<Member>) -> Vec<Member> {
     members
 }
 
+/// Adds those that gossip knew before it started over, as dead until it hears of them again: they are members still.
+pub(crate) fn with_remembered(mut members: Vec<Member>, remembered: &[Member]) -> Vec<Member> {
+    let forgotten = |old: &&Member| !members.iter().any(|member| member.node == old.node);
+    let dead: Vec<Member> =
+        remembered.iter().filter(forgotten).map(|old| Member { live: false, ..old.clone() }).collect();
+    members.extend(dead);
+    by_node(members)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +101,16 @@ mod tests {
         let kept: Vec<_> =
             by_node(runs).into_iter().map(|member| (member.node.to_string(), member.generation)).collect();
         assert_eq!(kept, [("a".to_owned(), 1), ("b".to_owned(), 3), ("c".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn who_was_known_before_gossip_started_over_is_a_member_still() {
+        let before = [member("a", 1, true), member("b", 1, true), member("c", 1, false)];
+        let kept: Vec<_> = with_remembered(vec![member("a", 2, true)], &before)
+            .into_iter()
+            .map(|member| (member.node.to_string(), member.generation, member.live))
+            .collect();
+        let want = [("a", 2, true), ("b", 1, false), ("c", 1, false)];
+        assert_eq!(kept, want.map(|(node, generation, live)| (node.to_owned(), generation, live)));
     }
 }
