@@ -145,7 +145,8 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle, (remembered, until): &
             .await;
         check_superseded(shared, handle.chitchat_id(), &members);
         if leaving {
-            let others = members.iter().filter(|member| member.live && member.gossip != shared.addresses().gossip);
+            // Whoever joined a moment ago may be known to others that it does not take for live yet.
+            let others = members.iter().filter(|member| !member.left && member.gossip != shared.addresses().gossip);
             // Fails only when the loop has ended, which `run` sees too.
             others.for_each(|member| drop(handle.gossip(member.gossip)));
         }
