@@ -91,16 +91,19 @@ async fn a_member_that_dies_is_named_dead_until_it_is_back() -> Result<()> {
     let member = Member::start(settings("n1", &[])).await?;
     let seed = member.node.addresses().gossip;
     // A member that was heard of once only is taken for dead, for a moment: there may be a series early.
-    let dead = async || Ok(series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await.unwrap_or(0.0) == 1.0);
+    let dead =
+        async || anyhow::Ok(series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await.unwrap_or(0.0) == 1.0);
     let n2 = Doomed::start(settings("n2", &[seed])).await?;
-    let live = async || Ok(series(&member, r#"psi_cluster_members{state="live"}"#).await? == 2.0);
+    let live = async || anyhow::Ok(series(&member, r#"psi_cluster_members{state="live"}"#).await? == 2.0);
     eventually("it is live", live).await?;
     assert!(!dead().await?, "it is live");
     n2.die();
     eventually("it is dead", dead).await?;
     let back = Member::start(settings("n2", &[seed])).await?;
-    // One that was never seen alive can't be seen to leave.
-    eventually("it is back", async || Ok(live().await? && !dead().await?)).await?;
+    // One that was never seen alive can't be seen to leave, nor one that has met nobody.
+    let own_view = r#"psi_cluster_members{state="live"}"#;
+    let is_back = async || Ok(live().await? && !dead().await? && series(&back, own_view).await? == 2.0);
+    eventually("it is back", is_back).await?;
     back.node.shutdown().await;
     eventually("it has left", async || Ok(series(&member, r#"psi_cluster_members{state="left"}"#).await? == 1.0))
         .await?;
