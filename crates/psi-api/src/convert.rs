@@ -35,11 +35,12 @@ pub fn field(current: &CurrentSpec) -> v1::Field {
     v1::Field {
         name: current.field.to_string(),
         epoch: current.epoch.0,
-        engine: spec.shape.engine.clone(),
-        width: u32::try_from(spec.shape.width).unwrap_or(u32::MAX),
-        scale_exponent: spec.shape.scale.exponent(),
-        seed: spec.shape.seed,
+        engine: spec.setup.shape.engine.clone(),
+        width: u32::try_from(spec.setup.shape.width).unwrap_or(u32::MAX),
+        scale_exponent: spec.setup.shape.scale.exponent(),
+        seed: spec.setup.shape.seed,
         parameters: spec
+            .setup
             .parameters
             .iter()
             .map(|(name, value)| v1::Parameter { name: name.to_owned(), value })

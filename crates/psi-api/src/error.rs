@@ -111,6 +111,10 @@ impl From<&WriteError> for Cause {
             WriteError::BatchSize(got) => {
                 cause(InvalidArgument, "BATCH_SIZE").with("got", got).with("limit", psi_replica::BATCH_MAX)
             }
+            WriteError::Fixed { field, count, changed } => {
+                let cause = cause(FailedPrecondition, "FIELD_HAS_HISTORY").with("field", field).with("count", count);
+                cause.with("changed", changed.join(","))
+            }
             WriteError::Full { field, count } => {
                 cause(ResourceExhausted, "FIELD_FULL").with("field", field).with("count", count)
             }

@@ -151,7 +151,6 @@ pub fn score<K: Ord>(
             - w5 * temporal_entropy
             - w6 * prediction_error,
     );
-    let [g0, g1, g2] = parameters.gains();
     let stretched = parameters.dt() * (1.0 + parameters.lambda() * (1.0 - density));
     let metrics = Metrics {
         density,
@@ -166,7 +165,7 @@ pub fn score<K: Ord>(
     };
     Ok(Scored {
         metrics: metrics.without_negative_zeros(),
-        attention_gain: g0 + g1 * density - g2 * prediction_error + 0.0,
+        attention_gain: parameters.attention_gain(density, prediction_error),
         latent,
         moment,
         expected,

@@ -1,6 +1,6 @@
 //! The engines there are, by name.
 //!
-//! Leaves out what they compute: see [`crate::synthetic`].
+//! Leaves out what they compute: see [`crate::synthetic`] and [`crate::core`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,19 +13,22 @@ use crate::suggest::{did_you_mean, nearest};
 pub enum EngineKind {
     /// The small engine whose only history is the noise level; see [`crate::synthetic`].
     Synthetic,
+    /// The full engine, which learns and remembers; see [`crate::core`].
+    Core,
 }
 
 impl EngineKind {
     /// Every engine, in the order in which they are listed to people.
-    pub const ALL: &[Self] = &[Self::Synthetic];
+    pub const ALL: &[Self] = &[Self::Synthetic, Self::Core];
 
     /// The name of each of [`Self::ALL`], in that order.
-    pub const NAMES: &[&'static str] = &[Self::Synthetic.as_str()];
+    pub const NAMES: &[&'static str] = &[Self::Synthetic.as_str(), Self::Core.as_str()];
 
     /// The name used in settings, requests and metric labels.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Synthetic => "synthetic",
+            Self::Core => "core",
         }
     }
 }
@@ -38,7 +41,7 @@ impl fmt::Display for EngineKind {
 
 /// No engine has the name that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no engine is called `{got}`; there is: {}{}", known.join(", "), did_you_mean(*suggestion))]
+#[error("no engine is called `{got}`; there are: {}{}", known.join(", "), did_you_mean(*suggestion))]
 pub struct UnknownEngine {
     /// The name as given.
     pub got: String,
@@ -80,9 +83,9 @@ mod tests {
     #[test]
     fn a_mistyped_engine_is_refused_with_a_suggestion() {
         for (got, want) in [
-            ("Synthetic", "no engine is called `Synthetic`; there is: synthetic; did you mean `synthetic`?"),
-            ("sintetic", "no engine is called `sintetic`; there is: synthetic; did you mean `synthetic`?"),
-            ("mood", "no engine is called `mood`; there is: synthetic"),
+            ("Synthetic", "no engine is called `Synthetic`; there are: synthetic, core; did you mean `synthetic`?"),
+            ("sintetic", "no engine is called `sintetic`; there are: synthetic, core; did you mean `synthetic`?"),
+            ("mood", "no engine is called `mood`; there are: synthetic, core"),
         ] {
             let error = got.parse::<EngineKind>().unwrap_err();
             assert_eq!(error.to_string(), want);

@@ -8,15 +8,15 @@
 //! Left out on purpose: where the input comes from, who remembers it, in what order interventions happened (the
 //! caller supplies it), and how metrics are published.
 //!
-//! Start at [`score`], then [`synthetic`]; [`core`] is the full engine.
+//! Start at [`synthetic::score`]; [`core`] is the full engine.
 //!
 //! ```
 //! use ndarray::arr1;
-//! use psi_engine::{Action, EngineKind, Parameters, fold_noise, score};
+//! use psi_engine::{Action, Parameters, fold_noise, synthetic};
 //!
 //! let noise = fold_noise([Action::Nigredo, Action::Albedo]);
 //! let input = arr1(&[0.1, 0.2, 0.3]);
-//! let metrics = score(EngineKind::Synthetic, input.view(), noise, &Parameters::default());
+//! let metrics = synthetic::score(input.view(), noise, &Parameters::default());
 //! assert_eq!(metrics.prediction_error, (0.3 - 0.2_f64).abs() + noise.value());
 //! ```
 
@@ -34,17 +34,4 @@ pub use kind::{EngineKind, UnknownEngine};
 pub use metrics::Metrics;
 pub use noise::{Action, Noise, UnknownAction, fold_noise};
 pub use novelty::novelty;
-pub use parameters::{DEFINITIONS, Definition, ParameterError, Parameters, RETENTION_MAX};
-
-use ndarray::ArrayView1;
-
-/// Scores one input vector with the engine named by `kind`.
-///
-/// Total: every input, empty and non-finite ones included, gives finite metrics within the ranges that [`Metrics`]
-/// documents. What an engine does with such inputs is told in its own module.
-#[expect(clippy::needless_pass_by_value, reason = "a view is a borrow already, and ndarray's own functions take it so")]
-pub fn score(kind: EngineKind, input: ArrayView1<'_, f64>, noise: Noise, parameters: &Parameters) -> Metrics {
-    match kind {
-        EngineKind::Synthetic => synthetic::score(input, noise, parameters),
-    }
-}
+pub use parameters::{DEFINITIONS, Definition, LATENT_MAX, ParameterError, Parameters, RETENTION_MAX};

@@ -63,9 +63,9 @@ pub const DEFINITIONS: [Definition; COUNT] = [
     real(["dt", "dt", "s"], 0.2, STEP_SECONDS, "nominal step; the effective one is this, stretched and limited"),
     real(["W_r", "W_r", "s"], 3.0, WINDOW_SECONDS, "retention window: how far back latents are kept"),
     real(["H", "H", "s"], 2.0, WINDOW_SECONDS, "rollout horizon"),
-    whole("N", 8.0, 1024.0, "rollouts a step; more cost time in proportion"),
+    whole("N", 8.0, 256.0, "rollouts a step; more cost time in proportion"),
     whole("C_w", 32.0, 4096.0, "working-memory capacity, in vectors"),
-    whole("latent_dim", 32.0, 1024.0, "length of a latent vector; cost grows with its square"),
+    whole("latent_dim", 32.0, LATENT_MAX as f64, "length of a latent vector; cost grows with its square"),
     weight("w1", 1.0, "weight of memory over step length in the density"),
     weight("w2", 0.8, "weight of continuity in the density"),
     weight("w3", 0.6, "weight of futurity in the density"),
@@ -103,6 +103,9 @@ const TAU_PSI: usize = 21;
 const TAU_C: usize = 22;
 const PE_LOW: usize = 23;
 const PE_HIGH: usize = 24;
+
+/// `latent_dim` may be this at most, so that a step of any field is worked out in a few milliseconds.
+pub const LATENT_MAX: usize = 256;
 
 /// `W_r` / `dt` may be this at most, so that a field's latents stay bounded.
 pub const RETENTION_MAX: usize = 4096;
@@ -292,6 +295,12 @@ impl Parameters {
     /// g0 to g2: the attention gain at rest, what density adds, what prediction error takes.
     pub const fn gains(&self) -> [f64; 3] {
         [self.values[G0], self.values[G0 + 1], self.values[G0 + 2]]
+    }
+
+    /// g0 + g1·Ψ − g2·PE.
+    pub fn attention_gain(&self, density: f64, prediction_error: f64) -> f64 {
+        let [g0, g1, g2] = self.gains();
+        g0 + g1 * density - g2 * prediction_error + 0.0
     }
 
     /// τ_ψ: density above which a continuous moment is remembered.

@@ -170,8 +170,8 @@ impl Ops {
     /// Makes a field; a token comes with it, here and below.
     pub(crate) fn create(&self, name: &str, new: NewField) -> Result<(CurrentSpec, String), Cause> {
         let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
-        let (shape, parameters) = self.counted(new.checked())?;
-        self.write(|replica, now| replica.create_field(now, &field, shape, parameters))
+        let setup = self.counted(new.checked())?;
+        self.write(|replica, now| replica.create_field(now, &field, setup))
     }
 
     /// Starts a field over with the given parameters, the others at their defaults; its shape stays.
@@ -179,8 +179,8 @@ impl Ops {
         let field = self.counted(field_name(name))?;
         let parameters = self.counted(parse_parameters(parameters))?;
         self.write(|replica, now| {
-            let shape = replica.view(&field).map(|view| view.spec.spec.shape).unwrap_or_default();
-            replica.reset_field(now, &field, shape, parameters)
+            let shape = replica.view(&field).map(|view| view.spec.spec.setup.shape).unwrap_or_default();
+            replica.reset_field(now, &field, (shape, parameters))
         })
     }
 

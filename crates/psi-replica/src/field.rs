@@ -6,20 +6,30 @@
 
 use std::collections::BTreeMap;
 
-use psi_engine::{Action, EngineKind, Noise, fold_noise};
+use bytes::Bytes;
+use psi_engine::{EngineKind, core::FieldTime};
 use psi_stats::{Moments, MomentsError, Totals, WindowTotals};
 
 use crate::{
     clock::Clock,
+    digest::Digest,
+    entry::Entry,
+    interventions::Interventions,
     key::{Epoch, Key},
+    learned::Learned,
     log::{Change, OriginLog},
     name::FieldName,
     origin::Origin,
     own::{OwnField, chunks},
     spec::{CurrentSpec, Spec},
-    value::{INTERVENTIONS_KEPT, METRICS, Record, Value},
-    view::FieldView,
+    value::{METRICS, Record, Value},
+    view::{FieldView, GuardianView},
+    watch::{SAMPLES_PER_ENTRY, Watch},
 };
+
+mod step;
+
+pub(crate) use step::Stepped;
 
 /// A field's fold.
 #[derive(Clone, Debug)]
@@ -35,8 +45,11 @@ pub(crate) struct Field {
     /// Of the other origins.
     recents: BTreeMap<(Clock, Origin), Record>,
     /// Of all origins.
-    interventions: BTreeMap<(Clock, Origin, u64), Action>,
-    noise: Noise,
+    interventions: Interventions,
+    /// Of all origins.
+    watch: Watch,
+    /// Of all origins, where the engine learns.
+    learned: Option<Learned>,
     /// Of all origins.
     steps_dropped: BTreeMap<Origin, u64>,
     pub(crate) own: Option<OwnField>,
@@ -71,8 +84,9 @@ impl Field {
             moments: Vec::new(),
             windows: WindowTotals::new(METRICS),
             recents: BTreeMap::new(),
-            interventions: BTreeMap::new(),
-            noise: Noise::ZERO,
+            interventions: Interventions::default(),
+            watch: Watch::default(),
+            learned: None,
             steps_dropped: BTreeMap::new(),
             own: None,
             name,
@@ -92,10 +106,6 @@ impl Field {
     /// The epoch, of a dropped field too.
     pub(crate) fn epoch(&self) -> Epoch {
         self.current.as_ref().map_or(Epoch::IMPLICIT, |current| current.epoch)
-    }
-
-    pub(crate) fn noise(&self) -> Noise {
-        self.noise
     }
 
     /// Steps that the field has counted, of all origins.
@@ -141,11 +151,14 @@ impl Field {
     fn settle_spec(&mut self) -> bool {
         let winner = self.specs.last_key_value().map(|((epoch, ..), spec)| Current {
             epoch: *epoch,
-            engine: spec.shape.engine.parse().ok(),
+            engine: spec.setup.engine(),
             spec: spec.clone(),
         });
         let shape = |current: &Option<Current>| {
-            current.as_ref().map(|current| (current.epoch, current.spec.shape.clone(), current.spec.dropped))
+            current.as_ref().map(|current| {
+                let setup = &current.spec.setup;
+                (current.epoch, setup.shape.clone(), setup.latent(), current.spec.dropped)
+            })
         };
         let reshaped = shape(&winner) != shape(&self.current);
         self.current = winner;
@@ -169,27 +182,40 @@ impl Field {
         Settled::Refolded { own_steps_left: left_behind.map_or(0, |own| own.moments.count()) }
     }
 
-    /// Folds anew from `logs`, and keeps the interventions of `kept`, whose log is not among them.
+    /// Folds anew from `logs`, and keeps the interventions and samples of `kept`, whose log is not among them.
     pub(crate) fn refold<'a>(
         &mut self,
         kept: Option<&Origin>,
         logs: impl Iterator<Item = (&'a Origin, &'a OriginLog)>,
     ) {
         self.settle_spec();
-        let width = self.current().map_or(0, |current| current.spec.shape.width);
+        let setup = self.current().map(|current| &current.spec.setup);
+        let width = setup.map_or(0, |setup| setup.shape.width);
+        let learns = setup.and_then(|setup| Some(Learned::new(width, setup.shape.seed, setup.latent()?)));
+        self.learned = learns;
         self.moments = chunks(width).map(|range| Totals::new(range.len())).collect();
         self.windows = WindowTotals::new(METRICS);
         self.recents.clear();
-        self.interventions.retain(|(_, writer, _), _| Some(writer) == kept);
+        self.interventions.keep_only(kept);
+        self.watch.keep_only(kept);
         let (name, epoch) = (self.name.clone(), self.epoch());
         for (origin, log) in logs {
             for (key, bytes) in log.of_field(&name, epoch) {
                 if let Ok(value) = Value::decode(key, bytes) {
-                    self.put(origin, key, &value);
+                    self.put(origin, key, &value, bytes);
                 }
             }
         }
-        self.refold_noise();
+        self.interventions.fold();
+        self.settle_learned();
+    }
+
+    /// Tells what was learned of the latest step and nigredo.
+    fn settle_learned(&mut self) {
+        let last_second = self.last_clock().map(Clock::second);
+        if let Some(learned) = &mut self.learned {
+            learned.settle(last_second, self.interventions.folded().dissolved.as_ref());
+        }
     }
 
     /// Folds in what another origin changed, specs first: they decide whether the rest must be folded anew.
@@ -207,18 +233,21 @@ impl Field {
     pub(crate) fn change_values(&mut self, origin: &Origin, changes: &[&Change]) {
         let mut intervened = false;
         for change in changes {
-            if let Some(value) = decode(&change.key, change.before.as_ref()) {
-                intervened |= matches!(value, Value::Intervention { .. });
-                self.take(origin, &change.key, &value);
-            }
-            if let Some(value) = decode(&change.key, change.after.as_ref()) {
-                intervened |= matches!(value, Value::Intervention { .. });
-                self.put(origin, &change.key, &value);
+            for (bytes, put) in [(&change.before, false), (&change.after, true)] {
+                let Some(bytes) = bytes else { continue };
+                let Ok(value) = Value::decode(&change.key, bytes) else { continue };
+                intervened |= matches!(value, Value::Intervention { .. } | Value::Guardian { .. });
+                if put {
+                    self.put(origin, &change.key, &value, bytes);
+                } else {
+                    self.take(origin, &change.key, &value, bytes);
+                }
             }
         }
         if intervened {
-            self.refold_noise();
+            self.interventions.fold();
         }
+        self.settle_learned();
     }
 
     /// Notes how many steps an origin's tombstone covers; holds in every epoch.
@@ -239,7 +268,7 @@ impl Field {
         self.steps_dropped.get(origin).copied().unwrap_or(0)
     }
 
-    fn put(&mut self, origin: &Origin, key: &Key, value: &Value) {
+    fn put(&mut self, origin: &Origin, key: &Key, value: &Value, bytes: &Bytes) {
         if key.epoch != self.epoch() {
             return;
         }
@@ -253,18 +282,37 @@ impl Field {
             Value::Window { second, sums } => {
                 let _ = self.windows.add(*second, sums);
             }
-            Value::Recent { clock, metrics, k } => {
-                let record = Record { clock: *clock, origin: origin.clone(), metrics: *metrics, k: *k };
+            Value::Recent { clock, metrics, k, novelty, attention_gain } => {
+                let record = Record {
+                    clock: *clock,
+                    origin: origin.clone(),
+                    metrics: *metrics,
+                    k: *k,
+                    novelty: *novelty,
+                    attention_gain: *attention_gain,
+                };
                 self.recents.insert((*clock, origin.clone()), record);
             }
-            Value::Intervention { clock, sequence, action } => {
-                self.interventions.insert((*clock, origin.clone(), *sequence), *action);
+            Value::Intervention { clock, sequence, event } => {
+                self.interventions.put((*clock, origin.clone()), *sequence, event.clone());
             }
-            Value::Spec(_) | Value::Tombstone { .. } | Value::Unknown => {}
+            Value::History { samples } => {
+                for ((clock, sample), index) in samples.iter().zip(first_sample(key)..) {
+                    self.watch.put((*clock, origin.clone(), index), *sample);
+                }
+            }
+            Value::Guardian { alarm, retired } => {
+                self.watch.put_alarm(origin, *alarm);
+                self.interventions.put_retired(origin, Some(*retired));
+            }
+            _ => {}
+        }
+        if let Some(learned) = &mut self.learned {
+            learned.change(origin, key.index, value, bytes, true);
         }
     }
 
-    fn take(&mut self, origin: &Origin, key: &Key, value: &Value) {
+    fn take(&mut self, origin: &Origin, key: &Key, value: &Value, bytes: &Bytes) {
         if key.epoch != self.epoch() {
             return;
         }
@@ -281,9 +329,21 @@ impl Field {
                 self.recents.remove(&(*clock, origin.clone()));
             }
             Value::Intervention { clock, sequence, .. } => {
-                self.interventions.remove(&(*clock, origin.clone(), *sequence));
+                self.interventions.take((*clock, origin.clone()), *sequence);
             }
-            Value::Spec(_) | Value::Tombstone { .. } | Value::Unknown => {}
+            Value::History { samples } => {
+                for ((clock, _), index) in samples.iter().zip(first_sample(key)..) {
+                    self.watch.take(&(*clock, origin.clone(), index));
+                }
+            }
+            Value::Guardian { .. } => {
+                self.watch.put_alarm(origin, None);
+                self.interventions.put_retired(origin, None);
+            }
+            _ => {}
+        }
+        if let Some(learned) = &mut self.learned {
+            learned.change(origin, key.index, value, bytes, false);
         }
     }
 
@@ -291,26 +351,9 @@ impl Field {
         self.moments.get_mut(usize::try_from(index).ok()?)
     }
 
-    /// Notes an intervention of this replica's own origin; returns its sequence.
-    pub(crate) fn intervene(&mut self, origin: &Origin, clock: Clock, action: Action) -> Option<u64> {
-        let own = self.own_mut()?;
-        let sequence = own.interventions;
-        own.interventions += 1;
-        self.interventions.insert((clock, origin.clone(), sequence), action);
-        if let Some(gone) = sequence.checked_sub(INTERVENTIONS_KEPT) {
-            self.interventions.retain(|(_, writer, held), _| writer != origin || *held != gone);
-        }
-        self.refold_noise();
-        Some(sequence)
-    }
-
-    fn refold_noise(&mut self) {
-        self.noise = fold_noise(self.interventions.values().copied());
-    }
-
     /// This replica's share of the current epoch, made when there is none.
     pub(crate) fn own_mut(&mut self) -> Option<&mut OwnField> {
-        let (epoch, width) = self.current().map(|current| (current.epoch, current.spec.shape.width))?;
+        let (epoch, width) = self.current().map(|current| (current.epoch, current.spec.setup.shape.width))?;
         self.own.take_if(|own| own.epoch != epoch);
         Some(self.own.get_or_insert_with(|| OwnField::new(epoch, width)))
     }
@@ -319,6 +362,7 @@ impl Field {
     pub(crate) fn view(&self) -> Option<FieldView> {
         let current = self.current()?;
         let last = self.last();
+        let folded = self.interventions.folded();
         Some(FieldView {
             spec: CurrentSpec { field: self.name.clone(), epoch: current.epoch, spec: current.spec.clone() },
             count: self.count(),
@@ -329,8 +373,16 @@ impl Field {
                 .and_then(|last| self.joined_window(last.clock.second()).ok())
                 .unwrap_or_else(|| Moments::new(METRICS)),
             last,
-            noise: self.noise,
-            interventions: self.intervention_count(),
+            noise: folded.noise,
+            interventions: folded.counted,
+            guardian: GuardianView {
+                history: self.watch.history(),
+                flag: self.watch.flag(folded.last.as_ref().map(|last| &last.moment)),
+                automatic: folded.automatic,
+                superseded: folded.superseded,
+                last_step: folded.last.as_ref().map(|last| last.k),
+            },
+            learned: self.learned.as_ref().map(|learned| learned.summary(&current.spec.setup.parameters)),
             steps_dropped: self.steps_dropped.values().fold(0, |sum: u64, steps| sum.saturating_add(*steps)),
         })
     }
@@ -369,15 +421,32 @@ impl Field {
         Ok(window)
     }
 
-    /// All interventions of the epoch, those that are no longer kept included.
-    fn intervention_count(&self) -> u64 {
-        let mut counts = BTreeMap::new();
-        for (_, origin, sequence) in self.interventions.keys() {
-            let count = counts.entry(origin).or_insert(0);
-            *count = (*count).max(sequence.saturating_add(1));
-        }
-        counts.values().fold(0, |sum: u64, count| sum.saturating_add(*count))
+    /// t, where the engine keeps it.
+    pub(crate) fn time(&self) -> Option<FieldTime> {
+        self.learned.as_ref().map(Learned::time)
     }
+
+    /// A hash of what was learned, where the engine learns.
+    pub(crate) fn learned_print(&mut self) -> Option<Digest> {
+        let parameters = self.current()?.spec.setup.parameters.clone();
+        Some(self.learned.as_mut()?.print(&parameters))
+    }
+
+    /// The clock of the latest step.
+    fn last_clock(&self) -> Option<Clock> {
+        let others = self.recents.last_key_value().map(|((clock, _), _)| *clock);
+        others.max(self.own().and_then(|own| own.recent.as_ref()).map(|record| record.clock))
+    }
+
+    /// Encodes what this replica's own origin, `me`, has written since the last flush.
+    pub(crate) fn flush(&mut self, me: &Origin) -> Vec<Entry> {
+        self.own.as_mut().map(|own| own.flush(&self.name, me, self.learned.as_ref())).unwrap_or_default()
+    }
+}
+
+/// The position of an entry's first sample in its lane.
+fn first_sample(key: &Key) -> u64 {
+    key.index.saturating_mul(SAMPLES_PER_ENTRY as u64)
 }
 
 fn decode(key: &Key, bytes: Option<&bytes::Bytes>) -> Option<Value> {

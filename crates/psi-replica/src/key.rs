@@ -71,6 +71,22 @@ impl Lane {
     pub const INTERVENTIONS: Self = Self(proto::Lane::Interventions as u32);
     /// Marks all older epochs of the field as removed by their origin.
     pub const TOMBSTONE: Self = Self(proto::Lane::Tombstone as u32);
+    /// What the guardian has seen: 200 samples, 8 an entry.
+    pub const HISTORY: Self = Self(proto::Lane::History as u32);
+    /// The guardian's latest threat, and what it did long ago.
+    pub const GUARDIAN: Self = Self(proto::Lane::Guardian as u32);
+    /// Exact sums of engine `core`.
+    pub const TALLY: Self = Self(proto::Lane::Tally as u32);
+    /// The transition of engine `core`, 8,000 numbers an entry.
+    pub const THETA: Self = Self(proto::Lane::Theta as u32);
+    /// The latest latents of engine `core`.
+    pub const LATENTS: Self = Self(proto::Lane::Latents as u32);
+    /// The working memory of engine `core`.
+    pub const WORKING: Self = Self(proto::Lane::Working as u32);
+    /// The episodic memory of engine `core`.
+    pub const EPISODIC: Self = Self(proto::Lane::Episodic as u32);
+    /// The last lane that this version knows.
+    pub(crate) const LAST: Self = Self::EPISODIC;
 }
 
 impl fmt::Debug for Lane {

@@ -16,8 +16,10 @@ mod exchange;
 mod field;
 mod frame;
 mod frontier;
+mod interventions;
 mod key;
 mod lacking;
+mod learned;
 mod link;
 mod log;
 mod name;
@@ -39,6 +41,7 @@ mod spec;
 mod token;
 mod value;
 mod view;
+mod watch;
 mod write;
 
 /// Messages of the link protocol and of entry values, generated from `proto/psi/replica/v1`.
@@ -55,6 +58,7 @@ pub use exchange::{Backlog, LinkStatus};
 pub use frame::{FrameError, decode_frame};
 pub use frontier::Frontier;
 pub use key::{Epoch, Key, Lane};
+pub use learned::LearnedView;
 pub use link::{LinkCounts, LinkId, Peer};
 pub use name::{ClusterName, DEFAULT_FIELD, FieldName, NAME_LENGTH_MAX, NameError, NodeId};
 pub use origin::{Origin, OriginError, Version};
@@ -64,10 +68,10 @@ pub use replica::{Config, FLUSH_MS, Later, Replica};
 pub use session::{Lack, Lacks};
 pub use skew::{AHEAD_MS_MAX, SKEW_MS_MAX};
 pub use snapshot::{FrozenOrigin, SNAPSHOT_LAYOUT, Snapshot, SnapshotEncoder, SnapshotError};
-pub use spec::{CurrentSpec, Shape, Spec, WIDTH_DEFAULT, WIDTH_MAX};
+pub use spec::{CurrentSpec, Setup, Shape, Spec, WIDTH_DEFAULT, WIDTH_MAX};
 pub use token::{NameHash, TOKEN_LENGTH_MAX, TOKEN_ORIGINS_MAX, Token, TokenError};
 pub use value::{DIMENSIONS_PER_ENTRY, INTERVENTIONS_KEPT, METRICS, Record, ValueError};
-pub use view::FieldView;
+pub use view::{FieldView, GuardianView};
 pub use write::{BATCH_MAX, Intervention, NotReady, Step, WriteError};
 
 /// Version of the link protocol, and of what a fold depends on.

@@ -11,10 +11,16 @@ use psi_stats::{Fixed, Moments, MomentsError, Scale, Window, quantize};
 
 use crate::{
     entry::Entry,
+    interventions::Retired,
     key::{Epoch, Key, Lane},
+    learned::{
+        Learned,
+        own::{OwnLearned, Slot},
+    },
     name::FieldName,
-    origin::Version,
+    origin::{Origin, Version},
     value::{self, DIMENSIONS_PER_ENTRY, METRICS, Record},
+    watch::{OwnWatch, Recorder},
 };
 
 /// The own origin's share of a field in one epoch.
@@ -26,8 +32,14 @@ pub(crate) struct OwnField {
     pub(crate) recent: Option<Record>,
     /// Interventions written so far: the next one's sequence.
     pub(crate) interventions: u64,
+    /// Interventions that are no longer kept.
+    pub(crate) retired: Retired,
+    pub(crate) watch: OwnWatch,
+    pub(crate) recorder: Recorder,
+    pub(crate) learned: OwnLearned,
     sums_written: Option<Version>,
-    slots_written: BTreeMap<u64, Version>,
+    /// Entries of the other lanes that wait for a flush.
+    slots_written: BTreeMap<Slot, Version>,
 }
 
 impl OwnField {
@@ -38,6 +50,10 @@ impl OwnField {
             window: Window::new(METRICS),
             recent: None,
             interventions: 0,
+            retired: Retired::default(),
+            watch: OwnWatch::default(),
+            recorder: Recorder::default(),
+            learned: OwnLearned::default(),
             sums_written: None,
             slots_written: BTreeMap::new(),
         }
@@ -55,14 +71,19 @@ impl OwnField {
     pub(crate) fn absorb(&mut self, version: Version, input: &[Fixed], record: Record) -> Result<(), MomentsError> {
         self.moments.add(input)?;
         let slot = self.window.record(record.clock.second(), &fixed_metrics(record.metrics))?;
-        self.slots_written.insert(slot, version);
+        self.touch(version, [(Lane::WINDOWS, slot)]);
         self.sums_written = Some(version);
         self.recent = Some(record);
         Ok(())
     }
 
-    /// Encodes what was written since the last flush.
-    pub(crate) fn flush(&mut self, field: &FieldName) -> Vec<Entry> {
+    /// Notes entries that the write `version` touched, for the next flush.
+    pub(crate) fn touch(&mut self, version: Version, slots: impl IntoIterator<Item = Slot>) {
+        self.slots_written.extend(slots.into_iter().map(|slot| (slot, version)));
+    }
+
+    /// Encodes what `me` has written since the last flush.
+    pub(crate) fn flush(&mut self, field: &FieldName, me: &Origin, learned: Option<&Learned>) -> Vec<Entry> {
         let mut entries = Vec::new();
         let epoch = self.epoch;
         let mut push = |lane, index, version, value: Bytes| {
@@ -78,11 +99,21 @@ impl OwnField {
             }
         }
         for (slot, version) in std::mem::take(&mut self.slots_written) {
-            if let Some((second, sums)) = self.window.bucket(slot) {
-                push(Lane::WINDOWS, slot, version, value::encode_window(second, sums));
+            if let Some(value) = self.value(slot, me, learned) {
+                push(slot.0, slot.1, version, value);
             }
         }
         entries
+    }
+
+    fn value(&self, slot: Slot, me: &Origin, learned: Option<&Learned>) -> Option<Bytes> {
+        let (lane, index) = slot;
+        match lane {
+            Lane::WINDOWS => self.window.bucket(index).map(|(second, sums)| value::encode_window(second, sums)),
+            Lane::HISTORY => Some(value::encode_history(self.watch.entry(index))),
+            Lane::GUARDIAN => Some(value::encode_guardian(self.watch.alarm, self.retired)),
+            _ => self.learned.value(learned?, me, slot),
+        }
     }
 }
 

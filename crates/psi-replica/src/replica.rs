@@ -214,6 +214,22 @@ impl Replica {
     /// for a flush.
     #[must_use]
     pub fn view_from_entries(&self, field: &FieldName) -> Option<FieldView> {
+        self.from_entries(field).view()
+    }
+
+    /// A hash of all that a field's engine has learned, to compare replicas by, for tests and tools; `None` where it does
+    /// not learn.
+    pub fn learned_print(&mut self, field: &FieldName) -> Option<Digest> {
+        self.fields.get_mut(field)?.learned_print()
+    }
+
+    /// [`Replica::learned_print`], folded anew from the entries that are held.
+    #[must_use]
+    pub fn learned_print_from_entries(&self, field: &FieldName) -> Option<Digest> {
+        self.from_entries(field).learned_print()
+    }
+
+    fn from_entries(&self, field: &FieldName) -> Field {
         let mut fresh = Field::new(field.clone());
         for (origin, log) in &self.logs {
             let changes = log.as_changes(field);
@@ -222,13 +238,13 @@ impl Replica {
             fresh.change_specs(origin, &changes);
         }
         fresh.refold(None, self.logs.iter());
-        fresh.view()
+        fresh
     }
 
     /// Name of the engine that a field runs; `None` if there is no such field.
     #[must_use]
     pub fn engine_name(&self, field: &FieldName) -> Option<String> {
-        Some(self.fields.get(field)?.current()?.spec.shape.engine.clone())
+        Some(self.fields.get(field)?.current()?.spec.setup.shape.engine.clone())
     }
 
     /// Names of the fields that exist, in order.

@@ -1,6 +1,6 @@
 //! What a field is: engine, shape and parameters, and how a change of them moves the epoch.
 
-use psi_engine::{EngineKind, Parameters};
+use psi_engine::{EngineKind, Parameters, guardian::Mode};
 use psi_stats::Scale;
 
 use crate::{clock::Clock, key::Epoch, name::FieldName, proto, value::ValueError};
@@ -33,11 +33,11 @@ impl Shape {
     /// The epoch of a field that takes this shape, or is dropped, at `wall_ms` for the first time.
     #[must_use]
     pub fn epoch_at(&self, wall_ms: u64, dropped: bool) -> Epoch {
-        Epoch::IMPLICIT.raised(wall_ms, self.print(dropped))
+        Epoch::IMPLICIT.raised(wall_ms, self.print(dropped, None))
     }
 
     /// A number that differs between shapes, for the low bits of the epoch.
-    fn print(&self, dropped: bool) -> u64 {
+    fn print(&self, dropped: bool, latent: Option<usize>) -> u64 {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(self.engine.len() as u64).to_le_bytes());
         hasher.update(self.engine.as_bytes());
@@ -45,17 +45,49 @@ impl Shape {
         hasher.update(&self.scale.exponent().to_le_bytes());
         hasher.update(&self.seed.to_le_bytes());
         hasher.update(&[u8::from(dropped)]);
+        if let Some(latent) = latent {
+            hasher.update(&(latent as u64).to_le_bytes());
+        }
         crate::digest::Digest::from(hasher).short()
+    }
+}
+
+/// What is asked of a field: what is fixed within an epoch, and what may change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Setup {
+    /// Fixed within the epoch.
+    pub shape: Shape,
+    /// May change within the epoch, but for `latent_dim` where the engine is `core`.
+    pub parameters: Parameters,
+    /// May change within the epoch.
+    pub guardian: Mode,
+}
+
+impl From<(Shape, Parameters)> for Setup {
+    /// With a guardian that watches.
+    fn from((shape, parameters): (Shape, Parameters)) -> Self {
+        Self { shape, parameters, guardian: Mode::Watch }
+    }
+}
+
+impl Setup {
+    /// The engine, if this build knows it.
+    pub(crate) fn engine(&self) -> Option<EngineKind> {
+        self.shape.engine.parse().ok()
+    }
+
+    /// Length of the field's latent vectors, if its engine has any. Fixed within an epoch.
+    #[must_use]
+    pub fn latent(&self) -> Option<usize> {
+        (self.engine() == Some(EngineKind::Core)).then(|| self.parameters.latent_dim())
     }
 }
 
 /// A field's spec, as some origin wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
-    /// Fixed within the epoch.
-    pub shape: Shape,
-    /// May change within the epoch; the last writer wins.
-    pub parameters: Parameters,
+    /// What is asked of the field; within an epoch the last writer wins.
+    pub setup: Setup,
     /// The field is gone.
     pub dropped: bool,
     /// When the spec was written.
@@ -66,37 +98,48 @@ impl Spec {
     /// The spec of `default` before anybody wrote one: a constant of the protocol version.
     #[must_use]
     pub fn implicit() -> Self {
-        Self { shape: Shape::default(), parameters: Parameters::default(), dropped: false, clock: Clock::default() }
+        Self { setup: Setup::default(), dropped: false, clock: Clock::default() }
+    }
+
+    fn print(&self) -> u64 {
+        self.setup.shape.print(self.dropped, self.setup.latent())
     }
 
     /// The epoch in which this spec replaces whatever stood in `before`.
     pub(crate) fn epoch_after(&self, before: Epoch) -> Epoch {
-        before.raised(self.clock.wall_ms, self.shape.print(self.dropped))
+        before.raised(self.clock.wall_ms, self.print())
     }
 
     /// Whether the spec may stand in `epoch` of `field`: the epoch's low bits are drawn from the shape, and before all
     /// others `default` has the one that it starts with.
     pub(crate) fn belongs_in(&self, field: &FieldName, epoch: Epoch) -> bool {
         if epoch == Epoch::IMPLICIT {
-            return field.is_default() && !self.dropped && self.shape == Shape::default();
+            return field.is_default() && !self.dropped && self.setup.shape == Shape::default();
         }
-        epoch.shape_bits() == Epoch::IMPLICIT.raised(0, self.shape.print(self.dropped)).shape_bits()
+        epoch.shape_bits() == Epoch::IMPLICIT.raised(0, self.print()).shape_bits()
     }
 
     /// Whether another spec fixes the same for an epoch.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
-        self.shape == other.shape && self.dropped == other.dropped
+        let fixed = |spec: &Self| (spec.setup.shape.clone(), spec.setup.latent(), spec.dropped);
+        fixed(self) == fixed(other)
     }
 
     pub(crate) fn to_proto(&self) -> proto::SpecValue {
+        let Setup { shape, parameters, guardian } = &self.setup;
+        let guardian = match guardian {
+            Mode::Watch => proto::GuardianMode::Watch,
+            Mode::Intervene => proto::GuardianMode::Intervene,
+        };
         proto::SpecValue {
             clock: Some(self.clock.into()),
-            engine: self.shape.engine.clone(),
-            width: u32::try_from(self.shape.width).unwrap_or(u32::MAX),
-            scale_exponent: self.shape.scale.exponent(),
-            seed: self.shape.seed,
+            engine: shape.engine.clone(),
+            width: u32::try_from(shape.width).unwrap_or(u32::MAX),
+            scale_exponent: shape.scale.exponent(),
+            seed: shape.seed,
             dropped: self.dropped,
-            parameters: self.parameters.iter().map(|(_, value)| value).collect(),
+            parameters: parameters.iter().map(|(_, value)| value).collect(),
+            guardian: guardian.into(),
         }
     }
 }
@@ -113,14 +156,19 @@ impl TryFrom<proto::SpecValue> for Spec {
         let parameters = Parameters::default()
             .with(named.zip(value.parameters))
             .map_err(|errors| ValueError::Parameters(errors.iter().map(ToString::to_string).collect()))?;
+        let guardian = match proto::GuardianMode::try_from(value.guardian) {
+            Ok(proto::GuardianMode::Watch) => Mode::Watch,
+            Ok(proto::GuardianMode::Intervene) => Mode::Intervene,
+            Err(_) => return Err(ValueError::GuardianMode(value.guardian)),
+        };
+        let shape = Shape {
+            engine: value.engine,
+            width,
+            scale: Scale::new(value.scale_exponent).map_err(|_| ValueError::Scale(value.scale_exponent))?,
+            seed: value.seed,
+        };
         Ok(Self {
-            shape: Shape {
-                engine: value.engine,
-                width,
-                scale: Scale::new(value.scale_exponent).map_err(|_| ValueError::Scale(value.scale_exponent))?,
-                seed: value.seed,
-            },
-            parameters,
+            setup: Setup { shape, parameters, guardian },
             dropped: value.dropped,
             clock: value.clock.ok_or(ValueError::NoClock)?.into(),
         })

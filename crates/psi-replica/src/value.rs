@@ -2,21 +2,36 @@
 
 use bytes::Bytes;
 use prost::Message;
-use psi_engine::{Action, Metrics};
-use psi_stats::{BUCKETS, DecodeError, Moments};
+use psi_engine::{
+    Action, Metrics,
+    core::FieldTime,
+    guardian::{Sample, Threat},
+};
+use psi_stats::{BUCKETS, COUNT_LIMIT, DecodeError, Moments};
 
 use crate::{
     clock::Clock,
+    interventions::{Automatic, Event, Retired},
     key::{Epoch, Key, Lane},
-    origin::Origin,
+    learned::{NUMBERS_PER_ENTRY, Tally},
+    origin::{Origin, OriginError},
     proto,
     spec::{Spec, WIDTH_MAX},
+    watch::{Alarm, HISTORY_ENTRIES, SAMPLES_PER_ENTRY},
 };
+
+mod learned;
+mod watched;
+
+pub(crate) use learned::{encode_tally, encode_theta, encode_vector, vector_numbers};
+pub(crate) use watched::{encode_guardian, encode_history, encode_intervention};
 
 /// Input dimensions in one entry of [`Lane::MOMENTS`].
 pub const DIMENSIONS_PER_ENTRY: usize = 512;
 /// Interventions that each origin keeps.
 pub const INTERVENTIONS_KEPT: u64 = 64;
+/// Vectors that an origin keeps at most in one lane.
+pub(crate) const VECTORS_MAX: u64 = 4096;
 /// Numbers in a step's metrics.
 pub const METRICS: usize = Metrics::NAMES.len();
 
@@ -62,6 +77,34 @@ pub enum ValueError {
     /// Parameters out of range.
     #[error("{}", .0.join("; "))]
     Parameters(Vec<String>),
+    /// An index beyond the last of its lane.
+    #[error("stands at index {got}, the last is {last}")]
+    Beyond {
+        /// Where it stands.
+        got: u64,
+        /// The last index of the lane.
+        last: u64,
+    },
+    /// More numbers or samples than the lane's entries have, or none.
+    #[error("{got} of them, an entry has 1 to {max}")]
+    Size {
+        /// How many there are.
+        got: usize,
+        /// Most there may be.
+        max: usize,
+    },
+    /// A number that is not finite, or far beyond what any step leaves.
+    #[error("a number is not finite, or out of range")]
+    Number,
+    /// A threat that this protocol version does not have.
+    #[error("unknown threat {0}")]
+    Threat(i32),
+    /// A guardian mode that this protocol version does not have.
+    #[error("unknown guardian mode {0}")]
+    GuardianMode(i32),
+    /// A name of an intervention without an origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
 }
 
 /// A scored step.
@@ -75,6 +118,10 @@ pub struct Record {
     pub metrics: Metrics,
     /// The field's merged step count when it was scored, its own included.
     pub k: u64,
+    /// Root mean square z-score of the input against all that came before, over the dimensions that vary.
+    pub novelty: f64,
+    /// g0 + g1·Ψ − g2·PE.
+    pub attention_gain: f64,
 }
 
 /// A value of a known lane.
@@ -90,14 +137,40 @@ pub(crate) enum Value {
         clock: Clock,
         metrics: Metrics,
         k: u64,
+        novelty: f64,
+        attention_gain: f64,
     },
     Intervention {
         clock: Clock,
         sequence: u64,
-        action: Action,
+        event: Event,
     },
     Tombstone {
         steps_dropped: u64,
+    },
+    History {
+        samples: Vec<(Clock, Sample)>,
+    },
+    Guardian {
+        alarm: Option<Alarm>,
+        retired: Retired,
+    },
+    Tally(Tally),
+    Theta {
+        numbers: Vec<i64>,
+    },
+    Latent {
+        clock: Clock,
+        numbers: Vec<f64>,
+    },
+    Working {
+        clock: Clock,
+        salience: f64,
+        numbers: Vec<f64>,
+    },
+    Memory {
+        clock: Clock,
+        numbers: Vec<f64>,
     },
     /// A lane of another version: carried, not read.
     Unknown,
@@ -117,6 +190,11 @@ impl Value {
                 let proto::TombstoneValue { steps_dropped } = message(bytes)?;
                 Ok(Self::Tombstone { steps_dropped })
             }
+            Lane::HISTORY => Self::decode_history(key, bytes),
+            Lane::GUARDIAN => Self::decode_guardian(key, bytes),
+            Lane::TALLY => Self::decode_tally(key, bytes),
+            Lane::THETA => Self::decode_theta(key, bytes),
+            Lane::LATENTS | Lane::WORKING | Lane::EPISODIC => Self::decode_vector(key, bytes),
             _ => Ok(Self::Unknown),
         }
     }
@@ -154,24 +232,14 @@ impl Value {
 
     fn decode_recent(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {
         at_index(key, 0)?;
-        let proto::RecentValue { clock, metrics, k } = message(bytes)?;
-        if metrics.iter().any(|metric| !metric.is_finite()) {
+        let proto::RecentValue { clock, metrics, k, novelty, attention_gain } = message(bytes)?;
+        if metrics.iter().chain([&novelty, &attention_gain]).any(|metric| !metric.is_finite()) {
             return Err(ValueError::Metrics);
         }
         // A later version may append metrics; those that are known come first.
         let known = metrics.first_chunk::<METRICS>().ok_or(ValueError::Metrics)?;
-        Ok(Self::Recent { clock: clock.ok_or(ValueError::NoClock)?.into(), metrics: Metrics::from_array(*known), k })
-    }
-
-    fn decode_intervention(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {
-        let proto::InterventionValue { clock, sequence, action } = message(bytes)?;
-        at_index(key, sequence % INTERVENTIONS_KEPT)?;
-        let action = match proto::Action::try_from(action) {
-            Ok(proto::Action::Nigredo) => Action::Nigredo,
-            Ok(proto::Action::Albedo) => Action::Albedo,
-            _ => return Err(ValueError::Action(action)),
-        };
-        Ok(Self::Intervention { clock: clock.ok_or(ValueError::NoClock)?.into(), sequence, action })
+        let (clock, metrics) = (clock.ok_or(ValueError::NoClock)?.into(), Metrics::from_array(*known));
+        Ok(Self::Recent { clock, metrics, k, novelty, attention_gain })
     }
 
     /// The greatest hybrid clock that the value stands for, if it stands for one.
@@ -180,7 +248,10 @@ impl Value {
             Self::Spec(spec) => Some(spec.clock),
             Self::Recent { clock, .. } | Self::Intervention { clock, .. } => Some(*clock),
             Self::Window { second, .. } => Some(Clock { wall_ms: second.saturating_mul(1000), counter: 0 }),
-            Self::Moments(_) | Self::Tombstone { .. } | Self::Unknown => None,
+            Self::History { samples } => samples.iter().map(|(clock, _)| *clock).max(),
+            Self::Guardian { alarm, retired } => alarm.map(|alarm| alarm.clock).max(retired.nigredo),
+            Self::Latent { clock, .. } | Self::Working { clock, .. } | Self::Memory { clock, .. } => Some(*clock),
+            Self::Moments(_) | Self::Tombstone { .. } | Self::Tally(_) | Self::Theta { .. } | Self::Unknown => None,
         }
     }
 }
@@ -190,6 +261,14 @@ fn at_index(key: &Key, want: u64) -> Result<(), ValueError> {
         return Ok(());
     }
     Err(ValueError::Index { got: key.index, want })
+}
+
+/// Refuses an index beyond the last of its lane.
+fn up_to(key: &Key, last: u64) -> Result<(), ValueError> {
+    if key.index <= last {
+        return Ok(());
+    }
+    Err(ValueError::Beyond { got: key.index, last })
 }
 
 fn message<M: Message + Default>(bytes: &Bytes) -> Result<M, ValueError> {
@@ -208,18 +287,9 @@ pub(crate) fn encode_window(second: u64, sums: &Moments) -> Bytes {
 
 /// Encodes a step for [`Lane::RECENT`].
 pub(crate) fn encode_recent(record: &Record) -> Bytes {
-    proto::RecentValue { clock: Some(record.clock.into()), metrics: record.metrics.to_array().to_vec(), k: record.k }
-        .encode_to_vec()
-        .into()
-}
-
-/// Encodes an event for [`Lane::INTERVENTIONS`].
-pub(crate) fn encode_intervention(clock: Clock, sequence: u64, action: Action) -> Bytes {
-    let action = match action {
-        Action::Nigredo => proto::Action::Nigredo,
-        Action::Albedo => proto::Action::Albedo,
-    };
-    proto::InterventionValue { clock: Some(clock.into()), sequence, action: action.into() }.encode_to_vec().into()
+    let Record { clock, metrics, k, novelty, attention_gain, .. } = *record;
+    let metrics = metrics.to_array().to_vec();
+    proto::RecentValue { clock: Some(clock.into()), metrics, k, novelty, attention_gain }.encode_to_vec().into()
 }
 
 /// Encodes a spec for [`Lane::SPEC`].

@@ -1,19 +1,18 @@
 //! Local writes: steps, interventions and specs. Each takes one version, whole or not at all.
 
 use bytes::Bytes;
-use ndarray::ArrayView1;
-use psi_engine::{Action, EngineKind, Metrics, ParameterError, Parameters, UnknownEngine};
+use psi_engine::{Action, EngineKind, Metrics, ParameterError, UnknownEngine, core::FieldTime, guardian::Threat};
 use psi_stats::{COUNT_LIMIT, Fixed, FixedError, quantize};
 
 use crate::{
     clock::{Clock, Now},
     entry::Entry,
-    field::{Field, Settled},
+    field::{Field, Settled, Stepped},
     key::{Epoch, Key, Lane},
     name::FieldName,
     origin::{Origin, Version},
     replica::Replica,
-    spec::{CurrentSpec, Shape, Spec, WIDTH_MAX},
+    spec::{CurrentSpec, Setup, Spec, WIDTH_MAX},
     value::{self, INTERVENTIONS_KEPT, Record},
 };
 
@@ -101,6 +100,20 @@ pub enum WriteError {
     /// An empty or too long batch.
     #[error("a batch has 1 to {BATCH_MAX} vectors, this one has {0}")]
     BatchSize(usize),
+    /// Something that is fixed while a field has history.
+    #[error(
+        "field `{field}` has counted {count} steps, and {} can't be changed then; reset it first, which drops them, or make \
+         another field",
+        .changed.join(", ")
+    )]
+    Fixed {
+        /// The field.
+        field: FieldName,
+        /// Steps counted.
+        count: u64,
+        /// What would have changed: `engine`, `width`, `scale_exponent`, `seed` or `latent_dim`.
+        changed: Vec<&'static str>,
+    },
     /// The exact counters are full.
     #[error("field `{field}` has counted {count} steps and takes fewer than {COUNT_LIMIT}; reset it")]
     Full {
@@ -128,6 +141,19 @@ pub enum WriteError {
     Parameters(Vec<ParameterError>),
 }
 
+/// What of the two setups is fixed and differs.
+fn changed_in_shape(held: &Setup, asked: &Setup) -> Vec<&'static str> {
+    let (old, new) = (&held.shape, &asked.shape);
+    let differs = [
+        ("engine", old.engine != new.engine),
+        ("width", old.width != new.width),
+        ("scale_exponent", old.scale != new.scale),
+        ("seed", old.seed != new.seed),
+        ("latent_dim", old.engine == new.engine && held.latent() != asked.latent()),
+    ];
+    differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+}
+
 fn list(fields: &[FieldName]) -> String {
     fields.iter().map(FieldName::as_str).collect::<Vec<_>>().join(", ")
 }
@@ -151,6 +177,15 @@ pub struct Step {
     pub origin: Origin,
     /// The version that the write took.
     pub version: Version,
+    /// Root mean square z-score of the input against all that came before, over the dimensions that vary; 0 before two
+    /// steps.
+    pub novelty: f64,
+    /// g0 + g1·Ψ − g2·PE.
+    pub attention_gain: f64,
+    /// t: the sum of all effective steps of the field, this one included, seconds; of an engine that keeps it.
+    pub time: Option<f64>,
+    /// What the guardian did after it.
+    pub intervened: Option<(Action, Threat)>,
 }
 
 /// What became of an intervention.
@@ -203,14 +238,14 @@ impl Replica {
         let held = self.existing(field).map_err(whole)?;
         let current = held.current().expect("an existing field has a spec");
         if current.engine.is_none() {
-            let engine = current.spec.shape.engine.clone();
+            let engine = current.spec.setup.shape.engine.clone();
             return Err(whole(WriteError::EngineHere { field: field.clone(), engine }));
         }
         let count = held.count();
         if count.saturating_add(inputs.len() as u64) >= COUNT_LIMIT {
             return Err(whole(WriteError::Full { field: field.clone(), count }));
         }
-        let (want, scale) = (current.spec.shape.width, current.spec.shape.scale);
+        let (want, scale) = (current.spec.setup.shape.width, current.spec.setup.shape.scale);
         let quantize_one = |(position, input): (usize, &&[f64])| {
             if input.len() != want {
                 let error = WriteError::Width { field: field.clone(), got: input.len(), want };
@@ -231,19 +266,20 @@ impl Replica {
     ) -> Result<Vec<Step>, WriteError> {
         let origin = self.writing_origin()?;
         let version = self.next_version();
-        let field = self.fields.get_mut(name).expect("checked: the field exists");
-        let current = field.current().expect("checked: the field has a spec");
-        let (epoch, engine) = (current.epoch, current.engine.expect("checked: the engine is known"));
-        let (parameters, noise) = (current.spec.parameters.clone(), field.noise());
-        let first = field.count() + 1;
-        let own = field.own_mut().expect("checked: the field exists");
         let mut steps = Vec::with_capacity(inputs.len());
-        for ((input, fixed), k) in inputs.iter().zip(quantized).zip(first..) {
-            let clock = self.clock.tick(now.wall);
-            let metrics = psi_engine::score(engine, ArrayView1::from(*input), noise, &parameters);
-            let record = Record { clock, origin: origin.clone(), metrics, k };
-            own.absorb(version, fixed, record).expect("checked: width and count fit");
-            steps.push(Step { epoch, metrics, k, clock, origin: origin.clone(), version });
+        for (input, fixed) in inputs.iter().zip(quantized) {
+            let moment = (self.clock.tick(now.wall), origin.clone());
+            let field = self.fields.get_mut(name).expect("checked: the field exists");
+            let epoch = field.epoch();
+            let Stepped { record, threat } =
+                field.step(&moment, version, input, fixed).expect("checked: width, count and engine fit");
+            let time = field.time().map(FieldTime::seconds);
+            let Record { clock, origin, metrics, k, novelty, attention_gain } = record;
+            let intervened = threat.map(|threat| (threat.action(), threat));
+            if let Some((action, threat)) = intervened {
+                self.write_intervention(now, name, version, action, Some(threat));
+            }
+            steps.push(Step { epoch, metrics, k, clock, origin, version, novelty, attention_gain, time, intervened });
         }
         self.dirty.insert(name.clone());
         Ok(steps)
@@ -258,16 +294,34 @@ impl Replica {
         self.may_write()?;
         self.existing(name)?;
         let origin = self.writing_origin()?;
-        let (version, clock) = (self.next_version(), self.clock.tick(now.wall));
+        let version = self.next_version();
+        let clock = self.write_intervention(now, name, version, action, None);
+        let noise = self.existing(name)?.noise().value();
+        Ok(Intervention { noise, clock, origin, version })
+    }
+
+    /// Writes an intervention in an existing field, as part of the write `version`; returns its clock.
+    fn write_intervention(
+        &mut self,
+        now: Now,
+        name: &FieldName,
+        version: Version,
+        action: Action,
+        threat: Option<Threat>,
+    ) -> Clock {
+        let clock = self.clock.tick(now.wall);
+        let moment = (clock, self.me.clone().expect("only a writer writes"));
         let field = self.fields.get_mut(name).expect("checked: the field exists");
-        let sequence = field.intervene(&origin, clock, action).expect("checked: the field exists");
-        let (epoch, noise) = (field.epoch(), field.noise().value());
+        let (sequence, event) = field.intervene(&moment, version, action, threat).expect("checked: the field exists");
+        let epoch = field.epoch();
         self.put(Entry {
             key: Key { field: name.clone(), epoch, lane: Lane::INTERVENTIONS, index: sequence % INTERVENTIONS_KEPT },
             version,
-            value: value::encode_intervention(clock, sequence, action),
+            value: value::encode_intervention(clock, sequence, &event),
         });
-        Ok(Intervention { noise, clock, origin, version })
+        // Its retired ones may have changed.
+        self.dirty.insert(name.clone());
+        clock
     }
 
     /// Makes a field.
@@ -278,18 +332,55 @@ impl Replica {
         &mut self,
         now: Now,
         name: &FieldName,
-        shape: Shape,
-        parameters: Parameters,
+        setup: impl Into<Setup>,
     ) -> Result<CurrentSpec, WriteError> {
         self.note_now(now);
         self.may_write()?;
         if self.fields.get(name).is_some_and(|field| field.current().is_some()) {
             return Err(WriteError::FieldExists(name.clone()));
         }
-        self.raise_epoch(now, name, shape, parameters, false)
+        self.raise_epoch(now, name, setup.into(), false)
     }
 
-    /// Starts a field over in a new epoch, with the given shape and parameters. What was counted is dropped.
+    /// Changes a field. Parameters and guardian change in place, and of concurrent changes the latest by clock holds;
+    /// what is fixed within an epoch changes only while the field has counted nothing, and takes it to a new epoch.
+    ///
+    /// # Errors
+    /// [`WriteError`], among others if something fixed would change and steps were counted; nothing is changed then.
+    pub fn change_field(
+        &mut self,
+        now: Now,
+        name: &FieldName,
+        setup: impl Into<Setup>,
+    ) -> Result<CurrentSpec, WriteError> {
+        self.note_now(now);
+        self.may_write()?;
+        let setup = setup.into();
+        let field = self.existing(name)?;
+        let held = &field.current().expect("an existing field has a spec").spec.setup;
+        let fixed = |setup: &Setup| (setup.shape.clone(), setup.latent());
+        if fixed(held) != fixed(&setup) {
+            let (count, changed) = (field.count(), changed_in_shape(held, &setup));
+            if count > 0 {
+                return Err(WriteError::Fixed { field: name.clone(), count, changed });
+            }
+            return self.raise_epoch(now, name, setup, false);
+        }
+        let (origin, epoch) = (self.writing_origin()?, field.epoch());
+        let version = self.next_version();
+        let spec = Spec { setup, dropped: false, clock: self.clock.tick(now.wall) };
+        let field = self.fields.get_mut(name).expect("checked: the field exists");
+        field.put_own_spec(epoch, &origin, spec.clone());
+        self.put(Entry {
+            key: Key { field: name.clone(), epoch, lane: Lane::SPEC, index: 0 },
+            version,
+            value: value::encode_spec(&spec),
+        });
+        self.settle(name, Some(version));
+        Ok(CurrentSpec { field: name.clone(), epoch, spec })
+    }
+
+    /// Starts a field over in a new epoch, with the given setup. What was counted is dropped.
     ///
     /// # Errors
     /// [`WriteError`]; nothing is changed then.
@@ -297,13 +388,12 @@ impl Replica {
         &mut self,
         now: Now,
         name: &FieldName,
-        shape: Shape,
-        parameters: Parameters,
+        setup: impl Into<Setup>,
     ) -> Result<CurrentSpec, WriteError> {
         self.note_now(now);
         self.may_write()?;
         self.existing(name)?;
-        self.raise_epoch(now, name, shape, parameters, false)
+        self.raise_epoch(now, name, setup.into(), false)
     }
 
     /// Removes a field and all that it counted.
@@ -317,24 +407,23 @@ impl Replica {
         if name.is_default() {
             return Err(WriteError::Protected);
         }
-        self.raise_epoch(now, name, Shape::default(), Parameters::default(), true)
+        self.raise_epoch(now, name, Setup::default(), true)
     }
 
     fn raise_epoch(
         &mut self,
         now: Now,
         name: &FieldName,
-        shape: Shape,
-        parameters: Parameters,
+        setup: Setup,
         dropped: bool,
     ) -> Result<CurrentSpec, WriteError> {
-        shape.engine.parse::<EngineKind>()?;
-        if !(1..=WIDTH_MAX).contains(&shape.width) {
-            return Err(WriteError::WidthRange(shape.width));
+        setup.shape.engine.parse::<EngineKind>()?;
+        if !(1..=WIDTH_MAX).contains(&setup.shape.width) {
+            return Err(WriteError::WidthRange(setup.shape.width));
         }
         let origin = self.writing_origin()?;
         let version = self.next_version();
-        let spec = Spec { shape, parameters, dropped, clock: self.clock.tick(now.wall) };
+        let spec = Spec { setup, dropped, clock: self.clock.tick(now.wall) };
         let field = self.fields.entry(name.clone()).or_insert_with(|| Field::new(name.clone()));
         let epoch = spec.epoch_after(field.epoch());
         field.put_own_spec(epoch, &origin, spec.clone());
@@ -350,12 +439,11 @@ impl Replica {
     /// Moves a field out of an epoch in which it has two shapes: sums of both may stand there, and must not be added
     /// up. Every replica that writes does so; the greatest of their epochs holds.
     pub(crate) fn resolve(&mut self, name: &FieldName) {
-        let Some(Spec { shape, parameters, dropped, .. }) = self.fields.get(name).and_then(Field::disputed).cloned()
-        else {
+        let Some(Spec { setup, dropped, .. }) = self.fields.get(name).and_then(Field::disputed).cloned() else {
             return;
         };
         // Whoever does not know the engine, or has minted nothing, leaves it to the others.
-        let _ = self.raise_epoch(self.moment, name, shape, parameters, dropped);
+        let _ = self.raise_epoch(self.moment, name, setup, dropped);
     }
 
     /// Settles a field whose specs changed; covers what this origin has in older epochs by a tombstone, as part of
@@ -426,10 +514,7 @@ impl Replica {
         index: u64,
         value: Bytes,
     ) -> Result<Version, WriteError> {
-        debug_assert!(
-            lane > Lane::TOMBSTONE && value.len() <= crate::VALUE_BYTES_MAX,
-            "{lane:?} is known, or too much"
-        );
+        debug_assert!(lane > Lane::LAST && value.len() <= crate::VALUE_BYTES_MAX, "{lane:?} is known, or too much");
         self.may_write()?;
         let epoch = self.existing(field)?.epoch();
         self.writing_origin()?;
@@ -463,12 +548,12 @@ impl Replica {
         }
         let mut entries: Vec<Entry> = std::mem::take(&mut self.pending).into_values().collect();
         for name in std::mem::take(&mut self.dirty) {
-            if let Some(own) = self.fields.get_mut(&name).and_then(|field| field.own.as_mut()) {
-                entries.extend(own.flush(&name));
+            if let Some(field) = self.fields.get_mut(&name) {
+                entries.extend(field.flush(&origin));
             }
         }
         if let Some(later) = &self.config.later {
-            for entry in entries.iter_mut().filter(|entry| entry.key.lane <= Lane::TOMBSTONE) {
+            for entry in entries.iter_mut().filter(|entry| entry.key.lane <= Lane::LAST) {
                 entry.value = [&entry.value[..], &later.value_fields].concat().into();
             }
         }

@@ -52,7 +52,7 @@ fn unknown_lanes_and_fields_travel_whole_and_digests_agree() {
     for replica in [&a, &b, &c] {
         assert_eq!(replica.entries(&author.origin).collect::<Vec<_>>(), want, "byte for byte");
         assert_eq!(replica.frontier().version(&author.origin).0, author.version);
-        assert_eq!(replica.view(&field("later")).unwrap().spec.spec.shape.width, 4);
+        assert_eq!(replica.view(&field("later")).unwrap().spec.spec.setup.shape.width, 4);
     }
     let aware = a.view(&field("default")).unwrap();
     assert_eq!((aware.count, &aware.moments), (unaware.count, &unaware.moments), "lane 99 counts for nothing");
@@ -120,12 +120,12 @@ fn a_field_of_an_unknown_engine_is_shown_but_not_scored() {
     author.write(Author::key("q", quantum.epoch_at(WALL_MS, false).0, 1, 0), spec.encode_to_vec());
     courier.bring(&mut replica, at(1), &author.frames(0));
     let q = field("q");
-    assert_eq!(replica.view(&q).unwrap().spec.spec.shape.engine, "quantum");
+    assert_eq!(replica.view(&q).unwrap().spec.spec.setup.shape.engine, "quantum");
     let before = Views::of(&replica);
     let error = replica.step(at(2), &q, &input(1, 3)).unwrap_err();
     assert!(matches!(&error, WriteError::EngineHere { engine, .. } if engine == "quantum"), "{error}");
     assert_eq!(Views::of(&replica), before);
-    replica.reset_field(at(3), &q, shape(3), Parameters::default()).unwrap();
+    replica.reset_field(at(3), &q, (shape(3), Parameters::default())).unwrap();
     replica.step(at(4), &q, &input(1, 3)).unwrap();
 }
 

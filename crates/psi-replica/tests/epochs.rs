@@ -25,17 +25,17 @@ fn pair() -> Cluster {
 }
 
 fn create(cluster: &mut Cluster, n: usize, name: &FieldName, width: usize) {
-    cluster.with(n, |replica, now| replica.create_field(now, name, shape(width), Parameters::default()).unwrap());
+    cluster.with(n, |replica, now| replica.create_field(now, name, (shape(width), Parameters::default())).unwrap());
 }
 
 fn reset(cluster: &mut Cluster, n: usize, name: &FieldName, width: usize) {
-    cluster.with(n, |replica, now| replica.reset_field(now, name, shape(width), Parameters::default()).unwrap());
+    cluster.with(n, |replica, now| replica.reset_field(now, name, (shape(width), Parameters::default())).unwrap());
 }
 
 fn steps(cluster: &mut Cluster, n: usize, name: &FieldName, times: u64) {
     for i in 0..times {
         cluster.with(n, |replica, now| {
-            let width = replica.view(name).unwrap().spec.spec.shape.width;
+            let width = replica.view(name).unwrap().spec.spec.setup.shape.width;
             replica.step(now, name, &input(i, width)).unwrap();
         });
     }
@@ -67,7 +67,11 @@ fn concurrent_creates_of_different_shapes_settle_to_one() {
     cluster.assert_agreed();
     for node in &cluster.nodes {
         let view = node.replica.view(&a).unwrap();
-        assert_eq!((view.spec.spec.shape.width, view.count, view.steps_dropped), (5, 4, 3), "the later create holds");
+        assert_eq!(
+            (view.spec.spec.setup.shape.width, view.count, view.steps_dropped),
+            (5, 4, 3),
+            "the later create holds"
+        );
     }
     assert!(cluster.nodes[0].events.contains(&Event::StepsDropped { field: a, steps: 3 }));
 }
@@ -78,7 +82,7 @@ fn the_same_create_in_the_same_millisecond_is_one_field_and_the_last_parameters_
     cluster.set_cut(0, 1, true);
     let other = Parameters::default().with([("dt", 0.3)]).unwrap();
     create(&mut cluster, 0, &a, 2);
-    cluster.with(1, |replica, now| replica.create_field(now, &a, shape(2), other.clone()).unwrap());
+    cluster.with(1, |replica, now| replica.create_field(now, &a, (shape(2), other.clone())).unwrap());
     steps(&mut cluster, 0, &a, 3);
     steps(&mut cluster, 1, &a, 4);
     cluster.quiet(1_000);
@@ -86,7 +90,7 @@ fn the_same_create_in_the_same_millisecond_is_one_field_and_the_last_parameters_
     for node in &cluster.nodes {
         let view = node.replica.view(&a).unwrap();
         assert_eq!((view.count, view.steps_dropped), (7, 0));
-        assert_eq!(view.spec.spec.parameters, other, "of equal clocks the greater origin's");
+        assert_eq!(view.spec.spec.setup.parameters, other, "of equal clocks the greater origin's");
     }
 }
 
@@ -110,7 +114,7 @@ fn two_shapes_that_draw_one_epoch_are_never_added_up() {
     cluster.set_cut(0, 2, true);
     cluster.set_cut(1, 2, true);
     for (n, shape) in (0..).zip(rivals(3)) {
-        cluster.with(n, |replica, now| replica.create_field(now, &a, shape, Parameters::default()).unwrap());
+        cluster.with(n, |replica, now| replica.create_field(now, &a, (shape, Parameters::default())).unwrap());
         steps(&mut cluster, n, &a, 3);
     }
     assert_eq!(epoch(&cluster.nodes[0].replica, &a), epoch(&cluster.nodes[1].replica, &a));
@@ -196,7 +200,11 @@ fn steps_that_a_reset_overtakes_are_dropped_and_counted() {
         cluster.assert_agreed();
         for node in &cluster.nodes {
             let view = node.replica.view(&name).unwrap();
-            assert_eq!((view.spec.spec.shape.width, view.count, view.steps_dropped), (3, 1, 7), "after {wait} ms");
+            assert_eq!(
+                (view.spec.spec.setup.shape.width, view.count, view.steps_dropped),
+                (3, 1, 7),
+                "after {wait} ms"
+            );
         }
     }
 }
@@ -268,7 +276,7 @@ proptest! {
                 match deed {
                     0 => steps(&mut cluster, *node, &b, 1),
                     1 => steps(&mut cluster, *node, &field("default"), 1),
-                    2 if with_a => drop(cluster.with(*node, |replica, now| replica.create_field(now, &a, shape(3), Parameters::default()))),
+                    2 if with_a => drop(cluster.with(*node, |replica, now| replica.create_field(now, &a, (shape(3), Parameters::default())))),
                     3 if with_a => drop(cluster.with(*node, |replica, now| replica.drop_field(now, &a))),
                     4 if with_a => drop(cluster.with(*node, |replica, now| replica.intervene(now, &a, Action::Nigredo))),
                     5 if with_a => drop(cluster.with(*node, |replica, now| replica.step(now, &a, &input(tick, 3)))),
@@ -292,7 +300,7 @@ fn the_default_field_is_there_from_the_start_and_stays() {
     let view = replica.view(&name).unwrap();
     assert_eq!((view.count, view.moments.len(), view.moments[0].width()), (0, 1, 16));
     assert!(replica.drop_field(at(1), &name).is_err());
-    assert!(replica.create_field(at(1), &name, shape(3), Parameters::default()).is_err());
+    assert!(replica.create_field(at(1), &name, (shape(3), Parameters::default())).is_err());
     let want = replica.step(at(1), &name, &input(1, 16)).unwrap();
     assert_eq!(want.k, 1);
     assert_eq!(replica.view(&name).unwrap().count, 1);

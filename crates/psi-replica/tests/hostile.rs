@@ -77,7 +77,7 @@ fn long_names_and_reasons_are_cut_where_they_are_kept() {
     let long = "y".repeat(500_000);
     let link = craft::link(&mut replica, at(0), 1, "x", Vec::new());
     let mut author = Author::new("x");
-    author.write(Author::key("default", 0, 9, 0), vec![0]);
+    author.write(Author::key("default", 0, 99, 0), vec![0]);
     let mut pass = author.pass(0);
     pass.entries[0].field.clone_from(&long);
     hand(&mut replica, at(1), link, Body::Pass(pass)).unwrap();
@@ -109,7 +109,7 @@ fn a_held_byte_does_not_keep_the_frame_that_it_came_in() {
     let before = MEMORY.current_usage();
     for n in 0..40 {
         let mut author = Author::new(&format!("x{n}"));
-        author.write(Author::key("default", 0, 9, 0), vec![7]);
+        author.write(Author::key("default", 0, 99, 0), vec![7]);
         let mut bytes = frame(Body::Pass(author.pass(0))).encode_to_vec();
         // A field of a later version, half a mebibyte long, beside the pass.
         bytes.extend([0xC2, 0x0C]);
@@ -129,8 +129,8 @@ fn passes_that_never_end_are_refused_beyond_what_an_honest_peer_sends() {
     let link = craft::link(&mut replica, at(0), 1, "x", Vec::new());
     for n in 0..=STAGINGS_MAX {
         let mut author = Author::new(&format!("x{n}"));
-        author.write(Author::key("default", 0, 9, 0), vec![7]);
-        author.write(Author::key("default", 0, 9, 1), vec![7]);
+        author.write(Author::key("default", 0, 99, 0), vec![7]);
+        author.write(Author::key("default", 0, 99, 1), vec![7]);
         let half = author.frames(0).remove(0);
         hand(&mut replica, at(1), link, Body::Pass(half)).unwrap();
     }

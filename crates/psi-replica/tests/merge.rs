@@ -42,8 +42,8 @@ fn write(writer: &mut Replica, tick: u64, rng: &mut Rng) {
     let width = [2, 5][rng.below(2) as usize];
     // What does not fit the moment is refused, and that is part of the history.
     let _ = match rng.below(8) {
-        0 => writer.create_field(at(tick), &name, shape(width), Parameters::default()).map(drop),
-        1 => writer.reset_field(at(tick), &name, shape(width), Parameters::default()).map(drop),
+        0 => writer.create_field(at(tick), &name, (shape(width), Parameters::default())).map(drop),
+        1 => writer.reset_field(at(tick), &name, (shape(width), Parameters::default())).map(drop),
         2 => writer.drop_field(at(tick), &name).map(drop),
         3 => writer.intervene(at(tick), &name, Action::ALL[rng.below(2) as usize]).map(drop),
         4 => {
@@ -51,7 +51,7 @@ fn write(writer: &mut Replica, tick: u64, rng: &mut Rng) {
             Ok(())
         }
         _ => {
-            let width = writer.view(&name).map_or(1, |view| view.spec.spec.shape.width);
+            let width = writer.view(&name).map_or(1, |view| view.spec.spec.setup.shape.width);
             writer.step(at(tick), &name, &input(tick, width)).map(drop)
         }
     };
@@ -149,7 +149,7 @@ proptest! {
         let (mut rng, mut courier) = (Rng(seed), Courier::default());
         let (mut writer, mut reader, wide) = (ready_cut("w"), ready("reader"), field("wide"));
         let me = writer.origin().unwrap().clone();
-        writer.create_field(at(1), &wide, shape(width), Parameters::default()).unwrap();
+        writer.create_field(at(1), &wide, (shape(width), Parameters::default())).unwrap();
         let mut count = 0;
         for round in 0..3 {
             let batch: Vec<Vec<f64>> = (0..=rng.below(3)).map(|n| input(round * 10 + n, width)).collect();
@@ -184,7 +184,7 @@ fn a_pass_under_way_does_not_move_with_the_writer() {
     let me: Origin = writer.origin().unwrap().clone();
     for n in 0..8 {
         let name = field(&format!("f{n}"));
-        writer.create_field(at(n), &name, shape(3), Parameters::default()).unwrap();
+        writer.create_field(at(n), &name, (shape(3), Parameters::default())).unwrap();
         writer.step(at(n), &name, &input(n, 3)).unwrap();
     }
     writer.flush();
@@ -206,7 +206,7 @@ fn a_pass_under_way_does_not_move_with_the_writer() {
         // Overwritten, buried and gone while the pass is half sent.
         let _ = match frames % 3 {
             0 => writer.step(at(10 + frames), &name, &input(frames, 3)).map(drop),
-            1 => writer.reset_field(at(10 + frames), &name, shape(3), Parameters::default()).map(drop),
+            1 => writer.reset_field(at(10 + frames), &name, (shape(3), Parameters::default())).map(drop),
             _ => writer.drop_field(at(10 + frames), &name).map(drop),
         };
         writer.flush();

@@ -48,7 +48,7 @@ fn restart(cluster: &mut Cluster, n: usize, bytes: &[u8]) {
 fn written() -> Replica {
     let mut replica = Replica::new(small_frames("n"), at(0));
     replica.tick(at(0));
-    replica.create_field(at(1), &field("wide"), shape(520), Parameters::default()).unwrap();
+    replica.create_field(at(1), &field("wide"), (shape(520), Parameters::default())).unwrap();
     for n in 0..4 {
         replica.step(at(2 + n), &field("default"), &input(n, 16)).unwrap();
         replica.step(at(2 + n), &field("wide"), &input(n, 520)).unwrap();

@@ -70,7 +70,7 @@ fn a_batch_is_taken_whole_or_not_at_all() {
 fn a_bad_field_changes_nothing_and_names_the_cause() {
     let create = |name: &'static str, shape: Shape| {
         move |replica: &mut Replica| {
-            replica.create_field(at(20), &field(name), shape.clone(), Parameters::default()).map(drop)
+            replica.create_field(at(20), &field(name), (shape.clone(), Parameters::default())).map(drop)
         }
     };
     check("no width", create("a", shape(0)), "vectors of 1 to 4096 numbers, not 0");
@@ -85,7 +85,7 @@ fn a_bad_field_changes_nothing_and_names_the_cause() {
     check("drop nothing", |replica| replica.drop_field(at(20), &field("a")).map(drop), "no field `a`");
     check(
         "reset nothing",
-        |replica| replica.reset_field(at(20), &field("a"), shape(3), Parameters::default()).map(drop),
+        |replica| replica.reset_field(at(20), &field("a"), (shape(3), Parameters::default())).map(drop),
         "no field `a`",
     );
     check(

@@ -395,13 +395,13 @@ pub(crate) fn views_hash(replica: &Replica) -> [u8; 32] {
 
 fn absorb(hasher: &mut blake3::Hasher, view: &FieldView) {
     let spec = &view.spec.spec;
-    hasher.update(view.spec.field.as_str().as_bytes()).update(spec.shape.engine.as_bytes());
+    hasher.update(view.spec.field.as_str().as_bytes()).update(spec.setup.shape.engine.as_bytes());
     let last = view.last.as_ref().map(|last| (last.clock, last.k));
     let numbers = [
         view.spec.epoch.0,
-        spec.shape.width as u64,
-        u64::from(spec.shape.scale.exponent().unsigned_abs()),
-        spec.shape.seed,
+        spec.setup.shape.width as u64,
+        u64::from(spec.setup.shape.scale.exponent().unsigned_abs()),
+        spec.setup.shape.seed,
         spec.clock.wall_ms,
         u64::from(spec.clock.counter),
         view.count,
@@ -413,7 +413,7 @@ fn absorb(hasher: &mut blake3::Hasher, view: &FieldView) {
         view.steps_dropped,
     ];
     let metrics = view.last.as_ref().map(|last| last.metrics.to_array()).unwrap_or_default();
-    let floats = spec.parameters.iter().map(|(_, value)| value).chain(metrics);
+    let floats = spec.setup.parameters.iter().map(|(_, value)| value).chain(metrics);
     for number in numbers.into_iter().chain(floats.map(f64::to_bits)) {
         hasher.update(&number.to_le_bytes());
     }

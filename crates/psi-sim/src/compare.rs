@@ -26,11 +26,11 @@ pub fn model_spec(current: &CurrentSpec) -> ModelSpec {
     let spec = &current.spec;
     ModelSpec {
         epoch: current.epoch.0,
-        engine: spec.shape.engine.clone(),
-        width: spec.shape.width,
-        scale_exponent: spec.shape.scale.exponent(),
-        seed: spec.shape.seed,
-        parameters: spec.parameters.iter().map(|(_, value)| value).collect(),
+        engine: spec.setup.shape.engine.clone(),
+        width: spec.setup.shape.width,
+        scale_exponent: spec.setup.shape.scale.exponent(),
+        seed: spec.setup.shape.seed,
+        parameters: spec.setup.parameters.iter().map(|(_, value)| value).collect(),
         dropped: spec.dropped,
         clock: model_clock(spec.clock),
     }

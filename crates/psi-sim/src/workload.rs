@@ -102,7 +102,7 @@ impl World<'_> {
 
     fn step(&mut self, p: usize, field: &FieldName, size: u64) -> Result<(), WriteError> {
         let view = self.processes[p].replica.view(field);
-        let width = view.as_ref().map_or(1, |view| view.spec.spec.shape.width);
+        let width = view.as_ref().map_or(1, |view| view.spec.spec.setup.shape.width);
         let inputs: Vec<Vec<f64>> = (0..size).map(|_| input(&mut self.dice.workload, width)).collect();
         let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         let steps = self.with(p, |replica, now| replica.step_batch(now, field, &slices))?;
@@ -148,8 +148,8 @@ impl World<'_> {
     fn reshape(&mut self, p: usize, field: &FieldName, ask: Ask) -> Result<(), WriteError> {
         let (shape, parameters) = (shape(&mut self.dice.workload), parameters(&mut self.dice.workload));
         let spec = self.with(p, |replica, now| match ask {
-            Ask::Create => replica.create_field(now, field, shape, parameters),
-            Ask::Reset => replica.reset_field(now, field, shape, parameters),
+            Ask::Create => replica.create_field(now, field, (shape, parameters)),
+            Ask::Reset => replica.reset_field(now, field, (shape, parameters)),
             _ => replica.drop_field(now, field),
         })?;
         self.counts.writes += 1;
@@ -167,7 +167,7 @@ impl World<'_> {
             |other: &&Reshaped| other.origin != origin && replica.frontier().version(&other.origin) < other.version;
         let raced: Vec<&Reshaped> =
             self.book.reshaped.iter().filter(|other| other.field == *field).filter(unknown).collect();
-        let shapes_raced = raced.iter().any(|other| other.shape != spec.shape);
+        let shapes_raced = raced.iter().any(|other| other.shape != spec.setup.shape);
         let creates_raced = created && raced.iter().any(|other| other.created);
         if shapes_raced {
             self.reach(Marker::ShapesRaced);
@@ -182,9 +182,9 @@ impl World<'_> {
         } else {
             "reset"
         };
-        let (width, wall) = (spec.shape.width, epoch.wall_ms());
+        let (width, wall) = (spec.setup.shape.width, epoch.wall_ms());
         self.tell(p, "spec", format_args!("{what} {field}, width {width}, epoch of {wall}, version {version}"));
-        let (field, shape) = (field.clone(), spec.shape.clone());
+        let (field, shape) = (field.clone(), spec.setup.shape.clone());
         self.book.reshaped.push(Reshaped { field, shape, origin, version, created });
     }
 

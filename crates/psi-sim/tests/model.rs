@@ -74,10 +74,10 @@ impl Pair {
             Act::Intervene(action) => self.intervene(n, &name, *action),
             Act::Create(width, exponent, fast) => self.reshape(n, |replica, now| {
                 let parameters = Parameters::default().with([("dt", if *fast { 0.01 } else { 0.02 })]).unwrap();
-                replica.create_field(now, &name, shape(*width, *exponent), parameters)
+                replica.create_field(now, &name, (shape(*width, *exponent), parameters))
             }),
             Act::Reset(width, exponent) => self.reshape(n, |replica, now| {
-                replica.reset_field(now, &name, shape(*width, *exponent), Parameters::default())
+                replica.reset_field(now, &name, (shape(*width, *exponent), Parameters::default()))
             }),
             Act::Drop => self.reshape(n, |replica, now| replica.drop_field(now, &name)),
             Act::Wait(ms) => {
@@ -95,7 +95,7 @@ impl Pair {
 
     fn step(&mut self, n: usize, field: &FieldName, size: usize, numbers: &[f64]) -> Result<(), WriteError> {
         let (now, replica) = (self.now(n), &mut self.replicas[n]);
-        let width = replica.view(field).map_or(1, |view| view.spec.spec.shape.width);
+        let width = replica.view(field).map_or(1, |view| view.spec.spec.setup.shape.width);
         let vector = |from: usize| numbers.iter().cycle().skip(from).take(width).copied().collect::<Vec<f64>>();
         let inputs: Vec<Vec<f64>> = (0..size).map(vector).collect();
         let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();

@@ -28,9 +28,22 @@ impl FixedTransition {
 
     /// The transition with these numbers, row by row; none if they aren't `dimensions`², or one is beyond ±2^14.
     pub fn from_numbers(dimensions: usize, numbers: Vec<i64>) -> Option<Self> {
-        const MAX: u64 = 1 << (14 + FRACTION_BITS);
         let fits = dimensions.checked_mul(dimensions) == Some(numbers.len());
-        (fits && numbers.iter().all(|number| number.unsigned_abs() <= MAX)).then_some(Self { dimensions, numbers })
+        (fits && within_limit(&numbers)).then_some(Self { dimensions, numbers })
+    }
+
+    /// All zeros.
+    pub fn zeros(dimensions: usize) -> Self {
+        Self { dimensions, numbers: vec![0; dimensions * dimensions] }
+    }
+
+    /// Replaces the numbers from position `first` on, row by row; whether they fit and each is within ±2^14. Nothing has
+    /// changed if not.
+    pub fn put(&mut self, first: usize, numbers: &[i64]) -> bool {
+        let held = first.checked_add(numbers.len()).and_then(|last| self.numbers.get_mut(first..last));
+        let Some(held) = held.filter(|_| within_limit(numbers)) else { return false };
+        held.copy_from_slice(numbers);
+        true
     }
 
     /// The numbers, row by row, in multiples of 2^-48.
@@ -97,6 +110,11 @@ impl Blend {
     }
 }
 
+fn within_limit(numbers: &[i64]) -> bool {
+    const MAX: u64 = 1 << (14 + FRACTION_BITS);
+    numbers.iter().all(|number| number.unsigned_abs() <= MAX)
+}
+
 fn matrix(dimensions: usize, numbers: impl Iterator<Item = f64>) -> Matrix {
     let mut matrix = Matrix::zeros(dimensions, dimensions);
     matrix.numbers_mut().iter_mut().zip(numbers).for_each(|(to, from)| *to = from);
@@ -138,6 +156,12 @@ mod tests {
             assert_eq!(FixedTransition::from_numbers(2, numbers), None);
         }
         assert_eq!(FixedTransition::from_numbers(usize::MAX, Vec::new()), None);
+        let mut part = FixedTransition::zeros(2);
+        assert!(part.put(2, &[5, max]) && part.put(4, &[]));
+        for (first, numbers) in [(3, &[1, 2][..]), (usize::MAX, &[1]), (0, &[max + 1])] {
+            assert!(!part.put(first, numbers), "{first}");
+        }
+        assert_eq!(part.numbers(), [0, 0, 5, max]);
     }
 
     #[test]

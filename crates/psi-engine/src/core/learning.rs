@@ -1,7 +1,7 @@
 //! What a step adds to what is remembered: never applied here, so that a caller can write it down first.
 
 use super::kernels::dot;
-use super::{Matrix, Scored};
+use super::{Matrix, Scored, product};
 use crate::Parameters;
 
 /// How much of an error one step corrects.
@@ -37,6 +37,17 @@ pub struct Learning {
 }
 
 impl Learning {
+    /// What `transition` learns from `latent` having come after `previous`.
+    pub fn of(transition: &Matrix, previous: &[f64], latent: &[f64]) -> Self {
+        Self::from_expected(&product(transition, previous), previous, latent)
+    }
+
+    fn from_expected(expected: &[f64], previous: &[f64], latent: &[f64]) -> Self {
+        let rate = LEARNING_RATE / (dot(previous, previous) + LEARNING_GUARD);
+        let error = expected.iter().zip(latent).map(|(expected, came)| rate * (expected - came));
+        Self { error: error.collect(), previous: previous.to_vec() }
+    }
+
     /// Makes the change.
     pub fn apply(&self, transition: &mut Matrix) {
         for (row, error) in transition.rows_mut().zip(&self.error) {
@@ -51,11 +62,7 @@ impl Learning {
 pub fn absorb(scored: &Scored, previous: Option<&[f64]>, parameters: &Parameters) -> Absorbed {
     let metrics = &scored.metrics;
     let dense = metrics.density > parameters.tau_psi() && metrics.continuity > parameters.tau_c();
-    let learning = previous.map(|previous| {
-        let rate = LEARNING_RATE / (dot(previous, previous) + LEARNING_GUARD);
-        let error = scored.expected.iter().zip(&scored.latent).map(|(expected, came)| rate * (expected - came));
-        Learning { error: error.collect(), previous: previous.to_vec() }
-    });
+    let learning = previous.map(|previous| Learning::from_expected(&scored.expected, previous, &scored.latent));
     Absorbed {
         latent: scored.latent.clone(),
         moment: scored.moment.clone(),

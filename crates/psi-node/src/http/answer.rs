@@ -50,7 +50,7 @@ impl From<Metrics> for Scores {
 pub(super) fn latest(view: &FieldView) -> Metrics {
     let before = || {
         let mut zeros = Metrics::from_array([0.0; 8]);
-        zeros.time_dilation = view.spec.spec.parameters.dt();
+        zeros.time_dilation = view.spec.spec.setup.parameters.dt();
         zeros
     };
     view.last.as_ref().map_or_else(before, |last| last.metrics)
@@ -149,9 +149,9 @@ impl StateAnswer {
             node: node.to_owned(),
             token,
             field: view.spec.field.to_string(),
-            engine: view.spec.spec.shape.engine.clone(),
+            engine: view.spec.spec.setup.shape.engine.clone(),
             epoch: view.spec.epoch.to_string(),
-            width: view.spec.spec.shape.width,
+            width: view.spec.spec.setup.shape.width,
             noise: view.noise.value(),
             interventions: view.interventions,
             mean: view.mean().unwrap_or_default(),
@@ -202,12 +202,12 @@ pub(super) struct ParamsAnswer {
 impl ParamsAnswer {
     pub(super) fn new(current: CurrentSpec, now_ms: u64) -> Self {
         Self {
-            params: Named(current.spec.parameters),
+            params: Named(current.spec.setup.parameters),
             timestamp: seconds(now_ms),
             field: current.field.to_string(),
             epoch: current.epoch.to_string(),
-            engine: current.spec.shape.engine,
-            width: current.spec.shape.width,
+            engine: current.spec.setup.shape.engine,
+            width: current.spec.setup.shape.width,
         }
     }
 }
@@ -230,7 +230,7 @@ impl InitAnswer {
         Self {
             status: "initialized",
             timestamp: seconds(current.spec.clock.wall_ms),
-            params: Named(current.spec.parameters),
+            params: Named(current.spec.setup.parameters),
             field: current.field.to_string(),
             epoch: current.epoch.to_string(),
             node: node.to_owned(),

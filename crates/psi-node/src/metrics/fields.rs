@@ -82,7 +82,7 @@ impl FieldMetrics {
         windows.iter().chain([noise, last_step]).for_each(GaugeVec::reset);
         [steps, interventions, window_steps].into_iter().for_each(IntGaugeVec::reset);
         for view in views {
-            let labels = [view.spec.field.as_str(), view.spec.spec.shape.engine.as_str()];
+            let labels = [view.spec.field.as_str(), view.spec.spec.setup.shape.engine.as_str()];
             if let Some(mean) = view.window_mean() {
                 for (gauge, (_, _, metric)) in windows.iter().zip(WINDOW_GAUGES) {
                     gauge.with_label_values(&labels).set(metric(&mean));

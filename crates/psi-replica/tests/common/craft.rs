@@ -203,8 +203,13 @@ pub fn epoch_of(clock_ms: u64, width: usize) -> u64 {
 
 /// A recent value with the given clock.
 pub fn recent_value(clock_ms: u64) -> Vec<u8> {
-    proto::RecentValue { clock: Some(proto::Clock { wall_ms: clock_ms, counter: 0 }), metrics: vec![0.5; 8], k: 1 }
-        .encode_to_vec()
+    proto::RecentValue {
+        clock: Some(proto::Clock { wall_ms: clock_ms, counter: 0 }),
+        metrics: vec![0.5; 8],
+        k: 1,
+        ..Default::default()
+    }
+    .encode_to_vec()
 }
 
 /// A replica that holds something of its own and of another, all flushed.

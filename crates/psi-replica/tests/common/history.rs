@@ -91,12 +91,12 @@ fn play_one(cluster: &mut Cluster, n: u64, op: &Op, accepted: &mut Accepted) {
         }
         Op::Create { node, field, width } => {
             let _ = cluster.with(node, |replica, now| {
-                replica.create_field(now, &field_at(field), shape(width), Parameters::default())
+                replica.create_field(now, &field_at(field), (shape(width), Parameters::default()))
             });
         }
         Op::Reset { node, field, width } => {
             let _ = cluster.with(node, |replica, now| {
-                replica.reset_field(now, &field_at(field), shape(width), Parameters::default())
+                replica.reset_field(now, &field_at(field), (shape(width), Parameters::default()))
             });
         }
         Op::Drop { node, field } => {
@@ -120,7 +120,7 @@ fn play_one(cluster: &mut Cluster, n: u64, op: &Op, accepted: &mut Accepted) {
 fn step(cluster: &mut Cluster, node: usize, field: usize, n: u64, size: usize, accepted: &mut Accepted) {
     let name = field_at(field);
     let Some(view) = cluster.nodes[node].replica.view(&name) else { return };
-    let width = view.spec.spec.shape.width;
+    let width = view.spec.spec.setup.shape.width;
     let inputs: Vec<Vec<f64>> = (0..size as u64).map(|i| input(n * 16 + i, width)).collect();
     let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     let steps = cluster.with(node, |replica, now| replica.step_batch(now, &name, &slices)).expect("a ready node steps");

@@ -252,7 +252,7 @@ fn input(step: u64, width: u32) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use psi_engine::{EngineKind, Metrics, Noise, Parameters, score};
+    use psi_engine::{Metrics, Noise, Parameters, synthetic};
 
     use super::*;
 
@@ -324,7 +324,7 @@ mod tests {
         for step in 0..1000 {
             for width in [1, WIDTH, 16, 4096] {
                 let input = ndarray::Array1::from(input(step, width));
-                let metrics = score(EngineKind::Synthetic, input.view(), Noise::default(), &Parameters::default());
+                let metrics = synthetic::score(input.view(), Noise::default(), &Parameters::default());
                 let Metrics { density, prediction_error, temporal_entropy, .. } = metrics;
                 assert!((0.4..0.7).contains(&density), "{step}, {width}: {density}");
                 assert!(prediction_error < 0.35 && temporal_entropy < 0.2, "{step}, {width}: {metrics:?}");

@@ -1,0 +1,133 @@
+//! What this replica's own origin does in a field: steps, and interventions by hand and by the guardian.
+
+use ndarray::ArrayView1;
+use psi_engine::{
+    Action, EngineKind, Metrics, Parameters,
+    core::Scored,
+    guardian::{Mode, Sample, Threat, Thresholds, judge},
+    novelty, synthetic,
+};
+use psi_stats::{Fixed, Moments};
+
+use super::Field;
+use crate::{
+    interventions::{Automatic, Event, Moment},
+    key::Lane,
+    origin::Version,
+    value::Record,
+    watch::{Alarm, SAMPLES_PER_ENTRY},
+};
+
+/// What became of a step.
+#[derive(Debug)]
+pub(crate) struct Stepped {
+    pub(crate) record: Record,
+    /// What the guardian is to intervene for.
+    pub(crate) threat: Option<Threat>,
+}
+
+impl Field {
+    /// Scores an input against the fold and takes it in, as part of the write `version` of this replica's own origin.
+    /// That its width, its numbers and the engine are right was checked before.
+    pub(crate) fn step(&mut self, me: &Moment, version: Version, input: &[f64], fixed: &[Fixed]) -> Option<Stepped> {
+        let current = self.current()?;
+        let (engine, parameters) = (current.engine?, current.spec.setup.parameters.clone());
+        let intervenes = current.spec.setup.guardian == Mode::Intervene;
+        let k = self.count() + 1;
+        let novelty = self.novelty(input);
+        let (metrics, attention_gain, scored) = match engine {
+            EngineKind::Core => {
+                let scored = self.learned.as_mut()?.score(input, k, &parameters);
+                (scored.metrics, scored.attention_gain, Some(scored))
+            }
+            _ => {
+                let noise = self.interventions.folded().noise;
+                let metrics = synthetic::score(ArrayView1::from(input), noise, &parameters);
+                (metrics, parameters.attention_gain(metrics.density, metrics.prediction_error), None)
+            }
+        };
+        let (clock, origin) = me.clone();
+        let record = Record { clock, origin, metrics, k, novelty, attention_gain };
+        let own = self.own_mut()?;
+        own.absorb(version, fixed, record.clone()).ok()?;
+        let recorded = own.recorder.takes(clock);
+        if let Some(scored) = scored {
+            self.learn(me, version, &scored, &parameters, recorded);
+        }
+        let threat = if recorded { self.watch(me, version, k, &metrics) } else { None };
+        Some(Stepped { record, threat: threat.filter(|_| intervenes) })
+    }
+
+    /// How far an input is from all that came before it.
+    fn novelty(&self, input: &[f64]) -> f64 {
+        let scale = match self.current() {
+            Some(current) => current.spec.setup.shape.scale,
+            None => return 0.0,
+        };
+        let moments = self.joined_moments();
+        let read = |of: fn(&Moments, psi_stats::Scale) -> Option<Vec<f64>>| {
+            moments.iter().map(|moments| of(moments, scale)).collect::<Option<Vec<_>>>().map(|parts| parts.concat())
+        };
+        novelty(input, read(Moments::mean).as_deref(), read(Moments::standard_deviation).as_deref())
+    }
+
+    fn learn(&mut self, me: &Moment, version: Version, scored: &Scored, parameters: &Parameters, recorded: bool) {
+        let Some((own, learned)) = self.own.as_mut().zip(self.learned.as_mut()) else { return };
+        let touched = own.learned.absorb(learned, me, scored, parameters, recorded);
+        own.touch(version, touched);
+        self.settle_learned();
+    }
+
+    /// Shows a step to the guardian; tells what it is to intervene for.
+    fn watch(&mut self, me: &Moment, version: Version, k: u64, metrics: &Metrics) -> Option<Threat> {
+        let (clock, origin) = me;
+        let own = self.own.as_mut()?;
+        let sample = Sample::from(metrics);
+        let (slot, replaced) = own.watch.record(*clock, sample);
+        if let Some(replaced) = replaced {
+            self.watch.take(&(replaced, origin.clone(), slot));
+        }
+        self.watch.put((*clock, origin.clone(), slot), sample);
+        own.touch(version, [(Lane::HISTORY, slot / SAMPLES_PER_ENTRY as u64)]);
+
+        let last = self.interventions.folded().last.as_ref();
+        let flag = self.watch.flag(last.map(|last| &last.moment));
+        let since = last.map(|last| k.saturating_sub(last.k));
+        let verdict = judge(&sample, &Thresholds::of(&self.watch.history()), flag, since);
+        if let Some(threat) = verdict.threat {
+            own.watch.alarm = Some(Alarm { threat, clock: *clock });
+            self.watch.put_alarm(origin, own.watch.alarm);
+            own.touch(version, [(Lane::GUARDIAN, 0)]);
+        }
+        verdict.intervention.and(verdict.threat.or(flag))
+    }
+
+    /// Notes an intervention of this replica's own origin as part of the write `version`, for the guardian's reason if
+    /// there is one; returns its sequence and what is written down.
+    pub(crate) fn intervene(
+        &mut self,
+        me: &Moment,
+        version: Version,
+        action: Action,
+        threat: Option<Threat>,
+    ) -> Option<(u64, Event)> {
+        let follows = self.interventions.folded().last.as_ref().map(|last| last.moment.clone());
+        let automatic = threat.map(|threat| Automatic { threat, follows });
+        let event = Event { action, k: self.count(), automatic };
+        let own = self.own_mut()?;
+        let sequence = own.interventions;
+        own.interventions += 1;
+        let retired = self.interventions.write(me.clone(), sequence, event.clone());
+        if let (Some(retired), Some(own)) = (retired, self.own.as_mut()) {
+            own.retired = retired;
+            own.touch(version, [(Lane::GUARDIAN, 0)]);
+        }
+        self.settle_learned();
+        Some((sequence, event))
+    }
+
+    /// ν.
+    pub(crate) fn noise(&self) -> psi_engine::Noise {
+        self.interventions.folded().noise
+    }
+}

@@ -1,0 +1,181 @@
+//! A field's interventions of all origins, folded in the order of their clocks.
+//!
+//! One by hand always counts. One of the guardian names the intervention that it follows; of several that follow the
+//! same one, only the first by (clock, origin) counts, so that nodes that react to one threat intervene once. Which count
+//! is a function of the events held, so it may change when an earlier one arrives.
+
+use std::collections::BTreeMap;
+
+use psi_engine::{Action, Noise, guardian::Threat};
+
+use crate::{clock::Clock, origin::Origin, value::INTERVENTIONS_KEPT};
+
+/// When something happened in a field: no two writes of an origin share a clock.
+pub(crate) type Moment = (Clock, Origin);
+
+/// Where one of several things of an origin stands in that order: the last number is its index in its lane, so that
+/// places differ whatever an origin writes.
+pub(crate) type Place = (Clock, Origin, u64);
+
+/// An intervention.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Event {
+    pub(crate) action: Action,
+    /// The field's merged step count when it was written.
+    pub(crate) k: u64,
+    /// `None` if it was made by hand.
+    pub(crate) automatic: Option<Automatic>,
+}
+
+/// Why the guardian intervened.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Automatic {
+    pub(crate) threat: Threat,
+    /// The latest intervention that counted as far as the writer knew.
+    pub(crate) follows: Option<Moment>,
+}
+
+/// What an origin says of its interventions that are no longer kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Retired {
+    /// How many of them counted.
+    pub(crate) counted: u64,
+    /// The latest nigredo among those.
+    pub(crate) nigredo: Option<Clock>,
+}
+
+/// The interventions of one epoch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interventions {
+    events: BTreeMap<Place, Event>,
+    retired: BTreeMap<Origin, Retired>,
+    folded: Folded,
+}
+
+/// What they come to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Folded {
+    /// ν.
+    pub(crate) noise: Noise,
+    /// How many count.
+    pub(crate) counted: u64,
+    /// How many of those that are kept are the guardian's.
+    pub(crate) automatic: u64,
+    /// How many automatic ones are kept and don't count, since another node's came first.
+    pub(crate) superseded: u64,
+    /// The latest that counts.
+    pub(crate) last: Option<Last>,
+    /// The latest nigredo that counts: what came before it is dissolved.
+    pub(crate) dissolved: Option<Moment>,
+}
+
+/// The latest intervention that counts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Last {
+    pub(crate) moment: Moment,
+    pub(crate) k: u64,
+}
+
+impl Interventions {
+    pub(crate) fn folded(&self) -> &Folded {
+        &self.folded
+    }
+
+    /// Forgets all but those of `kept`; [`Self::fold`] must follow.
+    pub(crate) fn keep_only(&mut self, kept: Option<&Origin>) {
+        self.events.retain(|(_, writer, _), _| Some(writer) == kept);
+        self.retired.retain(|writer, _| Some(writer) == kept);
+    }
+
+    /// Notes an event; [`Self::fold`] must follow.
+    pub(crate) fn put(&mut self, (clock, origin): Moment, sequence: u64, event: Event) {
+        self.events.insert((clock, origin, sequence), event);
+    }
+
+    /// Forgets an event; [`Self::fold`] must follow.
+    pub(crate) fn take(&mut self, (clock, origin): Moment, sequence: u64) {
+        self.events.remove(&(clock, origin, sequence));
+    }
+
+    /// Notes what an origin says of those that it no longer keeps; [`Self::fold`] must follow.
+    pub(crate) fn put_retired(&mut self, origin: &Origin, retired: Option<Retired>) {
+        match retired.filter(|retired| *retired != Retired::default()) {
+            Some(retired) => self.retired.insert(origin.clone(), retired),
+            None => self.retired.remove(origin),
+        };
+    }
+
+    /// Writes an event of the own origin, in place of the one that no longer has room; tells what is retired then.
+    pub(crate) fn write(&mut self, moment: Moment, sequence: u64, event: Event) -> Option<Retired> {
+        let origin = moment.1.clone();
+        let gone = sequence
+            .checked_sub(INTERVENTIONS_KEPT)
+            .and_then(|gone| self.events.keys().find(|(_, writer, held)| *writer == origin && *held == gone).cloned());
+        let retired = gone.and_then(|key| self.retire(&key));
+        self.put(moment, sequence, event);
+        self.fold();
+        retired
+    }
+
+    fn retire(&mut self, key: &Place) -> Option<Retired> {
+        let counted = self.counting().any(|held| held == key);
+        let event = self.events.remove(key)?;
+        if !counted {
+            return None;
+        }
+        let (clock, origin, _) = key;
+        let retired = self.retired.entry(origin.clone()).or_default();
+        retired.counted = retired.counted.saturating_add(1);
+        if event.action == Action::Nigredo {
+            retired.nigredo = retired.nigredo.max(Some(*clock));
+        }
+        Some(*retired)
+    }
+
+    /// Keys of the events that count, in the order of their clocks.
+    fn counting(&self) -> impl Iterator<Item = &Place> {
+        // What each automatic event stands for: the one that came first of those that follow the same.
+        let mut first: BTreeMap<Option<Moment>, Moment> = BTreeMap::new();
+        let mut stands_for: BTreeMap<Moment, Moment> = BTreeMap::new();
+        self.events.iter().filter_map(move |(key, event)| {
+            let moment = (key.0, key.1.clone());
+            let Some(automatic) = &event.automatic else { return Some(key) };
+            let follows = automatic.follows.as_ref().map(|follows| stands_for.get(follows).unwrap_or(follows).clone());
+            match first.get(&follows) {
+                None => {
+                    first.insert(follows, moment);
+                    Some(key)
+                }
+                Some(counted) => {
+                    stands_for.insert(moment, counted.clone());
+                    None
+                }
+            }
+        })
+    }
+
+    /// Settles what the events come to.
+    pub(crate) fn fold(&mut self) {
+        let retired = self.retired.values().fold(0, |sum: u64, retired| sum.saturating_add(retired.counted));
+        let dissolved = self.retired.iter().filter_map(|(origin, retired)| Some((retired.nigredo?, origin.clone())));
+        let mut folded = Folded { counted: retired, dissolved: dissolved.max(), ..Folded::default() };
+        let mut kept: u64 = 0;
+        for key in self.counting() {
+            let event = &self.events[key];
+            let moment = (key.0, key.1.clone());
+            folded.noise = folded.noise.after(event.action);
+            folded.automatic += u64::from(event.automatic.is_some());
+            kept += 1;
+            if event.action == Action::Nigredo && folded.dissolved.as_ref() < Some(&moment) {
+                folded.dissolved = Some(moment.clone());
+            }
+            folded.last = Some(Last { moment, k: event.k });
+        }
+        folded.counted = retired.saturating_add(kept);
+        folded.superseded = self.events.len() as u64 - kept;
+        self.folded = folded;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use super::*;
+use crate::name::NodeId;
+
+fn origin(name: &str) -> Origin {
+    Origin { node: NodeId::new(name).unwrap(), incarnation: 1 }
+}
+
+fn moment(wall_ms: u64, name: &str) -> Moment {
+    (Clock { wall_ms, counter: 0 }, origin(name))
+}
+
+fn by_hand(action: Action) -> Event {
+    Event { action, k: 1, automatic: None }
+}
+
+fn automatic(follows: Option<Moment>) -> Event {
+    let threat = Threat::HighPredictionError;
+    Event { action: threat.action(), k: 1, automatic: Some(Automatic { threat, follows }) }
+}
+
+fn folded(events: &[(Moment, Event)]) -> Folded {
+    let mut interventions = Interventions::default();
+    for ((clock, origin), event) in events {
+        interventions.put((*clock, origin.clone()), 0, event.clone());
+    }
+    interventions.fold();
+    interventions.folded().clone()
+}
+
+#[test]
+fn of_several_that_follow_the_same_only_the_first_counts() {
+    let (a, b, c) = (moment(10, "a"), moment(9, "b"), moment(9, "c"));
+    let events = [(a.clone(), automatic(None)), (b.clone(), automatic(None)), (c, automatic(None))];
+    let folded = folded(&events);
+    assert_eq!((folded.counted, folded.automatic, folded.superseded), (1, 1, 2));
+    assert_eq!(folded.last.unwrap().moment, b, "ties are broken by the origin");
+    assert_eq!(folded.dissolved, Some(b));
+}
+
+#[test]
+fn one_that_does_not_count_stands_for_the_one_that_does() {
+    // Both of the second round follow the first round: one names the event that counts, one that which doesn't.
+    let (first, late) = (moment(9, "b"), moment(10, "a"));
+    let (named_late, named_first) = (moment(500, "a"), moment(501, "b"));
+    let events = [
+        (late.clone(), automatic(None)),
+        (first.clone(), automatic(None)),
+        (named_late.clone(), automatic(Some(late))),
+        (named_first, automatic(Some(first))),
+    ];
+    let folded = folded(&events);
+    assert_eq!((folded.counted, folded.superseded), (2, 2));
+    assert_eq!(folded.last.unwrap().moment, named_late);
+}
+
+#[test]
+fn those_by_hand_always_count() {
+    let hand = moment(5, "a");
+    let events = [
+        (hand.clone(), by_hand(Action::Albedo)),
+        (moment(5, "b"), by_hand(Action::Albedo)),
+        (moment(6, "b"), automatic(Some(hand.clone()))),
+        (moment(7, "b"), by_hand(Action::Albedo)),
+        (moment(8, "a"), automatic(Some(hand))),
+    ];
+    let folded = folded(&events);
+    assert_eq!((folded.counted, folded.automatic, folded.superseded), (4, 1, 1));
+    assert_eq!(folded.noise.value(), 0.8, "two at the floor, up by 1.5, down by 0.7");
+}
+
+#[test]
+fn those_no_longer_kept_are_counted_and_still_dissolve() {
+    let mut interventions = Interventions::default();
+    let mut retired = None;
+    for n in 0..=INTERVENTIONS_KEPT + 1 {
+        let event = match n {
+            0 => by_hand(Action::Nigredo),
+            _ => by_hand(Action::Albedo),
+        };
+        retired = interventions.write(moment(n, "a"), n, event).or(retired);
+    }
+    assert_eq!(retired, Some(Retired { counted: 2, nigredo: Some(Clock::default()) }));
+    let folded = interventions.folded();
+    assert_eq!((folded.counted, &folded.dissolved), (INTERVENTIONS_KEPT + 2, &Some(moment(0, "a"))));
+    // Another replica that holds the same says the same.
+    let mut other = Interventions { events: interventions.events.clone(), ..Interventions::default() };
+    other.put_retired(&origin("a"), retired);
+    other.fold();
+    assert_eq!(other.folded(), interventions.folded());
+}
+
+#[test]
+fn one_that_did_not_count_is_not_counted_when_it_is_retired() {
+    let mut interventions = Interventions::default();
+    interventions.put(moment(0, "b"), 0, automatic(None));
+    let mut retired = interventions.write(moment(1, "a"), 0, automatic(None));
+    for n in 1..=INTERVENTIONS_KEPT {
+        retired = interventions.write(moment(1 + n, "a"), n, by_hand(Action::Albedo)).or(retired);
+    }
+    assert_eq!(retired, None);
+    assert_eq!(interventions.folded().counted, 1 + INTERVENTIONS_KEPT);
+}

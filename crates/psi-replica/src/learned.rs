@@ -1,0 +1,299 @@
+//! What a field of engine `core` has learned, of all origins: transition, latents, working and episodic memory, time.
+//!
+//! Everything is bounded for each origin, and merged without favour: transitions by their weighted mean, latents and
+//! memories by (clock, origin), salient moments by (salience, clock, origin), time and counts by exact sums. So the same
+//! entries come to the same bits, in whatever order they came. What the own origin adds is folded in at once; its
+//! bookkeeping is in [`own`].
+
+pub(crate) mod own;
+mod transitions;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use psi_engine::{
+    Parameters,
+    core::{EpisodicMemory, FieldTime, Matrix, Scored, View, draw, score},
+};
+
+use crate::{
+    clock::Clock,
+    digest::Digest,
+    interventions::{Moment, Place},
+    origin::Origin,
+    value::{self, Value},
+};
+
+pub(crate) use transitions::{NUMBERS_PER_ENTRY, Transitions};
+
+/// What an origin's steps added up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Updates of its transition.
+    pub(crate) updates: u64,
+    /// Sum of effective steps.
+    pub(crate) time: FieldTime,
+    /// Memories taken, those no longer kept included.
+    pub(crate) memories: u64,
+}
+
+/// The fold of what all origins learned in one epoch.
+#[derive(Clone, Debug)]
+pub(crate) struct Learned {
+    width: usize,
+    seed: u64,
+    dimensions: usize,
+    /// E and A₀; drawn when they are first needed.
+    drawn: Option<Drawn>,
+    transitions: Transitions,
+    /// Grows whenever another origin's transition changed.
+    others_changes: u64,
+    tallies: BTreeMap<Origin, Tally>,
+    /// The sum of all.
+    tally: Tally,
+    latents: BTreeMap<Place, Vec<f64>>,
+    /// Saliences of working memories, and how many of these came after what is dissolved.
+    working: BTreeMap<Place, f64>,
+    working_alive: usize,
+    /// Values of all memories that are held.
+    memories: BTreeMap<Place, Bytes>,
+    /// The latest of them: as many as the reference would keep of so many taken.
+    episodic: EpisodicMemory<Place>,
+    /// The latest nigredo: latents and working memories before it count no more.
+    dissolved: Option<Moment>,
+}
+
+#[derive(Clone, Debug)]
+struct Drawn {
+    encoder: Matrix,
+    first_transition: Matrix,
+}
+
+impl Learned {
+    pub(crate) fn new(width: usize, seed: u64, dimensions: usize) -> Self {
+        Self {
+            width,
+            seed,
+            dimensions,
+            drawn: None,
+            transitions: Transitions::new(dimensions),
+            others_changes: 0,
+            tallies: BTreeMap::new(),
+            tally: Tally::default(),
+            latents: BTreeMap::new(),
+            working: BTreeMap::new(),
+            working_alive: 0,
+            memories: BTreeMap::new(),
+            episodic: EpisodicMemory::new(dimensions),
+            dissolved: None,
+        }
+    }
+
+    /// Folds in or out one value of another origin; one that doesn't fit the field's shape counts for nothing.
+    /// [`Self::settle`] must follow.
+    pub(crate) fn change(&mut self, origin: &Origin, index: u64, value: &Value, bytes: &Bytes, put: bool) {
+        match value {
+            Value::Window { second, sums } => self.transitions.change_bucket(origin, *second, sums.count(), put),
+            Value::Tally(tally) => self.put_tally(origin, if put { *tally } else { Tally::default() }),
+            Value::Theta { numbers } => {
+                self.transitions.change_entry(origin, index, numbers, put);
+                self.others_changes += 1;
+            }
+            Value::Latent { clock, numbers } if self.fits(numbers) => {
+                let place = (*clock, origin.clone(), index);
+                if put { drop(self.latents.insert(place, numbers.clone())) } else { drop(self.latents.remove(&place)) }
+            }
+            Value::Working { clock, salience, numbers } if self.fits(numbers) => {
+                let place = (*clock, origin.clone(), index);
+                if put { self.put_working(place, *salience) } else { self.take_working(&place) }
+            }
+            Value::Memory { clock, numbers } if self.fits(numbers) => {
+                let place = (*clock, origin.clone(), index);
+                if put { self.put_memory(place, bytes.clone(), numbers) } else { self.take_memory(&place) }
+            }
+            _ => {}
+        }
+    }
+
+    fn fits(&self, numbers: &[f64]) -> bool {
+        numbers.len() == self.dimensions
+    }
+
+    pub(crate) fn put_tally(&mut self, origin: &Origin, tally: Tally) {
+        let before = self.tallies.insert(origin.clone(), tally).unwrap_or_default();
+        let sum = &mut self.tally;
+        sum.updates = sum.updates.wrapping_sub(before.updates).wrapping_add(tally.updates);
+        sum.memories = sum.memories.wrapping_sub(before.memories).wrapping_add(tally.memories);
+        sum.time = FieldTime(sum.time.0.wrapping_sub(before.time.0)).plus(tally.time);
+        if before.updates != tally.updates {
+            self.transitions.set_updates(origin, tally.updates);
+        }
+        if tally == Tally::default() {
+            self.tallies.remove(origin);
+        }
+    }
+
+    fn put_working(&mut self, place: Place, salience: f64) {
+        let is_alive = self.is_alive(&place);
+        if self.working.insert(place, salience).is_none() {
+            self.working_alive += usize::from(is_alive);
+        }
+    }
+
+    fn take_working(&mut self, place: &Place) {
+        if self.working.remove(place).is_some() {
+            self.working_alive -= usize::from(self.is_alive(place));
+        }
+    }
+
+    fn is_alive(&self, place: &Place) -> bool {
+        self.is_alive_at(place.0, &place.1)
+    }
+
+    fn is_alive_at(&self, clock: Clock, origin: &Origin) -> bool {
+        is_alive(self.dissolved.as_ref(), clock, origin)
+    }
+
+    fn put_memory(&mut self, place: Place, value: Bytes, numbers: &[f64]) {
+        // What is in the episodic memory is always the latest; an earlier one is found when it is to be filled up.
+        if self.episodic.oldest().is_none_or(|oldest| *oldest < place) {
+            self.episodic.insert(place.clone(), numbers);
+        }
+        self.memories.insert(place, value);
+    }
+
+    fn take_memory(&mut self, place: &Place) {
+        self.memories.remove(place);
+        self.episodic.remove(place);
+    }
+
+    /// Takes note of the field's latest step and of its latest nigredo, and keeps as many memories as there should be.
+    pub(crate) fn settle(&mut self, last_second: Option<u64>, dissolved: Option<&Moment>) {
+        if let Some(second) = last_second {
+            self.transitions.set_last_second(second);
+        }
+        if self.dissolved.as_ref() != dissolved {
+            self.dissolved = dissolved.cloned();
+            self.working_alive = self.working.keys().filter(|place| self.is_alive(place)).count();
+        }
+        let want = EpisodicMemory::<Place>::held(self.tally.memories).min(self.memories.len());
+        self.episodic.remove_oldest(self.episodic.len().saturating_sub(want));
+        while self.episodic.len() < want {
+            let earlier = match self.episodic.oldest() {
+                Some(oldest) => self.memories.range(..oldest.clone()).next_back(),
+                None => self.memories.last_key_value(),
+            };
+            let Some((place, value)) = earlier else { break };
+            let numbers = value::vector_numbers(value).filter(|numbers| numbers.len() == self.dimensions);
+            self.episodic.insert(place.clone(), &numbers.unwrap_or_else(|| vec![0.0; self.dimensions]));
+        }
+    }
+
+    /// Scores an input as step `k` of the field.
+    ///
+    /// # Panics
+    /// If the input or the parameters are of another shape than the field.
+    pub(crate) fn score(&mut self, input: &[f64], k: u64, parameters: &Parameters) -> Scored {
+        let latent = self.dimensions;
+        let drawn = self.drawn.get_or_insert_with(|| Drawn {
+            encoder: draw::encoder(self.seed, latent, self.width),
+            first_transition: draw::first_transition(self.seed, latent),
+        });
+        let noise = draw::rollout_noise(self.seed, k, parameters.rollouts(), latent);
+        let latents = alive_latents(&self.latents, self.dissolved.as_ref(), parameters);
+        let view = View {
+            encoder: &drawn.encoder,
+            transition: self.transitions.mean().unwrap_or(&drawn.first_transition),
+            latents: &latents,
+            working_memories: self.working_alive,
+            episodic: &self.episodic,
+        };
+        score(input, view, &noise, parameters).expect("a field's parts fit its shape")
+    }
+
+    /// The latest latent, if it was not dissolved.
+    fn previous(&self) -> Option<&[f64]> {
+        let (place, latent) = self.latents.last_key_value()?;
+        self.is_alive(place).then_some(latent)
+    }
+
+    /// The transition that inputs are scored with.
+    fn transition(&mut self) -> Matrix {
+        match self.transitions.mean() {
+            Some(mean) => mean.clone(),
+            None => draw::first_transition(self.seed, self.dimensions),
+        }
+    }
+
+    /// t: the sum of all effective steps.
+    pub(crate) fn time(&self) -> FieldTime {
+        self.tally.time
+    }
+
+    /// What is told of it.
+    pub(crate) fn summary(&self, parameters: &Parameters) -> LearnedView {
+        LearnedView {
+            time: self.tally.time,
+            updates: self.tally.updates,
+            latents: alive_latents(&self.latents, self.dissolved.as_ref(), parameters).len(),
+            working_memories: self.working_alive.min(parameters.working_capacity()),
+            episodic_memories: self.episodic.len(),
+        }
+    }
+
+    /// A hash of all that an answer depends on.
+    pub(crate) fn print(&mut self, parameters: &Parameters) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        let numbers = |hasher: &mut blake3::Hasher, numbers: &[f64]| {
+            hasher.update(&(numbers.len() as u64).to_le_bytes());
+            for number in numbers {
+                hasher.update(&number.to_bits().to_le_bytes());
+            }
+        };
+        numbers(&mut hasher, self.transition().numbers());
+        for latent in alive_latents(&self.latents, self.dissolved.as_ref(), parameters) {
+            numbers(&mut hasher, latent);
+        }
+        for place in self.episodic.keys() {
+            hasher.update(&place.0.wall_ms.to_le_bytes()).update(&place.0.counter.to_le_bytes());
+            hasher.update(place.1.to_string().as_bytes());
+            numbers(&mut hasher, &self.episodic.vector(place).unwrap_or_default());
+        }
+        hasher.update(&(self.working_alive as u64).to_le_bytes());
+        hasher.update(&self.tally.time.0.to_le_bytes());
+        hasher.into()
+    }
+}
+
+/// Whether what stands at (clock, origin) came after what is dissolved.
+fn is_alive(dissolved: Option<&Moment>, clock: Clock, origin: &Origin) -> bool {
+    dissolved.is_none_or(|dissolved| (dissolved.0, &dissolved.1) < (clock, origin))
+}
+
+/// The latents that a step is scored against, oldest first: those retained, and one at least.
+fn alive_latents<'a>(
+    latents: &'a BTreeMap<Place, Vec<f64>>,
+    dissolved: Option<&Moment>,
+    parameters: &Parameters,
+) -> Vec<&'a [f64]> {
+    let latest = latents.iter().rev().take_while(|(place, _)| is_alive(dissolved, place.0, &place.1));
+    let mut alive: Vec<&[f64]> =
+        latest.take(parameters.retention().max(1)).map(|(_, latent)| latent.as_slice()).collect();
+    alive.reverse();
+    alive
+}
+
+/// What a field of engine `core` has learned, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LearnedView {
+    /// t: the sum of all effective steps.
+    pub time: FieldTime,
+    /// Updates of the transition, of all origins.
+    pub updates: u64,
+    /// Latents that the next step is scored against.
+    pub latents: usize,
+    /// Vectors in working memory.
+    pub working_memories: usize,
+    /// Vectors in episodic memory.
+    pub episodic_memories: usize,
+}
