@@ -156,7 +156,8 @@ impl Learned {
 
     fn put_memory(&mut self, place: Place, value: Bytes, numbers: &[f64]) {
         // What is in the episodic memory is always the latest; an earlier one is found when it is to be filled up.
-        if self.episodic.oldest().is_none_or(|oldest| *oldest < place) {
+        let latest = self.memories.last_key_value().map(|(latest, _)| latest);
+        if self.episodic.oldest().or(latest).is_none_or(|bound| *bound < place) {
             self.episodic.insert(place.clone(), numbers);
         }
         self.memories.insert(place, value);

@@ -213,6 +213,17 @@ impl Replica {
         Ok(steps.pop().expect("one vector gives one step"))
     }
 
+    /// The metrics that a step of this vector would get now; nothing is taken in.
+    ///
+    /// # Errors
+    /// [`WriteError`], as for a step.
+    pub fn score(&mut self, name: &FieldName, input: &[f64]) -> Result<Metrics, WriteError> {
+        self.checked(name, &[input]).map_err(|(_, error)| error)?;
+        let field = self.fields.get_mut(name).expect("checked: the field exists");
+        let k = field.count() + 1;
+        Ok(field.score(input, k).expect("checked: width, count and engine fit").metrics)
+    }
+
     /// Scores and takes in vectors in their order, as one write: all of them or none.
     ///
     /// # Errors

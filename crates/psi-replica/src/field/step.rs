@@ -18,6 +18,16 @@ use crate::{
     watch::{Alarm, SAMPLES_PER_ENTRY},
 };
 
+/// What an input comes to.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) metrics: Metrics,
+    attention_gain: f64,
+    novelty: f64,
+    /// Of an engine that learns.
+    scored: Option<Scored>,
+}
+
 /// What became of a step.
 #[derive(Debug)]
 pub(crate) struct Stepped {
@@ -27,25 +37,29 @@ pub(crate) struct Stepped {
 }
 
 impl Field {
-    /// Scores an input against the fold and takes it in, as part of the write `version` of this replica's own origin.
-    /// That its width, its numbers and the engine are right was checked before.
-    pub(crate) fn step(&mut self, me: &Moment, version: Version, input: &[f64], fixed: &[Fixed]) -> Option<Stepped> {
+    /// Scores an input against the fold as step `k`. That its width, its numbers and the engine are right was checked
+    /// before.
+    pub(crate) fn score(&mut self, input: &[f64], k: u64) -> Option<Answer> {
         let current = self.current()?;
         let (engine, parameters) = (current.engine?, current.spec.setup.parameters.clone());
-        let intervenes = current.spec.setup.guardian == Mode::Intervene;
-        let k = self.count() + 1;
         let novelty = self.novelty(input);
-        let (metrics, attention_gain, scored) = match engine {
-            EngineKind::Core => {
-                let scored = self.learned.as_mut()?.score(input, k, &parameters);
-                (scored.metrics, scored.attention_gain, Some(scored))
-            }
-            _ => {
-                let noise = self.interventions.folded().noise;
-                let metrics = synthetic::score(ArrayView1::from(input), noise, &parameters);
-                (metrics, parameters.attention_gain(metrics.density, metrics.prediction_error), None)
-            }
-        };
+        if engine == EngineKind::Core {
+            let scored = self.learned.as_mut()?.score(input, k, &parameters);
+            let (metrics, attention_gain) = (scored.metrics, scored.attention_gain);
+            return Some(Answer { metrics, attention_gain, novelty, scored: Some(scored) });
+        }
+        let metrics = synthetic::score(ArrayView1::from(input), self.noise(), &parameters);
+        let attention_gain = parameters.attention_gain(metrics.density, metrics.prediction_error);
+        Some(Answer { metrics, attention_gain, novelty, scored: None })
+    }
+
+    /// Scores an input and takes it in, as part of the write `version` of this replica's own origin. Checked before, as for
+    /// [`Self::score`].
+    pub(crate) fn step(&mut self, me: &Moment, version: Version, input: &[f64], fixed: &[Fixed]) -> Option<Stepped> {
+        let setup = &self.current()?.spec.setup;
+        let (parameters, intervenes) = (setup.parameters.clone(), setup.guardian == Mode::Intervene);
+        let k = self.count() + 1;
+        let Answer { metrics, attention_gain, novelty, scored } = self.score(input, k)?;
         let (clock, origin) = me.clone();
         let record = Record { clock, origin, metrics, k, novelty, attention_gain };
         let own = self.own_mut()?;
