@@ -34,7 +34,7 @@ pub(crate) use step::Stepped;
 /// A field's fold.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
-    name: FieldName,
+    pub(crate) name: FieldName,
     /// Of all origins. The implicit spec of `default` is no origin's.
     specs: BTreeMap<(Epoch, Clock, Option<Origin>), Spec>,
     current: Option<Current>,
@@ -45,14 +45,16 @@ pub(crate) struct Field {
     /// Of the other origins.
     recents: BTreeMap<(Clock, Origin), Record>,
     /// Of all origins.
-    interventions: Interventions,
+    pub(crate) interventions: Interventions,
     /// Of all origins.
     watch: Watch,
     /// Of all origins, where the engine learns.
-    learned: Option<Learned>,
+    pub(crate) learned: Option<Learned>,
     /// Of all origins.
     steps_dropped: BTreeMap<Origin, u64>,
     pub(crate) own: Option<OwnField>,
+    /// Whether a batch of this replica is worked out on a copy.
+    pub(crate) is_lent: bool,
 }
 
 /// The spec that holds, with what is looked up at every step.
@@ -89,6 +91,7 @@ impl Field {
             learned: None,
             steps_dropped: BTreeMap::new(),
             own: None,
+            is_lent: false,
             name,
         };
         if field.name.is_default() {
@@ -211,7 +214,7 @@ impl Field {
     }
 
     /// Tells what was learned of the latest step and nigredo.
-    fn settle_learned(&mut self) {
+    pub(crate) fn settle_learned(&mut self) {
         let last_second = self.last_clock().map(Clock::second);
         if let Some(learned) = &mut self.learned {
             learned.settle(last_second, self.interventions.folded().dissolved.as_ref());
@@ -344,6 +347,32 @@ impl Field {
         }
         if let Some(learned) = &mut self.learned {
             learned.change(origin, key.index, value, bytes, false);
+        }
+    }
+
+    /// Folds in or out a value of this replica's own origin. Its sums stand in [`OwnField`] and are joined when the field is
+    /// read.
+    pub(crate) fn change_own(&mut self, me: &Origin, key: &Key, value: &Value, bytes: &Bytes, put: bool) {
+        match value {
+            Value::Window { .. } => {
+                if let Some(learned) = &mut self.learned {
+                    learned.change(me, key.index, value, bytes, put);
+                }
+            }
+            _ if put => self.put(me, key, value, bytes),
+            _ => self.take(me, key, value, bytes),
+        }
+    }
+
+    /// See [`Learned::others_changes`].
+    pub(crate) fn others_changes(&self) -> u64 {
+        self.learned.as_ref().map_or(0, Learned::others_changes)
+    }
+
+    /// Forgets what waits for a flush.
+    pub(crate) fn forget_pending(&mut self) {
+        if let Some(own) = &mut self.own {
+            own.forget_pending();
         }
     }
 

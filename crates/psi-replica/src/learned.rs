@@ -226,6 +226,11 @@ impl Learned {
         }
     }
 
+    /// Grows whenever another origin's transition changed.
+    pub(crate) fn others_changes(&self) -> u64 {
+        self.others_changes
+    }
+
     /// t: the sum of all effective steps.
     pub(crate) fn time(&self) -> FieldTime {
         self.tally.time

@@ -8,6 +8,7 @@
 //! [`Replica`] is a state machine: frames, writes and the clock go in; answers, frames and events come out.
 //! What is left out on purpose: sockets, threads, clocks, randomness. So it can't block, and a seed repeats a run.
 
+mod batch;
 mod clock;
 mod digest;
 mod entry;
@@ -50,6 +51,7 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/psi.replica.v1.rs"));
 }
 
+pub use batch::Batch;
 pub use clock::{Clock, Now, TickMs, WallMs};
 pub use digest::Digest;
 pub use entry::{Entry, VALUE_BYTES_MAX};

@@ -82,6 +82,26 @@ impl OwnField {
         self.slots_written.extend(slots.into_iter().map(|slot| (slot, version)));
     }
 
+    /// Forgets what waits for a flush.
+    pub(crate) fn forget_pending(&mut self) {
+        self.sums_written = None;
+        self.slots_written.clear();
+    }
+
+    /// The slots that wait for a flush.
+    pub(crate) fn pending(&self) -> Vec<Slot> {
+        self.slots_written.keys().copied().collect()
+    }
+
+    /// Makes all that waits for a flush part of the write `version`, beside what `before` it still waits.
+    pub(crate) fn written_as(&mut self, version: Version, before: Option<&Self>) {
+        self.sums_written = Some(version);
+        self.slots_written.values_mut().for_each(|written| *written = version);
+        for (slot, written) in before.into_iter().flat_map(|before| &before.slots_written) {
+            self.slots_written.entry(*slot).or_insert(*written);
+        }
+    }
+
     /// Encodes what `me` has written since the last flush.
     pub(crate) fn flush(&mut self, field: &FieldName, me: &Origin, learned: Option<&Learned>) -> Vec<Entry> {
         let mut entries = Vec::new();
@@ -106,7 +126,8 @@ impl OwnField {
         entries
     }
 
-    fn value(&self, slot: Slot, me: &Origin, learned: Option<&Learned>) -> Option<Bytes> {
+    /// The value of a slot as it stands.
+    pub(crate) fn value(&self, slot: Slot, me: &Origin, learned: Option<&Learned>) -> Option<Bytes> {
         let (lane, index) = slot;
         match lane {
             Lane::WINDOWS => self.window.bucket(index).map(|(second, sums)| value::encode_window(second, sums)),

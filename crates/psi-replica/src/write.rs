@@ -122,6 +122,12 @@ pub enum WriteError {
         /// Steps counted.
         count: u64,
     },
+    /// A batch of this replica is worked out in the field.
+    #[error("a batch of steps is being worked out in field `{0}` on this node; try again shortly, or another node")]
+    Busy(FieldName),
+    /// The field was reset or dropped while a batch was worked out.
+    #[error("field `{0}` was reset or dropped while the batch was worked out; none of it was taken, send it again")]
+    Overtaken(FieldName),
     /// The field's engine belongs to another version of this program.
     #[error("field `{field}` runs engine `{engine}`, which this node does not know; upgrade it or use another node")]
     EngineHere {
@@ -139,6 +145,14 @@ pub enum WriteError {
     /// Parameters out of range, all that are.
     #[error("{}", join(.0))]
     Parameters(Vec<ParameterError>),
+}
+
+/// What is told of a step that the field has just taken in.
+pub(crate) fn step_of(field: &Field, record: Record, threat: Option<Threat>, version: Version) -> Step {
+    let Record { clock, origin, metrics, k, novelty, attention_gain } = record;
+    let (epoch, time) = (field.epoch(), field.time().map(FieldTime::seconds));
+    let intervened = threat.map(|threat| (threat.action(), threat));
+    Step { epoch, metrics, k, clock, origin, version, novelty, attention_gain, time, intervened }
 }
 
 /// What of the two setups is fixed and differs.
@@ -229,17 +243,27 @@ impl Replica {
     /// # Errors
     /// [`WriteError`], naming the vector; nothing is changed then.
     pub fn step_batch(&mut self, now: Now, field: &FieldName, inputs: &[&[f64]]) -> Result<Vec<Step>, WriteError> {
+        let quantized = self.checked_batch(now, field, inputs)?;
+        self.absorb(now, field, inputs, &quantized)
+    }
+
+    /// [`Self::checked`] of a batch.
+    pub(crate) fn checked_batch(
+        &mut self,
+        now: Now,
+        field: &FieldName,
+        inputs: &[&[f64]],
+    ) -> Result<Vec<Vec<Fixed>>, WriteError> {
         if !(1..=BATCH_MAX).contains(&inputs.len()) {
             return Err(WriteError::BatchSize(inputs.len()));
         }
         self.note_now(now);
-        let quantized = self.checked(field, inputs).map_err(|(position, source)| match source {
+        self.checked(field, inputs).map_err(|(position, source)| match source {
             WriteError::Width { .. } | WriteError::Component { .. } => {
                 WriteError::InBatch { position, source: Box::new(source) }
             }
             other => other,
-        })?;
-        self.absorb(now, field, inputs, &quantized)
+        })
     }
 
     /// Checks everything that could go wrong with a write of these vectors.
@@ -247,6 +271,9 @@ impl Replica {
         let whole = |error: WriteError| (0, error);
         self.may_write().map_err(|error| whole(error.into()))?;
         let held = self.existing(field).map_err(whole)?;
+        if held.is_lent {
+            return Err(whole(WriteError::Busy(field.clone())));
+        }
         let current = held.current().expect("an existing field has a spec");
         if current.engine.is_none() {
             let engine = current.spec.setup.shape.engine.clone();
@@ -281,16 +308,12 @@ impl Replica {
         for (input, fixed) in inputs.iter().zip(quantized) {
             let moment = (self.clock.tick(now.wall), origin.clone());
             let field = self.fields.get_mut(name).expect("checked: the field exists");
-            let epoch = field.epoch();
             let Stepped { record, threat } =
                 field.step(&moment, version, input, fixed).expect("checked: width, count and engine fit");
-            let time = field.time().map(FieldTime::seconds);
-            let Record { clock, origin, metrics, k, novelty, attention_gain } = record;
-            let intervened = threat.map(|threat| (threat.action(), threat));
-            if let Some((action, threat)) = intervened {
-                self.write_intervention(now, name, version, action, Some(threat));
+            steps.push(step_of(field, record, threat, version));
+            if let Some(threat) = threat {
+                self.write_intervention(now, name, version, threat.action(), Some(threat));
             }
-            steps.push(Step { epoch, metrics, k, clock, origin, version, novelty, attention_gain, time, intervened });
         }
         self.dirty.insert(name.clone());
         Ok(steps)
@@ -303,7 +326,9 @@ impl Replica {
     pub fn intervene(&mut self, now: Now, name: &FieldName, action: Action) -> Result<Intervention, WriteError> {
         self.note_now(now);
         self.may_write()?;
-        self.existing(name)?;
+        if self.existing(name)?.is_lent {
+            return Err(WriteError::Busy(name.clone()));
+        }
         let origin = self.writing_origin()?;
         let version = self.next_version();
         let clock = self.write_intervention(now, name, version, action, None);
@@ -534,7 +559,7 @@ impl Replica {
         Ok(version)
     }
 
-    fn put(&mut self, entry: Entry) {
+    pub(crate) fn put(&mut self, entry: Entry) {
         self.pending.insert(entry.key.clone(), entry);
     }
 
@@ -545,7 +570,7 @@ impl Replica {
         })
     }
 
-    fn writing_origin(&self) -> Result<Origin, NotReady> {
+    pub(crate) fn writing_origin(&self) -> Result<Origin, NotReady> {
         self.me.clone().ok_or_else(|| NotReady::Joining("it has not minted its incarnation yet".to_owned()))
     }
 

@@ -75,6 +75,11 @@ impl OwnLearned {
         touched
     }
 
+    /// Goes on from its own transition at the next step: what has changed is its own.
+    pub(crate) fn catch_up(&mut self, learned: &Learned) {
+        self.others_changes = learned.others_changes;
+    }
+
     /// Corrects its transition: its own, or the mean of all if another's has changed since. So nodes that take turns
     /// learn from each other at every step, and one that is ahead of the others for a while is not held back by them.
     fn learn(&mut self, learned: &mut Learned, me: &Moment, by_mean: &Learning, latent: &[f64]) {
