@@ -22,6 +22,7 @@ mod requests;
 mod settings;
 mod shared;
 mod snapshot;
+mod steps;
 mod terms;
 
 pub use http::server::serve as serve_http;

@@ -9,9 +9,10 @@ use psi_stats::Scale;
 use tonic::Code;
 
 use crate::{
-    pending::{self, Answer, Intervened, Pending},
+    pending::{self, Admitted, Answer, Intervened, Pending},
     replicated::Replicated,
     shared::Shared,
+    steps::Taken,
     terms::{Terms, Wishes},
 };
 
@@ -105,29 +106,14 @@ impl Ops {
             call.inputs.condition();
         }
         let content = |hasher: &_| pending::content_of_steps(hasher, &field, &call);
-        let take = |ops: &Self| ops.timed(|ops| ops.take_steps(&field, &call.inputs));
-        self.accept(&terms, content, take).await
-    }
-
-    /// The second half: waits for their replication.
-    pub(crate) async fn settled_steps(&self, pending: Pending) -> Result<Vec<Stepped>, Cause> {
-        match pending.settled(&self.shared).await {
-            Answer::Steps(steps) => Ok(steps),
-            Answer::Intervention(_) => Err(self.refused(pending::of_another_kind())),
-        }
-    }
-
-    fn take_steps(&self, field: &FieldName, inputs: &Inputs) -> Result<Answer, Refused> {
-        let (steps, engine, token) = self.shared.write(|replica, now| {
-            let steps = match inputs {
-                Inputs::One(input) => vec![replica.step(now, field, input)?],
-                Inputs::Batch(inputs) => {
-                    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-                    replica.step_batch(now, field, &inputs)?
-                }
-            };
-            Ok::<_, WriteError>((steps, engine_of(replica, field), replica.token().to_string()))
-        })?;
+        let ticket = match self.admitted(&terms, content).await? {
+            Admitted::First(ticket) => ticket,
+            Admitted::Answered(pending) => return Ok(pending),
+        };
+        let begun = Instant::now();
+        let taken = self.take(&field, &Arc::new(call.inputs), &terms).await;
+        self.shared.metrics.step_took(begun.elapsed());
+        let Taken { steps, engine, token } = self.counted(taken)?;
         self.shared.metrics.stepped(steps.len());
         let stepped = |step| Stepped {
             step,
@@ -140,7 +126,15 @@ impl Ops {
         if let Some(last) = steps.last_mut() {
             last.token = token;
         }
-        Ok(Answer::Steps(steps))
+        Ok(self.taken(&terms, ticket, Answer::Steps(steps)))
+    }
+
+    /// The second half: waits for their replication.
+    pub(crate) async fn settled_steps(&self, pending: Pending) -> Result<Vec<Stepped>, Cause> {
+        match pending.settled(&self.shared).await {
+            Answer::Steps(steps) => Ok(steps),
+            Answer::Intervention(_) => Err(self.refused(pending::of_another_kind())),
+        }
     }
 
     /// [`Ops::state`], once the terms' token is reached.
@@ -194,13 +188,21 @@ impl Ops {
     pub(crate) async fn intervene(&self, field: &str, action: Action, terms: Terms) -> Result<Intervened, Cause> {
         let field = self.counted(field_name(field))?;
         let content = |hasher: &_| pending::content_of_intervention(hasher, &field, action);
-        let take = |ops: &Self| {
-            let (intervention, token) = ops.write(|replica, now| replica.intervene(now, &field, action))?;
-            ops.shared.metrics.intervened(action);
-            tracing::info!(%field, %action, noise = intervention.noise, "intervention");
-            Ok(Answer::Intervention(Intervened { intervention, token, replicated: None }))
+        let pending = match self.admitted(&terms, content).await? {
+            Admitted::Answered(pending) => pending,
+            Admitted::First(ticket) => {
+                let write = |replica: &mut Replica, now| {
+                    Ok((replica.intervene(now, &field, action)?, replica.token().to_string()))
+                };
+                let written = self.unless_busy(&terms, || std::future::ready(self.shared.write(write))).await;
+                let (intervention, token) = self.counted(written.map_err(Cause::from))?;
+                self.shared.metrics.intervened(action);
+                tracing::info!(%field, %action, noise = intervention.noise, "intervention");
+                let intervened = Intervened { intervention, token, replicated: None };
+                self.taken(&terms, ticket, Answer::Intervention(intervened))
+            }
         };
-        match self.accept(&terms, content, take).await?.settled(&self.shared).await {
+        match pending.settled(&self.shared).await {
             Answer::Intervention(intervened) => Ok(intervened),
             Answer::Steps(_) => Err(self.refused(pending::of_another_kind())),
         }
@@ -215,13 +217,6 @@ impl Ops {
         self.shared.write(write).map_err(|error: WriteError| self.refused(Cause::from(&error)))
     }
 
-    fn timed<R>(&self, work: impl FnOnce(&Self) -> Result<R, Refused>) -> Result<R, Cause> {
-        let begun = Instant::now();
-        let result = work(self);
-        self.shared.metrics.step_took(begun.elapsed());
-        result.map_err(|Refused(cause)| self.refused(cause))
-    }
-
     fn counted<T>(&self, result: Result<T, Cause>) -> Result<T, Cause> {
         result.map_err(|cause| self.refused(cause))
     }
@@ -230,21 +225,6 @@ impl Ops {
     pub(crate) fn refused(&self, cause: Cause) -> Cause {
         self.shared.metrics.error(cause.reason);
         cause
-    }
-}
-
-/// A cause that was not counted yet.
-struct Refused(Cause);
-
-impl From<WriteError> for Refused {
-    fn from(error: WriteError) -> Self {
-        Self(Cause::from(&error))
-    }
-}
-
-impl From<Cause> for Refused {
-    fn from(cause: Cause) -> Self {
-        Self(cause)
     }
 }
 
@@ -282,10 +262,6 @@ pub(crate) fn field_name(name: &str) -> Result<FieldName, Cause> {
         return Ok(FieldName::default_field());
     }
     FieldName::new(name).map_err(|error| Cause::from(&error))
-}
-
-fn engine_of(replica: &Replica, field: &FieldName) -> String {
-    replica.engine_name(field).unwrap_or_default()
 }
 
 /// A node that has not caught up would show too little.

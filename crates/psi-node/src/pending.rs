@@ -88,22 +88,23 @@ impl Pending {
 }
 
 impl Ops {
-    /// Carries a write out, unless its request was answered before.
-    pub(crate) async fn accept(
+    /// Lets a write in once its token is reached, unless its request was answered before.
+    pub(crate) async fn admitted(
         &self,
         terms: &Terms,
         content: impl Fn(&RandomState) -> u64,
-        write: impl FnOnce(&Self) -> Result<Answer, Cause>,
-    ) -> Result<Pending, Cause> {
-        let ticket = match self.admit(terms, content).await.map_err(|cause| self.refused(cause))? {
-            Admitted::First(ticket) => ticket,
-            Admitted::Answered(answer) => {
-                self.shared.metrics.repeated();
-                return Ok(Pending { answer, wish: None, ticket: None });
-            }
-        };
-        self.reach(terms).await.map_err(|cause| self.refused(cause))?;
-        let mut answer = write(self)?;
+    ) -> Result<Admitted, Cause> {
+        let admitted = self.admit(terms, content).await.map_err(|cause| self.refused(cause))?;
+        if let Admitted::First(_) = admitted {
+            self.reach(terms).await.map_err(|cause| self.refused(cause))?;
+        } else {
+            self.shared.metrics.repeated();
+        }
+        Ok(admitted)
+    }
+
+    /// What is still to be waited for once a write was carried out.
+    pub(crate) fn taken(&self, terms: &Terms, ticket: Option<Ticket<Answer>>, mut answer: Answer) -> Pending {
         if let Some(level) = terms.replicate_to {
             // In case that its caller does not wait.
             answer.set_replicated(replicated::at_once(&self.shared, level));
@@ -111,7 +112,7 @@ impl Ops {
         if let Some(ticket) = &ticket {
             ticket.answer(answer.clone());
         }
-        Ok(Pending { answer, wish: terms.replicate_to.map(|level| (level, terms.deadline)), ticket })
+        Pending { answer, wish: terms.replicate_to.map(|level| (level, terms.deadline)), ticket }
     }
 
     async fn admit(&self, terms: &Terms, content: impl Fn(&RandomState) -> u64) -> Result<Admitted, Cause> {
@@ -121,7 +122,9 @@ impl Ops {
         loop {
             let mut underway = match requests.begin(tokio::time::Instant::now(), id, content) {
                 Turn::First(ticket) => return Ok(Admitted::First(Some(ticket))),
-                Turn::Answered(answer) => return Ok(Admitted::Answered(answer)),
+                Turn::Answered(answer) => {
+                    return Ok(Admitted::Answered(Pending { answer, wish: None, ticket: None }));
+                }
                 Turn::Reused => return Err(reused(id)),
                 Turn::Underway(underway) => underway,
             };
@@ -163,10 +166,12 @@ impl Ops {
     }
 }
 
-enum Admitted {
-    /// To be carried out; a ticket comes with a name.
+/// What is to be done about a write.
+pub(crate) enum Admitted {
+    /// It is to be carried out; a ticket comes with a name.
     First(Option<Ticket<Answer>>),
-    Answered(Answer),
+    /// Its request was answered before.
+    Answered(Pending),
 }
 
 /// Why a node does not look at a token.

@@ -1,17 +1,19 @@
 //! What the tasks of a node share: the replica behind a lock, and the wakes that follow a change of it.
 //!
-//! The lock is held for microseconds and never across an await.
+//! The lock is held for microseconds (for milliseconds by the largest steps) and never across an await, and is
+//! handed on fairly after half a millisecond.
 
 use std::{
     hash::RandomState,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use parking_lot::MutexGuard;
 use psi_replica::{Event, LinkId, NodeId, Now, Replica, Snapshot, TickMs, WallMs};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// Why the node can't go on, once it can't.
     pub(crate) fatal: watch::Sender<Option<String>>,
-    replica: Mutex<Replica>,
+    replica: parking_lot::Mutex<Replica>,
     started: Instant,
     links: AtomicU64,
     /// The generation of the latest gossip loop.
@@ -82,7 +84,7 @@ impl Shared {
             None => Replica::new(config, now),
         };
         Self {
-            replica: Mutex::new(replica),
+            replica: parking_lot::Mutex::new(replica),
             metrics: Metrics::new(&settings),
             members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
             settings,
@@ -210,10 +212,10 @@ impl Shared {
         }
     }
 
+    /// A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and refusing to
+    /// answer would take down what still works. So the lock is one that no panic poisons.
     fn lock(&self) -> MutexGuard<'_, Replica> {
-        // A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and
-        // refusing to answer would take down what still works.
-        self.replica.lock().unwrap_or_else(PoisonError::into_inner)
+        self.replica.lock()
     }
 
     /// Live members that have published this node's frontier, and whether with its digest: all, but for a bug.
