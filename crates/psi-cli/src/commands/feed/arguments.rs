@@ -8,7 +8,7 @@ use super::pace::Rate;
 use crate::{
     client::{Nodes, parse_timeout},
     commands::FieldArg,
-    source::{CsvFile, Host, Incident, JsonLines, RandomWalk, Source, SourceError},
+    source::{Columns, CsvFile, Host, Incident, JsonLines, RandomWalk, Source, SourceError},
 };
 
 /// Calls in progress that fit one connection of a node with default settings.
@@ -188,7 +188,7 @@ impl SourceArgs {
     pub(super) fn open(&self) -> Result<Box<dyn Source>, SourceError> {
         let one = &self.one;
         Ok(if let Some(path) = &one.csv {
-            Box::new(CsvFile::open(path, &self.columns)?)
+            Box::new(CsvFile::open(path, Columns::named_or(&self.columns, Columns::Numeric))?)
         } else if one.jsonl {
             Box::new(JsonLines::stdin())
         } else if one.walk {
