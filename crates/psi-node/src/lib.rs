@@ -23,6 +23,7 @@ mod settings;
 mod shared;
 mod snapshot;
 mod terms;
+mod watchers;
 
 pub use http::server::serve as serve_http;
 pub use node::{Node, StartError};

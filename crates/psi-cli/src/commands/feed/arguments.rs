@@ -7,7 +7,7 @@ use clap::Args;
 use super::pace::Rate;
 use crate::{
     client::{Nodes, parse_timeout},
-    commands::FieldArg,
+    commands::{FieldArg, parse_limit},
     source::{Columns, CsvFile, Host, Incident, JsonLines, RandomWalk, Source, SourceError},
 };
 
@@ -159,14 +159,6 @@ fn parse_width(text: &str) -> Result<usize, String> {
     let max = psi_replica::WIDTH_MAX;
     let width = text.parse().ok().filter(|width| (1..=max).contains(width));
     width.ok_or_else(|| format!("takes a whole number of 1 to {max}"))
-}
-
-fn parse_limit(text: &str) -> Result<Duration, String> {
-    const SECONDS_MAX: f64 = 1e9;
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= SECONDS_MAX => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("takes seconds above 0, up to {SECONDS_MAX:e}")),
-    }
 }
 
 fn parse_patience(text: &str) -> Result<Duration, String> {
