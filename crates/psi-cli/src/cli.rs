@@ -135,7 +135,7 @@ mod tests {
             "record --node a:1,b --field f --count 10 --seconds 2.5 --force a.jsonl",
             "record -",
             "replay --engine core a.csv --columns a,b --seed 7 --guardian -o json",
-            "replay a.dat --format npz --parameters p.toml --param dt=0.1 --param N=4",
+            "replay a.dat --format npz --parameters p.toml --param dt=0.1 --param N=4 --against q.toml --png a.png",
             "completions bash",
             "sim --seeds 10000 --first-seed 7 --mode safety --nodes 5",
             "sim --seed 42 --trace",

@@ -223,6 +223,79 @@ fn a_summary_has_a_row_a_metric() -> Result<()> {
 }
 
 #[test]
+fn another_run_is_compared_metric_by_metric() -> Result<()> {
+    let folder = Folder::new()?;
+    let file = folder.file("a.csv", "0.1,0.2\n0.9,-0.4\n0.3,0.3\n")?;
+    let other = folder.file("other.toml", "dt = 0.3\n")?;
+    let other = other.to_str().context("a path")?;
+    for engine in ["synthetic", "core"] {
+        let this = ["--engine", engine, "--param", "g0=2"];
+        let (mine, theirs) = (steps(&file, &this)?, steps(&file, &["--engine", engine, "--parameters", other])?);
+        let compared = steps(&file, &[&this[..], &["--against", other]].concat())?;
+        assert_eq!(compared.len(), 1, "one line");
+        assert_eq!((&compared[0]["steps"], &compared[0]["t"]), (&3.into(), &mine[2]["t"]));
+        assert_eq!(compared[0]["against_t"], theirs[2]["t"]);
+        let metrics = compared[0]["metrics"].as_object().context("metrics")?;
+        assert_eq!(metrics.len(), 9);
+        for (name, got) in metrics {
+            let differences: Vec<f64> = mine
+                .iter()
+                .zip(&theirs)
+                .map(|(mine, theirs)| Ok(number(theirs, name)? - number(mine, name)?))
+                .collect::<Result<_>>()?;
+            let mean = differences.iter().sum::<f64>() / 3.0;
+            let rms = (differences.iter().map(|difference| difference * difference).sum::<f64>() / 3.0).sqrt();
+            let largest = differences.iter().map(|difference| difference.abs()).fold(0.0, f64::max);
+            for (key, want) in [("mean_difference", mean), ("rms_difference", rms)] {
+                let got = got[key].as_f64().context("a number")?;
+                assert!((got - want).abs() < 1e-12, "{engine}, {name}, {key}: {got}, not {want}");
+            }
+            let step = usize::try_from(got["largest_step"].as_u64().context("a step")?)?;
+            assert_eq!(got["largest_difference"].as_f64(), Some(differences[step - 1]), "{engine}, {name}");
+            assert_eq!(differences[step - 1].abs(), largest, "{engine}, {name}");
+        }
+        assert!(metrics["dt_eff"]["rms_difference"].as_f64() > Some(0.05));
+        let text = String::from_utf8(replay(&file, &[&this[..], &["--against", other]].concat())?.stdout)?;
+        for wanted in ["against ", "other.toml: t = ", "rms", "at step", "this", "█"] {
+            assert!(text.contains(wanted), "`{wanted}` is not in {text}");
+        }
+    }
+    let wrong = folder.file("wrong.toml", "lamda = 1\n")?;
+    let wrong = wrong.to_str().context("a path")?;
+    check_refused(&file, &["--engine", "core", "--against", wrong], &["wrong.toml: ", "did you mean `lambda_`?"])?;
+    Ok(())
+}
+
+#[test]
+fn metrics_are_drawn_into_a_png() -> Result<()> {
+    let folder = Folder::new()?;
+    let other = folder.file("other.toml", "dt = 0.3\n")?;
+    let other = other.to_str().context("a path")?;
+    let png = folder.path("a.png");
+    let png_path = png.to_str().context("a path")?;
+    let draw = |rows: usize, more: &[&str]| -> Result<Vec<u8>> {
+        let file = folder.file("a.csv", &"0.1,0.2\n0.9,-0.4\n".repeat(rows))?;
+        let arguments = [&["--engine", "synthetic", "--png", png_path], more].concat();
+        let output = replay(&file, &arguments)?;
+        assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+        Ok(fs::read(&png)?)
+    };
+    let mut drawn = vec![];
+    for (rows, more) in
+        [(1, &[][..]), (30, &[]), (30, &["--output", "json"]), (30, &["--against", other]), (3000, &["--guardian"])]
+    {
+        let bytes = draw(rows, more)?;
+        assert!(bytes.starts_with(b"\x89PNG\r\n") && bytes.len() > 10_000, "{rows}: {} bytes", bytes.len());
+        drawn.push(bytes);
+    }
+    assert_eq!(drawn[1], drawn[2]);
+    assert_ne!(drawn[1], drawn[3]);
+    let file = folder.path("a.csv");
+    check_refused(&file, &["--engine", "core", "--png", "/no/such/a.png"], &["can't write /no/such/a.png"])?;
+    Ok(())
+}
+
+#[test]
 fn bad_files_are_refused_before_anything_is_printed() -> Result<()> {
     let folder = Folder::new()?;
     let synthetic = ["--engine", "synthetic"];

@@ -1,7 +1,9 @@
 //! `psi-field replay`: runs a file of inputs through an engine on this machine alone, without a node.
 
+mod comparison;
 mod engine;
 mod parameters;
+mod picture;
 mod progress;
 mod recording;
 mod summary;
@@ -22,8 +24,10 @@ use crate::{
     output::{self, Output, counted},
     source::Header,
 };
+use comparison::Comparison;
 use engine::{Engine, Outcome, Run};
 use parameters::Named;
+use picture::Picture;
 use progress::Progress;
 use recording::{File, Format, Recording};
 use summary::Series;
@@ -35,6 +39,7 @@ Examples:
   psi-field record --seconds 60 steps.jsonl && psi-field replay steps.jsonl    # what a node was given
   psi-field replay trace.npz                                    # a trace of engine core, by its own random numbers
   psi-field replay --engine core vectors.csv --parameters new.toml --param N=16 --guardian
+  psi-field replay trace.npz --against other.toml --png trace.png   # with two sets of parameters, and a picture
 
 Files:
   csv    a vector a row, with or without a header; `nan` and `inf` are numbers
@@ -47,6 +52,10 @@ What is not finite is taken as the engine does without a node: NaN as 0, infinit
 
 With `--output json` a step is one line: k, Psi, C, U, Phi, H, PE, M, dt_eff, t (seconds) and att_gain, with 17 digits. \
 The file is read twice then, so that nothing is printed if anything in it is wrong.
+
+With --against the same steps run twice, the second time with the parameters of that file in place of --parameters and \
+--param, and what is shown is how far that is from the first: of each metric both means, the mean difference (the other's \
+less this one's), its root mean square, the largest and its step; with `--output json` one line of these.
 
 A file of parameters has lines such as `dt = 0.1`; `psi-field field list --output json` shows all names.
 
@@ -82,6 +91,14 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 
+    /// Run a second time with the parameters of this TOML file, and show the differences
+    #[arg(long, value_name = "OTHER.toml")]
+    against: Option<PathBuf>,
+
+    /// Draw the metrics over the steps into this file, in place of what is there
+    #[arg(long, value_name = "FILE.png")]
+    png: Option<PathBuf>,
+
     /// Condition each vector first, and let the guardian watch the metrics and intervene
     #[arg(long)]
     guardian: bool,
@@ -91,21 +108,50 @@ pub(crate) struct Replay {
 struct Prepared {
     engine: Engine,
     recording: Recording,
-    run: Run,
+    runs: Runs,
+}
+
+/// One engine, or two that are given the same.
+struct Runs {
+    this: Run,
+    against: Option<Run>,
+}
+
+/// What came of the runs.
+#[derive(Default)]
+struct Kept {
+    this: Series,
+    /// Empty if there was no other run.
+    against: Series,
 }
 
 impl Replay {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
-        let prepared = self.prepare()?;
-        match output {
-            Output::Text => self.summarize(prepared),
-            Output::Json => self.stream(prepared),
+        let Prepared { engine, recording, mut runs } = self.prepare()?;
+        let kept = match (output, runs.against.is_some()) {
+            (Output::Json, false) => self.stream(&recording, &mut runs)?,
+            _ => self.keep(&recording, &mut runs)?,
+        };
+        if let Some(path) = &self.png {
+            self.picture(engine, &kept, &runs).write(path)?;
+        }
+        match (output, &runs.against) {
+            (Output::Json, None) => Ok(()),
+            (_, Some(_)) => {
+                let comparison = Comparison::of(&kept.this, &kept.against);
+                output.print(&comparison, |comparison| self.comparison_text(engine, &kept, &runs, comparison))
+            }
+            (Output::Text, None) => {
+                output::line(&format!("{}\n\n{}", self.head(engine, &kept, &runs), summary::text(&kept.this)))
+            }
         }
     }
 
     fn prepare(&self) -> Result<Prepared, Failure> {
         let mut given = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
         given.extend(self.changes.changes.iter().map(|change| (change.name.clone(), change.value)));
+        let others = self.against.as_deref().map(parameters::read).transpose()?;
+        self.png.as_deref().map_or(Ok(()), picture::check)?;
         let file = File::new(self.file.clone(), self.format, self.columns.clone())?;
         let header = file.header()?.unwrap_or_default();
         let engine = self.engine(&file, &header)?;
@@ -117,10 +163,19 @@ impl Replay {
             let (file, got) = (self.file.display(), recording.width);
             return Err(Failure::usage(format!("{file}: its header says width {want}, its first vector has {got}")));
         }
-        let parameters = parameters::of_run(&base, &fixed(&recording), &given, "parameters")?;
         let seed = self.seed.or(header.seed).unwrap_or_default();
-        let run = self.new_run(engine, seed, &recording, &parameters)?;
-        Ok(Prepared { engine, recording, run })
+        let new_run = |given: &Named, source: &str| {
+            let parameters = parameters::of_run(&base, &fixed(&recording), given, source)?;
+            self.new_run(engine, seed, &recording, &parameters)
+        };
+        let this = new_run(&given, "parameters")?;
+        let against = others.map(|others| new_run(&others, &self.against_name())).transpose()?;
+        Ok(Prepared { engine, recording, runs: Runs { this, against } })
+    }
+
+    /// What the file of the other parameters is called.
+    fn against_name(&self) -> String {
+        self.against.as_deref().map(|path| path.display().to_string()).unwrap_or_default()
     }
 
     fn engine(&self, file: &File, header: &Header) -> Result<Engine, Failure> {
@@ -150,23 +205,24 @@ impl Replay {
     fn play(
         &self,
         recording: &Recording,
-        run: &mut Run,
+        runs: &mut Runs,
         progress: &mut Progress,
-        mut each: impl FnMut(&Outcome) -> Result<(), Failure>,
+        mut each: impl FnMut(&Outcome, Option<&Outcome>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         recording.play(|mut input, noise| {
             if self.guardian {
                 guardian::condition(&mut input);
             }
-            each(&run.step(&input, noise)?)?;
+            let this = runs.this.step(&input, noise)?;
+            let against = runs.against.as_mut().map(|run| run.step(&input, noise)).transpose()?;
+            each(&this, against.as_ref())?;
             progress.step();
             Ok(())
         })
     }
 
-    /// A line a step, once the whole file has been seen to be right.
-    fn stream(&self, prepared: Prepared) -> Result<(), Failure> {
-        let Prepared { recording, mut run, .. } = prepared;
+    /// Prints a line a step, once the whole file has been seen to be right; keeps nothing but for a picture.
+    fn stream(&self, recording: &Recording, runs: &mut Runs) -> Result<Kept, Failure> {
         let mut checked = Progress::new("checking", recording.steps(), false);
         recording.play(|_, _| {
             checked.step();
@@ -174,28 +230,60 @@ impl Replay {
         })?;
         let mut progress = Progress::new("replaying", Some(checked.steps()), true);
         drop(checked);
+        let mut kept = Kept::default();
         let mut stdout = BufWriter::new(io::stdout().lock());
-        self.play(&recording, &mut run, &mut progress, |outcome| {
+        self.play(recording, runs, &mut progress, |outcome, _| {
+            if self.png.is_some() {
+                kept.this.push(outcome);
+            }
             write_json(&mut stdout, outcome).map_err(|error| output::unwritten(&error))
         })?;
-        stdout.flush().map_err(|error| output::unwritten(&error))
+        stdout.flush().map_err(|error| output::unwritten(&error))?;
+        Ok(kept)
     }
 
-    fn summarize(&self, prepared: Prepared) -> Result<(), Failure> {
-        let Prepared { engine, recording, mut run } = prepared;
-        let mut series = Series::default();
+    /// Prints nothing yet.
+    fn keep(&self, recording: &Recording, runs: &mut Runs) -> Result<Kept, Failure> {
+        let mut kept = Kept::default();
         let mut progress = Progress::new("replaying", recording.steps(), false);
-        self.play(&recording, &mut run, &mut progress, |outcome| {
-            series.push(outcome);
+        self.play(recording, runs, &mut progress, |this, against| {
+            kept.this.push(this);
+            against.into_iter().for_each(|against| kept.against.push(against));
             Ok(())
         })?;
-        drop(progress);
-        let (steps, file) = (counted(series.steps() as u64, "step"), self.file.display());
-        let mut text = format!("replayed {steps} of {file} through engine {engine}, t = {} s", short(series.t()));
-        if self.guardian {
-            text += &format!("\nguardian: {}", interventions(&run));
+        Ok(kept)
+    }
+
+    fn picture<'a>(&self, engine: Engine, kept: &'a Kept, runs: &Runs) -> Picture<'a> {
+        Picture {
+            title: format!(
+                "{}: metrics of engine {engine} over {}",
+                self.file.display(),
+                counted(kept.this.steps() as u64, "step")
+            ),
+            this: &kept.this,
+            against: runs.against.as_ref().map(|_| (&kept.against, self.against_name())),
+            interventions: runs.this.interventions.iter().map(|(k, _)| *k).collect(),
         }
-        output::line(&format!("{text}\n\n{}", summary::text(&series)))
+    }
+
+    /// What ran.
+    fn head(&self, engine: Engine, kept: &Kept, runs: &Runs) -> String {
+        let (steps, file) = (counted(kept.this.steps() as u64, "step"), self.file.display());
+        let mut text = format!("replayed {steps} of {file} through engine {engine}, t = {} s", short(kept.this.t()));
+        if self.guardian {
+            text += &format!("\nguardian: {}", interventions(&runs.this));
+        }
+        text
+    }
+
+    fn comparison_text(&self, engine: Engine, kept: &Kept, runs: &Runs, comparison: &Comparison) -> String {
+        let mut text = self.head(engine, kept, runs);
+        text += &format!("\nagainst {}: t = {} s", self.against_name(), short(comparison.against_t));
+        if let Some(against) = runs.against.as_ref().filter(|_| self.guardian) {
+            text += &format!(", {}", interventions(against));
+        }
+        format!("{text}\n\n{}\n\n{}", comparison.text(), comparison::plots(&kept.this, &kept.against))
     }
 }
 
