@@ -38,7 +38,8 @@ Examples:
 The file has JSON lines: first an object with the field's engine, width, seed and parameters, which replay takes as \
 defaults unless told otherwise; then one for each step that this node accepts, in that order, with field, epoch, k, \
 timestamp and input. The input is what the engine was given, so conditioned if the step asked for that. Steps that \
-other nodes accept are not among them, nor are interventions.
+other nodes accept are not among them, nor are interventions. A replay by an engine that remembers gives what the node \
+answered only if the record begins with the field and the field has no other node.
 
 A node waits for nobody who watches: what it could not hand over in time is counted as missed, and shows in the file as \
 a gap in k. A record ends where its field is reset or dropped.

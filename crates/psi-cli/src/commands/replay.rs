@@ -34,12 +34,12 @@ use summary::Series;
 
 const AFTER_HELP: &str = "\
 Examples:
-  psi-field replay --engine synthetic vectors.csv               # mean, spread and percentiles of every metric
+  psi-field replay --engine synthetic vectors.csv         # a summary of every metric
   psi-field replay --engine core vectors.csv --seed 7 --output json > steps.jsonl
-  psi-field record --seconds 60 steps.jsonl && psi-field replay steps.jsonl    # what a node was given
-  psi-field replay trace.npz                                    # a trace of engine core, by its own random numbers
+  psi-field replay steps.jsonl                            # what `psi-field record` wrote, through the same engine
+  psi-field replay trace.npz                              # a trace of engine core
   psi-field replay --engine core vectors.csv --parameters new.toml --param N=16 --guardian
-  psi-field replay trace.npz --against other.toml --png trace.png   # with two sets of parameters, and a picture
+  psi-field replay trace.npz --against other.toml --png trace.png
 
 Files:
   csv    a vector a row, with or without a header; `nan` and `inf` are numbers

@@ -5,18 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// What takes no longer needs no progress.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How far it is; gone when dropped.
 pub(super) struct Progress {
-    what: &'static str,
-    total: Option<u64>,
     steps: u64,
     begun: Instant,
-    is_shown: bool,
+    /// Where somebody looks.
     bar: Option<ProgressBar>,
 }
 
@@ -24,17 +22,18 @@ impl Progress {
     /// `total` steps, if that is known. Nothing is shown where nobody looks, or where the answer is written meanwhile.
     pub(super) fn new(what: &'static str, total: Option<u64>, answers_meanwhile: bool) -> Self {
         let is_shown = io::stderr().is_terminal() && !(answers_meanwhile && io::stdout().is_terminal());
-        Self { what, total, steps: 0, begun: Instant::now(), is_shown, bar: None }
+        Self { steps: 0, begun: Instant::now(), bar: is_shown.then(|| bar(what, total)) }
     }
 
     /// One more step is done.
     pub(super) fn step(&mut self) {
         self.steps += 1;
-        if !self.is_shown || self.begun.elapsed() < PATIENCE {
-            return;
+        let Some(bar) = &self.bar else { return };
+        // Told from the start, so that it knows the pace by the time that it is shown.
+        bar.set_position(self.steps);
+        if bar.is_hidden() && self.begun.elapsed() >= PATIENCE {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        let (what, total, begun) = (self.what, self.total, self.begun);
-        self.bar.get_or_insert_with(|| bar(what, total).with_elapsed(begun.elapsed())).set_position(self.steps);
     }
 
     /// Steps so far.
@@ -51,13 +50,13 @@ impl Drop for Progress {
     }
 }
 
+/// Hidden at first.
 fn bar(what: &'static str, total: Option<u64>) -> ProgressBar {
-    let (bar, template) = match total {
-        Some(total) => {
-            (ProgressBar::new(total), "{msg} {wide_bar} {human_pos} of {human_len} steps, {per_sec}, {eta} left")
-        }
-        None => (ProgressBar::new_spinner(), "{spinner} {msg}: {human_pos} steps, {per_sec}"),
+    let template = match total {
+        Some(_) => "{msg} {wide_bar} {human_pos} of {human_len} steps, {eta} left",
+        None => "{spinner} {msg}: {human_pos} steps in {elapsed}",
     };
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
