@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{completions, demo, feed, field, guardian, health, members, node, probe, sim, state, step},
+    commands::{
+        completions, demo, feed, field, guardian, health, members, node, probe, record, replay, sim, state, step,
+    },
     failure::Failure,
     output::Output,
 };
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Guardian(guardian::Guardian),
     Health(health::Health),
     Probe(probe::Probe),
+    Record(record::Record),
+    Replay(Box<replay::Replay>),
     Sim(sim::Sim),
     Completions(completions::Completions),
 }
@@ -68,6 +72,8 @@ impl Command {
             Self::Guardian(command) => command.run(output).await,
             Self::Health(command) => command.run(output).await,
             Self::Probe(command) => command.run(output).await,
+            Self::Record(command) => command.run(output).await,
+            Self::Replay(command) => command.run(output),
             Self::Sim(command) => command.run(output).await,
             Self::Completions(command) => command.run(),
         }
@@ -126,6 +132,10 @@ mod tests {
             "health --node a:1",
             "probe --node a,b,c:1 --field f --every-ms 500 --deadline-ms 100 --listen [::]:9464 --log-format json",
             "probe --once --output json",
+            "record --node a:1,b --field f --count 10 --seconds 2.5 --force a.jsonl",
+            "record -",
+            "replay --engine core a.csv --columns a,b --seed 7 --guardian -o json",
+            "replay a.dat --format npz --parameters p.toml --param dt=0.1 --param N=4 --against q.toml --png a.png",
             "completions bash",
             "sim --seeds 10000 --first-seed 7 --mode safety --nodes 5",
             "sim --seed 42 --trace",
@@ -166,6 +176,12 @@ mod tests {
             "probe --deadline-ms 60001",
             "probe --listen localhost",
             "probe --log-filter psi=loud",
+            "record",
+            "record --count 0 -",
+            "record --seconds 0 -",
+            "replay",
+            "replay a.csv --engine mood",
+            "replay a.csv --format xls",
             "sim --trace",
             "sim --seed 1 --seeds 2",
             "sim --nodes 1",

@@ -42,8 +42,15 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::unheard()),
-        Err(error) => Err(Failure::failed(format!("can't write to standard output: {error}"))),
+        Err(error) => Err(unwritten(&error)),
+    }
+}
+
+/// What a failed write to standard output ends a command with.
+pub(crate) fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::unheard(),
+        _ => Failure::failed(format!("can't write to standard output: {error}")),
     }
 }
 

@@ -1,15 +1,17 @@
-//! Where the vectors of `psi-field feed` come from.
+//! Where the vectors of `psi-field feed` and `psi-field replay` come from.
 //!
 //! A [`Source`] yields one input vector a call. Leaves out pacing, sending and guardian conditioning: a source says what
 //! the next vector is, not when it is due, and passes numbers on as they are.
 
 mod csv_file;
+mod header;
 mod host;
 mod incident;
 mod json_lines;
 mod random_walk;
 
-pub(crate) use csv_file::CsvFile;
+pub(crate) use csv_file::{Columns, CsvFile};
+pub(crate) use header::Header;
 pub(crate) use host::Host;
 pub(crate) use incident::Incident;
 pub(crate) use json_lines::JsonLines;
@@ -84,6 +86,14 @@ pub(crate) enum SourceError {
     /// A line is JSON, but not a vector.
     #[error("line {line} of {name}: {found} where {wanted} should be")]
     JsonShape { name: String, line: u64, found: &'static str, wanted: String },
+    /// The first line is a header, with a member of another type than it has.
+    #[error("line {line} of {name} is a header of a record with something wrong in it: {error}")]
+    Header {
+        name: String,
+        line: u64,
+        #[source]
+        error: serde_json::Error,
+    },
     /// A line has more or fewer numbers than the lines before it.
     #[error("line {line} of {name} has {got} numbers, those before it {want}")]
     Width { name: String, line: u64, got: usize, want: usize },

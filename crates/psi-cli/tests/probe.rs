@@ -199,6 +199,7 @@ struct Forgetful(PsiFieldServiceClient<Channel>);
 impl PsiFieldService for Forgetful {
     type StepStreamStream = tokio_stream::Pending<Result<v1::StepStreamResponse, Status>>;
     type WatchStateStream = tokio_stream::Pending<Result<FieldState, Status>>;
+    type WatchStepsStream = tokio_stream::Pending<Result<v1::WatchStepsResponse, Status>>;
 
     async fn step(&self, request: Request<v1::StepRequest>) -> Result<Response<StepResponse>, Status> {
         self.0.clone().step(request).await
@@ -232,6 +233,10 @@ impl PsiFieldService for Forgetful {
     }
 
     async fn watch_state(&self, _: Request<v1::WatchStateRequest>) -> Result<Response<Self::WatchStateStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn watch_steps(&self, _: Request<v1::WatchStepsRequest>) -> Result<Response<Self::WatchStepsStream>, Status> {
         Err(Status::unimplemented(""))
     }
 

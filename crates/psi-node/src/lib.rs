@@ -24,6 +24,7 @@ mod shared;
 mod snapshot;
 mod steps;
 mod terms;
+mod watchers;
 
 pub use http::server::serve as serve_http;
 pub use node::{Node, StartError};

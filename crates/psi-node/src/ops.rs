@@ -6,6 +6,7 @@ use psi_api::Cause;
 use psi_engine::{Action, Parameters};
 use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Shape, Step, WriteError};
 use psi_stats::Scale;
+use tokio::sync::broadcast::Receiver;
 use tonic::Code;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     shared::Shared,
     steps::Taken,
     terms::{Terms, Wishes},
+    watchers::Accepted,
 };
 
 /// The operations of a node.
@@ -151,6 +153,16 @@ impl Ops {
             let view = replica.view(&field).ok_or_else(|| unknown(replica, &field))?;
             Ok((view, replica.token().to_string()))
         })
+    }
+
+    /// The field, and the steps of it that this node accepts from now on.
+    pub(crate) fn watch_steps(&self, field: &str) -> Result<(CurrentSpec, Receiver<Arc<Accepted>>), Cause> {
+        let name = field_name(field)?;
+        let (view, _) = self.state(field)?;
+        let accepted = self.shared.watchers.watch(&name, view.spec.spec.setup.shape.width);
+        // Once more: it may have been reset just before the watch began.
+        let (view, _) = self.state(field)?;
+        Ok((view.spec, accepted))
     }
 
     /// Every field.

@@ -21,6 +21,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     issuer::Issuers, members::Member, metrics::Metrics, pending::Answer, requests::Requests, settings::Settings,
+    watchers::Watchers,
 };
 
 /// Where this node is reached.
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     acknowledged: watch::Sender<u64>,
     /// Requests that were answered not long ago.
     pub(crate) requests: Arc<Requests<Answer>>,
+    /// Who watches steps.
+    pub(crate) watchers: Watchers,
     /// What the runs that gave tokens said that they hold.
     pub(crate) issuers: Issuers,
     /// Hashes what requests ask for.
@@ -98,6 +101,7 @@ impl Shared {
             changed: watch::Sender::default(),
             acknowledged: watch::Sender::default(),
             requests: Arc::default(),
+            watchers: Watchers::default(),
             issuers: Issuers::default(),
             hasher: RandomState::new(),
             poke: Notify::new(),

@@ -26,7 +26,9 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    fn new(replica: &Replica, field: &FieldName, steps: Vec<Step>) -> Self {
+    /// Under the replica's lock, so that watchers are told in order.
+    fn new(shared: &Shared, replica: &Replica, field: &FieldName, inputs: &Inputs, steps: Vec<Step>) -> Self {
+        shared.watchers.accepted(field, &steps, inputs.iter());
         let engine = replica.engine_name(field).unwrap_or_default();
         Self { steps, engine, token: replica.token().to_string() }
     }
@@ -104,7 +106,7 @@ fn take_at_once(shared: &Shared, field: &FieldName, inputs: &Inputs) -> Result<T
             Inputs::One(input) => vec![replica.step(now, field, input)?],
             Inputs::Batch(_) => replica.step_batch(now, field, &slices(inputs))?,
         };
-        Ok(Taken::new(replica, field, steps))
+        Ok(Taken::new(shared, replica, field, inputs, steps))
     })
 }
 
@@ -117,7 +119,7 @@ async fn take_beside(shared: Arc<Shared>, field: FieldName, inputs: Arc<Inputs>)
         batch.run();
         let taken = shared.write(|replica, now| {
             let steps = replica.finish_batch(now, batch)?;
-            Ok(Taken::new(replica, &field, steps))
+            Ok(Taken::new(&shared, replica, &field, &inputs, steps))
         });
         // Whoever waits for the field.
         shared.wake_links();

@@ -3,10 +3,11 @@
 use std::slice;
 
 use clap::{Args, Subcommand};
-use psi_api::v1::{CreateFieldRequest, DropFieldRequest, ListFieldsRequest, Parameter, ResetFieldRequest};
+use psi_api::v1::{CreateFieldRequest, DropFieldRequest, ListFieldsRequest, ResetFieldRequest};
 use psi_engine::Parameters;
 use serde::Serialize;
 
+use super::Changes;
 use crate::{
     answer,
     client::{self, Nodes},
@@ -115,19 +116,6 @@ struct Drop {
     name: String,
     #[command(flatten)]
     nodes: Nodes,
-}
-
-#[derive(Clone, Debug, Args)]
-struct Changes {
-    /// A parameter that is to differ from its default; repeat for more
-    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
-    changes: Vec<Parameter>,
-}
-
-fn parse_parameter(text: &str) -> Result<Parameter, String> {
-    let (name, value) = text.split_once('=').ok_or("takes NAME=VALUE, such as dt=0.1")?;
-    let value = value.trim().parse().map_err(|_| format!("`{value}` is no number"))?;
-    Ok(Parameter { name: name.trim().to_owned(), value })
 }
 
 #[derive(Serialize)]

@@ -15,7 +15,8 @@ use super::{Source, SourceError};
 ///
 /// A first row without any number is taken for a header; so is every first row when columns are asked for by name.
 /// Which columns are numeric is decided on the first row of data: those that are not are skipped, and described as
-/// skipped. From then on every cell of the columns used has to be a number, `nan` and `inf` included.
+/// skipped, unless all columns are asked for. From then on every cell of the columns used has to be a number, `nan` and
+/// `inf` included.
 #[derive(Debug)]
 pub(crate) struct CsvFile<R> {
     /// What errors call the input.
@@ -28,6 +29,24 @@ pub(crate) struct CsvFile<R> {
     skipped: Vec<String>,
     /// The first row of data, until it has been handed out.
     first: Option<Vec<f64>>,
+}
+
+/// Which columns make a vector.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Columns<'a> {
+    /// Those that hold a number in the first row of data.
+    Numeric,
+    /// All: text in one is an error.
+    All,
+    /// Those with these names, in this order.
+    Named(&'a [String]),
+}
+
+impl<'a> Columns<'a> {
+    /// The columns named, or `otherwise` where none is.
+    pub(crate) fn named_or(names: &'a [String], otherwise: Self) -> Self {
+        if names.is_empty() { otherwise } else { Self::Named(names) }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,15 +65,14 @@ struct Row {
 type Terminated<R> = Chain<R, &'static [u8]>;
 
 impl CsvFile<File> {
-    /// Opens the file at `path` and reads its first row of data. Empty `names` select every numeric column; otherwise
-    /// a vector has the columns named, in that order.
+    /// Opens the file at `path` and reads its first row of data.
     ///
     /// # Errors
     /// If the file can't be opened, or as [`Self::new`].
-    pub(crate) fn open(path: &Path, names: &[String]) -> Result<Self, SourceError> {
+    pub(crate) fn open(path: &Path, columns: Columns<'_>) -> Result<Self, SourceError> {
         let text = path.display().to_string();
         match File::open(path) {
-            Ok(file) => Self::new(text, file, names),
+            Ok(file) => Self::new(text, file, columns),
             Err(error) => Err(SourceError::Open { path: text, error }),
         }
     }
@@ -65,7 +83,7 @@ impl<R: Read> CsvFile<R> {
     ///
     /// # Errors
     /// If there is no row of data or no number in it, if a name is not in the header, or if a column named holds text.
-    pub(crate) fn new(path: impl Into<String>, input: R, names: &[String]) -> Result<Self, SourceError> {
+    pub(crate) fn new(path: impl Into<String>, input: R, columns: Columns<'_>) -> Result<Self, SourceError> {
         let path = path.into();
         let reader = ReaderBuilder::new()
             .has_headers(false)
@@ -75,24 +93,24 @@ impl<R: Read> CsvFile<R> {
         let mut source = Self { path, cells: 0, reader, used: Vec::new(), skipped: Vec::new(), first: None };
         let top = source.required_row()?;
         source.cells = top.cells.len();
-        let has_header = !names.is_empty() || top.cells.iter().all(|cell| number(cell).is_none());
+        let has_header = matches!(columns, Columns::Named(_)) || top.cells.iter().all(|cell| number(cell).is_none());
         let (titles, data) =
             if has_header { (titles_of(&top.cells), source.required_row()?) } else { (places_of(&top.cells), top) };
-        if names.is_empty() {
-            source.use_numeric_columns(titles, &data)?;
-        } else {
-            source.use_named_columns(&titles, names)?;
+        match columns {
+            Columns::Numeric => source.use_numeric_columns(titles, &data)?,
+            Columns::All => source.used = numbered(titles).collect(),
+            Columns::Named(names) => source.use_named_columns(&titles, names)?,
         }
         source.first = Some(source.vector(&data)?);
         Ok(source)
     }
 
     fn use_numeric_columns(&mut self, titles: Vec<String>, data: &Row) -> Result<(), SourceError> {
-        for ((place, name), cell) in titles.into_iter().enumerate().zip(&data.cells) {
+        for (column, cell) in numbered(titles).zip(&data.cells) {
             if number(cell).is_some() {
-                self.used.push(Column { place, name });
+                self.used.push(column);
             } else {
-                self.skipped.push(name);
+                self.skipped.push(column.name);
             }
         }
         if self.used.is_empty() {
@@ -194,6 +212,10 @@ impl<R: Read + Send> Source for CsvFile<R> {
     }
 }
 
+fn numbered(titles: Vec<String>) -> impl Iterator<Item = Column> {
+    titles.into_iter().enumerate().map(|(place, name)| Column { place, name })
+}
+
 fn number(cell: &str) -> Option<f64> {
     cell.trim().parse().ok()
 }
@@ -226,8 +248,12 @@ mod tests {
 
     fn opened(text: &str, names: &[&str]) -> Result<CsvFile<std::io::Cursor<Vec<u8>>>, String> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        opened_with(text, Columns::named_or(&names, Columns::Numeric))
+    }
+
+    fn opened_with(text: &str, columns: Columns<'_>) -> Result<CsvFile<std::io::Cursor<Vec<u8>>>, String> {
         let input = std::io::Cursor::new(text.as_bytes().to_vec());
-        CsvFile::new("data.csv", input, &names).map_err(|error| error.to_string())
+        CsvFile::new("data.csv", input, columns).map_err(|error| error.to_string())
     }
 
     /// Every vector, or the first message.
@@ -253,6 +279,18 @@ mod tests {
         assert_eq!(source.describe(), "data.csv: a, b; skipped, not numbers: when, column 3");
         assert_eq!(source.width(), Some(2));
         assert_eq!(opened("x,1\n", &[]).unwrap().describe(), "data.csv: column 2; skipped, not numbers: column 1");
+    }
+
+    #[test]
+    fn text_is_refused_where_all_columns_are_asked_for() {
+        for (text, want) in [
+            ("when,a\nmonday,1\n", "data.csv, line 2, column `when`: `monday` is not a number"),
+            ("x,1\n2,3\n", "data.csv, line 1, column `column 1`: `x` is not a number"),
+            ("a,b\n1\n", "data.csv, line 2 has 1 cells, those before it 2"),
+        ] {
+            assert_eq!(opened_with(text, Columns::All).unwrap_err(), want, "{text:?}");
+        }
+        assert_eq!(opened_with("a,b\nnan,-inf\n", Columns::All).unwrap().width(), Some(2));
     }
 
     #[test]
@@ -298,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = CsvFile::open(Path::new("/no/such.csv"), &[]).unwrap_err();
+        let error = CsvFile::open(Path::new("/no/such.csv"), Columns::Numeric).unwrap_err();
         assert!(error.to_string().starts_with("can't open /no/such.csv: "));
     }
 }

@@ -1,13 +1,19 @@
 //! JSON lines, usually from standard input: how other programs feed a field through a pipe.
 //!
-//! A line is an array of numbers, or an object whose `x` is one; its other members are ignored, so that requests of the
-//! HTTP service can be sent as they were recorded. JSON has no NaN and no infinity, and neither has this source.
+//! A line is an array of numbers, or an object whose `x` or `input` is one; its other members are ignored, so that
+//! requests of the HTTP service, and what `psi-field record` writes, can be sent as they were recorded. The first line may
+//! be a [`Header`]. JSON has no NaN and no infinity, and neither has this source.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Source, SourceError};
+use super::{Header, Source, SourceError};
+
+/// Where an object has its vector.
+pub(super) const VECTOR_MEMBERS: [&str; 2] = ["x", "input"];
 
 /// The vectors of `reader`, one a line. Blank lines are skipped but counted.
 #[derive(Debug)]
@@ -18,6 +24,25 @@ pub(crate) struct JsonLines<R> {
     /// Lines read so far; so the number, from 1, of the latest.
     line: u64,
     width: Option<usize>,
+    /// Of a record; known once the first line was read.
+    header: Option<Header>,
+    has_begun: bool,
+    /// The first line, until it has been handed out.
+    first: Option<Vec<u8>>,
+}
+
+impl JsonLines<BufReader<File>> {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// If that is not possible.
+    pub(crate) fn open(path: &Path) -> Result<Self, SourceError> {
+        let name = path.display().to_string();
+        match File::open(path) {
+            Ok(file) => Ok(Self::new(name, BufReader::new(file))),
+            Err(error) => Err(SourceError::Open { path: name, error }),
+        }
+    }
 }
 
 impl JsonLines<BufReader<io::Stdin>> {
@@ -31,7 +56,27 @@ impl JsonLines<BufReader<io::Stdin>> {
 impl<R: BufRead> JsonLines<R> {
     /// Reads `reader`; errors and descriptions call it `name`.
     pub(crate) fn new(name: impl Into<String>, reader: R) -> Self {
-        Self { name: name.into(), reader, line: 0, width: None }
+        Self { name: name.into(), reader, line: 0, width: None, header: None, has_begun: false, first: None }
+    }
+
+    /// What the first line says of the others, if it does.
+    ///
+    /// # Errors
+    /// If it can't be read, or is a header with something wrong in it.
+    pub(crate) fn header(&mut self) -> Result<Option<&Header>, SourceError> {
+        if !self.has_begun {
+            self.has_begun = true;
+            if let Some(text) = self.next_line()? {
+                match Header::read(&text) {
+                    None => self.first = Some(text),
+                    Some(Ok(header)) => self.header = Some(header),
+                    Some(Err(error)) => {
+                        return Err(SourceError::Header { name: self.name.clone(), line: self.line, error });
+                    }
+                }
+            }
+        }
+        Ok(self.header.as_ref())
     }
 
     /// The next line that is not blank, or `None` at the end.
@@ -68,8 +113,11 @@ impl<R: BufRead> JsonLines<R> {
 
     fn array<'a>(&self, value: &'a Value) -> Result<&'a [Value], SourceError> {
         let (inner, wanted) = match value {
-            Value::Object(members) => (members.get("x").unwrap_or(&Value::Null), "an array of numbers as member `x`"),
-            other => (other, "an array of numbers or an object with one as `x`"),
+            Value::Object(members) => {
+                let vector = VECTOR_MEMBERS.iter().find_map(|name| members.get(*name));
+                (vector.unwrap_or(&Value::Null), "an array of numbers as member `x` or `input`")
+            }
+            other => (other, "an array of numbers or an object with one as `x` or `input`"),
         };
         match inner {
             Value::Array(elements) => Ok(elements),
@@ -103,8 +151,13 @@ impl<R: BufRead + Send> Source for JsonLines<R> {
     }
 
     fn next(&mut self) -> Result<Option<Vec<f64>>, SourceError> {
-        let Some(text) = self.next_line()? else {
-            return Ok(None);
+        self.header()?;
+        let text = match self.first.take() {
+            Some(text) => text,
+            None => match self.next_line()? {
+                Some(text) => text,
+                None => return Ok(None),
+            },
         };
         let vector = self.vector(&text)?;
         self.check_width(vector.len())?;
@@ -167,13 +220,36 @@ mod tests {
             ("[null]", "line 3 of input: nothing where number 1 of the vector should be"),
             ("[\"1\"]", "line 3 of input: text where number 1 of the vector should be"),
             ("7", "line 3 of input: a number where an array of numbers or an object"),
-            ("{\"y\": [1]}", "line 3 of input: nothing where an array of numbers as member `x`"),
-            ("{\"x\": 1}", "line 3 of input: a number where an array of numbers as member `x`"),
+            ("{\"y\": [1]}", "line 3 of input: nothing where an array of numbers as member `x` or `input`"),
+            ("{\"x\": 1}", "line 3 of input: a number where an array of numbers as member `x` or `input`"),
             ("[]", "line 3 of input: an empty array where an array of numbers"),
             ("[1, 2]", "line 3 of input has 2 numbers, those before it 1"),
         ] {
             check_refused(line, want);
         }
+    }
+
+    #[test]
+    fn a_header_is_read_and_is_no_vector() {
+        let text = "\n{\"engine\":\"core\",\"seed\":7,\"parameters\":{\"dt\":0.1}}\n{\"k\":1,\"input\":[2]}\n";
+        assert_eq!(read(text), [Ok(vec![2.0])]);
+        let mut source = JsonLines::new("input", text.as_bytes());
+        let header = source.header().unwrap().unwrap();
+        assert_eq!((header.engine.as_deref(), header.seed, header.parameters["dt"]), (Some("core"), Some(7), 0.1));
+        assert_eq!(source.next().unwrap(), Some(vec![2.0]));
+        assert_eq!(JsonLines::new("input", "[1]".as_bytes()).header().unwrap(), None);
+    }
+
+    #[test]
+    fn a_header_comes_first_or_not_at_all() {
+        check_refused("{\"engine\":\"core\"}", "line 3 of input: nothing where an array of numbers as member");
+        let got = read("{\"seed\":-1}\n[1]\n");
+        assert_eq!(got[1], Ok(vec![1.0]));
+        let message = got[0].as_ref().unwrap_err();
+        assert!(
+            message.starts_with("line 1 of input is a header of a record with something wrong in it: "),
+            "{message}"
+        );
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::{future::ready, pin::Pin, time::Duration};
 
-use futures_util::{FutureExt, Stream, StreamExt, future::Either};
+use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream::once};
 
-use psi_api::{Cause, cause_of, v1};
+use psi_api::{
+    Cause, cause_of,
+    v1::{self, watch_steps_response::Event},
+};
 use psi_engine::Action;
 use psi_replica::{Shape, WIDTH_MAX};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastStreamRecvError};
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
     pending::{Intervened, Pending},
     replicated::Level,
     terms::{Wishes, grpc_timeout},
+    watchers::Accepted,
 };
 
 /// Least and default time between two answers of a watch.
@@ -74,6 +78,11 @@ fn parameters(parameters: Vec<v1::Parameter>) -> Vec<(String, f64)> {
     parameters.into_iter().map(|parameter| (parameter.name, parameter.value)).collect()
 }
 
+fn accepted_step(accepted: &Accepted) -> v1::AcceptedStep {
+    let Accepted { epoch, k, clock, input } = accepted;
+    v1::AcceptedStep { epoch: epoch.0, k: *k, timestamp: Some(psi_api::timestamp(*clock)), input: input.clone() }
+}
+
 /// A refused step of a stream, in place of its answer.
 fn stream_error(status: &Status) -> v1::StepError {
     let (reason, metadata) = cause_of(status).unwrap_or_default();
@@ -86,6 +95,7 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl v1::psi_field_service_server::PsiFieldService for FieldService {
     type StepStreamStream = Answers<v1::StepStreamResponse>;
     type WatchStateStream = Answers<v1::FieldState>;
+    type WatchStepsStream = Answers<v1::WatchStepsResponse>;
 
     async fn step(&self, request: Request<v1::StepRequest>) -> Result<Response<v1::StepResponse>, Status> {
         let granted = granted(request.metadata());
@@ -190,6 +200,23 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn watch_steps(
+        &self,
+        request: Request<v1::WatchStepsRequest>,
+    ) -> Result<Response<Self::WatchStepsStream>, Status> {
+        let watch = self.ops.watch_steps(&request.into_inner().field);
+        let (spec, accepted) = watch.map_err(|cause| self.ops.refused(cause))?;
+        let field = once(ready(Event::Field(psi_api::field(&spec))));
+        let steps = BroadcastStream::new(accepted).map(|accepted| match accepted {
+            Ok(accepted) => Event::Step(accepted_step(&accepted)),
+            Err(BroadcastStreamRecvError::Lagged(steps)) => Event::Missed(steps),
+        });
+        let events = field.chain(steps).map(|event| Ok(v1::WatchStepsResponse { event: Some(event) }));
+        let stopped = self.ops.shared.stop.clone().cancelled_owned();
+        let goodbye = once(ready(Err(Status::unavailable("the node is stopping"))));
+        Ok(Response::new(Box::pin(events.take_until(stopped).chain(goodbye))))
     }
 
     async fn list_fields(&self, _: Request<v1::ListFieldsRequest>) -> Result<Response<v1::ListFieldsResponse>, Status> {

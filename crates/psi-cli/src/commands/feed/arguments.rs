@@ -7,8 +7,8 @@ use clap::Args;
 use super::pace::Rate;
 use crate::{
     client::{Nodes, parse_timeout},
-    commands::FieldArg,
-    source::{CsvFile, Host, Incident, JsonLines, RandomWalk, Source, SourceError},
+    commands::{FieldArg, parse_limit},
+    source::{Columns, CsvFile, Host, Incident, JsonLines, RandomWalk, Source, SourceError},
 };
 
 /// Calls in progress that fit one connection of a node with default settings.
@@ -161,14 +161,6 @@ fn parse_width(text: &str) -> Result<usize, String> {
     width.ok_or_else(|| format!("takes a whole number of 1 to {max}"))
 }
 
-fn parse_limit(text: &str) -> Result<Duration, String> {
-    const SECONDS_MAX: f64 = 1e9;
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= SECONDS_MAX => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("takes seconds above 0, up to {SECONDS_MAX:e}")),
-    }
-}
-
 fn parse_patience(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { parse_timeout(text).map_err(|why| format!("{why}; or 0")) }
 }
@@ -188,7 +180,7 @@ impl SourceArgs {
     pub(super) fn open(&self) -> Result<Box<dyn Source>, SourceError> {
         let one = &self.one;
         Ok(if let Some(path) = &one.csv {
-            Box::new(CsvFile::open(path, &self.columns)?)
+            Box::new(CsvFile::open(path, Columns::named_or(&self.columns, Columns::Numeric))?)
         } else if one.jsonl {
             Box::new(JsonLines::stdin())
         } else if one.walk {
