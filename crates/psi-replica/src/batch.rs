@@ -150,7 +150,7 @@ impl Field {
             for (bytes, put) in [(old, false), (new, true)] {
                 let Some(bytes) = bytes else { continue };
                 let Ok(value) = Value::decode(&key, &bytes) else { continue };
-                self.change_own(me, &key, &value, &bytes, put);
+                self.change_own(me, &key, &value, put);
             }
         }
         own.written_as(version, before.as_ref());

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use psi_engine::{EngineKind, core::FieldTime};
 use psi_stats::{Moments, MomentsError, Totals, WindowTotals};
 
@@ -205,7 +204,7 @@ impl Field {
         for (origin, log) in logs {
             for (key, bytes) in log.of_field(&name, epoch) {
                 if let Ok(value) = Value::decode(key, bytes) {
-                    self.put(origin, key, &value, bytes);
+                    self.put(origin, key, &value);
                 }
             }
         }
@@ -241,9 +240,9 @@ impl Field {
                 let Ok(value) = Value::decode(&change.key, bytes) else { continue };
                 intervened |= matches!(value, Value::Intervention { .. } | Value::Guardian { .. });
                 if put {
-                    self.put(origin, &change.key, &value, bytes);
+                    self.put(origin, &change.key, &value);
                 } else {
-                    self.take(origin, &change.key, &value, bytes);
+                    self.take(origin, &change.key, &value);
                 }
             }
         }
@@ -271,7 +270,7 @@ impl Field {
         self.steps_dropped.get(origin).copied().unwrap_or(0)
     }
 
-    fn put(&mut self, origin: &Origin, key: &Key, value: &Value, bytes: &Bytes) {
+    fn put(&mut self, origin: &Origin, key: &Key, value: &Value) {
         if key.epoch != self.epoch() {
             return;
         }
@@ -311,11 +310,11 @@ impl Field {
             _ => {}
         }
         if let Some(learned) = &mut self.learned {
-            learned.change(origin, key.index, value, bytes, true);
+            learned.change(origin, key.index, value, true);
         }
     }
 
-    fn take(&mut self, origin: &Origin, key: &Key, value: &Value, bytes: &Bytes) {
+    fn take(&mut self, origin: &Origin, key: &Key, value: &Value) {
         if key.epoch != self.epoch() {
             return;
         }
@@ -346,21 +345,21 @@ impl Field {
             _ => {}
         }
         if let Some(learned) = &mut self.learned {
-            learned.change(origin, key.index, value, bytes, false);
+            learned.change(origin, key.index, value, false);
         }
     }
 
     /// Folds in or out a value of this replica's own origin. Its sums stand in [`OwnField`] and are joined when the field is
     /// read.
-    pub(crate) fn change_own(&mut self, me: &Origin, key: &Key, value: &Value, bytes: &Bytes, put: bool) {
+    pub(crate) fn change_own(&mut self, me: &Origin, key: &Key, value: &Value, put: bool) {
         match value {
             Value::Window { .. } => {
                 if let Some(learned) = &mut self.learned {
-                    learned.change(me, key.index, value, bytes, put);
+                    learned.change(me, key.index, value, put);
                 }
             }
-            _ if put => self.put(me, key, value, bytes),
-            _ => self.take(me, key, value, bytes),
+            _ if put => self.put(me, key, value),
+            _ => self.take(me, key, value),
         }
     }
 

@@ -10,10 +10,9 @@ mod transitions;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use psi_engine::{
     Parameters,
-    core::{EpisodicMemory, FieldTime, Matrix, Scored, View, draw, score},
+    core::{EPISODIC_CAPACITY, EpisodicMemory, FieldTime, Matrix, Scored, View, draw, score},
 };
 
 use crate::{
@@ -21,10 +20,13 @@ use crate::{
     digest::Digest,
     interventions::{Moment, Place},
     origin::Origin,
-    value::{self, Value},
+    value::Value,
 };
 
 pub(crate) use transitions::{NUMBERS_PER_ENTRY, Transitions};
+
+/// Memories in one entry of [`crate::Lane::EPISODIC`].
+pub(crate) const MEMORIES_PER_ENTRY: usize = 8;
 
 /// What an origin's steps added up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,10 +57,10 @@ pub(crate) struct Learned {
     /// Saliences of working memories, and how many of these came after what is dissolved.
     working: BTreeMap<Place, f64>,
     working_alive: usize,
-    /// Values of all memories that are held.
-    memories: BTreeMap<Place, Bytes>,
-    /// The latest of them: as many as the reference would keep of so many taken.
+    /// The latest memories: as many as the reference would keep of so many taken.
     episodic: EpisodicMemory<Place>,
+    /// Those that are held and older: they may become the latest again.
+    older: BTreeMap<Place, Box<[f64]>>,
     /// The latest nigredo: latents and working memories before it count no more.
     dissolved: Option<Moment>,
 }
@@ -83,15 +85,15 @@ impl Learned {
             latents: BTreeMap::new(),
             working: BTreeMap::new(),
             working_alive: 0,
-            memories: BTreeMap::new(),
             episodic: EpisodicMemory::new(dimensions),
+            older: BTreeMap::new(),
             dissolved: None,
         }
     }
 
     /// Folds in or out one value of another origin; one that doesn't fit the field's shape counts for nothing.
     /// [`Self::settle`] must follow.
-    pub(crate) fn change(&mut self, origin: &Origin, index: u64, value: &Value, bytes: &Bytes, put: bool) {
+    pub(crate) fn change(&mut self, origin: &Origin, index: u64, value: &Value, put: bool) {
         match value {
             Value::Window { second, sums } => self.transitions.change_bucket(origin, *second, sums.count(), put),
             Value::Tally(tally) => self.put_tally(origin, if put { *tally } else { Tally::default() }),
@@ -107,9 +109,14 @@ impl Learned {
                 let place = (*clock, origin.clone(), index);
                 if put { self.put_working(place, *salience) } else { self.take_working(&place) }
             }
-            Value::Memory { clock, numbers } if self.fits(numbers) => {
-                let place = (*clock, origin.clone(), index);
-                if put { self.put_memory(place, bytes.clone(), numbers) } else { self.take_memory(&place) }
+            Value::Memories(memories) => {
+                for ((clock, numbers), slot) in memories.iter().zip(first_memory(index)..) {
+                    let place = (*clock, origin.clone(), slot);
+                    if !self.fits(numbers) {
+                        continue;
+                    }
+                    if put { self.put_memory(place, numbers) } else { self.take_memory(&place) }
+                }
             }
             _ => {}
         }
@@ -154,18 +161,37 @@ impl Learned {
         is_alive(self.dissolved.as_ref(), clock, origin)
     }
 
-    fn put_memory(&mut self, place: Place, value: Bytes, numbers: &[f64]) {
-        // What is in the episodic memory is always the latest; an earlier one is found when it is to be filled up.
-        let latest = self.memories.last_key_value().map(|(latest, _)| latest);
-        if self.episodic.oldest().or(latest).is_none_or(|bound| *bound < place) {
-            self.episodic.insert(place.clone(), numbers);
+    fn put_memory(&mut self, place: Place, numbers: &[f64]) {
+        let latest = self.older.last_key_value().map(|(latest, _)| latest);
+        if self.episodic.oldest().or(latest).is_some_and(|bound| place < *bound) {
+            self.older.insert(place, numbers.into());
+            return;
         }
-        self.memories.insert(place, value);
+        // Before, lest room for twice as many is taken.
+        self.age((self.episodic.len() + 1).saturating_sub(EPISODIC_CAPACITY));
+        self.episodic.insert(place, numbers);
     }
 
     fn take_memory(&mut self, place: &Place) {
-        self.memories.remove(place);
-        self.episodic.remove(place);
+        if !self.episodic.remove(place) {
+            self.older.remove(place);
+        }
+    }
+
+    /// Lets the oldest of the latest memories go to the older ones.
+    fn age(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(place) = self.episodic.oldest().cloned() else { return };
+            if let Some(numbers) = self.episodic.vector(&place) {
+                self.older.insert(place.clone(), numbers.into());
+            }
+            self.episodic.remove(&place);
+        }
+    }
+
+    /// The numbers of a memory that is held.
+    fn memory(&self, place: &Place) -> Option<Vec<f64>> {
+        self.episodic.vector(place).or_else(|| Some(self.older.get(place)?.to_vec()))
     }
 
     /// Takes note of the field's latest step and of its latest nigredo, and keeps as many memories as there should be.
@@ -177,16 +203,12 @@ impl Learned {
             self.dissolved = dissolved.cloned();
             self.working_alive = self.working.keys().filter(|place| self.is_alive(place)).count();
         }
-        let want = EpisodicMemory::<Place>::held(self.tally.memories).min(self.memories.len());
-        self.episodic.remove_oldest(self.episodic.len().saturating_sub(want));
+        let held = self.episodic.len() + self.older.len();
+        let want = EpisodicMemory::<Place>::held(self.tally.memories).min(held);
+        self.age(self.episodic.len().saturating_sub(want));
         while self.episodic.len() < want {
-            let earlier = match self.episodic.oldest() {
-                Some(oldest) => self.memories.range(..oldest.clone()).next_back(),
-                None => self.memories.last_key_value(),
-            };
-            let Some((place, value)) = earlier else { break };
-            let numbers = value::vector_numbers(value).filter(|numbers| numbers.len() == self.dimensions);
-            self.episodic.insert(place.clone(), &numbers.unwrap_or_else(|| vec![0.0; self.dimensions]));
+            let Some((place, numbers)) = self.older.pop_last() else { break };
+            self.episodic.insert(place, &numbers);
         }
     }
 
@@ -287,6 +309,11 @@ fn alive_latents<'a>(
         latest.take(parameters.retention().max(1)).map(|(_, latent)| latent.as_slice()).collect();
     alive.reverse();
     alive
+}
+
+/// The slot of an entry's first memory.
+fn first_memory(index: u64) -> u64 {
+    index.saturating_mul(MEMORIES_PER_ENTRY as u64)
 }
 
 /// What a field of engine `core` has learned, in numbers.

@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     interventions::{Automatic, Event, Retired},
     key::{Epoch, Key, Lane},
-    learned::{NUMBERS_PER_ENTRY, Tally},
+    learned::{MEMORIES_PER_ENTRY, NUMBERS_PER_ENTRY, Tally},
     origin::{Origin, OriginError},
     proto,
     spec::{Spec, WIDTH_MAX},
@@ -23,7 +23,7 @@ use crate::{
 mod learned;
 mod watched;
 
-pub(crate) use learned::{encode_tally, encode_theta, encode_vector, vector_numbers};
+pub(crate) use learned::{encode_memories, encode_tally, encode_theta, encode_vector};
 pub(crate) use watched::{encode_guardian, encode_history, encode_intervention};
 
 /// Input dimensions in one entry of [`Lane::MOMENTS`].
@@ -168,10 +168,7 @@ pub(crate) enum Value {
         salience: f64,
         numbers: Vec<f64>,
     },
-    Memory {
-        clock: Clock,
-        numbers: Vec<f64>,
-    },
+    Memories(Vec<(Clock, Vec<f64>)>),
     /// A lane of another version: carried, not read.
     Unknown,
 }
@@ -194,7 +191,8 @@ impl Value {
             Lane::GUARDIAN => Self::decode_guardian(key, bytes),
             Lane::TALLY => Self::decode_tally(key, bytes),
             Lane::THETA => Self::decode_theta(key, bytes),
-            Lane::LATENTS | Lane::WORKING | Lane::EPISODIC => Self::decode_vector(key, bytes),
+            Lane::LATENTS | Lane::WORKING => Self::decode_vector(key, bytes),
+            Lane::EPISODIC => Self::decode_memories(key, bytes),
             _ => Ok(Self::Unknown),
         }
     }
@@ -250,7 +248,8 @@ impl Value {
             Self::Window { second, .. } => Some(Clock { wall_ms: second.saturating_mul(1000), counter: 0 }),
             Self::History { samples } => samples.iter().map(|(clock, _)| *clock).max(),
             Self::Guardian { alarm, retired } => alarm.map(|alarm| alarm.clock).max(retired.nigredo),
-            Self::Latent { clock, .. } | Self::Working { clock, .. } | Self::Memory { clock, .. } => Some(*clock),
+            Self::Memories(memories) => memories.iter().map(|(clock, _)| *clock).max(),
+            Self::Latent { clock, .. } | Self::Working { clock, .. } => Some(*clock),
             Self::Moments(_) | Self::Tombstone { .. } | Self::Tally(_) | Self::Theta { .. } | Self::Unknown => None,
         }
     }

@@ -264,8 +264,8 @@ fn what_is_kept_does_not_grow_with_steps() {
     }
     let (entries, bytes) = *sizes.last().unwrap();
     // Spec, moments, latest step, 24 seconds, 25 of samples, alarm, sums, transition, 15 latents, 32 working memories.
-    assert!(entries <= 1 + 1 + 1 + 24 + 25 + 1 + 1 + 1 + 15 + 32 + EPISODIC_CAPACITY, "{sizes:?}");
-    assert!(bytes < 3 << 19, "{sizes:?}: an origin of a field with the default parameters");
+    assert!(entries <= 1 + 1 + 1 + 24 + 25 + 1 + 1 + 1 + 15 + 32 + EPISODIC_CAPACITY / 8, "{sizes:?}");
+    assert!(bytes < 5 << 18, "{sizes:?}: an origin of a field with the default parameters");
 }
 
 #[test]
@@ -279,19 +279,26 @@ fn values_that_no_node_writes_are_refused_or_count_for_nothing() {
     let before = learned(&mut taught().0, 3);
     let clock = Some(proto::Clock { wall_ms: common::WALL_MS, counter: 0 });
     let vector = |numbers: Vec<f64>, salience| proto::VectorValue { clock, numbers, salience }.encode_to_vec();
+    let memories = |count, numbers: Vec<f64>| {
+        let memory = proto::VectorValue { clock, numbers, salience: 0.0 };
+        proto::MemoriesValue { memories: vec![memory; count] }.encode_to_vec()
+    };
     let theta = |numbers: Vec<i64>| proto::ThetaValue { numbers }.encode_to_vec();
     let limit = 1_i64 << 62;
     for (what, lane, index, value, is_refused) in [
-        ("numbers that are none", Lane::EPISODIC, 0, vector(vec![f64::NAN; 4], 0.0), true),
+        ("numbers that are none", Lane::EPISODIC, 0, memories(8, vec![f64::NAN; 4]), true),
         ("numbers out of range", Lane::LATENTS, 0, vector(vec![1e101; 4], 0.0), true),
         ("a salience below 0", Lane::WORKING, 0, vector(vec![0.5; 4], -1.0), true),
         ("an index beyond the last", Lane::LATENTS, 4_096, vector(vec![0.5; 4], 0.0), true),
-        ("no numbers", Lane::EPISODIC, 0, vector(Vec::new(), 0.0), true),
+        ("no numbers", Lane::EPISODIC, 0, memories(1, Vec::new()), true),
+        ("no memories", Lane::EPISODIC, 0, Vec::new(), true),
+        ("too many memories", Lane::EPISODIC, 0, memories(9, vec![0.5; 4]), true),
+        ("an entry beyond the last", Lane::EPISODIC, 512, memories(8, vec![0.5; 4]), true),
         ("a transition out of range", Lane::THETA, 0, theta(vec![limit + 1; 16]), true),
         ("a transition of no numbers", Lane::THETA, 0, theta(Vec::new()), true),
         ("a transition of another size", Lane::THETA, 0, theta(vec![1; 9]), false),
         ("a part that the transition has not", Lane::THETA, 1, theta(vec![1; 16]), false),
-        ("a memory of another size", Lane::EPISODIC, 0, vector(vec![0.5; 5], 0.0), false),
+        ("memories of another size", Lane::EPISODIC, 0, memories(8, vec![0.5; 5]), false),
         ("a latent of another size", Lane::LATENTS, 0, vector(vec![0.5; 3], 0.0), false),
         ("a working memory of another size", Lane::WORKING, 0, vector(vec![0.5; 3], 0.0), false),
         ("no samples", Lane::HISTORY, 0, Vec::new(), true),
@@ -323,11 +330,19 @@ fn a_peer_that_repeats_clocks_splits_nothing() {
     let mut rng = Rng(3);
     for tick in 1..200 {
         let clock = Some(proto::Clock { wall_ms: common::WALL_MS + rng.below(3), counter: 0 });
-        for lane in [Lane::LATENTS, Lane::WORKING, Lane::EPISODIC] {
+        for lane in [Lane::LATENTS, Lane::WORKING] {
             let numbers = vec![rng.unit(); 4 + usize::from(rng.chance(10))];
             let value = proto::VectorValue { clock, numbers, salience: rng.unit() }.encode_to_vec();
             author.write(Author::key("learns", spec.epoch.0, lane.0, rng.below(4)), value);
         }
+        let mut memory = || {
+            let clock = Some(proto::Clock { wall_ms: common::WALL_MS + rng.below(3), counter: 0 });
+            let numbers = vec![rng.unit(); 4 + usize::from(rng.chance(10))];
+            proto::VectorValue { clock, numbers, salience: 0.0 }
+        };
+        let memories = vec![memory(), memory(), memory()];
+        let value = proto::MemoriesValue { memories }.encode_to_vec();
+        author.write(Author::key("learns", spec.epoch.0, Lane::EPISODIC.0, rng.below(3)), value);
         let tally = proto::TallyValue { updates: rng.below(5), memories: rng.below(9), ..Default::default() };
         author.write(Author::key("learns", spec.epoch.0, Lane::TALLY.0, 0), tally.encode_to_vec());
         let numbers = vec![rng.next() as i64 >> 2; if rng.chance(20) { 9 } else { 16 }];

@@ -8,7 +8,7 @@ use psi_engine::{
     core::{Absorbed, EPISODIC_CAPACITY, FieldTime, FixedTransition, Learning, Matrix, Scored, absorb},
 };
 
-use super::{Learned, NUMBERS_PER_ENTRY, Tally};
+use super::{Learned, MEMORIES_PER_ENTRY, NUMBERS_PER_ENTRY, Tally, first_memory};
 use crate::{clock::Clock, interventions::Moment, key::Lane, origin::Origin, value};
 
 /// The own origin's share of [`Learned`].
@@ -67,7 +67,8 @@ impl OwnLearned {
         learned.transitions.count_step(&me.1, me.0.second());
         self.tally.time = self.tally.time.plus(FieldTime::of_step(absorbed.dt_eff));
         if absorbed.memorable && recorded {
-            touched.push((Lane::EPISODIC, self.remember(learned, me, &absorbed.moment)));
+            let slot = self.remember(learned, me, &absorbed.moment);
+            touched.push((Lane::EPISODIC, slot / MEMORIES_PER_ENTRY as u64));
         }
         touched.extend(self.hold(learned, me, &absorbed, parameters).map(|index| (Lane::WORKING, index)));
         touched.push((Lane::LATENTS, self.retain(learned, me, absorbed.latent, parameters)));
@@ -107,7 +108,7 @@ impl OwnLearned {
         if let Some(gone) = put_clock(&mut self.memories, index, *clock) {
             learned.take_memory(&(gone, origin.clone(), index));
         }
-        learned.put_memory((*clock, origin.clone(), index), value::encode_vector(*clock, vector, 0.0), vector);
+        learned.put_memory((*clock, origin.clone(), index), vector);
         index
     }
 
@@ -173,7 +174,14 @@ impl OwnLearned {
                 Some(value::encode_vector(clock, learned.latents.get(&(clock, origin.clone(), index))?, 0.0))
             }
             Lane::WORKING => Some(self.working.get(slot)?.value.clone()),
-            Lane::EPISODIC => learned.memories.get(&(*self.memories.get(slot)?, origin.clone(), index)).cloned(),
+            Lane::EPISODIC => {
+                let slots = (first_memory(index)..).take(MEMORIES_PER_ENTRY);
+                let memories = slots.filter_map(|slot| {
+                    let clock = *self.memories.get(usize::try_from(slot).ok()?)?;
+                    Some((clock, learned.memory(&(clock, origin.clone(), slot))?))
+                });
+                Some(value::encode_memories(memories))
+            }
             _ => None,
         }
     }

@@ -3,8 +3,8 @@
 use psi_engine::LATENT_MAX;
 
 use super::{
-    Bytes, COUNT_LIMIT, Clock, FieldTime, Key, Lane, Message, NUMBERS_PER_ENTRY, Tally, VECTORS_MAX, Value, ValueError,
-    at_index, message, proto, up_to,
+    Bytes, COUNT_LIMIT, Clock, FieldTime, Key, Lane, MEMORIES_PER_ENTRY, Message, NUMBERS_PER_ENTRY, Tally,
+    VECTORS_MAX, Value, ValueError, at_index, message, proto, up_to,
 };
 
 /// Numbers of a vector are below this in size; those that the engine makes are below 2.
@@ -37,26 +37,35 @@ impl Value {
 
     pub(super) fn decode_vector(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {
         up_to(key, VECTORS_MAX - 1)?;
-        let proto::VectorValue { clock, numbers, salience } = message(bytes)?;
-        if !(1..=LATENT_MAX).contains(&numbers.len()) {
-            return Err(ValueError::Size { got: numbers.len(), max: LATENT_MAX });
-        }
-        let fits = |number: &f64| number.abs() < NUMBER_LIMIT;
-        if !numbers.iter().all(fits) || !fits(&salience) || salience < 0.0 {
-            return Err(ValueError::Number);
-        }
-        let clock = clock.ok_or(ValueError::NoClock)?.into();
+        let value: proto::VectorValue = message(bytes)?;
+        let salience = value.salience;
+        let (clock, numbers) = vector(value)?;
         Ok(match key.lane {
-            Lane::LATENTS => Self::Latent { clock, numbers },
             Lane::WORKING => Self::Working { clock, salience, numbers },
-            _ => Self::Memory { clock, numbers },
+            _ => Self::Latent { clock, numbers },
         })
+    }
+
+    pub(super) fn decode_memories(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {
+        up_to(key, VECTORS_MAX / MEMORIES_PER_ENTRY as u64 - 1)?;
+        let memories = message::<proto::MemoriesValue>(bytes)?.memories;
+        if !(1..=MEMORIES_PER_ENTRY).contains(&memories.len()) {
+            return Err(ValueError::Size { got: memories.len(), max: MEMORIES_PER_ENTRY });
+        }
+        Ok(Self::Memories(memories.into_iter().map(vector).collect::<Result<_, _>>()?))
     }
 }
 
-/// The numbers of a value that was decoded before.
-pub(crate) fn vector_numbers(bytes: &Bytes) -> Option<Vec<f64>> {
-    message::<proto::VectorValue>(bytes).ok().map(|value| value.numbers)
+fn vector(value: proto::VectorValue) -> Result<(Clock, Vec<f64>), ValueError> {
+    let proto::VectorValue { clock, numbers, salience } = value;
+    if !(1..=LATENT_MAX).contains(&numbers.len()) {
+        return Err(ValueError::Size { got: numbers.len(), max: LATENT_MAX });
+    }
+    let fits = |number: &f64| number.abs() < NUMBER_LIMIT;
+    if !numbers.iter().all(fits) || !fits(&salience) || salience < 0.0 {
+        return Err(ValueError::Number);
+    }
+    Ok((clock.ok_or(ValueError::NoClock)?.into(), numbers))
 }
 
 /// Encodes sums for [`Lane::TALLY`].
@@ -78,7 +87,17 @@ pub(crate) fn encode_theta(numbers: &[i64]) -> Bytes {
     proto::ThetaValue { numbers: numbers.to_vec() }.encode_to_vec().into()
 }
 
-/// Encodes a vector for [`Lane::LATENTS`], [`Lane::WORKING`] or [`Lane::EPISODIC`].
+/// Encodes a vector for [`Lane::LATENTS`] or [`Lane::WORKING`].
 pub(crate) fn encode_vector(clock: Clock, numbers: &[f64], salience: f64) -> Bytes {
-    proto::VectorValue { clock: Some(clock.into()), numbers: numbers.to_vec(), salience }.encode_to_vec().into()
+    vector_value(clock, numbers.to_vec(), salience).encode_to_vec().into()
+}
+
+/// Encodes memories for [`Lane::EPISODIC`].
+pub(crate) fn encode_memories(memories: impl Iterator<Item = (Clock, Vec<f64>)>) -> Bytes {
+    let memories = memories.map(|(clock, numbers)| vector_value(clock, numbers, 0.0)).collect();
+    proto::MemoriesValue { memories }.encode_to_vec().into()
+}
+
+fn vector_value(clock: Clock, numbers: Vec<f64>, salience: f64) -> proto::VectorValue {
+    proto::VectorValue { clock: Some(clock.into()), numbers, salience }
 }
