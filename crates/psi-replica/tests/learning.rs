@@ -229,6 +229,15 @@ fn error_of(inputs: &Array2<f64>, nodes: usize, in_turn: bool) -> f64 {
     last.iter().sum::<f64>() / LAST as f64
 }
 
+/// Telemetry of a machine that built this program, 12 steps a second; recorded by `psi-field feed --host` and `record`.
+fn host() -> Array2<f64> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/host.csv");
+    let text = std::fs::read_to_string(path).unwrap();
+    let numbers: Vec<f64> =
+        text.lines().flat_map(|line| line.split(',').map(|number| number.parse().unwrap())).collect();
+    Array2::from_shape_vec((numbers.len() / 16, 16), numbers).unwrap()
+}
+
 /// The inputs of a trace, again and again.
 fn repeated(name: &str, steps: usize) -> Array2<f64> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/data/core/{name}.npz"));
@@ -240,8 +249,8 @@ fn repeated(name: &str, steps: usize) -> Array2<f64> {
 
 #[test]
 fn three_that_take_turns_learn_as_one_does() {
-    for trace in ["walk", "shocks"] {
-        let inputs = repeated(trace, 3_000);
+    for (trace, inputs) in [("walk", repeated("walk", 3_000)), ("shocks", repeated("shocks", 3_000)), ("host", host())]
+    {
         let (one, three) = (error_of(&inputs, 1, true), error_of(&inputs, 3, true));
         let apart = error_of(&inputs, 3, false);
         println!("{trace}: one {one:.4}, three in turn {three:.4}, three that meet every 0.6 s {apart:.4}");
