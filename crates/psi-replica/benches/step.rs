@@ -34,10 +34,10 @@ fn field() -> FieldName {
 }
 
 /// Every step of engine `core` is remembered.
-fn setup(engine: EngineKind, width: usize) -> Setup {
+fn setup(engine: EngineKind, width: usize, changes: &[(&str, f64)]) -> Setup {
     let shape = Shape { engine: engine.to_string(), width, ..Shape::default() };
-    let parameters = Parameters::default().with([("pe_low", 0.0), ("pe_high", 1000.0)]).expect("within the limits");
-    (shape, parameters).into()
+    let changes = [("pe_low", 0.0), ("pe_high", 1000.0)].iter().chain(changes).copied();
+    (shape, Parameters::default().with(changes).expect("within the limits")).into()
 }
 
 fn input(step: u64, width: usize) -> Vec<f64> {
@@ -53,8 +53,13 @@ struct Stepping {
 
 impl Stepping {
     fn new(engine: EngineKind, width: usize) -> Self {
+        Self::of(setup(engine, width, &[]))
+    }
+
+    fn of(setup: Setup) -> Self {
+        let width = setup.shape.width;
         let mut replica = replica("own");
-        replica.create_field(at(0), &field(), setup(engine, width)).expect("a new field");
+        replica.create_field(at(0), &field(), setup).expect("a new field");
         Self { replica, steps: 0, width }
     }
 
@@ -91,4 +96,26 @@ fn synthetic(bencher: Bencher<'_, '_>, width: usize) {
 #[divan::bench(args = [20, 4096, 40_000], sample_count = 2000)]
 fn core_after_steps(bencher: Bencher<'_, '_>, steps: u64) {
     bench(bencher, Stepping::new(EngineKind::Core, WIDTH).after(steps));
+}
+
+/// The largest field that parameters allow, with all that it can remember.
+#[divan::bench(sample_count = 100)]
+fn core_largest(bencher: Bencher<'_, '_>) {
+    let changes = [("latent_dim", 256.0), ("N", 256.0), ("C_w", 4096.0), ("W_r", 409.6), ("dt", 0.1)];
+    bench(bencher, Stepping::of(setup(EngineKind::Core, 4096, &changes)).after(4_200));
+}
+
+/// A batch that is worked out beside the replica holds its lock to be copied and to be brought back: one vector here, in a
+/// field with a full memory.
+#[divan::bench(sample_count = 500)]
+fn core_copied_and_back(bencher: Bencher<'_, '_>) {
+    let mut stepping = Stepping::new(EngineKind::Core, WIDTH).after(4096);
+    let vector = input(0, WIDTH);
+    bencher.bench_local(|| {
+        stepping.steps += 1;
+        let now = at(stepping.steps);
+        let mut batch = stepping.replica.begin_batch(now, &field(), &[&vector]).expect("a good batch");
+        batch.run();
+        black_box(stepping.replica.finish_batch(now, batch).expect("nothing overtakes it"))
+    });
 }
