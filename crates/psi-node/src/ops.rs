@@ -1,12 +1,12 @@
-//! What gRPC and HTTP both do: one function an operation, one kind of error.
+//! What gRPC and HTTP both do: one function an operation, one kind of error. Here are steps, reads and interventions.
+
+pub(crate) mod fields;
 
 use std::{slice, sync::Arc, time::Instant};
 
 use psi_api::Cause;
-use psi_engine::{Action, Parameters};
-use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Shape, Step, WriteError};
-use psi_stats::Scale;
-use tonic::Code;
+use psi_engine::Action;
+use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Step, WriteError};
 
 use crate::{
     pending::{self, Answer, Intervened, Pending},
@@ -68,16 +68,6 @@ impl Inputs {
         };
         inputs.iter_mut().for_each(|input| psi_engine::guardian::condition(input));
     }
-}
-
-/// What a client asks of a new field; `None` means the default.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NewField {
-    pub(crate) engine: Option<String>,
-    pub(crate) width: Option<usize>,
-    pub(crate) scale_exponent: i32,
-    pub(crate) seed: u64,
-    pub(crate) parameters: Vec<(String, f64)>,
 }
 
 impl Ops {
@@ -167,29 +157,6 @@ impl Ops {
         })
     }
 
-    /// Makes a field; a token comes with it, here and below.
-    pub(crate) fn create(&self, name: &str, new: NewField) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
-        let setup = self.counted(new.checked())?;
-        self.write(|replica, now| replica.create_field(now, &field, setup))
-    }
-
-    /// Starts a field over with the given parameters, the others at their defaults; its shape stays.
-    pub(crate) fn reset(&self, name: &str, parameters: &[(String, f64)]) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(field_name(name))?;
-        let parameters = self.counted(parse_parameters(parameters))?;
-        self.write(|replica, now| {
-            let shape = replica.view(&field).map(|view| view.spec.spec.setup.shape).unwrap_or_default();
-            replica.reset_field(now, &field, (shape, parameters))
-        })
-    }
-
-    /// Removes a field.
-    pub(crate) fn drop_field(&self, name: &str) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
-        self.write(|replica, now| replica.drop_field(now, &field))
-    }
-
     /// Intervenes by hand.
     pub(crate) async fn intervene(&self, field: &str, action: Action, terms: Terms) -> Result<Intervened, Cause> {
         let field = self.counted(field_name(field))?;
@@ -246,34 +213,6 @@ impl From<Cause> for Refused {
     fn from(cause: Cause) -> Self {
         Self(cause)
     }
-}
-
-impl NewField {
-    fn checked(self) -> Result<(Shape, Parameters), Cause> {
-        let default = Shape::default();
-        let scale = Scale::new(self.scale_exponent).map_err(|error| {
-            Cause::new(Code::InvalidArgument, "BAD_SHAPE", error).with("scale_exponent", self.scale_exponent)
-        })?;
-        let shape = Shape {
-            engine: self.engine.unwrap_or(default.engine),
-            width: self.width.unwrap_or(default.width),
-            scale,
-            seed: self.seed,
-        };
-        Ok((shape, parse_parameters(&self.parameters)?))
-    }
-}
-
-/// Parameters by name, over the defaults.
-pub(crate) fn parse_parameters(given: &[(String, f64)]) -> Result<Parameters, Cause> {
-    const GIVEN_MAX: usize = 2 * psi_engine::DEFINITIONS.len();
-    if given.len() > GIVEN_MAX {
-        let message = format!("{} parameters were given, there are {}", given.len(), psi_engine::DEFINITIONS.len());
-        return Err(Cause::new(Code::InvalidArgument, "BAD_PARAMETER", message).with("got", given.len()));
-    }
-    Parameters::default()
-        .with(given.iter().map(|(name, value)| (name.as_str(), *value)))
-        .map_err(|errors| Cause::from(&WriteError::Parameters(errors)))
 }
 
 /// The name of a field that a client gave; empty means `default`.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use psi_api::v1::{
-    Agreement, CreateFieldRequest, GetDigestRequest, GetStateRequest, StepRequest,
+    Agreement, CreateFieldRequest, GetDigestRequest, GetStateRequest, GuardianMode, StepRequest,
     cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient,
 };
 use psi_node::{Endpoint, Node, Settings};
@@ -112,9 +112,17 @@ impl Server {
         cluster.get_digest(GetDigestRequest {}).await.unwrap().into_inner()
     }
 
+    /// A field of which figures are known.
     async fn create_field(&self, name: &str, width: u32) {
         let mut fields = PsiFieldServiceClient::new(self.channel().await);
-        fields.create_field(CreateFieldRequest { name: name.to_owned(), width, ..Default::default() }).await.unwrap();
+        let request = CreateFieldRequest {
+            name: name.to_owned(),
+            engine: "synthetic".to_owned(),
+            guardian: GuardianMode::Watch.into(),
+            width,
+            ..Default::default()
+        };
+        fields.create_field(request).await.unwrap();
     }
 
     /// What comes back for these bytes until the server closes or has answered as `until` says.

@@ -13,7 +13,7 @@ use super::{
     body::{self, StepBody},
     refusal::Refusal,
 };
-use crate::ops::{Inputs, Ops, StepCall};
+use crate::ops::{Inputs, Ops, StepCall, fields::Wanted};
 
 pub(super) async fn step(State(ops): State<Ops>, asked: Asked, request: Request) -> Result<Json<StepAnswer>, Refusal> {
     let bytes = body(&ops, request).await?;
@@ -47,7 +47,7 @@ pub(super) async fn init(
 ) -> Result<Json<InitAnswer>, Refusal> {
     let bytes = body(&ops, request).await?;
     let parameters = counted(&ops, body::parameters(&bytes))?;
-    let (current, token) = ops.reset(&field, &parameters)?;
+    let (current, token) = ops.reset(&field, &Wanted { parameters, ..Wanted::default() })?;
     Ok(Json(InitAnswer::new(current, ops.shared.settings.node.as_str(), token)))
 }
 
