@@ -231,6 +231,14 @@ async fn a_guardian_that_intervenes_says_so_and_one_that_watches_leaves_it_to_pe
     let state = members[1].state("f").await?;
     let learned = state.learned.context("core learns")?;
     assert_eq!((state.noise, learned.latents, learned.working_memories), (1.5, 0, 0), "nigredo clears them");
+    let counted = r#"psi_node_guardian_interventions_total{action="nigredo",threat="high_prediction_error"}"#;
+    for (member, want) in members.iter().zip([1.0, 0.0]) {
+        let http = member.node.addresses().http;
+        assert_eq!(psi_tests::series(http, counted).await?, Some(want), "{}", member.node.node_id());
+        let automatic = psi_tests::series(http, r#"psi_field_guardian_interventions{engine="core",field="f"}"#);
+        assert_eq!(automatic.await?, Some(1.0));
+    }
+
     // `default` is watched only. The last number is far from the mean, so PE is above 2.
     let mut odd = [0.0; 16];
     odd[15] = 4.0;
@@ -240,6 +248,17 @@ async fn a_guardian_that_intervenes_says_so_and_one_that_watches_leaves_it_to_pe
     assert_eq!((seen.mode(), seen.interventions), (GuardianMode::Watch, 0));
     assert_eq!((seen.red_flag(), seen.current_threat()), (Threat::HighPredictionError, Threat::HighPredictionError));
     assert_eq!(members[0].state("").await?.red_flag(), Threat::HighPredictionError);
+    let labels = r#"engine="synthetic",field="default""#;
+    let http = members[0].node.addresses().http;
+    for (series, want) in [
+        (format!("psi_field_guardian_red_flag{{{labels}}}"), 1.0),
+        (format!(r#"psi_field_guardian_threshold{{{labels},metric="density"}}"#), 0.25),
+        (format!(r#"psi_field_guardian_threshold{{{labels},metric="prediction_error"}}"#), 2.0),
+        (format!(r#"psi_field_guardian_threshold{{{labels},metric="temporal_entropy"}}"#), 2.2),
+        (format!("psi_field_novelty{{{labels}}}"), 0.0),
+    ] {
+        assert_eq!(psi_tests::series(http, &series).await?, Some(want), "{series}");
+    }
     members[0].intervene("", Intervention::Nigredo).await?;
     let seen = guardian(&members[0], "").await?;
     assert_eq!(

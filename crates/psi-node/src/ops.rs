@@ -5,7 +5,7 @@ pub(crate) mod fields;
 use std::{slice, sync::Arc, time::Instant};
 
 use psi_api::Cause;
-use psi_engine::Action;
+use psi_engine::{Action, Metrics};
 use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Step, WriteError};
 
 use crate::{
@@ -119,6 +119,9 @@ impl Ops {
             Ok::<_, WriteError>((steps, engine_of(replica, field), replica.token().to_string()))
         })?;
         self.shared.metrics.stepped(steps.len());
+        for step in &steps {
+            self.tell_intervened(field, step);
+        }
         let stepped = |step| Stepped {
             step,
             field: field.clone(),
@@ -131,6 +134,23 @@ impl Ops {
             last.token = token;
         }
         Ok(Answer::Steps(steps))
+    }
+
+    /// Notes what the guardian did after a step.
+    fn tell_intervened(&self, field: &FieldName, step: &Step) {
+        let Some((action, threat)) = step.intervened else { return };
+        self.shared.metrics.guardian_intervened(action, threat);
+        let Metrics { density, prediction_error, temporal_entropy, .. } = step.metrics;
+        tracing::info!(
+            %field,
+            %action,
+            threat = threat.as_str(),
+            k = step.k,
+            density,
+            prediction_error,
+            temporal_entropy,
+            "the guardian intervened"
+        );
     }
 
     /// [`Ops::state`], once the terms' token is reached.
