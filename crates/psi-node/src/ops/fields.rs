@@ -133,6 +133,11 @@ impl Ops {
         self.write(|replica, now| replica.drop_field(now, &field))
     }
 
+    /// What a field is now.
+    pub(crate) fn setup_of(&self, name: &str) -> Result<Setup, Cause> {
+        self.counted(self.state(name)).map(|(view, _)| view.spec.spec.setup)
+    }
+
     /// Reads a field's setup and writes another, with nothing in between.
     fn put_over(
         &self,
