@@ -166,7 +166,7 @@ fn asked_for(reason: &str) -> Option<&'static str> {
         "BAD_DEADLINE" => Some("deadline_ms"),
         "UNKNOWN_LEVEL" => Some("replicate_to"),
         "BAD_REQUEST_ID" | "REQUEST_ID_REUSED" => Some("request_id"),
-        token if token.starts_with("TOKEN_") => Some("after"),
+        token if token.starts_with("TOKEN") => Some("after"),
         _ => None,
     }
 }
