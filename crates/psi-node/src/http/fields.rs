@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequestParts, Path, Request, State},
     http::{StatusCode, request::Parts},
 };
-use psi_replica::CurrentSpec;
+use psi_replica::{CurrentSpec, Setup};
 
 use super::{
     answer::fields::{DroppedAnswer, FieldAnswer, FieldsAnswer},
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::ops::{
     Ops,
-    fields::{new_field, started_over},
+    fields::{Wanted, new_field, started_over},
 };
 
 /// The field that a path names. Its address asks for nothing else.
@@ -73,9 +73,7 @@ pub(super) async fn change(
     Name(name): Name,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
-    let body = counted(&ops, FieldBody::parse(&body::of(&ops, request).await?, FieldBody::OF_ONE_THAT_IS_THERE))?;
-    let held = ops.setup_of(&name).map_err(|cause| Refusal::from(cause).in_path())?;
-    let wanted = counted(&ops, body.over(held))?;
+    let wanted = wanted(&ops, &name, request, |held| held).await?;
     Ok(answer(&ops, ops.change(&name, &wanted)?))
 }
 
@@ -84,15 +82,21 @@ pub(super) async fn reset(
     Name(name): Name,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
-    let body = counted(&ops, FieldBody::parse(&body::of(&ops, request).await?, FieldBody::OF_ONE_THAT_IS_THERE))?;
-    let held = ops.setup_of(&name).map_err(|cause| Refusal::from(cause).in_path())?;
-    let wanted = counted(&ops, body.over(started_over(held)))?;
+    let wanted = wanted(&ops, &name, request, started_over).await?;
     Ok(answer(&ops, ops.reset(&name, &wanted)?))
 }
 
 pub(super) async fn drop_field(State(ops): State<Ops>, Name(name): Name) -> Result<Json<DroppedAnswer>, Refusal> {
     let (current, token) = ops.drop_field(&name).map_err(|cause| Refusal::from(cause).in_path())?;
     Ok(Json(DroppedAnswer::new(&current, ops.shared.settings.node.as_str(), token)))
+}
+
+/// What a body asks of a field that is there, over what `base` makes of it.
+async fn wanted(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<Wanted, Refusal> {
+    let bytes = body::of(ops, request).await?;
+    let body = counted(ops, FieldBody::parse(&bytes, FieldBody::OF_ONE_THAT_IS_THERE))?;
+    let held = ops.setup_of(name).map_err(|cause| Refusal::from(cause).in_path())?;
+    counted(ops, body.over(base(held)))
 }
 
 fn answer(ops: &Ops, (current, token): (CurrentSpec, String)) -> Json<FieldAnswer> {
