@@ -253,10 +253,11 @@ def look(boards, complain, interval_ms=1000 // SCRAPES_PER_SECOND):
         start = time.time()
         started.append(Process("probe", probe, folder / "probe.log").start())
         feed = [psi_field(), "feed", "--node", every_node]
+        create = ["--create", "--engine", "synthetic", "--guardian-mode", "watch"]
         for field, source in {
             "default": ["--walk", "--rate", 40],
-            "host": ["--host", "--create", "--rate", 5],
-            "sensors": ["--walk", "--width", 4, "--create", "--rate", 20],
+            "host": ["--host", *create, "--rate", 5],
+            "sensors": ["--walk", "--width", 4, *create, "--rate", 20],
         }.items():
             command = [*feed, "--field", field, *source]
             started.append(Process(f"feed of {field}", command, folder / f"feed-{field}.log").start())

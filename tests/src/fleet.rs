@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use psi_api::v1::{Agreement, CreateFieldRequest};
+use psi_api::v1::{Agreement, CreateFieldRequest, GuardianMode};
 
 use crate::{
     eventually,
@@ -132,7 +132,13 @@ impl Fleet {
     /// If that is refused, or the fields don't become known everywhere.
     pub async fn create_field_for_each(&self) -> Result<()> {
         for node in &self.nodes {
-            let request = CreateFieldRequest { name: field_of(&node.name), width: 2, ..CreateFieldRequest::default() };
+            let request = CreateFieldRequest {
+                name: field_of(&node.name),
+                engine: "synthetic".to_owned(),
+                width: 2,
+                guardian: GuardianMode::Watch.into(),
+                ..CreateFieldRequest::default()
+            };
             self.nodes[0].field.clone().create_field(request).await.context("create a field")?;
         }
         eventually("the fields are known everywhere", async || {

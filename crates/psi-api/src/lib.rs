@@ -22,6 +22,6 @@ pub mod v1 {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 pub use codec::LinkCodec;
-pub use convert::{agreement, field, state, step, timestamp};
+pub use convert::{agreement, field, guardian, state, step, timestamp};
 pub use error::{Cause, DOMAIN, cause_of};
 pub use psi_replica::proto as replica;

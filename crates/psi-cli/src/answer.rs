@@ -1,5 +1,7 @@
 //! What nodes answer, as programs read it from `--output json`: keys are stable, absent values are null.
 
+pub(crate) mod guardian;
+
 use std::fmt;
 
 use data_encoding::HEXLOWER;
@@ -69,6 +71,12 @@ pub(crate) struct Step {
     pub(crate) token: String,
     /// Null unless a level was asked for.
     pub(crate) replicated: Option<Replicated>,
+    pub(crate) novelty: f64,
+    pub(crate) attention_gain: f64,
+    /// t, seconds; null where the engine keeps none.
+    pub(crate) time: Option<f64>,
+    /// Null unless the guardian intervened after the step.
+    pub(crate) guardian: Option<guardian::Reaction>,
 }
 
 /// How far a write got.
@@ -109,6 +117,10 @@ impl From<v1::StepResponse> for Step {
             metrics: from.metrics.map(Into::into),
             token: from.token,
             replicated: from.replicated.map(Into::into),
+            novelty: from.novelty,
+            attention_gain: from.attention_gain,
+            time: from.time,
+            guardian: from.guardian.map(Into::into),
         }
     }
 }
@@ -118,6 +130,8 @@ impl From<v1::StepResponse> for Step {
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) engine: String,
+    /// Null for a mode of a later version.
+    pub(crate) guardian: Option<&'static str>,
     pub(crate) width: u32,
     pub(crate) scale_exponent: i32,
     pub(crate) seed: u64,
@@ -129,6 +143,7 @@ pub(crate) struct Field {
 impl From<v1::Field> for Field {
     fn from(from: v1::Field) -> Self {
         Self {
+            guardian: guardian::mode(from.guardian()),
             parameters: from.parameters.into_iter().map(|one| (one.name, one.value.into())).collect(),
             name: from.name,
             engine: from.engine,
@@ -157,11 +172,41 @@ pub(crate) struct State {
     pub(crate) variance: Vec<f64>,
     pub(crate) node: String,
     pub(crate) token: String,
+    /// Of the last step; null before the first, as the next.
+    pub(crate) novelty: Option<f64>,
+    pub(crate) attention_gain: Option<f64>,
+    /// t, seconds; null where the engine keeps none.
+    pub(crate) time: Option<f64>,
+    /// Why the guardian's red flag is up; null if it is down.
+    pub(crate) red_flag: Option<&'static str>,
+    /// Null where the engine does not learn.
+    pub(crate) learned: Option<Learned>,
+}
+
+/// What an engine that learns holds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Learned {
+    pub(crate) updates: u64,
+    pub(crate) latents: u32,
+    pub(crate) working_memories: u32,
+    pub(crate) episodic_memories: u32,
+}
+
+impl From<v1::Learned> for Learned {
+    fn from(from: v1::Learned) -> Self {
+        let v1::Learned { updates, latents, working_memories, episodic_memories } = from;
+        Self { updates, latents, working_memories, episodic_memories }
+    }
 }
 
 impl From<v1::FieldState> for State {
     fn from(from: v1::FieldState) -> Self {
         Self {
+            red_flag: guardian::threat(from.red_flag()),
+            novelty: from.novelty,
+            attention_gain: from.attention_gain,
+            time: from.time,
+            learned: from.learned.map(Into::into),
             field: from.field.map(Into::into),
             k: from.k,
             timestamp: from.timestamp.map(|time| numbers::time(time.seconds, time.nanos)),

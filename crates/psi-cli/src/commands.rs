@@ -32,7 +32,7 @@ pub(crate) struct FieldArg {
 /// Parameters given one by one.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Changes {
-    /// A parameter that is to differ from its default; repeat for more
+    /// The value of a parameter; repeat for more
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
     pub(crate) changes: Vec<Parameter>,
 }

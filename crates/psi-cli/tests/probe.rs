@@ -240,6 +240,14 @@ impl PsiFieldService for Forgetful {
         Err(Status::unimplemented(""))
     }
 
+    async fn change_field(&self, _: Request<v1::ChangeFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_guardian(&self, _: Request<v1::GetGuardianRequest>) -> Result<Response<v1::GuardianState>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn reset_field(&self, _: Request<v1::ResetFieldRequest>) -> Result<Response<v1::Field>, Status> {
         Err(Status::unimplemented(""))
     }

@@ -192,3 +192,54 @@ fn a_command_reads_on_one_node_what_another_wrote_and_is_counted_once() -> Resul
     assert!(String::from_utf8_lossy(&refused.stderr).contains("token"), "{refused:?}");
     Ok(())
 }
+
+#[test]
+fn fields_are_made_changed_and_guarded_by_commands() -> Result<()> {
+    let node = Process::start("n1", None)?;
+    let at = ["--node", &node.grpc];
+    let json = |line: &str| eventually_json(&[&line.split(' ').collect::<Vec<_>>()[..], &at].concat());
+    let text = |line: &str| -> Result<(Option<i32>, String)> {
+        let output = program().args(line.split(' ')).args(at).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8(said)?))
+    };
+    let made = json("field create f --width 2")?;
+    assert_eq!((&made["engine"], &made["guardian"]), (&"core".into(), &"intervene".into()), "{made}");
+    let changed = json("field change f --param dt=0.1 --guardian watch --engine synthetic")?;
+    let told = (&changed["engine"], &changed["guardian"], &changed["parameters"]["dt"], &changed["width"]);
+    assert_eq!(told, (&"synthetic".into(), &"watch".into(), &0.1.into(), &2.into()), "{changed}");
+    // The last number is 3 from the mean, and 2 is too much.
+    let step = json("step --field f 0 6")?;
+    assert_eq!(
+        (&step["time"], &step["guardian"], &step["novelty"]),
+        (&Value::Null, &Value::Null, &0.0.into()),
+        "{step}"
+    );
+    let status = json("guardian status --field f")?;
+    let told = (&status["red_flag"], &status["mode"], &status["interventions"], &status["last_step"]);
+    assert_eq!(told, (&"high_prediction_error".into(), &"watch".into(), &0.into(), &Value::Null), "{status}");
+    for (line, code, parts) in [
+        ("guardian status --field f", 0, &["mode watch", "up: high_prediction_error"][..]),
+        ("guardian statistics --field f", 0, &["thresholds     fixed", "above 2 ", "below 0.25 "]),
+        ("state --field f", 0, &["red flag       up: high_prediction_error", "novelty        0"]),
+        ("field list", 0, &["scale exp", "guardian", "watch"]),
+        ("field change f --engine core", 1, &["counted 1 steps, and engine can't be changed", "reset it first"]),
+        ("field change f", 2, &["--param"]),
+        ("field reset f --engine core --guardian intervene", 0, &["starts over", "core", "intervene"]),
+        ("step --field f 0.1 0.2", 0, &["novelty", "attention_gain", "time"]),
+        ("state --field f", 0, &["engine core, guardian intervene", "field time t", "working and"]),
+    ] {
+        let (got, said) = text(line)?;
+        assert_eq!(got, Some(code), "{line}: {said}");
+        for part in parts {
+            assert!(said.contains(part), "{line}: {part}: {said}");
+        }
+    }
+    let fed =
+        "feed --walk --width 3 --count 1 --rate max --field fed --create --engine synthetic --guardian-mode watch";
+    assert_eq!(text(fed)?.0, Some(0));
+    let state = json("state --field fed")?;
+    assert_eq!((&state["field"]["engine"], &state["field"]["guardian"]), (&"synthetic".into(), &"watch".into()));
+    assert_eq!(state["learned"], Value::Null, "{state}");
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! The gRPC surface: services, health, reflection.
 
+mod asked;
 mod cluster;
 mod field;
 mod replication;

@@ -9,6 +9,8 @@ mod asked;
 mod body;
 mod federation;
 mod field;
+mod fields;
+mod guardian;
 mod refusal;
 pub(crate) mod server;
 mod status;
@@ -29,7 +31,7 @@ use tracing::{Instrument, debug, field::Empty, info_span};
 use crate::{ops::Ops, shared::Shared};
 
 /// What there is, in the order in which it is shown. `/` shows it; a misspelt path is compared with it.
-const PATHS: [(&str, &str, &str); 13] = [
+const PATHS: [(&str, &str, &str); 18] = [
     ("/", "GET", "this page"),
     ("/health", "GET", "what the node is up to; 200 whatever it is"),
     ("/health/live", "GET", "200 while the process runs"),
@@ -43,8 +45,17 @@ const PATHS: [(&str, &str, &str); 13] = [
         "POST",
         "scores the vector `x` in the body and takes it in; also: after, deadline_ms, replicate_to, request_id",
     ),
+    ("/guardian/status", "GET", "whether a field's red flag is up, and why"),
+    ("/guardian/statistics", "GET", "what a field's guardian has seen, its thresholds, and what was done"),
     ("/guardian/nigredo", "POST", "raises a field's noise by 1.5, to at most 1.5"),
     ("/guardian/albedo", "POST", "lowers a field's noise by 0.7, to at least 0"),
+    (
+        "/fields",
+        "GET, POST",
+        "all fields; makes the one in the body: name, engine, width, guardian, parameters and more",
+    ),
+    ("/fields/{name}", "GET, PATCH, DELETE", "a field; changes what the body names and keeps the rest; removes it"),
+    ("/fields/{name}/reset", "POST", "starts a field over with what the body names, parameters at their defaults"),
     ("/federation/metrics", "GET", "metrics of the latest step, for other agents"),
     ("/federation/swarm", "GET, POST", "metrics of all live members together"),
 ];
@@ -65,8 +76,13 @@ fn router(ops: Ops) -> Router {
         .route("/init", post(field::init))
         .route("/state", get(field::state))
         .route("/step", post(field::step))
-        .route("/guardian/nigredo", post(field::nigredo))
-        .route("/guardian/albedo", post(field::albedo))
+        .route("/guardian/status", get(guardian::status))
+        .route("/guardian/statistics", get(guardian::statistics))
+        .route("/guardian/nigredo", post(guardian::nigredo))
+        .route("/guardian/albedo", post(guardian::albedo))
+        .route("/fields", get(fields::list).post(fields::create))
+        .route("/fields/{name}", get(fields::show).patch(fields::change).delete(fields::drop_field))
+        .route("/fields/{name}/reset", post(fields::reset))
         .route("/federation/metrics", get(federation::metrics))
         .route("/federation/swarm", get(federation::swarm).post(federation::swarm))
         .fallback(refusal::unknown_path)

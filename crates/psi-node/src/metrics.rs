@@ -17,7 +17,7 @@ use prometheus::{
     TextEncoder,
 };
 use psi_api::Cause;
-use psi_engine::Action;
+use psi_engine::{Action, guardian::Threat};
 use psi_replica::{FieldView, NodeId, Replica};
 use tonic::Code;
 
@@ -53,6 +53,7 @@ pub(crate) struct Metrics {
     errors: IntCounterVec,
     repeated: IntCounter,
     interventions: IntCounterVec,
+    guardian_interventions: IntCounterVec,
     steps_dropped: IntCounter,
     http_seconds: HistogramVec,
     ready: IntGauge,
@@ -95,8 +96,13 @@ impl Metrics {
             ),
             interventions: make.counters(
                 "psi_node_interventions_total",
-                "Interventions that this node accepted, by action",
+                "Interventions by hand that this node accepted, by action",
                 &["action"],
+            ),
+            guardian_interventions: make.counters(
+                "psi_node_guardian_interventions_total",
+                "Interventions by the guardian after steps that this node took, by action and the threat that it answered",
+                &["action", "threat"],
             ),
             steps_dropped: make.counter(
                 "psi_node_steps_dropped_total",
@@ -139,6 +145,10 @@ impl Metrics {
         for outcome in [OK, REFUSED, FAILED] {
             metrics.step_calls.with_label_values(&[outcome]);
         }
+        for threat in Threat::ALL {
+            let labels = [threat.action().as_str(), threat.as_str()];
+            metrics.guardian_interventions.with_label_values(&labels);
+        }
         metrics
     }
 
@@ -171,6 +181,10 @@ impl Metrics {
 
     pub(crate) fn intervened(&self, action: Action) {
         self.interventions.with_label_values(&[action.as_str()]).inc();
+    }
+
+    pub(crate) fn guardian_intervened(&self, action: Action, threat: Threat) {
+        self.guardian_interventions.with_label_values(&[action.as_str(), threat.as_str()]).inc();
     }
 
     pub(crate) fn steps_dropped(&self, steps: u64) {

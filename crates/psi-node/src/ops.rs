@@ -1,13 +1,13 @@
-//! What gRPC and HTTP both do: one function an operation, one kind of error.
+//! What gRPC and HTTP both do: one function an operation, one kind of error. Here are steps, reads and interventions.
+
+pub(crate) mod fields;
 
 use std::{slice, sync::Arc, time::Instant};
 
 use psi_api::Cause;
-use psi_engine::{Action, Parameters};
-use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Shape, Step, WriteError};
-use psi_stats::Scale;
+use psi_engine::{Action, Metrics};
+use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Step, WriteError};
 use tokio::sync::broadcast::Receiver;
-use tonic::Code;
 
 use crate::{
     pending::{self, Admitted, Answer, Intervened, Pending},
@@ -73,16 +73,6 @@ impl Inputs {
     }
 }
 
-/// What a client asks of a new field; `None` means the default.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NewField {
-    pub(crate) engine: Option<String>,
-    pub(crate) width: Option<usize>,
-    pub(crate) scale_exponent: i32,
-    pub(crate) seed: u64,
-    pub(crate) parameters: Vec<(String, f64)>,
-}
-
 impl Ops {
     /// Terms as of now.
     pub(crate) fn terms(&self, wishes: Wishes) -> Result<Terms, Cause> {
@@ -117,6 +107,9 @@ impl Ops {
         self.shared.metrics.step_took(begun.elapsed());
         let Taken { steps, engine, token } = self.counted(taken)?;
         self.shared.metrics.stepped(steps.len());
+        for step in &steps {
+            self.tell_intervened(&field, step);
+        }
         let stepped = |step| Stepped {
             step,
             field: field.clone(),
@@ -137,6 +130,23 @@ impl Ops {
             Answer::Steps(steps) => Ok(steps),
             Answer::Intervention(_) => Err(self.refused(pending::of_another_kind())),
         }
+    }
+
+    /// Notes what the guardian did after a step.
+    fn tell_intervened(&self, field: &FieldName, step: &Step) {
+        let Some((action, threat)) = step.intervened else { return };
+        self.shared.metrics.guardian_intervened(action, threat);
+        let Metrics { density, prediction_error, temporal_entropy, .. } = step.metrics;
+        tracing::info!(
+            %field,
+            %action,
+            threat = threat.as_str(),
+            k = step.k,
+            density,
+            prediction_error,
+            temporal_entropy,
+            "the guardian intervened"
+        );
     }
 
     /// [`Ops::state`], once the terms' token is reached.
@@ -171,29 +181,6 @@ impl Ops {
             readable(replica)?;
             Ok(replica.field_names().filter_map(|name| Some(replica.view(&name)?.spec)).collect())
         })
-    }
-
-    /// Makes a field; a token comes with it, here and below.
-    pub(crate) fn create(&self, name: &str, new: NewField) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
-        let setup = self.counted(new.checked())?;
-        self.write(|replica, now| replica.create_field(now, &field, setup))
-    }
-
-    /// Starts a field over with the given parameters, the others at their defaults; its shape stays.
-    pub(crate) fn reset(&self, name: &str, parameters: &[(String, f64)]) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(field_name(name))?;
-        let parameters = self.counted(parse_parameters(parameters))?;
-        self.write(|replica, now| {
-            let shape = replica.view(&field).map(|view| view.spec.spec.setup.shape).unwrap_or_default();
-            replica.reset_field(now, &field, (shape, parameters))
-        })
-    }
-
-    /// Removes a field.
-    pub(crate) fn drop_field(&self, name: &str) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
-        self.write(|replica, now| replica.drop_field(now, &field))
     }
 
     /// Intervenes by hand.
@@ -238,34 +225,6 @@ impl Ops {
         self.shared.metrics.error(cause.reason);
         cause
     }
-}
-
-impl NewField {
-    fn checked(self) -> Result<(Shape, Parameters), Cause> {
-        let default = Shape::default();
-        let scale = Scale::new(self.scale_exponent).map_err(|error| {
-            Cause::new(Code::InvalidArgument, "BAD_SHAPE", error).with("scale_exponent", self.scale_exponent)
-        })?;
-        let shape = Shape {
-            engine: self.engine.unwrap_or(default.engine),
-            width: self.width.unwrap_or(default.width),
-            scale,
-            seed: self.seed,
-        };
-        Ok((shape, parse_parameters(&self.parameters)?))
-    }
-}
-
-/// Parameters by name, over the defaults.
-pub(crate) fn parse_parameters(given: &[(String, f64)]) -> Result<Parameters, Cause> {
-    const GIVEN_MAX: usize = 2 * psi_engine::DEFINITIONS.len();
-    if given.len() > GIVEN_MAX {
-        let message = format!("{} parameters were given, there are {}", given.len(), psi_engine::DEFINITIONS.len());
-        return Err(Cause::new(Code::InvalidArgument, "BAD_PARAMETER", message).with("got", given.len()));
-    }
-    Parameters::default()
-        .with(given.iter().map(|(name, value)| (name.as_str(), *value)))
-        .map_err(|errors| Cause::from(&WriteError::Parameters(errors)))
 }
 
 /// The name of a field that a client gave; empty means `default`.

@@ -86,6 +86,10 @@ fn request_id(given: String) -> Result<Option<String>, Cause> {
             .with("got", length)
             .with("limit", REQUEST_ID_MAX));
     }
+    if let Some(other) = given.chars().find(|letter| !matches!(letter, ' '..='~')) {
+        let message = format!("a request_id has printable ASCII characters only, not {other:?}; use a UUID");
+        return Err(Cause::new(Code::InvalidArgument, "BAD_REQUEST_ID", message).with("got", other.escape_default()));
+    }
     Ok(Some(given).filter(|id| !id.is_empty()))
 }
 
@@ -154,10 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_id_is_short() {
+    fn a_request_id_is_short_and_can_be_printed() {
         assert_eq!(request_id(String::new()).unwrap(), None);
-        assert_eq!(request_id("é".repeat(128)).unwrap(), Some("é".repeat(128)));
-        let error = request_id("x".repeat(129)).unwrap_err();
-        assert_eq!((error.reason, error.message.contains("129")), ("BAD_REQUEST_ID", true));
+        assert_eq!(request_id("~ ".repeat(64)).unwrap(), Some("~ ".repeat(64)));
+        for (given, named) in
+            [("x".repeat(129).as_str(), "129"), ("é", "'é'"), ("a\nb", "'\\n'"), ("\u{7f}", "7f"), ("\0", "'\\0'")]
+        {
+            let error = request_id(given.to_owned()).unwrap_err();
+            assert_eq!((error.reason, error.message.contains(named)), ("BAD_REQUEST_ID", true), "{}", error.message);
+        }
     }
 }

@@ -139,6 +139,8 @@ impl Feed {
         }
         let request = CreateFieldRequest {
             name: name.clone(),
+            engine: self.engine.clone().unwrap_or_default(),
+            guardian: self.guardian_mode().into(),
             width: u32::try_from(width).unwrap_or(u32::MAX),
             ..CreateFieldRequest::default()
         };

@@ -63,7 +63,7 @@ impl State {
                 () = signals::stop() => Ok(()),
             };
         }
-        let (after, deadline_ms) = (self.after.after.clone(), self.after.deadline_ms());
+        let (after, deadline_ms) = (self.after.token(), self.after.deadline_ms());
         let request = GetStateRequest { field: self.field.field.clone(), after, deadline_ms };
         let nodes = self.after.patient(&self.nodes);
         let asked = nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await);
@@ -71,7 +71,7 @@ impl State {
     }
 
     async fn follow(&self, output: Output) -> Result<(), Failure> {
-        let (after, deadline_ms) = (self.after.after.clone(), self.after.deadline_ms());
+        let (after, deadline_ms) = (self.after.token(), self.after.deadline_ms());
         let (field, interval_ms) = (self.field.field.clone(), self.interval_ms);
         let request = WatchStateRequest { field, interval_ms, after, deadline_ms };
         let nodes = self.after.patient(&self.nodes);
@@ -99,13 +99,29 @@ impl State {
 
 fn text(state: &answer::State) -> String {
     let answer::State { k, noise, interventions, steps_dropped, node, window_steps, .. } = state;
-    let name = state.field.as_ref().map(|field| format!("{} (engine {})", field.name, field.engine));
+    let name = state.field.as_ref().map(|field| {
+        let guardian = field.guardian.unwrap_or("unknown");
+        format!("{} (engine {}, guardian {guardian})", field.name, field.engine)
+    });
     let mut text = format!("field {}, as node {node} holds it\n\n", name.unwrap_or_default());
     text += &format!("steps          {k}\n");
     if let (Some(time), Some(by)) = (&state.timestamp, &state.last_node) {
         text += &format!("last step      {time} by node {by}\n");
     }
+    if let (Some(novelty), Some(gain)) = (state.novelty, state.attention_gain) {
+        text += &format!("novelty        {} (attention gain {})\n", short(novelty), short(gain));
+    }
+    if let Some(time) = state.time {
+        text += &format!("field time t   {} s\n", short(time));
+    }
+    if let Some(learned) = &state.learned {
+        text += &learned_text(learned);
+    }
     text += &format!("noise ν        {} after {}\n", short(*noise), counted(*interventions, "intervention"));
+    text += &match state.red_flag {
+        Some(threat) => format!("red flag       up: {threat}\n"),
+        None => "red flag       down\n".to_owned(),
+    };
     if *steps_dropped > 0 {
         text += &format!("dropped steps  {steps_dropped} by resets\n");
     }
@@ -116,6 +132,16 @@ fn text(state: &answer::State) -> String {
         text += &format!("\n\n{}", inputs_table(state));
     }
     text.trim_end().to_owned()
+}
+
+fn learned_text(learned: &answer::Learned) -> String {
+    let answer::Learned { updates, latents, working_memories, episodic_memories } = learned;
+    let latents = counted(u64::from(*latents), "latent");
+    format!(
+        "learned        {} of the transition; holds {latents}, {working_memories} working and {episodic_memories} \
+         episodic memories\n",
+        counted(*updates, "update")
+    )
 }
 
 fn metrics_table(last: &Metrics, mean: &Metrics, steps: u64) -> String {
@@ -140,7 +166,7 @@ fn inputs_table(state: &answer::State) -> String {
 fn header() -> String {
     let [psi, c, u, phi, h, pe, m, dt] = answer::SYMBOLS;
     let metrics: String = [psi, c, u, phi, h, pe, m, dt].iter().map(|symbol| format!(" {symbol:>8}")).collect();
-    format!("{:24} {:>10}{metrics} {:>6}", "last step", "steps", "ν")
+    format!("{:24} {:>10}{metrics} {:>8} {:>6}", "last step", "steps", "novelty", "ν")
 }
 
 fn watch_line(state: &answer::State) -> String {
@@ -149,5 +175,6 @@ fn watch_line(state: &answer::State) -> String {
         Some(last) => last.rows().map(|(_, _, value)| format!(" {:>8}", short(value))).collect(),
         None => " ".repeat(9 * answer::SYMBOLS.len()),
     };
-    format!("{time:24} {:>10}{metrics} {:>6}", state.k, short(state.noise))
+    let novelty = state.novelty.map(short).unwrap_or_default();
+    format!("{time:24} {:>10}{metrics} {novelty:>8} {:>6}", state.k, short(state.noise))
 }

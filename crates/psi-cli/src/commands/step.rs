@@ -74,10 +74,10 @@ impl Step {
             field: self.field.field.clone(),
             input,
             apply_guardian: self.guardian,
-            after: self.terms.after.after.clone(),
+            after: self.terms.after.token(),
             deadline_ms: self.terms.after.deadline_ms(),
             replicate_to: self.terms.level(),
-            request_id: self.terms.request_id.clone(),
+            request_id: self.terms.request_id(),
         };
         let nodes = self.terms.after.patient(&self.nodes);
         let asked = nodes.ask(async |channel| client::fields(channel).step(request.clone()).await);
@@ -90,10 +90,10 @@ impl Step {
             field: self.field.field.clone(),
             inputs,
             apply_guardian: self.guardian,
-            after: self.terms.after.after.clone(),
+            after: self.terms.after.token(),
             deadline_ms: self.terms.after.deadline_ms(),
             replicate_to: self.terms.level(),
-            request_id: self.terms.request_id.clone(),
+            request_id: self.terms.request_id(),
         };
         let nodes = self.terms.after.patient(&self.nodes);
         let asked = nodes.ask(async |channel| client::fields(channel).step_batch(request.clone()).await);
@@ -151,7 +151,12 @@ fn text(step: &answer::Step) -> String {
     if let Some(replicated) = &step.replicated {
         head += &format!("\n{replicated}");
     }
-    let rows = metrics.iter().flat_map(answer::Metrics::rows);
+    if let Some(reaction) = &step.guardian {
+        head += &format!("\n{reaction}");
+    }
+    let more = [("", "novelty", step.novelty), ("", "attention_gain", step.attention_gain)];
+    let rows = metrics.iter().flat_map(answer::Metrics::rows).chain(more);
+    let rows = rows.chain(step.time.map(|time| ("t", "time", time)));
     let rows = rows.map(|(symbol, name, value)| [symbol.to_owned(), name.to_owned(), short(value)]).collect();
     format!("{head}\n\n{}", table(["", "metric", "value"], &[2], rows))
 }
@@ -161,15 +166,16 @@ fn batch_text(steps: &[answer::Step]) -> String {
         let values = step.metrics.as_ref().map(|metrics| metrics.rows().map(|(_, _, value)| short(value)).collect());
         let mut values: std::collections::VecDeque<String> = values.unwrap_or_default();
         values.push_front(step.k.to_string());
+        values.push_back(short(step.novelty));
         std::array::from_fn(|_| values.pop_front().unwrap_or_default())
     };
     let [psi, c, u, phi, h, pe, m, dt] = answer::SYMBOLS;
     let rows = steps.iter().map(row).collect();
-    let table = table(["step", psi, c, u, phi, h, pe, m, dt], &[0, 1, 2, 3, 4, 5, 6, 7, 8], rows);
-    match steps.last().and_then(|last| last.replicated.as_ref()) {
-        Some(replicated) => format!("{replicated}\n\n{table}"),
-        None => table,
-    }
+    let table = table(["step", psi, c, u, phi, h, pe, m, dt, "novelty"], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], rows);
+    let replicated = steps.last().and_then(|last| last.replicated.as_ref()).map(ToString::to_string);
+    let reactions = steps.iter().filter_map(|step| Some(format!("step {}: {}", step.k, step.guardian.as_ref()?)));
+    let head: Vec<String> = replicated.into_iter().chain(reactions).collect();
+    if head.is_empty() { table } else { format!("{}\n\n{table}", head.join("\n")) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use psi_api::v1::ReplicationLevel;
 
 use crate::client::Nodes;
@@ -13,8 +13,8 @@ use crate::client::Nodes;
 #[command(next_help_heading = "Sessions")]
 pub(crate) struct After {
     /// Answer only where all is held that this token, of an earlier answer of any node, tells of
-    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
-    pub(crate) after: String,
+    #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
+    after: Option<String>,
 
     /// Most milliseconds that the node waits for the token and for --replicate-to, up to 60000; 2000 if not given
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=60_000))]
@@ -22,6 +22,11 @@ pub(crate) struct After {
 }
 
 impl After {
+    /// Empty if none is asked for.
+    pub(crate) fn token(&self) -> String {
+        self.after.clone().unwrap_or_default()
+    }
+
     pub(crate) fn deadline_ms(&self) -> u32 {
         self.deadline_ms.unwrap_or_default()
     }
@@ -46,10 +51,10 @@ pub(crate) struct Writing {
     #[arg(long, value_name = "LEVEL")]
     replicate_to: Option<Level>,
 
-    /// Name of this request, at most 128 characters: sent again to the same node within 5 minutes, it is answered again
+    /// Name of this request, at most 128 printable ASCII characters: sent again to the same node within 5 minutes, it is answered again
     /// and not counted again
-    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
-    pub(crate) request_id: String,
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    request_id: Option<String>,
 }
 
 /// How many nodes are to hold a write.
@@ -66,6 +71,11 @@ enum Level {
 }
 
 impl Writing {
+    /// Empty if the request has no name.
+    pub(crate) fn request_id(&self) -> String {
+        self.request_id.clone().unwrap_or_default()
+    }
+
     pub(crate) fn level(&self) -> i32 {
         let level = match self.replicate_to {
             None => ReplicationLevel::Unspecified,

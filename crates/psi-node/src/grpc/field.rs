@@ -5,16 +5,16 @@ use std::{future::ready, pin::Pin, time::Duration};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream::once};
 
 use psi_api::{
-    Cause, cause_of,
+    cause_of,
     v1::{self, watch_steps_response::Event},
 };
 use psi_engine::Action;
-use psi_replica::{Shape, WIDTH_MAX};
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastStreamRecvError};
-use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
+use super::asked;
 use crate::{
-    ops::{Inputs, NewField, Ops, StepCall, Stepped},
+    ops::{Inputs, Ops, StepCall, Stepped},
     pending::{Intervened, Pending},
     replicated::Level,
     terms::{Wishes, grpc_timeout},
@@ -72,10 +72,6 @@ fn answer(stepped: Stepped) -> v1::StepResponse {
 
 fn described((spec, token): (psi_replica::CurrentSpec, String)) -> v1::Field {
     v1::Field { token, ..psi_api::field(&spec) }
-}
-
-fn parameters(parameters: Vec<v1::Parameter>) -> Vec<(String, f64)> {
-    parameters.into_iter().map(|parameter| (parameter.name, parameter.value)).collect()
 }
 
 fn accepted_step(accepted: &Accepted) -> v1::AcceptedStep {
@@ -227,20 +223,23 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
 
     async fn create_field(&self, request: Request<v1::CreateFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
-        let width = usize::try_from(request.width).unwrap_or(WIDTH_MAX + 1);
-        let new = NewField {
-            engine: Some(request.engine).filter(|engine| !engine.is_empty()),
-            width: Some(width).filter(|width| *width > 0).or(Some(Shape::default().width)),
-            scale_exponent: request.scale_exponent,
-            seed: request.seed,
-            parameters: parameters(request.parameters),
-        };
-        Ok(Response::new(described(self.ops.create(&request.name, new)?)))
+        let name = request.name.clone();
+        let wanted = asked::created(request).map_err(|cause| self.ops.refused(cause))?;
+        Ok(Response::new(described(self.ops.create(&name, &wanted)?)))
+    }
+
+    async fn change_field(&self, request: Request<v1::ChangeFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        let request = request.into_inner();
+        let name = request.name.clone();
+        let wanted = asked::changed(request).map_err(|cause| self.ops.refused(cause))?;
+        Ok(Response::new(described(self.ops.change(&name, &wanted)?)))
     }
 
     async fn reset_field(&self, request: Request<v1::ResetFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
-        Ok(Response::new(described(self.ops.reset(&request.name, &parameters(request.parameters))?)))
+        let name = request.name.clone();
+        let wanted = asked::reset(request).map_err(|cause| self.ops.refused(cause))?;
+        Ok(Response::new(described(self.ops.reset(&name, &wanted)?)))
     }
 
     async fn drop_field(
@@ -261,8 +260,8 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
             Ok(v1::Intervention::Nigredo) => Action::Nigredo,
             Ok(v1::Intervention::Albedo) => Action::Albedo,
             _ => {
-                let message = format!("unknown intervention {action}; there are 1 (nigredo) and 2 (albedo)");
-                let cause = Cause::new(Code::InvalidArgument, "UNKNOWN_ACTION", message).with("got", action);
+                let known = "1 (nigredo) and 2 (albedo)";
+                let cause = asked::unknown_number("UNKNOWN_ACTION", "intervention", action, known);
                 return Err(self.ops.refused(cause).into());
             }
         };
@@ -277,5 +276,17 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
             token,
             replicated: replicated.map(Into::into),
         }))
+    }
+
+    async fn get_guardian(
+        &self,
+        request: Request<v1::GetGuardianRequest>,
+    ) -> Result<Response<v1::GuardianState>, Status> {
+        let granted = granted(request.metadata());
+        let v1::GetGuardianRequest { field, after, deadline_ms } = request.into_inner();
+        let wishes = Wishes { after, deadline_ms: deadline_ms.into(), granted, ..Wishes::default() };
+        let terms = self.ops.terms(wishes)?;
+        let (view, token) = self.ops.state_after(&field, &terms).await?;
+        Ok(Response::new(psi_api::guardian(&view, self.ops.shared.settings.node.as_str(), token)))
     }
 }

@@ -4,11 +4,16 @@
 //! since the Unix epoch, so does this one; where it gave ISO 8601 text, this one gives it in UTC to the millisecond
 //! (`2026-11-23T01:37:03.639Z`).
 
+pub(super) mod fields;
+pub(super) mod guardian;
+
 use crate::{ops::Stepped, pending::Intervened, replicated::Replicated};
 use jiff::Timestamp;
 use psi_engine::{Action, Metrics, Parameters};
-use psi_replica::{CurrentSpec, FieldView};
+use psi_replica::{CurrentSpec, FieldView, LearnedView};
 use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use guardian::Reaction;
 
 /// The metrics of a step by their symbols.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -70,6 +75,14 @@ pub(super) struct StepAnswer {
     /// If the request asked for a level.
     #[serde(skip_serializing_if = "Option::is_none")]
     replicated: Option<ReplicatedAnswer>,
+    novelty: f64,
+    att_gain: f64,
+    /// Where the engine keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    t: Option<f64>,
+    /// If the guardian intervened after the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guardian: Option<Reaction>,
 }
 
 /// How far a write got.
@@ -99,6 +112,10 @@ impl From<Stepped> for StepAnswer {
             field: field.to_string(),
             engine,
             replicated: replicated.map(Into::into),
+            novelty: step.novelty,
+            att_gain: step.attention_gain,
+            t: step.time,
+            guardian: step.intervened.map(Into::into),
         }
     }
 }
@@ -130,6 +147,32 @@ pub(super) struct StateAnswer {
     steps_dropped: u64,
     /// The node that accepted the latest step; empty before the first.
     last_node: String,
+    /// Of the latest step; 0 before the first, as the next.
+    novelty: f64,
+    att_gain: f64,
+    /// Where the engine keeps it, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    t: Option<f64>,
+    red_flag: bool,
+    /// Where the engine learns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learned: Option<LearnedAnswer>,
+}
+
+/// What the field holds of what its engine learned.
+#[derive(Debug, Serialize)]
+struct LearnedAnswer {
+    updates: u64,
+    latents: usize,
+    working_memories: usize,
+    episodic_memories: usize,
+}
+
+impl From<LearnedView> for LearnedAnswer {
+    fn from(view: LearnedView) -> Self {
+        let LearnedView { updates, latents, working_memories, episodic_memories, .. } = view;
+        Self { updates, latents, working_memories, episodic_memories }
+    }
 }
 
 /// Means of the metrics over the 60 s up to the latest step; only `steps` before the first.
@@ -159,6 +202,11 @@ impl StateAnswer {
             window: Window { means: view.window_mean().map(Into::into), steps: view.window.count() },
             steps_dropped: view.steps_dropped,
             last_node: view.last.as_ref().map(|last| last.origin.node.to_string()).unwrap_or_default(),
+            novelty: view.last.as_ref().map_or(0.0, |last| last.novelty),
+            att_gain: view.last.as_ref().map_or(0.0, |last| last.attention_gain),
+            t: view.learned.map(|learned| learned.time.seconds()),
+            red_flag: view.guardian.flag.is_some(),
+            learned: view.learned.map(Into::into),
         }
     }
 }

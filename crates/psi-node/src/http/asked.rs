@@ -4,9 +4,11 @@ use axum::{
     extract::{FromRequestParts, Query},
     http::request::Parts,
 };
+use psi_api::Cause;
 use serde::Deserialize;
+use tonic::Code;
 
-use super::refusal::{Problem, Refusal, shorten};
+use super::refusal::{Problem, Refusal, counted, shorten};
 use crate::{
     ops::Ops,
     replicated::Level,
@@ -17,6 +19,9 @@ use crate::{
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// Those of [`Self::NAMES`] that only the body names.
+    #[serde(skip)]
+    in_body: Vec<&'static str>,
     pub(super) field: Option<String>,
     pub(super) after: Option<String>,
     pub(super) deadline_ms: Option<u64>,
@@ -32,7 +37,7 @@ impl FromRequestParts<Ops> for Asked {
         let known = format!("there are ?{}=", Self::NAMES.join("=, "));
         match Query::<Self>::from_request_parts(parts, ops).await {
             Ok(Query(asked)) => Ok(asked),
-            Err(error) => Err(counted(ops, bad_query(&error.body_text(), &known))),
+            Err(error) => counted(ops, Err(bad_query(&error.body_text(), &known))),
         }
     }
 }
@@ -52,7 +57,7 @@ impl FromRequestParts<Ops> for Chosen {
         }
         match Query::<Choice>::from_request_parts(parts, ops).await {
             Ok(Query(choice)) => Ok(Self(choice.field)),
-            Err(error) => Err(counted(ops, bad_query(&error.body_text(), "the only parameter is ?field=NAME"))),
+            Err(error) => counted(ops, Err(bad_query(&error.body_text(), "the only parameter is ?field=NAME"))),
         }
     }
 }
@@ -62,10 +67,15 @@ fn bad_query(error: &str, known: &str) -> Refusal {
     Refusal::invalid("BAD_QUERY", vec![Problem::new(["query".into()], "value_error.query", msg)])
 }
 
-/// Counts a refusal that no operation has counted.
-fn counted(ops: &Ops, refusal: Refusal) -> Refusal {
-    ops.shared.metrics.error(refusal.reason());
-    refusal
+/// What an address asks for where there is nothing to ask for.
+///
+/// # Errors
+/// [`Refusal`] if it asks for something.
+pub(super) fn nothing_asked(parts: &Parts) -> Result<(), Refusal> {
+    match parts.uri.query().unwrap_or_default() {
+        "" => Ok(()),
+        query => Err(bad_query(&format!("?{}", shorten(query)), "this path takes no parameters")),
+    }
 }
 
 impl Asked {
@@ -95,13 +105,27 @@ impl Asked {
     /// # Errors
     /// [`Refusal`] if they differ.
     pub(super) fn or(self, body: Self) -> Result<Self, Refusal> {
+        let named = [
+            (self.field.is_some(), body.field.is_some()),
+            (self.after.is_some(), body.after.is_some()),
+            (self.deadline_ms.is_some(), body.deadline_ms.is_some()),
+            (self.replicate_to.is_some(), body.replicate_to.is_some()),
+            (self.request_id.is_some(), body.request_id.is_some()),
+        ];
+        let only_in_body = |(name, (address, body)): (_, (bool, bool))| (body && !address).then_some(name);
         Ok(Self {
+            in_body: Self::NAMES.into_iter().zip(named).filter_map(only_in_body).collect(),
             field: one("field", self.field, body.field)?,
             after: one("after", self.after, body.after)?,
             deadline_ms: one("deadline_ms", self.deadline_ms, body.deadline_ms)?,
             replicate_to: one("replicate_to", self.replicate_to, body.replicate_to)?,
             request_id: one("request_id", self.request_id, body.request_id)?,
         })
+    }
+
+    /// Those of [`Self::NAMES`] that only the body names.
+    pub(super) fn in_body(&self) -> Vec<&'static str> {
+        self.in_body.clone()
     }
 
     /// The same, if nothing is asked for that only a write can do.
@@ -120,16 +144,33 @@ impl Asked {
     /// # Errors
     /// [`Refusal`] if the terms make no sense; it is counted.
     pub(super) fn read(self, ops: &Ops) -> Result<(String, Terms), Refusal> {
-        let Self { field, after, deadline_ms, replicate_to, request_id } = self;
-        let level = replicate_to.filter(|level| !level.is_empty()).map(|level| Level::parse(&level)).transpose();
-        let wishes = Wishes {
-            after: after.unwrap_or_default(),
-            deadline_ms: deadline_ms.unwrap_or_default(),
-            granted: None,
-            replicate_to: level.map_err(|cause| ops.refused(cause))?,
-            request_id: request_id.unwrap_or_default(),
+        let Self { in_body, field, after, deadline_ms, replicate_to, request_id } = self;
+        let terms = || {
+            let level = replicate_to.map(|level| Level::parse(&level)).transpose();
+            let wishes = Wishes {
+                after: not_empty("after", "TOKEN_MALFORMED", after).map_err(|cause| ops.refused(cause))?,
+                deadline_ms: deadline_ms.unwrap_or_default(),
+                granted: None,
+                replicate_to: level.map_err(|cause| ops.refused(cause))?,
+                request_id: not_empty("request_id", "BAD_REQUEST_ID", request_id)
+                    .map_err(|cause| ops.refused(cause))?,
+            };
+            ops.terms(wishes)
         };
-        Ok((field.unwrap_or_default(), ops.terms(wishes)?))
+        let terms = terms().map_err(|cause| Refusal::from(cause).in_body(&in_body))?;
+        Ok((field.unwrap_or_default(), terms))
+    }
+}
+
+/// An empty text is probably that of a variable that was never set: to take it for none would promise less than was
+/// asked for. What was not named is empty.
+fn not_empty(name: &str, reason: &'static str, given: Option<String>) -> Result<String, Cause> {
+    match given {
+        Some(text) if text.is_empty() => {
+            let message = format!("{name} is empty; leave it out, or give it a value");
+            Err(Cause::new(Code::InvalidArgument, reason, message))
+        }
+        given => Ok(given.unwrap_or_default()),
     }
 }
 

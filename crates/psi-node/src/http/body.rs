@@ -3,7 +3,10 @@
 //! What is kept of a body is bounded by what an operation can use, whatever its size: long arrays are counted, not
 //! stored.
 
-use std::{fmt, time::Duration};
+mod field;
+mod given;
+
+use std::time::Duration;
 
 use axum::{
     body::Bytes,
@@ -12,16 +15,16 @@ use axum::{
 };
 use psi_engine::{DEFINITIONS, ParameterError, Parameters};
 use psi_replica::WIDTH_MAX;
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
 use tokio_stream::StreamExt;
+
+pub(super) use field::FieldBody;
+use given::{Given, Members};
 
 use super::{
     asked::Asked,
-    refusal::{Place, Problem, Refusal, shorten},
+    refusal::{Place, Problem, Refusal, counted, shorten},
 };
+use crate::ops::Ops;
 
 /// A body must have arrived whole in this time.
 const READ: Duration = Duration::from_secs(10);
@@ -71,11 +74,11 @@ impl StepBody {
                         problems.push(Problem::new(["body".into(), "deadline_ms".into()], "type_error.int", msg));
                     }
                 },
-                ("deadline_ms", other) => problems.push(not_a("number", "type_error.int", &name, &other)),
+                ("deadline_ms", other) => problems.push(not_a("a number", "type_error.int", &name, &other)),
                 (text, other) if Asked::NAMES.contains(&text) => {
-                    problems.push(not_a("string", "type_error.str", &name, &other));
+                    problems.push(not_a("a string", "type_error.str", &name, &other));
                 }
-                ("apply_guardian", other) => problems.push(not_a("boolean", "type_error.bool", &name, &other)),
+                ("apply_guardian", other) => problems.push(not_a("a boolean", "type_error.bool", &name, &other)),
                 // As before: what is not known is not looked at.
                 _ => {}
             }
@@ -100,25 +103,28 @@ pub(super) fn parameters(bytes: &[u8]) -> Result<Vec<(String, f64)>, Refusal> {
         match given {
             Given::Number(value) => named.push((name, value)),
             // Known or not, which the check below says.
-            other => problems.push(not_a("number", "type_error.float", &name, &other)),
+            other => problems.push(not_a("a number", "type_error.float", &name, &other)),
         }
     }
     let changes = named.iter().map(|(name, value)| (name.as_str(), *value));
     if let Err(errors) = Parameters::default().with(changes) {
-        problems.extend(errors.iter().map(parameter_problem));
+        problems.extend(errors.iter().map(|error| parameter_problem(&["body"], error)));
     }
     if problems.is_empty() { Ok(named) } else { Err(Refusal::invalid("BAD_PARAMETER", problems)) }
 }
 
-fn parameter_problem(error: &ParameterError) -> Problem {
+/// `place` is where parameters stand.
+fn parameter_problem(place: &[&str], error: &ParameterError) -> Problem {
     let (name, kind) = match error {
         ParameterError::Unknown { name, .. } => (name.as_str(), "value_error.unknown"),
         ParameterError::OutOfRange { name, .. } => (*name, "value_error.range"),
         ParameterError::NotWhole { name, .. } => (*name, "value_error.whole"),
         ParameterError::Order { low, .. } => (*low, "value_error.order"),
+        ParameterError::Retention { .. } => ("W_r", "value_error.retention"),
         _ => ("", "value_error"),
     };
-    Problem::new(["body".into(), name.into()], kind, error.to_string())
+    let place = place.iter().chain([&name]).map(|name| Place::from(*name));
+    Problem::at(place, kind, error.to_string())
 }
 
 fn whole(number: f64) -> Option<u64> {
@@ -129,7 +135,7 @@ fn whole(number: f64) -> Option<u64> {
 }
 
 fn not_a(wanted: &str, kind: &str, name: &str, given: &Given) -> Problem {
-    let msg = format!("{} takes a {wanted}, not {}", shorten(name), given.kind());
+    let msg = format!("{} takes {wanted}, not {}", shorten(name), given.kind());
     Problem::new(["body".into(), name.into()], kind, msg)
 }
 
@@ -167,11 +173,19 @@ fn reason(problems: &[Problem]) -> &'static str {
     }
 }
 
+/// The whole body of a request to a node; a refusal is counted.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn of(ops: &Ops, request: Request) -> Result<Bytes, Refusal> {
+    counted(ops, read(request, ops.shared.settings.body_bytes_max).await)
+}
+
 /// The whole body.
 ///
 /// # Errors
 /// [`Refusal`] if it is not said to be JSON, too large, too slow or cut off.
-pub(super) async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
+async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
     check_type(request.headers())?;
     let declared = content_length(request.headers());
     if request.headers().contains_key(header::EXPECT) && declared.is_some_and(|length| length > limit) {
@@ -274,131 +288,6 @@ fn not_finite_at(bytes: &[u8], line: usize, column: usize) -> Option<&'static st
             .any(|at| line.get(at..).is_some_and(|rest| rest.starts_with(name.as_bytes())))
     };
     ["NaN", "Infinity"].into_iter().find(starts)
-}
-
-/// The members of a JSON object in their order.
-struct Members(Vec<(String, Given)>);
-
-/// A member's value: as much of it as any operation can use.
-#[derive(Debug)]
-enum Given {
-    Null,
-    Bool(bool),
-    Number(f64),
-    Text(String),
-    List(List),
-    Object,
-}
-
-/// An array.
-#[derive(Debug, Default)]
-struct List {
-    length: usize,
-    /// The first [`WIDTH_MAX`] numbers.
-    numbers: Vec<f64>,
-    /// The first few others: position and kind.
-    others: Vec<(usize, &'static str)>,
-}
-
-impl Given {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Number(_) => "a number",
-            Self::Text(_) => "a string",
-            Self::List(_) => "an array",
-            Self::Object => "an object",
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    if members.len() == MEMBERS_MAX {
-                        return Err(serde::de::Error::invalid_length(MEMBERS_MAX + 1, &"fewer members"));
-                    }
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
-}
-
-impl<'de> Deserialize<'de> for Given {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-
-        impl<'de> Visitor<'de> for Any {
-            type Value = Given;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
-            }
-
-            fn visit_unit<E>(self) -> Result<Given, E> {
-                Ok(Given::Null)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Given, E> {
-                Ok(Given::Bool(value))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Given, E> {
-                Ok(Given::Number(value))
-            }
-
-            #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest, as if it were written with a point")]
-            fn visit_i64<E>(self, value: i64) -> Result<Given, E> {
-                Ok(Given::Number(value as f64))
-            }
-
-            #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest, as if it were written with a point")]
-            fn visit_u64<E>(self, value: u64) -> Result<Given, E> {
-                Ok(Given::Number(value as f64))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Given, E> {
-                Ok(Given::Text(value.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Given, A::Error> {
-                let mut list = List::default();
-                while let Some(element) = sequence.next_element()? {
-                    match element {
-                        Given::Number(number) if list.numbers.len() < WIDTH_MAX => list.numbers.push(number),
-                        Given::Number(_) => {}
-                        other if list.others.len() < PROBLEMS_MAX => list.others.push((list.length, other.kind())),
-                        _ => {}
-                    }
-                    list.length += 1;
-                }
-                Ok(Given::List(list))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Given::Object)
-            }
-        }
-
-        deserializer.deserialize_any(Any)
-    }
 }
 
 #[cfg(test)]

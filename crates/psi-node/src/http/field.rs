@@ -1,26 +1,28 @@
-//! Fields: steps, state, parameters, interventions.
+//! What is done with a field: steps, state, parameters.
 
 use axum::{
     Json,
     extract::{Request, State},
     http::StatusCode,
 };
-use psi_engine::Action;
 
 use super::{
-    answer::{InitAnswer, InterventionAnswer, ParamsAnswer, StateAnswer, StepAnswer},
+    answer::{InitAnswer, ParamsAnswer, StateAnswer, StepAnswer},
     asked::{Asked, Chosen},
     body::{self, StepBody},
-    refusal::Refusal,
+    guardian,
+    refusal::{Refusal, counted},
 };
-use crate::ops::{Inputs, Ops, StepCall};
+use crate::ops::{Inputs, Ops, StepCall, fields::Wanted};
 
 pub(super) async fn step(State(ops): State<Ops>, asked: Asked, request: Request) -> Result<Json<StepAnswer>, Refusal> {
-    let bytes = body(&ops, request).await?;
+    let bytes = body::of(&ops, request).await?;
     let StepBody { x, apply_guardian, asked: in_body } = counted(&ops, StepBody::parse(&bytes))?;
-    let (field, terms) = counted(&ops, asked.or(in_body))?.read(&ops)?;
+    let asked = counted(&ops, asked.or(in_body))?;
+    let in_body = asked.in_body();
+    let (field, terms) = asked.read(&ops)?;
     let call = StepCall { field, inputs: Inputs::One(x), guardian: apply_guardian };
-    let steps = ops.step(call, terms).await?;
+    let steps = ops.step(call, terms).await.map_err(|cause| Refusal::from(cause).in_body(&in_body))?;
     let step = steps
         .into_iter()
         .next()
@@ -29,8 +31,7 @@ pub(super) async fn step(State(ops): State<Ops>, asked: Asked, request: Request)
 }
 
 pub(super) async fn state(State(ops): State<Ops>, asked: Asked) -> Result<Json<StateAnswer>, Refusal> {
-    let (field, terms) = counted(&ops, asked.of_a_reader())?.read(&ops)?;
-    let (view, token) = ops.state_after(&field, &terms).await?;
+    let (view, token) = guardian::view(&ops, asked).await?;
     let node = ops.shared.settings.node.as_str();
     Ok(Json(StateAnswer::new(&view, node, token, ops.shared.now().wall.0)))
 }
@@ -45,31 +46,8 @@ pub(super) async fn init(
     Chosen(field): Chosen,
     request: Request,
 ) -> Result<Json<InitAnswer>, Refusal> {
-    let bytes = body(&ops, request).await?;
+    let bytes = body::of(&ops, request).await?;
     let parameters = counted(&ops, body::parameters(&bytes))?;
-    let (current, token) = ops.reset(&field, &parameters)?;
+    let (current, token) = ops.reset(&field, &Wanted { parameters, ..Wanted::default() })?;
     Ok(Json(InitAnswer::new(current, ops.shared.settings.node.as_str(), token)))
-}
-
-pub(super) async fn nigredo(ops: State<Ops>, asked: Asked) -> Result<Json<InterventionAnswer>, Refusal> {
-    intervene(&ops, asked, Action::Nigredo).await
-}
-
-pub(super) async fn albedo(ops: State<Ops>, asked: Asked) -> Result<Json<InterventionAnswer>, Refusal> {
-    intervene(&ops, asked, Action::Albedo).await
-}
-
-async fn intervene(ops: &Ops, asked: Asked, action: Action) -> Result<Json<InterventionAnswer>, Refusal> {
-    let (field, terms) = asked.read(ops)?;
-    let intervened = ops.intervene(&field, action, terms).await?;
-    Ok(Json(InterventionAnswer::new(action, &field, intervened)))
-}
-
-async fn body(ops: &Ops, request: Request) -> Result<axum::body::Bytes, Refusal> {
-    counted(ops, body::read(request, ops.shared.settings.body_bytes_max).await)
-}
-
-/// Counts a refusal that no operation has counted.
-fn counted<T>(ops: &Ops, result: Result<T, Refusal>) -> Result<T, Refusal> {
-    result.inspect_err(|refusal| ops.shared.metrics.error(refusal.reason()))
 }

@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use tonic::Code;
 
 use super::PATHS;
+use crate::ops::Ops;
 
 /// Longest text of a client's that is shown back to it, in characters.
 const SHOWN_MAX: usize = 200;
@@ -65,7 +66,12 @@ impl From<usize> for Place {
 impl Problem {
     /// `kind` is for programs: words joined by `.` and `_`.
     pub(super) fn new<const N: usize>(loc: [Place; N], kind: &str, msg: impl Into<String>) -> Self {
-        Self { loc: loc.into(), msg: shorten(&msg.into()), kind: kind.to_owned() }
+        Self::at(loc, kind, msg)
+    }
+
+    /// The same, of any length.
+    pub(super) fn at(loc: impl IntoIterator<Item = Place>, kind: &str, msg: impl Into<String>) -> Self {
+        Self { loc: loc.into_iter().collect(), msg: shorten(&msg.into()), kind: kind.to_owned() }
     }
 
     pub(super) fn is(&self, kind: &str) -> bool {
@@ -77,7 +83,25 @@ impl Refusal {
     /// A refusal by HTTP itself, before any operation.
     pub(super) fn new(status: StatusCode, reason: &'static str, message: impl ToString) -> Self {
         // The gRPC code is not shown.
-        Self { status, cause: Cause::new(Code::InvalidArgument, reason, message), problems: Vec::new() }
+        Self { status, ..Cause::new(Code::InvalidArgument, reason, message).into() }
+    }
+
+    /// The same of a request whose body, not its address, named these.
+    pub(super) fn in_body(self, named: &[&str]) -> Self {
+        match asked_for(self.cause.reason) {
+            Some(name) if named.contains(&name) => self.placed(["body".into(), name.into()]),
+            _ => self,
+        }
+    }
+
+    /// The same of a request whose path names the field.
+    pub(super) fn in_path(self) -> Self {
+        if self.cause.reason == "BAD_NAME" { self.placed(["path".into(), "name".into()]) } else { self }
+    }
+
+    fn placed(mut self, loc: [Place; 2]) -> Self {
+        self.problems = vec![Problem { loc: loc.into(), ..self.only_problem() }];
+        self
     }
 
     /// A request that can be read and does not make sense.
@@ -111,8 +135,10 @@ impl Refusal {
             "WRONG_WIDTH" | "NOT_FINITE" | "OUT_OF_RANGE" => {
                 ["body".into(), "x".into()].into_iter().chain(index).collect()
             }
-            "BAD_NAME" => vec!["query".into(), "field".into()],
-            _ => vec!["body".into()],
+            reason => match asked_for(reason) {
+                Some(name) => vec!["query".into(), name.into()],
+                None => vec!["body".into()],
+            },
         };
         Problem {
             loc,
@@ -125,6 +151,23 @@ impl Refusal {
 impl From<Cause> for Refusal {
     fn from(cause: Cause) -> Self {
         Self { status: status(cause.code), cause, problems: Vec::new() }
+    }
+}
+
+/// Counts a refusal that no operation has counted.
+pub(super) fn counted<T>(ops: &Ops, result: Result<T, Refusal>) -> Result<T, Refusal> {
+    result.inspect_err(|refusal| ops.shared.metrics.error(refusal.reason()))
+}
+
+/// What of a request's address or body a reason is about.
+fn asked_for(reason: &str) -> Option<&'static str> {
+    match reason {
+        "BAD_NAME" => Some("field"),
+        "BAD_DEADLINE" => Some("deadline_ms"),
+        "UNKNOWN_LEVEL" => Some("replicate_to"),
+        "BAD_REQUEST_ID" | "REQUEST_ID_REUSED" => Some("request_id"),
+        token if token.starts_with("TOKEN") => Some("after"),
+        _ => None,
     }
 }
 
@@ -168,12 +211,19 @@ pub(super) async fn unknown_path(OriginalUri(uri): OriginalUri) -> Refusal {
 
 /// Answers for paths that exist, asked for in another way. The header `Allow` is the router's work.
 pub(super) async fn wrong_method(method: Method, uri: Uri) -> Refusal {
-    let known = PATHS.iter().find(|(path, ..)| *path == uri.path());
+    let known = PATHS.iter().find(|(pattern, ..)| is_like(uri.path(), pattern));
     let allowed = known.map_or("another method", |(_, methods, _)| methods);
     let message = format!("Method Not Allowed: {} takes {allowed}, not {method}", uri.path());
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "WRONG_METHOD", message)
         .with("method", method)
         .with("allowed", allowed)
+}
+
+/// Whether a path is one of those that the pattern stands for.
+fn is_like(path: &str, pattern: &str) -> bool {
+    let mut pairs = path.split('/').zip(pattern.split('/'));
+    let fits = |(got, want): (&str, &str)| got == want || (want.starts_with('{') && !got.is_empty());
+    path.split('/').count() == pattern.split('/').count() && pairs.all(fits)
 }
 
 /// The known path that was probably meant.
@@ -210,7 +260,10 @@ mod tests {
             ("/metric", Some("/metrics")),
             ("/healthz", Some("/health")),
             ("/guardian/nigreda", Some("/guardian/nigredo")),
-            ("/guardian/status", None),
+            ("/guardian/statistic", Some("/guardian/statistics")),
+            ("/guardian/verdict", None),
+            ("/field", Some("/fields")),
+            ("/fields/", Some("/fields")),
             ("/nope", None),
             ("//", None),
             ("/", None),
@@ -218,5 +271,19 @@ mod tests {
             assert_eq!(nearest(got), want, "{got}");
         }
         assert_eq!(nearest(&format!("/{}", "s".repeat(100))), None);
+    }
+
+    #[test]
+    fn a_pattern_stands_for_paths_of_its_length() {
+        for (path, pattern, want) in [
+            ("/fields", "/fields", true),
+            ("/fields/a", "/fields", false),
+            ("/fields/a", "/fields/{name}", true),
+            ("/fields/", "/fields/{name}", false),
+            ("/fields/a/reset", "/fields/{name}/reset", true),
+            ("/fields/a/rest", "/fields/{name}/reset", false),
+        ] {
+            assert_eq!(is_like(path, pattern), want, "{path} {pattern}");
+        }
     }
 }

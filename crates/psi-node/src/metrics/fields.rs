@@ -1,7 +1,7 @@
 //! Series by field, read from the merged view at the scrape.
 
 use prometheus::{GaugeVec, IntGauge, IntGaugeVec};
-use psi_engine::Metrics as StepMetrics;
+use psi_engine::{Metrics as StepMetrics, guardian::Thresholds};
 use psi_replica::{FieldName, FieldView};
 
 use super::{count, maker::Maker};
@@ -24,6 +24,8 @@ const WINDOW: &str = "; mean over the 60 s up to the field's latest step, of all
 
 const BY_FIELD: [&str; 2] = ["field", "engine"];
 
+const BY_METRIC: [&str; 3] = ["field", "engine", "metric"];
+
 /// Series of the fields that have some of their own.
 pub(super) struct FieldMetrics {
     series_max: usize,
@@ -34,6 +36,10 @@ pub(super) struct FieldMetrics {
     interventions: IntGaugeVec,
     window_steps: IntGaugeVec,
     last_step: GaugeVec,
+    novelty: GaugeVec,
+    red_flag: IntGaugeVec,
+    automatic: IntGaugeVec,
+    thresholds: GaugeVec,
     fields: IntGauge,
     uncounted: IntGauge,
 }
@@ -61,6 +67,22 @@ impl FieldMetrics {
                 "When the latest step was accepted, seconds since the Unix epoch",
                 &BY_FIELD,
             ),
+            novelty: make.numbers(
+                "psi_field_novelty",
+                "How unlike all earlier inputs the latest one is: root mean square z-score",
+                &BY_FIELD,
+            ),
+            red_flag: make.gauges("psi_field_guardian_red_flag", "1 while the guardian's red flag is up", &BY_FIELD),
+            automatic: make.gauges(
+                "psi_field_guardian_interventions",
+                "Interventions by the guardian that count, of all nodes, in the field's epoch; of the last 64 of each run",
+                &BY_FIELD,
+            ),
+            thresholds: make.numbers(
+                "psi_field_guardian_threshold",
+                "Beyond which value of the metric the next step is a threat: density below, the others above",
+                &BY_METRIC,
+            ),
             fields: make.gauge("psi_fields", "Fields that exist"),
             uncounted: make.gauge(
                 "psi_fields_without_series",
@@ -79,10 +101,12 @@ impl FieldMetrics {
     /// Shows these fields and no others.
     pub(super) fn show(&self, views: &[FieldView]) {
         let Self { windows, steps, noise, interventions, window_steps, last_step, .. } = self;
-        windows.iter().chain([noise, last_step]).for_each(GaugeVec::reset);
-        [steps, interventions, window_steps].into_iter().for_each(IntGaugeVec::reset);
+        let Self { novelty, red_flag, automatic, thresholds, .. } = self;
+        windows.iter().chain([noise, last_step, novelty, thresholds]).for_each(GaugeVec::reset);
+        [steps, interventions, window_steps, red_flag, automatic].into_iter().for_each(IntGaugeVec::reset);
         for view in views {
-            let labels = [view.spec.field.as_str(), view.spec.spec.setup.shape.engine.as_str()];
+            let [field, engine] = [view.spec.field.as_str(), view.spec.spec.setup.shape.engine.as_str()];
+            let labels = [field, engine];
             if let Some(mean) = view.window_mean() {
                 for (gauge, (_, _, metric)) in windows.iter().zip(WINDOW_GAUGES) {
                     gauge.with_label_values(&labels).set(metric(&mean));
@@ -91,6 +115,15 @@ impl FieldMetrics {
             if let Some(last) = &view.last {
                 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit 53 bits")]
                 last_step.with_label_values(&labels).set(last.clock.wall_ms as f64 / 1000.0);
+                novelty.with_label_values(&labels).set(last.novelty);
+            }
+            red_flag.with_label_values(&labels).set(view.guardian.flag.is_some().into());
+            automatic.with_label_values(&labels).set(count(view.guardian.automatic));
+            let Thresholds { density_low, error_high, entropy_high, .. } = view.guardian.thresholds();
+            for (metric, value) in
+                [("density", density_low), ("prediction_error", error_high), ("temporal_entropy", entropy_high)]
+            {
+                thresholds.with_label_values(&[field, engine, metric]).set(value);
             }
             steps.with_label_values(&labels).set(count(view.count));
             interventions.with_label_values(&labels).set(count(view.interventions));

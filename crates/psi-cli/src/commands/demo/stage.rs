@@ -7,10 +7,11 @@ use std::{
 };
 
 use psi_api::v1::{
-    FieldState, GetDigestRequest, GetFrontierRequest, GetStateRequest, InterveneRequest, Intervention,
-    ListMembersRequest, Member, OriginPosition, StepRequest, StepResponse,
+    CreateFieldRequest, FieldState, GetDigestRequest, GetFrontierRequest, GetStateRequest, GuardianMode,
+    InterveneRequest, Intervention, ListMembersRequest, Member, OriginPosition, StepRequest, StepResponse,
     cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient,
 };
+use psi_engine::EngineKind;
 use psi_node::{Endpoint, Node, Settings};
 use psi_replica::NodeId;
 use tonic::{Status, transport::Channel};
@@ -75,7 +76,13 @@ impl Actor {
     }
 
     pub(super) async fn create(&self, field: &str, width: u32) -> Result<(), Status> {
-        let request = psi_api::v1::CreateFieldRequest { name: field.to_owned(), width, ..Default::default() };
+        let request = CreateFieldRequest {
+            name: field.to_owned(),
+            engine: EngineKind::Synthetic.to_string(),
+            width,
+            guardian: GuardianMode::Watch.into(),
+            ..Default::default()
+        };
         self.field.clone().create_field(request).await.map(|_| ())
     }
 

@@ -3,11 +3,12 @@
 use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use clap::Args;
+use psi_api::v1::GuardianMode;
 
 use super::pace::Rate;
 use crate::{
     client::{Nodes, parse_timeout},
-    commands::{FieldArg, parse_limit},
+    commands::{FieldArg, guardian::Mode, parse_limit},
     source::{Columns, CsvFile, Host, Incident, JsonLines, RandomWalk, Source, SourceError},
 };
 
@@ -22,7 +23,7 @@ Examples:
   psi-field feed --incident                            # the pod-drift incident, one a second
   psi-field feed --walk --rate 1000 --seconds 30
   psi-field feed --csv iris.csv --field iris --create  # makes the field, as wide as the file
-  psi-field feed --csv prices.csv --columns open,close --field prices --create
+  psi-field feed --csv prices.csv --columns open,close --field prices --create --engine synthetic
   tail -f vectors.jsonl | psi-field feed --jsonl --rate max
   psi-field feed --host --node node-1,node-2,node-3    # in turn; one that is down is left out
   psi-field feed --host --field host --create --every 30 --service   # in a container, until it is stopped
@@ -49,6 +50,14 @@ pub(crate) struct Feed {
     /// Make the field if it is missing, as wide as the source
     #[arg(long)]
     pub(super) create: bool,
+
+    /// With --create: the engine of the field that is made, core or synthetic [default: core]
+    #[arg(long, requires = "create")]
+    pub(super) engine: Option<String>,
+
+    /// With --create: what the guardian of the field that is made does about a threat [default: intervene]
+    #[arg(long, value_enum, requires = "create")]
+    guardian_mode: Option<Mode>,
 
     /// Steps a second, above 0 up to 1000000; or `max`, as fast as the nodes answer
     #[arg(long, short, value_name = "RATE", default_value = "1")]
@@ -166,6 +175,11 @@ fn parse_patience(text: &str) -> Result<Duration, String> {
 }
 
 impl Feed {
+    /// The guardian of a field that is made.
+    pub(super) fn guardian_mode(&self) -> GuardianMode {
+        self.guardian_mode.map_or(GuardianMode::Unspecified, Into::into)
+    }
+
     pub(super) fn rate(&self) -> Rate {
         self.every.map_or(self.rate, |every| Rate::PerSecond(1.0 / every.as_secs_f64()))
     }

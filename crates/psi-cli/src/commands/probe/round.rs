@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use psi_api::v1::{
-    CreateFieldRequest, Field, FieldState, GetStateRequest, ListFieldsRequest, StepRequest, StepResponse,
+    CreateFieldRequest, Field, FieldState, GetStateRequest, GuardianMode, ListFieldsRequest, StepRequest, StepResponse,
 };
 use tokio::time::Instant;
 use tonic::{
@@ -161,6 +161,7 @@ impl Prober {
             name: self.field.clone(),
             engine: "synthetic".to_owned(),
             width: WIDTH,
+            guardian: GuardianMode::Watch.into(),
             ..CreateFieldRequest::default()
         };
         for met in peers {

@@ -1,0 +1,77 @@
+//! Answers about fields themselves.
+
+use psi_replica::CurrentSpec;
+use serde::Serialize;
+
+use super::Named;
+
+/// To all calls about one field.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct FieldAnswer {
+    #[serde(flatten)]
+    field: Described,
+    node: String,
+    token: String,
+}
+
+/// To `GET /fields`.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct FieldsAnswer {
+    fields: Vec<Described>,
+    node: String,
+}
+
+/// To `DELETE /fields/{name}`.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct DroppedAnswer {
+    dropped: String,
+    node: String,
+    token: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Described {
+    name: String,
+    engine: String,
+    guardian: &'static str,
+    width: usize,
+    scale_exponent: i32,
+    /// Text, as `epoch`: most JSON readers round integers of this size.
+    seed: String,
+    epoch: String,
+    parameters: Named,
+}
+
+impl From<CurrentSpec> for Described {
+    fn from(current: CurrentSpec) -> Self {
+        let setup = current.spec.setup;
+        Self {
+            name: current.field.to_string(),
+            engine: setup.shape.engine,
+            guardian: setup.guardian.as_str(),
+            width: setup.shape.width,
+            scale_exponent: setup.shape.scale.exponent(),
+            seed: setup.shape.seed.to_string(),
+            epoch: current.epoch.to_string(),
+            parameters: Named(setup.parameters),
+        }
+    }
+}
+
+impl FieldAnswer {
+    pub(in super::super) fn new(current: CurrentSpec, node: &str, token: String) -> Self {
+        Self { field: current.into(), node: node.to_owned(), token }
+    }
+}
+
+impl FieldsAnswer {
+    pub(in super::super) fn new(all: Vec<CurrentSpec>, node: &str) -> Self {
+        Self { fields: all.into_iter().map(Into::into).collect(), node: node.to_owned() }
+    }
+}
+
+impl DroppedAnswer {
+    pub(in super::super) fn new(current: &CurrentSpec, node: &str, token: String) -> Self {
+        Self { dropped: current.field.to_string(), node: node.to_owned(), token }
+    }
+}
