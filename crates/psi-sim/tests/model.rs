@@ -10,8 +10,11 @@ use psi_replica::{
     WallMs, WriteError,
 };
 use psi_sim::{
-    compare::{compare, empty_model, model_clock, model_frontier, model_origin, model_spec, note_repeated_specs},
-    model::{Model, ModelAction, Written},
+    compare::{
+        check_interventions, compare, empty_model, model_action, model_clock, model_frontier, model_origin, model_spec,
+        note_repeated_specs, note_step,
+    },
+    model::{Model, ModelAnswer, ModelFrontier, Written},
 };
 use psi_stats::Scale;
 
@@ -99,10 +102,9 @@ impl Pair {
         let vector = |from: usize| numbers.iter().cycle().skip(from).take(width).copied().collect::<Vec<f64>>();
         let inputs: Vec<Vec<f64>> = (0..size).map(vector).collect();
         let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-        for (step, input) in replica.step_batch(now, field, &slices)?.into_iter().zip(inputs) {
-            let (field, epoch, metrics) = (field.to_string(), step.epoch.0, step.metrics.to_array());
-            let written = Written::Step { field, epoch, input, metrics, k: step.k };
-            self.model.record(model_origin(&step.origin), step.version.0, model_clock(step.clock), written);
+        let seen = model_frontier(replica);
+        for (step, input) in replica.step_batch(now, field, &slices)?.iter().zip(&inputs) {
+            note_step(&mut self.model, &seen, field, step, input, true).unwrap();
         }
         Ok(())
     }
@@ -110,13 +112,11 @@ impl Pair {
     fn intervene(&mut self, n: usize, field: &FieldName, action: Action) -> Result<(), WriteError> {
         let (now, replica) = (self.now(n), &mut self.replicas[n]);
         let epoch = replica.view(field).map_or(0, |view| view.spec.epoch.0);
+        let seen = model_frontier(replica);
         let done = replica.intervene(now, field, action)?;
-        let action = match action {
-            Action::Nigredo => ModelAction::Nigredo,
-            Action::Albedo => ModelAction::Albedo,
-        };
-        let written = Written::Intervention { field: field.to_string(), epoch, action };
-        self.model.record(model_origin(&done.origin), done.version.0, model_clock(done.clock), written);
+        let written = Written::Intervention { field: field.to_string(), epoch, action: model_action(action) };
+        let place = (model_origin(&done.origin), done.version.0, model_clock(done.clock));
+        self.model.record(place, &seen, written).unwrap();
         Ok(())
     }
 
@@ -130,8 +130,8 @@ impl Pair {
         let spec = ask(replica, now)?;
         let written = Written::Spec { field: spec.field.to_string(), spec: model_spec(&spec) };
         replica.flush();
-        let origin = model_origin(replica.origin().unwrap());
-        self.model.record(origin, own_version(replica).0, model_clock(spec.spec.clock), written);
+        let place = (model_origin(replica.origin().unwrap()), own_version(replica).0, model_clock(spec.spec.clock));
+        self.model.record(place, &model_frontier(replica), written).unwrap();
         Ok(())
     }
 
@@ -153,6 +153,7 @@ impl Pair {
             let replica = &mut self.replicas[n];
             replica.flush();
             note_repeated_specs(&mut self.model, replica, self.noted[n]).unwrap();
+            check_interventions(&self.model, replica, self.noted[n]).unwrap();
             self.noted[n] = own_version(replica);
         }
         for (n, replica) in self.replicas.iter().enumerate() {
@@ -248,9 +249,9 @@ fn a_step_that_a_replica_lost_is_missed() {
     pair.act(0, "default", &Act::Steps(1, vec![0.5]));
     let origin = pair.replicas[0].origin().cloned().unwrap();
     let clock = (9_000_000, 0);
-    let metrics = [0.5; 8];
-    let lost = Written::Step { field: "default".to_owned(), epoch: 0, input: vec![1.0; 16], metrics, k: 2 };
-    pair.model.record(model_origin(&origin), 1, clock, lost);
+    let answer = ModelAnswer { metrics: [0.5; 8], k: 2, novelty: 0.0, attention_gain: 0.0 };
+    let lost = Written::Step { field: "default".to_owned(), epoch: 0, input: vec![1.0; 16], answer, intervened: None };
+    pair.model.record((model_origin(&origin), 1, clock), &ModelFrontier::new(), lost).unwrap();
     let expected = pair.model.expect(&model_frontier(&pair.replicas[0]));
     assert_eq!(compare(&expected, &pair.replicas[0]), Err("`default`: count must be 2, is 1".to_owned()));
 }
@@ -261,6 +262,9 @@ fn the_model_shares_nothing_with_the_code_under_test() {
     for source in [
         include_str!("../src/model.rs"),
         include_str!("../src/model/fold.rs"),
+        include_str!("../src/model/guardian.rs"),
+        include_str!("../src/model/horizon.rs"),
+        include_str!("../src/model/learned.rs"),
         include_str!("../src/model/rounding.rs"),
     ] {
         for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {

@@ -13,11 +13,21 @@ fn origin(name: &str) -> ModelOrigin {
 }
 
 fn step(epoch: u64, input: f64) -> Written {
-    Written::Step { field: "default".to_owned(), epoch, input: vec![input; 16], metrics: [input; MODEL_METRICS], k: 1 }
+    scored(epoch, input, [input; MODEL_METRICS])
+}
+
+fn scored(epoch: u64, input: f64, metrics: [f64; MODEL_METRICS]) -> Written {
+    let answer = ModelAnswer { metrics, k: 1, novelty: 0.0, attention_gain: 0.0 };
+    Written::Step { field: "default".to_owned(), epoch, input: vec![input; 16], answer, intervened: None }
 }
 
 fn intervention(action: ModelAction) -> Written {
     Written::Intervention { field: "default".to_owned(), epoch: 0, action }
+}
+
+/// By an origin that knows of nobody else.
+fn record(model: &mut Model, name: &str, version: u64, clock: ModelClock, written: Written) {
+    model.record((origin(name), version, clock), &ModelFrontier::new(), written).expect("as foretold");
 }
 
 fn spec(epoch: u64, clock: ModelClock) -> ModelSpec {
@@ -85,9 +95,9 @@ fn fractions_and_their_roots_are_rounded_once() {
 #[test]
 fn only_what_the_frontier_covers_counts() {
     let mut model = Model::default();
-    model.record(origin("a"), 1, (1_000, 0), step(0, 1.0));
-    model.record(origin("a"), 2, (2_000, 0), step(0, 3.0));
-    model.record(origin("b"), 1, (3_000, 0), step(0, 8.0));
+    record(&mut model, "a", 1, (1_000, 0), step(0, 1.0));
+    record(&mut model, "a", 2, (2_000, 0), step(0, 3.0));
+    record(&mut model, "b", 1, (3_000, 0), step(0, 8.0));
     for (frontier, count, mean, variance) in [
         (&[][..], 0, None, None),
         (&[("a", 1)], 1, Some(1.0), None),
@@ -109,7 +119,7 @@ fn only_what_the_frontier_covers_counts() {
 fn the_window_ends_with_the_latest_step_and_is_a_minute_long() {
     let mut model = Model::default();
     for (version, second, metric) in [(1, 100, 1.0), (2, 101, 2.0), (3, 159, 4.0), (4, 160, 6.0)] {
-        model.record(origin("a"), version, (second * 1000 + 999, 0), step(0, metric));
+        record(&mut model, "a", version, (second * 1000 + 999, 0), step(0, metric));
     }
     for (version, count, mean) in [(3, 3, 7.0 / 3.0), (4, 3, 4.0)] {
         let field = default_of(&model, &[("a", version)]);
@@ -121,10 +131,10 @@ fn the_window_ends_with_the_latest_step_and_is_a_minute_long() {
 fn interventions_fold_by_clock_and_then_by_origin() {
     use ModelAction::{Albedo, Nigredo};
     let mut model = Model::default();
-    model.record(origin("b"), 1, (20, 0), intervention(Albedo));
-    model.record(origin("a"), 1, (10, 0), intervention(Nigredo));
-    model.record(origin("b"), 2, (30, 0), intervention(Nigredo));
-    model.record(origin("a"), 2, (30, 0), intervention(Albedo));
+    record(&mut model, "b", 1, (20, 0), intervention(Albedo));
+    record(&mut model, "a", 1, (10, 0), intervention(Nigredo));
+    record(&mut model, "b", 2, (30, 0), intervention(Nigredo));
+    record(&mut model, "a", 2, (30, 0), intervention(Albedo));
     for (frontier, noise, count) in [
         (&[("b", 1)][..], 0.0, 1),
         (&[("a", 1), ("b", 1)], 0.8, 2),
@@ -139,11 +149,11 @@ fn interventions_fold_by_clock_and_then_by_origin() {
 #[test]
 fn a_reset_drops_the_steps_of_those_who_took_note_of_it() {
     let mut model = Model::default();
-    model.record(origin("a"), 1, (10, 0), step(0, 1.0));
-    model.record(origin("b"), 1, (10, 0), step(0, 1.0));
-    model.record(origin("b"), 2, (20, 0), step(0, 1.0));
-    model.record(origin("a"), 2, (30, 0), reset(7, (30, 0)));
-    model.record(origin("a"), 3, (40, 0), step(7, 5.0));
+    record(&mut model, "a", 1, (10, 0), step(0, 1.0));
+    record(&mut model, "b", 1, (10, 0), step(0, 1.0));
+    record(&mut model, "b", 2, (20, 0), step(0, 1.0));
+    record(&mut model, "a", 2, (30, 0), reset(7, (30, 0)));
+    record(&mut model, "a", 3, (40, 0), step(7, 5.0));
     model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0))).expect("a was asked for it");
     for (frontier, epoch, count, dropped) in [
         (&[("a", 1), ("b", 2)][..], 0, 3, 0),
@@ -160,8 +170,8 @@ fn a_reset_drops_the_steps_of_those_who_took_note_of_it() {
 #[test]
 fn of_two_resets_the_greater_epoch_holds_whichever_came_last() {
     let mut model = Model::default();
-    model.record(origin("a"), 1, (50, 0), reset(9, (50, 0)));
-    model.record(origin("b"), 1, (60, 0), reset(8, (60, 0)));
+    record(&mut model, "a", 1, (50, 0), reset(9, (50, 0)));
+    record(&mut model, "b", 1, (60, 0), reset(8, (60, 0)));
     assert_eq!(default_of(&model, &[("a", 1), ("b", 1)]).spec.epoch, 9);
     assert_eq!(default_of(&model, &[("b", 1)]).spec.epoch, 8);
 }
@@ -171,7 +181,7 @@ fn a_spec_that_nobody_asked_for_is_refused() {
     let mut model = Model::default();
     let refused = model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0)));
     assert!(refused.is_err_and(|why| why.contains("nobody asked for")));
-    model.record(origin("a"), 1, (30, 0), reset(7, (30, 0)));
+    record(&mut model, "a", 1, (30, 0), reset(7, (30, 0)));
     assert!(model.record_repeated(origin("b"), 3, "default", spec(7, (31, 0))).is_err(), "another clock");
     assert!(model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0))).is_ok());
     assert!(model.record_repeated(origin("a"), 1, "default", spec(7, (30, 0))).is_ok(), "kept already");
@@ -181,8 +191,8 @@ fn a_spec_that_nobody_asked_for_is_refused() {
 fn a_dropped_field_is_not_shown() {
     let mut model = Model::default();
     let field = "extra".to_owned();
-    model.record(origin("a"), 1, (5, 0), Written::Spec { field: field.clone(), spec: spec(3, (5, 0)) });
-    model.record(origin("a"), 2, (6, 0), Written::Spec { field, spec: ModelSpec { dropped: true, ..spec(4, (6, 0)) } });
+    record(&mut model, "a", 1, (5, 0), Written::Spec { field: field.clone(), spec: spec(3, (5, 0)) });
+    record(&mut model, "a", 2, (6, 0), Written::Spec { field, spec: ModelSpec { dropped: true, ..spec(4, (6, 0)) } });
     let names =
         |version| model.expect(&BTreeMap::from([(origin("a"), version)])).fields.into_keys().collect::<Vec<_>>();
     assert_eq!(names(0), ["default"]);
