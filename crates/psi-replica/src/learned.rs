@@ -156,7 +156,7 @@ impl Learned {
 
     fn put_memory(&mut self, place: Place, value: Bytes, numbers: &[f64]) {
         // What is in the episodic memory is always the latest; an earlier one is found when it is to be filled up.
-        if self.episodic.oldest().is_none_or(|oldest| *oldest < place) {
+        if self.episodic.oldest().map_or(self.memories.is_empty(), |oldest| *oldest < place) {
             self.episodic.insert(place.clone(), numbers);
         }
         self.memories.insert(place, value);
@@ -297,3 +297,6 @@ pub struct LearnedView {
     /// Vectors in episodic memory.
     pub episodic_memories: usize,
 }
+
+#[cfg(test)]
+mod tests;
