@@ -23,7 +23,7 @@ use crate::{
 /// Frontiers of which views are compared: one in so many, the same ones on every replica.
 const VIEWS_OF: u64 = 4;
 /// Steps of which the answer is worked out: one in so many, and none of more numbers than this.
-const LOOKS_AT: u64 = 8;
+const LOOKS_AT: u64 = 16;
 const LOOKS_WIDTH_MAX: usize = 16;
 /// Moves between two checks that fold and hash everything anew.
 const FULL_EVERY: u64 = 97;

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use prost::Message;
-use psi_engine::{Action, DEFINITIONS, Noise, Parameters, guardian, synthetic};
+use psi_engine::{Action, DEFINITIONS, Noise, Parameters, core::FieldTime, guardian, synthetic};
 use psi_replica::{
     Clock, CurrentSpec, FieldName, FieldView, GuardianView, Lane, LearnedView, Origin, Replica, Shape, Step, Version,
     proto,
@@ -114,6 +114,8 @@ fn compare_step(foretold: &Foretold, step: &Step, input: &[f64]) -> Result<(), S
     if (attention - step.attention_gain).abs() > CLOSE {
         return Err(format!("attention gain must be {attention}, is {}", step.attention_gain));
     }
+    let time = foretold.time.map(|before| FieldTime(before).plus(FieldTime::of_step(metrics.time_dilation)).seconds());
+    same_numbers("t", time.as_slice().into(), step.time.as_slice().into())?;
     if foretold.spec.engine != Shape::default().engine {
         return Ok(());
     }

@@ -483,6 +483,8 @@ pub struct Foretold {
     pub k: u64,
     /// How far it is from all before.
     pub novelty: f64,
+    /// t before it, in units of 2^-56 s, where the engine learns.
+    pub time: Option<i128>,
 }
 
 /// What was done, at which count, and for the guardian why and after which.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{faults::FaultKind, rng::Rng};
+use crate::{faults::FaultKind, rng::Rng, workload::BATCH};
 
 /// Wall clock at the beginning of every run: some day in 2025.
 pub const WALL_MS: u64 = 1_750_000_000_000;
@@ -132,8 +132,8 @@ pub(crate) struct Habits {
 impl Habits {
     fn draw(rng: &mut Rng) -> Self {
         let core = if rng.chance(350) { rng.between(300, 900) } else { 0 };
-        let steady = rng.chance(350).then(|| usize::try_from(rng.between(1, 3)).unwrap_or(1));
-        let batch = if steady.is_some() && rng.chance(500) { rng.between(8, 40) } else { 6 };
+        let steady = rng.chance(300).then(|| usize::try_from(rng.between(1, 3)).unwrap_or(1));
+        let batch = if steady.is_some() && rng.chance(700) { rng.between(8, 30) } else { BATCH };
         Self { core, guarded: rng.between(0, 900), steady, batch }
     }
 }

@@ -111,13 +111,9 @@ impl World<'_> {
             let input = input(&mut self.dice.setups, view.map_or(1, |view| view.spec.spec.setup.shape.width));
             let answers: Vec<_> = lasting.iter().map(|p| self.answer(*p, &field, &input)).collect();
             let Some(differs) = answers.iter().position(|answer| *answer != answers[0]) else { continue };
-            self.found_wrong(format_args!(
-                "{} and {} hold the same and answer otherwise in {field}: {:?} and {:?}",
-                self.label(*first),
-                self.label(lasting[differs]),
-                answers[0],
-                answers[differs],
-            ));
+            let (one, other) = (self.label(*first), self.label(lasting[differs]));
+            let (ours, theirs) = (&answers[0], &answers[differs]);
+            self.found_wrong(format_args!("{one} and {other} hold the same; in {field} {ours:x?} is not {theirs:x?}"));
         }
     }
 

@@ -16,6 +16,12 @@ use crate::{
 /// Fields that clients use: the one that always exists, and some that come and go.
 const FIELDS: [&str; 4] = ["default", "a", "b", "c"];
 
+/// Most steps in a batch where clients keep to no field.
+pub(crate) const BATCH: u64 = 6;
+/// Writes of a rush, and the time between them: the guardian looks at a few steps of each.
+const RUSH: u8 = 5;
+const RUSH_MS: u64 = 25;
+
 /// A lane that this version does not know.
 const UNKNOWN_LANE: Lane = Lane(99);
 
@@ -50,6 +56,11 @@ impl World<'_> {
             return;
         }
         let wait = Self::around(&mut self.dice.workload, self.plan.write_ms);
+        if let Some((p, field)) = self.in_a_rush() {
+            self.schedule(self.now + RUSH_MS, Happening::Write);
+            let size = self.dice.setups.between(30, 40);
+            return self.ask(p, &field, Ask::Steps(size));
+        }
         self.schedule(self.now + wait, Happening::Write);
         let running: Vec<usize> = (0..self.processes.len()).filter(|p| self.processes[*p].is_running()).collect();
         let Some(p) = self.dice.workload.pick(&running).copied() else { return };
@@ -80,6 +91,26 @@ impl World<'_> {
             Ask::Steps(_) | Ask::Intervene | Ask::Change if !exists && self.dice.workload.chance(700) => Ask::Create,
             drawn => drawn,
         }
+    }
+
+    /// Another node's clients write what the guardian of one has just intervened in, so much of it that it soon would again.
+    fn begin_rush(&mut self, p: usize, field: &FieldName) {
+        let Habits { steady, batch, .. } = self.plan.habits;
+        let is_steady = steady.is_some_and(|place| FIELDS[place] == field.as_str()) && batch > BATCH;
+        if !is_steady || self.rush.is_some() || !self.dice.setups.chance(300) {
+            return;
+        }
+        let others: Vec<usize> =
+            (0..self.processes.len()).filter(|other| *other != p && self.processes[*other].is_running()).collect();
+        self.rush = self.dice.setups.pick(&others).map(|other| (*other, field.clone(), RUSH));
+    }
+
+    fn in_a_rush(&mut self) -> Option<(usize, FieldName)> {
+        let (p, field, left) = self.rush.take()?;
+        if left > 1 {
+            self.rush = Some((p, field.clone(), left - 1));
+        }
+        self.processes[p].is_running().then_some((p, field))
     }
 
     fn field_at(&mut self) -> FieldName {
@@ -144,6 +175,9 @@ impl World<'_> {
                 self.found_wrong(format_args!("{} counted a step of {field} as {}, not {k}", self.label(p), step.k));
             }
             self.note_step(p, field, step, input, &seen);
+        }
+        if steps.iter().any(|step| step.intervened.is_some()) {
+            self.begin_rush(p, field);
         }
         Ok(())
     }

@@ -126,6 +126,8 @@ pub(crate) struct World<'a> {
     pub(crate) calm_at: Option<u64>,
     /// Steps that were accepted.
     pub(crate) steps: u64,
+    /// A process that clients write to in a rush, the field, and how often they still do.
+    pub(crate) rush: Option<(usize, psi_replica::FieldName, u8)>,
     /// Whether clients write.
     pub(crate) is_writing: bool,
     /// The connection of which a frame has just been handed in.
@@ -185,6 +187,7 @@ impl<'a> World<'a> {
             tokens: VecDeque::new(),
             calm_at: None,
             steps: 0,
+            rush: None,
             is_writing: true,
             listens_to: None,
             wrong: None,

@@ -9,6 +9,7 @@ use num_traits::Zero;
 use super::{
     ExpectedField, ExpectedLast, Foretold, Horizon, ModelAction, ModelOrigin, ModelSight, ModelSpec, Record,
     StepRecord, Writes,
+    learned::time,
     rounding::{quantized, rounded, rounded_root},
 };
 
@@ -91,7 +92,8 @@ impl Writes {
             None => 0.0,
         };
         let actions = self.counted(spec.epoch, horizon).counting.iter().map(|event| event.what.action).collect();
-        Foretold { spec: spec.clone(), actions, k: before.count + 1, novelty }
+        let time = spec.learns().then(|| time(self.steps_in(spec.epoch, horizon)));
+        Foretold { spec: spec.clone(), actions, k: before.count + 1, novelty, time }
     }
 
     /// An origin says how many of its steps a reset left behind when it takes note of the new epoch, which it does by

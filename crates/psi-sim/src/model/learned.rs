@@ -92,9 +92,8 @@ impl Writes {
         };
         let remembered = steps.iter().filter(|step| step.what.habit.as_ref().is_some_and(|habit| habit.remembers));
         let writers: Vec<usize> = remembered.map(|step| step.number).collect();
-        let time = steps.iter().fold(BigInt::zero(), |sum, step| sum + quantized(step.what.answer.time_dilation(), 0));
         let learned = ExpectedLearned {
-            time: time.to_i128().unwrap_or(i128::MAX),
+            time: time(steps.iter().copied()),
             updates: steps.iter().filter(|step| learns(step)).count() as u64,
             latents: alive(latents(&steps)).min(retention(spec)),
             working: alive(working(&steps)).min(whole(spec.parameter("C_w"))),
@@ -115,6 +114,12 @@ impl Writes {
         }
         Some((learned, sights))
     }
+}
+
+/// t: the sum of the effective steps, each rounded to the unit.
+pub(super) fn time<'a>(steps: impl Iterator<Item = &'a Record<StepRecord>>) -> i128 {
+    let time = steps.fold(BigInt::zero(), |sum, step| sum + quantized(step.what.answer.time_dilation(), 0));
+    time.to_i128().unwrap_or(i128::MAX)
 }
 
 fn learns(step: &Record<StepRecord>) -> bool {
