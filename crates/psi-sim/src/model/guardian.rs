@@ -218,7 +218,7 @@ impl ModelThreat {
 }
 
 /// Between the order statistics on both sides of the place that so many hundredths come to.
-fn percentile(mut numbers: Vec<f64>, hundredths: usize) -> f64 {
+pub(super) fn percentile(mut numbers: Vec<f64>, hundredths: usize) -> f64 {
     const WHOLE: usize = 100;
     numbers.sort_by(f64::total_cmp);
     let place = hundredths * numbers.len().saturating_sub(1);

@@ -166,7 +166,7 @@ fn working<'a>(steps: &[&'a Record<StepRecord>]) -> Vec<&'a Record<StepRecord>> 
 }
 
 /// How many memories there are when so many were added one by one.
-fn memories_of(added: u64) -> usize {
+pub(super) fn memories_of(added: u64) -> usize {
     let mut held = 0;
     for _ in 0..added {
         held += 1;

@@ -4,6 +4,8 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 
 use super::{
+    guardian::percentile,
+    learned::memories_of,
     rounding::{quantized, rounded, rounded_root},
     *,
 };
@@ -198,4 +200,90 @@ fn a_dropped_field_is_not_shown() {
     assert_eq!(names(0), ["default"]);
     assert_eq!(names(1), ["default", "extra"]);
     assert_eq!(names(2), ["default"]);
+}
+
+/// A step of so great a prediction error that it is a threat.
+fn threat(k: u64, intervened: Option<ModelThreat>) -> Written {
+    let answer = ModelAnswer { metrics: [9.0; MODEL_METRICS], k, novelty: 0.0, attention_gain: 0.0 };
+    Written::Step { field: "default".to_owned(), epoch: 7, input: vec![0.0; 16], answer, intervened }
+}
+
+/// Origin, version, wall milliseconds, what it had seen, and what it wrote.
+type Write<'a> = (&'a str, u64, u64, &'a [(&'a str, u64)], Written);
+
+/// In a field whose guardian intervenes: what each write is refused for, if it is.
+fn guarded(writes: &[Write<'_>]) -> (Model, Vec<Option<String>>) {
+    let mut model = Model::default();
+    let spec = ModelSpec { intervenes: true, ..spec(7, (1, 0)) };
+    record(&mut model, "a", 1, (1, 0), Written::Spec { field: "default".to_owned(), spec });
+    let refused = writes.iter().map(|(name, version, wall_ms, seen, written)| {
+        let seen = seen.iter().map(|(name, version)| (origin(name), *version)).collect();
+        model.record((origin(name), *version, (*wall_ms, 0)), &seen, written.clone()).err()
+    });
+    let refused = refused.collect();
+    (model, refused)
+}
+
+#[test]
+fn of_those_that_follow_the_same_the_first_counts_and_stands_for_the_others() {
+    let high = Some(ModelThreat::HighPredictionError);
+    let (model, refused) = guarded(&[
+        ("a", 2, 100, &[], threat(1, high)),
+        ("b", 1, 90, &[("a", 1)], threat(1, high)),
+        ("a", 3, 150, &[], threat(100, None)),
+        ("a", 4, 500, &[], threat(101, high)),
+        ("b", 2, 490, &[("a", 2)], threat(101, high)),
+    ]);
+    assert_eq!(refused, [const { None }; 5]);
+    for (frontier, interventions, automatic, superseded, last_step, flag) in [
+        (&[("a", 2)][..], 1, 1, 0, Some(1), None),
+        (&[("a", 4)], 2, 2, 0, Some(101), None),
+        // A's threat came after b's intervention, the one that counts.
+        (&[("a", 2), ("b", 1)], 1, 1, 1, Some(1), high),
+        (&[("a", 4), ("b", 2)], 2, 2, 2, Some(101), high),
+    ] {
+        let field = default_of(&model, frontier);
+        let got = (field.interventions, field.guardian.automatic, field.guardian.superseded, field.guardian.last_step);
+        assert_eq!(got, (interventions, automatic, superseded, last_step), "{frontier:?}");
+        assert_eq!((field.noise, field.guardian.flag), (1.5, flag), "{frontier:?}");
+    }
+    let sights = default_of(&model, &[("a", 4), ("b", 2)]).sights;
+    assert_eq!(sights, [ModelSight::AutomaticTwice, ModelSight::SupersededFollowed].into());
+}
+
+#[test]
+fn a_guardian_that_does_otherwise_is_noticed() {
+    let high = Some(ModelThreat::HighPredictionError);
+    let (model, refused) = guarded(&[
+        ("a", 2, 100, &[], threat(1, None)),
+        ("a", 3, 200, &[], threat(2, high)),
+        ("a", 4, 300, &[], threat(50, high)),
+        ("a", 5, 400, &[], threat(60, None)),
+    ]);
+    let is_refused: Vec<bool> = refused.iter().map(Option::is_some).collect();
+    assert_eq!(is_refused, [true, false, true, false], "{refused:?}");
+    assert_eq!(default_of(&model, &[("a", 5)]).guardian.flag, high, "too soon after the last to be put down");
+}
+
+#[test]
+fn sixteen_steps_of_an_origin_are_looked_at_in_twenty_milliseconds() {
+    let mut model = Model::default();
+    for n in 0..40 {
+        record(&mut model, "a", n + 1, (19 + u64::from(n > 20), u32::try_from(n).unwrap_or(0)), step(0, 0.0));
+    }
+    record(&mut model, "b", 1, (19, 0), step(0, 0.0));
+    assert_eq!(default_of(&model, &[("a", 40)]).guardian.history.len(), 32);
+    assert_eq!(default_of(&model, &[("a", 40), ("b", 1)]).guardian.history.len(), 33);
+}
+
+#[test]
+fn percentiles_and_memories_are_those_of_the_reference() {
+    let numbers: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+    for (hundredths, want) in [(95, 190.05), (5, 10.95)] {
+        assert!((percentile(numbers.clone(), hundredths) - want).abs() < 1e-12);
+    }
+    assert_eq!(percentile(vec![3.0], 95), 3.0);
+    for (added, held) in [(0, 0), (4096, 4096), (4097, 3688), (4505, 4096), (4506, 3688)] {
+        assert_eq!(memories_of(added), held, "{added}");
+    }
 }
