@@ -119,7 +119,6 @@ impl From<&WriteError> for Cause {
                 cause(ResourceExhausted, "FIELD_FULL").with("field", field).with("count", count)
             }
             WriteError::Busy(field) => cause(Unavailable, "FIELD_BUSY").with("field", field),
-            WriteError::Overtaken(field) => cause(Code::Aborted, "OVERTAKEN").with("field", field),
             WriteError::EngineHere { field, engine } => {
                 cause(FailedPrecondition, "ENGINE_NOT_HERE").with("field", field).with("engine", engine)
             }

@@ -330,3 +330,6 @@ pub struct LearnedView {
     /// Vectors in episodic memory.
     pub episodic_memories: usize,
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,7 +214,7 @@ impl Replica {
     /// for a flush.
     #[must_use]
     pub fn view_from_entries(&self, field: &FieldName) -> Option<FieldView> {
-        self.from_entries(field).view()
+        self.refolded(field).view()
     }
 
     /// A hash of all that a field's engine has learned, to compare replicas by, for tests and tools; `None` where it does
@@ -226,10 +226,10 @@ impl Replica {
     /// [`Replica::learned_print`], folded anew from the entries that are held.
     #[must_use]
     pub fn learned_print_from_entries(&self, field: &FieldName) -> Option<Digest> {
-        self.from_entries(field).learned_print()
+        self.refolded(field).learned_print()
     }
 
-    fn from_entries(&self, field: &FieldName) -> Field {
+    fn refolded(&self, field: &FieldName) -> Field {
         let mut fresh = Field::new(field.clone());
         for (origin, log) in &self.logs {
             let changes = log.as_changes(field);

@@ -103,7 +103,7 @@ fn one_node_alone_forgets_as_the_reference_does() {
     let mut replica = ready("n");
     let setup = small();
     replica.create_field(at(0), &name(), setup.clone()).unwrap();
-    let mut reference = CoreState::new(7, 3, setup.parameters.clone());
+    let mut reference = CoreState::new(7, 3, setup.parameters);
     for n in 1..=4_700 {
         let want = reference.step(&mild(n, 3), &draw::rollout_noise(7, n, 2, 4)).unwrap();
         let got = replica.step(at(2 * n), &name(), &mild(n, 3)).unwrap();
@@ -354,7 +354,7 @@ fn a_peer_that_repeats_clocks_splits_nothing() {
         author.write(Author::key("learns", spec.epoch.0, Lane::EPISODIC.0, rng.below(3)), value);
         let tally = proto::TallyValue { updates: rng.below(5), memories: rng.below(9), ..Default::default() };
         author.write(Author::key("learns", spec.epoch.0, Lane::TALLY.0, 0), tally.encode_to_vec());
-        let numbers = vec![rng.next() as i64 >> 2; if rng.chance(20) { 9 } else { 16 }];
+        let numbers = vec![rng.next().cast_signed() >> 2; if rng.chance(20) { 9 } else { 16 }];
         author.write(
             Author::key("learns", spec.epoch.0, Lane::THETA.0, 0),
             proto::ThetaValue { numbers }.encode_to_vec(),

@@ -4,21 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use psi_engine::Action;
 use psi_replica::{
-    CurrentSpec, Digest, FieldName, FieldView, Intervention, LinkError, LinkId, NotReady, Origin, Replica, Step,
-    Version,
+    CurrentSpec, Digest, FieldName, Intervention, LinkError, LinkId, NotReady, Origin, Replica, Step, Version,
 };
 
 use crate::{
-    compare::{compare, empty_model, model_clock, model_frontier, model_origin, model_spec, note_repeated_specs},
+    compare::{
+        check_interventions, compare, empty_model, model_action, model_clock, model_frontier, model_origin, model_spec,
+        note_repeated_specs, note_step,
+    },
     markers::Marker,
-    model::{Model, ModelAction, Written},
+    model::{Model, ModelFrontier, ModelSight, Written},
     process::PASS_BYTES_MAX,
+    views::{check_full, views_hash},
     workload::Reshaped,
     world::World,
 };
 
 /// Frontiers of which views are compared: one in so many, the same ones on every replica.
 const VIEWS_OF: u64 = 4;
+/// Steps of which the answer is worked out: one in so many, and none of more numbers than this.
+const LOOKS_AT: u64 = 16;
+const LOOKS_WIDTH_MAX: usize = 16;
 /// Moves between two checks that fold and hash everything anew.
 const FULL_EVERY: u64 = 97;
 /// Things beyond one for each origin that may wait on a link.
@@ -66,17 +72,6 @@ impl Book {
         self.minted.insert(origin.clone())
     }
 
-    pub(crate) fn note_step(&mut self, field: &FieldName, step: &Step, input: &[f64]) {
-        let written = Written::Step {
-            field: field.to_string(),
-            epoch: step.epoch.0,
-            input: input.to_vec(),
-            metrics: step.metrics.to_array(),
-            k: step.k,
-        };
-        self.model.record(model_origin(&step.origin), step.version.0, model_clock(step.clock), written);
-    }
-
     /// Checks what is held of an origin at a version against what it first was there.
     fn note_digest(&mut self, origin: &Origin, version: Version, digest: Digest, writes: bool) -> Result<(), String> {
         let place = (origin.clone(), version);
@@ -96,17 +91,8 @@ impl Book {
         *peak = entries.max(*peak);
     }
 
-    /// Holds all views of a replica that has nothing to flush against what the oracle foretells of its frontier.
-    fn ask_oracle(&self, replica: &Replica) -> Result<(), String> {
-        if replica.is_dirty() {
-            return Ok(());
-        }
-        let expected = self.model.expect(&model_frontier(replica));
-        compare(&expected, replica).map_err(|difference| format!("not what the oracle foretells: {difference}"))
-    }
-
     /// Compares a replica with whoever had the same frontier before. Tells whether anybody had.
-    fn compare(&mut self, replica: &Replica) -> Result<bool, String> {
+    fn compare(&mut self, replica: &mut Replica) -> Result<bool, String> {
         let (hash, digest) = (replica.frontier().hash(), replica.digest());
         let with_views = hash.short().is_multiple_of(VIEWS_OF) && !replica.is_dirty();
         let views = with_views.then(|| views_hash(replica));
@@ -174,7 +160,7 @@ impl World<'_> {
 
     fn check_move(&mut self, p: usize) -> Result<bool, String> {
         let process = &mut self.processes[p];
-        let replica = &process.replica;
+        let replica = &mut process.replica;
         self.book.moves += 1;
         if let Some(me) = replica.origin() {
             let version = replica.frontier().version(me);
@@ -186,27 +172,32 @@ impl World<'_> {
                 self.book.note_digest(me, version, replica.origin_digest(me), true)?;
                 self.book.note_peak(me, replica.entries(me).count());
                 note_repeated_specs(&mut self.book.model, replica, process.told)?;
+                check_interventions(&self.book.model, replica, process.told).map_err(not_foretold)?;
                 process.told = version;
             }
         }
         if self.book.moves.is_multiple_of(FULL_EVERY) {
             check_full(replica)?;
             self.check_backlogs(p)?;
-            self.book.ask_oracle(&self.processes[p].replica)?;
+            self.ask_oracle(p)?;
         }
-        self.book.compare(&self.processes[p].replica)
+        self.book.compare(&mut self.processes[p].replica)
     }
 
     /// The oracle is told of an intervention.
-    pub(crate) fn note_intervention(&mut self, p: usize, field: &FieldName, action: Action, done: &Intervention) {
+    pub(crate) fn note_intervention(
+        &mut self,
+        p: usize,
+        field: &FieldName,
+        (action, done): (Action, &Intervention),
+        seen: &ModelFrontier,
+    ) {
         let Some(view) = self.processes[p].replica.view(field) else { return };
-        let action = match action {
-            Action::Nigredo => ModelAction::Nigredo,
-            Action::Albedo => ModelAction::Albedo,
-        };
+        let action = model_action(action);
         let written = Written::Intervention { field: field.to_string(), epoch: view.spec.epoch.0, action };
-        let (origin, clock) = (model_origin(&done.origin), model_clock(done.clock));
-        self.book.model.record(origin, done.version.0, clock, written);
+        let place = (model_origin(&done.origin), done.version.0, model_clock(done.clock));
+        let recorded = self.book.model.record(place, seen, written);
+        self.note_foretold(p, recorded);
     }
 
     /// The oracle is told of a create, reset or drop.
@@ -214,7 +205,46 @@ impl World<'_> {
         let replica = &self.processes[p].replica;
         let Some(me) = replica.origin() else { return };
         let written = Written::Spec { field: spec.field.to_string(), spec: model_spec(spec) };
-        self.book.model.record(model_origin(me), replica.version().0, model_clock(spec.spec.clock), written);
+        let place = (model_origin(me), replica.version().0, model_clock(spec.spec.clock));
+        let recorded = self.book.model.record(place, &model_frontier(replica), written);
+        self.note_foretold(p, recorded);
+    }
+
+    /// The oracle is told of a step, and looks closely at some.
+    pub(crate) fn tell_oracle(
+        &mut self,
+        p: usize,
+        field: &FieldName,
+        step: &Step,
+        input: &[f64],
+        seen: &ModelFrontier,
+    ) {
+        let looks = self.steps.is_multiple_of(LOOKS_AT) && input.len() <= LOOKS_WIDTH_MAX;
+        let noted = note_step(&mut self.book.model, seen, field, step, input, looks);
+        self.note_foretold(p, noted.map_err(|what| format!("step {} of `{field}`: {what}", step.k)));
+    }
+
+    fn note_foretold(&mut self, p: usize, result: Result<(), String>) {
+        if let Err(what) = result.map_err(not_foretold) {
+            self.found_wrong(format_args!("{}: {what}", self.label(p)));
+        }
+        for sight in std::mem::take(&mut self.book.model.sights) {
+            self.reach(Marker::of_sight(sight));
+        }
+    }
+
+    /// Holds all views of a replica that has nothing to flush against what the oracle foretells of its frontier.
+    fn ask_oracle(&mut self, p: usize) -> Result<(), String> {
+        let replica = &self.processes[p].replica;
+        if replica.is_dirty() {
+            return Ok(());
+        }
+        let expected = self.book.model.expect(&model_frontier(replica));
+        compare(&expected, replica).map_err(not_foretold)?;
+        let sights: BTreeSet<ModelSight> =
+            expected.fields.values().flat_map(|field| field.sights.iter().copied()).collect();
+        sights.into_iter().for_each(|sight| self.reach(Marker::of_sight(sight)));
+        Ok(())
     }
 
     /// What a run begins with is what somebody wrote.
@@ -332,95 +362,43 @@ impl World<'_> {
             let links: Vec<u64> = self.processes[p].links.keys().copied().collect();
             links.into_iter().for_each(|connection| self.note_link(p, LinkId(connection)));
         }
-        let result = lasting.iter().try_for_each(|p| self.check_end_of(*p));
+        let result = self.check_views(&lasting).and_then(|()| lasting.iter().try_for_each(|p| self.check_end_of(*p)));
         // All show the same bits, so what one shows is what all do.
-        let oracle = lasting.first().map_or(Ok(()), |p| self.book.ask_oracle(&self.processes[*p].replica));
+        let oracle = lasting.first().map_or(Ok(()), |p| self.ask_oracle(*p));
         if let Err(what) = result.and(oracle) {
             self.found_wrong(what);
         }
         self.check_tokens();
+        self.check_answers(&lasting);
+    }
+
+    fn check_views(&mut self, lasting: &[usize]) -> Result<(), String> {
+        let mut first = None;
+        for p in lasting.iter().copied() {
+            let label = self.label(p);
+            let replica = &mut self.processes[p].replica;
+            check_full(replica).map_err(|what| format!("{label}: {what}"))?;
+            let state = (replica.digest(), views_hash(replica));
+            let (other, theirs) = first.get_or_insert_with(|| (label.clone(), state));
+            if *theirs != state {
+                return Err(format!("{label} and {other} hold the same frontier and other state"));
+            }
+        }
+        Ok(())
     }
 
     fn check_end_of(&self, p: usize) -> Result<(), String> {
         let (label, process) = (self.label(p), &self.processes[p]);
         let replica = &process.replica;
-        check_full(replica).map_err(|what| format!("{label}: {what}"))?;
         if let Some(me) = replica.origin()
             && replica.frontier().version(me) < process.written
         {
             return Err(format!("{label} has accepted version {} and lost it", process.written));
         }
-        for other in self.lasting() {
-            let theirs = &self.processes[other].replica;
-            if theirs.digest() != replica.digest() || views_hash(theirs) != views_hash(replica) {
-                return Err(format!("{label} and {} hold the same frontier and other state", self.label(other)));
-            }
-        }
         Ok(())
     }
 }
 
-/// Everything folded and hashed anew is what is kept up to date.
-fn check_full(replica: &Replica) -> Result<(), String> {
-    let mut digest = Digest::ZERO;
-    for (origin, _) in replica.frontier().iter() {
-        for entry in replica.entries(origin) {
-            digest = digest.plus(Digest::of_entry(origin, &entry.key, entry.version, &entry.value));
-        }
-    }
-    if digest != replica.digest() {
-        return Err("its digest is not that of its entries".to_owned());
-    }
-    if replica.is_dirty() {
-        return Ok(());
-    }
-    for field in replica.field_names() {
-        if replica.view(&field) != replica.view_from_entries(&field) {
-            return Err(format!("its view of {field} is not what its entries fold to"));
-        }
-    }
-    Ok(())
-}
-
-/// A hash of every bit of every view.
-pub(crate) fn views_hash(replica: &Replica) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    for field in replica.field_names() {
-        if let Some(view) = replica.view(&field) {
-            absorb(&mut hasher, &view);
-        }
-    }
-    *hasher.finalize().as_bytes()
-}
-
-fn absorb(hasher: &mut blake3::Hasher, view: &FieldView) {
-    let spec = &view.spec.spec;
-    hasher.update(view.spec.field.as_str().as_bytes()).update(spec.setup.shape.engine.as_bytes());
-    let last = view.last.as_ref().map(|last| (last.clock, last.k));
-    let numbers = [
-        view.spec.epoch.0,
-        spec.setup.shape.width as u64,
-        u64::from(spec.setup.shape.scale.exponent().unsigned_abs()),
-        spec.setup.shape.seed,
-        spec.clock.wall_ms,
-        u64::from(spec.clock.counter),
-        view.count,
-        last.map_or(0, |(clock, _)| clock.wall_ms),
-        last.map_or(0, |(clock, _)| u64::from(clock.counter)),
-        last.map_or(0, |(_, k)| k),
-        view.noise.value().to_bits(),
-        view.interventions,
-        view.steps_dropped,
-    ];
-    let metrics = view.last.as_ref().map(|last| last.metrics.to_array()).unwrap_or_default();
-    let floats = spec.setup.parameters.iter().map(|(_, value)| value).chain(metrics);
-    for number in numbers.into_iter().chain(floats.map(f64::to_bits)) {
-        hasher.update(&number.to_le_bytes());
-    }
-    if let Some(last) = &view.last {
-        hasher.update(last.origin.to_string().as_bytes());
-    }
-    for moments in view.moments.iter().chain([&view.window]) {
-        hasher.update(&moments.encode());
-    }
+fn not_foretold(difference: impl std::fmt::Display) -> String {
+    format!("not what the oracle foretells: {difference}")
 }

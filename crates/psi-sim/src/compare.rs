@@ -3,10 +3,17 @@
 use std::fmt::Debug;
 
 use prost::Message;
-use psi_replica::{Clock, CurrentSpec, FieldView, Lane, Origin, Replica, Version, proto};
+use psi_engine::{Action, DEFINITIONS, Noise, Parameters, core::FieldTime, guardian, synthetic};
+use psi_replica::{
+    Clock, CurrentSpec, FieldName, FieldView, GuardianView, Lane, LearnedView, Origin, Replica, Shape, Step, Version,
+    proto,
+};
 use psi_stats::Scale;
 
-use crate::model::{Expected, ExpectedField, ExpectedLast, Model, ModelClock, ModelFrontier, ModelOrigin, ModelSpec};
+use crate::model::{
+    Expected, ExpectedField, ExpectedGuardian, ExpectedLast, ExpectedLearned, Foretold, Model, ModelAction,
+    ModelAnswer, ModelClock, ModelFrontier, ModelOrigin, ModelParameters, ModelSpec, ModelThreat, Written,
+};
 
 /// An origin as the model names it.
 #[must_use]
@@ -30,7 +37,8 @@ pub fn model_spec(current: &CurrentSpec) -> ModelSpec {
         width: spec.setup.shape.width,
         scale_exponent: spec.setup.shape.scale.exponent(),
         seed: spec.setup.shape.seed,
-        parameters: spec.setup.parameters.iter().map(|(_, value)| value).collect(),
+        parameters: model_parameters(&spec.setup.parameters),
+        intervenes: spec.setup.guardian == guardian::Mode::Intervene,
         dropped: spec.dropped,
         clock: model_clock(spec.clock),
     }
@@ -45,7 +53,115 @@ pub fn model_frontier(replica: &Replica) -> ModelFrontier {
 /// An empty model of a cluster of replicas of this build.
 #[must_use]
 pub fn empty_model() -> Model {
-    Model::new(psi_engine::Parameters::default().iter().map(|(_, value)| value).collect())
+    Model::new(model_parameters(&Parameters::default()))
+}
+
+fn model_parameters(parameters: &Parameters) -> ModelParameters {
+    parameters.iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// An action as the model names it.
+#[must_use]
+pub fn model_action(action: Action) -> ModelAction {
+    match action {
+        Action::Nigredo => ModelAction::Nigredo,
+        Action::Albedo => ModelAction::Albedo,
+    }
+}
+
+fn model_threat(threat: guardian::Threat) -> ModelThreat {
+    match threat {
+        guardian::Threat::HighPredictionError => ModelThreat::HighPredictionError,
+        guardian::Threat::LowDensity => ModelThreat::LowDensity,
+        guardian::Threat::HighEntropy => ModelThreat::HighEntropy,
+    }
+}
+
+/// Tells the model of a step that was accepted by an origin that had `seen` so much of the others; holds the answer
+/// against what the model foretells if it `looks` (which takes longer, the more steps there were).
+///
+/// # Errors
+/// If the answer or what the guardian did is not what it had to be.
+pub fn note_step(
+    model: &mut Model,
+    seen: &ModelFrontier,
+    field: &FieldName,
+    step: &Step,
+    input: &[f64],
+    looks: bool,
+) -> Result<(), String> {
+    let (origin, clock, epoch) = (model_origin(&step.origin), model_clock(step.clock), step.epoch.0);
+    let place = (field.as_str(), epoch);
+    if let Some(foretold) = looks.then(|| model.foretell((&origin, clock), seen, place, input)).flatten() {
+        compare_step(&foretold, step, input)?;
+    }
+    let Step { metrics, k, novelty, attention_gain, intervened, .. } = step;
+    let answer = ModelAnswer { metrics: metrics.to_array(), k: *k, novelty: *novelty, attention_gain: *attention_gain };
+    let intervened = intervened.map(|(_, threat)| model_threat(threat));
+    let written = Written::Step { field: field.to_string(), epoch, input: input.to_vec(), answer, intervened };
+    model.record((origin, step.version.0, clock), seen, written)
+}
+
+fn compare_step(foretold: &Foretold, step: &Step, input: &[f64]) -> Result<(), String> {
+    const CLOSE: f64 = 1e-12;
+    same("k", foretold.k, step.k)?;
+    if (foretold.novelty - step.novelty).abs() > CLOSE * foretold.novelty.abs() {
+        return Err(format!("novelty must be {}, is {}", foretold.novelty, step.novelty));
+    }
+    let gain = |name: &str| foretold.spec.parameters.get(name).copied().unwrap_or_default();
+    let metrics = &step.metrics;
+    let attention = gain("g0") + gain("g1") * metrics.density - gain("g2") * metrics.prediction_error;
+    if (attention - step.attention_gain).abs() > CLOSE {
+        return Err(format!("attention gain must be {attention}, is {}", step.attention_gain));
+    }
+    let time = foretold.time.map(|before| FieldTime(before).plus(FieldTime::of_step(metrics.time_dilation)).seconds());
+    same_numbers("t", time.as_slice().into(), step.time.as_slice().into())?;
+    if foretold.spec.engine != Shape::default().engine {
+        return Ok(());
+    }
+    let actions = foretold.actions.iter().map(|action| match action {
+        ModelAction::Nigredo => Action::Nigredo,
+        ModelAction::Albedo => Action::Albedo,
+    });
+    let noise = actions.fold(Noise::default(), Noise::after);
+    let values = foretold.spec.parameters.iter().map(|(name, value)| (name.as_str(), *value));
+    let parameters = Parameters::default().with(values).map_err(|errors| format!("parameters: {errors:?}"))?;
+    let metrics = synthetic::score(input.into(), noise, &parameters);
+    same_numbers("score", Some(&metrics.to_array()), Some(&step.metrics.to_array()))
+}
+
+/// Holds what a replica has written down of its own interventions above `since` against what the model expects there.
+/// To be called whenever it has flushed.
+///
+/// # Errors
+/// Names the first that differs.
+pub fn check_interventions(model: &Model, replica: &Replica, since: Version) -> Result<(), String> {
+    let Some(me) = replica.origin() else { return Ok(()) };
+    let new = replica.entries(me).filter(|entry| entry.key.lane == Lane::INTERVENTIONS && entry.version > since);
+    for entry in new {
+        let field = entry.key.field.as_str();
+        let value = proto::InterventionValue::decode(entry.value).map_err(|error| format!("`{field}`: {error}"))?;
+        let clock = value.clock.map_or((0, 0), |clock| (clock.wall_ms, clock.counter));
+        let action =
+            if value.action == proto::Action::Nigredo as i32 { ModelAction::Nigredo } else { ModelAction::Albedo };
+        let automatic = value.automatic.map(|automatic| {
+            let follows = automatic.follows.and_then(|event| {
+                let (clock, origin) = (event.clock?, event.origin?);
+                Some(((clock.wall_ms, clock.counter), (origin.node, origin.incarnation)))
+            });
+            (automatic.threat, follows)
+        });
+        let expected = model.intervention(field, &model_origin(me), clock);
+        let number = |threat| match threat {
+            ModelThreat::HighPredictionError => proto::Threat::HighPredictionError as i32,
+            ModelThreat::LowDensity => proto::Threat::LowDensity as i32,
+            ModelThreat::HighEntropy => proto::Threat::HighEntropy as i32,
+        };
+        let expected = expected
+            .map(|(action, k, automatic)| (action, k, automatic.map(|(threat, follows)| (number(threat), follows))));
+        same(&format!("intervention in `{field}`"), expected, Some((action, value.k, automatic)))?;
+    }
+    Ok(())
 }
 
 /// Tells the model which specs a replica has written above `since` without having been asked: it repeats another's
@@ -72,7 +188,8 @@ fn written_spec(epoch: u64, value: &proto::SpecValue) -> ModelSpec {
         width: usize::try_from(value.width).unwrap_or(usize::MAX),
         scale_exponent: value.scale_exponent,
         seed: value.seed,
-        parameters: value.parameters.clone(),
+        parameters: DEFINITIONS.iter().map(|one| one.name.to_owned()).zip(value.parameters.iter().copied()).collect(),
+        intervenes: value.guardian == proto::GuardianMode::Intervene as i32,
         dropped: value.dropped,
         clock: value.clock.map_or((0, 0), |clock| (clock.wall_ms, clock.counter)),
     }
@@ -118,6 +235,8 @@ fn compare_field(expected: &ExpectedField, view: &FieldView) -> Result<(), Strin
     same("last step", expected.last.clone(), last(view))?;
     same_numbers("ν", Some(&[expected.noise]), Some(&[view.noise.value()]))?;
     same("interventions", expected.interventions, view.interventions)?;
+    compare_guardian(&expected.guardian, &view.guardian)?;
+    same("what was learned", expected.learned.clone(), view.learned.map(learned))?;
     same("steps dropped", expected.steps_dropped, view.steps_dropped)
 }
 
@@ -125,9 +244,44 @@ fn last(view: &FieldView) -> Option<ExpectedLast> {
     view.last.as_ref().map(|last| ExpectedLast {
         clock: model_clock(last.clock),
         origin: model_origin(&last.origin),
-        metrics: last.metrics.to_array(),
-        k: last.k,
+        answer: ModelAnswer {
+            metrics: last.metrics.to_array(),
+            k: last.k,
+            novelty: last.novelty,
+            attention_gain: last.attention_gain,
+        },
     })
+}
+
+fn compare_guardian(expected: &ExpectedGuardian, view: &GuardianView) -> Result<(), String> {
+    let history: Vec<[f64; 3]> =
+        view.history.iter().map(|sample| [sample.density, sample.prediction_error, sample.temporal_entropy]).collect();
+    same_numbers("history", Some(expected.history.as_flattened()), Some(history.as_flattened()))?;
+    let (ours, theirs) = (&expected.thresholds, view.thresholds());
+    same("adaptive thresholds", ours.adaptive, theirs.adaptive)?;
+    for (what, ours, theirs) in [
+        ("prediction error", ours.error_high, theirs.error_high),
+        ("density", ours.density_low, theirs.density_low),
+        ("entropy", ours.entropy_high, theirs.entropy_high),
+    ] {
+        if (ours - theirs).abs() > 1e-12 {
+            return Err(format!("threshold of {what} must be {ours}, is {theirs}"));
+        }
+    }
+    same("flag", expected.flag, view.flag.map(model_threat))?;
+    same("automatic interventions", expected.automatic, view.automatic)?;
+    same("superseded interventions", expected.superseded, view.superseded)?;
+    same("step of the latest intervention", expected.last_step, view.last_step)
+}
+
+fn learned(view: LearnedView) -> ExpectedLearned {
+    ExpectedLearned {
+        time: view.time.0,
+        updates: view.updates,
+        latents: view.latents,
+        working: view.working_memories,
+        episodic: view.episodic_memories,
+    }
 }
 
 /// Names the first number that differs; −0 and 0 do.

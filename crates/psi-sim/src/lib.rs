@@ -22,8 +22,10 @@ mod process;
 mod rng;
 mod run;
 mod sessions;
+mod setups;
 mod sweep;
 mod trace;
+mod views;
 mod workload;
 mod world;
 

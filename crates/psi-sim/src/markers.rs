@@ -1,7 +1,7 @@
 //! "Sometimes" markers: what must happen in some run of every few hundred, lest a simulator that has grown tame passes
 //! for a protocol that has grown safe.
-//!
-//! Two automatic interventions for one threat are not among them yet: nothing intervenes by itself so far.
+
+use crate::model::ModelSight;
 
 /// Something that a sweep must have seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,11 +78,33 @@ pub enum Marker {
     UnknownLane,
     /// A pass was put off because its clock was ahead.
     ClockAhead,
+    /// Two nodes changed a field within an epoch, neither knowing of the other's.
+    ChangesRaced,
+    /// A change of what is fixed was refused.
+    ChangeRefused,
+    /// A field that had learned was reset.
+    CoreReset,
+    /// The guardian intervened.
+    AutomaticIntervention,
+    /// Two nodes intervened for one threat, neither knowing of the other's.
+    AutomaticTwice,
+    /// An intervention that did not count was what a later one followed.
+    SupersededFollowed,
+    /// Thresholds were percentiles of the history.
+    ThresholdsAdaptive,
+    /// A nigredo dissolved latents that another origin wrote.
+    DissolvedOthers,
+    /// Transitions of two origins were blended.
+    TransitionsBlended,
+    /// Episodic memories of several origins were interleaved.
+    MemoriesInterleaved,
+    /// As many latents were held as are retained.
+    RetentionFull,
 }
 
 impl Marker {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 47] = [
         Self::DeltaCut,
         Self::Resent,
         Self::FrameLost,
@@ -119,6 +141,17 @@ impl Marker {
         Self::TokenNotReached,
         Self::UnknownLane,
         Self::ClockAhead,
+        Self::ChangesRaced,
+        Self::ChangeRefused,
+        Self::CoreReset,
+        Self::AutomaticIntervention,
+        Self::AutomaticTwice,
+        Self::SupersededFollowed,
+        Self::ThresholdsAdaptive,
+        Self::DissolvedOthers,
+        Self::TransitionsBlended,
+        Self::MemoriesInterleaved,
+        Self::RetentionFull,
     ];
 
     /// What it stands for, in a few words.
@@ -161,6 +194,33 @@ impl Marker {
             Self::TokenNotReached => "token not reached yet",
             Self::UnknownLane => "unknown lane carried",
             Self::ClockAhead => "clock ahead refused",
+            Self::ChangesRaced => "changes raced",
+            Self::ChangeRefused => "change of what is fixed refused",
+            Self::CoreReset => "core field reset",
+            Self::AutomaticIntervention => "automatic intervention",
+            Self::AutomaticTwice => "two followed the same",
+            Self::SupersededFollowed => "superseded one followed",
+            Self::ThresholdsAdaptive => "thresholds adaptive",
+            Self::DissolvedOthers => "others' latents dissolved",
+            Self::TransitionsBlended => "transitions blended",
+            Self::MemoriesInterleaved => "memories interleaved",
+            Self::RetentionFull => "retention window full",
+        }
+    }
+}
+
+impl Marker {
+    /// What the oracle came by.
+    pub(crate) fn of_sight(sight: ModelSight) -> Self {
+        match sight {
+            ModelSight::Automatic => Self::AutomaticIntervention,
+            ModelSight::AutomaticTwice => Self::AutomaticTwice,
+            ModelSight::SupersededFollowed => Self::SupersededFollowed,
+            ModelSight::ThresholdsAdaptive => Self::ThresholdsAdaptive,
+            ModelSight::DissolvedOthers => Self::DissolvedOthers,
+            ModelSight::TransitionsBlended => Self::TransitionsBlended,
+            ModelSight::MemoriesInterleaved => Self::MemoriesInterleaved,
+            ModelSight::RetentionFull => Self::RetentionFull,
         }
     }
 }

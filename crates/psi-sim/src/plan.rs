@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{faults::FaultKind, rng::Rng};
+use crate::{faults::FaultKind, rng::Rng, workload::BATCH};
 
 /// Wall clock at the beginning of every run: some day in 2025.
 pub const WALL_MS: u64 = 1_750_000_000_000;
@@ -113,6 +113,29 @@ pub(crate) struct Plan {
     pub(crate) hidden_step: Option<u64>,
     /// Transports that take a frame only every so many milliseconds, of 1000.
     pub(crate) slow: u64,
+    pub(crate) habits: Habits,
+}
+
+/// What clients are given to, beside writing; chances are of 1000.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Habits {
+    /// Fields that they set up to learn.
+    pub(crate) core: u64,
+    /// Fields in which they let the guardian intervene.
+    pub(crate) guarded: u64,
+    /// The field that they mostly write to and hardly ever reset, by its place among theirs.
+    pub(crate) steady: Option<usize>,
+    /// Most steps in a batch.
+    pub(crate) batch: u64,
+}
+
+impl Habits {
+    fn draw(rng: &mut Rng) -> Self {
+        let core = if rng.chance(350) { rng.between(300, 900) } else { 0 };
+        let steady = rng.chance(300).then(|| usize::try_from(rng.between(1, 3)).unwrap_or(1));
+        let batch = if steady.is_some() && rng.chance(700) { rng.between(8, 30) } else { BATCH };
+        Self { core, guarded: rng.between(0, 900), steady, batch }
+    }
 }
 
 impl Plan {
@@ -148,6 +171,7 @@ impl Plan {
             snapshot_ms: if rng.chance(600) { rng.between(500, 5_000) } else { 0 },
             later: if rng.chance(250) { (0..nodes + 3).filter(|_| rng.chance(400)).collect() } else { BTreeSet::new() },
             slow: if rng.chance(300) { rng.between(50, 400) } else { 0 },
+            habits: Habits::draw(&mut Rng::new(seed, "habits")),
         }
     }
 }

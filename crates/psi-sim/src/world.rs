@@ -100,6 +100,7 @@ pub(crate) struct Dice {
     pub(crate) network: Rng,
     pub(crate) faults: Rng,
     pub(crate) workload: Rng,
+    pub(crate) setups: Rng,
     pub(crate) gossip: Rng,
     pub(crate) sessions: Rng,
     pub(crate) disk: Rng,
@@ -125,6 +126,8 @@ pub(crate) struct World<'a> {
     pub(crate) calm_at: Option<u64>,
     /// Steps that were accepted.
     pub(crate) steps: u64,
+    /// A process that clients write to in a rush, the field, and how often they still do.
+    pub(crate) rush: Option<(usize, psi_replica::FieldName, u8)>,
     /// Whether clients write.
     pub(crate) is_writing: bool,
     /// The connection of which a frame has just been handed in.
@@ -170,6 +173,7 @@ impl<'a> World<'a> {
                 network: Rng::new(seed, "network"),
                 faults: Rng::new(seed, "faults"),
                 workload: Rng::new(seed, "workload"),
+                setups: Rng::new(seed, "setups"),
                 gossip: Rng::new(seed, "gossip"),
                 sessions: Rng::new(seed, "sessions"),
                 disk: Rng::new(seed, "disk"),
@@ -183,6 +187,7 @@ impl<'a> World<'a> {
             tokens: VecDeque::new(),
             calm_at: None,
             steps: 0,
+            rush: None,
             is_writing: true,
             listens_to: None,
             wrong: None,

@@ -4,14 +4,17 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use proptest::prelude::*;
-use psi_engine::{Action, Parameters};
+use psi_engine::{Action, EngineKind, Parameters, guardian::Mode};
 use psi_replica::{
-    ClusterName, Config, CurrentSpec, FieldName, Frontier, LinkId, NodeId, Now, Replica, Shape, TickMs, Version,
+    ClusterName, Config, CurrentSpec, FieldName, Frontier, LinkId, NodeId, Now, Replica, Setup, Shape, TickMs, Version,
     WallMs, WriteError,
 };
 use psi_sim::{
-    compare::{compare, empty_model, model_clock, model_frontier, model_origin, model_spec, note_repeated_specs},
-    model::{Model, ModelAction, Written},
+    compare::{
+        check_interventions, compare, empty_model, model_action, model_clock, model_frontier, model_origin, model_spec,
+        note_repeated_specs, note_step,
+    },
+    model::{Model, ModelAnswer, ModelFrontier, Written},
 };
 use psi_stats::Scale;
 
@@ -24,7 +27,9 @@ enum Act {
     Steps(usize, Vec<f64>),
     Intervene(Action),
     Create(usize, i32, bool),
-    Reset(usize, i32),
+    Reset(usize, i32, bool),
+    /// Another retention and capacity, and a guardian that intervenes or doesn't.
+    Change(bool),
     Drop,
     /// Time passes for everybody, milliseconds.
     Wait(u64),
@@ -40,6 +45,10 @@ struct Pair {
     seen: [Option<Frontier>; 2],
     wall_ms: u64,
     checked: usize,
+    /// Whether each step is looked at closely.
+    looks: bool,
+    /// How far the clock of the second is ahead of the first's.
+    skew_ms: u64,
 }
 
 impl Pair {
@@ -59,12 +68,14 @@ impl Pair {
             seen: [None, None],
             wall_ms: 1_000_000,
             checked: 0,
+            looks: true,
+            skew_ms: 1_700,
         }
     }
 
     /// Clocks of the two differ by a second and more, as in life.
     fn now(&self, n: usize) -> Now {
-        Now { tick: TickMs(self.wall_ms - 1_000_000), wall: WallMs(self.wall_ms + 1_700 * n as u64) }
+        Now { tick: TickMs(self.wall_ms - 1_000_000), wall: WallMs(self.wall_ms + self.skew_ms * n as u64) }
     }
 
     fn act(&mut self, n: usize, field: &str, act: &Act) {
@@ -72,12 +83,21 @@ impl Pair {
         let result = match act {
             Act::Steps(size, numbers) => self.step(n, &name, *size, numbers),
             Act::Intervene(action) => self.intervene(n, &name, *action),
-            Act::Create(width, exponent, fast) => self.reshape(n, |replica, now| {
-                let parameters = Parameters::default().with([("dt", if *fast { 0.01 } else { 0.02 })]).unwrap();
-                replica.create_field(now, &name, (shape(*width, *exponent), parameters))
-            }),
-            Act::Reset(width, exponent) => self.reshape(n, |replica, now| {
-                replica.reset_field(now, &name, (shape(*width, *exponent), Parameters::default()))
+            Act::Create(width, exponent, core) => {
+                self.reshape(n, |replica, now| replica.create_field(now, &name, setup(*width, *exponent, *core)))
+            }
+            Act::Reset(width, exponent, core) => {
+                self.reshape(n, |replica, now| replica.reset_field(now, &name, setup(*width, *exponent, *core)))
+            }
+            Act::Change(intervenes) => self.reshape(n, |replica, now| {
+                let held = replica.view(&name).map(|view| view.spec.spec.setup).unwrap_or_default();
+                let changes = [("C_w", 2.0), ("W_r", held.parameters.dt() * if *intervenes { 2.0 } else { 9.0 })];
+                let guardian = if *intervenes { Mode::Intervene } else { Mode::Watch };
+                replica.change_field(
+                    now,
+                    &name,
+                    Setup { parameters: held.parameters.with(changes).unwrap(), guardian, ..held },
+                )
             }),
             Act::Drop => self.reshape(n, |replica, now| replica.drop_field(now, &name)),
             Act::Wait(ms) => {
@@ -99,10 +119,9 @@ impl Pair {
         let vector = |from: usize| numbers.iter().cycle().skip(from).take(width).copied().collect::<Vec<f64>>();
         let inputs: Vec<Vec<f64>> = (0..size).map(vector).collect();
         let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-        for (step, input) in replica.step_batch(now, field, &slices)?.into_iter().zip(inputs) {
-            let (field, epoch, metrics) = (field.to_string(), step.epoch.0, step.metrics.to_array());
-            let written = Written::Step { field, epoch, input, metrics, k: step.k };
-            self.model.record(model_origin(&step.origin), step.version.0, model_clock(step.clock), written);
+        let seen = model_frontier(replica);
+        for (step, input) in replica.step_batch(now, field, &slices)?.iter().zip(&inputs) {
+            note_step(&mut self.model, &seen, field, step, input, self.looks).unwrap();
         }
         Ok(())
     }
@@ -110,13 +129,11 @@ impl Pair {
     fn intervene(&mut self, n: usize, field: &FieldName, action: Action) -> Result<(), WriteError> {
         let (now, replica) = (self.now(n), &mut self.replicas[n]);
         let epoch = replica.view(field).map_or(0, |view| view.spec.epoch.0);
+        let seen = model_frontier(replica);
         let done = replica.intervene(now, field, action)?;
-        let action = match action {
-            Action::Nigredo => ModelAction::Nigredo,
-            Action::Albedo => ModelAction::Albedo,
-        };
-        let written = Written::Intervention { field: field.to_string(), epoch, action };
-        self.model.record(model_origin(&done.origin), done.version.0, model_clock(done.clock), written);
+        let written = Written::Intervention { field: field.to_string(), epoch, action: model_action(action) };
+        let place = (model_origin(&done.origin), done.version.0, model_clock(done.clock));
+        self.model.record(place, &seen, written).unwrap();
         Ok(())
     }
 
@@ -130,8 +147,8 @@ impl Pair {
         let spec = ask(replica, now)?;
         let written = Written::Spec { field: spec.field.to_string(), spec: model_spec(&spec) };
         replica.flush();
-        let origin = model_origin(replica.origin().unwrap());
-        self.model.record(origin, own_version(replica).0, model_clock(spec.spec.clock), written);
+        let place = (model_origin(replica.origin().unwrap()), own_version(replica).0, model_clock(spec.spec.clock));
+        self.model.record(place, &model_frontier(replica), written).unwrap();
         Ok(())
     }
 
@@ -153,6 +170,7 @@ impl Pair {
             let replica = &mut self.replicas[n];
             replica.flush();
             note_repeated_specs(&mut self.model, replica, self.noted[n]).unwrap();
+            check_interventions(&self.model, replica, self.noted[n]).unwrap();
             self.noted[n] = own_version(replica);
         }
         for (n, replica) in self.replicas.iter().enumerate() {
@@ -175,6 +193,12 @@ impl Pair {
         }
         assert_eq!(self.replicas[0].frontier(), self.replicas[1].frontier());
         self.check();
+        for field in FIELDS {
+            let field = FieldName::new(field).unwrap();
+            let prints = self.replicas.each_mut().map(|replica| replica.learned_print(&field));
+            assert_eq!(prints[0], prints[1], "{field}");
+            assert_eq!(prints[0], self.replicas[0].learned_print_from_entries(&field), "{field}");
+        }
     }
 }
 
@@ -182,8 +206,13 @@ fn own_version(replica: &Replica) -> Version {
     replica.origin().map_or(Version::ZERO, |me| replica.frontier().version(me))
 }
 
-fn shape(width: usize, exponent: i32) -> Shape {
-    Shape { width, scale: Scale::new(exponent).unwrap(), ..Shape::default() }
+/// A field that may learn, with a guardian that intervenes.
+fn setup(width: usize, exponent: i32, core: bool) -> Setup {
+    let engine = if core { EngineKind::Core } else { EngineKind::Synthetic };
+    let shape = Shape { engine: engine.to_string(), width, scale: Scale::new(exponent).unwrap(), ..Shape::default() };
+    let small = [("latent_dim", 3.0), ("N", 2.0), ("C_w", 3.0), ("W_r", 1.0)];
+    let parameters = Parameters::default().with(small).unwrap();
+    Setup { shape, parameters, guardian: Mode::Intervene }
 }
 
 /// Sizes from below the least that can be kept to the greatest that is taken, and numbers that are ties.
@@ -205,8 +234,9 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (1_usize..4, prop::collection::vec(number(), 1..6)).prop_map(|(size, numbers)| Act::Steps(size, numbers)),
         3 => action.prop_map(Act::Intervene),
-        1 => (width.clone(), exponent.clone(), any::<bool>()).prop_map(|(w, e, fast)| Act::Create(w, e, fast)),
-        1 => (width, exponent).prop_map(|(width, exponent)| Act::Reset(width, exponent)),
+        1 => (width.clone(), exponent.clone(), any::<bool>()).prop_map(|(w, e, core)| Act::Create(w, e, core)),
+        1 => (width, exponent, any::<bool>()).prop_map(|(w, e, core)| Act::Reset(w, e, core)),
+        1 => any::<bool>().prop_map(Act::Change),
         1 => Just(Act::Drop),
         2 => prop_oneof![Just(1), Just(700), Just(61_000)].prop_map(Act::Wait),
         3 => (1_usize..12).prop_map(Act::Exchange),
@@ -242,15 +272,50 @@ fn a_hundred_interventions_fold_as_the_last_64_do() {
     pair.settle();
 }
 
+/// Those that were taken first give way, though they lie on both nodes.
+#[test]
+fn the_oldest_of_more_than_4096_memories_go() {
+    let mut pair = Pair::new();
+    // The clock of one that lags stands still for a while when it hears of a later one.
+    (pair.looks, pair.skew_ms) = (false, 0);
+    let name = FieldName::new("a").unwrap();
+    let memorable = [("latent_dim", 2.0), ("N", 1.0), ("C_w", 2.0), ("W_r", 0.2), ("pe_low", 0.0), ("pe_high", 9.0)];
+    let Setup { shape, parameters, .. } = setup(1, 0, true);
+    let parameters = parameters.with(memorable).unwrap();
+    pair.reshape(0, |replica, now| replica.create_field(now, &name, (shape, parameters))).unwrap();
+    pair.exchange(10);
+    let held = |pair: &Pair| pair.replicas[0].view(&name).unwrap().learned.unwrap().episodic_memories;
+    let mut most = 0;
+    for round in 0..145_u32 {
+        // As many as are kept of two nodes in 20 ms.
+        pair.wall_ms += 20;
+        for n in 0..2 {
+            let numbers: Vec<f64> = (0..16).map(|i| f64::from((round * 37 + i * 11) % 101) / 50.0 - 1.0).collect();
+            let inputs: Vec<&[f64]> = numbers.chunks(1).collect();
+            let (now, seen) = (pair.now(n), model_frontier(&pair.replicas[n]));
+            let steps = pair.replicas[n].step_batch(now, &name, &inputs).unwrap();
+            for (step, input) in steps.iter().zip(inputs) {
+                note_step(&mut pair.model, &seen, &name, step, input, false).unwrap();
+            }
+        }
+        if round % 10 == 0 {
+            pair.exchange(6);
+        }
+        most = held(&pair).max(most);
+    }
+    pair.settle();
+    assert!(most > 4000 && held(&pair) < most, "{most}, then {}", held(&pair));
+}
+
 #[test]
 fn a_step_that_a_replica_lost_is_missed() {
     let mut pair = Pair::new();
     pair.act(0, "default", &Act::Steps(1, vec![0.5]));
     let origin = pair.replicas[0].origin().cloned().unwrap();
     let clock = (9_000_000, 0);
-    let metrics = [0.5; 8];
-    let lost = Written::Step { field: "default".to_owned(), epoch: 0, input: vec![1.0; 16], metrics, k: 2 };
-    pair.model.record(model_origin(&origin), 1, clock, lost);
+    let answer = ModelAnswer { metrics: [0.5; 8], k: 2, novelty: 0.0, attention_gain: 0.0 };
+    let lost = Written::Step { field: "default".to_owned(), epoch: 0, input: vec![1.0; 16], answer, intervened: None };
+    pair.model.record((model_origin(&origin), 1, clock), &ModelFrontier::new(), lost).unwrap();
     let expected = pair.model.expect(&model_frontier(&pair.replicas[0]));
     assert_eq!(compare(&expected, &pair.replicas[0]), Err("`default`: count must be 2, is 1".to_owned()));
 }
@@ -261,6 +326,9 @@ fn the_model_shares_nothing_with_the_code_under_test() {
     for source in [
         include_str!("../src/model.rs"),
         include_str!("../src/model/fold.rs"),
+        include_str!("../src/model/guardian.rs"),
+        include_str!("../src/model/horizon.rs"),
+        include_str!("../src/model/learned.rs"),
         include_str!("../src/model/rounding.rs"),
     ] {
         for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {

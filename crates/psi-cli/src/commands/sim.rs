@@ -31,7 +31,9 @@ Examples:
   psi-field sim --nodes 1000                     # the same on a large cluster
 
 A seed is one run of the real replication code on a virtual network and a virtual clock, the same to the last byte \
-each time. It draws its nodes, its clients and its faults. The modes: in `safety` faults go on throughout, then all is \
+each time. It draws its nodes, its clients (whose fields are of both engines, with guardians that watch or intervene) \
+and its faults. Nodes that hold the same must show the same, and what an oracle works out for itself; in the end the \
+same input must get the same answer from all of them. The modes: in `safety` faults go on throughout, then all is \
 quiet and all must agree; in `liveness` a connected core is left alone while the rest keeps failing, and must agree \
 nearly as fast as if all were well; in `clocks` clocks jump by hours. With `all`, the seed decides: 8 of 10 are safety.
 

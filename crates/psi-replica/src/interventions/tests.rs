@@ -30,7 +30,7 @@ fn folded(events: &[(Moment, Event)]) -> Folded {
 #[test]
 fn of_several_that_follow_the_same_only_the_first_counts() {
     let (a, b, c) = (moment(10, "a"), moment(9, "b"), moment(9, "c"));
-    let events = [(a.clone(), automatic(None)), (b.clone(), automatic(None)), (c, automatic(None))];
+    let events = [(a, automatic(None)), (b.clone(), automatic(None)), (c, automatic(None))];
     let folded = folded(&events);
     assert_eq!((folded.counted, folded.automatic, folded.superseded), (1, 1, 2));
     assert_eq!(folded.last.unwrap().moment, b, "ties are broken by the origin");

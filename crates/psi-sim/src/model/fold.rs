@@ -1,38 +1,47 @@
 //! From the writes that a frontier covers to what must be shown of a field.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::Zero;
 
 use super::{
-    ExpectedField, ExpectedLast, ModelAction, ModelFrontier, ModelOrigin, ModelSpec, Record, StepRecord, Writes,
+    ExpectedField, ExpectedLast, Foretold, Horizon, ModelAction, ModelOrigin, ModelSight, ModelSpec, Record,
+    StepRecord, Writes,
+    learned::time,
     rounding::{quantized, rounded, rounded_root},
 };
 
 /// Seconds that a window is read over.
-const WINDOW_SECONDS: u64 = 60;
+pub(super) const WINDOW_SECONDS: u64 = 60;
 const NOISE_MAX: f64 = 1.5;
 const NIGREDO: f64 = 1.5;
 const ALBEDO: f64 = -0.7;
 
 impl Writes {
     /// What a field comes to; `None` if it does not exist. `implicit` is the spec that it has before any was written.
-    pub(super) fn fold(&self, frontier: &ModelFrontier, implicit: Option<&ModelSpec>) -> Option<ExpectedField> {
-        let specs: Vec<_> = covered(&self.specs, frontier).collect();
+    pub(super) fn fold(&self, horizon: &Horizon, implicit: Option<&ModelSpec>) -> Option<ExpectedField> {
+        let specs: Vec<_> = covered(&self.specs, horizon).collect();
         let greatest = specs.iter().max_by_key(|held| (held.what.epoch, held.what.clock, &held.origin));
         let spec = greatest.map(|held| &held.what).or(implicit)?;
         if spec.dropped {
             return None;
         }
-        let steps: Vec<_> = covered(&self.steps, frontier).filter(|step| step.what.epoch == spec.epoch).collect();
+        let steps: Vec<_> = self.steps_in(spec.epoch, horizon).collect();
         let inputs = Columns::of(steps.iter().map(|step| &step.what.input[..]), spec.width, spec.scale_exponent);
         let last = steps.iter().max_by_key(|step| (step.clock, &step.origin));
         let since = last.map_or(0, |last| second(last).saturating_sub(WINDOW_SECONDS - 1));
         let recent = steps.iter().filter(|step| second(step) >= since);
-        let window = Columns::of(recent.map(|step| &step.what.metrics[..]), super::MODEL_METRICS, 0);
-        let (noise, interventions) = self.noise(frontier, spec.epoch);
+        let window = Columns::of(recent.map(|step| &step.what.answer.metrics[..]), super::MODEL_METRICS, 0);
+        let counted = self.counted(spec.epoch, horizon);
+        let guardian = self.guardian(spec.epoch, horizon, &counted);
+        let (learned, mut sights) = self
+            .learned(spec, horizon, &counted)
+            .map_or((None, BTreeSet::new()), |(learned, sights)| (Some(learned), sights));
+        sights.extend(
+            counted.sights.iter().chain(guardian.thresholds.adaptive.then_some(&ModelSight::ThresholdsAdaptive)),
+        );
         Some(ExpectedField {
             spec: spec.clone(),
             is_disputed: specs.iter().any(|held| held.what.epoch == spec.epoch && !held.what.is_alike(spec)),
@@ -46,49 +55,84 @@ impl Writes {
             last: last.map(|last| ExpectedLast {
                 clock: last.clock,
                 origin: last.origin.clone(),
-                metrics: last.what.metrics,
-                k: last.what.k,
+                answer: last.what.answer.clone(),
             }),
-            noise,
-            interventions,
-            steps_dropped: self.steps_dropped(frontier),
+            noise: noise(counted.counting.iter().map(|event| event.what.action)),
+            interventions: counted.counting.len() as u64,
+            guardian,
+            learned,
+            steps_dropped: self.steps_dropped(horizon),
+            sights,
         })
     }
 
-    /// ν and the number of interventions in an epoch. All are folded: that replicas keep the last 64 of each origin
-    /// must make no difference.
-    fn noise(&self, frontier: &ModelFrontier, epoch: u64) -> (f64, u64) {
-        let mut events: Vec<_> = covered(&self.interventions, frontier).filter(|event| event.what.0 == epoch).collect();
-        // Of one origin the clock tells the order, as its version does.
-        events.sort_by_key(|event| (event.clock, &event.origin, event.version));
-        let noise = events.iter().fold(0.0, |noise, event| {
-            let moved = match event.what.1 {
-                ModelAction::Nigredo => noise + NIGREDO,
-                ModelAction::Albedo => noise + ALBEDO,
-            };
-            f64::clamp(moved, 0.0, NOISE_MAX)
-        });
-        (noise, events.len() as u64)
+    /// Steps of an epoch.
+    pub(super) fn steps_in(&self, epoch: u64, horizon: &Horizon) -> impl Iterator<Item = &Record<StepRecord>> {
+        covered(&self.steps, horizon).filter(move |step| step.what.epoch == epoch)
+    }
+
+    /// The spec that holds in an epoch; `implicit` in the one before any was written.
+    pub(super) fn spec_in<'a>(
+        &'a self,
+        epoch: u64,
+        horizon: &Horizon,
+        implicit: &'a ModelSpec,
+    ) -> Option<&'a ModelSpec> {
+        let within = covered(&self.specs, horizon).filter(|held| held.what.epoch == epoch);
+        let greatest = within.max_by_key(|held| (held.what.clock, &held.origin));
+        greatest.map(|held| &held.what).or((epoch == implicit.epoch).then_some(implicit))
+    }
+
+    /// What a step must be answered within a horizon.
+    pub(super) fn foretell(&self, spec: &ModelSpec, horizon: &Horizon, input: &[f64]) -> Foretold {
+        let steps = self.steps_in(spec.epoch, horizon).map(|step| &step.what.input[..]);
+        let before = Columns::of(steps, spec.width, spec.scale_exponent);
+        let novelty = match before.mean().zip(before.standard_deviation()) {
+            Some((mean, deviation)) => distance(input, &mean, &deviation),
+            None => 0.0,
+        };
+        let actions = self.counted(spec.epoch, horizon).counting.iter().map(|event| event.what.action).collect();
+        let time = spec.learns().then(|| time(self.steps_in(spec.epoch, horizon)));
+        Foretold { spec: spec.clone(), actions, k: before.count + 1, novelty, time }
     }
 
     /// An origin says how many of its steps a reset left behind when it takes note of the new epoch, which it does by
     /// a spec of its own.
-    fn steps_dropped(&self, frontier: &ModelFrontier) -> u64 {
+    fn steps_dropped(&self, horizon: &Horizon) -> u64 {
         let mut reached: BTreeMap<&ModelOrigin, u64> = BTreeMap::new();
-        for spec in covered(&self.specs, frontier) {
+        for spec in covered(&self.specs, horizon) {
             let epoch = reached.entry(&spec.origin).or_default();
             *epoch = spec.what.epoch.max(*epoch);
         }
         let is_left = |step: &&Record<StepRecord>| reached.get(&step.origin).is_some_and(|at| step.what.epoch < *at);
-        covered(&self.steps, frontier).filter(is_left).count() as u64
+        covered(&self.steps, horizon).filter(is_left).count() as u64
     }
 }
 
-fn covered<'a, T>(records: &'a [Record<T>], frontier: &'a ModelFrontier) -> impl Iterator<Item = &'a Record<T>> {
-    records.iter().filter(|record| record.is_covered(frontier))
+fn covered<'a, T>(records: &'a [Record<T>], horizon: &Horizon) -> impl Iterator<Item = &'a Record<T>> {
+    records.iter().filter(|record| horizon.covers(record))
 }
 
-fn second<T>(record: &Record<T>) -> u64 {
+/// ν.
+fn noise(actions: impl Iterator<Item = ModelAction>) -> f64 {
+    actions.fold(0.0, |noise, action| {
+        let moved = match action {
+            ModelAction::Nigredo => noise + NIGREDO,
+            ModelAction::Albedo => noise + ALBEDO,
+        };
+        f64::clamp(moved, 0.0, NOISE_MAX)
+    })
+}
+
+/// Root mean square z-score, over the dimensions that vary.
+fn distance(input: &[f64], mean: &[f64], deviation: &[f64]) -> f64 {
+    let varying = input.iter().zip(mean).zip(deviation).filter(|(_, deviation)| **deviation > 0.0);
+    let squares: Vec<f64> = varying.map(|((number, mean), deviation)| ((number - mean) / deviation).powi(2)).collect();
+    let count = u32::try_from(squares.len().max(1)).map_or(1.0, f64::from);
+    (squares.iter().sum::<f64>() / count).sqrt()
+}
+
+pub(super) fn second<T>(record: &Record<T>) -> u64 {
     record.clock.0 / 1000
 }
 

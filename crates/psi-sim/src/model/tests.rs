@@ -4,6 +4,8 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 
 use super::{
+    guardian::percentile,
+    learned::memories_of,
     rounding::{quantized, rounded, rounded_root},
     *,
 };
@@ -13,11 +15,21 @@ fn origin(name: &str) -> ModelOrigin {
 }
 
 fn step(epoch: u64, input: f64) -> Written {
-    Written::Step { field: "default".to_owned(), epoch, input: vec![input; 16], metrics: [input; MODEL_METRICS], k: 1 }
+    scored(epoch, input, [input; MODEL_METRICS])
+}
+
+fn scored(epoch: u64, input: f64, metrics: [f64; MODEL_METRICS]) -> Written {
+    let answer = ModelAnswer { metrics, k: 1, novelty: 0.0, attention_gain: 0.0 };
+    Written::Step { field: "default".to_owned(), epoch, input: vec![input; 16], answer, intervened: None }
 }
 
 fn intervention(action: ModelAction) -> Written {
     Written::Intervention { field: "default".to_owned(), epoch: 0, action }
+}
+
+/// By an origin that knows of nobody else.
+fn record(model: &mut Model, name: &str, version: u64, clock: ModelClock, written: Written) {
+    model.record((origin(name), version, clock), &ModelFrontier::new(), written).expect("as foretold");
 }
 
 fn spec(epoch: u64, clock: ModelClock) -> ModelSpec {
@@ -85,9 +97,9 @@ fn fractions_and_their_roots_are_rounded_once() {
 #[test]
 fn only_what_the_frontier_covers_counts() {
     let mut model = Model::default();
-    model.record(origin("a"), 1, (1_000, 0), step(0, 1.0));
-    model.record(origin("a"), 2, (2_000, 0), step(0, 3.0));
-    model.record(origin("b"), 1, (3_000, 0), step(0, 8.0));
+    record(&mut model, "a", 1, (1_000, 0), step(0, 1.0));
+    record(&mut model, "a", 2, (2_000, 0), step(0, 3.0));
+    record(&mut model, "b", 1, (3_000, 0), step(0, 8.0));
     for (frontier, count, mean, variance) in [
         (&[][..], 0, None, None),
         (&[("a", 1)], 1, Some(1.0), None),
@@ -109,7 +121,7 @@ fn only_what_the_frontier_covers_counts() {
 fn the_window_ends_with_the_latest_step_and_is_a_minute_long() {
     let mut model = Model::default();
     for (version, second, metric) in [(1, 100, 1.0), (2, 101, 2.0), (3, 159, 4.0), (4, 160, 6.0)] {
-        model.record(origin("a"), version, (second * 1000 + 999, 0), step(0, metric));
+        record(&mut model, "a", version, (second * 1000 + 999, 0), step(0, metric));
     }
     for (version, count, mean) in [(3, 3, 7.0 / 3.0), (4, 3, 4.0)] {
         let field = default_of(&model, &[("a", version)]);
@@ -121,10 +133,10 @@ fn the_window_ends_with_the_latest_step_and_is_a_minute_long() {
 fn interventions_fold_by_clock_and_then_by_origin() {
     use ModelAction::{Albedo, Nigredo};
     let mut model = Model::default();
-    model.record(origin("b"), 1, (20, 0), intervention(Albedo));
-    model.record(origin("a"), 1, (10, 0), intervention(Nigredo));
-    model.record(origin("b"), 2, (30, 0), intervention(Nigredo));
-    model.record(origin("a"), 2, (30, 0), intervention(Albedo));
+    record(&mut model, "b", 1, (20, 0), intervention(Albedo));
+    record(&mut model, "a", 1, (10, 0), intervention(Nigredo));
+    record(&mut model, "b", 2, (30, 0), intervention(Nigredo));
+    record(&mut model, "a", 2, (30, 0), intervention(Albedo));
     for (frontier, noise, count) in [
         (&[("b", 1)][..], 0.0, 1),
         (&[("a", 1), ("b", 1)], 0.8, 2),
@@ -139,11 +151,11 @@ fn interventions_fold_by_clock_and_then_by_origin() {
 #[test]
 fn a_reset_drops_the_steps_of_those_who_took_note_of_it() {
     let mut model = Model::default();
-    model.record(origin("a"), 1, (10, 0), step(0, 1.0));
-    model.record(origin("b"), 1, (10, 0), step(0, 1.0));
-    model.record(origin("b"), 2, (20, 0), step(0, 1.0));
-    model.record(origin("a"), 2, (30, 0), reset(7, (30, 0)));
-    model.record(origin("a"), 3, (40, 0), step(7, 5.0));
+    record(&mut model, "a", 1, (10, 0), step(0, 1.0));
+    record(&mut model, "b", 1, (10, 0), step(0, 1.0));
+    record(&mut model, "b", 2, (20, 0), step(0, 1.0));
+    record(&mut model, "a", 2, (30, 0), reset(7, (30, 0)));
+    record(&mut model, "a", 3, (40, 0), step(7, 5.0));
     model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0))).expect("a was asked for it");
     for (frontier, epoch, count, dropped) in [
         (&[("a", 1), ("b", 2)][..], 0, 3, 0),
@@ -160,8 +172,8 @@ fn a_reset_drops_the_steps_of_those_who_took_note_of_it() {
 #[test]
 fn of_two_resets_the_greater_epoch_holds_whichever_came_last() {
     let mut model = Model::default();
-    model.record(origin("a"), 1, (50, 0), reset(9, (50, 0)));
-    model.record(origin("b"), 1, (60, 0), reset(8, (60, 0)));
+    record(&mut model, "a", 1, (50, 0), reset(9, (50, 0)));
+    record(&mut model, "b", 1, (60, 0), reset(8, (60, 0)));
     assert_eq!(default_of(&model, &[("a", 1), ("b", 1)]).spec.epoch, 9);
     assert_eq!(default_of(&model, &[("b", 1)]).spec.epoch, 8);
 }
@@ -171,7 +183,7 @@ fn a_spec_that_nobody_asked_for_is_refused() {
     let mut model = Model::default();
     let refused = model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0)));
     assert!(refused.is_err_and(|why| why.contains("nobody asked for")));
-    model.record(origin("a"), 1, (30, 0), reset(7, (30, 0)));
+    record(&mut model, "a", 1, (30, 0), reset(7, (30, 0)));
     assert!(model.record_repeated(origin("b"), 3, "default", spec(7, (31, 0))).is_err(), "another clock");
     assert!(model.record_repeated(origin("b"), 3, "default", spec(7, (30, 0))).is_ok());
     assert!(model.record_repeated(origin("a"), 1, "default", spec(7, (30, 0))).is_ok(), "kept already");
@@ -181,11 +193,97 @@ fn a_spec_that_nobody_asked_for_is_refused() {
 fn a_dropped_field_is_not_shown() {
     let mut model = Model::default();
     let field = "extra".to_owned();
-    model.record(origin("a"), 1, (5, 0), Written::Spec { field: field.clone(), spec: spec(3, (5, 0)) });
-    model.record(origin("a"), 2, (6, 0), Written::Spec { field, spec: ModelSpec { dropped: true, ..spec(4, (6, 0)) } });
+    record(&mut model, "a", 1, (5, 0), Written::Spec { field: field.clone(), spec: spec(3, (5, 0)) });
+    record(&mut model, "a", 2, (6, 0), Written::Spec { field, spec: ModelSpec { dropped: true, ..spec(4, (6, 0)) } });
     let names =
         |version| model.expect(&BTreeMap::from([(origin("a"), version)])).fields.into_keys().collect::<Vec<_>>();
     assert_eq!(names(0), ["default"]);
     assert_eq!(names(1), ["default", "extra"]);
     assert_eq!(names(2), ["default"]);
+}
+
+/// A step of so great a prediction error that it is a threat.
+fn threat(k: u64, intervened: Option<ModelThreat>) -> Written {
+    let answer = ModelAnswer { metrics: [9.0; MODEL_METRICS], k, novelty: 0.0, attention_gain: 0.0 };
+    Written::Step { field: "default".to_owned(), epoch: 7, input: vec![0.0; 16], answer, intervened }
+}
+
+/// Origin, version, wall milliseconds, what it had seen, and what it wrote.
+type Write<'a> = (&'a str, u64, u64, &'a [(&'a str, u64)], Written);
+
+/// In a field whose guardian intervenes: what each write is refused for, if it is.
+fn guarded(writes: &[Write<'_>]) -> (Model, Vec<Option<String>>) {
+    let mut model = Model::default();
+    let spec = ModelSpec { intervenes: true, ..spec(7, (1, 0)) };
+    record(&mut model, "a", 1, (1, 0), Written::Spec { field: "default".to_owned(), spec });
+    let refused = writes.iter().map(|(name, version, wall_ms, seen, written)| {
+        let seen = seen.iter().map(|(name, version)| (origin(name), *version)).collect();
+        model.record((origin(name), *version, (*wall_ms, 0)), &seen, written.clone()).err()
+    });
+    let refused = refused.collect();
+    (model, refused)
+}
+
+#[test]
+fn of_those_that_follow_the_same_the_first_counts_and_stands_for_the_others() {
+    let high = Some(ModelThreat::HighPredictionError);
+    let (model, refused) = guarded(&[
+        ("a", 2, 100, &[], threat(1, high)),
+        ("b", 1, 90, &[("a", 1)], threat(1, high)),
+        ("a", 3, 150, &[], threat(100, None)),
+        ("a", 4, 500, &[], threat(101, high)),
+        ("b", 2, 490, &[("a", 2)], threat(101, high)),
+    ]);
+    assert_eq!(refused, [const { None }; 5]);
+    for (frontier, interventions, automatic, superseded, last_step, flag) in [
+        (&[("a", 2)][..], 1, 1, 0, Some(1), None),
+        (&[("a", 4)], 2, 2, 0, Some(101), None),
+        // A's threat came after b's intervention, the one that counts.
+        (&[("a", 2), ("b", 1)], 1, 1, 1, Some(1), high),
+        (&[("a", 4), ("b", 2)], 2, 2, 2, Some(101), high),
+    ] {
+        let field = default_of(&model, frontier);
+        let got = (field.interventions, field.guardian.automatic, field.guardian.superseded, field.guardian.last_step);
+        assert_eq!(got, (interventions, automatic, superseded, last_step), "{frontier:?}");
+        assert_eq!((field.noise, field.guardian.flag), (1.5, flag), "{frontier:?}");
+    }
+    let sights = default_of(&model, &[("a", 4), ("b", 2)]).sights;
+    assert_eq!(sights, [ModelSight::AutomaticTwice, ModelSight::SupersededFollowed].into());
+}
+
+#[test]
+fn a_guardian_that_does_otherwise_is_noticed() {
+    let high = Some(ModelThreat::HighPredictionError);
+    let (model, refused) = guarded(&[
+        ("a", 2, 100, &[], threat(1, None)),
+        ("a", 3, 200, &[], threat(2, high)),
+        ("a", 4, 300, &[], threat(50, high)),
+        ("a", 5, 400, &[], threat(60, None)),
+    ]);
+    let is_refused: Vec<bool> = refused.iter().map(Option::is_some).collect();
+    assert_eq!(is_refused, [true, false, true, false], "{refused:?}");
+    assert_eq!(default_of(&model, &[("a", 5)]).guardian.flag, high, "too soon after the last to be put down");
+}
+
+#[test]
+fn sixteen_steps_of_an_origin_are_looked_at_in_twenty_milliseconds() {
+    let mut model = Model::default();
+    for n in 0..40 {
+        record(&mut model, "a", n + 1, (19 + u64::from(n > 20), u32::try_from(n).unwrap_or(0)), step(0, 0.0));
+    }
+    record(&mut model, "b", 1, (19, 0), step(0, 0.0));
+    assert_eq!(default_of(&model, &[("a", 40)]).guardian.history.len(), 32);
+    assert_eq!(default_of(&model, &[("a", 40), ("b", 1)]).guardian.history.len(), 33);
+}
+
+#[test]
+fn percentiles_and_memories_are_those_of_the_reference() {
+    let numbers: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+    for (hundredths, want) in [(95, 190.05), (5, 10.95)] {
+        assert!((percentile(numbers.clone(), hundredths) - want).abs() < 1e-12);
+    }
+    assert_eq!(percentile(vec![3.0], 95), 3.0);
+    for (added, held) in [(0, 0), (4096, 4096), (4097, 3688), (4505, 4096), (4506, 3688)] {
+        assert_eq!(memories_of(added), held, "{added}");
+    }
 }
