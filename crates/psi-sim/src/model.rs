@@ -6,7 +6,8 @@
 //! code under test: this file and those below it import neither psi-stats nor psi-replica (a test holds that). Held
 //! against a real replica in `compare.rs`.
 //!
-//! Left out: digests, and fields whose shape two nodes dispute, see [`ExpectedField::is_disputed`].
+//! Left out: digests, the scores and vectors of the engine that learns (for these replicas are held against each other),
+//! and fields whose shape two nodes dispute, see [`ExpectedField::is_disputed`].
 
 mod fold;
 mod guardian;
