@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Output};
 
 use anyhow::{Context, Result, ensure};
-use psi_api::v1::{CreateFieldRequest, Metrics, Parameter, ResetFieldRequest};
+use psi_api::v1::{CreateFieldRequest, GuardianMode, Metrics, Parameter, ResetFieldRequest};
 use psi_tests::{
     process::{Launch, Process},
     service::{self, Service},
@@ -17,8 +17,15 @@ async fn node() -> Result<Process> {
     let node = Launch::new(PROGRAM, "n1").start()?;
     node.ready().await?;
     let parameters = vec![Parameter { name: "dt".to_owned(), value: 0.3 }];
-    let request =
-        CreateFieldRequest { name: "f".to_owned(), width: 2, seed: u64::MAX, parameters, ..Default::default() };
+    let request = CreateFieldRequest {
+        name: "f".to_owned(),
+        engine: "synthetic".to_owned(),
+        width: 2,
+        seed: u64::MAX,
+        parameters,
+        guardian: GuardianMode::Watch.into(),
+        ..Default::default()
+    };
     node.field.clone().create_field(request).await?;
     Ok(node)
 }

@@ -17,7 +17,7 @@ use crate::{
     origin::{Origin, Version},
     replica::Replica,
     spec::Setup,
-    value::{self, INTERVENTIONS_KEPT, Value},
+    value::{self, Value},
     write::{Step, WriteError, step_of},
 };
 
@@ -111,7 +111,7 @@ impl Replica {
         let is_quiet = field.others_changes() == others_changes;
         field.take_back(copy, &origin, version, &events, is_quiet);
         for (clock, sequence, event) in events {
-            let index = sequence % INTERVENTIONS_KEPT;
+            let index = event.index(sequence);
             self.put(Entry {
                 key: Key { field: name.clone(), epoch, lane: Lane::INTERVENTIONS, index },
                 version,
@@ -138,7 +138,8 @@ impl Field {
         let Some(mut own) = copy.own.take() else { return };
         for (clock, sequence, event) in events {
             // What counts is judged by what is known by now.
-            if let Some(retired) = self.interventions.write((*clock, me.clone()), *sequence, event.clone()) {
+            if let Some(retired) = self.interventions.write((*clock, me.clone()), event.index(*sequence), event.clone())
+            {
                 own.retired = retired;
             }
         }

@@ -295,8 +295,8 @@ impl Field {
                 };
                 self.recents.insert((*clock, origin.clone()), record);
             }
-            Value::Intervention { clock, sequence, event } => {
-                self.interventions.put((*clock, origin.clone()), *sequence, event.clone());
+            Value::Intervention { clock, event, .. } => {
+                self.interventions.put((*clock, origin.clone()), key.index, event.clone());
             }
             Value::History { samples } => {
                 for ((clock, sample), index) in samples.iter().zip(first_sample(key)..) {
@@ -330,8 +330,8 @@ impl Field {
             Value::Recent { clock, .. } => {
                 self.recents.remove(&(*clock, origin.clone()));
             }
-            Value::Intervention { clock, sequence, .. } => {
-                self.interventions.take((*clock, origin.clone()), *sequence);
+            Value::Intervention { clock, .. } => {
+                self.interventions.take((*clock, origin.clone()), key.index);
             }
             Value::History { samples } => {
                 for ((clock, _), index) in samples.iter().zip(first_sample(key)..) {

@@ -44,6 +44,15 @@ pub(crate) struct Retired {
     pub(crate) nigredo: Option<Clock>,
 }
 
+impl Event {
+    /// Where the event of this sequence stands in its lane: those by hand and those of the guardian keep rings of their
+    /// own, lest a flood by hand takes the place of one that others are judged by.
+    pub(crate) fn index(&self, sequence: u64) -> u64 {
+        let slot = sequence % INTERVENTIONS_KEPT;
+        if self.automatic.is_some() { INTERVENTIONS_KEPT + slot } else { slot }
+    }
+}
+
 /// The interventions of one epoch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interventions {
@@ -88,13 +97,13 @@ impl Interventions {
     }
 
     /// Notes an event; [`Self::fold`] must follow.
-    pub(crate) fn put(&mut self, (clock, origin): Moment, sequence: u64, event: Event) {
-        self.events.insert((clock, origin, sequence), event);
+    pub(crate) fn put(&mut self, (clock, origin): Moment, index: u64, event: Event) {
+        self.events.insert((clock, origin, index), event);
     }
 
     /// Forgets an event; [`Self::fold`] must follow.
-    pub(crate) fn take(&mut self, (clock, origin): Moment, sequence: u64) {
-        self.events.remove(&(clock, origin, sequence));
+    pub(crate) fn take(&mut self, (clock, origin): Moment, index: u64) {
+        self.events.remove(&(clock, origin, index));
     }
 
     /// Notes what an origin says of those that it no longer keeps; [`Self::fold`] must follow.
@@ -106,13 +115,10 @@ impl Interventions {
     }
 
     /// Writes an event of the own origin, in place of the one that no longer has room; tells what is retired then.
-    pub(crate) fn write(&mut self, moment: Moment, sequence: u64, event: Event) -> Option<Retired> {
-        let origin = moment.1.clone();
-        let gone = sequence
-            .checked_sub(INTERVENTIONS_KEPT)
-            .and_then(|gone| self.events.keys().find(|(_, writer, held)| *writer == origin && *held == gone).cloned());
+    pub(crate) fn write(&mut self, moment: Moment, index: u64, event: Event) -> Option<Retired> {
+        let gone = self.events.keys().find(|(_, writer, held)| *writer == moment.1 && *held == index).cloned();
         let retired = gone.and_then(|key| self.retire(&key));
-        self.put(moment, sequence, event);
+        self.put(moment, index, event);
         self.fold();
         retired
     }

@@ -30,8 +30,8 @@ pub(crate) struct OwnField {
     pub(crate) moments: Moments,
     pub(crate) window: Window,
     pub(crate) recent: Option<Record>,
-    /// Interventions written so far: the next one's sequence.
-    pub(crate) interventions: u64,
+    /// Interventions written so far by hand and by the guardian: the next one's sequence.
+    pub(crate) interventions: [u64; 2],
     /// Interventions that are no longer kept.
     pub(crate) retired: Retired,
     pub(crate) watch: OwnWatch,
@@ -49,7 +49,7 @@ impl OwnField {
             moments: Moments::new(width),
             window: Window::new(METRICS),
             recent: None,
-            interventions: 0,
+            interventions: [0; 2],
             retired: Retired::default(),
             watch: OwnWatch::default(),
             recorder: Recorder::default(),

@@ -28,7 +28,7 @@ pub(crate) use watched::{encode_guardian, encode_history, encode_intervention};
 
 /// Input dimensions in one entry of [`Lane::MOMENTS`].
 pub const DIMENSIONS_PER_ENTRY: usize = 512;
-/// Interventions that each origin keeps.
+/// Interventions that each origin keeps of those by hand, and as many of its guardian's.
 pub const INTERVENTIONS_KEPT: u64 = 64;
 /// Vectors that an origin keeps at most in one lane.
 pub(crate) const VECTORS_MAX: u64 = 4096;
@@ -142,7 +142,6 @@ pub(crate) enum Value {
     },
     Intervention {
         clock: Clock,
-        sequence: u64,
         event: Event,
     },
     Tombstone {

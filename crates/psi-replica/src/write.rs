@@ -13,7 +13,7 @@ use crate::{
     origin::{Origin, Version},
     replica::Replica,
     spec::{CurrentSpec, Setup, Spec, WIDTH_MAX},
-    value::{self, INTERVENTIONS_KEPT, Record},
+    value::{self, Record},
 };
 
 /// Most vectors in one batch.
@@ -351,7 +351,7 @@ impl Replica {
         let (sequence, event) = field.intervene(&moment, version, action, threat).expect("checked: the field exists");
         let epoch = field.epoch();
         self.put(Entry {
-            key: Key { field: name.clone(), epoch, lane: Lane::INTERVENTIONS, index: sequence % INTERVENTIONS_KEPT },
+            key: Key { field: name.clone(), epoch, lane: Lane::INTERVENTIONS, index: event.index(sequence) },
             version,
             value: value::encode_intervention(clock, sequence, &event),
         });

@@ -336,3 +336,19 @@ fn the_model_shares_nothing_with_the_code_under_test() {
         }
     }
 }
+/// Two nodes react to one threat, and the one whose intervention counts makes so many more that it is not kept.
+#[test]
+fn one_that_does_not_count_never_does() {
+    let mut pair = Pair::new();
+    pair.act(0, "a", &Act::Create(2, 0, false));
+    pair.exchange(10);
+    for n in 0..2 {
+        pair.act(n, "a", &Act::Steps(1, vec![262_143.0, 0.0]));
+    }
+    let of = |n: usize| pair.replicas[n].view(&FieldName::new("a").unwrap()).unwrap().guardian.automatic;
+    assert_eq!([of(0), of(1)], [1, 1], "both intervened");
+    for _ in 0..70 {
+        pair.act(0, "a", &Act::Intervene(Action::Albedo));
+    }
+    pair.settle();
+}

@@ -129,9 +129,10 @@ impl Field {
         let automatic = threat.map(|threat| Automatic { threat, follows });
         let event = Event { action, k: self.count(), automatic };
         let own = self.own_mut()?;
-        let sequence = own.interventions;
-        own.interventions += 1;
-        let retired = self.interventions.write(me.clone(), sequence, event.clone());
+        let written = &mut own.interventions[usize::from(event.automatic.is_some())];
+        let sequence = *written;
+        *written += 1;
+        let retired = self.interventions.write(me.clone(), event.index(sequence), event.clone());
         if let (Some(retired), Some(own)) = (retired, self.own.as_mut()) {
             own.retired = retired;
             own.touch(version, [(Lane::GUARDIAN, 0)]);

@@ -77,7 +77,7 @@ fn those_no_longer_kept_are_counted_and_still_dissolve() {
             0 => by_hand(Action::Nigredo),
             _ => by_hand(Action::Albedo),
         };
-        retired = interventions.write(moment(n, "a"), n, event).or(retired);
+        retired = interventions.write(moment(n, "a"), event.index(n), event).or(retired);
     }
     assert_eq!(retired, Some(Retired { counted: 2, nigredo: Some(Clock::default()) }));
     let folded = interventions.folded();
@@ -93,10 +93,28 @@ fn those_no_longer_kept_are_counted_and_still_dissolve() {
 fn one_that_did_not_count_is_not_counted_when_it_is_retired() {
     let mut interventions = Interventions::default();
     interventions.put(moment(0, "b"), 0, automatic(None));
-    let mut retired = interventions.write(moment(1, "a"), 0, automatic(None));
+    let loser = automatic(None);
+    let mut retired = interventions.write(moment(1, "a"), loser.index(0), loser);
     for n in 1..=INTERVENTIONS_KEPT {
-        retired = interventions.write(moment(1 + n, "a"), n, by_hand(Action::Albedo)).or(retired);
+        let event = automatic(Some(moment(n, "a")));
+        retired = interventions.write(moment(1 + n, "a"), event.index(n), event).or(retired);
     }
     assert_eq!(retired, None);
     assert_eq!(interventions.folded().counted, 1 + INTERVENTIONS_KEPT);
+}
+
+/// Two nodes answer one threat; the one whose intervention counts is then flooded by hand. Its own is kept all the same, so
+/// that the other's still doesn't count.
+#[test]
+fn a_flood_by_hand_brings_nothing_back() {
+    let mut interventions = Interventions::default();
+    let (first, late) = (automatic(None), automatic(None));
+    interventions.write(moment(9, "b"), first.index(0), first);
+    interventions.put(moment(1_000, "a"), late.index(0), late);
+    for n in 0..2 * INTERVENTIONS_KEPT {
+        let event = by_hand(Action::Albedo);
+        interventions.write(moment(10 + n, "b"), event.index(n), event);
+    }
+    let folded = interventions.folded();
+    assert_eq!((folded.superseded, folded.counted, folded.noise.value()), (1, 1 + 2 * INTERVENTIONS_KEPT, 0.0));
 }

@@ -1,22 +1,22 @@
 //! Values of the guardian's lanes.
 
 use super::{
-    Action, Alarm, Automatic, Bytes, Clock, Event, HISTORY_ENTRIES, INTERVENTIONS_KEPT, Key, Message, Origin, Retired,
-    SAMPLES_PER_ENTRY, Sample, Threat, Value, ValueError, at_index, message, proto, up_to,
+    Action, Alarm, Automatic, Bytes, Clock, Event, HISTORY_ENTRIES, Key, Message, Origin, Retired, SAMPLES_PER_ENTRY,
+    Sample, Threat, Value, ValueError, at_index, message, proto, up_to,
 };
 
 impl Value {
     pub(super) fn decode_intervention(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {
         let proto::InterventionValue { clock, sequence, action, k, automatic } = message(bytes)?;
-        at_index(key, sequence % INTERVENTIONS_KEPT)?;
         let action = match proto::Action::try_from(action) {
             Ok(proto::Action::Nigredo) => Action::Nigredo,
             Ok(proto::Action::Albedo) => Action::Albedo,
             _ => return Err(ValueError::Action(action)),
         };
         let automatic = automatic.map(Automatic::try_from).transpose()?;
-        let clock = clock.ok_or(ValueError::NoClock)?.into();
-        Ok(Self::Intervention { clock, sequence, event: Event { action, k, automatic } })
+        let event = Event { action, k, automatic };
+        at_index(key, event.index(sequence))?;
+        Ok(Self::Intervention { clock: clock.ok_or(ValueError::NoClock)?.into(), event })
     }
 
     pub(super) fn decode_history(key: &Key, bytes: &Bytes) -> Result<Self, ValueError> {
