@@ -192,3 +192,14 @@ fn a_command_reads_on_one_node_what_another_wrote_and_is_counted_once() -> Resul
     assert!(String::from_utf8_lossy(&refused.stderr).contains("token"), "{refused:?}");
     Ok(())
 }
+
+#[test]
+fn a_node_that_joins_tells_health_why_it_takes_no_steps() -> Result<()> {
+    // Nobody listens there.
+    let node = Process::start("n1", Some("127.0.0.1:9"))?;
+    let output = program().args(["health", "--node", &node.grpc]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("still joining: no ready member of this cluster has been reached"), "{said}");
+    Ok(())
+}
