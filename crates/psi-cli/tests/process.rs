@@ -56,6 +56,13 @@ impl Process {
         if sent.success() { Ok(()) } else { bail!("kill {signal} failed") }
     }
 
+    /// Whether SIGINT, which is signal 2, is caught.
+    fn catches_interrupts(&self) -> Result<bool> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).context("signals that are caught")?;
+        Ok(u64::from_str_radix(caught.trim(), 16)? & 0b10 != 0)
+    }
+
     /// Waits for the end of the process.
     fn ended(&mut self) -> Result<ExitStatus> {
         let begun = Instant::now();
@@ -201,5 +208,25 @@ fn a_node_that_joins_tells_health_why_it_takes_no_steps() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("still joining: no ready member of this cluster has been reached"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_sweep_of_the_simulator_that_is_stopped_says_how_far_it_came() -> Result<()> {
+    let mut sim = program();
+    sim.args(["sim", "--seeds", "1000000"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut sim = Process { child: sim.spawn()?, grpc: String::new(), gossip: String::new() };
+    let begun = Instant::now();
+    while !sim.catches_interrupts()? {
+        assert!(begun.elapsed() < DEADLINE, "it waits for no signal");
+        std::thread::yield_now();
+    }
+    sim.signal("-INT")?;
+    assert_eq!(sim.ended()?.code(), Some(1));
+    let (mut found, mut said) = (String::new(), String::new());
+    sim.child.stdout.take().context("stdout")?.read_to_string(&mut found)?;
+    sim.child.stderr.take().context("stderr")?.read_to_string(&mut said)?;
+    assert!(found.contains(" held (") && found.contains("marker"), "{found}");
+    assert!(said.contains("of 1000000 seeds, in which nothing was wrong; the rest: --first-seed "), "{said}");
     Ok(())
 }
