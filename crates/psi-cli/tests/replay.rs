@@ -306,7 +306,7 @@ fn bad_files_are_refused_before_anything_is_printed() -> Result<()> {
             &["text.csv, line 4, column `b`: `six` is not a number", "--columns"][..],
         ),
         ("first.csv", "a,b\n1,x\n2,3\n", &["first.csv, line 2, column `b`: `x` is not a number"]),
-        ("ragged.csv", "1,2\n3,4\n5\n", &["ragged.csv, line 3 has 1 cells, those before it 2"]),
+        ("ragged.csv", "1,2\n3,4\n5\n", &["ragged.csv, line 3 has 1 cell, those before it 2"]),
         ("empty.csv", "", &["empty.csv has no row of data"]),
         ("header.csv", "a,b\n", &["header.csv has no row of data"]),
         ("empty.jsonl", "", &["empty.jsonl has no vector"]),

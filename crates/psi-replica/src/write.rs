@@ -83,7 +83,7 @@ pub enum WriteError {
     #[error("field `default` always exists and can't be dropped; reset it instead")]
     Protected,
     /// Wrong width.
-    #[error("input has {got} numbers, field `{field}` takes {want}")]
+    #[error("input has {got} number{}, field `{field}` takes {want}", if *got == 1 { "" } else { "s" })]
     Width {
         /// The field.
         field: FieldName,
