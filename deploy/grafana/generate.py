@@ -734,7 +734,7 @@ SERVICE = dashboard(
                 graph(
                     "Repeated and dropped",
                     "Repeated: answered as before by its `request_id`, not counted again. Dropped: steps that a reset "
-                    "or drop of their field discarded.",
+                    "or drop of their field on another node overtook.",
                     "cps",
                     (per_second("psi_node_requests_repeated_total", "node"), "{{node}} repeated"),
                     (per_second("psi_node_steps_dropped_total", "node"), "{{node}} dropped"),

@@ -336,8 +336,6 @@ async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Res
     let consequences = [
         alert("PsiFieldMembersMissing", &[]),
         alert("PsiFieldReplicaLag", &[("peer", "node3")]),
-        alert("PsiFieldStepErrors", &[("instance", "node1:8000")]),
-        alert("PsiFieldStepsStopped", &[("field", "default"), ("engine", "synthetic")]),
         alert("PsiFieldPredictionErrorHigh", &[("field", "default"), ("engine", "synthetic")]),
         alert("PsiFieldProbeFailing", &[("job", "psi-probe"), ("target", "node3:50051")]),
         alert("PsiFieldStepLatencyBurnSlow", &[]),
@@ -346,14 +344,15 @@ async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Res
         alert("PsiFieldDensityAnomaly", &[("field", "sensors"), ("engine", "synthetic")]),
         alert("PsiFieldStepAvailabilityBurnFast", &[]),
         alert("PsiFieldOriginsGrowing", &[]),
+        // While other nodes are up.
+        alert("PsiFieldStepErrors", &[("instance", "node1:8000")]),
+        alert("PsiFieldStepsStopped", &[("field", "default"), ("engine", "synthetic")]),
         alert("PsiFieldClusterSplit", &[]),
         alert("PsiFieldClockOffset", &[("job", "psi-field-2"), ("instance", "x:8000")]),
     ];
     let follow = names(&[
         "MembersMissing",
         "ReplicaLag",
-        "StepErrors",
-        "StepsStopped",
         "PodDrift",
         "PredictionErrorHigh",
         "ProbeFailing",
@@ -370,13 +369,19 @@ async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Res
     manager.report(&others, true).await?;
     let critical =
         names(&["Down", "ReplicaDivergence", "StepLatencyBurnMedium", "StepAvailabilityBurnFast", "ClusterSplit"]);
-    let warning = names(&["DensityAnomaly", "OriginsGrowing", "ClockOffset"]);
+    let warning = names(&["DensityAnomaly", "OriginsGrowing", "StepErrors", "StepsStopped", "ClockOffset"]);
     eventually("receivers are told", async || {
         Ok(manager.told("/critical") == critical && manager.told("/warning") == warning)
     })
     .await
     .with_context(|| format!("{:?}", manager.told))?;
     assert_eq!(manager.inhibited().await?, follow);
+    // Without any node there are no steps.
+    let all_down = [alert("PsiFieldAllDown", &[])];
+    manager.report(&all_down, true).await?;
+    let follow = follow.union(&names(&["StepErrors", "StepsStopped"])).cloned().collect::<BTreeSet<_>>();
+    eventually("steps are held back too", async || Ok(manager.inhibited().await? == follow)).await?;
+    manager.report(&all_down, false).await?;
     // Once the causes are over, what is left speaks for itself.
     manager.report(&causes, false).await?;
     eventually("nothing but the drift holds back anything", async || {

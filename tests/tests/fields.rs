@@ -108,7 +108,7 @@ async fn a_change_keeps_what_is_not_named_and_what_was_counted_on_all_nodes() ->
             ChangeFieldRequest { engine: Some("synthetic".to_owned()), ..fixed.clone() },
             FailedPrecondition,
             "FIELD_HAS_HISTORY",
-            "counted 1 steps, and engine can't",
+            "(steps counted: 1), and engine can't",
         ),
         (
             "width and seed",

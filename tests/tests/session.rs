@@ -9,7 +9,7 @@ use psi_api::v1::{
 };
 use psi_node::Settings;
 use psi_replica::{ClusterName, Now, Replica, TickMs, WallMs};
-use psi_tests::{INCIDENT, Member, agreed, cluster, eventually, settings};
+use psi_tests::{Doomed, INCIDENT, Member, agreed, cluster, eventually, settings};
 use tonic::{Code, Request, Status};
 
 /// Longer than anything takes that works.
@@ -83,6 +83,25 @@ async fn a_token_read_on_one_node_for_what_another_wrote_is_honoured_by_a_third(
         assert!(read(&members[0], &seen, PATIENT_MS).await? >= written.k);
     }
     Ok(())
+}
+
+/// A step that is to get so far.
+fn to(level: ReplicationLevel) -> StepRequest {
+    StepRequest { replicate_to: level.into(), deadline_ms: PATIENT_MS, ..step() }
+}
+
+/// A node, and one that it knows and that can die.
+async fn with_doomed() -> Result<(Member, Doomed)> {
+    let member = Member::start(settings("n1", &[])).await?;
+    let doomed = Doomed::start(settings("n2", &[member.node.addresses().gossip])).await?;
+    eventually("two are live", async || Ok(count(&member, MemberState::Live).await? == 2)).await?;
+    Ok((member, doomed))
+}
+
+/// How many members a node knows in a state.
+async fn count(member: &Member, state: MemberState) -> Result<usize> {
+    let known = member.cluster.clone().list_members(ListMembersRequest {}).await?.into_inner().members;
+    Ok(known.iter().filter(|member| member.state() == state).count())
 }
 
 /// Reads without a token until the node shows so many steps; returns the token of that read.
@@ -171,9 +190,40 @@ async fn a_node_that_is_not_ready_refuses_tokens() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_died_is_missed_and_its_step_is_taken_all_the_same() -> Result<()> {
+    let (member, doomed) = with_doomed().await?;
+    let _other = Member::start(settings("n3", &[member.node.addresses().gossip])).await?;
+    eventually("three are live", async || Ok(count(&member, MemberState::Live).await? == 3)).await?;
+    let all = take(&member, to(ReplicationLevel::All)).await?.replicated.context("a level")?;
+    assert_eq!((all.level(), all.nodes, all.of), (ReplicationLevel::All, 3, 3));
+    doomed.die();
+    eventually("gossip says that it is dead", async || Ok(count(&member, MemberState::Dead).await? == 1)).await?;
+    let majority = take(&member, to(ReplicationLevel::Majority)).await?.replicated.context("a level")?;
+    assert_eq!((majority.level(), majority.nodes, majority.of), (ReplicationLevel::Majority, 2, 3));
+    let request = StepRequest { deadline_ms: SHORT_MS, ..to(ReplicationLevel::All) };
+    let all = take(&member, request).await?.replicated.context("a level")?;
+    assert_eq!((all.level(), all.nodes, all.of), (ReplicationLevel::Majority, 2, 3), "reported, not an error");
+    assert_eq!(member.state("").await?.k, 3, "and taken");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_were_stopped_on_purpose_are_not_missed() -> Result<()> {
+    let mut members = cluster(5).await?;
+    for gone in members.drain(2..) {
+        gone.node.shutdown().await;
+    }
+    eventually("three have left", async || Ok(count(&members[0], MemberState::Left).await? == 3)).await?;
+    for level in [ReplicationLevel::Majority, ReplicationLevel::All] {
+        let reached = take(&members[0], to(level)).await?.replicated.context("a level")?;
+        assert_eq!((reached.level(), reached.nodes, reached.of), (level, 2, 2));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_step_tells_how_far_it_got() -> Result<()> {
-    let mut members = cluster(3).await?;
-    let to = |level: ReplicationLevel| StepRequest { replicate_to: level.into(), deadline_ms: PATIENT_MS, ..step() };
+    let members = cluster(3).await?;
     for (level, least) in [
         (ReplicationLevel::Local, 1),
         (ReplicationLevel::One, 2),
@@ -190,20 +240,6 @@ async fn a_step_tells_how_far_it_got() -> Result<()> {
         assert!((least..=holding).contains(&replicated.nodes), "{replicated:?}, held by {holding}");
     }
     assert_eq!(take(&members[0], step()).await?.replicated, None);
-    // One of three dies: gossip still remembers it.
-    let gone = members.pop().context("three members")?;
-    gone.node.shutdown().await;
-    eventually("gossip says that it is dead", async || {
-        let known = members[0].cluster.clone().list_members(ListMembersRequest {}).await?.into_inner();
-        Ok(known.members.iter().any(|member| member.state() == MemberState::Left))
-    })
-    .await?;
-    let majority = take(&members[0], to(ReplicationLevel::Majority)).await?.replicated.context("a level")?;
-    assert_eq!((majority.level(), majority.nodes, majority.of), (ReplicationLevel::Majority, 2, 3));
-    let request = StepRequest { deadline_ms: SHORT_MS, ..to(ReplicationLevel::All) };
-    let all = take(&members[0], request).await?.replicated.context("a level")?;
-    assert_eq!((all.level(), all.nodes, all.of), (ReplicationLevel::Majority, 2, 3), "reported, not an error");
-    assert_eq!(members[0].state("").await?.k, 7, "and taken");
     // A batch says it once, an intervention too.
     let batch = StepBatchRequest {
         inputs: vec![Vector { values: INCIDENT.to_vec() }; 2],
@@ -372,24 +408,19 @@ async fn a_request_id_of_another_request_is_refused_and_a_refused_request_is_not
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_caller_left_while_it_waited_is_answered_and_not_counted_again() -> Result<()> {
-    let mut members = cluster(2).await?;
-    let gone = members.pop().context("two members")?;
-    gone.node.shutdown().await;
-    let request = StepRequest {
-        request_id: "a".to_owned(),
-        replicate_to: ReplicationLevel::All.into(),
-        deadline_ms: PATIENT_MS,
-        ..step()
-    };
-    let (mut field, first) = (members[0].field.clone(), request.clone());
+    let (member, doomed) = with_doomed().await?;
+    doomed.die();
+    eventually("gossip says that it is dead", async || Ok(count(&member, MemberState::Dead).await? == 1)).await?;
+    let request = StepRequest { request_id: "a".to_owned(), ..to(ReplicationLevel::All) };
+    let (mut field, first) = (member.field.clone(), request.clone());
     let call = tokio::spawn(async move { field.step(first).await });
-    eventually("the step is taken", async || Ok(members[0].state("").await?.k == 1)).await?;
+    eventually("the step is taken", async || Ok(member.state("").await?.k == 1)).await?;
     call.abort();
     // Whoever repeats it waits until the node has noticed that the first caller is gone.
-    let again = take(&members[0], StepRequest { deadline_ms: PATIENT_MS, ..request }).await?;
+    let again = take(&member, StepRequest { deadline_ms: PATIENT_MS, ..request }).await?;
     let replicated = again.replicated.context("a level")?;
     assert_eq!((again.k, replicated.level(), replicated.nodes, replicated.of), (1, ReplicationLevel::Local, 1, 2));
-    assert_eq!(members[0].state("").await?.k, 1);
+    assert_eq!(member.state("").await?.k, 1);
     Ok(())
 }
 

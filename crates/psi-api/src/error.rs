@@ -166,6 +166,8 @@ mod tests {
     #[test]
     fn a_cause_survives_the_way_through_a_status() {
         let field = psi_replica::FieldName::default_field();
+        let one = WriteError::Width { field: field.clone(), got: 1, want: 16 };
+        assert_eq!(one.to_string(), "input has 1 number, field `default` takes 16");
         let status = Status::from(Cause::from(&WriteError::Width { field, got: 3, want: 16 }));
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(status.message(), "input has 3 numbers, field `default` takes 16");

@@ -10,6 +10,8 @@ mod incident;
 mod json_lines;
 mod random_walk;
 
+use crate::output::counted;
+
 pub(crate) use csv_file::{Columns, CsvFile};
 pub(crate) use header::Header;
 pub(crate) use host::Host;
@@ -53,7 +55,7 @@ pub(crate) enum SourceError {
         error: csv::Error,
     },
     /// A row has more or fewer cells than the rows before.
-    #[error("{path}, line {line} has {got} cells, those before it {want}")]
+    #[error("{path}, line {line} has {}, those before it {want}", counted(*got as u64, "cell"))]
     RowLength { path: String, line: u64, got: usize, want: usize },
     /// The file has no row of data.
     #[error("{path} has no row of data")]
@@ -95,7 +97,7 @@ pub(crate) enum SourceError {
         error: serde_json::Error,
     },
     /// A line has more or fewer numbers than the lines before it.
-    #[error("line {line} of {name} has {got} numbers, those before it {want}")]
+    #[error("line {line} of {name} has {}, those before it {want}", counted(*got as u64, "number"))]
     Width { name: String, line: u64, got: usize, want: usize },
     /// The system does not tell about itself where Linux does.
     #[error("can't read {path}: {error}; the host source needs Linux and its /proc")]

@@ -56,6 +56,13 @@ impl Process {
         if sent.success() { Ok(()) } else { bail!("kill {signal} failed") }
     }
 
+    /// Whether SIGINT, which is signal 2, is caught.
+    fn catches_interrupts(&self) -> Result<bool> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).context("signals that are caught")?;
+        Ok(u64::from_str_radix(caught.trim(), 16)? & 0b10 != 0)
+    }
+
     /// Waits for the end of the process.
     fn ended(&mut self) -> Result<ExitStatus> {
         let begun = Instant::now();
@@ -223,7 +230,11 @@ fn fields_are_made_changed_and_guarded_by_commands() -> Result<()> {
         ("guardian statistics --field f", 0, &["thresholds     fixed", "above 2 ", "below 0.25 "]),
         ("state --field f", 0, &["red flag       up: high_prediction_error", "novelty        0"]),
         ("field list", 0, &["scale exp", "guardian", "watch"]),
-        ("field change f --engine core", 1, &["counted 1 steps, and engine can't be changed", "reset it first"]),
+        (
+            "field change f --engine core",
+            1,
+            &["has history (steps counted: 1), and engine can't be changed", "reset it first"],
+        ),
         ("field change f", 2, &["--param"]),
         ("field reset f --engine core --guardian intervene", 0, &["starts over", "core", "intervene"]),
         ("step --field f 0.1 0.2", 0, &["novelty", "attention_gain", "time"]),
@@ -241,5 +252,36 @@ fn fields_are_made_changed_and_guarded_by_commands() -> Result<()> {
     let state = json("state --field fed")?;
     assert_eq!((&state["field"]["engine"], &state["field"]["guardian"]), (&"synthetic".into(), &"watch".into()));
     assert_eq!(state["learned"], Value::Null, "{state}");
+    Ok(())
+}
+
+#[test]
+fn a_node_that_joins_tells_health_why_it_takes_no_steps() -> Result<()> {
+    // Nobody listens there.
+    let node = Process::start("n1", Some("127.0.0.1:9"))?;
+    let output = program().args(["health", "--node", &node.grpc]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("still joining: no ready member of this cluster has been reached"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_sweep_of_the_simulator_that_is_stopped_says_how_far_it_came() -> Result<()> {
+    let mut sim = program();
+    sim.args(["sim", "--seeds", "1000000"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut sim = Process { child: sim.spawn()?, grpc: String::new(), gossip: String::new() };
+    let begun = Instant::now();
+    while !sim.catches_interrupts()? {
+        assert!(begun.elapsed() < DEADLINE, "it waits for no signal");
+        std::thread::yield_now();
+    }
+    sim.signal("-INT")?;
+    assert_eq!(sim.ended()?.code(), Some(1));
+    let (mut found, mut said) = (String::new(), String::new());
+    sim.child.stdout.take().context("stdout")?.read_to_string(&mut found)?;
+    sim.child.stderr.take().context("stderr")?.read_to_string(&mut said)?;
+    assert!(found.contains(" held (") && found.contains("marker"), "{found}");
+    assert!(said.contains("of 1000000 seeds, in which nothing was wrong; the rest: --first-seed "), "{said}");
     Ok(())
 }

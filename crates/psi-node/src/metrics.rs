@@ -106,7 +106,7 @@ impl Metrics {
             ),
             steps_dropped: make.counter(
                 "psi_node_steps_dropped_total",
-                "Steps of this node that resets and drops of their field discarded",
+                "Steps of this node that resets and drops of their field elsewhere overtook",
             ),
             http_seconds: make.add(HistogramVec::new(
                 latency("psi_http_request_duration_seconds", "Time to answer an HTTP request"),

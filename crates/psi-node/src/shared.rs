@@ -268,7 +268,10 @@ impl Shared {
             Event::RefusedByPeer { peer, origin, reason, detail } => {
                 warn!(%peer, %origin, reason, "peer refused a pass: {detail}");
             }
-            Event::StepsDropped { field, steps } => {
+            Event::StepsDropped { field, steps, asked: true } => {
+                info!(%field, steps, "the reset or drop of the field discarded steps of this node, as asked for here");
+            }
+            Event::StepsDropped { field, steps, asked: false } => {
                 self.metrics.steps_dropped(steps);
                 warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
             }

@@ -478,6 +478,9 @@ async fn init_starts_a_field_over_in_a_new_epoch() {
     let state = server.get("/state").await.ok();
     assert_eq!((&state["k"], &state["dt_eff"], &state["noise"]), (&json!(0), &json!(0.1), &json!(0.0)));
     assert_eq!(state["steps_dropped"], 1);
+    // As asked for here: nothing that anybody is to be warned of.
+    let metrics = server.get("/metrics").await.text;
+    assert!(metrics.contains("\npsi_node_steps_dropped_total 0\n"), "{metrics}");
 }
 
 #[tokio::test]

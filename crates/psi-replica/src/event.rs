@@ -54,11 +54,14 @@ pub enum Event {
         /// The later run.
         by: Origin,
     },
-    /// A reset or drop of a field overtook steps that this node had accepted.
+    /// A reset or drop of a field discarded steps that this node had accepted.
     StepsDropped {
         /// The field.
         field: FieldName,
         /// How many.
         steps: u64,
+        /// Whether a caller asked this node for it: those steps were meant. Else it overtook them, having come from
+        /// another node or from two shapes in one epoch.
+        asked: bool,
     },
 }

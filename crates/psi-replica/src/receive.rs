@@ -16,6 +16,7 @@ use crate::{
     refusal::{LinkError, Refusal, RefusedPass},
     replica::Replica,
     skew::AHEAD_MS_MAX,
+    write::Occasion,
 };
 
 impl Replica {
@@ -133,7 +134,7 @@ impl Replica {
             let field = self.fields.entry(name.clone()).or_insert_with(|| Field::new(name.clone()));
             field.change_tombstones(origin, &changes);
             field.change_specs(origin, &changes);
-            let refolded = self.settle(name, None);
+            let refolded = self.settle(name, Occasion::Heard);
             if let (false, Some(field)) = (refolded, self.fields.get_mut(name)) {
                 field.change_values(origin, &changes);
             }

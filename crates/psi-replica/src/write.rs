@@ -16,6 +16,17 @@ use crate::{
     value::{self, Record},
 };
 
+/// What a field's specs changed by, with the own write that it is part of.
+#[derive(Clone, Copy)]
+pub(crate) enum Occasion {
+    /// A caller asked this replica for it.
+    Asked(Version),
+    /// The field had two shapes in one epoch.
+    Disputed(Version),
+    /// Another origin wrote it.
+    Heard,
+}
+
 /// Most vectors in one batch.
 pub const BATCH_MAX: usize = 4096;
 
@@ -72,7 +83,7 @@ pub enum WriteError {
     #[error("field `default` always exists and can't be dropped; reset it instead")]
     Protected,
     /// Wrong width.
-    #[error("input has {got} numbers, field `{field}` takes {want}")]
+    #[error("input has {got} number{}, field `{field}` takes {want}", if *got == 1 { "" } else { "s" })]
     Width {
         /// The field.
         field: FieldName,
@@ -102,7 +113,7 @@ pub enum WriteError {
     BatchSize(usize),
     /// Something that is fixed while a field has history.
     #[error(
-        "field `{field}` has counted {count} steps, and {} can't be changed then; reset it first, which drops them, or make \
+        "field `{field}` has history (steps counted: {count}), and {} can't be changed then; reset it first, which drops them, or make \
          another field",
         .changed.join(", ")
     )]
@@ -375,7 +386,7 @@ impl Replica {
         if self.fields.get(name).is_some_and(|field| field.current().is_some()) {
             return Err(WriteError::FieldExists(name.clone()));
         }
-        self.raise_epoch(now, name, setup.into(), false)
+        self.raise_epoch(now, name, setup.into(), false, Occasion::Asked)
     }
 
     /// Changes a field. Parameters and guardian change in place, and of concurrent changes the latest by clock holds;
@@ -400,7 +411,7 @@ impl Replica {
             if count > 0 {
                 return Err(WriteError::Fixed { field: name.clone(), count, changed });
             }
-            return self.raise_epoch(now, name, setup, false);
+            return self.raise_epoch(now, name, setup, false, Occasion::Asked);
         }
         let (origin, epoch) = (self.writing_origin()?, field.epoch());
         let version = self.next_version();
@@ -412,7 +423,7 @@ impl Replica {
             version,
             value: value::encode_spec(&spec),
         });
-        self.settle(name, Some(version));
+        self.settle(name, Occasion::Asked(version));
         Ok(CurrentSpec { field: name.clone(), epoch, spec })
     }
 
@@ -429,7 +440,7 @@ impl Replica {
         self.note_now(now);
         self.may_write()?;
         self.existing(name)?;
-        self.raise_epoch(now, name, setup.into(), false)
+        self.raise_epoch(now, name, setup.into(), false, Occasion::Asked)
     }
 
     /// Removes a field and all that it counted.
@@ -443,7 +454,7 @@ impl Replica {
         if name.is_default() {
             return Err(WriteError::Protected);
         }
-        self.raise_epoch(now, name, Setup::default(), true)
+        self.raise_epoch(now, name, Setup::default(), true, Occasion::Asked)
     }
 
     fn raise_epoch(
@@ -452,6 +463,7 @@ impl Replica {
         name: &FieldName,
         setup: Setup,
         dropped: bool,
+        occasion: fn(Version) -> Occasion,
     ) -> Result<CurrentSpec, WriteError> {
         setup.shape.engine.parse::<EngineKind>()?;
         if !(1..=WIDTH_MAX).contains(&setup.shape.width) {
@@ -468,7 +480,7 @@ impl Replica {
             version,
             value: value::encode_spec(&spec),
         });
-        self.settle(name, Some(version));
+        self.settle(name, occasion(version));
         Ok(CurrentSpec { field: name.clone(), epoch, spec })
     }
 
@@ -479,25 +491,25 @@ impl Replica {
             return;
         };
         // Whoever does not know the engine, or has minted nothing, leaves it to the others.
-        let _ = self.raise_epoch(self.moment, name, setup, dropped);
+        let _ = self.raise_epoch(self.moment, name, setup, dropped, Occasion::Disputed);
     }
 
     /// Settles a field whose specs changed; covers what this origin has in older epochs by a tombstone, as part of
-    /// the write `version` or of one of its own. Tells whether the field was folded anew.
-    pub(crate) fn settle(&mut self, name: &FieldName, version: Option<Version>) -> bool {
+    /// the write that is the occasion or of one of its own. Tells whether the field was folded anew.
+    pub(crate) fn settle(&mut self, name: &FieldName, occasion: Occasion) -> bool {
         let Some(field) = self.fields.get_mut(name) else { return false };
         let me = self.me.as_ref();
         let others = self.logs.iter().filter(|(origin, _)| Some(*origin) != me);
         match field.settle(me, others) {
             Settled::AsBefore => false,
             Settled::Refolded { own_steps_left } => {
-                self.bury(name, version, own_steps_left);
+                self.bury(name, occasion, own_steps_left);
                 true
             }
         }
     }
 
-    fn bury(&mut self, name: &FieldName, version: Option<Version>, steps: u64) {
+    fn bury(&mut self, name: &FieldName, occasion: Occasion, steps: u64) {
         let (Some(origin), Some(field)) = (self.me.clone(), self.fields.get_mut(name)) else { return };
         let epoch = field.epoch();
         let below = Key::first(name, Epoch::IMPLICIT)..Key::first(name, epoch);
@@ -510,9 +522,9 @@ impl Replica {
         field.note_dropped(&origin, steps_dropped);
         self.pending.retain(|key, _| !below.contains(key));
         self.dirty.remove(name);
-        let version = match version {
-            Some(version) => version,
-            None => self.restate(name, &origin),
+        let version = match occasion {
+            Occasion::Asked(version) | Occasion::Disputed(version) => version,
+            Occasion::Heard => self.restate(name, &origin),
         };
         self.put(Entry {
             key: Key { field: name.clone(), epoch, lane: Lane::TOMBSTONE, index: 0 },
@@ -520,7 +532,8 @@ impl Replica {
             value: value::encode_tombstone(steps_dropped),
         });
         if steps > 0 {
-            self.tell(crate::Event::StepsDropped { field: name.clone(), steps });
+            let asked = matches!(occasion, Occasion::Asked(_));
+            self.tell(crate::Event::StepsDropped { field: name.clone(), steps, asked });
         }
     }
 

@@ -50,6 +50,15 @@ fn held(replica: &Replica, origin: &Origin, name: &FieldName) -> Vec<(Lane, Epoc
         .collect()
 }
 
+/// The steps that a node says were dropped, and whether it was asked to.
+fn dropped(cluster: &Cluster, n: usize) -> Vec<(u64, bool)> {
+    let told = cluster.nodes[n].events.iter().filter_map(|event| match event {
+        Event::StepsDropped { steps, asked, .. } => Some((*steps, *asked)),
+        _ => None,
+    });
+    told.collect()
+}
+
 fn epoch(replica: &Replica, name: &FieldName) -> Epoch {
     replica.view(name).unwrap().spec.epoch
 }
@@ -73,7 +82,24 @@ fn concurrent_creates_of_different_shapes_settle_to_one() {
             "the later create holds"
         );
     }
-    assert!(cluster.nodes[0].events.contains(&Event::StepsDropped { field: a, steps: 3 }));
+    assert!(cluster.nodes[0].events.contains(&Event::StepsDropped { field: a, steps: 3, asked: false }));
+}
+
+#[test]
+fn steps_that_a_caller_discards_are_told_apart_from_those_that_another_node_overtakes() {
+    let (mut cluster, default, a) = (pair(), field("default"), field("a"));
+    create(&mut cluster, 0, &a, 2);
+    cluster.run(100);
+    for (name, more) in [(&default, 0), (&a, 10)] {
+        steps(&mut cluster, 0, name, more + 3);
+        steps(&mut cluster, 1, name, more + 4);
+    }
+    reset(&mut cluster, 0, &default, 2);
+    cluster.quiet(1_000);
+    cluster.with(0, |replica, now| replica.drop_field(now, &a).unwrap());
+    cluster.quiet(1_000);
+    assert_eq!(dropped(&cluster, 0), [(3, true), (13, true)], "by a reset, and by a drop");
+    assert_eq!(dropped(&cluster, 1), [(4, false), (14, false)]);
 }
 
 #[test]
@@ -123,6 +149,7 @@ fn two_shapes_that_draw_one_epoch_are_never_added_up() {
     for n in 0..3 {
         let view = cluster.nodes[n].replica.view(&a).unwrap();
         assert_eq!((view.count, view.steps_dropped), (0, 6), "what was counted in a disputed epoch is dropped");
+        assert_eq!(dropped(&cluster, n), if n < 2 { vec![(3, false)] } else { vec![] }, "nobody asked for that");
         steps(&mut cluster, n, &a, 2);
     }
     cluster.run(1_000);

@@ -388,7 +388,7 @@ fn a_width_or_an_engine_changes_only_without_history() {
     {
         let error = replica.change_field(at(4), &name(), setup).unwrap_err().to_string();
         let want = format!(
-            "field `learns` has counted 1 steps, and {changed} can't be changed then; reset it first, which drops them, or \
+            "field `learns` has history (steps counted: 1), and {changed} can't be changed then; reset it first, which drops them, or \
              make another field"
         );
         assert_eq!(error, want);

@@ -86,7 +86,7 @@ impl fmt::Display for Told<'_> {
             }
             Event::Diverged { peer } => write!(f, "DIVERGED from {peer}"),
             Event::Superseded { by } => write!(f, "is superseded by {}", short(by)),
-            Event::StepsDropped { field, steps } => write!(f, "dropped {steps} steps of {field}"),
+            Event::StepsDropped { field, steps, .. } => write!(f, "dropped {steps} steps of {field}"),
             other => write!(f, "{other:?}"),
         }
     }

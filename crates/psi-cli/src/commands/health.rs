@@ -7,12 +7,13 @@ use std::{
 };
 
 use clap::Args;
+use psi_api::v1::GetStateRequest;
 use serde::Serialize;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::node;
 use crate::{
-    client::{Nodes, parse_address, parse_timeout},
+    client::{self, Nodes, parse_address, parse_timeout},
     failure::Failure,
     output::Output,
     settings::{self, SettingFlags},
@@ -86,9 +87,21 @@ impl Health {
             one.ask(async |channel| HealthClient::new(channel).check(HealthCheckRequest::default()).await).await;
         match asked {
             Ok(answered) if answered.answer.status() == ServingStatus::Serving => None,
-            Ok(_) => Some(format!("{address}: not ready: it is joining or stopping, or its clock is off")),
+            Ok(_) => Some(unready(&one).await),
             Err(failure) => Some(failure.message),
         }
+    }
+}
+
+/// Why a node that is not serving is not. The standard service of health has no word for it, but a node that joins says
+/// it to whoever reads.
+async fn unready(node: &Nodes) -> String {
+    let address = &node.addresses[0];
+    let read = node.ask(async |channel| client::fields(channel).get_state(GetStateRequest::default()).await).await;
+    match read {
+        Err(failure) if failure.reason() == Some("NOT_READY") => failure.message,
+        Ok(_) => format!("{address}: not ready: it is stopping, or its clock is off; its log says which"),
+        Err(_) => format!("{address}: not ready: it is joining or stopping, or its clock is off; its log says which"),
     }
 }
 

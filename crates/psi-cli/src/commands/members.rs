@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use clap::Args;
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, ProgressBar, ProgressFinish, ProgressStyle};
 use psi_api::v1::{GetDigestRequest, LinkTraffic, ListMembersRequest, Member, MemberState};
 use serde::Serialize;
 use tokio::{task::JoinSet, time::Instant};
@@ -106,14 +106,21 @@ enum Verdict {
 impl Members {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let end = self.wait.map(|wait| Instant::now() + wait);
+        let spinner = self.wait.map(|_| spinner());
         let (answer, settled) = loop {
             let looked = self.look().await;
+            if let Some(spinner) = &spinner {
+                spinner.set_message(waits_for(&looked, self.live));
+            }
             let settled = looked.as_ref().is_ok_and(|answer| answer.is_settled(self.live));
             if settled || end.is_none_or(|end| Instant::now() >= end) {
                 break (looked?, settled);
             }
             tokio::time::sleep(LOOK).await;
         };
+        if let Some(spinner) = spinner {
+            spinner.finish_and_clear();
+        }
         output.print(&answer, text)?;
         match answer.verdict {
             Verdict::Diverged => Err(Failure::failed(
@@ -254,6 +261,32 @@ fn text(answer: &Answer) -> String {
     format!("cluster {cluster}, as node {asked} sees it\n\n{table}\n\n{links}{said}")
 }
 
+/// Tells people on a terminal what is waited for, until it is cleared or dropped.
+fn spinner() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}");
+    let spinner = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+    spinner.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    spinner.set_message("asking for the members");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+/// What is still waited for, in one line, after a look.
+fn waits_for(looked: &Result<Answer, Failure>, live_min: usize) -> String {
+    let Ok(answer) = looked else { return "waiting for a node that answers".to_owned() };
+    let live = answer.members.iter().filter(|row| row.is_live());
+    let (count, unready) = (live.clone().count(), live.filter(|row| !row.ready).count());
+    let lacks = match answer.verdict {
+        _ if count < live_min => format!("{count} of {live_min} live"),
+        _ if unready > 0 => format!("{unready} of {count} not ready"),
+        Verdict::CatchingUp => "steps are still on their way".to_owned(),
+        Verdict::Diverged => "they diverged".to_owned(),
+        Verdict::Unknown => "not all can be asked from here".to_owned(),
+        Verdict::Agree => "all agree".to_owned(),
+    };
+    format!("waiting for live members to be ready and agree: {lacks}")
+}
+
 /// The links of the node asked; nothing where it has none.
 fn links_text(asked: &str, members: &[Row]) -> String {
     let linked: Vec<&Row> = members.iter().filter(|row| row.node != asked && row.linked).collect();
@@ -335,6 +368,28 @@ mod tests {
         ] {
             assert_eq!(verdict(&rows), want);
         }
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said() {
+        let answer = |rows: Vec<Row>| Answer {
+            cluster: String::new(),
+            asked: String::new(),
+            verdict: verdict(&rows),
+            members: rows,
+        };
+        let live = |ready, said| Row { ready, ..row(MemberState::Live, Some(said)) };
+        for (rows, want) in [
+            (vec![live(true, ("f", "d")), row(MemberState::Dead, None)], "1 of 2 live"),
+            (vec![live(true, ("f", "d")), live(false, ("g", "e"))], "1 of 2 not ready"),
+            (vec![live(true, ("f", "d")), live(true, ("g", "e"))], "steps are still on their way"),
+            (vec![live(true, ("f", "d")), live(true, ("f", "e"))], "they diverged"),
+            (vec![live(true, ("f", "d")), Row { reached: false, ..live(true, ("f", "d")) }], "not all can be asked"),
+        ] {
+            let said = waits_for(&Ok(answer(rows)), 2);
+            assert!(said.contains(want), "{said}");
+        }
+        assert_eq!(waits_for(&Err(Failure::unreachable("no")), 2), "waiting for a node that answers");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod targets;
 mod told;
 
 use std::{
+    io::{self, IsTerminal},
     net::SocketAddr,
     pin,
     sync::{Arc, Mutex, PoisonError},
@@ -187,7 +188,7 @@ impl Probe {
 
         let mut due = interval(Duration::from_millis(self.every_ms.into()));
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = Told::new(&self.nodes);
+        let mut told = Told::new(&self.nodes, io::stderr().is_terminal());
         let mut told_to_stop = pin::pin!(signals::stop());
         loop {
             let round = async {

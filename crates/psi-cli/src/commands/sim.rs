@@ -6,14 +6,16 @@ mod report;
 
 use std::{
     io::{self, BufWriter, Write},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use psi_sim::{Mode, Options, Sweep};
+use psi_sim::{Mode, Options, Sweep, Totals};
 
-use crate::{failure::Failure, output::Output};
+use crate::{failure::Failure, output::Output, signals};
 
 use self::{
     burst::BurstArgs,
@@ -40,10 +42,17 @@ nearly as fast as if all were well; in `clocks` clocks jump by hours. With `all`
 Of at least 500 seeds of all modes, some must reach each marker of the list (a delta was cut, a partition healed, …); \
 the sweep fails if none did.
 
-Exit codes: 0 if all agreed, 1 at the first seed that failed, with the command that replays it.";
+Ctrl-C prints what was found so far, and what is left to run.
+
+Exit codes: 0 if all agreed, 1 at the first seed that failed, with the command that replays it, or when stopped before \
+the end.";
 
 /// Seeds unless told otherwise: enough to expect every marker.
 const SEEDS: u64 = psi_sim::MARKED_SEEDS;
+
+/// Seeds a core in one part of a sweep: at its end cores wait for the slowest, and a sweep that is stopped knows of whole
+/// parts only.
+const PART: u64 = 32;
 
 /// Try to break agreement on simulated clusters
 #[derive(Debug, Args)]
@@ -103,20 +112,15 @@ impl ModeArg {
 
 impl Sim {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
-        // Simulating is work for all cores, not for tasks that take turns.
-        let done = tokio::task::spawn_blocking(move || self.simulate(output)).await;
-        done.unwrap_or_else(|error| Err(Failure::failed(format!("the simulator ended: {error}; this is a bug"))))
-    }
-
-    fn simulate(&self, output: Output) -> Result<(), Failure> {
         let nodes = self.nodes.map(usize::from);
         if self.burst.is_meant(nodes) {
             let seeds = self.seed.map_or(self.seeds, |_| Some(1));
-            return self.burst.run(nodes, seeds, self.seed.unwrap_or(self.first_seed), output);
+            return blocking(move || self.burst.run(nodes, seeds, self.seed.unwrap_or(self.first_seed), output))
+                .await?;
         }
         match self.seed {
-            Some(seed) => self.replay(seed, output),
-            None => self.sweep(output),
+            Some(seed) => blocking(move || self.replay(seed, output)).await?,
+            None => self.sweep(output).await,
         }
     }
 
@@ -124,18 +128,34 @@ impl Sim {
         Options { mode: self.mode.mode(), nodes: self.nodes.map(usize::from), ..Options::default() }
     }
 
-    fn sweep(&self, output: Output) -> Result<(), Failure> {
-        let seeds = self.seeds.unwrap_or(SEEDS);
-        let sweep = Sweep { first: self.first_seed, seeds, options: self.options() };
-        let bar = progress(seeds, output);
+    /// Runs the seeds until all are done, one fails, or somebody has enough; prints what was found up to then.
+    async fn sweep(&self, output: Output) -> Result<(), Failure> {
+        let sweep = Sweep { first: self.first_seed, seeds: self.seeds.unwrap_or(SEEDS), options: self.options() };
+        let bar = progress(sweep.seeds, output);
         let began = Instant::now();
-        let totals = sweep.run(&|| bar.inc(1));
+        let swept = Arc::<Mutex<Swept>>::default();
+        let (found, told) = (swept.clone(), bar.clone());
+        let is_interrupted = tokio::select! {
+            // Whoever is told to stop in this moment has all the same.
+            biased;
+            done = blocking(move || run_in_parts(&sweep, PART * cores(), &found, &|| told.inc(1))) => done.map(|()| false)?,
+            () = signals::stop() => true,
+        };
         bar.finish_and_clear();
-        let missing = totals.missing(&sweep);
+        let Swept { totals, seeds } = swept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let missing = totals.missing(&Sweep { seeds, ..sweep });
         output.print(&Report::new(&totals, &missing, began.elapsed()), Report::text)?;
         if let Some(failure) = &totals.failure {
             let replay = self.command(failure.seed);
             return Err(Failure::failed(format!("{failure}\nreplay it with: {replay}")));
+        }
+        if is_interrupted {
+            let (next, left) = (sweep.first.saturating_add(seeds), sweep.seeds - seeds);
+            let rest = format!("--first-seed {next} --seeds {left}");
+            return Err(Failure::failed(format!(
+                "stopped after {seeds} of {} seeds, in which nothing was wrong; the rest: {rest}",
+                sweep.seeds
+            )));
         }
         if missing.is_empty() {
             return Ok(());
@@ -174,6 +194,53 @@ impl Sim {
     }
 }
 
+/// What came of the seeds that were swept so far, from the first on.
+#[derive(Clone, Default)]
+struct Swept {
+    totals: Totals,
+    seeds: u64,
+}
+
+impl Swept {
+    fn add(&mut self, part: Totals, seeds: u64) {
+        let Totals { runs, counts, virtual_ms, agreed_ms_max, failure } = part;
+        for (mode, more) in runs {
+            *self.totals.runs.entry(mode).or_default() += more;
+        }
+        self.totals.counts.add(&counts);
+        self.totals.virtual_ms += virtual_ms;
+        self.totals.agreed_ms_max = self.totals.agreed_ms_max.max(agreed_ms_max);
+        self.totals.failure = failure;
+        self.seeds += seeds;
+    }
+}
+
+/// Sweeps so many seeds after so many, so that what was found is known before all are done; ends at the first part in
+/// which one fails.
+fn run_in_parts(sweep: &Sweep, part: u64, swept: &Mutex<Swept>, progress: &(impl Fn() + Sync)) {
+    let mut done = 0;
+    while done < sweep.seeds {
+        let part = Sweep { first: sweep.first.saturating_add(done), seeds: part.min(sweep.seeds - done), ..*sweep };
+        let totals = part.run(progress);
+        let has_failed = totals.failure.is_some();
+        swept.lock().unwrap_or_else(PoisonError::into_inner).add(totals, part.seeds);
+        if has_failed {
+            return;
+        }
+        done += part.seeds;
+    }
+}
+
+fn cores() -> u64 {
+    thread::available_parallelism().map_or(1, |cores| cores.get() as u64)
+}
+
+/// Simulating is work for all cores, not for tasks that take turns.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::failed(format!("the simulator ended: {error}; this is a bug")))
+}
+
 /// A bar on standard error, where people watch.
 fn progress(seeds: u64, output: Output) -> ProgressBar {
     if output == Output::Json {
@@ -183,4 +250,21 @@ fn progress(seeds: u64, output: Output) -> ProgressBar {
     let bar = ProgressBar::new(seeds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_sweep_add_up_to_the_whole() {
+        let sweep = Sweep { first: 3, seeds: 5, options: Options::default() };
+        let whole = sweep.run(&|| {});
+        let swept = Mutex::new(Swept::default());
+        run_in_parts(&sweep, 2, &swept, &|| {});
+        let Swept { totals, seeds } = swept.into_inner().unwrap();
+        assert_eq!(seeds, 5);
+        assert_eq!((totals.runs, totals.counts), (whole.runs, whole.counts));
+        assert_eq!((totals.virtual_ms, totals.agreed_ms_max), (whole.virtual_ms, whole.agreed_ms_max));
+    }
 }

@@ -64,7 +64,7 @@ enum Level {
     Local,
     /// One other node
     One,
-    /// More than half of all known nodes, those that died lately included
+    /// More than half of all known nodes: those that died lately included, those that were stopped left out
     Majority,
     /// All known nodes
     All,

@@ -286,7 +286,7 @@ mod tests {
         for (text, want) in [
             ("when,a\nmonday,1\n", "data.csv, line 2, column `when`: `monday` is not a number"),
             ("x,1\n2,3\n", "data.csv, line 1, column `column 1`: `x` is not a number"),
-            ("a,b\n1\n", "data.csv, line 2 has 1 cells, those before it 2"),
+            ("a,b\n1\n", "data.csv, line 2 has 1 cell, those before it 2"),
         ] {
             assert_eq!(opened_with(text, Columns::All).unwrap_err(), want, "{text:?}");
         }
@@ -316,7 +316,7 @@ mod tests {
             ("a,b\n1,2\n3,4\n5,six\n", &[], "data.csv, line 4, column `b`: `six` is not a number"),
             ("a,b\n1,2\n\n\n5,\n", &[], "data.csv, line 5, column `b`: `` is not a number"),
             ("a,b\r\n1,2\r\n \r\n\r\n5,\"6 \"x\r\n", &[], "data.csv, line 5, column `b`: `6 x` is not a number"),
-            ("a,b\n1,2\n3\n", &[], "data.csv, line 3 has 1 cells, those before it 2"),
+            ("a,b\n1,2\n3\n", &[], "data.csv, line 3 has 1 cell, those before it 2"),
             ("a,b\n\n1,2,3", &[], "data.csv, line 3 has 3 cells, those before it 2"),
             ("a,b\n\"1\",2\n5,\"x\ny\"\n", &[], "data.csv, line 3, column `b`: `x\ny` is not a number"),
         ] {

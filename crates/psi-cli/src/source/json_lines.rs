@@ -230,6 +230,13 @@ mod tests {
     }
 
     #[test]
+    fn one_number_is_not_several() {
+        let mut source = JsonLines::new("input", "[1, 2]\n[3]".as_bytes());
+        source.next().unwrap();
+        assert_eq!(source.next().unwrap_err().to_string(), "line 2 of input has 1 number, those before it 2");
+    }
+
+    #[test]
     fn a_header_is_read_and_is_no_vector() {
         let text = "\n{\"engine\":\"core\",\"seed\":7,\"parameters\":{\"dt\":0.1}}\n{\"k\":1,\"input\":[2]}\n";
         assert_eq!(read(text), [Ok(vec![2.0])]);

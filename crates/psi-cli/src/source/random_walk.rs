@@ -4,6 +4,7 @@
 //! dependencies. It is not for secrets.
 
 use super::{Source, SourceError};
+use crate::output::counted;
 
 /// Every number stays within plus or minus this.
 const LIMIT: f64 = 3.0;
@@ -44,7 +45,7 @@ impl Source for RandomWalk {
     }
 
     fn describe(&self) -> String {
-        format!("random walk of {} numbers, seed {}", self.position.len(), self.seed)
+        format!("random walk of {}, seed {}", counted(self.position.len() as u64, "number"), self.seed)
     }
 }
 

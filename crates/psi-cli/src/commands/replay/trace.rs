@@ -12,6 +12,7 @@ use psi_replica::WIDTH_MAX;
 use zip::{ZipArchive, result::ZipError};
 
 use super::engine::Start;
+use crate::output::counted;
 
 /// Most latents and rollouts: what the parameters allow.
 const LATENT_MAX: usize = 1024;
@@ -262,7 +263,7 @@ fn shape_text(shape: &[u64]) -> String {
     }
     let lengths: Vec<String> = shape.iter().map(ToString::to_string).collect();
     let text = lengths.join(" × ");
-    if shape.len() == 1 { format!("{text} numbers in one row") } else { text }
+    if let [length] = shape { format!("{} in one row", counted(*length, "number")) } else { text }
 }
 
 fn listed(names: &[String]) -> String {
