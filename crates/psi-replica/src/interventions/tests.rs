@@ -100,3 +100,21 @@ fn one_that_did_not_count_is_not_counted_when_it_is_retired() {
     assert_eq!(retired, None);
     assert_eq!(interventions.folded().counted, 1 + INTERVENTIONS_KEPT);
 }
+
+/// Nodes a and b react to each threat at once; a's come first and count. When a no longer keeps one of them, b's must not
+/// count in its stead and beside it.
+#[test]
+fn one_threat_counts_once_though_what_met_it_is_no_longer_kept() {
+    let mut interventions = Interventions::default();
+    let mut last = None;
+    let rounds = INTERVENTIONS_KEPT + 10;
+    for n in 0..rounds {
+        let (first, late) = (moment(10 * n, "a"), moment(10 * n + 1, "b"));
+        if n < 5 {
+            interventions.put(late, n, automatic(last.clone()));
+        }
+        interventions.write(first.clone(), n, automatic(last));
+        last = Some(first);
+    }
+    assert_eq!(interventions.folded().counted, rounds);
+}
