@@ -138,11 +138,13 @@ impl Field {
         let Some(mut own) = copy.own.take() else { return };
         for (clock, sequence, event) in events {
             // What counts is judged by what is known by now.
-            if let Some(retired) = self.interventions.write((*clock, me.clone()), *sequence, event.clone()) {
-                own.retired = retired;
-            }
+            self.interventions.write((*clock, me.clone()), *sequence, event.clone());
         }
         let before = self.own.take();
+        own.retired = self.interventions.retired_of(me);
+        if own.retired != before.as_ref().map(|before| before.retired).unwrap_or_default() {
+            own.touch(version, [(Lane::GUARDIAN, 0)]);
+        }
         for slot in own.pending() {
             let key = Key { field: self.name.clone(), epoch: own.epoch, lane: slot.0, index: slot.1 };
             let old = before.as_ref().and_then(|before| before.value(slot, me, self.learned.as_ref()));

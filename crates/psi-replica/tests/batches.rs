@@ -162,3 +162,43 @@ fn a_reset_overtakes_a_batch() {
         }
     }
 }
+
+/// The batch pushes out an intervention of this node that did not count when the batch began, and counts when it ends.
+#[test]
+fn what_a_batch_retires_is_judged_by_what_is_known_when_it_ends() {
+    const CALM: [f64; 3] = [0.1, 0.0, 0.1];
+    const WILD: [f64; 3] = [0.0, 0.0, 9.0];
+    let (mut replica, mut other, mut courier) = (ready("n"), ready("other"), Courier::default());
+    replica.create_field(at(0), &name(), setup(EngineKind::Synthetic)).unwrap();
+    courier.sync(&mut replica, &mut other, at(1));
+    // Both react to one threat, the other first.
+    for (replica, tick) in [(&mut other, 9), (&mut replica, 10)] {
+        assert!(replica.step(at(tick), &name(), &WILD).unwrap().intervened.is_some());
+    }
+    // Each has made as many as it keeps.
+    for n in 0..63 {
+        other.intervene(at(20 + n), &name(), Action::Albedo).unwrap();
+        replica.intervene(at(100 + n), &name(), Action::Albedo).unwrap();
+    }
+    courier.sync(&mut other, &mut replica, at(190));
+    courier.sync(&mut replica, &mut other, at(190));
+    assert_eq!(replica.view(&name()).unwrap().guardian.superseded, 1);
+    // A flag that waits for the end of the cooldown.
+    for n in 0..95 {
+        let step = replica.step(at(200 + 20 * n), &name(), if n == 0 { &WILD } else { &CALM }).unwrap();
+        assert_eq!(step.intervened, None);
+    }
+    replica.flush();
+    let mut batch = replica.begin_batch(at(3_000), &name(), &[&CALM[..]; 4]).unwrap();
+    other.intervene(at(3_001), &name(), Action::Albedo).unwrap();
+    courier.sync(&mut other, &mut replica, at(3_002));
+    batch.run();
+    let steps = replica.finish_batch(at(3_003), batch).unwrap();
+    assert_eq!(steps.iter().filter(|step| step.intervened.is_some()).count(), 1);
+    check(&mut replica);
+    let view = replica.view(&name()).unwrap();
+    assert_eq!((view.interventions, view.guardian.superseded), (1 + 2 * 63 + 1 + 1, 0));
+    courier.sync(&mut replica, &mut other, at(3_010));
+    check(&mut other);
+    assert_eq!(other.view(&name()), replica.view(&name()));
+}
