@@ -156,7 +156,8 @@ impl Field {
             }
         }
         own.written_as(version, before.as_ref());
-        if let Some(learned) = self.learned.as_ref().filter(|_| is_quiet) {
+        let was_caught_up = copy.learned.as_ref().is_some_and(|learned| own.learned.is_caught_up(learned));
+        if let Some(learned) = self.learned.as_ref().filter(|_| is_quiet && was_caught_up) {
             own.learned.catch_up(learned);
         }
         self.own = Some(own);
