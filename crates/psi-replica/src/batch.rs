@@ -138,12 +138,13 @@ impl Field {
         let Some(mut own) = copy.own.take() else { return };
         for (clock, sequence, event) in events {
             // What counts is judged by what is known by now.
-            if let Some(retired) = self.interventions.write((*clock, me.clone()), event.index(*sequence), event.clone())
-            {
-                own.retired = retired;
-            }
+            self.interventions.write((*clock, me.clone()), event.index(*sequence), event.clone());
         }
         let before = self.own.take();
+        own.retired = self.interventions.retired_of(me);
+        if own.retired != before.as_ref().map(|before| before.retired).unwrap_or_default() {
+            own.touch(version, [(Lane::GUARDIAN, 0)]);
+        }
         for slot in own.pending() {
             let key = Key { field: self.name.clone(), epoch: own.epoch, lane: slot.0, index: slot.1 };
             let old = before.as_ref().and_then(|before| before.value(slot, me, self.learned.as_ref()));
@@ -155,7 +156,8 @@ impl Field {
             }
         }
         own.written_as(version, before.as_ref());
-        if let Some(learned) = self.learned.as_ref().filter(|_| is_quiet) {
+        let was_caught_up = copy.learned.as_ref().is_some_and(|learned| own.learned.is_caught_up(learned));
+        if let Some(learned) = self.learned.as_ref().filter(|_| is_quiet && was_caught_up) {
             own.learned.catch_up(learned);
         }
         self.own = Some(own);

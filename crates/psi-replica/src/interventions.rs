@@ -38,9 +38,9 @@ pub(crate) struct Automatic {
 /// What an origin says of its interventions that are no longer kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Retired {
-    /// How many of them counted.
+    /// How many of them counted and none counts in their stead. Modulo 2^64: what counted may be fewer without one of them.
     pub(crate) counted: u64,
-    /// The latest nigredo among those.
+    /// The latest nigredo among those that counted.
     pub(crate) nigredo: Option<Clock>,
 }
 
@@ -123,19 +123,26 @@ impl Interventions {
         retired
     }
 
+    /// Takes an event of the own origin out. Where another then counts in its stead, one that it came before, that one is
+    /// counted and not both.
     fn retire(&mut self, key: &Place) -> Option<Retired> {
+        let before = self.counting().count() as u64;
         let counted = self.counting().any(|held| held == key);
         let event = self.events.remove(key)?;
-        if !counted {
-            return None;
-        }
+        let gone = before.wrapping_sub(self.counting().count() as u64);
         let (clock, origin, _) = key;
-        let retired = self.retired.entry(origin.clone()).or_default();
-        retired.counted = retired.counted.saturating_add(1);
-        if event.action == Action::Nigredo {
-            retired.nigredo = retired.nigredo.max(Some(*clock));
-        }
-        Some(*retired)
+        let earlier = self.retired_of(origin);
+        let nigredo = (counted && event.action == Action::Nigredo).then_some(*clock).max(earlier.nigredo);
+        let retired = Retired { counted: earlier.counted.wrapping_add(gone), nigredo };
+        (retired != earlier).then(|| {
+            self.put_retired(origin, Some(retired));
+            retired
+        })
+    }
+
+    /// What an origin says of those that it no longer keeps.
+    pub(crate) fn retired_of(&self, origin: &Origin) -> Retired {
+        self.retired.get(origin).copied().unwrap_or_default()
     }
 
     /// Keys of the events that count, in the order of their clocks.
@@ -162,7 +169,7 @@ impl Interventions {
 
     /// Settles what the events come to.
     pub(crate) fn fold(&mut self) {
-        let retired = self.retired.values().fold(0, |sum: u64, retired| sum.saturating_add(retired.counted));
+        let retired = self.retired.values().fold(0, |sum: u64, retired| sum.wrapping_add(retired.counted));
         let dissolved = self.retired.iter().filter_map(|(origin, retired)| Some((retired.nigredo?, origin.clone())));
         let mut folded = Folded { counted: retired, dissolved: dissolved.max(), ..Folded::default() };
         let mut kept: u64 = 0;
@@ -177,7 +184,7 @@ impl Interventions {
             }
             folded.last = Some(Last { moment, k: event.k });
         }
-        folded.counted = retired.saturating_add(kept);
+        folded.counted = retired.wrapping_add(kept);
         folded.superseded = self.events.len() as u64 - kept;
         self.folded = folded;
     }

@@ -118,3 +118,23 @@ fn a_flood_by_hand_brings_nothing_back() {
     let folded = interventions.folded();
     assert_eq!((folded.superseded, folded.counted, folded.noise.value()), (1, 1 + 2 * INTERVENTIONS_KEPT, 0.0));
 }
+
+/// Nodes a and b react to each threat at once; a's come first and count. When a no longer keeps one of them, b's must not
+/// count in its stead and beside it.
+#[test]
+fn one_threat_counts_once_though_what_met_it_is_no_longer_kept() {
+    let mut interventions = Interventions::default();
+    let mut last = None;
+    let rounds = INTERVENTIONS_KEPT + 10;
+    for n in 0..rounds {
+        let (first, late) = (moment(10 * n, "a"), moment(10 * n + 1, "b"));
+        if n < 5 {
+            let event = automatic(last.clone());
+            interventions.put(late, event.index(n), event);
+        }
+        let event = automatic(last);
+        interventions.write(first.clone(), event.index(n), event);
+        last = Some(first);
+    }
+    assert_eq!(interventions.folded().counted, rounds);
+}

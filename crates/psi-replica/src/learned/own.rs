@@ -76,6 +76,11 @@ impl OwnLearned {
         touched
     }
 
+    /// Whether it goes on from its own transition at the next step: no other's has changed since it was last updated.
+    pub(crate) fn is_caught_up(&self, learned: &Learned) -> bool {
+        self.others_changes == learned.others_changes
+    }
+
     /// Goes on from its own transition at the next step: what has changed is its own.
     pub(crate) fn catch_up(&mut self, learned: &Learned) {
         self.others_changes = learned.others_changes;
@@ -84,7 +89,7 @@ impl OwnLearned {
     /// Corrects its transition: its own, or the mean of all if another's has changed since. So nodes that take turns
     /// learn from each other at every step, and one that is ahead of the others for a while is not held back by them.
     fn learn(&mut self, learned: &mut Learned, me: &Moment, by_mean: &Learning, latent: &[f64]) {
-        let own = self.transition.take().filter(|_| self.others_changes == learned.others_changes);
+        let own = self.transition.take().filter(|_| self.is_caught_up(learned));
         let (mut transition, learning) = match own {
             Some(own) if learned.transitions.weighted() > 1 => {
                 let learning = Learning::of(&own, &by_mean.previous, latent);
