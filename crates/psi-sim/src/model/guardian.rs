@@ -156,9 +156,9 @@ impl Writes {
         let mut events: Vec<_> =
             self.interventions.iter().filter(|held| held.what.epoch == epoch && horizon.covers(held)).collect();
         events.sort_by(|one, other| other.place().cmp(&one.place()));
-        let mut kept: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut kept: BTreeMap<(usize, bool), usize> = BTreeMap::new();
         events.retain(|event| {
-            let kept = kept.entry(event.number).or_default();
+            let kept = kept.entry((event.number, event.what.automatic.is_some())).or_default();
             *kept += 1;
             *kept <= KEPT
         });
