@@ -25,8 +25,13 @@ use psi_api::v1::Parameter;
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FieldArg {
     /// The field
-    #[arg(long, short, value_name = "NAME", default_value = psi_replica::DEFAULT_FIELD)]
+    #[arg(long, short, value_name = "NAME", default_value = psi_replica::DEFAULT_FIELD, value_parser = parse_field)]
     pub(crate) field: String,
+}
+
+/// An empty name is more often a variable that was not set than a wish for `default`.
+pub(crate) fn parse_field(name: &str) -> Result<String, String> {
+    psi_replica::FieldName::new(name).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 /// Parameters given one by one.

@@ -5,7 +5,7 @@ pub(crate) mod fields;
 use std::{slice, sync::Arc, time::Instant};
 
 use psi_api::Cause;
-use psi_engine::{Action, Metrics};
+use psi_engine::Action;
 use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Step, WriteError};
 use tokio::sync::broadcast::Receiver;
 
@@ -132,21 +132,11 @@ impl Ops {
         }
     }
 
-    /// Notes what the guardian did after a step.
+    /// Notes what the guardian did after a step. The threat may be an earlier step's: a red flag waits for the cooldown.
     fn tell_intervened(&self, field: &FieldName, step: &Step) {
         let Some((action, threat)) = step.intervened else { return };
         self.shared.metrics.guardian_intervened(action, threat);
-        let Metrics { density, prediction_error, temporal_entropy, .. } = step.metrics;
-        tracing::info!(
-            %field,
-            %action,
-            threat = threat.as_str(),
-            k = step.k,
-            density,
-            prediction_error,
-            temporal_entropy,
-            "the guardian intervened"
-        );
+        tracing::info!(%field, %action, red_flag = threat.as_str(), k = step.k, "the guardian answered the red flag");
     }
 
     /// [`Ops::state`], once the terms' token is reached.
@@ -244,6 +234,6 @@ fn readable(replica: &Replica) -> Result<(), Cause> {
 }
 
 fn unknown(replica: &Replica, field: &FieldName) -> Cause {
-    let known = replica.field_names().take(10).collect();
+    let known = replica.field_names().take(psi_replica::FIELDS_SHOWN).collect();
     Cause::from(&WriteError::UnknownField { field: field.clone(), known })
 }

@@ -74,7 +74,7 @@ pub use spec::{CurrentSpec, Setup, Shape, Spec, WIDTH_DEFAULT, WIDTH_MAX};
 pub use token::{NameHash, TOKEN_LENGTH_MAX, TOKEN_ORIGINS_MAX, Token, TokenError};
 pub use value::{DIMENSIONS_PER_ENTRY, INTERVENTIONS_KEPT, METRICS, Record, ValueError};
 pub use view::{FieldView, GuardianView};
-pub use write::{BATCH_MAX, Intervention, NotReady, Step, WriteError};
+pub use write::{BATCH_MAX, FIELDS_SHOWN, Intervention, NotReady, Step, WriteError};
 
 /// Version of the link protocol, and of what a fold depends on.
 pub const PROTOCOL: u32 = 1;

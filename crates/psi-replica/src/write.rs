@@ -77,7 +77,7 @@ pub enum WriteError {
         known: Vec<FieldName>,
     },
     /// The field exists already.
-    #[error("field `{0}` exists already; drop it first, or choose another name")]
+    #[error("field `{0}` exists already; change or reset{or_drop} it, or choose another name", or_drop = if .0.is_default() { "" } else { " or drop" })]
     FieldExists(FieldName),
     /// `default` always exists.
     #[error("field `default` always exists and can't be dropped; reset it instead")]
@@ -179,8 +179,12 @@ fn changed_in_shape(held: &Setup, asked: &Setup) -> Vec<&'static str> {
     differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
+/// Fields shown of those that exist.
+pub const FIELDS_SHOWN: usize = 10;
+
 fn list(fields: &[FieldName]) -> String {
-    fields.iter().map(FieldName::as_str).collect::<Vec<_>>().join(", ")
+    let more = if fields.len() == FIELDS_SHOWN { ", …" } else { "" };
+    fields.iter().map(FieldName::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 fn join(errors: &[ParameterError]) -> String {
@@ -577,9 +581,9 @@ impl Replica {
     }
 
     fn existing(&self, name: &FieldName) -> Result<&Field, WriteError> {
-        self.fields.get(name).filter(|field| field.current().is_some()).ok_or_else(|| {
-            const SHOWN: usize = 10;
-            WriteError::UnknownField { field: name.clone(), known: self.field_names().take(SHOWN).collect() }
+        self.fields.get(name).filter(|field| field.current().is_some()).ok_or_else(|| WriteError::UnknownField {
+            field: name.clone(),
+            known: self.field_names().take(FIELDS_SHOWN).collect(),
         })
     }
 

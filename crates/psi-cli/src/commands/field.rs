@@ -2,14 +2,14 @@
 
 use std::slice;
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand, builder::NonEmptyStringValueParser};
 use psi_api::v1::{
     ChangeFieldRequest, CreateFieldRequest, DropFieldRequest, GuardianMode, ListFieldsRequest, ResetFieldRequest,
 };
 use psi_engine::{EngineKind, Parameters};
 use serde::Serialize;
 
-use super::{Changes, guardian::Mode};
+use super::{Changes, guardian::Mode, parse_field};
 use crate::{
     answer,
     client::{self, Nodes},
@@ -102,12 +102,13 @@ struct List {
 #[derive(Clone, Debug, Args)]
 struct Create {
     /// Its name: 1 to 64 characters of A-Z a-z 0-9 . _ -
+    #[arg(value_parser = parse_field)]
     name: String,
     /// The engine that scores its inputs: core or synthetic
-    #[arg(long, default_value_t = EngineKind::Core.to_string())]
+    #[arg(long, default_value_t = EngineKind::Core.to_string(), value_parser = NonEmptyStringValueParser::new())]
     engine: String,
     /// Numbers in an input vector
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=psi_replica::WIDTH_MAX as i64))]
     width: u32,
     /// Power of two that scales the inputs' range and precision
     #[arg(long, value_name = "E", default_value_t = 0, allow_negative_numbers = true)]
@@ -128,6 +129,7 @@ struct Create {
 #[command(group = ArgGroup::new("change").args(Wanted::NAMES).required(true).multiple(true))]
 struct Change {
     /// Its name
+    #[arg(value_parser = parse_field)]
     name: String,
     #[command(flatten)]
     wanted: Wanted,
@@ -138,6 +140,7 @@ struct Change {
 #[derive(Clone, Debug, Args)]
 struct Reset {
     /// Its name
+    #[arg(value_parser = parse_field)]
     name: String,
     #[command(flatten)]
     wanted: Wanted,
@@ -149,10 +152,10 @@ struct Reset {
 #[derive(Clone, Debug, Args)]
 struct Wanted {
     /// The engine that scores its inputs: core or synthetic
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     engine: Option<String>,
     /// Numbers in an input vector
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=psi_replica::WIDTH_MAX as i64))]
     width: Option<u32>,
     /// Power of two that scales the inputs' range and precision
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
@@ -179,6 +182,7 @@ impl Wanted {
 #[derive(Clone, Debug, Args)]
 struct Drop {
     /// Its name
+    #[arg(value_parser = parse_field)]
     name: String,
     #[command(flatten)]
     nodes: Nodes,

@@ -5,6 +5,7 @@ use axum::{
     http::request::Parts,
 };
 use psi_api::Cause;
+use psi_replica::DEFAULT_FIELD;
 use serde::Deserialize;
 use tonic::Code;
 
@@ -36,13 +37,14 @@ impl FromRequestParts<Ops> for Asked {
     async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
         let known = format!("there are ?{}=", Self::NAMES.join("=, "));
         match Query::<Self>::from_request_parts(parts, ops).await {
+            Ok(Query(asked)) if asked.field.as_deref() == Some("") => counted(ops, Err(nameless("query"))),
             Ok(Query(asked)) => Ok(asked),
             Err(error) => counted(ops, Err(bad_query(&error.body_text(), &known))),
         }
     }
 }
 
-/// `?field=`: the field that a request is about; empty means `default`.
+/// `?field=`: the field that a request is about; `default` if it names none.
 pub(super) struct Chosen(pub(super) String);
 
 impl FromRequestParts<Ops> for Chosen {
@@ -52,14 +54,24 @@ impl FromRequestParts<Ops> for Chosen {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Choice {
-            #[serde(default)]
-            field: String,
+            field: Option<String>,
         }
         match Query::<Choice>::from_request_parts(parts, ops).await {
-            Ok(Query(choice)) => Ok(Self(choice.field)),
+            Ok(Query(choice)) if choice.field.as_deref() == Some("") => counted(ops, Err(nameless("query"))),
+            Ok(Query(choice)) => Ok(Self(choice.field.unwrap_or_else(|| DEFAULT_FIELD.to_owned()))),
             Err(error) => counted(ops, Err(bad_query(&error.body_text(), "the only parameter is ?field=NAME"))),
         }
     }
+}
+
+/// An empty name is more often a variable that was not set than a wish for `default`.
+fn nameless(place: &str) -> Refusal {
+    Refusal::invalid("BAD_NAME", vec![no_name(place)])
+}
+
+fn no_name(place: &str) -> Problem {
+    let msg = "field: an empty name; leave it out for `default`, or name a field";
+    Problem::new([place.into(), "field".into()], "value_error.bad_name", msg)
 }
 
 fn bad_query(error: &str, known: &str) -> Refusal {
@@ -87,6 +99,7 @@ impl Asked {
     /// [`Problem`] if it is no text.
     pub(super) fn put(&mut self, place: &str, name: &str, given: String) -> Result<(), Problem> {
         let member = match name {
+            "field" if given.is_empty() => return Err(no_name(place)),
             "field" => &mut self.field,
             "after" => &mut self.after,
             "replicate_to" => &mut self.replicate_to,

@@ -6,7 +6,7 @@ use psi_replica::{CurrentSpec, FieldName, Replica, Setup, Shape, WIDTH_MAX, Writ
 use psi_stats::{Scale, ScaleError};
 use tonic::Code;
 
-use super::{Ops, field_name, unknown};
+use super::{Ops, unknown};
 
 /// What a client asks of a field, as it wrote it. `None` leaves a thing as it is or, in a new field, at its default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -146,7 +146,7 @@ impl Ops {
         base: impl FnOnce(Setup) -> Setup,
         put: impl FnOnce(&mut Replica, psi_replica::Now, &FieldName, Setup) -> Result<CurrentSpec, WriteError>,
     ) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(field_name(name))?;
+        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         let written = self.shared.write(|replica, now| {
             // A node that has not caught up says so, and does not say that there is no such field.
             replica.may_write().map_err(|error| Cause::from(&WriteError::NotReady(error)))?;

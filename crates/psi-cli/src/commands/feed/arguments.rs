@@ -52,7 +52,7 @@ pub(crate) struct Feed {
     pub(super) create: bool,
 
     /// With --create: the engine of the field that is made, core or synthetic [default: core]
-    #[arg(long, requires = "create")]
+    #[arg(long, requires = "create", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) engine: Option<String>,
 
     /// With --create: what the guardian of the field that is made does about a threat [default: intervene]
