@@ -104,9 +104,9 @@ impl Learned {
             Value::Latent { clock, numbers } if self.fits(numbers) => {
                 let place = (*clock, origin.clone(), index);
                 if put {
-                    drop(self.latents.insert(place, numbers[..].into()))
+                    self.latents.insert(place, numbers[..].into());
                 } else {
-                    drop(self.latents.remove(&place))
+                    self.latents.remove(&place);
                 }
             }
             Value::Working { clock, salience, numbers } if self.fits(numbers) => {
