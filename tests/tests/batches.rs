@@ -69,3 +69,32 @@ async fn a_long_batch_holds_up_nobody_else() -> Result<()> {
     ensure!(waiting.k > steps.last().context("a step")?.k, "whoever waits for the field comes after the batch");
     agreed(&members).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_caller_leaves_is_counted_once_though_it_is_sent_again() -> Result<()> {
+    let members = cluster(1).await?;
+    members[0].field.clone().create_field(largest()).await?;
+    let batch = StepBatchRequest {
+        field: FIELD.to_owned(),
+        inputs: vec![Vector { values: INCIDENT.to_vec() }; VECTORS],
+        deadline_ms: PATIENT_MS,
+        request_id: "the same".to_owned(),
+        ..Default::default()
+    };
+    let (mut client, first) = (members[0].field.clone(), batch.clone());
+    let caller = tokio::spawn(async move { client.step_batch(first).await });
+    let step = StepRequest { field: FIELD.to_owned(), input: INCIDENT.to_vec(), deadline_ms: 1, ..Default::default() };
+    let mut taken = 0;
+    while members[0].field.clone().step(step.clone()).await.is_ok() {
+        taken += 1;
+    }
+    caller.abort();
+    ensure!(caller.await.is_err(), "the batch was through before its caller could leave");
+    let again = members[0].field.clone().step_batch(batch).await?.into_inner().steps;
+    let last = again.last().context("a step")?;
+    ensure!((again.len() as u64, last.k) == (VECTORS as u64, taken + VECTORS as u64), "{}, k {}", again.len(), last.k);
+    let read = GetStateRequest { field: FIELD.to_owned(), ..Default::default() };
+    let state = members[0].field.clone().get_state(read).await?.into_inner();
+    ensure!(state.k == taken + VECTORS as u64, "{} steps counted", state.k);
+    Ok(())
+}

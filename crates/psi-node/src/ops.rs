@@ -8,10 +8,12 @@ use psi_api::Cause;
 use psi_engine::Action;
 use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Step, WriteError};
 use tokio::sync::broadcast::Receiver;
+use tracing::Instrument;
 
 use crate::{
     pending::{self, Admitted, Answer, Intervened, Pending},
     replicated::Replicated,
+    requests::Ticket,
     shared::Shared,
     steps::Taken,
     terms::{Terms, Wishes},
@@ -102,8 +104,30 @@ impl Ops {
             Admitted::First(ticket) => ticket,
             Admitted::Answered(pending) => return Ok(pending),
         };
+        let is_batch = call.inputs.is_batch();
+        let carried = self.clone().carry_out(field, call.inputs, terms, ticket);
+        if !is_batch {
+            return carried.await;
+        }
+        // A batch may be worked out beside the replica, and is taken in though its caller leaves meanwhile: then it must
+        // be remembered too.
+        let ended = tokio::spawn(carried.in_current_span()).await;
+        ended.unwrap_or_else(|ended| match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(self.refused(pending::stopping())),
+        })
+    }
+
+    /// Takes steps in, once they are admitted.
+    async fn carry_out(
+        self,
+        field: FieldName,
+        inputs: Inputs,
+        terms: Terms,
+        ticket: Option<Ticket<Answer>>,
+    ) -> Result<Pending, Cause> {
         let begun = Instant::now();
-        let taken = self.take(&field, &Arc::new(call.inputs), &terms).await;
+        let taken = self.take(&field, &Arc::new(inputs), &terms).await;
         self.shared.metrics.step_took(begun.elapsed());
         let Taken { steps, engine, token } = self.counted(taken)?;
         self.shared.metrics.stepped(steps.len());

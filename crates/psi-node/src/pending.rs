@@ -18,6 +18,7 @@ use crate::{
     replicated::{self, Level, Replicated},
     requests::{Remembered, Ticket, Turn},
     shared::Shared,
+    steps::stopped,
     terms::Terms,
 };
 
@@ -230,6 +231,6 @@ fn not_reached(lacks: &Lacks, terms: &Terms) -> Cause {
     cause.with("waited_ms", waited).with("lacking", lacks.listed.len() + usize::from(lacks.left_out))
 }
 
-fn stopping() -> Cause {
-    Cause::from(&WriteError::NotReady(NotReady::Stopping("it was told to".to_owned())))
+pub(crate) fn stopping() -> Cause {
+    Cause::from(&stopped())
 }

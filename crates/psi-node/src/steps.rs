@@ -6,7 +6,7 @@
 use std::{future::Future, sync::Arc};
 
 use psi_api::Cause;
-use psi_replica::{FieldName, NotReady, Now, Replica, Step, WriteError};
+use psi_replica::{Batch, FieldName, NotReady, Now, Replica, Step, WriteError};
 use tonic::Code;
 
 use crate::{
@@ -72,7 +72,7 @@ impl Ops {
                 _ = changes.changed() => {}
                 () = tokio::time::sleep_until(terms.deadline) => return Err(Refused::Other(busy_still(&field, terms))),
                 () = self.shared.stop.cancelled() => {
-                    return Err(WriteError::NotReady(NotReady::Stopping("it was told to".to_owned())).into());
+                    return Err(stopped().into());
                 }
             }
         }
@@ -110,23 +110,45 @@ fn take_at_once(shared: &Shared, field: &FieldName, inputs: &Inputs) -> Result<T
     })
 }
 
+/// A batch that is worked out: its field is given back though a panic cuts the work short.
+struct Lent<'a> {
+    shared: &'a Shared,
+    batch: Option<Batch>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            // Nothing comes of what was not worked out to its end.
+            let _ = self.shared.write(|replica, now| replica.finish_batch(now, batch));
+        }
+        // Whoever waits for the field.
+        self.shared.wake_links();
+    }
+}
+
 /// Once it has begun it comes to its end, though its caller leaves: the field is lent until then.
 async fn take_beside(shared: Arc<Shared>, field: FieldName, inputs: Arc<Inputs>) -> Result<Taken, WriteError> {
-    let name = field.clone();
     let work = move || {
         let begin = |replica: &mut Replica, now: Now| replica.begin_batch(now, &field, &slices(&inputs));
-        let mut batch = shared.write(begin)?;
-        batch.run();
-        let taken = shared.write(|replica, now| {
-            let steps = replica.finish_batch(now, batch)?;
+        let mut lent = Lent { shared: &shared, batch: Some(shared.write(begin)?) };
+        lent.batch.as_mut().map(Batch::run);
+        let batch = lent.batch.take();
+        shared.write(|replica, now| {
+            let steps = batch.map_or(Ok(Vec::new()), |batch| replica.finish_batch(now, batch))?;
             Ok(Taken::new(&shared, replica, &field, &inputs, steps))
-        });
-        // Whoever waits for the field.
-        shared.wake_links();
-        taken
+        })
     };
-    // That it does not come to its end is a bug; the field stays lent then, and takes no more steps on this node.
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(WriteError::Busy(name)))
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(stopped()),
+    })
+}
+
+/// The node is about to stop.
+pub(crate) fn stopped() -> WriteError {
+    WriteError::NotReady(NotReady::Stopping("it was told to".to_owned()))
 }
 
 fn slices(inputs: &Inputs) -> Vec<&[f64]> {
@@ -140,4 +162,34 @@ fn busy_still(field: &FieldName, terms: &Terms) -> Cause {
          ask again or another node, or with a longer deadline"
     );
     Cause::new(Code::DeadlineExceeded, "FIELD_BUSY", message).with("field", field).with("waited_ms", waited)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use psi_replica::NodeId;
+
+    use super::*;
+    use crate::{settings::Settings, shared::Addresses};
+
+    #[test]
+    fn a_field_is_given_back_though_the_work_on_its_batch_panics() {
+        let settings = Settings { replication: false, ..Settings::new(NodeId::new("n").expect("a name")) };
+        let nowhere = settings.grpc.listen;
+        let shared = Shared::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None);
+        let field = FieldName::default_field();
+        shared.write(Replica::tick);
+        let input: &[f64] = &[0.5; 16];
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            let batch = shared.write(|replica, now| replica.begin_batch(now, &field, &[input])).expect("it is ready");
+            let _lent = Lent { shared: &shared, batch: Some(batch) };
+            let busy = shared.write(|replica, now| replica.step(now, &field, input)).expect_err("it is lent");
+            assert_eq!(busy, WriteError::Busy(field.clone()));
+            std::panic::resume_unwind(Box::new("in the middle of it"));
+        }));
+        assert!(worked.is_err());
+        let step = shared.write(|replica, now| replica.step(now, &field, input)).expect("it was given back");
+        assert_eq!(step.k, 1, "nothing came of the batch");
+    }
 }

@@ -156,6 +156,9 @@ impl Field {
             }
         }
         own.written_as(version, before.as_ref());
+        if let Some((learned, copy)) = self.learned.as_mut().zip(copy.learned.as_ref()) {
+            learned.share_drawn(copy);
+        }
         let was_caught_up = copy.learned.as_ref().is_some_and(|learned| own.learned.is_caught_up(learned));
         if let Some(learned) = self.learned.as_ref().filter(|_| is_quiet && was_caught_up) {
             own.learned.catch_up(learned);

@@ -233,12 +233,12 @@ impl Field {
 
     /// Folds in what another origin changed, other than specs.
     pub(crate) fn change_values(&mut self, origin: &Origin, changes: &[&Change]) {
-        let mut intervened = false;
+        let (mut intervened, retired) = (false, self.interventions.retired_of(origin));
         for change in changes {
             for (bytes, put) in [(&change.before, false), (&change.after, true)] {
                 let Some(bytes) = bytes else { continue };
                 let Ok(value) = Value::decode(&change.key, bytes) else { continue };
-                intervened |= matches!(value, Value::Intervention { .. } | Value::Guardian { .. });
+                intervened |= matches!(value, Value::Intervention { .. });
                 if put {
                     self.put(origin, &change.key, &value);
                 } else {
@@ -246,7 +246,8 @@ impl Field {
                 }
             }
         }
-        if intervened {
+        // An alarm alone, which is frequent, changes nothing in them.
+        if intervened || self.interventions.retired_of(origin) != retired {
             self.interventions.fold();
         }
         self.settle_learned();

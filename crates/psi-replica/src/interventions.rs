@@ -126,8 +126,8 @@ impl Interventions {
     /// Takes an event of the own origin out. Where another then counts in its stead, one that it came before, that one is
     /// counted and not both.
     fn retire(&mut self, key: &Place) -> Option<Retired> {
-        let before = self.counting().count() as u64;
-        let counted = self.counting().any(|held| held == key);
+        let counted = self.counting().any(|(held, _)| held == key);
+        let before = self.events.len() as u64 - self.folded.superseded;
         let event = self.events.remove(key)?;
         let gone = before.wrapping_sub(self.counting().count() as u64);
         let (clock, origin, _) = key;
@@ -145,22 +145,23 @@ impl Interventions {
         self.retired.get(origin).copied().unwrap_or_default()
     }
 
-    /// Keys of the events that count, in the order of their clocks.
-    fn counting(&self) -> impl Iterator<Item = &Place> {
+    /// The events that count, in the order of their clocks.
+    fn counting(&self) -> impl Iterator<Item = (&Place, &Event)> {
         // What each automatic event stands for: the one that came first of those that follow the same.
-        let mut first: BTreeMap<Option<Moment>, Moment> = BTreeMap::new();
-        let mut stands_for: BTreeMap<Moment, Moment> = BTreeMap::new();
+        let mut first: BTreeMap<Option<(Clock, &Origin)>, (Clock, &Origin)> = BTreeMap::new();
+        let mut stands_for: BTreeMap<(Clock, &Origin), (Clock, &Origin)> = BTreeMap::new();
         self.events.iter().filter_map(move |(key, event)| {
-            let moment = (key.0, key.1.clone());
-            let Some(automatic) = &event.automatic else { return Some(key) };
-            let follows = automatic.follows.as_ref().map(|follows| stands_for.get(follows).unwrap_or(follows).clone());
+            let moment = (key.0, &key.1);
+            let Some(automatic) = &event.automatic else { return Some((key, event)) };
+            let named = automatic.follows.as_ref().map(|follows| (follows.0, &follows.1));
+            let follows = named.map(|named| stands_for.get(&named).copied().unwrap_or(named));
             match first.get(&follows) {
                 None => {
                     first.insert(follows, moment);
-                    Some(key)
+                    Some((key, event))
                 }
                 Some(counted) => {
-                    stands_for.insert(moment, counted.clone());
+                    stands_for.insert(moment, *counted);
                     None
                 }
             }
@@ -173,17 +174,19 @@ impl Interventions {
         let dissolved = self.retired.iter().filter_map(|(origin, retired)| Some((retired.nigredo?, origin.clone())));
         let mut folded = Folded { counted: retired, dissolved: dissolved.max(), ..Folded::default() };
         let mut kept: u64 = 0;
-        for key in self.counting() {
-            let event = &self.events[key];
-            let moment = (key.0, key.1.clone());
+        let (mut last, mut nigredo) = (None, None);
+        for (key, event) in self.counting() {
             folded.noise = folded.noise.after(event.action);
             folded.automatic += u64::from(event.automatic.is_some());
             kept += 1;
-            if event.action == Action::Nigredo && folded.dissolved.as_ref() < Some(&moment) {
-                folded.dissolved = Some(moment.clone());
+            if event.action == Action::Nigredo {
+                nigredo = Some(key);
             }
-            folded.last = Some(Last { moment, k: event.k });
+            last = Some((key, event));
         }
+        let moment = |(clock, origin, _): &Place| (*clock, origin.clone());
+        folded.dissolved = folded.dissolved.max(nigredo.map(moment));
+        folded.last = last.map(|(key, event)| Last { moment: moment(key), k: event.k });
         folded.counted = retired.wrapping_add(kept);
         folded.superseded = self.events.len() as u64 - kept;
         self.folded = folded;

@@ -8,7 +8,7 @@
 pub(crate) mod own;
 mod transitions;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use psi_engine::{
     Parameters,
@@ -39,33 +39,33 @@ pub(crate) struct Tally {
     pub(crate) memories: u64,
 }
 
-/// The fold of what all origins learned in one epoch.
+/// The fold of what all origins learned in one epoch. What is large and seldom changes is shared by its copies.
 #[derive(Clone, Debug)]
 pub(crate) struct Learned {
     width: usize,
     seed: u64,
     dimensions: usize,
     /// E and A₀; drawn when they are first needed.
-    drawn: Option<Drawn>,
+    drawn: Option<Arc<Drawn>>,
     transitions: Transitions,
     /// Grows whenever another origin's transition changed.
     others_changes: u64,
     tallies: BTreeMap<Origin, Tally>,
     /// The sum of all.
     tally: Tally,
-    latents: BTreeMap<Place, Vec<f64>>,
+    latents: BTreeMap<Place, Arc<[f64]>>,
     /// Saliences of working memories, and how many of these came after what is dissolved.
     working: BTreeMap<Place, f64>,
     working_alive: usize,
     /// The latest memories: as many as the reference would keep of so many taken.
     episodic: EpisodicMemory<Place>,
     /// Those that are held and older: they may become the latest again.
-    older: BTreeMap<Place, Box<[f64]>>,
+    older: BTreeMap<Place, Arc<[f64]>>,
     /// The latest nigredo: latents and working memories before it count no more.
     dissolved: Option<Moment>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Drawn {
     encoder: Matrix,
     first_transition: Matrix,
@@ -103,7 +103,11 @@ impl Learned {
             }
             Value::Latent { clock, numbers } if self.fits(numbers) => {
                 let place = (*clock, origin.clone(), index);
-                if put { drop(self.latents.insert(place, numbers.clone())) } else { drop(self.latents.remove(&place)) }
+                if put {
+                    self.latents.insert(place, numbers[..].into());
+                } else {
+                    self.latents.remove(&place);
+                }
             }
             Value::Working { clock, salience, numbers } if self.fits(numbers) => {
                 let place = (*clock, origin.clone(), index);
@@ -218,9 +222,11 @@ impl Learned {
     /// If the input or the parameters are of another shape than the field.
     pub(crate) fn score(&mut self, input: &[f64], k: u64, parameters: &Parameters) -> Scored {
         let latent = self.dimensions;
-        let drawn = self.drawn.get_or_insert_with(|| Drawn {
-            encoder: draw::encoder(self.seed, latent, self.width),
-            first_transition: draw::first_transition(self.seed, latent),
+        let drawn = self.drawn.get_or_insert_with(|| {
+            Arc::new(Drawn {
+                encoder: draw::encoder(self.seed, latent, self.width),
+                first_transition: draw::first_transition(self.seed, latent),
+            })
         });
         let noise = draw::rollout_noise(self.seed, k, parameters.rollouts(), latent);
         let latents = alive_latents(&self.latents, self.dissolved.as_ref(), parameters);
@@ -232,6 +238,13 @@ impl Learned {
             episodic: &self.episodic,
         };
         score(input, view, &noise, parameters).expect("a field's parts fit its shape")
+    }
+
+    /// Takes over what a copy has drawn.
+    pub(crate) fn share_drawn(&mut self, copy: &Self) {
+        if self.drawn.is_none() {
+            self.drawn.clone_from(&copy.drawn);
+        }
     }
 
     /// The latest latent, if it was not dissolved.
@@ -300,13 +313,12 @@ fn is_alive(dissolved: Option<&Moment>, clock: Clock, origin: &Origin) -> bool {
 
 /// The latents that a step is scored against, oldest first: those retained, and one at least.
 fn alive_latents<'a>(
-    latents: &'a BTreeMap<Place, Vec<f64>>,
+    latents: &'a BTreeMap<Place, Arc<[f64]>>,
     dissolved: Option<&Moment>,
     parameters: &Parameters,
 ) -> Vec<&'a [f64]> {
     let latest = latents.iter().rev().take_while(|(place, _)| is_alive(dissolved, place.0, &place.1));
-    let mut alive: Vec<&[f64]> =
-        latest.take(parameters.retention().max(1)).map(|(_, latent)| latent.as_slice()).collect();
+    let mut alive: Vec<&[f64]> = latest.take(parameters.retention().max(1)).map(|(_, latent)| &latent[..]).collect();
     alive.reverse();
     alive
 }

@@ -162,7 +162,7 @@ impl OwnLearned {
         if let Some(gone) = put_clock(&mut self.latents, index, *clock) {
             learned.latents.remove(&(gone, origin.clone(), index));
         }
-        learned.latents.insert((*clock, origin.clone(), index), latent);
+        learned.latents.insert((*clock, origin.clone(), index), latent.into());
         index
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! Sums are integers, so an origin whose transition changed is replaced in them and the others are not looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use psi_engine::core::{Blend, FixedTransition, Matrix};
 use psi_stats::{BUCKETS, SPAN_SECONDS};
@@ -17,6 +20,8 @@ pub(crate) const NUMBERS_PER_ENTRY: usize = 8000;
 #[derive(Clone, Debug)]
 pub(crate) struct Transitions {
     dimensions: usize,
+    /// What an origin of which nothing is there shares with the others.
+    zeros: Arc<FixedTransition>,
     thetas: BTreeMap<Origin, Theta>,
     activities: BTreeMap<Origin, Activity>,
     blend: Blend,
@@ -37,7 +42,7 @@ pub(crate) struct Transitions {
 /// One origin's transition.
 #[derive(Clone, Debug)]
 struct Theta {
-    transition: FixedTransition,
+    transition: Arc<FixedTransition>,
     /// Which of its entries are there.
     present: Vec<bool>,
     updates: u64,
@@ -72,6 +77,7 @@ impl Transitions {
     pub(crate) fn new(dimensions: usize) -> Self {
         Self {
             dimensions,
+            zeros: Arc::new(FixedTransition::zeros(dimensions)),
             thetas: BTreeMap::new(),
             activities: BTreeMap::new(),
             blend: Blend::new(dimensions),
@@ -94,7 +100,7 @@ impl Transitions {
             return;
         }
         let theta = self.unweighed(origin);
-        if put && !theta.transition.put(first, numbers) {
+        if put && !Arc::make_mut(&mut theta.transition).put(first, numbers) {
             return;
         }
         theta.present[index] = put;
@@ -103,7 +109,7 @@ impl Transitions {
     /// Replaces an origin's whole transition.
     pub(crate) fn replace(&mut self, origin: &Origin, transition: FixedTransition) {
         let theta = self.unweighed(origin);
-        theta.transition = transition;
+        theta.transition = Arc::new(transition);
         theta.present.fill(true);
     }
 
@@ -167,9 +173,9 @@ impl Transitions {
     fn unweighed(&mut self, origin: &Origin) -> &mut Theta {
         self.unsettled.insert(origin.clone());
         self.is_mean_stale = true;
-        let dimensions = self.dimensions;
+        let (dimensions, zeros) = (self.dimensions, &self.zeros);
         let theta = self.thetas.entry(origin.clone()).or_insert_with(|| Theta {
-            transition: FixedTransition::zeros(dimensions),
+            transition: Arc::clone(zeros),
             present: vec![false; (dimensions * dimensions).div_ceil(NUMBERS_PER_ENTRY)],
             updates: 0,
             recent: 0,
