@@ -11,14 +11,14 @@ use tonic::Code;
 const PATIENT_MS: u32 = 60_000;
 const FIELD: &str = "large";
 /// Each takes milliseconds in a field with the largest latents.
-const VECTORS: usize = 1_500;
+const VECTORS: usize = 4_000;
 
 fn largest() -> CreateFieldRequest {
     let parameter = |name: &str, value| Parameter { name: name.to_owned(), value };
     CreateFieldRequest {
         name: FIELD.to_owned(),
         engine: "core".to_owned(),
-        parameters: vec![parameter("latent_dim", 256.0), parameter("N", 256.0)],
+        parameters: vec![parameter("latent_dim", 128.0), parameter("N", 128.0)],
         ..Default::default()
     }
 }

@@ -167,6 +167,7 @@ async fn a_change_keeps_what_is_not_named_and_what_was_counted_on_all_nodes() ->
 async fn before_the_first_step_all_can_change_and_later_with_a_reset() -> Result<()> {
     let members = cluster(2).await?;
     let wanted = ChangeFieldRequest {
+        name: "default".to_owned(),
         engine: Some("core".to_owned()),
         width: Some(4),
         scale_exponent: Some(-3),

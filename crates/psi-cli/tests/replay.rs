@@ -338,7 +338,7 @@ fn bad_arguments_are_refused_with_a_way_out() -> Result<()> {
             &["--engine", "core", "--parameters", parameters],
             &["`lamda`; did you mean `lambda_`?", "`dt` takes 0.001 to 60, not 99"],
         ),
-        (&["--engine", "core", "--param", "N=0"], &["`N` takes 1 to 256, not 0"]),
+        (&["--engine", "core", "--param", "N=0"], &["`N` takes 1 to 128, not 0"]),
         (&["--engine", "core", "--param", "dtt=1"], &["`dtt`; did you mean `dt`?"]),
         (&["--engine", "core", "--parameters", "/no/such.toml"], &["can't read /no/such.toml"]),
         (&["--engine", "core", "--columns", "z"], &["has no column `z`; it has: a, b"]),

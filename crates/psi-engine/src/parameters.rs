@@ -63,8 +63,8 @@ pub const DEFINITIONS: [Definition; COUNT] = [
     real(["dt", "dt", "s"], 0.2, STEP_SECONDS, "nominal step; the effective one is this, stretched and limited"),
     real(["W_r", "W_r", "s"], 3.0, WINDOW_SECONDS, "retention window: how far back latents are kept"),
     real(["H", "H", "s"], 2.0, WINDOW_SECONDS, "rollout horizon"),
-    whole("N", 8.0, 256.0, "rollouts a step; more cost time in proportion"),
-    whole("C_w", 32.0, 4096.0, "working-memory capacity, in vectors"),
+    whole("N", 8.0, 128.0, "rollouts a step; more cost time in proportion"),
+    whole("C_w", 32.0, 1024.0, "working-memory capacity, in vectors"),
     whole("latent_dim", 32.0, LATENT_MAX as f64, "length of a latent vector; cost grows with its square"),
     weight("w1", 1.0, "weight of memory over step length in the density"),
     weight("w2", 0.8, "weight of continuity in the density"),
@@ -105,10 +105,10 @@ const PE_LOW: usize = 23;
 const PE_HIGH: usize = 24;
 
 /// `latent_dim` may be this at most, so that a step of any field is worked out in a few milliseconds.
-pub const LATENT_MAX: usize = 256;
+pub const LATENT_MAX: usize = 128;
 
 /// `W_r` / `dt` may be this at most, so that a field's latents stay bounded.
-pub const RETENTION_MAX: usize = 4096;
+pub const RETENTION_MAX: usize = 1024;
 
 /// Pairs of which the first may not exceed the second.
 const ORDERED: [(usize, usize); 2] = [(DT_MIN, DT_MAX), (PE_LOW, PE_HIGH)];

@@ -101,7 +101,7 @@ fn core_after_steps(bencher: Bencher<'_, '_>, steps: u64) {
 /// The largest field that parameters allow, with all that it can remember.
 #[divan::bench(sample_count = 100)]
 fn core_largest(bencher: Bencher<'_, '_>) {
-    let changes = [("latent_dim", 256.0), ("N", 256.0), ("C_w", 4096.0), ("W_r", 409.6), ("dt", 0.1)];
+    let changes = [("latent_dim", 128.0), ("N", 128.0), ("C_w", 1024.0), ("W_r", 102.4), ("dt", 0.1)];
     bench(bencher, Stepping::of(setup(EngineKind::Core, 4096, &changes)).after(4_200));
 }
 

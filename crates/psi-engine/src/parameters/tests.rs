@@ -84,9 +84,9 @@ fn retention_is_the_window_in_steps_rounded_half_to_even() {
 
 #[test]
 fn a_retention_window_of_too_many_steps_is_refused() {
-    assert!(Parameters::default().with([("W_r", 409.6), ("dt", 0.1)]).is_ok());
-    let want = "`W_r` / `dt` = 409.7 / 0.1 is 4097 steps of retention, at most 4096 are kept";
-    check_refused(&[("W_r", 409.7), ("dt", 0.1)], &[want]);
+    assert!(Parameters::default().with([("W_r", 102.4), ("dt", 0.1)]).is_ok());
+    let want = "`W_r` / `dt` = 102.5 / 0.1 is 1025 steps of retention, at most 1024 are kept";
+    check_refused(&[("W_r", 102.5), ("dt", 0.1)], &[want]);
     check_refused(&[("W_r", 600.0), ("dt", 0.0)], &["parameter `dt` takes 0.001 to 60, not 0"]);
 }
 
@@ -171,7 +171,7 @@ fn all_bad_changes_are_reported_at_once() {
             "parameter `dt` takes 0.001 to 60, not NaN",
             "parameter `w1` takes -100 to 100, not inf",
             "parameter `N` takes whole numbers, not 2.5",
-            "parameter `C_w` takes 1 to 4096, not 0",
+            "parameter `C_w` takes 1 to 1024, not 0",
             "parameter `pe_low` = 2 would exceed `pe_high` = 1.5",
         ],
     );
