@@ -174,7 +174,6 @@ async fn before_the_first_step_all_can_change_and_later_with_a_reset() -> Result
         seed: Some(u64::MAX),
         guardian: GuardianMode::Intervene.into(),
         parameters: vec![parameter("latent_dim", 8.0), parameter("dt", 0.1)],
-        ..Default::default()
     };
     let changed = change(&members[0], wanted).await?;
     let shape = |field: &Field| (field.engine.clone(), field.width, field.scale_exponent, field.seed, field.guardian());
@@ -188,11 +187,14 @@ async fn before_the_first_step_all_can_change_and_later_with_a_reset() -> Result
     assert_eq!((step.k, step.engine.as_str(), step.time.is_some()), (1, "core", true));
     agreed(&members).await?;
 
-    let over = reset(&members[0], ResetFieldRequest { seed: Some(7), ..Default::default() }).await?;
+    let over =
+        reset(&members[0], ResetFieldRequest { name: "default".to_owned(), seed: Some(7), ..Default::default() })
+            .await?;
     assert_eq!(shape(&over), ("core".to_owned(), 4, -3, 7, GuardianMode::Intervene));
     assert_eq!(value(&over, "dt"), 0.2, "parameters that are not named start over too");
     assert!(over.epoch > changed.epoch);
     let back = ResetFieldRequest {
+        name: "default".to_owned(),
         engine: Some("synthetic".to_owned()),
         width: Some(16),
         scale_exponent: Some(0),
