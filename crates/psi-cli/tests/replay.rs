@@ -275,9 +275,10 @@ fn metrics_are_drawn_into_a_png() -> Result<()> {
     let png_path = png.to_str().context("a path")?;
     let draw = |rows: usize, more: &[&str]| -> Result<Vec<u8>> {
         let file = folder.file("a.csv", &"0.1,0.2\n0.9,-0.4\n".repeat(rows))?;
-        let arguments = [&["--engine", "synthetic", "--png", png_path], more].concat();
+        let arguments = [&["--engine", "synthetic", "--force", "--png", png_path], more].concat();
         let output = replay(&file, &arguments)?;
         assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+        assert!(String::from_utf8(output.stderr)?.contains("a.png\n"), "it says where the picture is");
         Ok(fs::read(&png)?)
     };
     let mut drawn = vec![];
@@ -292,6 +293,36 @@ fn metrics_are_drawn_into_a_png() -> Result<()> {
     assert_ne!(drawn[1], drawn[3]);
     let file = folder.path("a.csv");
     check_refused(&file, &["--engine", "core", "--png", "/no/such/a.png"], &["can't write /no/such/a.png"])?;
+    Ok(())
+}
+
+#[test]
+fn a_picture_overwrites_no_input_and_nothing_without_force() -> Result<()> {
+    let folder = Folder::new()?;
+    let text = "0.1,0.2\n";
+    let input = folder.file("in.png", text)?;
+    let csv = folder.file("a.csv", text)?;
+    let other = folder.file("o.png", "dt = 0.3\n")?;
+    let drawn = folder.file("drawn.png", "somebody's")?;
+    let link = folder.path("link.png");
+    std::os::unix::fs::symlink(&input, &link)?;
+    let [input_path, csv_path, other, drawn_path, link] =
+        [&input, &csv, &other, &drawn, &link].map(|path| path.to_str().unwrap_or_default());
+    let synthetic = ["--engine", "synthetic", "--format", "csv"];
+    for (file, arguments, wanted) in [
+        (&input, &["--force", "--png", input_path][..], &["would overwrite the input", "name another file"][..]),
+        (&input, &["--force", "--png", link], &["link.png would overwrite the input", "in.png"]),
+        (&csv, &["--force", "--against", other, "--png", other], &["would overwrite the input"]),
+        (&csv, &["--force", "--parameters", other, "--png", other], &["would overwrite the input"]),
+        (&csv, &["--force", "--png", csv_path], &["a.csv: a picture is a PNG; give it a name that ends in .png"]),
+        (&csv, &["--png", drawn_path], &["drawn.png is there already; overwrite it with --force"]),
+    ] {
+        check_refused(file, &[&synthetic, arguments].concat(), wanted)?;
+    }
+    assert_eq!([fs::read_to_string(&input)?, fs::read_to_string(&csv)?], [text, text]);
+    assert_eq!(fs::read_to_string(&drawn)?, "somebody's");
+    assert!(replay(&csv, &[&synthetic[..], &["--force", "--png", drawn_path]].concat())?.status.success());
+    assert!(fs::read(&drawn)?.starts_with(b"\x89PNG"));
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use crate::{
     signals,
 };
 use file::File;
+pub(crate) use file::exists;
 
 /// What was recorded is in the file this soon.
 const FLUSH: Duration = Duration::from_millis(200);

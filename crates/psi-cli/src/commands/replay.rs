@@ -95,9 +95,13 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "OTHER.toml")]
     against: Option<PathBuf>,
 
-    /// Draw the metrics over the steps into this file, in place of what is there
+    /// Draw the metrics over the steps into this file
     #[arg(long, value_name = "FILE.png")]
     png: Option<PathBuf>,
+
+    /// Overwrite the picture if it is there
+    #[arg(long, requires = "png")]
+    force: bool,
 
     /// Condition each vector first, and let the guardian watch the metrics and intervene
     #[arg(long)]
@@ -133,7 +137,8 @@ impl Replay {
             _ => self.keep(&recording, &mut runs)?,
         };
         if let Some(path) = &self.png {
-            self.picture(engine, &kept, &runs).write(path)?;
+            self.picture(engine, &kept, &runs).write(path, self.force)?;
+            eprintln!("drew {} into {}", counted(kept.this.steps() as u64, "step"), path.display());
         }
         match (output, &runs.against) {
             (Output::Json, None) => Ok(()),
@@ -148,10 +153,13 @@ impl Replay {
     }
 
     fn prepare(&self) -> Result<Prepared, Failure> {
+        if let Some(path) = &self.png {
+            let inputs = [Some(&self.file), self.parameters.as_ref(), self.against.as_ref()];
+            picture::check(path, inputs.into_iter().flatten().map(PathBuf::as_path), self.force)?;
+        }
         let mut given = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
         given.extend(self.changes.changes.iter().map(|change| (change.name.clone(), change.value)));
         let others = self.against.as_deref().map(parameters::read).transpose()?;
-        self.png.as_deref().map_or(Ok(()), picture::check)?;
         let file = File::new(self.file.clone(), self.format, self.columns.clone())?;
         let header = file.header()?.unwrap_or_default();
         let engine = self.engine(&file, &header)?;

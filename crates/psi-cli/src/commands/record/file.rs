@@ -125,7 +125,8 @@ fn header(field: &Field) -> Header {
     }
 }
 
-fn exists(path: &Path) -> Failure {
+/// Says that what would be written is there, and must not be overwritten.
+pub(crate) fn exists(path: &Path) -> Failure {
     let message = format!("{} is there already; overwrite it with --force, or name another file", path.display());
     Failure::usage(message)
 }

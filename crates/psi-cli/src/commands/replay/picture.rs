@@ -2,8 +2,8 @@
 
 use std::{
     error::Error,
-    fs::File,
-    io::BufWriter,
+    fs::{File, OpenOptions},
+    io::{self, BufWriter},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,7 @@ use plotters::{
 };
 
 use super::{comparison::range, engine::Outcome, summary::Series};
-use crate::{failure::Failure, numbers::short};
+use crate::{commands::record::exists, failure::Failure, numbers::short};
 
 /// Width and height.
 const SIZE: (u32, u32) = (1500, 1080);
@@ -46,28 +46,51 @@ pub(super) struct Picture<'a> {
     pub(super) interventions: Vec<u64>,
 }
 
-/// Where a picture can be written.
+/// Whether a picture may be written there, before anything is read: never over one of `inputs`, and over another file
+/// only by `force`.
 ///
 /// # Errors
-/// If there is no such folder.
-pub(super) fn check(path: &Path) -> Result<(), Failure> {
+/// If not, or if there is no such folder.
+pub(super) fn check<'a>(path: &Path, inputs: impl Iterator<Item = &'a Path>, force: bool) -> Result<(), Failure> {
+    let shown = path.display();
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        return Err(Failure::usage(format!("--png {shown}: a picture is a PNG; give it a name that ends in .png")));
+    }
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_owned);
-    if folder.is_dir() && !path.is_dir() {
-        return Ok(());
+    if !folder.is_dir() || path.is_dir() {
+        let message = format!("can't write {shown}: there is no folder for it, or one of its name");
+        return Err(Failure::usage(message));
     }
-    Err(Failure::usage(format!("can't write {}: there is no folder for it, or one of its name", path.display())))
+    // Links lead to what they name; what is not there is no input.
+    if let Ok(target) = path.canonicalize() {
+        for input in inputs {
+            if input.canonicalize().is_ok_and(|input| input == target) {
+                let input = input.display();
+                return Err(Failure::usage(format!(
+                    "--png {shown} would overwrite the input {input}; name another file"
+                )));
+            }
+        }
+    }
+    if force || path.symlink_metadata().is_err() { Ok(()) } else { Err(exists(path)) }
 }
 
 impl Picture<'_> {
-    /// Draws it into a file, in place of one that is there.
+    /// Draws it into a file, by `force` in place of one that is there.
     ///
     /// # Errors
     /// If that is not possible.
-    pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
+    pub(super) fn write(&self, path: &Path, force: bool) -> Result<(), Failure> {
         let failed = |error: Box<dyn Error>| Failure::failed(format!("can't write {}: {error}", path.display()));
         let pixels = self.draw().map_err(failed)?;
-        encode(path, &pixels).map_err(failed)
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(!force).create(force).truncate(force);
+        match options.open(path) {
+            Ok(file) => encode(file, &pixels).map_err(failed),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+            Err(error) => Err(failed(error.into())),
+        }
     }
 
     /// Red, green and blue of each pixel, row by row.
@@ -176,8 +199,8 @@ fn thinned(numbers: &[f64]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn encode(path: &Path, pixels: &[u8]) -> Result<(), Box<dyn Error>> {
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), SIZE.0, SIZE.1);
+fn encode(file: File, pixels: &[u8]) -> Result<(), Box<dyn Error>> {
+    let mut encoder = png::Encoder::new(BufWriter::new(file), SIZE.0, SIZE.1);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
