@@ -171,7 +171,8 @@ fn what_is_not_finite_is_taken_as_the_engine_does() -> Result<()> {
     for engine in ["synthetic", "core"] {
         let run = |file: &Path, more: &[&str]| steps(file, &[&["--engine", engine], more].concat());
         assert_eq!(run(&wild, &[])?, run(&as_5, &[])?, "{engine}");
-        assert_eq!(run(&wild, &["--guardian"])?, run(&as_1, &[])?, "{engine}");
+        assert_eq!(run(&wild, &["--condition"])?, run(&as_1, &[])?, "{engine}");
+        assert_eq!(run(&wild, &["--guardian"])?, run(&as_5, &[])?, "a guardian conditions nothing: {engine}");
         assert_ne!(run(&as_5, &[])?, run(&as_1, &[])?, "{engine}");
     }
     Ok(())
@@ -204,6 +205,22 @@ fn a_guardian_intervenes_by_itself() -> Result<()> {
     assert!((number(&watched[61], "PE")? - number(&calm[61], "PE")? - 1.5).abs() < 1e-12);
     let text = String::from_utf8(replay(&file, &["--engine", "synthetic", "--guardian"])?.stdout)?;
     assert!(text.contains("guardian: 1 intervention: nigredo at 61\n"), "{text}");
+
+    // A record says what its guardian does.
+    let calm_lines = "[0.1,0.2]\n".repeat(60);
+    let lines = format!("{calm_lines}[5,-5]\n{calm_lines}");
+    for (mode, arguments, want) in [
+        ("intervene", &[][..], &watched),
+        ("intervene", &["--no-guardian"], &calm),
+        ("watch", &[], &calm),
+        ("watch", &["--guardian"], &watched),
+    ] {
+        let header = format!("{{\"engine\":\"synthetic\",\"guardian\":\"{mode}\"}}\n");
+        let record = folder.file("a.jsonl", &(header + &lines))?;
+        assert_eq!(&steps(&record, arguments)?, want, "{mode} {arguments:?}");
+    }
+    let record = folder.file("a.jsonl", "{\"engine\":\"core\",\"guardian\":\"wach\"}\n[1]\n")?;
+    check_refused(&record, &[], &["a.jsonl, header: no guardian mode is called `wach`", "did you mean `watch`?"])?;
     Ok(())
 }
 

@@ -15,7 +15,11 @@ use std::{
 };
 
 use clap::Args;
-use psi_engine::{EngineKind, Parameters, core::ShapeError, guardian};
+use psi_engine::{
+    EngineKind, Parameters,
+    core::ShapeError,
+    guardian::{self, Mode},
+};
 
 use super::Changes;
 use crate::{
@@ -44,11 +48,18 @@ Examples:
 Files:
   csv    a vector a row, with or without a header; `nan` and `inf` are numbers
   jsonl  a vector a line, or an object with one as `x` or `input`; the first line may be an object without, whose \
-`engine`, `width`, `seed` and `parameters` hold unless told otherwise here, as `psi-field record` writes it
+`engine`, `width`, `seed`, `guardian` and `parameters` hold unless told otherwise here, as `psi-field record` writes it
   npz    numpy's arrays `inputs` (steps × input; else `raw_inputs`) and for engine core `encoder` (latent × input), \
 `transition` (latent × latent) and `rollout_noise` (steps × N × latent), which decide latent_dim and N
 
-What is not finite is taken as the engine does without a node: NaN as 0, infinities as ±5; with --guardian as 0 and ±1.
+What is not finite is taken as the engine does without a node: NaN as 0, infinities as ±5. With \
+--condition it is conditioned first, as a node does for a step that asks for that: NaN is 0, infinities are ±1, and what \
+is beyond ±5 is ±5. A record holds what was conditioned already.
+
+The guardian watches the metrics and intervenes with --guardian, or if the file says that its guardian does \
+(`\"guardian\":\"intervene\"`), unless --no-guardian.
+
+`psi-field record --help` says when a replay gives what the node answered.
 
 With `--output json` a step is one line: k, Psi, C, U, Phi, H, PE, M, dt_eff, t (seconds) and att_gain, with 17 digits. \
 The file is read twice then, so that nothing is printed if anything in it is wrong.
@@ -103,9 +114,17 @@ pub(crate) struct Replay {
     #[arg(long, requires = "png")]
     force: bool,
 
-    /// Condition each vector first, and let the guardian watch the metrics and intervene
-    #[arg(long)]
+    /// Let the guardian watch the metrics and intervene, as it does anyway where the file says so
+    #[arg(long, conflicts_with = "no_guardian")]
     guardian: bool,
+
+    /// Let no guardian intervene, whatever the file says
+    #[arg(long)]
+    no_guardian: bool,
+
+    /// Condition each vector first: NaN to 0, infinities to ±1, the rest to ±5 at most
+    #[arg(long)]
+    condition: bool,
 }
 
 /// All that a replay needs, checked.
@@ -163,6 +182,7 @@ impl Replay {
         let file = File::new(self.file.clone(), self.format, self.columns.clone())?;
         let header = file.header()?.unwrap_or_default();
         let engine = self.engine(&file, &header)?;
+        let guardian = self.guardian(&header)?;
         let base: Named = header.parameters.into_iter().collect();
         parameters::of_run(&base, &[], &[], &format!("{}, header", self.file.display()))?;
         parameters::of_run(&base, &[], &given, "parameters")?;
@@ -174,7 +194,7 @@ impl Replay {
         let seed = self.seed.or(header.seed).unwrap_or_default();
         let new_run = |given: &Named, source: &str| {
             let parameters = parameters::of_run(&base, &fixed(&recording), given, source)?;
-            self.new_run(engine, seed, &recording, &parameters)
+            self.new_run(engine, seed, &recording, &parameters, guardian)
         };
         let this = new_run(&given, "parameters")?;
         let against = others.map(|others| new_run(&others, &self.against_name())).transpose()?;
@@ -198,15 +218,23 @@ impl Replay {
         self.engine.or(of_header).or(file.engine()).ok_or_else(missing)
     }
 
+    /// Whether the guardian intervenes.
+    fn guardian(&self, header: &Header) -> Result<bool, Failure> {
+        let wrong = |error| Failure::usage(format!("{}, header: {error}", self.file.display()));
+        let of_header: Option<Mode> = header.guardian.as_deref().map(str::parse).transpose().map_err(wrong)?;
+        Ok(self.guardian || (of_header == Some(Mode::Intervene) && !self.no_guardian))
+    }
+
     fn new_run(
         &self,
         engine: EngineKind,
         seed: u64,
         recording: &Recording,
         parameters: &Parameters,
+        guardian: bool,
     ) -> Result<Run, Failure> {
         let start = recording.trace.as_ref().and_then(|trace| trace.core.as_ref()).map(|core| &core.start);
-        Ok(Run::new(engine, seed, recording.width, parameters, start, self.guardian)?)
+        Ok(Run::new(engine, seed, recording.width, parameters, start, guardian)?)
     }
 
     /// Steps through the whole recording; `each` is told what came of each step.
@@ -218,7 +246,7 @@ impl Replay {
         mut each: impl FnMut(&Outcome, Option<&Outcome>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         recording.play(|mut input, noise| {
-            if self.guardian {
+            if self.condition {
                 guardian::condition(&mut input);
             }
             let this = runs.this.step(&input, noise)?;
@@ -279,7 +307,7 @@ impl Replay {
     fn head(&self, engine: EngineKind, kept: &Kept, runs: &Runs) -> String {
         let (steps, file) = (counted(kept.this.steps() as u64, "step"), self.file.display());
         let mut text = format!("replayed {steps} of {file} through engine {engine}, t = {} s", short(kept.this.t()));
-        if self.guardian {
+        if runs.this.has_guardian() {
             text += &format!("\nguardian: {}", interventions(&runs.this));
         }
         text
@@ -288,7 +316,7 @@ impl Replay {
     fn comparison_text(&self, engine: EngineKind, kept: &Kept, runs: &Runs, comparison: &Comparison) -> String {
         let mut text = self.head(engine, kept, runs);
         text += &format!("\nagainst {}: t = {} s", self.against_name(), short(comparison.against_t));
-        if let Some(against) = runs.against.as_ref().filter(|_| self.guardian) {
+        if let Some(against) = runs.against.as_ref().filter(|run| run.has_guardian()) {
             text += &format!(", {}", interventions(against));
         }
         format!("{text}\n\n{}\n\n{}", comparison.text(), comparison::plots(&kept.this, &kept.against))

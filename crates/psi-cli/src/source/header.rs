@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::json_lines::VECTOR_MEMBERS;
 
 /// Members that make a line a header, if it has no vector.
-const MEMBERS: [&str; 4] = ["engine", "width", "seed", "parameters"];
+const MEMBERS: [&str; 6] = ["engine", "width", "scale_exponent", "seed", "guardian", "parameters"];
 
 /// Of what field a record is. Every member may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,10 @@ pub(crate) struct Header {
     pub(crate) epoch: Option<String>,
     pub(crate) engine: Option<String>,
     pub(crate) width: Option<usize>,
+    pub(crate) scale_exponent: Option<i32>,
     pub(crate) seed: Option<u64>,
+    /// What the guardian does: `watch` or `intervene`.
+    pub(crate) guardian: Option<String>,
     /// Those not named have their defaults.
     pub(crate) parameters: BTreeMap<String, f64>,
 }

@@ -10,7 +10,7 @@ use psi_api::v1::{AcceptedStep, Field};
 use serde::Serialize;
 
 use super::is_stdout;
-use crate::{failure::Failure, numbers, output, source::Header};
+use crate::{answer::guardian, failure::Failure, numbers, output, source::Header};
 
 /// Where steps are written.
 pub(super) struct File {
@@ -120,7 +120,9 @@ fn header(field: &Field) -> Header {
         epoch: Some(field.epoch.to_string()),
         engine: Some(field.engine.clone()),
         width: usize::try_from(field.width).ok(),
+        scale_exponent: Some(field.scale_exponent),
         seed: Some(field.seed),
+        guardian: guardian::mode(field.guardian()).map(str::to_owned),
         parameters: field.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect(),
     }
 }
