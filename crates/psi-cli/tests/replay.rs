@@ -374,6 +374,51 @@ fn bad_files_are_refused_before_anything_is_printed() -> Result<()> {
 }
 
 #[test]
+fn a_record_is_held_to_its_header() -> Result<()> {
+    let folder = Folder::new()?;
+    let header = r#"{"field":"f","epoch":"7","engine":"synthetic","width":1}"#;
+    let line = |field: &str, epoch: &str, k: &str| {
+        format!("{{\"field\":\"{field}\",\"epoch\":{epoch},\"k\":{k},\"input\":[0.5]}}")
+    };
+    let good = line("f", "\"7\"", "1");
+    for (second, wanted) in [
+        (line("g", "\"7\"", "2"), "line 3 of "),
+        (line("g", "\"7\"", "2"), "it is of field g, the header is of field f; replay each by itself"),
+        (line("f", "8", "2"), "it is of epoch 8, the header is of epoch 7; replay each by itself"),
+        (line("f", "7", "1"), "its k is 1, that before it 1; sort the lines by k, each once"),
+        (line("f", "7", "0"), "its k is 0, that before it 1"),
+        (line("f", "7", "2.5"), "its k is 2.5, which is no step"),
+    ] {
+        let record = folder.file("a.jsonl", &[header, &good, &second].join("\n"))?;
+        check_refused(&record, &[], &[wanted])?;
+    }
+    let record = folder.file("a.jsonl", &[header, &line("f", "7", "0")].join("\n"))?;
+    check_refused(&record, &[], &["its k is 0, which is no step"])?;
+    let record = folder.file("a.jsonl", "{\"engine\":\"core\",\"widht\":1}\n[1]\n")?;
+    check_refused(&record, &[], &["line 1 of ", "no member is called `widht`", "did you mean `width`?"])?;
+
+    for (ks, missing) in
+        [(["1", "2", "3"], None), (["1", "2", "4"], Some("1 step ")), (["3", "5", "9"], Some("6 steps "))]
+    {
+        let lines: Vec<String> = ks.iter().map(|k| line("f", "\"7\"", k)).collect();
+        let record = folder.file("a.jsonl", &format!("{header}\n{}", lines.join("\n")))?;
+        for output in ["text", "json"] {
+            let output = replay(&record, &["--output", output])?;
+            let said = String::from_utf8(output.stderr)?;
+            assert!(output.status.success(), "{ks:?}: {said}");
+            match missing {
+                None => assert_eq!(said, "", "{ks:?}"),
+                Some(steps) => {
+                    assert_eq!(said.matches("warning: ").count(), 1, "{said}");
+                    assert!(said.contains(&format!("a.jsonl lacks {steps}that its k passes over")), "{said}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn bad_arguments_are_refused_with_a_way_out() -> Result<()> {
     let folder = Folder::new()?;
     let file = folder.file("a.csv", "a,b\n1,2\n")?;

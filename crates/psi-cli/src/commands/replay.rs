@@ -244,7 +244,7 @@ impl Replay {
         runs: &mut Runs,
         progress: &mut Progress,
         mut each: impl FnMut(&Outcome, Option<&Outcome>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         recording.play(|mut input, noise| {
             if self.condition {
                 guardian::condition(&mut input);
@@ -260,10 +260,11 @@ impl Replay {
     /// Prints a line a step, once the whole file has been seen to be right; keeps nothing but for a picture.
     fn stream(&self, recording: &Recording, runs: &mut Runs) -> Result<Kept, Failure> {
         let mut checked = Progress::new("checking", recording.steps(), false);
-        recording.play(|_, _| {
+        let missing = recording.play(|_, _| {
             checked.step();
             Ok(())
         })?;
+        recording.warn(missing);
         let mut progress = Progress::new("replaying", Some(checked.steps()), true);
         drop(checked);
         let mut kept = Kept::default();
@@ -282,11 +283,13 @@ impl Replay {
     fn keep(&self, recording: &Recording, runs: &mut Runs) -> Result<Kept, Failure> {
         let mut kept = Kept::default();
         let mut progress = Progress::new("replaying", recording.steps(), false);
-        self.play(recording, runs, &mut progress, |this, against| {
+        let missing = self.play(recording, runs, &mut progress, |this, against| {
             kept.this.push(this);
             against.into_iter().for_each(|against| kept.against.push(against));
             Ok(())
         })?;
+        drop(progress);
+        recording.warn(missing);
         Ok(kept)
     }
 
