@@ -145,26 +145,28 @@ impl Picture<'_> {
         // A constant has room on both sides.
         let room = if high > low { 0.05 * (high - low) } else { 0.1 * high.abs().max(1e-3) };
         let (low, high) = (low - room, high + room);
-        let last = numbers.len().max(2) as f64;
+        let last = numbers.len().max(2) as u64;
         let mut chart = ChartBuilder::on(area)
             .caption(label, (FONT, 18))
             .margin_top(4)
             .margin_right(20)
-            .x_label_area_size(28)
+            .x_label_area_size(44)
             .y_label_area_size(72)
-            .build_cartesian_2d(1.0..last, low..high)?;
+            .build_cartesian_2d(1..last, low..high)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.1))
             .x_labels(6)
             .y_labels(6)
-            .x_label_formatter(&|step| short(*step))
+            .x_desc("step")
+            .x_label_formatter(&ToString::to_string)
             .y_label_formatter(&|number| short(*number))
             .label_style((FONT, 14))
+            .axis_desc_style((FONT, 14))
             .draw()?;
-        let events = self.interventions.iter().map(|&step| step as f64);
-        chart.draw_series(events.map(|step| PathElement::new(vec![(step, low), (step, high)], EVENT)))?;
+        let events = self.interventions.iter();
+        chart.draw_series(events.map(|&step| PathElement::new(vec![(step, low), (step, high)], EVENT)))?;
         // Each piece by itself: thick lines that go on have spikes at sharp turns, far beyond the panel.
         let pieces = |numbers: &[f64], style: ShapeStyle| {
             let points = thinned(numbers);
@@ -184,16 +186,16 @@ impl Picture<'_> {
 type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
 
 /// (step, number): all, or of so many that they share pixels, the least and the greatest of those.
-fn thinned(numbers: &[f64]) -> Vec<(f64, f64)> {
+fn thinned(numbers: &[f64]) -> Vec<(u64, f64)> {
     let a_pixel = numbers.len().div_ceil(PANEL_PIXELS);
     if a_pixel <= 2 {
-        return numbers.iter().zip(1..).map(|(&number, step)| (f64::from(step), number)).collect();
+        return numbers.iter().zip(1..).map(|(&number, step)| (step, number)).collect();
     }
     let chunks = numbers.chunks(a_pixel).enumerate();
     chunks
         .flat_map(|(place, chunk)| {
             let (low, high) = range(chunk.iter());
-            let first = (place * a_pixel + 1) as f64;
+            let first = (place * a_pixel + 1) as u64;
             [(first, low), (first, high)]
         })
         .collect()
@@ -215,13 +217,13 @@ mod tests {
 
     #[test]
     fn short_series_are_drawn_whole_and_long_ones_keep_their_peaks() {
-        assert_eq!(thinned(&[0.5, 1.5]), [(1.0, 0.5), (2.0, 1.5)]);
+        assert_eq!(thinned(&[0.5, 1.5]), [(1, 0.5), (2, 1.5)]);
         let mut long = vec![0.0; 100_000];
         long[77_777] = 1.0;
         let thin = thinned(&long);
         assert!(thin.len() <= 2 * PANEL_PIXELS);
-        let peaks: Vec<&(f64, f64)> = thin.iter().filter(|(_, number)| *number == 1.0).collect();
-        assert!(peaks.len() == 1 && (peaks[0].0 - 77_778.0).abs() < 240.0, "{peaks:?}");
+        let peaks: Vec<&(u64, f64)> = thin.iter().filter(|(_, number)| *number == 1.0).collect();
+        assert!(peaks.len() == 1 && peaks[0].0.abs_diff(77_778) < 240, "{peaks:?}");
     }
 
     #[test]
