@@ -429,9 +429,9 @@ fn bad_arguments_are_refused_with_a_way_out() -> Result<()> {
         (&["--engine", "cor"], &["no engine is called `cor`", "did you mean `core`?"]),
         (
             &["--engine", "core", "--parameters", parameters],
-            &["`lamda`; did you mean `lambda_`?", "`dt` takes 0.001 to 60, not 99"],
+            &["p.toml: parameter `dt` takes 0.001 to 60, not 99", "`lamda`; did you mean `lambda_`?"],
         ),
-        (&["--engine", "core", "--param", "N=0"], &["`N` takes 1 to 256, not 0"]),
+        (&["--engine", "core", "--param", "N=0"], &["--param: parameter `N` takes 1 to 256, not 0"]),
         (&["--engine", "core", "--param", "dtt=1"], &["`dtt`; did you mean `dt`?"]),
         (&["--engine", "core", "--parameters", "/no/such.toml"], &["can't read /no/such.toml"]),
         (&["--engine", "core", "--columns", "z"], &["has no column `z`; it has: a, b"]),
@@ -455,6 +455,8 @@ fn traces_whose_arrays_do_not_fit_are_refused() -> Result<()> {
         ("inputs", None, &["no array `inputs`", "steps × input"]),
         ("rollout_noise", None, &["no array `rollout_noise`", "2 × N × 2"]),
         ("encoder", of(&[2, 4]), &["array `encoder` is 2 × 4, wanted is latent × 3"]),
+        ("encoder", of(&[257, 3]), &["array `encoder` is 257 × 3", "a latent of 1 to 256 numbers"]),
+        ("rollout_noise", of(&[2, 257, 2]), &["array `rollout_noise` is 2 × 257 × 2", "N of 1 to 256"]),
         ("encoder", of(&[2]), &["array `encoder` is 2 numbers in one row"]),
         ("transition", of(&[3, 3]), &["array `transition` is 3 × 3, wanted is 2 × 2"]),
         ("rollout_noise", of(&[3, 1, 2]), &["array `rollout_noise` is 3 × 1 × 2, wanted is 2 × N × 2"]),
@@ -476,6 +478,9 @@ fn traces_whose_arrays_do_not_fit_are_refused() -> Result<()> {
     }
     let whole = folder.trace("", None)?;
     assert_eq!(steps(&whole, &[])?.len(), 2);
+    let other = folder.file("p1.toml", "latent_dim = 4\n")?;
+    let other = other.to_str().context("a path")?;
+    check_refused(&whole, &["--parameters", other], &["p1.toml: the trace's arrays fix `latent_dim` at 2"])?;
     check_refused(&whole, &["--param", "latent_dim=4"], &["arrays fix `latent_dim` at 2"])?;
     check_refused(&whole, &["--columns", "a"], &["--columns chooses columns of a CSV file"])?;
 

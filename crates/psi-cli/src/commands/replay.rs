@@ -176,7 +176,8 @@ impl Replay {
             let inputs = [Some(&self.file), self.parameters.as_ref(), self.against.as_ref()];
             picture::check(path, inputs.into_iter().flatten().map(PathBuf::as_path), self.force)?;
         }
-        let mut given = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
+        let of_file = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
+        let mut given = of_file.clone();
         given.extend(self.changes.changes.iter().map(|change| (change.name.clone(), change.value)));
         let others = self.against.as_deref().map(parameters::read).transpose()?;
         let file = File::new(self.file.clone(), self.format, self.columns.clone())?;
@@ -185,7 +186,10 @@ impl Replay {
         let guardian = self.guardian(&header)?;
         let base: Named = header.parameters.into_iter().collect();
         parameters::of_run(&base, &[], &[], &format!("{}, header", self.file.display()))?;
-        parameters::of_run(&base, &[], &given, "parameters")?;
+        // By itself first, so that what is wrong in the file is told by its name.
+        let name = self.parameters.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        parameters::of_run(&base, &[], &of_file, &name)?;
+        parameters::of_run(&base, &[], &given, "--param")?;
         let recording = file.open(engine)?;
         if let Some(want) = header.width.filter(|want| *want != recording.width) {
             let (file, got) = (self.file.display(), recording.width);
@@ -196,7 +200,8 @@ impl Replay {
             let parameters = parameters::of_run(&base, &fixed(&recording), given, source)?;
             self.new_run(engine, seed, &recording, &parameters, guardian)
         };
-        let this = new_run(&given, "parameters")?;
+        parameters::of_run(&base, &fixed(&recording), &of_file, &name)?;
+        let this = new_run(&given, "--param")?;
         let against = others.map(|others| new_run(&others, &self.against_name())).transpose()?;
         Ok(Prepared { engine, recording, runs: Runs { this, against } })
     }
