@@ -8,6 +8,7 @@ mod header;
 mod host;
 mod incident;
 mod json_lines;
+mod order;
 mod random_walk;
 
 use crate::output::counted;
@@ -88,7 +89,7 @@ pub(crate) enum SourceError {
     /// A line is JSON, but not a vector.
     #[error("line {line} of {name}: {found} where {wanted} should be")]
     JsonShape { name: String, line: u64, found: &'static str, wanted: String },
-    /// The first line is a header, with a member of another type than it has.
+    /// The first line is a header, with a member that it does not have, or one of another type.
     #[error("line {line} of {name} is a header of a record with something wrong in it: {error}")]
     Header {
         name: String,
@@ -96,6 +97,9 @@ pub(crate) enum SourceError {
         #[source]
         error: serde_json::Error,
     },
+    /// A line of a record is not what comes next by its header and the lines before it.
+    #[error("line {line} of {name}: {why}")]
+    Foreign { name: String, line: u64, why: String },
     /// A line has more or fewer numbers than the lines before it.
     #[error("line {line} of {name} has {}, those before it {want}", counted(*got as u64, "number"))]
     Width { name: String, line: u64, got: usize, want: usize },

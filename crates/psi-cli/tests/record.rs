@@ -62,6 +62,34 @@ fn replay(file: &Path, arguments: &[&str]) -> Result<Vec<Value>> {
     Ok(std::str::from_utf8(&stdout)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
 
+/// Each number that a replay gives and what the node answered, with its step and name.
+fn pairs(steps: &[Value], answers: &[Metrics]) -> Vec<(String, Option<f64>, f64)> {
+    let each = steps.iter().zip(answers).flat_map(|(step, answer)| {
+        let Metrics {
+            density,
+            continuity,
+            futurity,
+            phase_coherence,
+            temporal_entropy,
+            prediction_error,
+            memory,
+            time_dilation,
+        } = *answer;
+        let named = [
+            ("Psi", density),
+            ("C", continuity),
+            ("U", futurity),
+            ("Phi", phase_coherence),
+            ("H", temporal_entropy),
+            ("PE", prediction_error),
+            ("M", memory),
+            ("dt_eff", time_dilation),
+        ];
+        named.map(|(name, want)| (format!("{name} of {step}"), step[name].as_f64(), want))
+    });
+    each.collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_gives_the_metrics_that_the_node_answered() -> Result<()> {
     let node = node().await?;
@@ -77,6 +105,7 @@ async fn a_replay_gives_the_metrics_that_the_node_answered() -> Result<()> {
     let lines = lines(&file)?;
     let header = &lines[0];
     assert_eq!([&header["engine"], &header["field"]], ["synthetic", "f"]);
+    assert_eq!([&header["scale_exponent"], &header["guardian"]], [&0.into(), &Value::from("watch")]);
     assert_eq!((&header["width"], &header["seed"]), (&2.into(), &u64::MAX.into()));
     assert_eq!(header["parameters"]["dt"], 0.3);
     assert_eq!(lines[60]["k"], 60);
@@ -85,33 +114,50 @@ async fn a_replay_gives_the_metrics_that_the_node_answered() -> Result<()> {
 
     let steps = replay(&file, &[])?;
     assert_eq!(steps.len(), answers.len());
-    for (step, answer) in steps.iter().zip(&answers) {
-        let Metrics {
-            density,
-            continuity,
-            futurity,
-            phase_coherence,
-            temporal_entropy,
-            prediction_error,
-            memory,
-            time_dilation,
-        } = *answer;
-        for (name, want) in [
-            ("Psi", density),
-            ("C", continuity),
-            ("U", futurity),
-            ("Phi", phase_coherence),
-            ("H", temporal_entropy),
-            ("PE", prediction_error),
-            ("M", memory),
-            ("dt_eff", time_dilation),
-        ] {
-            assert_eq!(step[name].as_f64().map(f64::to_bits), Some(want.to_bits()), "{name} of {step}");
-        }
+    for (name, got, want) in pairs(&steps, &answers) {
+        assert_eq!(got.map(f64::to_bits), Some(want.to_bits()), "{name}");
     }
     assert!(answers[0].time_dilation >= 0.3, "the parameters are those of the field");
     assert_ne!(replay(&file, &["--param", "dt=0.1"])?, steps);
     assert_eq!(replay(&file, &["--engine", "core"])?.len(), 60);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_a_field_with_defaults_intervenes_as_its_guardian_did() -> Result<()> {
+    let node = Launch::new(PROGRAM, "n1").start()?;
+    node.ready().await?;
+    node.field.clone().create_field(CreateFieldRequest { name: "f".to_owned(), ..Default::default() }).await?;
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("steps.jsonl");
+    let mut record = record(&node, &file, &["--count", "240"]).await?;
+    let (mut answers, mut interventions) = (Vec::new(), 0);
+    // A guardian does not look at more than 16 steps in 20 ms.
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(2));
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for step in 0..240_u32 {
+        pace.tick().await;
+        let wild = if step % 60 == 59 { 9.0 } else { 1.0 };
+        let input: Vec<f64> = (0..16).map(|place| wild * (f64::from(step * (place + 1)) * 0.37).sin()).collect();
+        let answer = node.step("f", &input).await?;
+        interventions += u32::from(answer.guardian.is_some());
+        answers.push(answer.metrics.context("metrics")?);
+    }
+    assert!(interventions > 0, "there is something to replay");
+    assert_eq!(record.ended().await?.code(), Some(0));
+
+    let header = &lines(&file)?[0];
+    assert_eq!([&header["engine"], &header["guardian"]], ["core", "intervene"]);
+    assert_eq!(header["scale_exponent"], 0);
+    let far = |steps: &[Value]| {
+        let far = |got: Option<f64>, want: f64| got.is_none_or(|got| (got - want).abs() > 1e-9);
+        let pairs = pairs(steps, &answers);
+        assert_eq!(pairs.len(), 8 * answers.len());
+        pairs.into_iter().find(|(_, got, want)| far(*got, *want))
+    };
+    assert_eq!(far(&replay(&file, &[])?), None);
+    assert!(far(&replay(&file, &["--no-guardian"])?).is_some(), "the guardian's interventions are felt");
+    assert!(far(&replay(&file, &["--condition"])?).is_some(), "inputs are taken as they were");
     Ok(())
 }
 

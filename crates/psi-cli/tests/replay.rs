@@ -171,7 +171,8 @@ fn what_is_not_finite_is_taken_as_the_engine_does() -> Result<()> {
     for engine in ["synthetic", "core"] {
         let run = |file: &Path, more: &[&str]| steps(file, &[&["--engine", engine], more].concat());
         assert_eq!(run(&wild, &[])?, run(&as_5, &[])?, "{engine}");
-        assert_eq!(run(&wild, &["--guardian"])?, run(&as_1, &[])?, "{engine}");
+        assert_eq!(run(&wild, &["--condition"])?, run(&as_1, &[])?, "{engine}");
+        assert_eq!(run(&wild, &["--guardian"])?, run(&as_5, &[])?, "a guardian conditions nothing: {engine}");
         assert_ne!(run(&as_5, &[])?, run(&as_1, &[])?, "{engine}");
     }
     Ok(())
@@ -204,6 +205,22 @@ fn a_guardian_intervenes_by_itself() -> Result<()> {
     assert!((number(&watched[61], "PE")? - number(&calm[61], "PE")? - 1.5).abs() < 1e-12);
     let text = String::from_utf8(replay(&file, &["--engine", "synthetic", "--guardian"])?.stdout)?;
     assert!(text.contains("guardian: 1 intervention: nigredo at 61\n"), "{text}");
+
+    // A record says what its guardian does.
+    let calm_lines = "[0.1,0.2]\n".repeat(60);
+    let lines = format!("{calm_lines}[5,-5]\n{calm_lines}");
+    for (mode, arguments, want) in [
+        ("intervene", &[][..], &watched),
+        ("intervene", &["--no-guardian"], &calm),
+        ("watch", &[], &calm),
+        ("watch", &["--guardian"], &watched),
+    ] {
+        let header = format!("{{\"engine\":\"synthetic\",\"guardian\":\"{mode}\"}}\n");
+        let record = folder.file("a.jsonl", &(header + &lines))?;
+        assert_eq!(&steps(&record, arguments)?, want, "{mode} {arguments:?}");
+    }
+    let record = folder.file("a.jsonl", "{\"engine\":\"core\",\"guardian\":\"wach\"}\n[1]\n")?;
+    check_refused(&record, &[], &["a.jsonl, header: no guardian mode is called `wach`", "did you mean `watch`?"])?;
     Ok(())
 }
 
@@ -275,9 +292,10 @@ fn metrics_are_drawn_into_a_png() -> Result<()> {
     let png_path = png.to_str().context("a path")?;
     let draw = |rows: usize, more: &[&str]| -> Result<Vec<u8>> {
         let file = folder.file("a.csv", &"0.1,0.2\n0.9,-0.4\n".repeat(rows))?;
-        let arguments = [&["--engine", "synthetic", "--png", png_path], more].concat();
+        let arguments = [&["--engine", "synthetic", "--force", "--png", png_path], more].concat();
         let output = replay(&file, &arguments)?;
         assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+        assert!(String::from_utf8(output.stderr)?.contains("a.png\n"), "it says where the picture is");
         Ok(fs::read(&png)?)
     };
     let mut drawn = vec![];
@@ -292,6 +310,36 @@ fn metrics_are_drawn_into_a_png() -> Result<()> {
     assert_ne!(drawn[1], drawn[3]);
     let file = folder.path("a.csv");
     check_refused(&file, &["--engine", "core", "--png", "/no/such/a.png"], &["can't write /no/such/a.png"])?;
+    Ok(())
+}
+
+#[test]
+fn a_picture_overwrites_no_input_and_nothing_without_force() -> Result<()> {
+    let folder = Folder::new()?;
+    let text = "0.1,0.2\n";
+    let input = folder.file("in.png", text)?;
+    let csv = folder.file("a.csv", text)?;
+    let other = folder.file("o.png", "dt = 0.3\n")?;
+    let drawn = folder.file("drawn.png", "somebody's")?;
+    let link = folder.path("link.png");
+    std::os::unix::fs::symlink(&input, &link)?;
+    let [input_path, csv_path, other, drawn_path, link] =
+        [&input, &csv, &other, &drawn, &link].map(|path| path.to_str().unwrap_or_default());
+    let synthetic = ["--engine", "synthetic", "--format", "csv"];
+    for (file, arguments, wanted) in [
+        (&input, &["--force", "--png", input_path][..], &["would overwrite the input", "name another file"][..]),
+        (&input, &["--force", "--png", link], &["link.png would overwrite the input", "in.png"]),
+        (&csv, &["--force", "--against", other, "--png", other], &["would overwrite the input"]),
+        (&csv, &["--force", "--parameters", other, "--png", other], &["would overwrite the input"]),
+        (&csv, &["--force", "--png", csv_path], &["a.csv: a picture is a PNG; give it a name that ends in .png"]),
+        (&csv, &["--png", drawn_path], &["drawn.png is there already; overwrite it with --force"]),
+    ] {
+        check_refused(file, &[&synthetic, arguments].concat(), wanted)?;
+    }
+    assert_eq!([fs::read_to_string(&input)?, fs::read_to_string(&csv)?], [text, text]);
+    assert_eq!(fs::read_to_string(&drawn)?, "somebody's");
+    assert!(replay(&csv, &[&synthetic[..], &["--force", "--png", drawn_path]].concat())?.status.success());
+    assert!(fs::read(&drawn)?.starts_with(b"\x89PNG"));
     Ok(())
 }
 
@@ -326,6 +374,51 @@ fn bad_files_are_refused_before_anything_is_printed() -> Result<()> {
 }
 
 #[test]
+fn a_record_is_held_to_its_header() -> Result<()> {
+    let folder = Folder::new()?;
+    let header = r#"{"field":"f","epoch":"7","engine":"synthetic","width":1}"#;
+    let line = |field: &str, epoch: &str, k: &str| {
+        format!("{{\"field\":\"{field}\",\"epoch\":{epoch},\"k\":{k},\"input\":[0.5]}}")
+    };
+    let good = line("f", "\"7\"", "1");
+    for (second, wanted) in [
+        (line("g", "\"7\"", "2"), "line 3 of "),
+        (line("g", "\"7\"", "2"), "it is of field g, the header is of field f; replay each by itself"),
+        (line("f", "8", "2"), "it is of epoch 8, the header is of epoch 7; replay each by itself"),
+        (line("f", "7", "1"), "its k is 1, that before it 1; sort the lines by k, each once"),
+        (line("f", "7", "0"), "its k is 0, that before it 1"),
+        (line("f", "7", "2.5"), "its k is 2.5, which is no step"),
+    ] {
+        let record = folder.file("a.jsonl", &[header, &good, &second].join("\n"))?;
+        check_refused(&record, &[], &[wanted])?;
+    }
+    let record = folder.file("a.jsonl", &[header, &line("f", "7", "0")].join("\n"))?;
+    check_refused(&record, &[], &["its k is 0, which is no step"])?;
+    let record = folder.file("a.jsonl", "{\"engine\":\"core\",\"widht\":1}\n[1]\n")?;
+    check_refused(&record, &[], &["line 1 of ", "no member is called `widht`", "did you mean `width`?"])?;
+
+    for (ks, missing) in
+        [(["1", "2", "3"], None), (["1", "2", "4"], Some("1 step ")), (["3", "5", "9"], Some("6 steps "))]
+    {
+        let lines: Vec<String> = ks.iter().map(|k| line("f", "\"7\"", k)).collect();
+        let record = folder.file("a.jsonl", &format!("{header}\n{}", lines.join("\n")))?;
+        for output in ["text", "json"] {
+            let output = replay(&record, &["--output", output])?;
+            let said = String::from_utf8(output.stderr)?;
+            assert!(output.status.success(), "{ks:?}: {said}");
+            match missing {
+                None => assert_eq!(said, "", "{ks:?}"),
+                Some(steps) => {
+                    assert_eq!(said.matches("warning: ").count(), 1, "{said}");
+                    assert!(said.contains(&format!("a.jsonl lacks {steps}that its k passes over")), "{said}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn bad_arguments_are_refused_with_a_way_out() -> Result<()> {
     let folder = Folder::new()?;
     let file = folder.file("a.csv", "a,b\n1,2\n")?;
@@ -336,9 +429,9 @@ fn bad_arguments_are_refused_with_a_way_out() -> Result<()> {
         (&["--engine", "cor"], &["no engine is called `cor`", "did you mean `core`?"]),
         (
             &["--engine", "core", "--parameters", parameters],
-            &["`lamda`; did you mean `lambda_`?", "`dt` takes 0.001 to 60, not 99"],
+            &["p.toml: parameter `dt` takes 0.001 to 60, not 99", "`lamda`; did you mean `lambda_`?"],
         ),
-        (&["--engine", "core", "--param", "N=0"], &["`N` takes 1 to 128, not 0"]),
+        (&["--engine", "core", "--param", "N=0"], &["--param: parameter `N` takes 1 to 128, not 0"]),
         (&["--engine", "core", "--param", "dtt=1"], &["`dtt`; did you mean `dt`?"]),
         (&["--engine", "core", "--parameters", "/no/such.toml"], &["can't read /no/such.toml"]),
         (&["--engine", "core", "--columns", "z"], &["has no column `z`; it has: a, b"]),
@@ -362,6 +455,8 @@ fn traces_whose_arrays_do_not_fit_are_refused() -> Result<()> {
         ("inputs", None, &["no array `inputs`", "steps × input"]),
         ("rollout_noise", None, &["no array `rollout_noise`", "2 × N × 2"]),
         ("encoder", of(&[2, 4]), &["array `encoder` is 2 × 4, wanted is latent × 3"]),
+        ("encoder", of(&[257, 3]), &["array `encoder` is 257 × 3", "a latent of 1 to 256 numbers"]),
+        ("rollout_noise", of(&[2, 257, 2]), &["array `rollout_noise` is 2 × 257 × 2", "N of 1 to 256"]),
         ("encoder", of(&[2]), &["array `encoder` is 2 numbers in one row"]),
         ("transition", of(&[3, 3]), &["array `transition` is 3 × 3, wanted is 2 × 2"]),
         ("rollout_noise", of(&[3, 1, 2]), &["array `rollout_noise` is 3 × 1 × 2, wanted is 2 × N × 2"]),
@@ -383,6 +478,9 @@ fn traces_whose_arrays_do_not_fit_are_refused() -> Result<()> {
     }
     let whole = folder.trace("", None)?;
     assert_eq!(steps(&whole, &[])?.len(), 2);
+    let other = folder.file("p1.toml", "latent_dim = 4\n")?;
+    let other = other.to_str().context("a path")?;
+    check_refused(&whole, &["--parameters", other], &["p1.toml: the trace's arrays fix `latent_dim` at 2"])?;
     check_refused(&whole, &["--param", "latent_dim=4"], &["arrays fix `latent_dim` at 2"])?;
     check_refused(&whole, &["--columns", "a"], &["--columns chooses columns of a CSV file"])?;
 

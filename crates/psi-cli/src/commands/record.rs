@@ -23,6 +23,7 @@ use crate::{
     signals,
 };
 use file::File;
+pub(crate) use file::exists;
 
 /// What was recorded is in the file this soon.
 const FLUSH: Duration = Duration::from_millis(200);
@@ -35,11 +36,14 @@ Examples:
   psi-field replay steps.jsonl                        # the same steps again, through the same engine
   psi-field replay steps.jsonl --param dt=0.1         # and through another one
 
-The file has JSON lines: first an object with the field's engine, width, seed and parameters, which replay takes as \
-defaults unless told otherwise; then one for each step that this node accepts, in that order, with field, epoch, k, \
+The file has JSON lines: first an object with the field's engine, width, scale_exponent, seed, guardian and parameters, \
+which replay takes as defaults unless told otherwise; then one for each step that this node accepts, in that order, with field, epoch, k, \
 timestamp and input. The input is what the engine was given, so conditioned if the step asked for that. Steps that \
-other nodes accept are not among them, nor are interventions. A replay by an engine that remembers gives what the node \
-answered only if the record begins with the field and the field has no other node.
+other nodes accept are not among them, nor are interventions.
+
+A replay gives what the node answered if the record begins with the field and misses nothing, this node alone steps it, \
+no more than 800 times a second (a guardian does not look at more), nobody changes its parameters or its guardian \
+meanwhile, and nobody intervenes by hand.
 
 A node waits for nobody who watches: what it could not hand over in time is counted as missed, and shows in the file as \
 a gap in k. A record ends where its field is reset or dropped.

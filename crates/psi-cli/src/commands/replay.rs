@@ -15,7 +15,11 @@ use std::{
 };
 
 use clap::Args;
-use psi_engine::{EngineKind, Parameters, core::ShapeError, guardian};
+use psi_engine::{
+    EngineKind, Parameters,
+    core::ShapeError,
+    guardian::{self, Mode},
+};
 
 use super::Changes;
 use crate::{
@@ -44,11 +48,18 @@ Examples:
 Files:
   csv    a vector a row, with or without a header; `nan` and `inf` are numbers
   jsonl  a vector a line, or an object with one as `x` or `input`; the first line may be an object without, whose \
-`engine`, `width`, `seed` and `parameters` hold unless told otherwise here, as `psi-field record` writes it
+`engine`, `width`, `seed`, `guardian` and `parameters` hold unless told otherwise here, as `psi-field record` writes it
   npz    numpy's arrays `inputs` (steps × input; else `raw_inputs`) and for engine core `encoder` (latent × input), \
 `transition` (latent × latent) and `rollout_noise` (steps × N × latent), which decide latent_dim and N
 
-What is not finite is taken as the engine does without a node: NaN as 0, infinities as ±5; with --guardian as 0 and ±1.
+What is not finite is taken as the engine does without a node: NaN as 0, infinities as ±5. With \
+--condition it is conditioned first, as a node does for a step that asks for that: NaN is 0, infinities are ±1, and what \
+is beyond ±5 is ±5. A record holds what was conditioned already.
+
+The guardian watches the metrics and intervenes with --guardian, or if the file says that its guardian does \
+(`\"guardian\":\"intervene\"`), unless --no-guardian.
+
+`psi-field record --help` says when a replay gives what the node answered.
 
 With `--output json` a step is one line: k, Psi, C, U, Phi, H, PE, M, dt_eff, t (seconds) and att_gain, with 17 digits. \
 The file is read twice then, so that nothing is printed if anything in it is wrong.
@@ -95,13 +106,25 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "OTHER.toml")]
     against: Option<PathBuf>,
 
-    /// Draw the metrics over the steps into this file, in place of what is there
+    /// Draw the metrics over the steps into this file
     #[arg(long, value_name = "FILE.png")]
     png: Option<PathBuf>,
 
-    /// Condition each vector first, and let the guardian watch the metrics and intervene
-    #[arg(long)]
+    /// Overwrite the picture if it is there
+    #[arg(long, requires = "png")]
+    force: bool,
+
+    /// Let the guardian watch the metrics and intervene, as it does anyway where the file says so
+    #[arg(long, conflicts_with = "no_guardian")]
     guardian: bool,
+
+    /// Let no guardian intervene, whatever the file says
+    #[arg(long)]
+    no_guardian: bool,
+
+    /// Condition each vector first: NaN to 0, infinities to ±1, the rest to ±5 at most
+    #[arg(long)]
+    condition: bool,
 }
 
 /// All that a replay needs, checked.
@@ -133,7 +156,8 @@ impl Replay {
             _ => self.keep(&recording, &mut runs)?,
         };
         if let Some(path) = &self.png {
-            self.picture(engine, &kept, &runs).write(path)?;
+            self.picture(engine, &kept, &runs).write(path, self.force)?;
+            eprintln!("drew {} into {}", counted(kept.this.steps() as u64, "step"), path.display());
         }
         match (output, &runs.against) {
             (Output::Json, None) => Ok(()),
@@ -148,16 +172,24 @@ impl Replay {
     }
 
     fn prepare(&self) -> Result<Prepared, Failure> {
-        let mut given = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
+        if let Some(path) = &self.png {
+            let inputs = [Some(&self.file), self.parameters.as_ref(), self.against.as_ref()];
+            picture::check(path, inputs.into_iter().flatten().map(PathBuf::as_path), self.force)?;
+        }
+        let of_file = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
+        let mut given = of_file.clone();
         given.extend(self.changes.changes.iter().map(|change| (change.name.clone(), change.value)));
         let others = self.against.as_deref().map(parameters::read).transpose()?;
-        self.png.as_deref().map_or(Ok(()), picture::check)?;
         let file = File::new(self.file.clone(), self.format, self.columns.clone())?;
         let header = file.header()?.unwrap_or_default();
         let engine = self.engine(&file, &header)?;
+        let guardian = self.guardian(&header)?;
         let base: Named = header.parameters.into_iter().collect();
         parameters::of_run(&base, &[], &[], &format!("{}, header", self.file.display()))?;
-        parameters::of_run(&base, &[], &given, "parameters")?;
+        // By itself first, so that what is wrong in the file is told by its name.
+        let name = self.parameters.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        parameters::of_run(&base, &[], &of_file, &name)?;
+        parameters::of_run(&base, &[], &given, "--param")?;
         let recording = file.open(engine)?;
         if let Some(want) = header.width.filter(|want| *want != recording.width) {
             let (file, got) = (self.file.display(), recording.width);
@@ -166,9 +198,10 @@ impl Replay {
         let seed = self.seed.or(header.seed).unwrap_or_default();
         let new_run = |given: &Named, source: &str| {
             let parameters = parameters::of_run(&base, &fixed(&recording), given, source)?;
-            self.new_run(engine, seed, &recording, &parameters)
+            self.new_run(engine, seed, &recording, &parameters, guardian)
         };
-        let this = new_run(&given, "parameters")?;
+        parameters::of_run(&base, &fixed(&recording), &of_file, &name)?;
+        let this = new_run(&given, "--param")?;
         let against = others.map(|others| new_run(&others, &self.against_name())).transpose()?;
         Ok(Prepared { engine, recording, runs: Runs { this, against } })
     }
@@ -190,15 +223,23 @@ impl Replay {
         self.engine.or(of_header).or(file.engine()).ok_or_else(missing)
     }
 
+    /// Whether the guardian intervenes.
+    fn guardian(&self, header: &Header) -> Result<bool, Failure> {
+        let wrong = |error| Failure::usage(format!("{}, header: {error}", self.file.display()));
+        let of_header: Option<Mode> = header.guardian.as_deref().map(str::parse).transpose().map_err(wrong)?;
+        Ok(self.guardian || (of_header == Some(Mode::Intervene) && !self.no_guardian))
+    }
+
     fn new_run(
         &self,
         engine: EngineKind,
         seed: u64,
         recording: &Recording,
         parameters: &Parameters,
+        guardian: bool,
     ) -> Result<Run, Failure> {
         let start = recording.trace.as_ref().and_then(|trace| trace.core.as_ref()).map(|core| &core.start);
-        Ok(Run::new(engine, seed, recording.width, parameters, start, self.guardian)?)
+        Ok(Run::new(engine, seed, recording.width, parameters, start, guardian)?)
     }
 
     /// Steps through the whole recording; `each` is told what came of each step.
@@ -208,9 +249,9 @@ impl Replay {
         runs: &mut Runs,
         progress: &mut Progress,
         mut each: impl FnMut(&Outcome, Option<&Outcome>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         recording.play(|mut input, noise| {
-            if self.guardian {
+            if self.condition {
                 guardian::condition(&mut input);
             }
             let this = runs.this.step(&input, noise)?;
@@ -224,10 +265,11 @@ impl Replay {
     /// Prints a line a step, once the whole file has been seen to be right; keeps nothing but for a picture.
     fn stream(&self, recording: &Recording, runs: &mut Runs) -> Result<Kept, Failure> {
         let mut checked = Progress::new("checking", recording.steps(), false);
-        recording.play(|_, _| {
+        let missing = recording.play(|_, _| {
             checked.step();
             Ok(())
         })?;
+        recording.warn(missing);
         let mut progress = Progress::new("replaying", Some(checked.steps()), true);
         drop(checked);
         let mut kept = Kept::default();
@@ -246,11 +288,13 @@ impl Replay {
     fn keep(&self, recording: &Recording, runs: &mut Runs) -> Result<Kept, Failure> {
         let mut kept = Kept::default();
         let mut progress = Progress::new("replaying", recording.steps(), false);
-        self.play(recording, runs, &mut progress, |this, against| {
+        let missing = self.play(recording, runs, &mut progress, |this, against| {
             kept.this.push(this);
             against.into_iter().for_each(|against| kept.against.push(against));
             Ok(())
         })?;
+        drop(progress);
+        recording.warn(missing);
         Ok(kept)
     }
 
@@ -271,7 +315,7 @@ impl Replay {
     fn head(&self, engine: EngineKind, kept: &Kept, runs: &Runs) -> String {
         let (steps, file) = (counted(kept.this.steps() as u64, "step"), self.file.display());
         let mut text = format!("replayed {steps} of {file} through engine {engine}, t = {} s", short(kept.this.t()));
-        if self.guardian {
+        if runs.this.has_guardian() {
             text += &format!("\nguardian: {}", interventions(&runs.this));
         }
         text
@@ -280,7 +324,7 @@ impl Replay {
     fn comparison_text(&self, engine: EngineKind, kept: &Kept, runs: &Runs, comparison: &Comparison) -> String {
         let mut text = self.head(engine, kept, runs);
         text += &format!("\nagainst {}: t = {} s", self.against_name(), short(comparison.against_t));
-        if let Some(against) = runs.against.as_ref().filter(|_| self.guardian) {
+        if let Some(against) = runs.against.as_ref().filter(|run| run.has_guardian()) {
             text += &format!(", {}", interventions(against));
         }
         format!("{text}\n\n{}\n\n{}", comparison.text(), comparison::plots(&kept.this, &kept.against))

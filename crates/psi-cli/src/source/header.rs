@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::Error};
 use serde_json::Value;
 
 use super::json_lines::VECTOR_MEMBERS;
+use crate::suggest::did_you_mean;
 
 /// Members that make a line a header, if it has no vector.
-const MEMBERS: [&str; 4] = ["engine", "width", "seed", "parameters"];
+const MEMBERS: [&str; 6] = ["engine", "width", "scale_exponent", "seed", "guardian", "parameters"];
+
+/// All members; a test says that none is left out.
+const KNOWN: [&str; 8] = ["field", "epoch", "engine", "width", "scale_exponent", "seed", "guardian", "parameters"];
 
 /// Of what field a record is. Every member may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,16 +23,41 @@ pub(crate) struct Header {
     pub(crate) epoch: Option<String>,
     pub(crate) engine: Option<String>,
     pub(crate) width: Option<usize>,
+    pub(crate) scale_exponent: Option<i32>,
     pub(crate) seed: Option<u64>,
+    /// What the guardian does: `watch` or `intervene`.
+    pub(crate) guardian: Option<String>,
     /// Those not named have their defaults.
     pub(crate) parameters: BTreeMap<String, f64>,
 }
 
 impl Header {
-    /// Reads a line; `None` if it is none, `Err` if it is one with a member of another type.
+    /// Reads a line; `None` if it is none, `Err` if it is one with an unknown member, or one of another type.
     pub(super) fn read(line: &[u8]) -> Option<Result<Self, serde_json::Error>> {
         let Ok(Value::Object(members)) = serde_json::from_slice(line) else { return None };
         let has = |names: &[&str]| names.iter().any(|name| members.contains_key(*name));
-        (has(&MEMBERS) && !has(&VECTOR_MEMBERS)).then(|| serde_json::from_value(Value::Object(members)))
+        if !has(&MEMBERS) || has(&VECTOR_MEMBERS) {
+            return None;
+        }
+        if let Some(name) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+            let (guess, known) = (did_you_mean(name, KNOWN), KNOWN.join(", "));
+            let message = format!("no member is called `{name}`; there are: {known}{guess}");
+            return Some(Err(Error::custom(message)));
+        }
+        Some(serde_json::from_value(Value::Object(members)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_is_known() {
+        let Ok(Value::Object(members)) = serde_json::to_value(Header::default()) else { panic!("an object") };
+        let (mut got, mut want): (Vec<&str>, _) = (members.keys().map(String::as_str).collect(), KNOWN.to_vec());
+        got.sort_unstable();
+        want.sort_unstable();
+        assert_eq!(got, want);
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Header, Source, SourceError};
+use super::{Header, Source, SourceError, order::Order};
 
 /// Where an object has its vector.
 pub(super) const VECTOR_MEMBERS: [&str; 2] = ["x", "input"];
@@ -29,6 +29,8 @@ pub(crate) struct JsonLines<R> {
     has_begun: bool,
     /// The first line, until it has been handed out.
     first: Option<Vec<u8>>,
+    /// If lines are held to the header.
+    order: Option<Order>,
 }
 
 impl JsonLines<BufReader<File>> {
@@ -43,6 +45,19 @@ impl JsonLines<BufReader<File>> {
             Err(error) => Err(SourceError::Open { path: name, error }),
         }
     }
+
+    /// Opens the file at `path`; if it has a header, lines of another field or epoch, and those out of order, are errors.
+    ///
+    /// # Errors
+    /// If that is not possible.
+    pub(crate) fn open_record(path: &Path) -> Result<Self, SourceError> {
+        Ok(Self { order: Some(Order::default()), ..Self::open(path)? })
+    }
+
+    /// Steps that the lines read so far pass over, of a record.
+    pub(crate) fn missing(&self) -> u64 {
+        self.order.as_ref().map_or(0, Order::missing)
+    }
 }
 
 impl JsonLines<BufReader<io::Stdin>> {
@@ -56,7 +71,16 @@ impl JsonLines<BufReader<io::Stdin>> {
 impl<R: BufRead> JsonLines<R> {
     /// Reads `reader`; errors and descriptions call it `name`.
     pub(crate) fn new(name: impl Into<String>, reader: R) -> Self {
-        Self { name: name.into(), reader, line: 0, width: None, header: None, has_begun: false, first: None }
+        Self {
+            name: name.into(),
+            reader,
+            line: 0,
+            width: None,
+            header: None,
+            has_begun: false,
+            first: None,
+            order: None,
+        }
     }
 
     /// What the first line says of the others, if it does.
@@ -98,12 +122,15 @@ impl<R: BufRead> JsonLines<R> {
         }
     }
 
-    fn vector(&self, text: &[u8]) -> Result<Vec<f64>, SourceError> {
+    fn vector(&mut self, text: &[u8]) -> Result<Vec<f64>, SourceError> {
         let value: Value = serde_json::from_slice(text).map_err(|error| SourceError::Json {
             name: self.name.clone(),
             line: self.line,
             error,
         })?;
+        if let Some((order, header)) = self.order.as_mut().zip(self.header.as_ref()) {
+            order.take(&value, header, &self.name, self.line)?;
+        }
         let numbers = self.array(&value)?;
         if numbers.is_empty() {
             return Err(self.misshapen("an empty array", "an array of numbers"));

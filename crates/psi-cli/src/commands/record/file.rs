@@ -10,7 +10,7 @@ use psi_api::v1::{AcceptedStep, Field};
 use serde::Serialize;
 
 use super::is_stdout;
-use crate::{failure::Failure, numbers, output, source::Header};
+use crate::{answer::guardian, failure::Failure, numbers, output, source::Header};
 
 /// Where steps are written.
 pub(super) struct File {
@@ -120,12 +120,15 @@ fn header(field: &Field) -> Header {
         epoch: Some(field.epoch.to_string()),
         engine: Some(field.engine.clone()),
         width: usize::try_from(field.width).ok(),
+        scale_exponent: Some(field.scale_exponent),
         seed: Some(field.seed),
+        guardian: guardian::mode(field.guardian()).map(str::to_owned),
         parameters: field.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect(),
     }
 }
 
-fn exists(path: &Path) -> Failure {
+/// Says that what would be written is there, and must not be overwritten.
+pub(crate) fn exists(path: &Path) -> Failure {
     let message = format!("{} is there already; overwrite it with --force, or name another file", path.display());
     Failure::usage(message)
 }

@@ -86,6 +86,11 @@ impl Run {
         Ok(Self { state, guardian: guardian.then(Watch::default), interventions: Vec::new() })
     }
 
+    /// Whether a guardian intervenes.
+    pub(super) fn has_guardian(&self) -> bool {
+        self.guardian.is_some()
+    }
+
     /// Scores `input` and takes it in; then the guardian looks at it. `noise` (rollouts × latent) is for `core`, which
     /// else draws it by its seed.
     ///

@@ -2,8 +2,8 @@
 
 use std::{
     error::Error,
-    fs::File,
-    io::BufWriter,
+    fs::{File, OpenOptions},
+    io::{self, BufWriter},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,7 @@ use plotters::{
 };
 
 use super::{comparison::range, engine::Outcome, summary::Series};
-use crate::{failure::Failure, numbers::short};
+use crate::{commands::record::exists, failure::Failure, numbers::short};
 
 /// Width and height.
 const SIZE: (u32, u32) = (1500, 1080);
@@ -46,28 +46,51 @@ pub(super) struct Picture<'a> {
     pub(super) interventions: Vec<u64>,
 }
 
-/// Where a picture can be written.
+/// Whether a picture may be written there, before anything is read: never over one of `inputs`, and over another file
+/// only by `force`.
 ///
 /// # Errors
-/// If there is no such folder.
-pub(super) fn check(path: &Path) -> Result<(), Failure> {
+/// If not, or if there is no such folder.
+pub(super) fn check<'a>(path: &Path, inputs: impl Iterator<Item = &'a Path>, force: bool) -> Result<(), Failure> {
+    let shown = path.display();
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        return Err(Failure::usage(format!("--png {shown}: a picture is a PNG; give it a name that ends in .png")));
+    }
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_owned);
-    if folder.is_dir() && !path.is_dir() {
-        return Ok(());
+    if !folder.is_dir() || path.is_dir() {
+        let message = format!("can't write {shown}: there is no folder for it, or one of its name");
+        return Err(Failure::usage(message));
     }
-    Err(Failure::usage(format!("can't write {}: there is no folder for it, or one of its name", path.display())))
+    // Links lead to what they name; what is not there is no input.
+    if let Ok(target) = path.canonicalize() {
+        for input in inputs {
+            if input.canonicalize().is_ok_and(|input| input == target) {
+                let input = input.display();
+                return Err(Failure::usage(format!(
+                    "--png {shown} would overwrite the input {input}; name another file"
+                )));
+            }
+        }
+    }
+    if force || path.symlink_metadata().is_err() { Ok(()) } else { Err(exists(path)) }
 }
 
 impl Picture<'_> {
-    /// Draws it into a file, in place of one that is there.
+    /// Draws it into a file, by `force` in place of one that is there.
     ///
     /// # Errors
     /// If that is not possible.
-    pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
+    pub(super) fn write(&self, path: &Path, force: bool) -> Result<(), Failure> {
         let failed = |error: Box<dyn Error>| Failure::failed(format!("can't write {}: {error}", path.display()));
         let pixels = self.draw().map_err(failed)?;
-        encode(path, &pixels).map_err(failed)
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(!force).create(force).truncate(force);
+        match options.open(path) {
+            Ok(file) => encode(file, &pixels).map_err(failed),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+            Err(error) => Err(failed(error.into())),
+        }
     }
 
     /// Red, green and blue of each pixel, row by row.
@@ -122,26 +145,28 @@ impl Picture<'_> {
         // A constant has room on both sides.
         let room = if high > low { 0.05 * (high - low) } else { 0.1 * high.abs().max(1e-3) };
         let (low, high) = (low - room, high + room);
-        let last = numbers.len().max(2) as f64;
+        let last = numbers.len().max(2) as u64;
         let mut chart = ChartBuilder::on(area)
             .caption(label, (FONT, 18))
             .margin_top(4)
             .margin_right(20)
-            .x_label_area_size(28)
+            .x_label_area_size(44)
             .y_label_area_size(72)
-            .build_cartesian_2d(1.0..last, low..high)?;
+            .build_cartesian_2d(1..last, low..high)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.1))
             .x_labels(6)
             .y_labels(6)
-            .x_label_formatter(&|step| short(*step))
+            .x_desc("step")
+            .x_label_formatter(&ToString::to_string)
             .y_label_formatter(&|number| short(*number))
             .label_style((FONT, 14))
+            .axis_desc_style((FONT, 14))
             .draw()?;
-        let events = self.interventions.iter().map(|&step| step as f64);
-        chart.draw_series(events.map(|step| PathElement::new(vec![(step, low), (step, high)], EVENT)))?;
+        let events = self.interventions.iter();
+        chart.draw_series(events.map(|&step| PathElement::new(vec![(step, low), (step, high)], EVENT)))?;
         // Each piece by itself: thick lines that go on have spikes at sharp turns, far beyond the panel.
         let pieces = |numbers: &[f64], style: ShapeStyle| {
             let points = thinned(numbers);
@@ -161,23 +186,23 @@ impl Picture<'_> {
 type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
 
 /// (step, number): all, or of so many that they share pixels, the least and the greatest of those.
-fn thinned(numbers: &[f64]) -> Vec<(f64, f64)> {
+fn thinned(numbers: &[f64]) -> Vec<(u64, f64)> {
     let a_pixel = numbers.len().div_ceil(PANEL_PIXELS);
     if a_pixel <= 2 {
-        return numbers.iter().zip(1..).map(|(&number, step)| (f64::from(step), number)).collect();
+        return numbers.iter().zip(1..).map(|(&number, step)| (step, number)).collect();
     }
     let chunks = numbers.chunks(a_pixel).enumerate();
     chunks
         .flat_map(|(place, chunk)| {
             let (low, high) = range(chunk.iter());
-            let first = (place * a_pixel + 1) as f64;
+            let first = (place * a_pixel + 1) as u64;
             [(first, low), (first, high)]
         })
         .collect()
 }
 
-fn encode(path: &Path, pixels: &[u8]) -> Result<(), Box<dyn Error>> {
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), SIZE.0, SIZE.1);
+fn encode(file: File, pixels: &[u8]) -> Result<(), Box<dyn Error>> {
+    let mut encoder = png::Encoder::new(BufWriter::new(file), SIZE.0, SIZE.1);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
@@ -192,13 +217,13 @@ mod tests {
 
     #[test]
     fn short_series_are_drawn_whole_and_long_ones_keep_their_peaks() {
-        assert_eq!(thinned(&[0.5, 1.5]), [(1.0, 0.5), (2.0, 1.5)]);
+        assert_eq!(thinned(&[0.5, 1.5]), [(1, 0.5), (2, 1.5)]);
         let mut long = vec![0.0; 100_000];
         long[77_777] = 1.0;
         let thin = thinned(&long);
         assert!(thin.len() <= 2 * PANEL_PIXELS);
-        let peaks: Vec<&(f64, f64)> = thin.iter().filter(|(_, number)| *number == 1.0).collect();
-        assert!(peaks.len() == 1 && (peaks[0].0 - 77_778.0).abs() < 240.0, "{peaks:?}");
+        let peaks: Vec<&(u64, f64)> = thin.iter().filter(|(_, number)| *number == 1.0).collect();
+        assert!(peaks.len() == 1 && peaks[0].0.abs_diff(77_778) < 240, "{peaks:?}");
     }
 
     #[test]

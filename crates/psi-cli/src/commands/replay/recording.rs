@@ -8,6 +8,7 @@ use psi_engine::{EngineKind, core::Matrix};
 use super::trace::{Trace, TraceError};
 use crate::{
     failure::Failure,
+    output::counted,
     source::{Columns, CsvFile, Header, JsonLines, Source, SourceError},
 };
 
@@ -104,7 +105,7 @@ impl File {
     fn source(&self) -> Result<Box<dyn Source>, SourceError> {
         Ok(match self.format {
             Format::Csv => Box::new(CsvFile::open(&self.path, Columns::named_or(&self.columns, Columns::All))?),
-            Format::Jsonl | Format::Npz => Box::new(JsonLines::open(&self.path)?),
+            Format::Jsonl | Format::Npz => Box::new(JsonLines::open_record(&self.path)?),
         })
     }
 }
@@ -115,22 +116,42 @@ impl Recording {
         self.trace.as_ref().map(|trace| trace.steps)
     }
 
-    /// Gives each step's input, and its rollout noise if the file has it, in order.
+    /// Gives each step's input, and its rollout noise if the file has it, in order; tells how many steps a record lacks.
     ///
     /// # Errors
     /// What `step` fails with, or what is wrong with the file.
     pub(super) fn play(
         &self,
         mut step: impl FnMut(Vec<f64>, Option<&Matrix>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         if let Some(trace) = &self.trace {
-            return trace.play(step);
+            trace.play(step)?;
+            return Ok(0);
         }
-        let mut source = self.file.source()?;
-        while let Some(input) = source.next()? {
-            step(input, None)?;
+        let mut play = |source: &mut dyn Source| -> Result<(), Failure> {
+            while let Some(input) = source.next()? {
+                step(input, None)?;
+            }
+            Ok(())
+        };
+        if self.file.format == Format::Jsonl {
+            let mut lines = JsonLines::open_record(&self.file.path)?;
+            play(&mut lines)?;
+            return Ok(lines.missing());
         }
-        Ok(())
+        play(self.file.source()?.as_mut())?;
+        Ok(0)
+    }
+
+    /// Tells people that `missing` steps are not in the file.
+    pub(super) fn warn(&self, missing: u64) {
+        if missing > 0 {
+            let (file, steps) = (self.file.path.display(), counted(missing, "step"));
+            eprintln!(
+                "warning: {file} lacks {steps} that its k passes over (before it began, by other nodes, or missed); \
+                 an engine that remembers does not give what the node answered"
+            );
+        }
     }
 }
 

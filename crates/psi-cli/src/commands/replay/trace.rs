@@ -7,15 +7,15 @@ use std::{
 };
 
 use npyz::{NpyFile, Order};
-use psi_engine::{EngineKind, core::Matrix};
+use psi_engine::{EngineKind, LATENT_MAX, core::Matrix};
 use psi_replica::WIDTH_MAX;
 use zip::{ZipArchive, result::ZipError};
 
 use super::engine::Start;
 use crate::output::counted;
 
-/// Most latents and rollouts: what the parameters allow.
-const LATENT_MAX: usize = 1024;
+/// Most rollouts: what the parameters allow.
+const ROLLOUTS_MAX: usize = 128;
 
 /// What is given to the engine, and where that is missing, what it was before it was conditioned.
 const INPUTS: [&str; 2] = ["inputs", "raw_inputs"];
@@ -127,10 +127,10 @@ impl CoreArrays {
         let want = format!("{steps} × N × {latent}");
         let shape = archive.shape("rollout_noise", &want)?;
         let rollouts = match shape[..] {
-            [rows, rollouts, columns] if rows == steps && columns == latent as u64 => size(rollouts, LATENT_MAX),
+            [rows, rollouts, columns] if rows == steps && columns == latent as u64 => size(rollouts, ROLLOUTS_MAX),
             _ => None,
         };
-        let want = || format!("{want} (steps × N × latent), with N of 1 to {LATENT_MAX}");
+        let want = || format!("{want} (steps × N × latent), with N of 1 to {ROLLOUTS_MAX}");
         let rollouts = rollouts.ok_or_else(|| archive.misshapen("rollout_noise", shape, want()))?;
         let start = Start {
             encoder: archive.matrix("encoder", latent, width)?,
