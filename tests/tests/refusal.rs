@@ -58,7 +58,7 @@ async fn bad_calls_are_refused_by_name_and_change_nothing() -> Result<()> {
     let engine = v1::CreateFieldRequest { name: "e".to_owned(), engine: "synthetik".to_owned(), ..Default::default() };
     check("no such engine", client.create_field(engine).await.map(|_| ()), Code::InvalidArgument, "UNKNOWN_ENGINE");
     let parameters = vec![v1::Parameter { name: "dt".to_owned(), value: -1.0 }];
-    let reset = v1::ResetFieldRequest { parameters, ..Default::default() };
+    let reset = v1::ResetFieldRequest { name: "default".to_owned(), parameters, ..Default::default() };
     check("bad parameter", client.reset_field(reset).await.map(|_| ()), Code::InvalidArgument, "BAD_PARAMETER");
     let again = v1::CreateFieldRequest { name: "default".to_owned(), ..Default::default() };
     check("it exists", client.create_field(again).await.map(|_| ()), Code::AlreadyExists, "FIELD_EXISTS");
