@@ -4,8 +4,8 @@
 
 /// What an engine says of one input.
 ///
-/// All are finite and none is `-0.0` when they come from [`crate::score`]. The ranges below hold for every engine;
-/// where arithmetic saturates, an end that the formula only approaches is reached.
+/// All are finite and none is `-0.0` when they come from [`crate::synthetic::score`] or [`crate::core::score`]. The ranges
+/// below hold for every engine; where arithmetic saturates, an end that the formula only approaches is reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metrics {
     /// Ψ: overall stability score, logistic; in `[0, 1]`.
