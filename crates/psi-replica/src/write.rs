@@ -417,18 +417,8 @@ impl Replica {
             }
             return self.raise_epoch(now, name, setup, false, Occasion::Asked);
         }
-        let (origin, epoch) = (self.writing_origin()?, field.epoch());
-        let version = self.next_version();
-        let spec = Spec { setup, dropped: false, clock: self.clock.tick(now.wall) };
-        let field = self.fields.get_mut(name).expect("checked: the field exists");
-        field.put_own_spec(epoch, &origin, spec.clone());
-        self.put(Entry {
-            key: Key { field: name.clone(), epoch, lane: Lane::SPEC, index: 0 },
-            version,
-            value: value::encode_spec(&spec),
-        });
-        self.settle(name, Occasion::Asked(version));
-        Ok(CurrentSpec { field: name.clone(), epoch, spec })
+        let epoch = field.epoch();
+        self.write_spec(now, name, setup, false, |_| epoch, Occasion::Asked)
     }
 
     /// Starts a field over in a new epoch, with the given setup. What was counted is dropped.
@@ -473,11 +463,25 @@ impl Replica {
         if !(1..=WIDTH_MAX).contains(&setup.shape.width) {
             return Err(WriteError::WidthRange(setup.shape.width));
         }
+        let before = self.fields.get(name).map_or(Epoch::IMPLICIT, Field::epoch);
+        self.write_spec(now, name, setup, dropped, |spec| spec.epoch_after(before), occasion)
+    }
+
+    /// Writes this origin's spec of a field, in the epoch that it belongs in.
+    fn write_spec(
+        &mut self,
+        now: Now,
+        name: &FieldName,
+        setup: Setup,
+        dropped: bool,
+        epoch: impl FnOnce(&Spec) -> Epoch,
+        occasion: fn(Version) -> Occasion,
+    ) -> Result<CurrentSpec, WriteError> {
         let origin = self.writing_origin()?;
         let version = self.next_version();
         let spec = Spec { setup, dropped, clock: self.clock.tick(now.wall) };
+        let epoch = epoch(&spec);
         let field = self.fields.entry(name.clone()).or_insert_with(|| Field::new(name.clone()));
-        let epoch = spec.epoch_after(field.epoch());
         field.put_own_spec(epoch, &origin, spec.clone());
         self.put(Entry {
             key: Key { field: name.clone(), epoch, lane: Lane::SPEC, index: 0 },
