@@ -247,10 +247,10 @@ impl Replica {
     /// # Errors
     /// [`WriteError`], as for a step.
     pub fn score(&mut self, name: &FieldName, input: &[f64]) -> Result<Metrics, WriteError> {
-        self.checked(name, &[input]).map_err(|(_, error)| error)?;
+        let quantized = self.checked(name, &[input]).map_err(|(_, error)| error)?;
         let field = self.fields.get_mut(name).expect("checked: the field exists");
         let k = field.count() + 1;
-        Ok(field.score(input, k).expect("checked: width, count and engine fit").metrics)
+        Ok(field.score(input, &quantized[0], k).expect("checked: width, count and engine fit").metrics)
     }
 
     /// Scores and takes in vectors in their order, as one write: all of them or none.

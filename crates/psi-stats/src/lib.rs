@@ -3,7 +3,7 @@
 //! Floating-point merging is not associative, so moments are integers here. An input component is rounded once to a
 //! [`Fixed`]; [`Moments`] hold the count, Σx and Σx² of whole vectors; [`Totals`] fold the moments of many origins and can
 //! take one out again; [`Window`] and [`WindowTotals`] do the same for the last minute. Mean, variance and standard
-//! deviation are read out once, each correctly rounded.
+//! deviation are read out once, each correctly rounded; [`ZScores`] tell how unlike the others a vector is.
 //!
 //! What is left out: the crate does no I/O and reads no clock, it knows nothing of origins, fields or replication, and no
 //! floating-point number takes part in a sum.
@@ -31,6 +31,7 @@ mod sums;
 mod totals;
 mod window;
 mod window_totals;
+mod z_scores;
 
 pub use encode::DecodeError;
 pub use fixed::{Fixed, FixedError, QuantizeError, quantize};
@@ -40,3 +41,4 @@ pub use sums::SumsFault;
 pub use totals::Totals;
 pub use window::{BUCKETS, SPAN_SECONDS, Window};
 pub use window_totals::WindowTotals;
+pub use z_scores::ZScores;

@@ -91,8 +91,38 @@ impl Truncated {
     }
 }
 
+/// The double nearest to an integer, half to even.
+#[expect(clippy::cast_precision_loss, reason = "this is where it is rounded")]
+pub(crate) fn nearest(whole: U256) -> f64 {
+    let (high, low) = whole.into_words();
+    if high == 0 {
+        return low as f64;
+    }
+    let shift = high.leading_zeros();
+    let (high, low) = (whole << shift).into_words();
+    // What is cut off lies far below a double's last place; that there was something decides between halves.
+    (high | u128::from(low != 0)) as f64 * power_of_two((u128::BITS - shift).cast_signed())
+}
+
 /// 2^`exponent`, for exponents of normal doubles: -1022..=1023.
 pub(crate) fn power_of_two(exponent: i32) -> f64 {
     debug_assert!((-1022..=1023).contains(&exponent), "2^{exponent} is not a normal double");
     f64::from_bits(u64::from((exponent + 1023).cast_unsigned()) << 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_round_as_quotients_by_one_do() {
+        for bits in 0..256 {
+            for whole in [U256::ONE << bits, (U256::ONE << bits) - U256::ONE, U256::MAX >> bits] {
+                for whole in [whole, whole | (whole >> 53), whole ^ (whole >> 53), whole | (whole >> 54)] {
+                    let want = Truncated::quotient(whole, 1, 0).round();
+                    assert_eq!(nearest(whole).to_bits(), want.to_bits(), "{whole}");
+                }
+            }
+        }
+    }
 }

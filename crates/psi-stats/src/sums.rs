@@ -69,18 +69,39 @@ impl Sums {
         Ok(())
     }
 
+    /// [`Self::spread`], unless these are the sums of no inputs.
+    pub(crate) fn checked_spread(self, count: u64) -> Option<U256> {
+        times(self.squares, count)?.checked_sub(square(self.sum.unsigned_abs()))
+    }
+
     /// n·Σx² − (Σx)², that is n(n−1) times the sample variance; below 2^254.
     pub(crate) fn spread(self, count: u64) -> U256 {
         U256::from(count) * self.squares - square(self.sum.unsigned_abs())
     }
 }
 
-/// `size`², in 128 bits where that is enough: for an input, below 256 scales.
+/// `size`². For what an input of ordinary size comes to (below 256 scales) one multiplication is enough, and three for
+/// the rest, where the product of two 256-bit integers takes six.
 fn square(size: u128) -> U256 {
-    match u64::try_from(size) {
-        Ok(_) => U256::from(size * size),
-        Err(_) => U256::from(size) * U256::from(size),
+    const HALF: u32 = u64::BITS;
+    if let Ok(small) = u64::try_from(size) {
+        return U256::from(u128::from(small) * u128::from(small));
     }
+    let (high, low) = (size >> HALF, size & u128::from(u64::MAX));
+    let between = high * low;
+    // 2·high·low begins one bit above the middle of the two squares.
+    let shifted = U256::from_words(between >> (HALF - 1), between << (HALF + 1));
+    U256::from_words(high * high, low * low) + shifted
+}
+
+/// `value` · `factor`; `None` beyond 256 bits.
+fn times(value: U256, factor: u64) -> Option<U256> {
+    const HALF: u32 = u64::BITS;
+    let ((high, low), factor) = (value.into_words(), u128::from(factor));
+    let lowest = (low & u128::from(u64::MAX)) * factor;
+    let middle = (low >> HALF) * factor + (lowest >> HALF);
+    let high = high.checked_mul(factor)?.checked_add(middle >> HALF)?;
+    Some(U256::from_words(high, middle << HALF | lowest & u128::from(u64::MAX)))
 }
 
 #[cfg(test)]
@@ -89,9 +110,21 @@ mod tests {
 
     #[test]
     fn squares_on_both_paths_agree() {
-        for bits in 0..80 {
+        for bits in 0..127 {
             for size in [1u128 << bits, (1 << bits) + 1, (2 << bits) - 1] {
                 assert_eq!(square(size), U256::from(size) * U256::from(size), "{size}");
+            }
+        }
+        assert_eq!(square(u128::MAX), U256::from(u128::MAX) * U256::from(u128::MAX));
+    }
+
+    #[test]
+    fn products_are_those_of_256_bits_and_end_there() {
+        for bits in 0..256 {
+            for value in [U256::ONE << bits, (U256::ONE << bits) - U256::ONE, U256::MAX >> bits] {
+                for factor in [0, 1, 3, (1 << 47) - 1, 1 << 63, u64::MAX] {
+                    assert_eq!(times(value, factor), value.checked_mul(factor.into()), "{value} · {factor}");
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::sums::Sums;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Totals {
     count: u128,
-    sums: Vec<Sums>,
+    pub(crate) sums: Vec<Sums>,
 }
 
 impl Totals {

@@ -5,15 +5,16 @@ use psi_engine::{
     Action, EngineKind, Metrics, Parameters,
     core::Scored,
     guardian::{Mode, Sample, Threat, Thresholds, judge},
-    novelty, synthetic,
+    synthetic,
 };
-use psi_stats::{Fixed, Moments};
+use psi_stats::{Fixed, ZScores};
 
 use super::Field;
 use crate::{
     interventions::{Automatic, Event, Moment},
     key::Lane,
     origin::Version,
+    own::chunks,
     value::Record,
     watch::{Alarm, SAMPLES_PER_ENTRY},
 };
@@ -39,10 +40,10 @@ pub(crate) struct Stepped {
 impl Field {
     /// Scores an input against the fold as step `k`. That its width, its numbers and the engine are right was checked
     /// before.
-    pub(crate) fn score(&mut self, input: &[f64], k: u64) -> Option<Answer> {
+    pub(crate) fn score(&mut self, input: &[f64], fixed: &[Fixed], k: u64) -> Option<Answer> {
         let current = self.current()?;
         let (engine, parameters) = (current.engine?, current.spec.setup.parameters.clone());
-        let novelty = self.novelty(input);
+        let novelty = self.novelty(fixed);
         if engine == EngineKind::Core {
             let scored = self.learned.as_mut()?.score(input, k, &parameters);
             let (metrics, attention_gain) = (scored.metrics, scored.attention_gain);
@@ -59,7 +60,7 @@ impl Field {
         let setup = &self.current()?.spec.setup;
         let (parameters, intervenes) = (setup.parameters.clone(), setup.guardian == Mode::Intervene);
         let k = self.count() + 1;
-        let Answer { metrics, attention_gain, novelty, scored } = self.score(input, k)?;
+        let Answer { metrics, attention_gain, novelty, scored } = self.score(input, fixed, k)?;
         let (clock, origin) = me.clone();
         let record = Record { clock, origin, metrics, k, novelty, attention_gain };
         let own = self.own_mut()?;
@@ -72,17 +73,17 @@ impl Field {
         Some(Stepped { record, threat: threat.filter(|_| intervenes) })
     }
 
-    /// How far an input is from all that came before it.
-    fn novelty(&self, input: &[f64]) -> f64 {
-        let scale = match self.current() {
-            Some(current) => current.spec.setup.shape.scale,
-            None => return 0.0,
-        };
-        let moments = self.joined_moments();
-        let read = |of: fn(&Moments, psi_stats::Scale) -> Option<Vec<f64>>| {
-            moments.iter().map(|moments| of(moments, scale)).collect::<Option<Vec<_>>>().map(|parts| parts.concat())
-        };
-        novelty(input, read(Moments::mean).as_deref(), read(Moments::standard_deviation).as_deref())
+    /// How unlike all that came before it an input is. The exact read-outs of mean and deviation would give the same, and
+    /// took two thirds of a step.
+    fn novelty(&self, input: &[Fixed]) -> f64 {
+        let own = self.own();
+        let mut parts = chunks(input.len()).zip(&self.moments);
+        let scores = parts.try_fold(ZScores::default(), |scores, (range, others)| {
+            // As in the fold: a part of another width can't belong to this shape.
+            let own = own.filter(|own| own.moments.width() == input.len()).map(|own| (&own.moments, range.start));
+            scores.with(&input[range], others, own)
+        });
+        scores.unwrap_or_default().root_mean_square()
     }
 
     fn learn(&mut self, me: &Moment, version: Version, scored: &Scored, parameters: &Parameters, recorded: bool) {

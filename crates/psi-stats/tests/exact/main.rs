@@ -10,3 +10,4 @@ mod oracle;
 mod quantizing;
 mod readouts;
 mod windows;
+mod z_scores;

@@ -1,0 +1,64 @@
+//! How far a vector lies from those before it, in their deviations: squared z-scores, straight from the integers.
+//!
+//! With raw integers, (x − mean)²/variance is (n·x − Σx)²·(n − 1) / (n·(n·Σx² − (Σx)²)). Both differences are exact, so
+//! nothing cancels, and only the quotient is rounded; neither mean nor deviation has to be read out, whose
+//! long divisions and roots cost twenty times as much.
+
+use ethnum::U256;
+
+use crate::fixed::Fixed;
+use crate::moments::{COUNT_LIMIT, Moments};
+use crate::readout::nearest;
+use crate::sums::Sums;
+use crate::totals::Totals;
+
+/// The squared z-scores of a vector's components, added up over the dimensions that vary: those whose deviation is
+/// above 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ZScores {
+    sum_of_squares: f64,
+    varying: u32,
+}
+
+impl ZScores {
+    /// Takes in `input`, the dimensions from `first` on of a longer vector, judged by `others` and the same dimensions of
+    /// `own` taken together. The order of the calls is the order of the sum.
+    ///
+    /// Nothing varies before two vectors. `None` if the two together are not the moments of any vectors, or are too many.
+    ///
+    /// # Panics
+    /// If `own` has fewer dimensions than `first` and those of `others`.
+    #[must_use]
+    pub fn with(mut self, input: &[Fixed], others: &Totals, own: Option<(&Moments, usize)>) -> Option<Self> {
+        let count = others.count().checked_add(own.map_or(0, |(own, _)| own.count().into()))?;
+        let count = u64::try_from(count).ok().filter(|&count| count < COUNT_LIMIT)?;
+        if count < 2 {
+            return Some(self);
+        }
+        let own = own.map(|(own, first)| &own.sums[first..first + others.width()]);
+        for (dimension, (&component, &sums)) in input.iter().zip(&others.sums).enumerate() {
+            let sums = own.map_or(sums, |own| sums.wrapping_add(own[dimension]));
+            let spread = sums.checked_spread(count)?;
+            if spread > U256::ZERO {
+                self.sum_of_squares += squared(component, sums, count, spread);
+                self.varying += 1;
+            }
+        }
+        Some(self)
+    }
+
+    /// The root mean square z-score over the dimensions that vary; 0 where none does.
+    #[must_use]
+    pub fn root_mean_square(self) -> f64 {
+        (self.sum_of_squares / f64::from(self.varying.max(1))).sqrt()
+    }
+}
+
+/// (n·x − Σx)²/(n·Σx² − (Σx)²) · (n − 1)/n.
+#[expect(clippy::cast_precision_loss, reason = "rounded once, to the nearest")]
+fn squared(component: Fixed, sums: Sums, count: u64, spread: U256) -> f64 {
+    let (x, n) = (component.raw(), i128::from(count));
+    // Each is below 2^127 in size, so that their difference fits 128 bits without a sign.
+    let distance = (x * n).abs_diff(sums.sum) as f64;
+    distance / nearest(spread) * distance * ((count - 1) as f64 / count as f64)
+}
