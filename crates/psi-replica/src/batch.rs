@@ -99,15 +99,17 @@ impl Replica {
         let Batch { name, epoch, field: copy, others_changes, origin, clock, inputs, mut steps, events, .. } = batch;
         let Some(field) = self.fields.get_mut(&name) else { return Err(WriteError::Overtaken(name)) };
         field.is_lent = false;
+        let is_overtaken = field.current().is_none() || field.epoch() != epoch;
         self.may_write()?;
-        let field = self.fields.get_mut(&name).filter(|field| field.current().is_some() && field.epoch() == epoch);
-        let Some(field) = field else { return Err(WriteError::Overtaken(name)) };
+        if is_overtaken {
+            return Err(WriteError::Overtaken(name));
+        }
         if steps.len() != inputs.len() {
             return Ok(Vec::new());
         }
         self.clock.observe(clock.latest());
-        self.version = self.version.next();
-        let version = self.version;
+        let version = self.next_version();
+        let field = self.fields.get_mut(&name).expect("it was there above");
         let is_quiet = field.others_changes() == others_changes;
         field.take_back(copy, &origin, version, &events, is_quiet);
         for (clock, sequence, event) in events {

@@ -22,7 +22,8 @@ use crate::{
     name::{ClusterName, FieldName, NodeId},
     origin::{Origin, Version},
     recency::Recency,
-    skew::{AHEAD_MS_MAX, Skew},
+    session::Told,
+    skew::{AHEAD_MS_MAX, SKEW_MS_MAX, Skew},
     view::FieldView,
     write::NotReady,
 };
@@ -115,6 +116,8 @@ pub struct Replica {
     pub(crate) config: Config,
     /// The own origin, once minted.
     pub(crate) me: Option<Origin>,
+    /// What tokens say of the others.
+    pub(crate) told: Told,
     pub(crate) join: Join,
     pub(crate) stopping: Option<String>,
     pub(crate) logs: BTreeMap<Origin, OriginLog>,
@@ -150,6 +153,7 @@ impl Replica {
     pub fn new(config: Config, now: Now) -> Self {
         let default = FieldName::default_field();
         Self {
+            told: Told::new(&config.cluster),
             config,
             me: None,
             join: Join::Alone { since: now.tick },
@@ -288,6 +292,9 @@ impl Replica {
             }
             Join::Done => {}
         }
+        if self.clocks_are_close() {
+            return Ok(());
+        }
         let skew = self.skew(self.moment);
         if skew.is_off() {
             return Err(NotReady::ClockOff { offset_ms: skew.median_ms() });
@@ -298,6 +305,15 @@ impl Replica {
             return Err(NotReady::StateAhead { ahead_ms });
         }
         Ok(())
+    }
+
+    /// Whether all clocks are so close that no vote is needed: none differs by as much as one that is off, and what is held
+    /// is hardly ahead of this node's own. Takes no memory, since it is looked at before each write.
+    fn clocks_are_close(&self) -> bool {
+        let ahead_ms = self.clock.latest().wall_ms.saturating_sub(self.moment.wall.0);
+        let offsets = || self.links.values().filter_map(|link| link.clock_offset_ms(self.moment));
+        // The median lies among the offsets.
+        ahead_ms.saturating_add(SKEW_MS_MAX) <= AHEAD_MS_MAX && offsets().all(|offset| offset.unsigned_abs() <= SKEW_MS_MAX)
     }
 
     /// Takes no more writes, for the given reason. What was written is still flushed and sent.
@@ -408,6 +424,7 @@ impl Replica {
             if by_clock > seen { by_clock } else { seen.saturating_add(1).saturating_add(by_clock % SPREAD_US) };
         let origin = Origin { node: node.clone(), incarnation };
         self.me = Some(origin.clone());
+        self.told.minted(&origin);
         self.tell(Event::Ready { origin });
     }
 
@@ -424,6 +441,9 @@ impl Replica {
     }
 
     pub(crate) fn next_version(&mut self) -> Version {
+        if self.version == Version::ZERO {
+            self.told.forget();
+        }
         self.version = self.version.next();
         self.version
     }
@@ -437,6 +457,7 @@ impl Replica {
         self.frontier.raise(origin, version);
         self.digest = self.digest.minus(before).plus(after);
         self.recency.moved(origin);
+        self.told.forget();
         let is_own = self.me.as_ref() == Some(origin);
         for link in self.links.values_mut() {
             if !is_own {

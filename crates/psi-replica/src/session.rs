@@ -24,13 +24,14 @@
 //! written it. More of another origin than anybody is known to hold may just be on its way, and is waited for.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
 use crate::{
     digest::Digest,
-    name::NodeId,
+    name::{ClusterName, NodeId},
     origin::{Origin, Version},
     replica::Replica,
     token::{NameHash, TOKEN_ORIGINS_MAX, Token, TokenError},
@@ -94,21 +95,63 @@ impl fmt::Display for Lacks {
     }
 }
 
+/// What goes into tokens, worked out once: from one step to the next only the own version differs.
+#[derive(Debug)]
+pub(crate) struct Told {
+    cluster: NameHash,
+    own: Option<NameHash>,
+    /// Until an origin moves.
+    others: OnceCell<Others>,
+}
+
+/// What tokens say of the origins other than the own one.
+#[derive(Debug)]
+struct Others {
+    listed: Vec<(NameHash, Version)>,
+    /// The sum of the positions of those left out.
+    rest: Option<Digest>,
+}
+
+impl Told {
+    pub(crate) fn new(cluster: &ClusterName) -> Self {
+        Self { cluster: NameHash::of_cluster(cluster), own: None, others: OnceCell::new() }
+    }
+
+    /// Notes the own origin.
+    pub(crate) fn minted(&mut self, origin: &Origin) {
+        self.own = Some(NameHash::of_origin(origin));
+        self.forget();
+    }
+
+    /// Forgets what was worked out of the others: an origin has moved, or the own one begins to be listed.
+    pub(crate) fn forget(&mut self) {
+        self.others.take();
+    }
+}
+
 impl Replica {
     /// What a client knows that sees this replica now: all that is held and written here.
     #[must_use]
     pub fn token(&self) -> Token {
-        let own = self.own_hash().filter(|_| self.version > Version::ZERO);
+        let own = self.told.own.filter(|_| self.version > Version::ZERO);
+        let others = self.told.others.get_or_init(|| self.others(own.is_some()));
+        let mut seen = Vec::with_capacity(others.listed.len() + 1);
+        seen.extend(own.map(|own| (own, self.version)));
+        seen.extend_from_slice(&others.listed);
+        Token::new(self.told.cluster, self.told.own, seen, others.rest)
+    }
+
+    /// What a token says of the other origins, that lists the own one or does not.
+    fn others(&self, lists_own: bool) -> Others {
         let others = self.recency.latest_first().filter(|(origin, _)| self.me.as_ref() != Some(origin));
-        let latest: Vec<&(Origin, NameHash)> = others.take(TOKEN_ORIGINS_MAX - usize::from(own.is_some())).collect();
-        let is_whole = latest.len() + usize::from(own.is_some()) >= self.origins_written();
-        let mut seen: Vec<(NameHash, Version)> = own.map(|own| (own, self.version)).into_iter().collect();
-        seen.extend(latest.iter().map(|(origin, hash)| (*hash, self.frontier.version(origin))));
+        let latest: Vec<&(Origin, NameHash)> = others.take(TOKEN_ORIGINS_MAX - usize::from(lists_own)).collect();
+        let is_whole = latest.len() + usize::from(lists_own) >= self.origins_written();
+        let listed = latest.iter().map(|(origin, hash)| (*hash, self.frontier.version(origin))).collect();
         let rest = (!is_whole).then(|| {
             let listed = self.me.iter().chain(latest.into_iter().map(|(origin, _)| origin));
             self.positions_without(listed)
         });
-        Token::new(&self.config.cluster, self.own_hash(), seen, rest)
+        Others { listed, rest }
     }
 
     /// What this replica lacks of what a client has seen or written; see the module for when that is nothing.
@@ -116,12 +159,12 @@ impl Replica {
     /// # Errors
     /// [`TokenError`] if the token is of another cluster or claims what was never written.
     pub fn lacks(&self, token: &Token) -> Result<Lacks, TokenError> {
-        let ours_hash = NameHash::of_cluster(&self.config.cluster);
+        let ours_hash = self.told.cluster;
         if token.cluster() != ours_hash {
             let ours = self.config.cluster.clone();
             return Err(TokenError::Cluster { ours, ours_hash, theirs: token.cluster() });
         }
-        let own = self.own_hash();
+        let own = self.told.own;
         let mut listed = Vec::new();
         for (hash, wanted) in token.seen() {
             let is_own = own == Some(*hash);
@@ -159,10 +202,6 @@ impl Replica {
         !self.is_dirty() && self.links().filter_map(|(_, link)| link.peer).all(|peer| holders.contains(&peer.node))
     }
 
-    fn own_hash(&self) -> Option<NameHash> {
-        self.me.as_ref().map(NameHash::of_origin)
-    }
-
     /// Origins that a token of now has to cover.
     fn origins_written(&self) -> usize {
         let own_unflushed = self
@@ -188,7 +227,7 @@ impl Replica {
     /// Whether what the token leaves out is held for certain.
     fn holds_left_out(&self, token: &Token) -> bool {
         let listed: BTreeSet<NameHash> = token.seen().iter().map(|(hash, _)| *hash).collect();
-        let own = self.own_hash().zip(self.me.as_ref()).filter(|(hash, _)| listed.contains(hash));
+        let own = self.told.own.zip(self.me.as_ref()).filter(|(hash, _)| listed.contains(hash));
         let known = listed.iter().filter_map(|hash| self.recency.origin(*hash));
         let known: BTreeSet<&Origin> = known.chain(own.map(|(_, me)| me)).collect();
         let held = self.positions_without(known.iter().copied());

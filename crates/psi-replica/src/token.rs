@@ -142,13 +142,13 @@ impl Token {
     /// A token for the given origins, those that moved last first; those beyond 40 are left out, and `rest` is asked
     /// for the sum of their positions.
     pub(crate) fn new(
-        cluster: &ClusterName,
+        cluster: NameHash,
         issuer: Option<NameHash>,
         seen: Vec<(NameHash, Version)>,
         rest: Option<Digest>,
     ) -> Self {
         debug_assert!(seen.len() <= TOKEN_ORIGINS_MAX, "a token has a bounded size");
-        Self { cluster: NameHash::of_cluster(cluster), issuer, seen, rest: rest.map(shortened) }
+        Self { cluster, issuer, seen, rest: rest.map(shortened) }
     }
 
     /// The cluster that it is of.
