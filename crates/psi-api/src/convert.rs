@@ -18,7 +18,7 @@ pub fn timestamp(clock: Clock) -> prost_types::Timestamp {
 
 /// An accepted step, its replication left out.
 #[must_use]
-pub fn step(field: &str, engine: &str, step: &Step, token: String) -> v1::StepResponse {
+pub fn step(field: &str, step: &Step, token: String) -> v1::StepResponse {
     v1::StepResponse {
         field: field.to_owned(),
         metrics: Some(step.metrics.into()),
@@ -26,7 +26,7 @@ pub fn step(field: &str, engine: &str, step: &Step, token: String) -> v1::StepRe
         timestamp: Some(timestamp(step.clock)),
         node: step.origin.node.to_string(),
         token,
-        engine: engine.to_owned(),
+        engine: step.engine.as_str().to_owned(),
         replicated: None,
         novelty: step.novelty,
         attention_gain: step.attention_gain,

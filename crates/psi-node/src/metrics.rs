@@ -49,6 +49,8 @@ pub(crate) struct Metrics {
     fields: FieldMetrics,
     steps_accepted: IntCounter,
     step_calls: IntCounterVec,
+    /// One of them, looked up once.
+    steps_ok: IntCounter,
     step_seconds: Histogram,
     errors: IntCounterVec,
     repeated: IntCounter,
@@ -76,15 +78,16 @@ impl Metrics {
         let registry = Registry::new();
         let make = Maker(&registry);
         let latency = |name: &str, help: &str| HistogramOpts::new(name, help).buckets(LATENCY_SECONDS.to_vec());
+        let step_calls = make.counters(
+            "psi_node_step_calls_total",
+            "Steps and batches asked for, by outcome: ok, refused for what the caller sent, or failed for another reason",
+            &["outcome"],
+        );
         let metrics = Self {
             fields: FieldMetrics::new(&make, settings.field_series_max),
             steps_accepted: make.counter("psi_node_steps_total", "Steps that this node accepted since it started"),
-            step_calls: make.counters(
-                "psi_node_step_calls_total",
-                "Steps and batches asked for, by outcome: ok, refused for what the caller sent, or failed for another \
-                 reason",
-                &["outcome"],
-            ),
+            steps_ok: step_calls.with_label_values(&[OK]),
+            step_calls,
             step_seconds: make.add(Histogram::with_opts(latency(
                 "psi_node_step_duration_seconds",
                 "Time to check, score and absorb a step or batch, without the wire",
@@ -160,7 +163,7 @@ impl Metrics {
     /// is no failure of the node; that it is not ready or did not get so far in time is.
     pub(crate) fn step_called(&self, refusal: Option<&Cause>) {
         let outcome = match refusal.map(|cause| cause.code) {
-            None => OK,
+            None => return self.steps_ok.inc(),
             Some(Code::InvalidArgument | Code::NotFound) => REFUSED,
             Some(_) => FAILED,
         };

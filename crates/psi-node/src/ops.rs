@@ -31,7 +31,6 @@ pub(crate) struct Ops {
 pub(crate) struct Stepped {
     pub(crate) step: Step,
     pub(crate) field: FieldName,
-    pub(crate) engine: String,
     /// Of a batch, the last step has it.
     pub(crate) token: String,
     /// Likewise; `None` if no level was asked for.
@@ -99,6 +98,19 @@ impl Ops {
         if call.guardian {
             call.inputs.condition();
         }
+        if terms.are_met_at_once() {
+            let begun = Instant::now();
+            if let Some(taken) = self.take_now(&field, &call.inputs) {
+                return self.accepted(&field, &terms, None, begun, taken.map_err(|error| Cause::from(&error)));
+            }
+        }
+        // What most calls don't need is kept out of their way: it takes some kilobytes.
+        Box::pin(self.accept_in_turn(field, call, terms)).await
+    }
+
+    /// Lets a call in once its token is reached, unless it was answered before, and carries it out once no batch is in its
+    /// way.
+    async fn accept_in_turn(&self, field: FieldName, call: StepCall, terms: Terms) -> Result<Pending, Cause> {
         let content = |hasher: &_| pending::content_of_steps(hasher, &field, &call);
         let ticket = match self.admitted(&terms, content).await? {
             Admitted::First(ticket) => ticket,
@@ -128,24 +140,30 @@ impl Ops {
     ) -> Result<Pending, Cause> {
         let begun = Instant::now();
         let taken = self.take(&field, &Arc::new(inputs), &terms).await;
+        self.accepted(&field, &terms, ticket, begun, taken)
+    }
+
+    /// Counts steps that were taken in, or refused, and makes their answer.
+    fn accepted(
+        &self,
+        field: &FieldName,
+        terms: &Terms,
+        ticket: Option<Ticket<Answer>>,
+        begun: Instant,
+        taken: Result<Taken, Cause>,
+    ) -> Result<Pending, Cause> {
         self.shared.metrics.step_took(begun.elapsed());
-        let Taken { steps, engine, token } = self.counted(taken)?;
+        let Taken { steps, token } = self.counted(taken)?;
         self.shared.metrics.stepped(steps.len());
         for step in &steps {
-            self.tell_intervened(&field, step);
+            self.tell_intervened(field, step);
         }
-        let stepped = |step| Stepped {
-            step,
-            field: field.clone(),
-            engine: engine.clone(),
-            token: String::new(),
-            replicated: None,
-        };
+        let stepped = |step| Stepped { step, field: field.clone(), token: String::new(), replicated: None };
         let mut steps: Vec<Stepped> = steps.into_iter().map(stepped).collect();
         if let Some(last) = steps.last_mut() {
             last.token = token;
         }
-        Ok(self.taken(&terms, ticket, Answer::Steps(steps)))
+        Ok(self.taken(terms, ticket, Answer::Steps(steps)))
     }
 
     /// The second half: waits for their replication.

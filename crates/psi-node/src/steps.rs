@@ -18,10 +18,9 @@ use crate::{
 /// What takes longer is worked out beside the replica. Far below the 50 ms that a peer's frames may wait.
 const HELD_NS_MAX: u64 = 5_000_000;
 
-/// Steps that were taken in, with the engine that scored them and a token that covers them.
+/// Steps that were taken in, with a token that covers them.
 pub(crate) struct Taken {
     pub(crate) steps: Vec<Step>,
-    pub(crate) engine: String,
     pub(crate) token: String,
 }
 
@@ -29,28 +28,32 @@ impl Taken {
     /// Under the replica's lock, so that watchers are told in order.
     fn new(shared: &Shared, replica: &Replica, field: &FieldName, inputs: &Inputs, steps: Vec<Step>) -> Self {
         shared.watchers.accepted(field, &steps, inputs.iter());
-        let engine = replica.engine_name(field).unwrap_or_default();
-        Self { steps, engine, token: replica.token().to_string() }
+        Self { steps, token: replica.token().to_string() }
     }
 }
 
 impl Ops {
+    /// Takes steps in, as one write, if that can be done at once: `None` if it would take long, or must wait.
+    pub(crate) fn take_now(&self, field: &FieldName, inputs: &Inputs) -> Option<Result<Taken, WriteError>> {
+        match take_at_once(&self.shared, field, inputs) {
+            Err(WriteError::Busy(_)) => None,
+            taken => taken.transpose(),
+        }
+    }
+
     /// Takes steps in, as one write.
     pub(crate) async fn take(&self, field: &FieldName, inputs: &Arc<Inputs>, terms: &Terms) -> Result<Taken, Cause> {
+        let shared = &self.shared;
         loop {
-            let shared = &self.shared;
-            let is_long = shared.read(|replica| replica.cost_ns(field, inputs.iter().len())) > HELD_NS_MAX;
-            let taken = if is_long && inputs.is_batch() {
-                self.unless_busy(terms, || take_beside(Arc::clone(shared), field.clone(), Arc::clone(inputs))).await
-            } else {
-                self.unless_busy(terms, || std::future::ready(take_at_once(shared, field, inputs))).await
-            };
-            match taken {
+            let at_once = self.unless_busy(terms, || std::future::ready(take_at_once(shared, field, inputs))).await?;
+            if let Some(taken) = at_once {
+                return Ok(taken);
+            }
+            let beside = || take_beside(Arc::clone(shared), field.clone(), Arc::clone(inputs));
+            match self.unless_busy(terms, beside).await {
                 // It was reset: the same steps in the new epoch.
                 Err(Refused::Write(WriteError::Overtaken(_))) => {}
-                Err(Refused::Write(error)) => return Err(Cause::from(&error)),
-                Err(Refused::Other(cause)) => return Err(cause),
-                Ok(taken) => return Ok(taken),
+                taken => return Ok(taken?),
             }
         }
     }
@@ -100,13 +103,15 @@ impl From<Refused> for Cause {
     }
 }
 
-fn take_at_once(shared: &Shared, field: &FieldName, inputs: &Inputs) -> Result<Taken, WriteError> {
+/// `None` for a batch that would hold the lock for long.
+fn take_at_once(shared: &Shared, field: &FieldName, inputs: &Inputs) -> Result<Option<Taken>, WriteError> {
     shared.write(|replica, now| {
         let steps = match inputs {
             Inputs::One(input) => vec![replica.step(now, field, input)?],
+            Inputs::Batch(batch) if replica.cost_ns(field, batch.len()) > HELD_NS_MAX => return Ok(None),
             Inputs::Batch(_) => replica.step_batch(now, field, &slices(inputs))?,
         };
-        Ok(Taken::new(shared, replica, field, inputs, steps))
+        Ok(Some(Taken::new(shared, replica, field, inputs, steps)))
     })
 }
 

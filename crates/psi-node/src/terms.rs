@@ -40,6 +40,13 @@ pub(crate) struct Terms {
     pub(crate) request_id: Option<String>,
 }
 
+impl Terms {
+    /// Whether nothing has to be looked up or waited for before a write.
+    pub(crate) fn are_met_at_once(&self) -> bool {
+        self.after.is_none() && self.request_id.is_none()
+    }
+}
+
 impl Wishes {
     /// Reads them, as of now.
     ///

@@ -77,7 +77,7 @@ impl Watchers {
 
 #[cfg(test)]
 mod tests {
-    use psi_engine::Metrics;
+    use psi_engine::{EngineKind, Metrics};
     use psi_replica::{NodeId, Origin, Version};
     use tokio::sync::broadcast::error::TryRecvError;
 
@@ -90,6 +90,7 @@ mod tests {
     fn step(k: u64) -> Step {
         Step {
             epoch: Epoch(1),
+            engine: EngineKind::Synthetic,
             metrics: Metrics::from_array([0.0; 8]),
             k,
             clock: Clock::default(),

@@ -10,7 +10,7 @@ use psi_stats::Fixed;
 use crate::{
     clock::{Clock, HybridClock, Now, WallMs},
     entry::Entry,
-    field::{Field, Stepped},
+    field::Field,
     interventions::Event,
     key::{Epoch, Key, Lane},
     name::FieldName,
@@ -32,7 +32,9 @@ pub struct Batch {
     origin: Origin,
     clock: HybridClock,
     wall: WallMs,
-    inputs: Vec<(Vec<f64>, Vec<Fixed>)>,
+    inputs: Vec<Vec<f64>>,
+    /// The inputs in fixed point, one after the other.
+    quantized: Vec<Fixed>,
     steps: Vec<Step>,
     events: Vec<(Clock, u64, Event)>,
 }
@@ -40,17 +42,20 @@ pub struct Batch {
 impl Batch {
     /// Scores and takes in all inputs, in their order.
     pub fn run(&mut self) {
-        for (input, fixed) in &self.inputs {
+        let mut rest = &self.quantized[..];
+        for input in &self.inputs {
+            let (fixed, after) = rest.split_at(input.len());
+            rest = after;
             let moment = (self.clock.tick(self.wall), self.origin.clone());
             // The version is not known yet.
             let stepped = self.field.step(&moment, Version::ZERO, input, fixed);
-            let Stepped { record, threat } = stepped.expect("checked: width, count and engine fit");
-            if let Some(threat) = threat {
+            let stepped = stepped.expect("checked: width, count and engine fit");
+            if let Some(threat) = stepped.threat {
                 let moment = (self.clock.tick(self.wall), self.origin.clone());
                 let event = self.field.intervene(&moment, Version::ZERO, threat.action(), Some(threat));
                 self.events.extend(event.map(|(sequence, event)| (moment.0, sequence, event)));
             }
-            self.steps.push(step_of(&self.field, record, threat, Version::ZERO));
+            self.steps.push(step_of(&self.field, stepped, Version::ZERO));
         }
     }
 }
@@ -83,7 +88,8 @@ impl Replica {
             origin,
             clock: self.clock,
             wall: now.wall,
-            inputs: inputs.iter().map(|input| input.to_vec()).zip(quantized).collect(),
+            inputs: inputs.iter().map(|input| input.to_vec()).collect(),
+            quantized,
             steps: Vec::with_capacity(inputs.len()),
             events: Vec::new(),
         })

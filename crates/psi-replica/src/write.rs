@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use psi_engine::{Action, EngineKind, Metrics, ParameterError, UnknownEngine, core::FieldTime, guardian::Threat};
-use psi_stats::{COUNT_LIMIT, Fixed, FixedError, quantize};
+use psi_stats::{COUNT_LIMIT, Fixed, FixedError, quantize_into};
 
 use crate::{
     clock::{Clock, Now},
@@ -159,11 +159,12 @@ pub enum WriteError {
 }
 
 /// What is told of a step that the field has just taken in.
-pub(crate) fn step_of(field: &Field, record: Record, threat: Option<Threat>, version: Version) -> Step {
+pub(crate) fn step_of(field: &Field, stepped: Stepped, version: Version) -> Step {
+    let Stepped { record, engine, threat } = stepped;
     let Record { clock, origin, metrics, k, novelty, attention_gain } = record;
     let (epoch, time) = (field.epoch(), field.time().map(FieldTime::seconds));
     let intervened = threat.map(|threat| (threat.action(), threat));
-    Step { epoch, metrics, k, clock, origin, version, novelty, attention_gain, time, intervened }
+    Step { epoch, engine, metrics, k, clock, origin, version, novelty, attention_gain, time, intervened }
 }
 
 /// What of the two setups is fixed and differs.
@@ -196,6 +197,8 @@ fn join(errors: &[ParameterError]) -> String {
 pub struct Step {
     /// The field's epoch.
     pub epoch: Epoch,
+    /// What scored it.
+    pub engine: EngineKind,
     /// Its score.
     pub metrics: Metrics,
     /// The field's merged step count when it was scored, its own included.
@@ -250,7 +253,7 @@ impl Replica {
         let quantized = self.checked(name, &[input]).map_err(|(_, error)| error)?;
         let field = self.fields.get_mut(name).expect("checked: the field exists");
         let k = field.count() + 1;
-        Ok(field.score(input, &quantized[0], k).expect("checked: width, count and engine fit").metrics)
+        Ok(field.score(input, &quantized, k).expect("checked: width, count and engine fit").metrics)
     }
 
     /// Scores and takes in vectors in their order, as one write: all of them or none.
@@ -268,7 +271,7 @@ impl Replica {
         now: Now,
         field: &FieldName,
         inputs: &[&[f64]],
-    ) -> Result<Vec<Vec<Fixed>>, WriteError> {
+    ) -> Result<Vec<Fixed>, WriteError> {
         if !(1..=BATCH_MAX).contains(&inputs.len()) {
             return Err(WriteError::BatchSize(inputs.len()));
         }
@@ -281,8 +284,8 @@ impl Replica {
         })
     }
 
-    /// Checks everything that could go wrong with a write of these vectors.
-    fn checked(&self, field: &FieldName, inputs: &[&[f64]]) -> Result<Vec<Vec<Fixed>>, (usize, WriteError)> {
+    /// Checks everything that could go wrong with a write of these vectors; gives them in fixed point, one after the other.
+    fn checked(&self, field: &FieldName, inputs: &[&[f64]]) -> Result<Vec<Fixed>, (usize, WriteError)> {
         let whole = |error: WriteError| (0, error);
         self.may_write().map_err(|error| whole(error.into()))?;
         let held = self.existing(field).map_err(whole)?;
@@ -299,15 +302,16 @@ impl Replica {
             return Err(whole(WriteError::Full { field: field.clone(), count }));
         }
         let (want, scale) = (current.spec.setup.shape.width, current.spec.setup.shape.scale);
-        let quantize_one = |(position, input): (usize, &&[f64])| {
+        let mut quantized = Vec::with_capacity(inputs.len() * want);
+        for (position, input) in inputs.iter().enumerate() {
             if input.len() != want {
                 let error = WriteError::Width { field: field.clone(), got: input.len(), want };
                 return Err((position, error));
             }
-            quantize(input, scale)
-                .map_err(|error| (position, WriteError::Component { index: error.index, source: error.source }))
-        };
-        inputs.iter().enumerate().map(quantize_one).collect()
+            quantize_into(&mut quantized, input, scale)
+                .map_err(|error| (position, WriteError::Component { index: error.index, source: error.source }))?;
+        }
+        Ok(quantized)
     }
 
     fn absorb(
@@ -315,19 +319,23 @@ impl Replica {
         now: Now,
         name: &FieldName,
         inputs: &[&[f64]],
-        quantized: &[Vec<Fixed>],
+        quantized: &[Fixed],
     ) -> Result<Vec<Step>, WriteError> {
         let origin = self.writing_origin()?;
         let version = self.next_version();
         let mut steps = Vec::with_capacity(inputs.len());
-        for (input, fixed) in inputs.iter().zip(quantized) {
+        let mut rest = quantized;
+        let mut field = self.fields.get_mut(name).expect("checked: the field exists");
+        for input in inputs {
+            let (fixed, after) = rest.split_at(input.len());
+            rest = after;
             let moment = (self.clock.tick(now.wall), origin.clone());
-            let field = self.fields.get_mut(name).expect("checked: the field exists");
-            let Stepped { record, threat } =
-                field.step(&moment, version, input, fixed).expect("checked: width, count and engine fit");
-            steps.push(step_of(field, record, threat, version));
+            let stepped = field.step(&moment, version, input, fixed).expect("checked: width, count and engine fit");
+            let threat = stepped.threat;
+            steps.push(step_of(field, stepped, version));
             if let Some(threat) = threat {
                 self.write_intervention(now, name, version, threat.action(), Some(threat));
+                field = self.fields.get_mut(name).expect("it is still there");
             }
         }
         self.dirty.insert(name.clone());

@@ -86,8 +86,20 @@ impl Fixed {
 /// # Errors
 /// [`QuantizeError`] names the first component that is not finite or out of range.
 pub fn quantize(input: &[f64], scale: Scale) -> Result<Vec<Fixed>, QuantizeError> {
-    let component = |(index, &x)| Fixed::from_f64(x, scale).map_err(|source| QuantizeError { index, source });
-    input.iter().enumerate().map(component).collect()
+    let mut quantized = Vec::with_capacity(input.len());
+    quantize_into(&mut quantized, input, scale)?;
+    Ok(quantized)
+}
+
+/// Appends [`quantize`] to `quantized`, so that many vectors need one allocation.
+///
+/// # Errors
+/// As [`quantize`]; some of the vector may have been appended then.
+pub fn quantize_into(quantized: &mut Vec<Fixed>, input: &[f64], scale: Scale) -> Result<(), QuantizeError> {
+    for (index, &x) in input.iter().enumerate() {
+        quantized.push(Fixed::from_f64(x, scale).map_err(|source| QuantizeError { index, source })?);
+    }
+    Ok(())
 }
 
 /// The size of a finite double as significand · 2^exponent.

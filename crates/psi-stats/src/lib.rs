@@ -34,7 +34,7 @@ mod window_totals;
 mod z_scores;
 
 pub use encode::DecodeError;
-pub use fixed::{Fixed, FixedError, QuantizeError, quantize};
+pub use fixed::{Fixed, FixedError, QuantizeError, quantize, quantize_into};
 pub use moments::{COUNT_LIMIT, Moments, MomentsError};
 pub use scale::{Scale, ScaleError};
 pub use sums::SumsFault;

@@ -66,8 +66,8 @@ fn granted(metadata: &MetadataMap) -> Option<Duration> {
 }
 
 fn answer(stepped: Stepped) -> v1::StepResponse {
-    let Stepped { step, field, engine, token, replicated } = stepped;
-    v1::StepResponse { replicated: replicated.map(Into::into), ..psi_api::step(field.as_str(), &engine, &step, token) }
+    let Stepped { step, field, token, replicated } = stepped;
+    v1::StepResponse { replicated: replicated.map(Into::into), ..psi_api::step(field.as_str(), &step, token) }
 }
 
 fn described((spec, token): (psi_replica::CurrentSpec, String)) -> v1::Field {

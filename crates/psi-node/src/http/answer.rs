@@ -71,7 +71,7 @@ pub(super) struct StepAnswer {
     node: String,
     token: String,
     field: String,
-    engine: String,
+    engine: &'static str,
     /// If the request asked for a level.
     #[serde(skip_serializing_if = "Option::is_none")]
     replicated: Option<ReplicatedAnswer>,
@@ -102,7 +102,7 @@ impl From<Replicated> for ReplicatedAnswer {
 
 impl From<Stepped> for StepAnswer {
     fn from(stepped: Stepped) -> Self {
-        let Stepped { step, field, engine, token, replicated } = stepped;
+        let Stepped { step, field, token, replicated } = stepped;
         Self {
             scores: step.metrics.into(),
             k: step.k,
@@ -110,7 +110,7 @@ impl From<Stepped> for StepAnswer {
             node: step.origin.node.to_string(),
             token,
             field: field.to_string(),
-            engine,
+            engine: step.engine.as_str(),
             replicated: replicated.map(Into::into),
             novelty: step.novelty,
             att_gain: step.attention_gain,

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView1;
 use psi_engine::{
-    Action, EngineKind, Metrics, Parameters,
+    Action, EngineKind, Metrics,
     core::Scored,
     guardian::{Mode, Sample, Threat, Thresholds, judge},
     synthetic,
@@ -22,6 +22,7 @@ use crate::{
 /// What an input comes to.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    engine: EngineKind,
     pub(crate) metrics: Metrics,
     attention_gain: f64,
     novelty: f64,
@@ -33,6 +34,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Stepped {
     pub(crate) record: Record,
+    pub(crate) engine: EngineKind,
     /// What the guardian is to intervene for.
     pub(crate) threat: Option<Threat>,
 }
@@ -42,35 +44,35 @@ impl Field {
     /// before.
     pub(crate) fn score(&mut self, input: &[f64], fixed: &[Fixed], k: u64) -> Option<Answer> {
         let current = self.current()?;
-        let (engine, parameters) = (current.engine?, current.spec.setup.parameters.clone());
+        let (engine, parameters) = (current.engine?, &current.spec.setup.parameters);
         let novelty = self.novelty(fixed);
         if engine == EngineKind::Core {
+            let parameters = parameters.clone();
             let scored = self.learned.as_mut()?.score(input, k, &parameters);
             let (metrics, attention_gain) = (scored.metrics, scored.attention_gain);
-            return Some(Answer { metrics, attention_gain, novelty, scored: Some(scored) });
+            return Some(Answer { engine, metrics, attention_gain, novelty, scored: Some(scored) });
         }
-        let metrics = synthetic::score(ArrayView1::from(input), self.noise(), &parameters);
+        let metrics = synthetic::score(ArrayView1::from(input), self.noise(), parameters);
         let attention_gain = parameters.attention_gain(metrics.density, metrics.prediction_error);
-        Some(Answer { metrics, attention_gain, novelty, scored: None })
+        Some(Answer { engine, metrics, attention_gain, novelty, scored: None })
     }
 
     /// Scores an input and takes it in, as part of the write `version` of this replica's own origin. Checked before, as for
     /// [`Self::score`].
     pub(crate) fn step(&mut self, me: &Moment, version: Version, input: &[f64], fixed: &[Fixed]) -> Option<Stepped> {
-        let setup = &self.current()?.spec.setup;
-        let (parameters, intervenes) = (setup.parameters.clone(), setup.guardian == Mode::Intervene);
+        let intervenes = self.current()?.spec.setup.guardian == Mode::Intervene;
         let k = self.count() + 1;
-        let Answer { metrics, attention_gain, novelty, scored } = self.score(input, fixed, k)?;
+        let Answer { engine, metrics, attention_gain, novelty, scored } = self.score(input, fixed, k)?;
         let (clock, origin) = me.clone();
         let record = Record { clock, origin, metrics, k, novelty, attention_gain };
         let own = self.own_mut()?;
         own.absorb(version, fixed, record.clone()).ok()?;
         let recorded = own.recorder.takes(clock);
         if let Some(scored) = scored {
-            self.learn(me, version, &scored, &parameters, recorded);
+            self.learn(me, version, &scored, recorded);
         }
         let threat = if recorded { self.watch(me, version, k, &metrics) } else { None };
-        Some(Stepped { record, threat: threat.filter(|_| intervenes) })
+        Some(Stepped { record, engine, threat: threat.filter(|_| intervenes) })
     }
 
     /// How unlike all that came before it an input is. The exact read-outs of mean and deviation would give the same, and
@@ -86,9 +88,10 @@ impl Field {
         scores.unwrap_or_default().root_mean_square()
     }
 
-    fn learn(&mut self, me: &Moment, version: Version, scored: &Scored, parameters: &Parameters, recorded: bool) {
+    fn learn(&mut self, me: &Moment, version: Version, scored: &Scored, recorded: bool) {
+        let Some(parameters) = self.current().map(|current| current.spec.setup.parameters.clone()) else { return };
         let Some((own, learned)) = self.own.as_mut().zip(self.learned.as_mut()) else { return };
-        let touched = own.learned.absorb(learned, me, scored, parameters, recorded);
+        let touched = own.learned.absorb(learned, me, scored, &parameters, recorded);
         own.touch(version, touched);
         self.settle_learned();
     }
