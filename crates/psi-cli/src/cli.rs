@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        completions, demo, feed, field, guardian, health, members, node, probe, record, replay, sim, state, step,
+        bench, completions, demo, feed, field, guardian, health, members, node, probe, record, replay, sim, state, step,
     },
     failure::Failure,
     output::Output,
@@ -56,6 +56,7 @@ pub(crate) enum Command {
     Record(record::Record),
     Replay(Box<replay::Replay>),
     Sim(sim::Sim),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -75,6 +76,7 @@ impl Command {
             Self::Record(command) => command.run(output).await,
             Self::Replay(command) => command.run(output),
             Self::Sim(command) => command.run(output).await,
+            Self::Bench(command) => command.run(output).await,
             Self::Completions(command) => command.run(),
         }
     }
@@ -149,6 +151,9 @@ mod tests {
             "sim --nodes 1000",
             "sim --burst --nodes 128 --links 3 --loss 50 --seeds 20 --first-seed 7 -o json",
             "sim --burst --links full --nodes 8 --seed 3 --writes 20",
+            "bench",
+            "bench calls --rounds 3 --seconds 0.5 --save a.json -o json",
+            "bench calls --quick",
             "demo",
             "demo --nodes 5 --seconds 3 --keep --output json",
             "node",
@@ -186,6 +191,10 @@ mod tests {
             "step --node : --incident",
             "guardian",
             "node --grpc-lisen 1",
+            "bench mood",
+            "bench --rounds 0",
+            "bench --seconds 0",
+            "bench --quick --rounds 2",
             "demo --nodes 1",
             "demo --seconds 0",
             "probe --every-ms 0",

@@ -131,10 +131,18 @@ impl Nodes {
     /// # Errors
     /// If no URI can be made of it.
     pub(crate) fn endpoint(&self, address: &str) -> Result<Endpoint, Failure> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|error| Failure::usage(format!("can't dial `{address}`: {}", root_cause(&error))))?;
-        Ok(endpoint.connect_timeout(self.timeout).tcp_nodelay(true))
+        endpoint(address, self.timeout)
     }
+}
+
+/// How the node at `address` is dialled, with this long to connect.
+///
+/// # Errors
+/// If no URI can be made of it.
+pub(crate) fn endpoint(address: &str, timeout: Duration) -> Result<Endpoint, Failure> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|error| Failure::usage(format!("can't dial `{address}`: {}", root_cause(&error))))?;
+    Ok(endpoint.connect_timeout(timeout).tcp_nodelay(true))
 }
 
 fn not_reached(address: &str, why: &str) -> Failure {

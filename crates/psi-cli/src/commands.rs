@@ -1,5 +1,6 @@
 //! The commands, one a file: arguments, help, and what it does.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod feed;

@@ -1,0 +1,176 @@
+//! Nodes as processes of their own, started from this very program: what they do costs what it costs anybody, and what the
+//! measuring costs is not theirs. Killed when dropped.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+use tonic::transport::Channel;
+
+use crate::{
+    client::{self, root_cause},
+    failure::Failure,
+};
+
+/// How long a process may take to say that it listens.
+const START: Duration = Duration::from_secs(30);
+/// Lines of what a process said that are kept, to tell why it did not start.
+const SAID_MAX: usize = 20;
+
+/// How a node is to be started.
+#[derive(Clone, Debug)]
+pub(super) struct Launch {
+    name: String,
+    flags: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// A node of this name, on free ports of the loopback unless told otherwise.
+    pub(super) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), flags: Vec::new() }
+            .with("--grpc-listen", "127.0.0.1:0")
+            .with("--http-listen", "127.0.0.1:0")
+            .with("--gossip-listen", "127.0.0.1:0")
+            .with("--cluster-name", "psi-field-bench")
+            // On one machine members show themselves at once.
+            .with("--cluster-join-ms", "300")
+            .with("--log-filter", "warn")
+    }
+
+    /// Sets a flag of `psi-field node`, such as `--data-dir`; of several values the last counts.
+    pub(super) fn with(mut self, flag: &str, value: impl ToString) -> Self {
+        self.flags.retain(|(name, _)| name != flag);
+        self.flags.push((flag.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Starts the node, and waits until it listens.
+    ///
+    /// # Errors
+    /// If it does not, with what it said.
+    pub(super) async fn start(&self) -> Result<Node, Failure> {
+        let mut command = this_program()?;
+        command.args(["--output", "json", "node", "--node-id", &self.name]);
+        command.args(self.flags.iter().map(|(flag, value)| format!("{flag}={value}")));
+        let mut spoken = Spoken::start(command).await?;
+        let started: Started = serde_json::from_str(&spoken.first)
+            .map_err(|error| Failure::failed(format!("node `{}` said what is no JSON: {error}", self.name)))?;
+        // A node tells where others reach it; where it listens at a fixed address, that is nearer.
+        let listen = self.flags.iter().find(|(flag, _)| flag == "--grpc-listen");
+        let listen = listen.and_then(|(_, address)| address.parse::<SocketAddr>().ok());
+        let grpc = listen.filter(|address| address.port() != 0).unwrap_or(started.grpc);
+        spoken.keep_reading();
+        Ok(Node { name: self.name.clone(), grpc, gossip: started.gossip, _process: spoken })
+    }
+}
+
+/// What a node says once it listens.
+#[derive(Deserialize)]
+struct Started {
+    grpc: SocketAddr,
+    gossip: SocketAddr,
+}
+
+/// A running node.
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) grpc: SocketAddr,
+    pub(super) gossip: SocketAddr,
+    /// Killed when dropped.
+    _process: Spoken,
+}
+
+impl Node {
+    /// A connection of its own to the node.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) async fn connect(&self) -> Result<Channel, Failure> {
+        let endpoint = client::endpoint(&self.grpc.to_string(), START)?;
+        let unreachable = |error: &dyn std::error::Error| {
+            Failure::failed(format!("can't reach node `{}` at {}: {}", self.name, self.grpc, root_cause(error)))
+        };
+        endpoint.connect().await.map_err(|error| unreachable(&error))
+    }
+}
+
+/// This program, without the settings of whoever runs it. Dropped, it is killed.
+///
+/// # Errors
+/// If the system does not say where it is.
+pub(super) fn this_program() -> Result<Command, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::failed(format!("can't find this program to start it again: {error}")))?;
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PSI_")) {
+        command.env_remove(name);
+    }
+    command.kill_on_drop(true);
+    Ok(command)
+}
+
+/// A process that says a line on standard output once it is there. Killed when dropped.
+pub(super) struct Spoken {
+    /// That line.
+    pub(super) first: String,
+    _child: Child,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
+}
+
+impl Spoken {
+    /// Starts it, and waits for the line.
+    ///
+    /// # Errors
+    /// If there is none, with what it said on standard error.
+    pub(super) async fn start(mut command: Command) -> Result<Self, Failure> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| Failure::failed(format!("can't start a process: {error}")))?;
+        let said = Said::default();
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(said.clone().read(BufReader::new(stderr).lines()));
+        }
+        let stdout = child.stdout.take().ok_or_else(|| Failure::failed("a process has no standard output"))?;
+        let mut lines = BufReader::new(stdout).lines();
+        match tokio::time::timeout(START, lines.next_line()).await {
+            Ok(Ok(Some(first))) => Ok(Self { first, _child: child, lines: Some(lines) }),
+            _ => Err(Failure::failed(format!("a process did not start; it said: {}", said.text()))),
+        }
+    }
+
+    /// Reads on, so that the pipe does not fill up.
+    pub(super) fn keep_reading(&mut self) {
+        if let Some(lines) = self.lines.take() {
+            tokio::spawn(Said::default().read(lines));
+        }
+    }
+}
+
+/// The last lines that a process said.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<VecDeque<String>>>);
+
+impl Said {
+    async fn read<R: tokio::io::AsyncBufRead + Unpin>(self, mut lines: Lines<R>) {
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            said.push_back(line);
+            if said.len() > SAID_MAX {
+                said.pop_front();
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
