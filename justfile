@@ -41,6 +41,10 @@ sim *arguments:
 mutants *names:
     crates/psi-sim/mutants/run {{ names }}
 
+# Measures how long the inner crates take: all benchmarks, or those whose names contain a word.
+bench *words:
+    cargo bench -p psi-stats -p psi-engine -p psi-replica --bench moments --bench synthetic --bench core --bench step -- {{ words }}
+
 # Tests the alerts, firing and silent, and checks Alertmanager's configuration. Needs promtool and amtool (Debian:
 # prometheus, prometheus-alertmanager).
 rules:
