@@ -41,6 +41,14 @@ sim *arguments:
 mutants *names:
     crates/psi-sim/mutants/run {{ names }}
 
+# Counts the instructions of the hot path and compares them with the record. Needs valgrind.
+instructions *words:
+    crates/psi-instructions/check {{ words }}
+
+# Records anew how many instructions the hot path takes.
+record-instructions:
+    crates/psi-instructions/check --record
+
 # Measures how long the inner crates take: all benchmarks, or those whose names contain a word.
 bench *words:
     cargo bench -p psi-stats -p psi-engine -p psi-replica --bench moments --bench synthetic --bench core --bench step -- {{ words }}

@@ -1,0 +1,113 @@
+//! Scenarios of a whole replica.
+
+use prost::Message;
+use psi_engine::EngineKind::{self, Core, Synthetic};
+
+use crate::counted_by_valgrind;
+use crate::replicas::{Pair, Stepping, WIDTH, field};
+
+/// Steps before any is counted: all that a guardian and novelty look at is there.
+const WARM: u64 = 300;
+
+/// Origins of a large cluster: more than a token lists.
+const ORIGINS: usize = 50;
+
+fn warm(engine: EngineKind) -> Stepping {
+    Stepping::new(engine, WIDTH).after(WARM)
+}
+
+pub(crate) fn step_synthetic(repetitions: u64) {
+    steps(warm(Synthetic), repetitions);
+}
+
+/// With as many memories as steps were taken; what a full memory costs is a scenario of the engine's.
+pub(crate) fn step_core(repetitions: u64) {
+    steps(warm(Core), repetitions);
+}
+
+pub(crate) fn step_among_origins(repetitions: u64) {
+    steps(Stepping::among(Synthetic, ORIGINS).after(WARM), repetitions);
+}
+
+/// Steps within one flush.
+fn steps(stepping: Stepping, repetitions: u64) {
+    let mut stepping = stepping.every_us(20);
+    stepping.replica.flush();
+    for _ in 0..repetitions {
+        let input = stepping.next_input();
+        counted_by_valgrind(|| stepping.step_alone(&input));
+    }
+}
+
+pub(crate) fn batch(repetitions: u64) {
+    const VECTORS: u64 = 64;
+    let mut stepping = warm(Synthetic);
+    for _ in 0..repetitions {
+        let inputs: Vec<Vec<f64>> = (0..VECTORS).map(|n| crate::replicas::input(stepping.steps + n, WIDTH)).collect();
+        let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+        stepping.steps += VECTORS;
+        let now = stepping.now();
+        counted_by_valgrind(|| stepping.replica.step_batch(now, &field(), &inputs).expect("good steps"));
+        stepping.replica.flush();
+    }
+}
+
+pub(crate) fn flush_synthetic(repetitions: u64) {
+    flushes(Synthetic, repetitions);
+}
+
+pub(crate) fn flush_core(repetitions: u64) {
+    flushes(Core, repetitions);
+}
+
+/// Each of the steps of 20 ms.
+fn flushes(engine: EngineKind, repetitions: u64) {
+    let mut stepping = warm(engine);
+    for _ in 0..repetitions {
+        stepping.before_flush();
+        assert!(counted_by_valgrind(|| stepping.replica.flush()), "steps wait for it");
+    }
+}
+
+pub(crate) fn apply_pass_synthetic(repetitions: u64) {
+    passes(Synthetic, repetitions);
+}
+
+pub(crate) fn apply_pass_core(repetitions: u64) {
+    passes(Core, repetitions);
+}
+
+/// Each of the steps of 20 ms.
+fn passes(engine: EngineKind, repetitions: u64) {
+    let mut pair = Pair::new(engine);
+    for _ in 0..repetitions {
+        let pass = pair.next_pass();
+        counted_by_valgrind(|| pair.apply(pass));
+    }
+    assert!(pair.is_level(), "all passes were applied");
+}
+
+pub(crate) fn token(repetitions: u64) {
+    tokens(&warm(Synthetic), repetitions);
+}
+
+pub(crate) fn token_of_origins(repetitions: u64) {
+    tokens(&Stepping::among(Synthetic, ORIGINS), repetitions);
+}
+
+fn tokens(stepping: &Stepping, repetitions: u64) {
+    for _ in 0..repetitions {
+        counted_by_valgrind(|| stepping.replica.token().to_string());
+    }
+}
+
+/// What is sent of a step, as bytes; its token is a scenario of its own.
+pub(crate) fn answer(repetitions: u64) {
+    let mut stepping = warm(Synthetic);
+    let token = stepping.replica.token().to_string();
+    for _ in 0..repetitions {
+        let step = stepping.step(&stepping.next_input());
+        let token = token.clone();
+        counted_by_valgrind(|| psi_api::step("bench", "synthetic", &step, token).encode_to_vec());
+    }
+}
