@@ -2,17 +2,11 @@
 //!
 //! Everything after this is integer arithmetic. Summing is not done here; see [`crate::Moments`].
 
-use crate::readout::Truncated;
+use crate::readout::{Truncated, power_of_two};
 use crate::scale::Scale;
 
 /// Bits after the binary point of a scaled input.
 pub(crate) const FRACTION_BITS: i32 = 56;
-
-/// Bits of a double's significand that are stored.
-const STORED_BITS: i32 = 52;
-
-/// The exponent of a double's last place is its biased exponent less this.
-const LAST_PLACE_BIAS: i32 = 1075;
 
 /// One input component divided by its [`Scale`] and rounded, half to even, to a multiple of 2^-56; below 2^24 in size.
 ///
@@ -57,16 +51,24 @@ impl Fixed {
     /// # Errors
     /// [`FixedError::NotFinite`] for infinities and NaN, [`FixedError::OutOfRange`] from [`Scale::limit`] on.
     pub fn from_f64(x: f64, scale: Scale) -> Result<Self, FixedError> {
-        if !x.is_finite() {
-            return Err(FixedError::NotFinite { value: x });
+        Self::rounded(x * units(scale)).ok_or_else(|| refused(x, scale))
+    }
+
+    /// Rounds a number of 2^-56 scales, half to even; `None` from 2^80 on in size, and for what is no number.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "whole numbers within the range of the integer")]
+    fn rounded(number: f64) -> Option<Self> {
+        /// From here on doubles are whole numbers, next to each other, so that a sum that comes to lie here is rounded to
+        /// one, half to even.
+        const WHOLE: f64 = power_of_two(52);
+        const WIDE: f64 = power_of_two(63);
+        const LIMIT: f64 = power_of_two(80);
+        let size = number.abs();
+        if size < WIDE {
+            let whole = if size < WHOLE { (size + WHOLE) - WHOLE } else { size } as i64;
+            return Some(Self(i128::from(if number < 0.0 { -whole } else { whole })));
         }
-        let limit = scale.limit();
-        if x.abs() >= limit {
-            return Err(FixedError::OutOfRange { value: x, limit });
-        }
-        let (significand, exponent) = decompose(x);
-        let size = shift_half_even(significand, exponent + FRACTION_BITS - scale.exponent());
-        Ok(Self(if x.is_sign_negative() { -size } else { size }))
+        (size < LIMIT).then_some(Self(number as i128))
     }
 
     /// The value in input units, rounded half to even to a double; never -0.0.
@@ -96,36 +98,26 @@ pub fn quantize(input: &[f64], scale: Scale) -> Result<Vec<Fixed>, QuantizeError
 /// # Errors
 /// As [`quantize`]; some of the vector may have been appended then.
 pub fn quantize_into(quantized: &mut Vec<Fixed>, input: &[f64], scale: Scale) -> Result<(), QuantizeError> {
-    for (index, &x) in input.iter().enumerate() {
-        quantized.push(Fixed::from_f64(x, scale).map_err(|source| QuantizeError { index, source })?);
-    }
-    Ok(())
-}
-
-/// The size of a finite double as significand · 2^exponent.
-fn decompose(x: f64) -> (u64, i32) {
-    let bits = x.abs().to_bits();
-    let stored = bits & ((1 << STORED_BITS) - 1);
-    match (bits >> STORED_BITS) as u16 {
-        0 => (stored, 1 - LAST_PLACE_BIAS),
-        biased => (stored | 1 << STORED_BITS, i32::from(biased) - LAST_PLACE_BIAS),
+    let (units, first) = (units(scale), quantized.len());
+    quantized.extend(input.iter().map_while(|&x| Fixed::rounded(x * units)));
+    match input.get(quantized.len() - first) {
+        None => Ok(()),
+        Some(&x) => Err(QuantizeError { index: quantized.len() - first, source: refused(x, scale) }),
     }
 }
 
-/// `significand` · 2^`shift`, rounded half to even to an integer; the caller has seen to it that it stays below 2^80.
-fn shift_half_even(significand: u64, shift: i32) -> i128 {
-    let significand = i128::from(significand);
-    if shift >= 0 {
-        return significand << shift;
+/// Multiples of 2^-56 scales in an input unit: a power of two, so that multiplying by it rounds nothing but what is far
+/// below half a multiple.
+fn units(scale: Scale) -> f64 {
+    power_of_two(FRACTION_BITS - scale.exponent())
+}
+
+/// Why an input can't be held.
+#[cold]
+fn refused(value: f64, scale: Scale) -> FixedError {
+    if value.is_finite() {
+        FixedError::OutOfRange { value, limit: scale.limit() }
+    } else {
+        FixedError::NotFinite { value }
     }
-    let dropped = shift.unsigned_abs();
-    // A significand is below 2^53, so 54 dropped bits leave less than a half.
-    if dropped > 53 {
-        return 0;
-    }
-    let whole = significand >> dropped;
-    let rest = significand - (whole << dropped);
-    let half = 1 << (dropped - 1);
-    let up = rest > half || (rest == half && whole & 1 == 1);
-    whole + i128::from(up)
 }

@@ -105,9 +105,9 @@ pub(crate) fn nearest(whole: U256) -> f64 {
 }
 
 /// 2^`exponent`, for exponents of normal doubles: -1022..=1023.
-pub(crate) fn power_of_two(exponent: i32) -> f64 {
-    debug_assert!((-1022..=1023).contains(&exponent), "2^{exponent} is not a normal double");
-    f64::from_bits(u64::from((exponent + 1023).cast_unsigned()) << 52)
+pub(crate) const fn power_of_two(exponent: i32) -> f64 {
+    debug_assert!(-1022 <= exponent && exponent <= 1023, "not a normal double");
+    f64::from_bits(((exponent + 1023).cast_unsigned() as u64) << 52)
 }
 
 #[cfg(test)]

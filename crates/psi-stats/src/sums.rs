@@ -36,6 +36,7 @@ pub enum SumsFault {
 
 impl Sums {
     /// Adds one input; the caller keeps the count below its limit, so nothing overflows.
+    #[inline]
     pub(crate) fn add(&mut self, input: Fixed) {
         self.sum += input.raw();
         self.squares += square(input.raw().unsigned_abs());
@@ -82,6 +83,7 @@ impl Sums {
 
 /// `size`². For what an input of ordinary size comes to (below 256 scales) one multiplication is enough, and three for
 /// the rest, where the product of two 256-bit integers takes six.
+#[inline]
 fn square(size: u128) -> U256 {
     const HALF: u32 = u64::BITS;
     if let Ok(small) = u64::try_from(size) {
