@@ -6,11 +6,13 @@
 //! does is in [`crate::Noise`] and, for engine `core`, in [`crate::core::CoreState::intervene`]. Leaves out who merges
 //! histories and which interventions count.
 
+mod history;
 mod mode;
 mod statistics;
 mod thresholds;
 mod watch;
 
+pub use history::History;
 pub use mode::{Mode, UnknownMode};
 pub use statistics::{Statistics, Summary};
 pub use thresholds::{ADAPTIVE_FROM, HISTORY_MAX, Sample, Threat, Thresholds};

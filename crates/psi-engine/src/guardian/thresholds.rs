@@ -8,12 +8,9 @@ pub const HISTORY_MAX: usize = 200;
 /// From this many steps on, thresholds adapt.
 pub const ADAPTIVE_FROM: usize = 50;
 
-/// The fixed thresholds.
-const STATIC: Thresholds = Thresholds { error_high: 2.0, density_low: 0.25, entropy_high: 2.2, adaptive: false };
-
 /// How high a percentile is high; a low one is as far from the other end.
 pub(super) const HIGH: f64 = 0.95;
-const LOW: f64 = 0.05;
+pub(super) const LOW: f64 = 0.05;
 
 /// What the guardian keeps of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,11 +80,14 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
+    /// The fixed ones.
+    pub(super) const STATIC: Self = Self { error_high: 2.0, density_low: 0.25, entropy_high: 2.2, adaptive: false };
+
     /// The thresholds for a step whose own sample is part of `history`, in any order: fixed below
     /// [`ADAPTIVE_FROM`] samples, then the 95th percentiles of PE and H and the 5th of Ψ.
     pub fn of(history: &[Sample]) -> Self {
         if history.len() < ADAPTIVE_FROM {
-            return STATIC;
+            return Self::STATIC;
         }
         let percentile =
             |of: fn(&Sample) -> f64, fraction| percentile(&mut history.iter().map(of).collect::<Vec<_>>(), fraction);
@@ -111,14 +111,28 @@ impl Thresholds {
 
 /// The `fraction` percentile of `numbers`, linear between order statistics, as numpy's default is; 0 of none. Leaves
 /// `numbers` in another order.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the length")]
 pub(super) fn percentile(numbers: &mut [f64], fraction: f64) -> f64 {
-    let Some(last) = numbers.len().checked_sub(1) else { return 0.0 };
-    let position = fraction * last as f64;
-    let below = (position.floor() as usize).min(last);
+    let Some((below, part)) = position(numbers.len(), fraction) else { return 0.0 };
     let (_, &mut lower, above) = numbers.select_nth_unstable_by(below, f64::total_cmp);
     let upper = above.iter().copied().min_by(f64::total_cmp).unwrap_or(lower);
-    lower + (upper - lower) * (position - below as f64)
+    lower + (upper - lower) * part
+}
+
+/// [`percentile`] of numbers in ascending order.
+pub(super) fn percentile_of_sorted(numbers: &[f64], fraction: f64) -> f64 {
+    let Some((below, part)) = position(numbers.len(), fraction) else { return 0.0 };
+    let (lower, upper) = (numbers[below], numbers[(below + 1).min(numbers.len() - 1)]);
+    lower + (upper - lower) * part
+}
+
+/// Where the `fraction` percentile of so many numbers lies: the place of the one below it, from 0, and how far it is from
+/// there to the next; `None` of none.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the length")]
+fn position(count: usize, fraction: f64) -> Option<(usize, f64)> {
+    let last = count.checked_sub(1)?;
+    let position = fraction * last as f64;
+    let below = (position.floor() as usize).min(last);
+    Some((below, position - below as f64))
 }
 
 #[cfg(test)]
@@ -172,7 +186,7 @@ mod tests {
             (2.0, 0.25, 3.0, Some(HighEntropy)),
         ] {
             let sample = Sample { density, prediction_error, temporal_entropy };
-            assert_eq!(STATIC.threat(&sample), want, "{sample:?}");
+            assert_eq!(Thresholds::STATIC.threat(&sample), want, "{sample:?}");
         }
     }
 

@@ -4,7 +4,7 @@ use ndarray::ArrayView1;
 use psi_engine::{
     Action, EngineKind, Metrics,
     core::Scored,
-    guardian::{Mode, Sample, Threat, Thresholds, judge},
+    guardian::{Mode, Sample, Threat, judge},
     synthetic,
 };
 use psi_stats::{Fixed, ZScores};
@@ -111,7 +111,7 @@ impl Field {
         let last = self.interventions.folded().last.as_ref();
         let flag = self.watch.flag(last.map(|last| &last.moment));
         let since = last.map(|last| k.saturating_sub(last.k));
-        let verdict = judge(&sample, &Thresholds::of(&self.watch.history()), flag, since);
+        let verdict = judge(&sample, &self.watch.thresholds(), flag, since);
         if let Some(threat) = verdict.threat {
             own.watch.alarm = Some(Alarm { threat, clock: *clock });
             self.watch.put_alarm(origin, own.watch.alarm);
