@@ -78,7 +78,9 @@ impl Pending {
     /// Waits for its replication.
     pub(crate) async fn settled(mut self, shared: &Shared) -> Answer {
         if let Some((level, deadline)) = self.wish {
-            let replicated = replicated::wait(shared, self.answer.version(), level, deadline).await;
+            // Boxed: most answers wait for nothing, and need no room for it.
+            let wait = Box::pin(replicated::wait(shared, self.answer.version(), level, deadline));
+            let replicated = wait.await;
             self.answer.set_replicated(replicated);
             if let Some(ticket) = &self.ticket {
                 ticket.answer(self.answer.clone());

@@ -28,7 +28,7 @@ impl Taken {
     /// Under the replica's lock, so that watchers are told in order.
     fn new(shared: &Shared, replica: &Replica, field: &FieldName, inputs: &Inputs, steps: Vec<Step>) -> Self {
         shared.watchers.accepted(field, &steps, inputs.iter());
-        Self { steps, token: replica.token().to_string() }
+        Self { steps, token: String::from(&replica.token()) }
     }
 }
 

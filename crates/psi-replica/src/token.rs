@@ -181,7 +181,8 @@ impl Token {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
+        let mut bytes = Vec::with_capacity(64 + 18 * self.seen.len());
+        bytes.push(FORMAT);
         for word in [self.cluster.0, self.issuer.unwrap_or_default().0, self.rest.unwrap_or_default()] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
@@ -219,10 +220,17 @@ impl Token {
     }
 }
 
-/// The text that travels: URL-safe, without padding.
+impl From<&Token> for String {
+    /// The text that travels: URL-safe, without padding.
+    fn from(token: &Token) -> Self {
+        BASE64URL_NOPAD.encode(&token.to_bytes())
+    }
+}
+
+/// As the text that travels.
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        BASE64URL_NOPAD.encode_display(&self.to_bytes()).fmt(f)
+        f.pad(&String::from(self))
     }
 }
 
