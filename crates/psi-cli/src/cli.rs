@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Replay(Box<replay::Replay>),
     Sim(sim::Sim),
     Bench(bench::Bench),
+    #[command(hide = true)]
+    BenchHandlers(bench::ServeHandlers),
     Completions(completions::Completions),
 }
 
@@ -77,6 +79,7 @@ impl Command {
             Self::Replay(command) => command.run(output),
             Self::Sim(command) => command.run(output).await,
             Self::Bench(command) => command.run(output).await,
+            Self::BenchHandlers(command) => command.run(output).await,
             Self::Completions(command) => command.run(),
         }
     }

@@ -1,8 +1,12 @@
 //! `psi-field bench`: starts what it measures and prints one table, with ratios from the same run.
 
 mod calls;
+mod engines;
+mod http;
+mod local;
 mod machine;
 mod meter;
+mod moments;
 mod plan;
 mod process;
 mod progress;
@@ -19,6 +23,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
+pub(crate) use self::http::handlers::ServeHandlers;
 use self::{
     plan::Plan,
     progress::Progress,
@@ -52,6 +57,12 @@ the end; 2 wrong arguments.";
 enum Group {
     /// A step over gRPC, against an empty call: unary, streamed, in batches
     Calls,
+    /// `POST /step`, against handlers that do nothing, or only parse and answer
+    Http,
+    /// Engines and replica in this process, without a wire
+    Engines,
+    /// Exact moments, against a loop of doubles
+    Moments,
 }
 
 /// Measure what steps cost, against what doing nothing costs
@@ -92,12 +103,18 @@ impl Group {
     fn name(self) -> &'static str {
         match self {
             Self::Calls => "calls",
+            Self::Http => "http",
+            Self::Engines => "engines",
+            Self::Moments => "moments",
         }
     }
 
     async fn measure(self, plan: &Plan, progress: &Progress) -> Result<Measured, Failure> {
         match self {
             Self::Calls => calls::measure(plan, progress).await,
+            Self::Http => http::measure(plan, progress).await,
+            Self::Engines => engines::measure(plan, progress).await,
+            Self::Moments => moments::measure(plan, progress).await,
         }
     }
 }

@@ -124,3 +124,45 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         Ok(Response::new(v1::PingResponse {}))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc,
+        thread::{self, JoinHandle},
+        time::Duration,
+    };
+
+    use psi_api::v1::cluster_service_server::ClusterService;
+
+    use super::*;
+    use crate::{settings::Settings, shared::Addresses};
+
+    /// Keeps the replica to itself until told to let go.
+    fn hold(shared: Arc<Shared>) -> (mpsc::Sender<()>, JoinHandle<()>) {
+        let (let_go, told) = mpsc::channel();
+        let (held, is_held) = mpsc::channel();
+        let holder = thread::spawn(move || {
+            shared.write(|_, _| {
+                let _ = held.send(());
+                let _ = told.recv();
+            });
+        });
+        is_held.recv().expect("the replica is free");
+        (let_go, holder)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_ping_is_answered_while_the_replica_is_at_work() {
+        let settings = Settings { replication: false, ..Settings::new(NodeId::new("n").expect("a name")) };
+        let nowhere = settings.grpc.listen;
+        let shared = Arc::new(Shared::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None));
+        let view = ClusterView { shared: shared.clone() };
+        let (let_go, holder) = hold(shared);
+        let pinged = tokio::spawn(async move { view.ping(Request::new(v1::PingRequest {})).await });
+        let answered = tokio::time::timeout(Duration::from_secs(5), pinged).await;
+        drop(let_go);
+        holder.join().expect("it was told to let go");
+        assert!(answered.expect("it waited for the replica").expect("it ended").is_ok());
+    }
+}

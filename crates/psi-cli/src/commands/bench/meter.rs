@@ -1,9 +1,6 @@
 //! Callers at once, counted and timed from the end of the warm-up to the end of the turn.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::{future::Future, time::Instant};
 
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
@@ -97,6 +94,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn span(from_ms: u64, until_ms: u64) -> Span {

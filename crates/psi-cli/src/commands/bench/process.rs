@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    process::{Child, Command},
 };
 use tonic::transport::Channel;
 
@@ -37,17 +37,17 @@ impl Launch {
     /// A node of this name, on free ports of the loopback unless told otherwise.
     pub(super) fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), flags: Vec::new() }
-            .with("--grpc-listen", "127.0.0.1:0")
-            .with("--http-listen", "127.0.0.1:0")
-            .with("--gossip-listen", "127.0.0.1:0")
-            .with("--cluster-name", "psi-field-bench")
+            .with("--grpc-listen", &"127.0.0.1:0")
+            .with("--http-listen", &"127.0.0.1:0")
+            .with("--gossip-listen", &"127.0.0.1:0")
+            .with("--cluster-name", &"psi-field-bench")
             // On one machine members show themselves at once.
-            .with("--cluster-join-ms", "300")
-            .with("--log-filter", "warn")
+            .with("--cluster-join-ms", &"300")
+            .with("--log-filter", &"warn")
     }
 
     /// Sets a flag of `psi-field node`, such as `--data-dir`; of several values the last counts.
-    pub(super) fn with(mut self, flag: &str, value: impl ToString) -> Self {
+    pub(super) fn with(mut self, flag: &str, value: &dyn ToString) -> Self {
         self.flags.retain(|(name, _)| name != flag);
         self.flags.push((flag.to_owned(), value.to_string()));
         self
@@ -61,15 +61,13 @@ impl Launch {
         let mut command = this_program()?;
         command.args(["--output", "json", "node", "--node-id", &self.name]);
         command.args(self.flags.iter().map(|(flag, value)| format!("{flag}={value}")));
-        let mut spoken = Spoken::start(command).await?;
-        let started: Started = serde_json::from_str(&spoken.first)
-            .map_err(|error| Failure::failed(format!("node `{}` said what is no JSON: {error}", self.name)))?;
+        let process = Process::start(command).await?;
+        let started: Started = process.said()?;
         // A node tells where others reach it; where it listens at a fixed address, that is nearer.
         let listen = self.flags.iter().find(|(flag, _)| flag == "--grpc-listen");
         let listen = listen.and_then(|(_, address)| address.parse::<SocketAddr>().ok());
         let grpc = listen.filter(|address| address.port() != 0).unwrap_or(started.grpc);
-        spoken.keep_reading();
-        Ok(Node { name: self.name.clone(), grpc, gossip: started.gossip, _process: spoken })
+        Ok(Node { name: self.name.clone(), grpc, http: started.http, gossip: started.gossip, _process: process })
     }
 }
 
@@ -77,6 +75,7 @@ impl Launch {
 #[derive(Deserialize)]
 struct Started {
     grpc: SocketAddr,
+    http: SocketAddr,
     gossip: SocketAddr,
 }
 
@@ -84,9 +83,10 @@ struct Started {
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) grpc: SocketAddr,
+    pub(super) http: SocketAddr,
     pub(super) gossip: SocketAddr,
     /// Killed when dropped.
-    _process: Spoken,
+    _process: Process,
 }
 
 impl Node {
@@ -118,15 +118,13 @@ pub(super) fn this_program() -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// A process that says a line on standard output once it is there. Killed when dropped.
-pub(super) struct Spoken {
-    /// That line.
-    pub(super) first: String,
+/// A process that says a line of JSON on standard output once it is there. Killed when dropped.
+pub(super) struct Process {
+    first: String,
     _child: Child,
-    lines: Option<Lines<BufReader<ChildStdout>>>,
 }
 
-impl Spoken {
+impl Process {
     /// Starts it, and waits for the line.
     ///
     /// # Errors
@@ -135,22 +133,27 @@ impl Spoken {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| Failure::failed(format!("can't start a process: {error}")))?;
         let said = Said::default();
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(said.clone().read(BufReader::new(stderr).lines()));
-        }
         let stdout = child.stdout.take().ok_or_else(|| Failure::failed("a process has no standard output"))?;
+        let stderr = child.stderr.take().ok_or_else(|| Failure::failed("a process has no standard error"))?;
+        let reading = tokio::spawn(said.clone().read(BufReader::new(stderr).lines()));
         let mut lines = BufReader::new(stdout).lines();
-        match tokio::time::timeout(START, lines.next_line()).await {
-            Ok(Ok(Some(first))) => Ok(Self { first, _child: child, lines: Some(lines) }),
-            _ => Err(Failure::failed(format!("a process did not start; it said: {}", said.text()))),
-        }
+        let Ok(Ok(Some(first))) = tokio::time::timeout(START, lines.next_line()).await else {
+            let _ = child.kill().await;
+            let _ = reading.await;
+            return Err(Failure::failed(format!("a process did not start; it said: {}", said.text())));
+        };
+        // To the end, so that the pipe does not fill up.
+        tokio::spawn(Said::default().read(lines));
+        Ok(Self { first, _child: child })
     }
 
-    /// Reads on, so that the pipe does not fill up.
-    pub(super) fn keep_reading(&mut self) {
-        if let Some(lines) = self.lines.take() {
-            tokio::spawn(Said::default().read(lines));
-        }
+    /// What the line says.
+    ///
+    /// # Errors
+    /// If it says something else.
+    pub(super) fn said<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.first)
+            .map_err(|error| Failure::failed(format!("a process said `{}`: {error}; this is a bug", self.first)))
     }
 }
 

@@ -44,7 +44,7 @@ impl Rig {
         let seed = first.gossip;
         let mut nodes = vec![first];
         for number in 2..=count {
-            nodes.push(Launch::new(format!("node-{number}")).with("--cluster-seeds", seed).start().await?);
+            nodes.push(Launch::new(format!("node-{number}")).with("--cluster-seeds", &seed).start().await?);
         }
         let rig = Self { nodes };
         rig.linked().await?;

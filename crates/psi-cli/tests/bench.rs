@@ -1,0 +1,121 @@
+//! `psi-field bench` as programs see it. What it measures is the machine's; here only that it does, and how it tells.
+
+use std::{collections::BTreeSet, fs};
+
+use anyhow::{Context, Result, ensure};
+use psi_tests::service;
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_psi-field");
+
+/// The report of a quick run, whose every row must have been measured.
+fn bench(arguments: &[&str]) -> Result<Value> {
+    let output = service::command(PROGRAM, &["bench", "--quick", "--output", "json"]).args(arguments).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {said}", output.status);
+    ensure!(said.is_empty(), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!((&report["complete"], &report["settings"]["rounds"]), (&true.into(), &1.into()));
+    for row in rows(&report)? {
+        let greatest = row["figure"]["greatest"].as_f64();
+        assert!(greatest.is_some_and(|greatest| greatest > 0.0), "{row}");
+        assert_eq!(row["failure"], Value::Null, "{row}");
+    }
+    Ok(report)
+}
+
+fn rows(report: &Value) -> Result<&Vec<Value>> {
+    report["rows"].as_array().context("rows")
+}
+
+/// Which row it is.
+#[derive(Debug, PartialEq)]
+struct Label {
+    group: String,
+    name: String,
+    nodes: Option<u64>,
+    callers: Option<u64>,
+}
+
+fn labels(report: &Value) -> Result<Vec<Label>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let label = |row: &Value| Label {
+        group: text(&row["group"]),
+        name: text(&row["name"]),
+        nodes: row["nodes"].as_u64(),
+        callers: row["callers"].as_u64(),
+    };
+    Ok(rows(report)?.iter().map(label).collect())
+}
+
+/// What is asked of a row, all with a number and an answer where there is a target.
+fn answers(row: &Value) -> Result<Vec<&str>> {
+    let answer = |answer: &Value| {
+        assert!(answer["value"]["median"].as_f64().is_some_and(|ratio| ratio > 0.0), "{row}");
+        assert_eq!(answer["target"].is_null(), answer["met"].as_bool().is_none(), "{row}");
+    };
+    let answers = row["answers"].as_array().context("answers")?;
+    answers.iter().for_each(answer);
+    Ok(answers.iter().filter_map(|answer| answer["what"].as_str()).collect())
+}
+
+#[test]
+fn calls_are_measured_in_every_way_and_told_with_their_ratios() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("bench.json");
+    fs::write(&file, "what was there before, and longer than nothing")?;
+    let report = bench(&["calls", "--save", file.to_str().context("a path")?])?;
+    assert_eq!(serde_json::from_slice::<Value>(&fs::read(&file)?)?, report);
+    for key in ["version", "commit", "started"] {
+        assert!(report[key].as_str().is_some_and(|text| !text.is_empty()), "{key}");
+    }
+    assert!(report["machine"]["cores"].as_u64().is_some_and(|cores| cores > 0));
+    let labels = labels(&report)?;
+    let names: BTreeSet<&str> = labels.iter().map(|label| label.name.as_str()).collect();
+    assert_eq!(names.len(), 5, "{names:?}");
+    for nodes in [1, 3] {
+        for callers in [1, 8, 64] {
+            for name in &names {
+                let (group, name) = ("calls".to_owned(), (*name).to_owned());
+                let want = Label { group, name, nodes: Some(nodes), callers: Some(callers) };
+                assert_eq!(labels.iter().filter(|label| **label == want).count(), 1, "{want:?}");
+            }
+        }
+    }
+    for row in rows(&report)? {
+        let want: &[&str] = match row["name"].as_str().unwrap_or_default() {
+            "step (unary)" => &["throughput over ping", "p99 over ping"],
+            "stream, 64 unanswered" | "batch of 64" => &["steps/s over unary"],
+            _ => &[],
+        };
+        assert_eq!(answers(row)?, want, "{row}");
+        assert!(row["p50_us"]["median"].as_f64() <= row["p99_us"]["median"].as_f64(), "{row}");
+    }
+    Ok(())
+}
+
+#[test]
+fn http_engines_and_moments_are_measured_in_the_order_of_the_list() -> Result<()> {
+    let report = bench(&["moments", "engines", "http", "engines"])?;
+    let labels = labels(&report)?;
+    let mut groups: Vec<&str> = labels.iter().map(|label| label.group.as_str()).collect();
+    let count = |group: &str| groups.iter().filter(|one| **one == group).count();
+    assert_eq!((count("http"), count("engines"), count("moments")), (12, 6, 4));
+    groups.dedup();
+    assert_eq!(groups, ["http", "engines", "moments"]);
+    for row in rows(&report)? {
+        let name = row["name"].as_str().unwrap_or_default();
+        let has_answer = name == "POST /step" || name.ends_with("in a replica") || name.starts_with("exact");
+        assert_eq!(answers(row)?.len(), usize::from(has_answer), "{row}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_report_that_could_not_be_kept_is_refused_before_anything_is_measured() -> Result<()> {
+    let output = service::command(PROGRAM, &["bench", "--save", "/nowhere/at/all.json"]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("/nowhere/at/all.json"), "{said}");
+    Ok(())
+}
