@@ -37,6 +37,10 @@ demo *arguments:
 sim *arguments:
     cargo run --release -- sim {{ arguments }}
 
+# Measures what steps cost, on this machine; leave it alone meanwhile.
+bench *arguments:
+    cargo run --release -- bench {{ arguments }}
+
 # Puts errors into the code on purpose and shows that the simulator notices each. Takes minutes.
 mutants *names:
     crates/psi-sim/mutants/run {{ names }}

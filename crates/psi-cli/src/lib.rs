@@ -2,7 +2,7 @@
 //!
 //! Start at [`Cli`], which lists the commands; each has a file in `commands/` with its arguments, its help and what it
 //! does. Everything that a command prints goes through `output`, every way in which it fails through `failure`.
-//! Left out on purpose: storing, replicating, and scoring but for `replay`. A command that would need these asks a node.
+//! Left out on purpose: storing, replicating, and scoring but for `replay` and `bench`. A command that would need these asks a node.
 
 mod address;
 mod answer;

@@ -1,9 +1,9 @@
 //! `psi-field bench` as programs see it. What it measures is the machine's; here only that it does, and how it tells.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, io::Read, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
-use psi_tests::service;
+use psi_tests::{eventually, service};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_psi-field");
@@ -109,6 +109,56 @@ fn http_engines_and_moments_are_measured_in_the_order_of_the_list() -> Result<()
         assert_eq!(answers(row)?.len(), usize::from(has_answer), "{row}");
     }
     Ok(())
+}
+
+/// The processes that one has started, by its number.
+#[cfg(target_os = "linux")]
+fn children(parent: u32) -> Result<BTreeSet<u32>> {
+    let mut children = BTreeSet::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(id) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if stat(id).is_some_and(|(_, of)| of == parent) {
+            children.insert(id);
+        }
+    }
+    Ok(children)
+}
+
+/// A process's state and its parent; none once it is gone.
+#[cfg(target_os = "linux")]
+fn stat(id: u32) -> Option<(char, u32)> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let mut words = text.rsplit_once(')')?.1.split_whitespace();
+    Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nodes_end_with_a_bench_that_is_told_to_stop() -> Result<()> {
+    let mut command = service::command(PROGRAM, &["bench", "calls", "--output", "json"]);
+    let mut bench = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let nodes = std::sync::Mutex::new(BTreeSet::new());
+    eventually("a node and a cluster of three run", async || {
+        let running = children(bench.id())?;
+        let all = running.len() == 4;
+        *nodes.lock().unwrap() = running;
+        Ok(all)
+    })
+    .await?;
+    rustix::process::kill_process(rustix::process::Pid::from_child(&bench), rustix::process::Signal::INT)?;
+    let status = bench.wait()?;
+    let (mut told, mut said) = (String::new(), String::new());
+    bench.stdout.take().context("stdout")?.read_to_string(&mut told)?;
+    bench.stderr.take().context("stderr")?.read_to_string(&mut said)?;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("stopped before the end"), "{said}");
+    let report: Value = serde_json::from_str(&told)?;
+    assert_eq!((&report["complete"], rows(&report)?.len()), (&false.into(), 0));
+    let nodes = nodes.into_inner()?;
+    eventually("all nodes are gone", async || {
+        Ok(nodes.iter().all(|id| stat(*id).is_none_or(|(state, _)| state == 'Z')))
+    })
+    .await
 }
 
 #[test]

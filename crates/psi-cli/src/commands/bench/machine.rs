@@ -12,6 +12,8 @@ pub(super) struct Machine {
     pub(super) cores: Option<usize>,
     pub(super) kernel: Option<String>,
     pub(super) memory_bytes: Option<u64>,
+    /// Tasks that ran or waited for a core in the minute before, on average: what else the machine was at.
+    pub(super) load: Option<f64>,
 }
 
 impl Machine {
@@ -22,6 +24,7 @@ impl Machine {
             cores: thread::available_parallelism().ok().map(Into::into),
             kernel: read("/proc/sys/kernel/osrelease").map(|text| format!("Linux {}", text.trim())),
             memory_bytes: read("/proc/meminfo").and_then(|text| memory_bytes(&text)),
+            load: read("/proc/loadavg").and_then(|text| load(&text)),
         }
     }
 
@@ -30,11 +33,12 @@ impl Machine {
         const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
         let unknown = || "unknown".to_owned();
         format!(
-            "{}, {} cores, {} memory, {}",
+            "{}, {} cores, {} memory, {}, load {}",
             self.cpu.clone().unwrap_or_else(|| "unknown CPU".to_owned()),
             self.cores.map_or_else(unknown, |cores| cores.to_string()),
             self.memory_bytes.map_or_else(unknown, |bytes| format!("{:.1} GiB", bytes as f64 / GIB)),
             self.kernel.clone().unwrap_or_else(|| std::env::consts::OS.to_owned()),
+            self.load.map_or_else(unknown, |load| load.to_string()),
         )
     }
 }
@@ -47,6 +51,10 @@ fn cpu(cpuinfo: &str) -> Option<String> {
 fn memory_bytes(meminfo: &str) -> Option<u64> {
     let kibibytes: u64 = value(meminfo, "MemTotal")?.strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+fn load(loadavg: &str) -> Option<f64> {
+    loadavg.split_whitespace().next()?.parse().ok()
 }
 
 /// The value of the first line `key : value`.
@@ -68,5 +76,6 @@ mod tests {
         assert_eq!(cpu("processor\t: 0\nBogoMIPS\t: 50\n"), None);
         assert_eq!(memory_bytes("MemTotal:       2048 kB\nMemFree:  1 kB\n"), Some(2 << 20));
         assert_eq!(memory_bytes("MemFree:  1 kB\n"), None);
+        assert_eq!((load("0.52 0.4 0.3 1/99 7\n"), load("")), (Some(0.52), None));
     }
 }

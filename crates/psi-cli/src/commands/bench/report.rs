@@ -12,6 +12,10 @@ use super::{
 };
 use crate::{failure::Failure, numbers, output};
 
+/// The first note of a build that nobody should measure.
+const UNOPTIMIZED: &str =
+    "this program was built without optimization: figures and ratios mean nothing; build with --release";
+
 /// What a group found.
 #[derive(Debug, Default)]
 pub(super) struct Measured {
@@ -56,7 +60,7 @@ impl Report {
             settings,
             complete: false,
             rows: Vec::new(),
-            notes: Vec::new(),
+            notes: if cfg!(debug_assertions) { vec![UNOPTIMIZED.to_owned()] } else { Vec::new() },
         }
     }
 
@@ -127,7 +131,7 @@ fn own_cells(row: &Row) -> [String; 9] {
 }
 
 fn line(mut cells: [String; 13], answer: &Answer) -> [String; 13] {
-    let value = answer.value.map_or_else(|| "-".to_owned(), |value| format!("{:.2}", value.median));
+    let value = answer.value.map_or_else(|| "-".to_owned(), ratio);
     let met = match answer.met {
         Some(true) => "yes",
         Some(false) => "NO",
@@ -140,8 +144,22 @@ fn line(mut cells: [String; 13], answer: &Answer) -> [String; 13] {
     cells
 }
 
+/// Nothing to tell of a single round.
 fn spread(spread: Spread) -> String {
+    if spread.least == spread.greatest {
+        return String::new();
+    }
     format!("{} – {}", numbers::short(spread.least), numbers::short(spread.greatest))
+}
+
+/// With the spread, by which one sees whether a target was met by chance.
+fn ratio(value: Spread) -> String {
+    let short = |ratio: f64| if ratio < 10.0 { format!("{ratio:.3}") } else { format!("{ratio:.1}") };
+    let Spread { median, least, greatest } = value;
+    if least == greatest {
+        return short(median);
+    }
+    format!("{} ({} – {})", short(median), short(least), short(greatest))
 }
 
 fn microseconds(us: f64) -> String {
