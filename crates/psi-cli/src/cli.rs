@@ -157,6 +157,7 @@ mod tests {
             "bench",
             "bench calls --rounds 3 --seconds 0.5 --save a.json -o json",
             "bench calls --quick",
+            "bench propagation bytes",
             "demo",
             "demo --nodes 5 --seconds 3 --keep --output json",
             "node",

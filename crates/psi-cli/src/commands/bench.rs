@@ -10,10 +10,14 @@ mod moments;
 mod plan;
 mod process;
 mod progress;
+mod propagation;
+mod relay;
 mod report;
 mod rig;
 mod rounds;
 mod row;
+mod usage;
+mod wire_bytes;
 
 use std::{
     path::PathBuf,
@@ -63,6 +67,10 @@ enum Group {
     Engines,
     /// Exact moments, against a loop of doubles
     Moments,
+    /// How long after its answer a step shows at the other nodes
+    Propagation,
+    /// What a step costs on the wire between nodes
+    Bytes,
 }
 
 /// Measure what steps cost, against what doing nothing costs
@@ -106,6 +114,8 @@ impl Group {
             Self::Http => "http",
             Self::Engines => "engines",
             Self::Moments => "moments",
+            Self::Propagation => "propagation",
+            Self::Bytes => "bytes",
         }
     }
 
@@ -115,6 +125,8 @@ impl Group {
             Self::Http => http::measure(plan, progress).await,
             Self::Engines => engines::measure(plan, progress).await,
             Self::Moments => moments::measure(plan, progress).await,
+            Self::Propagation => propagation::measure(plan, progress).await,
+            Self::Bytes => wire_bytes::measure(plan, progress).await,
         }
     }
 }

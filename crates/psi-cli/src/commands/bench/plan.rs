@@ -21,6 +21,11 @@ impl Plan {
     /// One short round: for a look.
     pub(super) const QUICK: Self = Self { rounds: 1, time: Duration::from_millis(200) };
 
+    /// The same with turns that are so many times longer, for what happens seldom.
+    pub(super) fn longer(&self, times: u32) -> Self {
+        Self { time: self.time * times, ..*self }
+    }
+
     /// Unmeasured time before that.
     pub(super) fn warm_up(&self) -> Duration {
         self.time / WARM_UP_PART

@@ -16,11 +16,14 @@ use tokio::{
 };
 use tonic::transport::Channel;
 
+use super::usage::Usage;
 use crate::{
     client::{self, root_cause},
     failure::Failure,
 };
 
+/// The cluster that they form.
+pub(super) const CLUSTER: &str = "psi-field-bench";
 /// How long a process may take to say that it listens.
 const START: Duration = Duration::from_secs(30);
 /// Lines of what a process said that are kept, to tell why it did not start.
@@ -40,7 +43,7 @@ impl Launch {
             .with("--grpc-listen", &"127.0.0.1:0")
             .with("--http-listen", &"127.0.0.1:0")
             .with("--gossip-listen", &"127.0.0.1:0")
-            .with("--cluster-name", &"psi-field-bench")
+            .with("--cluster-name", &CLUSTER)
             // On one machine members show themselves at once.
             .with("--cluster-join-ms", &"300")
             .with("--log-filter", &"warn")
@@ -67,7 +70,7 @@ impl Launch {
         let listen = self.flags.iter().find(|(flag, _)| flag == "--grpc-listen");
         let listen = listen.and_then(|(_, address)| address.parse::<SocketAddr>().ok());
         let grpc = listen.filter(|address| address.port() != 0).unwrap_or(started.grpc);
-        Ok(Node { name: self.name.clone(), grpc, http: started.http, gossip: started.gossip, _process: process })
+        Ok(Node { name: self.name.clone(), grpc, http: started.http, gossip: started.gossip, process })
     }
 }
 
@@ -86,10 +89,19 @@ pub(super) struct Node {
     pub(super) http: SocketAddr,
     pub(super) gossip: SocketAddr,
     /// Killed when dropped.
-    _process: Process,
+    process: Process,
 }
 
 impl Node {
+    /// What the node has taken of the machine so far.
+    ///
+    /// # Errors
+    /// If it has ended, or the system does not say.
+    pub(super) fn usage(&self) -> Result<Usage, Failure> {
+        let ended = || Failure::failed(format!("node `{}` has ended", self.name));
+        Usage::of(self.process.child.id().ok_or_else(ended)?)
+    }
+
     /// A connection of its own to the node.
     ///
     /// # Errors
@@ -121,7 +133,7 @@ pub(super) fn this_program() -> Result<Command, Failure> {
 /// A process that says a line of JSON on standard output once it is there. Killed when dropped.
 pub(super) struct Process {
     first: String,
-    _child: Child,
+    child: Child,
 }
 
 impl Process {
@@ -144,7 +156,7 @@ impl Process {
         };
         // To the end, so that the pipe does not fill up.
         tokio::spawn(Said::default().read(lines));
-        Ok(Self { first, _child: child })
+        Ok(Self { first, child })
     }
 
     /// What the line says.

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use psi_api::v1::{CreateFieldRequest, GuardianMode, ListFieldsRequest, ListMembersRequest, StepRequest, Vector};
+use psi_api::v1::{
+    CreateFieldRequest, GetDigestRequest, GuardianMode, ListFieldsRequest, ListMembersRequest, StepRequest, Vector,
+};
 use psi_engine::EngineKind;
 use tonic::{Status, transport::Channel};
 
@@ -23,7 +25,7 @@ pub(super) const WIDTH: usize = 16;
 /// Of the walk that vectors are from.
 const SEED: u64 = 1;
 /// Different vectors; callers begin at different ones and go round.
-const VECTORS: usize = 1024;
+pub(super) const VECTORS: usize = 1024;
 /// How long a cluster may take until all its nodes take steps and are linked.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at that.
@@ -46,6 +48,14 @@ impl Rig {
         for number in 2..=count {
             nodes.push(Launch::new(format!("node-{number}")).with("--cluster-seeds", &seed).start().await?);
         }
+        Self::of(nodes).await
+    }
+
+    /// Nodes that were started otherwise, once they are linked and know the field.
+    ///
+    /// # Errors
+    /// If they don't find together in time.
+    pub(super) async fn of(nodes: Vec<Node>) -> Result<Self, Failure> {
         let rig = Self { nodes };
         rig.linked().await?;
         rig.create(FIELD).await?;
@@ -68,14 +78,7 @@ impl Rig {
 
     /// Makes a field like the one that is stepped, and waits until every node knows it.
     pub(super) async fn create(&self, field: &str) -> Result<(), Failure> {
-        let request = CreateFieldRequest {
-            name: field.to_owned(),
-            engine: EngineKind::Synthetic.to_string(),
-            width: u32::try_from(WIDTH).unwrap_or(u32::MAX),
-            guardian: GuardianMode::Watch.into(),
-            ..CreateFieldRequest::default()
-        };
-        let mut request = Some(request);
+        let mut request = Some(create_request(field));
         for node in &self.nodes {
             let channel = node.connect().await?;
             if let Some(request) = request.take() {
@@ -92,6 +95,25 @@ impl Rig {
         Ok(())
     }
 
+    /// Waits until all nodes hold the same.
+    ///
+    /// # Errors
+    /// If they don't in time.
+    pub(super) async fn agreed(&self) -> Result<(), Failure> {
+        let mut channels = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            channels.push(node.connect().await?);
+        }
+        let agree = async || {
+            let mut digests = Vec::with_capacity(channels.len());
+            for channel in &channels {
+                digests.push(client::cluster(channel.clone()).get_digest(GetDigestRequest {}).await?.into_inner());
+            }
+            Ok(digests.windows(2).all(|two| two[0] == two[1]))
+        };
+        until("all nodes to hold the same", agree).await
+    }
+
     /// So many connections to the first node.
     ///
     /// # Errors
@@ -102,6 +124,17 @@ impl Rig {
             channels.push(self.nodes[0].connect().await?);
         }
         Ok(channels)
+    }
+}
+
+/// Makes a field like the one that is stepped.
+pub(super) fn create_request(field: &str) -> CreateFieldRequest {
+    CreateFieldRequest {
+        name: field.to_owned(),
+        engine: EngineKind::Synthetic.to_string(),
+        width: u32::try_from(WIDTH).unwrap_or(u32::MAX),
+        guardian: GuardianMode::Watch.into(),
+        ..CreateFieldRequest::default()
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Sample {
     pub(super) p50_us: Option<f64>,
     /// 99 of 100 took at most this.
     pub(super) p99_us: Option<f64>,
+    /// Steps that were taken each second, where the row asks for a rate.
+    pub(super) rate: Option<f64>,
 }
 
 /// The sample, or why there is none.

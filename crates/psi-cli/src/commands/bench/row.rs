@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::rounds::{Sample, Turn};
 
@@ -14,11 +14,14 @@ pub(super) struct Label {
     pub(super) nodes: Option<u32>,
     /// Callers at once; null where there are none.
     pub(super) callers: Option<u32>,
+    /// Fields that the node holds, and origins that it knows; null where the name does not tell.
+    pub(super) fields: Option<u32>,
+    pub(super) origins: Option<u32>,
 }
 
 impl Label {
     pub(super) fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), nodes: None, callers: None }
+        Self { name: name.into(), nodes: None, callers: None, fields: None, origins: None }
     }
 
     pub(super) fn nodes(self, nodes: u32) -> Self {
@@ -28,6 +31,14 @@ impl Label {
     pub(super) fn callers(self, callers: u32) -> Self {
         Self { callers: Some(callers), ..self }
     }
+
+    pub(super) fn fields(self, fields: u32) -> Self {
+        Self { fields: Some(fields), ..self }
+    }
+
+    pub(super) fn origins(self, origins: u32) -> Self {
+        Self { origins: Some(origins), ..self }
+    }
 }
 
 /// What of a sample is looked at.
@@ -35,6 +46,7 @@ impl Label {
 pub(super) enum Part {
     Figure,
     P99,
+    Rate,
 }
 
 impl Part {
@@ -42,6 +54,7 @@ impl Part {
         match self {
             Self::Figure => Some(sample.figure),
             Self::P99 => sample.p99_us,
+            Self::Rate => sample.rate,
         }
     }
 }
@@ -94,6 +107,11 @@ impl Question {
         Self { what: what.into(), part, over: Some(over), target: None }
     }
 
+    /// The part itself.
+    pub(super) fn itself(what: impl Into<String>, part: Part) -> Self {
+        Self { what: what.into(), part, over: None, target: None }
+    }
+
     pub(super) fn target(self, target: Target) -> Self {
         Self { target: Some(target), ..self }
     }
@@ -115,7 +133,7 @@ pub(super) struct Heading {
 }
 
 /// Median and spread over the rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Spread {
     pub(super) median: f64,
     pub(super) least: f64,
@@ -228,7 +246,7 @@ mod tests {
     use super::*;
 
     fn turns(figures: &[f64]) -> Vec<Turn> {
-        figures.iter().map(|&figure| Ok(Sample { figure, p99_us: Some(figure * 10.0), p50_us: None })).collect()
+        figures.iter().map(|&figure| Ok(Sample { figure, p99_us: Some(figure * 10.0), ..Sample::default() })).collect()
     }
 
     fn heading(name: &str, questions: Vec<Question>) -> Heading {

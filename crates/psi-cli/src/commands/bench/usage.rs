@@ -1,0 +1,68 @@
+//! What a process takes of the machine, as Linux tells it under `/proc`.
+
+use std::fs;
+
+use crate::failure::Failure;
+
+/// In what `/proc/PID/stat` counts time: USER_HZ, 100 on every architecture that this program is built for.
+const TICKS_A_SECOND: f64 = 100.0;
+/// Where user and system time stand, counted from what follows the program's name.
+const USER_TIME: usize = 11;
+
+/// What a process has taken so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Usage {
+    /// Of all its threads, those that have ended too; to the hundredth.
+    pub(super) cpu_s: f64,
+    /// Memory that is resident now.
+    pub(super) memory_bytes: u64,
+}
+
+impl Usage {
+    /// Of a process that runs.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub(super) fn of(process: u32) -> Result<Self, Failure> {
+        let read = |file: &str| {
+            let path = format!("/proc/{process}/{file}");
+            fs::read_to_string(&path).map_err(|error| Failure::failed(format!("can't read {path}: {error}")))
+        };
+        let (stat, status) = (read("stat")?, read("status")?);
+        let untold = |what: &str| Failure::failed(format!("/proc/{process} does not tell {what}"));
+        Ok(Self {
+            cpu_s: cpu_s(&stat).ok_or_else(|| untold("CPU time"))?,
+            memory_bytes: memory_bytes(&status).ok_or_else(|| untold("memory"))?,
+        })
+    }
+}
+
+/// The name stands in brackets, and may hold anything.
+fn cpu_s(stat: &str) -> Option<f64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut times = after_name.split_whitespace().skip(USER_TIME).map(|ticks| ticks.parse::<u64>().ok());
+    Some((times.next()?? + times.next()??) as f64 / TICKS_A_SECOND)
+}
+
+fn memory_bytes(status: &str) -> Option<u64> {
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(resident.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_system_time_are_found_behind_any_name() {
+        let stat = "7 (a) b ( 1) S 1 7 7 0 -1 4194560 100 0 0 0 250 17 0 0 20 0 3 0 9 1 2 3";
+        assert_eq!(cpu_s(stat), Some(2.67));
+        assert_eq!(cpu_s("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn resident_memory_is_told_in_bytes() {
+        assert_eq!(memory_bytes("VmHWM:\t    9 kB\nVmRSS:\t   12 kB\n"), Some(12 * 1024));
+        assert_eq!(memory_bytes("VmHWM:\t    9 kB\n"), None);
+    }
+}
