@@ -157,7 +157,7 @@ mod tests {
             "bench",
             "bench calls --rounds 3 --seconds 0.5 --save a.json -o json",
             "bench calls --quick",
-            "bench propagation bytes",
+            "bench propagation bytes capacity snapshot",
             "demo",
             "demo --nodes 5 --seconds 3 --keep --output json",
             "node",

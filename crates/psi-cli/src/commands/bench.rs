@@ -1,12 +1,15 @@
 //! `psi-field bench`: starts what it measures and prints one table, with ratios from the same run.
 
 mod calls;
+mod capacity;
 mod engines;
+mod fields;
 mod http;
 mod local;
 mod machine;
 mod meter;
 mod moments;
+mod origins;
 mod plan;
 mod process;
 mod progress;
@@ -16,6 +19,7 @@ mod report;
 mod rig;
 mod rounds;
 mod row;
+mod snapshot;
 mod usage;
 mod wire_bytes;
 
@@ -71,6 +75,10 @@ enum Group {
     Propagation,
     /// What a step costs on the wire between nodes
     Bytes,
+    /// What a node costs by what it holds: many fields, many origins, many steps
+    Capacity,
+    /// What it takes to write and to read what a node holds
+    Snapshot,
 }
 
 /// Measure what steps cost, against what doing nothing costs
@@ -116,6 +124,8 @@ impl Group {
             Self::Moments => "moments",
             Self::Propagation => "propagation",
             Self::Bytes => "bytes",
+            Self::Capacity => "capacity",
+            Self::Snapshot => "snapshot",
         }
     }
 
@@ -127,6 +137,8 @@ impl Group {
             Self::Moments => moments::measure(plan, progress).await,
             Self::Propagation => propagation::measure(plan, progress).await,
             Self::Bytes => wire_bytes::measure(plan, progress).await,
+            Self::Capacity => capacity::measure(plan, progress).await,
+            Self::Snapshot => snapshot::measure(plan, progress).await,
         }
     }
 }

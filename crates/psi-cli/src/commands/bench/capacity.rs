@@ -1,0 +1,127 @@
+//! Group `capacity`: what a node costs by what it holds — idle, in memory, in each step, and to one that joins it.
+
+mod cases;
+mod held;
+
+use std::sync::Arc;
+
+use super::{
+    plan::Plan,
+    progress::Progress,
+    report::Measured,
+    rounds,
+    row::{self, Heading, Label, Part, Question, Target},
+};
+use crate::failure::Failure;
+use cases::{Capacity, STEPS_A_BATCH, What};
+use held::{Held, NODES, STEPS_OLD, STEPS_YOUNG};
+
+const GROUP: &str = "capacity";
+/// Fields that nodes hold beside `default`.
+const FIELDS: [u32; 3] = [1, 100, 10_000];
+/// Origins that nodes know, all with steps in one field.
+const ORIGINS: [u32; 3] = [10, 100, 1_000];
+/// What a step may cost where much is held, over where little is.
+const STEP_MOST: Target = Target::AtMost(1.10);
+/// Of a core, percent, for an idle node that holds the most fields.
+const IDLE_MOST: Target = Target::AtMost(2.0);
+/// Seconds until a fresh node has caught up on the most fields.
+const CATCH_UP_MOST: Target = Target::AtMost(5.0);
+
+fn heading(what: What, label: Label, questions: Vec<Question>) -> Heading {
+    Heading { label, unit: what.unit(), questions }
+}
+
+fn with_fields(what: &str, fields: u32) -> Label {
+    Label::new(format!("{what}, {} held", crate::output::counted(fields.into(), "field"))).nodes(NODES).fields(fields)
+}
+
+fn with_origins(what: &str, origins: u32) -> Label {
+    Label::new(format!("{what}, {origins} origins known")).nodes(NODES).origins(origins)
+}
+
+/// Rows that look at the same node.
+struct Rows {
+    headings: Vec<Heading>,
+    cases: Vec<Capacity>,
+}
+
+impl Rows {
+    fn add(&mut self, what: What, held: &Arc<Held>, label: Label, questions: Vec<Question>) {
+        self.cases.push(Capacity::new(what, held.clone(), label.clone()));
+        self.headings.push(heading(what, label, questions));
+    }
+
+    fn idle(&mut self, held: &Arc<Held>, label: Label, target: bool) {
+        let told = Question::itself("% of a core", Part::Figure);
+        self.add(What::Idle, held, label, if target { vec![told.target(IDLE_MOST)] } else { Vec::new() });
+    }
+
+    fn step(&mut self, what: What, held: &Arc<Held>, label: Label, over: &Label, target: Option<Target>) {
+        if label == *over {
+            return self.add(what, held, label, Vec::new());
+        }
+        let ratio = Question::ratio(format!("over \"{}\"", over.name), Part::Figure, over.clone());
+        let ratio = target.into_iter().fold(ratio, Question::target);
+        self.add(what, held, label, vec![ratio]);
+    }
+}
+
+/// Measures the group.
+///
+/// # Errors
+/// If a node can't be started, or does not take what it is to hold.
+pub(super) async fn measure(plan: &Plan, progress: &Progress) -> Result<Measured, Failure> {
+    let mut rows = Rows { headings: Vec::new(), cases: Vec::new() };
+    progress.preparing("starting a node");
+    rows.idle(&Held::empty(1).await?.into(), Label::new("idle node, alone").nodes(1), false);
+    for fields in FIELDS {
+        progress.preparing(format!("making {}", crate::output::counted(fields.into(), "field")));
+        let held = Held::fields(fields).await?.into();
+        rows.idle(&held, with_fields("idle node", fields), fields == FIELDS[2]);
+        rows.add(What::Memory, &held, with_fields("memory", fields), Vec::new());
+        let over = with_fields("step", FIELDS[0]);
+        rows.step(What::Step, &held, with_fields("step", fields), &over, Some(STEP_MOST));
+        if fields == FIELDS[2] {
+            let told = Question::itself("s from its start", Part::Figure).target(CATCH_UP_MOST);
+            rows.add(What::CatchUp { fields }, &held, with_fields("fresh node catches up", fields), vec![told]);
+        }
+    }
+    for origins in ORIGINS {
+        progress.preparing(format!("making {origins} origins"));
+        let held = Held::origins(origins).await?.into();
+        rows.add(What::Memory, &held, with_origins("memory", origins), Vec::new());
+        let over = with_origins("step", ORIGINS[0]);
+        rows.step(What::Step, &held, with_origins("step", origins), &over, Some(STEP_MOST));
+    }
+    progress.preparing(format!("taking {STEPS_OLD} steps"));
+    let (held, young) = (Held::stepped().await?.into(), after_steps(STEPS_YOUNG));
+    rows.step(What::StepYoung, &held, young.clone(), &young, None);
+    rows.step(What::Step, &held, after_steps(STEPS_OLD), &young, None);
+
+    let Rows { headings, mut cases } = rows;
+    progress.turns(cases.len() * plan.rounds as usize);
+    let turns = rounds::interleaved(&mut cases, plan, progress).await;
+    Ok(Measured { rows: row::rows(GROUP, headings, &turns), notes: notes() })
+}
+
+fn after_steps(steps: u64) -> Label {
+    Label::new(format!("step, after {steps} steps of its field")).nodes(NODES)
+}
+
+fn notes() -> Vec<String> {
+    vec![
+        format!(
+            "capacity: a row looks at one node of a cluster of its own, which it shares with rows of as many fields or \
+             origins; all stand from the beginning, and nodes of a cluster hold the same. Fields come beside `default`, with ten steps in each. Origins come in a \
+             snapshot, each with ten steps in the one field. An idle node's CPU is that of all its threads over {} times \
+             --seconds, which the system tells to 10 ms; memory is what is resident.",
+            cases::LONGER,
+        ),
+        format!(
+            "capacity: a step is what the node's process takes of the CPU for each step of a caller that sends batches of \
+             {STEPS_A_BATCH}, wire, flushes, what it sends its peers and all else included. A field that took {STEPS_YOUNG} steps is made anew for \
+             each turn. A fresh node has caught up when it says that it is ready, counted from the start of its process."
+        ),
+    ]
+}
