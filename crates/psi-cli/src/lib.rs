@@ -6,6 +6,7 @@
 
 mod address;
 mod answer;
+mod canvas;
 mod cli;
 mod client;
 mod commands;

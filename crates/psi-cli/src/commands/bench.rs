@@ -11,6 +11,7 @@ mod meter;
 mod moments;
 mod origins;
 mod plan;
+mod plot;
 mod process;
 mod progress;
 mod propagation;
@@ -29,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 pub(crate) use self::http::handlers::ServeHandlers;
 use self::{
@@ -49,6 +50,7 @@ Examples:
   psi-field bench calls --quick                  # a first look
   psi-field bench calls --rounds 9 --seconds 2
   psi-field bench --output json --save bench.json
+  psi-field bench plot bench.json pictures       # what was saved, as PNGs
 
 Starts the nodes that it measures, as processes on free ports of this machine, and ends them. A row's figure is the \
 median over the rounds, spread is the least and the greatest. In each round every row of a group has one turn; every \
@@ -81,10 +83,18 @@ enum Group {
     Snapshot,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    Plot(plot::Plot),
+}
+
 /// Measure what steps cost, against what doing nothing costs
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// What to measure; everything unless told otherwise
     #[arg(value_enum, value_name = "GROUP")]
     groups: Vec<Group>,
@@ -145,6 +155,9 @@ impl Group {
 
 impl Bench {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        if let Some(Command::Plot(plot)) = self.command {
+            return plot.run(output);
+        }
         let kept = self.save.as_deref().map(Kept::open).transpose()?;
         let (groups, plan) = (self.groups(), self.plan());
         let names = groups.iter().map(|group| group.name()).collect();

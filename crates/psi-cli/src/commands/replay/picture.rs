@@ -2,21 +2,18 @@
 
 use std::{
     error::Error,
-    fs::{File, OpenOptions},
-    io::{self, BufWriter},
     path::{Path, PathBuf},
 };
 
-use plotters::{
-    prelude::{
-        BLACK, BitMapBackend, ChartBuilder, Color, DrawingArea, IntoDrawingArea, IntoFont, PathElement, RGBColor,
-        ShapeStyle, TRANSPARENT, Text, WHITE,
-    },
-    style::{FontStyle, register_font},
-};
+use plotters::prelude::{BLACK, ChartBuilder, Color, IntoFont, PathElement, RGBColor, ShapeStyle, TRANSPARENT, Text};
 
 use super::{comparison::range, engine::Outcome, summary::Series};
-use crate::{commands::record::exists, failure::Failure, numbers::short};
+use crate::{
+    canvas::{self, Area, FONT},
+    commands::record::exists,
+    failure::Failure,
+    numbers::short,
+};
 
 /// Width and height.
 const SIZE: (u32, u32) = (1500, 1080);
@@ -26,10 +23,6 @@ const HEADER_HEIGHT: u32 = 64;
 
 /// So many pixels are there for a line; of more steps the least and the greatest in each are drawn.
 const PANEL_PIXELS: usize = 420;
-
-/// Comes with the program, as a system may have no fonts.
-const FONT: &str = "Roboto";
-const FONT_FILE: &[u8] = include_bytes!("../../../assets/roboto-latin-greek.ttf");
 
 /// Told apart by people who don't see red and green alike, too (Okabe and Ito).
 const THIS: RGBColor = RGBColor(0, 114, 178);
@@ -82,35 +75,24 @@ impl Picture<'_> {
     /// # Errors
     /// If that is not possible.
     pub(super) fn write(&self, path: &Path, force: bool) -> Result<(), Failure> {
-        let failed = |error: Box<dyn Error>| Failure::failed(format!("can't write {}: {error}", path.display()));
-        let pixels = self.draw().map_err(failed)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(!force).create(force).truncate(force);
-        match options.open(path) {
-            Ok(file) => encode(file, &pixels).map_err(failed),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
-            Err(error) => Err(failed(error.into())),
-        }
+        let failed = |error: Box<dyn Error>| Failure::failed(format!("can't draw {}: {error}", path.display()));
+        self.draw().map_err(failed)?.write(path, force)
     }
 
-    /// Red, green and blue of each pixel, row by row.
-    fn draw(&self) -> Result<Vec<u8>, Box<dyn Error>> {
-        register_font(FONT, FontStyle::Normal, FONT_FILE).map_err(|_| "the font that comes with it is damaged")?;
-        let mut pixels = vec![0; 3 * SIZE.0 as usize * SIZE.1 as usize];
-        let root = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
-        let (header, body) = root.split_vertically(HEADER_HEIGHT);
-        self.draw_header(&header)?;
-        let others: Vec<Option<&[f64]>> = match &self.against {
-            Some((series, _)) => series.gauges().map(|(_, numbers)| Some(numbers)).collect(),
-            None => vec![None; Outcome::COUNT],
-        };
-        for (panel, ((place, numbers), other)) in body.split_evenly(PANELS).iter().zip(self.this.gauges().zip(others)) {
-            self.draw_panel(panel, Outcome::SYMBOLS[place], numbers, other)?;
-        }
-        root.present()?;
-        drop((header, body, root));
-        Ok(pixels)
+    fn draw(&self) -> Result<canvas::Picture, Box<dyn Error>> {
+        canvas::Picture::paint(SIZE, |area| {
+            let (header, body) = area.split_vertically(HEADER_HEIGHT);
+            self.draw_header(&header)?;
+            let others: Vec<Option<&[f64]>> = match &self.against {
+                Some((series, _)) => series.gauges().map(|(_, numbers)| Some(numbers)).collect(),
+                None => vec![None; Outcome::COUNT],
+            };
+            let gauges = self.this.gauges().zip(others);
+            for (panel, ((place, numbers), other)) in body.split_evenly(PANELS).iter().zip(gauges) {
+                self.draw_panel(panel, Outcome::SYMBOLS[place], numbers, other)?;
+            }
+            Ok(())
+        })
     }
 
     fn draw_header(&self, area: &Area<'_>) -> Result<(), Box<dyn Error>> {
@@ -183,8 +165,6 @@ impl Picture<'_> {
     }
 }
 
-type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
-
 /// (step, number): all, or of so many that they share pixels, the least and the greatest of those.
 fn thinned(numbers: &[f64]) -> Vec<(u64, f64)> {
     let a_pixel = numbers.len().div_ceil(PANEL_PIXELS);
@@ -199,16 +179,6 @@ fn thinned(numbers: &[f64]) -> Vec<(u64, f64)> {
             [(first, low), (first, high)]
         })
         .collect()
-}
-
-fn encode(file: File, pixels: &[u8]) -> Result<(), Box<dyn Error>> {
-    let mut encoder = png::Encoder::new(BufWriter::new(file), SIZE.0, SIZE.1);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
-    writer.finish()?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -232,7 +202,11 @@ mod tests {
         series.push(&Outcome { k: 1, numbers: [0.25; Outcome::COUNT] });
         let picture = |title: &str| {
             let against = Some((&series, "b.toml".to_owned()));
-            Picture { title: title.to_owned(), this: &series, against, interventions: vec![1] }.draw().unwrap()
+            Picture { title: title.to_owned(), this: &series, against, interventions: vec![1] }
+                .draw()
+                .unwrap()
+                .pixels()
+                .to_vec()
         };
         // Letters that a font lacks look all the same.
         let missing = picture("\u{4e00}");
