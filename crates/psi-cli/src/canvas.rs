@@ -77,3 +77,11 @@ impl Picture {
         writer.finish()
     }
 }
+
+/// For tests: how a letter looks. Those that the font lacks look all the same.
+#[cfg(test)]
+pub(crate) fn looks(letter: char) -> Vec<u8> {
+    use plotters::{prelude::Text, style::IntoFont};
+    let paint = |area: &Area<'_>| Ok(area.draw(&Text::new(letter.to_string(), (8, 8), (FONT, 24).into_font()))?);
+    Picture::paint((48, 48), paint).expect("the font is whole").pixels
+}

@@ -82,6 +82,8 @@ pub(super) async fn measure(plan: &Plan, progress: &Progress) -> Result<Measured
         rows.add(What::Memory, &held, with_fields("memory", fields), Vec::new());
         let over = with_fields("step", FIELDS[0]);
         rows.step(What::Step, &held, with_fields("step", fields), &over, Some(STEP_MOST));
+        let over = with_fields("seldom step", FIELDS[0]);
+        rows.step(What::Seldom, &held, with_fields("seldom step", fields), &over, None);
         if fields == FIELDS[2] {
             let told = Question::itself("s from its start", Part::Figure).target(CATCH_UP_MOST);
             rows.add(What::CatchUp { fields }, &held, with_fields("fresh node catches up", fields), vec![told]);
@@ -93,6 +95,8 @@ pub(super) async fn measure(plan: &Plan, progress: &Progress) -> Result<Measured
         rows.add(What::Memory, &held, with_origins("memory", origins), Vec::new());
         let over = with_origins("step", ORIGINS[0]);
         rows.step(What::Step, &held, with_origins("step", origins), &over, Some(STEP_MOST));
+        let over = with_origins("seldom step", ORIGINS[0]);
+        rows.step(What::Seldom, &held, with_origins("seldom step", origins), &over, None);
     }
     progress.preparing(format!("taking {STEPS_OLD} steps"));
     let (held, young) = (Held::stepped().await?.into(), after_steps(STEPS_YOUNG));
@@ -115,12 +119,13 @@ fn notes() -> Vec<String> {
             "capacity: a row looks at one node of a cluster of its own, which it shares with rows of as many fields or \
              origins; all stand from the beginning, and nodes of a cluster hold the same. Fields come beside `default`, with ten steps in each. Origins come in a \
              snapshot, each with ten steps in the one field. An idle node's CPU is that of all its threads over {} times \
-             --seconds, which the system tells to 10 ms; memory is what is resident.",
+             --seconds; memory is what is resident.",
             cases::LONGER,
         ),
         format!(
             "capacity: a step is what the node's process takes of the CPU for each step of a caller that sends batches of \
-             {STEPS_A_BATCH}, wire, flushes, what it sends its peers and all else included. A field that took {STEPS_YOUNG} steps is made anew for \
+             {STEPS_A_BATCH}, wire, flushes, what it sends its peers and all else included. Flushes of 20 ms are shared by many steps there; a seldom step \
+             comes alone, every 25 ms, and bears what a flush and the links cost meanwhile. A field that took {STEPS_YOUNG} steps is made anew for \
              each turn. A fresh node has caught up when it says that it is ready, counted from the start of its process."
         ),
     ]

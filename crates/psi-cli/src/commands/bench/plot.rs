@@ -109,10 +109,24 @@ fn capacity(run: &Run) -> Vec<Panel> {
         Panel { caption: caption.to_owned(), x, y, log_y: false, lines }
     };
     let (fields, origins) = ("fields held, with ten steps each", "origins known, with ten steps each in one field");
-    let (step, memory) = ("µs CPU/step", "MiB");
+    let (step, seldom, memory) = ("µs CPU/step", "µs CPU/seldom step", "MiB");
     vec![
-        panel("a step, by fields", step, fields, "CPU of a step, µs", |row| row.fields),
-        panel("a step, by origins", step, origins, "CPU of a step, µs", |row| row.origins),
+        panel("a step in a batch, by fields", step, fields, "CPU of a step, microseconds", |row| row.fields),
+        panel("a step in a batch, by origins", step, origins, "CPU of a step, microseconds", |row| row.origins),
+        panel(
+            "a step that comes alone, by fields",
+            seldom,
+            fields,
+            "CPU of a step and its flush, microseconds",
+            |row| row.fields,
+        ),
+        panel(
+            "a step that comes alone, by origins",
+            seldom,
+            origins,
+            "CPU of a step and its flush, microseconds",
+            |row| row.origins,
+        ),
         panel("memory, by fields", memory, fields, "resident, MiB", |row| row.fields),
         panel("memory, by origins", memory, origins, "resident, MiB", |row| row.origins),
     ]
@@ -145,6 +159,7 @@ fn merged(lines: Vec<Line>) -> Vec<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canvas::looks;
 
     /// A run as `--save` writes it, as far as it is drawn.
     fn run() -> Run {
@@ -154,9 +169,9 @@ mod tests {
                 "figure":{{"median":{callers}e3,"least":900,"greatest":80000}}}}"#
             )
         };
-        let held = |name: &str, key: &str, count: u32| {
+        let held = |name: &str, unit: &str, key: &str, count: u32| {
             format!(
-                r#"{{"group":"capacity","name":"{name}, {count}","nodes":1,"callers":null,"{key}":{count},"unit":"MiB",
+                r#"{{"group":"capacity","name":"{name}, {count}","nodes":1,"callers":null,"{key}":{count},"unit":"{unit}",
                 "figure":{{"median":{count},"least":{count},"greatest":{count}}}}}"#
             )
         };
@@ -167,8 +182,8 @@ mod tests {
             row("calls", "ping", 1, 1),
             row("calls", "step", 1, 1),
             lost,
-            held("memory", "fields", 100),
-            held("memory", "fields", 1),
+            held("memory", "MiB", "fields", 100),
+            held("memory", "MiB", "fields", 1),
         ];
         let json = format!(
             r#"{{"version":"1","commit":"c","started":"now","machine":{{"cpu":null,"cores":2}},"rows":[{}]}}"#,
@@ -190,6 +205,19 @@ mod tests {
         assert_eq!(points(0, 1, 0), ("step".to_owned(), vec![8.0]));
         assert_eq!(points(1, 0, 0), (String::new(), vec![1.0, 100.0]));
         assert_eq!(charts[1].panels.len(), 1);
+    }
+
+    #[test]
+    fn the_font_has_every_letter_that_is_written() {
+        // All panels, whatever a run has.
+        let run = run();
+        let panels = [by_callers(&run, "calls", "a second"), capacity(&run)].into_iter().flatten().collect();
+        let all = Chart { file: "", title: "gRPC HTTP".to_owned(), subtitle: run.origin(), panels };
+        let words: String = all.words().concat();
+        for letter in words.chars().filter(|letter| *letter != ' ') {
+            assert_ne!(looks(letter), looks('\u{4e00}'), "{letter}");
+            assert_ne!(looks(letter), looks(' '), "{letter}");
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What is looked at in one turn, on a node that holds what it holds.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use psi_api::v1::{ListMembersRequest, StepBatchRequest};
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::held::{Held, STEPS_YOUNG};
 use crate::{
@@ -23,6 +26,10 @@ use crate::{
 pub(super) const STEPS_A_BATCH: usize = 64;
 /// An idle node is watched for so many times the time of a turn.
 pub(super) const LONGER: u32 = 5;
+/// A node that is seldom called, for so many times.
+const SELDOM_LONGER: u32 = 2;
+/// Between two steps that are seldom: a node flushes every 20 ms, so each of them has a flush of its own.
+const SELDOM: Duration = Duration::from_millis(25);
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// What is measured.
@@ -34,6 +41,8 @@ pub(super) enum What {
     Memory,
     /// CPU of a step in the field that is there.
     Step,
+    /// CPU of a step in the same field that comes alone, with all that a flush takes.
+    Seldom,
     /// CPU of a step in a field that is made for it, and has taken some.
     StepYoung,
     /// The time that a fresh node takes to get it all.
@@ -46,6 +55,7 @@ impl What {
             Self::Idle => "% of a core",
             Self::Memory => "MiB",
             Self::Step | Self::StepYoung => "µs CPU/step",
+            Self::Seldom => "µs CPU/seldom step",
             Self::CatchUp { .. } => "s",
         }
     }
@@ -77,6 +87,7 @@ impl Case for Capacity {
             What::Idle => idle_percent(held, &plan.longer(LONGER)).await?,
             What::Memory => held.node().usage()?.memory_bytes as f64 / MIB,
             What::Step => step_cpu_us(held, rig::FIELD, plan).await?,
+            What::Seldom => seldom_cpu_us(held, &plan.longer(SELDOM_LONGER)).await?,
             What::StepYoung => {
                 let field = format!("{}-young-{}", rig::FIELD, self.turns);
                 let created = client::fields(held.channel.clone()).create_field(rig::create_request(&field)).await;
@@ -96,7 +107,7 @@ async fn idle_percent(held: &Held, plan: &Plan) -> Result<f64, Failure> {
     let (begun, before) = (Instant::now(), held.node().usage()?);
     sleep(plan.time).await;
     let (after, seconds) = (held.node().usage()?, begun.elapsed().as_secs_f64());
-    Ok(100.0 * (after.cpu_s - before.cpu_s) / seconds)
+    Ok(100.0 * after.cpu_s_since(&before) / seconds)
 }
 
 /// What one caller's batches cost the node, each step.
@@ -118,8 +129,31 @@ async fn step_cpu_us(held: &Held, field: &str, plan: &Plan) -> Result<f64, Failu
         client.step_batch(request.clone()).await.map_err(|status| Failure::refused("a node", &status))?;
         steps += STEPS_A_BATCH;
     }
-    let before = counted.map_or(0.0, |usage| usage.cpu_s);
-    Ok(1e6 * (held.node().usage()?.cpu_s - before) / steps as f64)
+    let now = held.node().usage()?;
+    Ok(1e6 * counted.map_or(0.0, |before| now.cpu_s_since(&before)) / steps as f64)
+}
+
+/// What a step costs that comes alone: all that the node does from one to the next.
+async fn seldom_cpu_us(held: &Held, plan: &Plan) -> Result<f64, Failure> {
+    let mut client = client::fields(held.channel.clone());
+    let mut clock = interval(SELDOM);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let requests = rig::step_requests(rig::FIELD);
+    let mut requests = requests.iter().cycle();
+    let mut take = async |time: Duration| {
+        let (begun, mut steps) = (Instant::now(), 0_u32);
+        while steps == 0 || begun.elapsed() < time {
+            clock.tick().await;
+            let Some(request) = requests.next() else { break };
+            client.step(request.clone()).await.map_err(|status| Failure::refused("a node", &status))?;
+            steps += 1;
+        }
+        Ok::<u32, Failure>(steps)
+    };
+    take(plan.warm_up()).await?;
+    let before = held.node().usage()?;
+    let steps = take(plan.time).await?;
+    Ok(1e6 * held.node().usage()?.cpu_s_since(&before) / f64::from(steps))
 }
 
 /// Seconds from the start of a node that holds nothing until it is ready and holds all fields.

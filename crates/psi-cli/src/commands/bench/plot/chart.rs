@@ -91,6 +91,13 @@ impl Chart {
         picture.map_err(failed)?.write(path, force)
     }
 
+    /// All that is written on it, but for numbers.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> Vec<&str> {
+        let panels = self.panels.iter().flat_map(|panel| [panel.caption.as_str(), panel.x, panel.y]);
+        [self.title.as_str(), &self.subtitle].into_iter().chain(panels).chain(self.legend()).collect()
+    }
+
     /// Names of lines, in the order in which they come.
     fn legend(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
@@ -113,7 +120,7 @@ impl Chart {
             let color = color(index);
             area.draw(&PathElement::new(vec![(x, y), (x + 36, y)], color.stroke_width(3)))?;
             area.draw(&Circle::new((x + 18, y), 5, color.filled()))?;
-            text(name, (x + 46, y - 9), 19, BLACK)?;
+            text(name, (x + 46, y - 5), 19, BLACK)?;
             let (width, _) = area.estimate_text_size(name, &(FONT, 19).into_font().into())?;
             x += 46 + i32::try_from(width)? + 36;
         }
@@ -132,7 +139,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, legend: &[&str]) -> Result<(), Box
         .caption(&panel.caption, (FONT, 22))
         .margin_top(16)
         .margin_right(28)
-        .margin_bottom(12)
+        .margin_bottom(22)
         .margin_left(12)
         .x_label_area_size(56)
         .y_label_area_size(88)
