@@ -96,13 +96,14 @@ pub fn quantize(input: &[f64], scale: Scale) -> Result<Vec<Fixed>, QuantizeError
 /// Appends [`quantize`] to `quantized`, so that many vectors need one allocation.
 ///
 /// # Errors
-/// As [`quantize`]; some of the vector may have been appended then.
+/// As [`quantize`]; what comes before that component has been appended then.
 pub fn quantize_into(quantized: &mut Vec<Fixed>, input: &[f64], scale: Scale) -> Result<(), QuantizeError> {
     let (units, first) = (units(scale), quantized.len());
     quantized.extend(input.iter().map_while(|&x| Fixed::rounded(x * units)));
-    match input.get(quantized.len() - first) {
+    let index = quantized.len() - first;
+    match input.get(index) {
         None => Ok(()),
-        Some(&x) => Err(QuantizeError { index: quantized.len() - first, source: refused(x, scale) }),
+        Some(&x) => Err(QuantizeError { index, source: refused(x, scale) }),
     }
 }
 

@@ -38,8 +38,12 @@ impl Sums {
     /// Adds one input; the caller keeps the count below its limit, so nothing overflows.
     #[inline]
     pub(crate) fn add(&mut self, input: Fixed) {
-        self.sum += input.raw();
-        self.squares += square(input.raw().unsigned_abs());
+        let raw = input.raw();
+        self.sum = self.sum.wrapping_add(raw);
+        self.squares = self.squares.wrapping_add(match i64::try_from(raw) {
+            Ok(raw) => U256::from(u128::from(raw.unsigned_abs()) * u128::from(raw.unsigned_abs())),
+            Err(_) => square(raw.unsigned_abs()),
+        });
     }
 
     /// Adds modulo 2^128 and 2^256; exact whenever the result is in range.

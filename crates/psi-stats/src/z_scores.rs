@@ -1,14 +1,14 @@
 //! How far a vector lies from those before it, in their deviations: squared z-scores, straight from the integers.
 //!
 //! With raw integers, (x − mean)²/variance is (n·x − Σx)²·(n − 1) / (n·(n·Σx² − (Σx)²)). Both differences are exact, so
-//! nothing cancels, and only the quotient is rounded; neither mean nor deviation has to be read out, whose
+//! nothing cancels, and a few roundings are all that is lost; neither mean nor deviation has to be read out, whose
 //! long divisions and roots cost twenty times as much.
 
 use ethnum::U256;
 
 use crate::fixed::Fixed;
 use crate::moments::{COUNT_LIMIT, Moments};
-use crate::readout::nearest;
+use crate::readout::{near, near_u128};
 use crate::sums::Sums;
 use crate::totals::Totals;
 
@@ -59,6 +59,6 @@ impl ZScores {
 fn squared(component: Fixed, sums: Sums, count: u64, spread: U256) -> f64 {
     let (x, n) = (component.raw(), i128::from(count));
     // Each is below 2^127 in size, so that their difference fits 128 bits without a sign.
-    let distance = (x * n).abs_diff(sums.sum) as f64;
-    distance / nearest(spread) * distance * ((count - 1) as f64 / count as f64)
+    let distance = near_u128((x * n).abs_diff(sums.sum));
+    distance / near(spread) * distance * ((count - 1) as f64 / count as f64)
 }

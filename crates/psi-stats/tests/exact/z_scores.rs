@@ -68,7 +68,9 @@ fn nothing_is_unlike_before_two_vectors() {
     let (one, input) = (fixed(&[1.0, -1.0]), fixed(&[5.0, 1e6]));
     assert_eq!(root_mean_square(&input, &Totals::new(WIDTH), None), 0.0);
     assert_eq!(root_mean_square(&input, &totals_of(std::slice::from_ref(&one)), None), 0.0);
-    assert!(root_mean_square(&input, &totals_of(std::slice::from_ref(&one)), Some(&moments_of(&[input.clone()]))) > 0.0);
+    assert!(
+        root_mean_square(&input, &totals_of(std::slice::from_ref(&one)), Some(&moments_of(&[input.clone()]))) > 0.0
+    );
 }
 
 #[test]
