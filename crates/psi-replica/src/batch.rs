@@ -179,8 +179,8 @@ impl Field {
 
 /// Measured with `cargo bench -p psi-replica --bench step`: what is done for each number of a step costs about as much.
 fn cost_ns(setup: &Setup) -> u64 {
-    const BASE_NS: usize = 4_000;
-    const NUMBER_NS: usize = 160;
+    const BASE_NS: usize = 800;
+    const NUMBER_NS: usize = 40;
     let width = setup.shape.width;
     let exact = BASE_NS + NUMBER_NS * width;
     if setup.engine() != Some(EngineKind::Core) {

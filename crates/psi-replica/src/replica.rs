@@ -313,7 +313,8 @@ impl Replica {
         let ahead_ms = self.clock.latest().wall_ms.saturating_sub(self.moment.wall.0);
         let offsets = || self.links.values().filter_map(|link| link.clock_offset_ms(self.moment));
         // The median lies among the offsets.
-        ahead_ms.saturating_add(SKEW_MS_MAX) <= AHEAD_MS_MAX && offsets().all(|offset| offset.unsigned_abs() <= SKEW_MS_MAX)
+        ahead_ms.saturating_add(SKEW_MS_MAX) <= AHEAD_MS_MAX
+            && offsets().all(|offset| offset.unsigned_abs() <= SKEW_MS_MAX)
     }
 
     /// Takes no more writes, for the given reason. What was written is still flushed and sent.

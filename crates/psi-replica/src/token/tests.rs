@@ -10,7 +10,12 @@ fn origin(number: u64) -> Origin {
 fn token(origins: u64, version: u64) -> Token {
     let cluster = ClusterName::new("test").unwrap();
     let seen = (0..origins).map(|number| (NameHash::of_origin(&origin(number)), Version(version)));
-    Token::new(NameHash::of_cluster(&cluster), Some(NameHash::of_origin(&origin(0))), seen.collect(), Some(Digest::ZERO))
+    Token::new(
+        NameHash::of_cluster(&cluster),
+        Some(NameHash::of_origin(&origin(0))),
+        seen.collect(),
+        Some(Digest::ZERO),
+    )
 }
 
 #[test]
