@@ -206,9 +206,9 @@ impl Metrics {
         self.peers.received(peer, bytes);
     }
 
-    /// `path` must be one of the routes, never what a client made up.
-    pub(crate) fn http(&self, path: &str, code: u16, took: Duration) {
-        self.http_seconds.with_label_values(&[path, &code.to_string()]).observe(took.as_secs_f64());
+    /// Where answers are counted. `path` must be one of the routes, never what a client made up.
+    pub(crate) fn http(&self, path: &str, code: u16) -> Histogram {
+        self.http_seconds.with_label_values(&[path, &code.to_string()])
     }
 
     /// Everything in the text format of Prometheus.

@@ -4,6 +4,7 @@ pub(crate) mod fields;
 
 use std::{slice, sync::Arc, time::Instant};
 
+use futures_util::future::Either;
 use psi_api::Cause;
 use psi_engine::Action;
 use psi_replica::{CurrentSpec, FieldName, FieldView, NotReady, Replica, Step, WriteError};
@@ -11,7 +12,7 @@ use tokio::sync::broadcast::Receiver;
 use tracing::Instrument;
 
 use crate::{
-    pending::{self, Admitted, Answer, Intervened, Pending},
+    pending::{self, Admitted, Answer, AtOnceOr, Intervened, Pending, at_once},
     replicated::Replicated,
     requests::Ticket,
     shared::Shared,
@@ -87,25 +88,31 @@ impl Ops {
     }
 
     /// The first half of [`Ops::step`]: once it is through, the steps are counted.
-    pub(crate) async fn accept_steps(&self, call: StepCall, terms: Terms) -> Result<Pending, Cause> {
-        let accepted = self.accept_call(call, terms).await;
-        self.shared.metrics.step_called(accepted.as_ref().err());
-        accepted
-    }
-
-    async fn accept_call(&self, mut call: StepCall, terms: Terms) -> Result<Pending, Cause> {
-        let field = self.counted(field_name(&call.field))?;
+    ///
+    /// What most calls ask for is done at once, without a future that has room for all that a call may have to wait for:
+    /// that takes some kilobytes, which would be moved about with each call.
+    pub(crate) fn accept_steps(&self, mut call: StepCall, terms: Terms) -> AtOnceOr<'_, Result<Pending, Cause>> {
+        let field = match self.counted(field_name(&call.field)) {
+            Ok(field) => field,
+            Err(cause) => return at_once(self.called(Err(cause))),
+        };
         if call.guardian {
             call.inputs.condition();
         }
         if terms.are_met_at_once() {
             let begun = Instant::now();
             if let Some(taken) = self.take_now(&field, &call.inputs) {
-                return self.accepted(&field, &terms, None, begun, taken.map_err(|error| Cause::from(&error)));
+                let taken = taken.map_err(|error| Cause::from(&error));
+                return at_once(self.called(self.accepted(&field, &terms, None, begun, taken)));
             }
         }
-        // What most calls don't need is kept out of their way: it takes some kilobytes.
-        Box::pin(self.accept_in_turn(field, call, terms)).await
+        Either::Right(Box::pin(async move { self.called(self.accept_in_turn(field, call, terms).await) }))
+    }
+
+    /// Counts a call that was accepted, or not.
+    fn called(&self, accepted: Result<Pending, Cause>) -> Result<Pending, Cause> {
+        self.shared.metrics.step_called(accepted.as_ref().err());
+        accepted
     }
 
     /// Lets a call in once its token is reached, unless it was answered before, and carries it out once no batch is in its
@@ -161,7 +168,7 @@ impl Ops {
         let stepped = |step| Stepped { step, field: field.clone(), token: String::new(), replicated: None };
         let mut steps: Vec<Stepped> = steps.into_iter().map(stepped).collect();
         if let Some(last) = steps.last_mut() {
-            last.token = token;
+            last.token = String::from(&token);
         }
         Ok(self.taken(terms, ticket, Answer::Steps(steps)))
     }

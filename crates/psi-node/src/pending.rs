@@ -2,11 +2,13 @@
 //! got as far as asked for.
 
 use std::{
+    future::{Future, Ready, ready},
     hash::{BuildHasher, Hash, Hasher, RandomState},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
 };
 
+use futures_util::future::Either;
 use psi_api::Cause;
 use psi_engine::Action;
 use psi_replica::{FieldName, Frontier, Intervention, Lacks, NotReady, TokenError, Version, WriteError};
@@ -74,19 +76,25 @@ pub(crate) struct Pending {
     ticket: Option<Ticket<Answer>>,
 }
 
+/// What is mostly there at once, and else takes a while.
+pub(crate) type AtOnceOr<'a, T> = Either<Ready<T>, Pin<Box<dyn Future<Output = T> + Send + 'a>>>;
+
+pub(crate) fn at_once<'a, T>(value: T) -> AtOnceOr<'a, T> {
+    Either::Left(ready(value))
+}
+
 impl Pending {
-    /// Waits for its replication.
-    pub(crate) async fn settled(mut self, shared: &Shared) -> Answer {
-        if let Some((level, deadline)) = self.wish {
-            // Boxed: most answers wait for nothing, and need no room for it.
-            let wait = Box::pin(replicated::wait(shared, self.answer.version(), level, deadline));
-            let replicated = wait.await;
+    /// Waits for its replication, if it is to.
+    pub(crate) fn settled(mut self, shared: &Shared) -> AtOnceOr<'_, Answer> {
+        let Some((level, deadline)) = self.wish else { return at_once(self.answer) };
+        Either::Right(Box::pin(async move {
+            let replicated = replicated::wait(shared, self.answer.version(), level, deadline).await;
             self.answer.set_replicated(replicated);
             if let Some(ticket) = &self.ticket {
                 ticket.answer(self.answer.clone());
             }
-        }
-        self.answer
+            self.answer
+        }))
     }
 }
 

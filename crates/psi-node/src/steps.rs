@@ -6,7 +6,7 @@
 use std::{future::Future, sync::Arc};
 
 use psi_api::Cause;
-use psi_replica::{Batch, FieldName, NotReady, Now, Replica, Step, WriteError};
+use psi_replica::{Batch, FieldName, NotReady, Now, Replica, Step, Token, WriteError};
 use tonic::Code;
 
 use crate::{
@@ -21,14 +21,14 @@ const HELD_NS_MAX: u64 = 5_000_000;
 /// Steps that were taken in, with a token that covers them.
 pub(crate) struct Taken {
     pub(crate) steps: Vec<Step>,
-    pub(crate) token: String,
+    pub(crate) token: Token,
 }
 
 impl Taken {
     /// Under the replica's lock, so that watchers are told in order.
     fn new(shared: &Shared, replica: &Replica, field: &FieldName, inputs: &Inputs, steps: Vec<Step>) -> Self {
         shared.watchers.accepted(field, &steps, inputs.iter());
-        Self { steps, token: String::from(&replica.token()) }
+        Self { steps, token: replica.token() }
     }
 }
 

@@ -8,7 +8,12 @@ pub(super) mod fields;
 pub(super) mod guardian;
 
 use crate::{ops::Stepped, pending::Intervened, replicated::Replicated};
-use jiff::Timestamp;
+use axum::{
+    Json,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use psi_engine::{Action, Metrics, Parameters};
 use psi_replica::{CurrentSpec, FieldView, LearnedView};
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -63,14 +68,29 @@ pub(super) fn latest(view: &FieldView) -> Metrics {
 
 /// To `POST /step`.
 #[derive(Debug, Serialize)]
-pub(super) struct StepAnswer {
-    #[serde(flatten)]
-    scores: Scores,
+pub(super) struct StepAnswer<'a> {
+    // Not flattened, which is slower to write.
+    #[serde(rename = "Psi")]
+    density: f64,
+    #[serde(rename = "C")]
+    continuity: f64,
+    #[serde(rename = "U")]
+    futurity: f64,
+    #[serde(rename = "Phi")]
+    phase_coherence: f64,
+    #[serde(rename = "H")]
+    temporal_entropy: f64,
+    #[serde(rename = "PE")]
+    prediction_error: f64,
+    #[serde(rename = "M")]
+    memory: f64,
+    #[serde(rename = "dt_eff")]
+    time_dilation: f64,
     k: u64,
     timestamp: String,
-    node: String,
-    token: String,
-    field: String,
+    node: &'a str,
+    token: &'a str,
+    field: &'a str,
     engine: &'static str,
     /// If the request asked for a level.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +103,18 @@ pub(super) struct StepAnswer {
     /// If the guardian intervened after the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     guardian: Option<Reaction>,
+}
+
+impl IntoResponse for StepAnswer<'_> {
+    /// As [`Json`] does it, with room for the usual answer from the start.
+    fn into_response(self) -> Response {
+        const ROOM: usize = 1024;
+        let mut body = Vec::with_capacity(ROOM);
+        match serde_json::to_writer(&mut body, &self) {
+            Ok(()) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Err(_) => Json(self).into_response(),
+        }
+    }
 }
 
 /// How far a write got.
@@ -100,18 +132,26 @@ impl From<Replicated> for ReplicatedAnswer {
     }
 }
 
-impl From<Stepped> for StepAnswer {
-    fn from(stepped: Stepped) -> Self {
+impl<'a> From<&'a Stepped> for StepAnswer<'a> {
+    fn from(stepped: &'a Stepped) -> Self {
         let Stepped { step, field, token, replicated } = stepped;
+        let metrics = step.metrics;
         Self {
-            scores: step.metrics.into(),
+            density: metrics.density,
+            continuity: metrics.continuity,
+            futurity: metrics.futurity,
+            phase_coherence: metrics.phase_coherence,
+            temporal_entropy: metrics.temporal_entropy,
+            prediction_error: metrics.prediction_error,
+            memory: metrics.memory,
+            time_dilation: metrics.time_dilation,
             k: step.k,
             timestamp: utc(step.clock.wall_ms),
-            node: step.origin.node.to_string(),
+            node: step.origin.node.as_str(),
             token,
-            field: field.to_string(),
+            field: field.as_str(),
             engine: step.engine.as_str(),
-            replicated: replicated.map(Into::into),
+            replicated: (*replicated).map(Into::into),
             novelty: step.novelty,
             att_gain: step.attention_gain,
             t: step.time,
@@ -326,8 +366,9 @@ pub(super) fn seconds(wall_ms: u64) -> f64 {
 
 /// RFC 3339 in UTC, to the millisecond.
 pub(super) fn utc(wall_ms: u64) -> String {
+    const TO_THE_MILLISECOND: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
     let timestamp = i64::try_from(wall_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    format!("{:.3}", timestamp.unwrap_or(Timestamp::MAX))
+    TO_THE_MILLISECOND.timestamp_to_string(&timestamp.unwrap_or(Timestamp::MAX))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{FromRequestParts, Query},
-    http::request::Parts,
+    http::{Uri, request::Parts},
 };
 use psi_api::Cause;
 use psi_replica::DEFAULT_FIELD;
@@ -35,12 +35,7 @@ impl FromRequestParts<Ops> for Asked {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        let known = format!("there are ?{}=", Self::NAMES.join("=, "));
-        match Query::<Self>::from_request_parts(parts, ops).await {
-            Ok(Query(asked)) if asked.field.as_deref() == Some("") => counted(ops, Err(nameless("query"))),
-            Ok(Query(asked)) => Ok(asked),
-            Err(error) => counted(ops, Err(bad_query(&error.body_text(), &known))),
-        }
+        Self::in_address(&parts.uri, ops)
     }
 }
 
@@ -91,6 +86,22 @@ pub(super) fn nothing_asked(parts: &Parts) -> Result<(), Refusal> {
 }
 
 impl Asked {
+    /// What an address asks for.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it can't be read; it is counted.
+    pub(super) fn in_address(address: &Uri, ops: &Ops) -> Result<Self, Refusal> {
+        if address.query().is_none() {
+            return Ok(Self::default());
+        }
+        let known = format!("there are ?{}=", Self::NAMES.join("=, "));
+        match Query::<Self>::try_from_uri(address) {
+            Ok(Query(asked)) if asked.field.as_deref() == Some("") => counted(ops, Err(nameless("query"))),
+            Ok(Query(asked)) => Ok(asked),
+            Err(error) => counted(ops, Err(bad_query(&error.body_text(), &known))),
+        }
+    }
+
     pub(super) const NAMES: [&'static str; 5] = ["field", "after", "deadline_ms", "replicate_to", "request_id"];
 
     /// Takes a member of a body that is text.
@@ -118,6 +129,9 @@ impl Asked {
     /// # Errors
     /// [`Refusal`] if they differ.
     pub(super) fn or(self, body: Self) -> Result<Self, Refusal> {
+        if self == Self::default() && body == Self::default() {
+            return Ok(body);
+        }
         let named = [
             (self.field.is_some(), body.field.is_some()),
             (self.after.is_some(), body.after.is_some()),

@@ -6,16 +6,17 @@
 mod field;
 mod given;
 
-use std::time::Duration;
+use std::{fmt::Display, pin::pin, time::Duration};
 
 use axum::{
-    body::Bytes,
-    extract::Request,
-    http::{HeaderMap, StatusCode, header},
+    body::{Bytes, HttpBody},
+    http::{HeaderMap, Request, StatusCode, header},
 };
+use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use psi_engine::{DEFINITIONS, ParameterError, Parameters};
 use psi_replica::WIDTH_MAX;
-use tokio_stream::StreamExt;
+use serde::Deserialize;
 
 pub(super) use field::FieldBody;
 use given::{Given, Members};
@@ -31,6 +32,8 @@ const READ: Duration = Duration::from_secs(10);
 /// A body over the limit is read on, and thrown away, up to this many times the limit: a client that is still
 /// sending would otherwise see a reset connection in place of the answer.
 const DISCARDED_TIMES: usize = 8;
+/// A longer body is not read into a vector before its numbers are counted.
+const PLAIN_BYTES_MAX: usize = 32 * WIDTH_MAX;
 /// Most problems that one answer names.
 const PROBLEMS_MAX: usize = 32;
 /// Most members that a body may have: twice what `/init` knows.
@@ -44,10 +47,41 @@ pub(super) struct StepBody {
     pub(super) asked: Asked,
 }
 
+/// A step as most clients ask for it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainStep {
+    x: Vec<f64>,
+    apply_guardian: Option<bool>,
+    field: Option<String>,
+    after: Option<String>,
+}
+
+impl PlainStep {
+    /// `None` for whatever needs a closer look, of which [`StepBody::parse_any`] makes the same or a refusal.
+    fn parse(bytes: &[u8]) -> Option<StepBody> {
+        if bytes.len() > PLAIN_BYTES_MAX {
+            return None;
+        }
+        let Self { x, apply_guardian, field, after } = serde_json::from_slice(bytes).ok()?;
+        if x.len() > WIDTH_MAX || field.as_ref().is_some_and(String::is_empty) {
+            return None;
+        }
+        let mut asked = Asked::default();
+        (asked.field, asked.after) = (field, after);
+        Some(StepBody { x, apply_guardian: apply_guardian.unwrap_or_default(), asked })
+    }
+}
+
 impl StepBody {
     /// # Errors
     /// [`Refusal`] with all that is wrong.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        PlainStep::parse(bytes).map_or_else(|| Self::parse_any(bytes), Ok)
+    }
+
+    /// Member by member.
+    fn parse_any(bytes: &[u8]) -> Result<Self, Refusal> {
         let Members(members) = parse(bytes)?;
         let mut body = Self::default();
         let (mut has_x, mut problems) = (false, Vec::new());
@@ -177,7 +211,10 @@ fn reason(problems: &[Problem]) -> &'static str {
 ///
 /// # Errors
 /// As [`read`].
-pub(super) async fn of(ops: &Ops, request: Request) -> Result<Bytes, Refusal> {
+pub(super) async fn of<B>(ops: &Ops, request: Request<B>) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Display>,
+{
     counted(ops, read(request, ops.shared.settings.body_bytes_max).await)
 }
 
@@ -185,7 +222,10 @@ pub(super) async fn of(ops: &Ops, request: Request) -> Result<Bytes, Refusal> {
 ///
 /// # Errors
 /// [`Refusal`] if it is not said to be JSON, too large, too slow or cut off.
-async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
+async fn read<B>(request: Request<B>, limit: usize) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Display>,
+{
     check_type(request.headers())?;
     let declared = content_length(request.headers());
     if request.headers().contains_key(header::EXPECT) && declared.is_some_and(|length| length > limit) {
@@ -193,13 +233,15 @@ async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
         return Err(too_large(limit));
     }
     let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(limit));
-    let mut chunks = request.into_body().into_data_stream();
+    let mut body = pin!(request.into_body());
     let reading = async {
         let mut length: usize = 0;
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
                 Refusal::new(StatusCode::BAD_REQUEST, "BODY_CUT_OFF", format!("the body did not arrive whole: {error}"))
             })?;
+            // Trailers say nothing of the body.
+            let Ok(chunk) = frame.into_data() else { continue };
             length = length.saturating_add(chunk.len());
             if length <= limit {
                 bytes.extend_from_slice(&chunk);
@@ -209,7 +251,13 @@ async fn read(request: Request, limit: usize) -> Result<Bytes, Refusal> {
         }
         if length <= limit { Ok(()) } else { Err(too_large(limit)) }
     };
-    match tokio::time::timeout(READ, reading).await {
+    let mut reading = pin!(reading);
+    // Mostly it has come with the headers, and nothing has to be waited for.
+    let read = match reading.as_mut().now_or_never() {
+        Some(read) => Ok(read),
+        None => tokio::time::timeout(READ, reading).await,
+    };
+    match read {
         Ok(result) => result.map(|()| bytes.into()),
         Err(_) => {
             let message = format!("the body did not arrive whole within {} s; send it at once", READ.as_secs());
@@ -230,6 +278,10 @@ fn too_large(limit: usize) -> Refusal {
 
 /// A body of no declared type is taken for JSON; one declared to be something else is probably a mistake.
 fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let plain = headers.get(header::CONTENT_TYPE).is_some_and(|given| given == "application/json");
+    if plain && !headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(());
+    }
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let got = text(header::CONTENT_TYPE).unwrap_or_default();
     let essence = got.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

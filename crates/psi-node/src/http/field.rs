@@ -1,9 +1,13 @@
 //! What is done with a field: steps, state, parameters.
 
+use std::fmt::Display;
+
 use axum::{
     Json,
-    extract::{Request, State},
-    http::StatusCode,
+    body::{Bytes, HttpBody},
+    extract::{self, State},
+    http::{Request, StatusCode},
+    response::{IntoResponse, Response},
 };
 
 use super::{
@@ -15,19 +19,29 @@ use super::{
 };
 use crate::ops::{Inputs, Ops, StepCall, fields::Wanted};
 
-pub(super) async fn step(State(ops): State<Ops>, asked: Asked, request: Request) -> Result<Json<StepAnswer>, Refusal> {
-    let bytes = body::of(&ops, request).await?;
-    let StepBody { x, apply_guardian, asked: in_body } = counted(&ops, StepBody::parse(&bytes))?;
-    let asked = counted(&ops, asked.or(in_body))?;
+/// `POST /step`, as [`super::observe`] hands it over, around the router.
+pub(super) async fn step<B>(ops: Ops, request: Request<B>) -> Response
+where
+    B: HttpBody<Data = Bytes, Error: Display>,
+{
+    stepped(&ops, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn stepped<B>(ops: &Ops, request: Request<B>) -> Result<Response, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Display>,
+{
+    let in_address = Asked::in_address(request.uri(), ops)?;
+    let bytes = body::of(ops, request).await?;
+    let StepBody { x, apply_guardian, asked } = counted(ops, StepBody::parse(&bytes))?;
+    let asked = counted(ops, in_address.or(asked))?;
     let in_body = asked.in_body();
-    let (field, terms) = asked.read(&ops)?;
+    let (field, terms) = asked.read(ops)?;
     let call = StepCall { field, inputs: Inputs::One(x), guardian: apply_guardian };
     let steps = ops.step(call, terms).await.map_err(|cause| Refusal::from(cause).in_body(&in_body))?;
-    let step = steps
-        .into_iter()
-        .next()
-        .ok_or_else(|| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a step without an answer"))?;
-    Ok(Json(step.into()))
+    let without_answer = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a step without an answer");
+    let step = steps.first().ok_or_else(without_answer)?;
+    Ok(StepAnswer::from(step).into_response())
 }
 
 pub(super) async fn state(State(ops): State<Ops>, asked: Asked) -> Result<Json<StateAnswer>, Refusal> {
@@ -44,7 +58,7 @@ pub(super) async fn params(State(ops): State<Ops>, Chosen(field): Chosen) -> Res
 pub(super) async fn init(
     State(ops): State<Ops>,
     Chosen(field): Chosen,
-    request: Request,
+    request: extract::Request,
 ) -> Result<Json<InitAnswer>, Refusal> {
     let bytes = body::of(&ops, request).await?;
     let parameters = counted(&ops, body::parameters(&bytes))?;

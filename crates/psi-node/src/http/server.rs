@@ -1,9 +1,9 @@
 //! Connections of HTTP/1.1: a time-out on headers, and an orderly end, both of which `axum::serve` lacks.
 
-use std::{future::Future, pin, time::Duration};
+use std::{convert::Infallible, future::Future, pin, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{http::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -13,6 +13,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 use tracing::{debug, warn};
 
 /// A connection that has not sent a request's headers in this time is closed, be it slow or idle.
@@ -23,8 +24,12 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// Pause after a failed accept, mostly for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Answers what comes to `listener` by `router`, until `stop` resolves and requests in progress have ended.
-pub async fn serve(router: Router, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+/// Answers what comes to `listener` by `service`, a router for instance, until `stop` resolves and requests in progress have
+/// ended.
+pub async fn serve<S>(service: S, listener: TcpListener, stop: impl Future<Output = ()> + Send)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let closing = CancellationToken::new();
     // Owns the connections: none outlives the server.
     let mut connections = JoinSet::new();
@@ -34,7 +39,7 @@ pub async fn serve(router: Router, listener: TcpListener, stop: impl Future<Outp
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), closing.clone()));
+                    connections.spawn(connection(stream, service.clone(), closing.clone()));
                 }
                 Err(error) => {
                     warn!("can't accept an HTTP connection: {error}");
@@ -51,12 +56,15 @@ pub async fn serve(router: Router, listener: TcpListener, stop: impl Future<Outp
 }
 
 /// One connection, to its end. Idle ones end as soon as the server stops.
-async fn connection(stream: TcpStream, router: Router, closing: CancellationToken) {
+async fn connection<S>(stream: TcpStream, service: S, closing: CancellationToken)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let _ = stream.set_nodelay(true);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_READ)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut served = pin::pin!(served);
     let result = tokio::select! {
         result = served.as_mut() => result,
