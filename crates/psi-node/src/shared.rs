@@ -219,6 +219,15 @@ impl Shared {
     /// A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and refusing to
     /// answer would take down what still works. So the lock is one that no panic poisons.
     fn lock(&self) -> MutexGuard<'_, Replica> {
+        /// Some microseconds: longer than a step of ordinary size. The lock's own wait gives the core away much sooner, and
+        /// whoever gets that keeps it for a thousand times as long.
+        const LOOKS: u32 = 100;
+        for _ in 0..LOOKS {
+            if let Some(replica) = self.replica.try_lock() {
+                return replica;
+            }
+            std::hint::spin_loop();
+        }
         self.replica.lock()
     }
 
