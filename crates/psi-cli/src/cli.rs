@@ -63,6 +63,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Threads that the command takes for its tasks; `None` for as many as there are cores.
+    pub(crate) fn threads(&self) -> Option<usize> {
+        matches!(self, Self::Bench(_)).then(bench::threads)
+    }
+
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::Node(command) => command.run(output).await,

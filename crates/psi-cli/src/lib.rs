@@ -30,7 +30,11 @@ pub use cli::Cli;
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let output = cli.output;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = cli.command.threads() {
+        builder.worker_threads(threads);
+    }
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::failed(format!("can't start: {error}")).report(output),
     };

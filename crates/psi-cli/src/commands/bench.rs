@@ -153,6 +153,12 @@ impl Group {
     }
 }
 
+/// Half of the cores are for callers. If these take as many threads as there are cores, and nodes do too, what a call waits
+/// for is its thread's next turn, which is milliseconds away, and not the node.
+pub(crate) fn threads() -> usize {
+    (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
+}
+
 impl Bench {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         if let Some(Command::Plot(plot)) = self.command {

@@ -129,8 +129,8 @@ pub(super) async fn measure(plan: &Plan, progress: &Progress) -> Result<Measured
 fn notes() -> Vec<String> {
     vec![
         format!(
-            "calls: callers are tasks of one process on the machine of the nodes; they share min(callers, {CONNECTIONS}) \
-             connections to the first node, evenly. On three nodes that one replicates to two others, on the same cores."
+            "calls: callers are tasks of one process on the machine of the nodes, on half of its cores; they share \
+             min(callers, {CONNECTIONS}) connections to the first node, evenly. On three nodes that one replicates to two others, on the same cores."
         ),
         format!(
             "calls: p50 and p99 are of a call; on a stream from sending a step to its answer, with {WINDOW} unanswered \

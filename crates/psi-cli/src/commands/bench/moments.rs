@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use psi_stats::{Moments, Scale, quantize};
+use psi_stats::{Moments, Scale, quantize_into};
 
 use super::{
     local::Local,
@@ -75,10 +75,12 @@ impl Inputs {
         let vectors = self.vectors();
         let (mut naive, inputs) = (Naive::new(rig::WIDTH), vectors.clone());
         let naive = Local::new(self.naive(), move |done| naive.add(black_box(&inputs[done % inputs.len()])));
-        let mut exact = Moments::new(rig::WIDTH);
+        let (mut exact, mut fixed) = (Moments::new(rig::WIDTH), Vec::with_capacity(rig::WIDTH));
         let add = move |done: usize| {
-            let fixed = quantize(black_box(&vectors[done % vectors.len()]), Scale::default());
-            let added = exact.add(&fixed.expect("within the limit"));
+            fixed.clear();
+            let vector = black_box(&vectors[done % vectors.len()]);
+            quantize_into(&mut fixed, vector, Scale::default()).expect("within the limit");
+            let added = exact.add(&fixed);
             black_box(&mut exact);
             added
         };
@@ -131,6 +133,8 @@ fn notes() -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use psi_stats::quantize;
+
     use super::*;
 
     #[test]
