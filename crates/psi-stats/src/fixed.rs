@@ -96,15 +96,22 @@ pub fn quantize(input: &[f64], scale: Scale) -> Result<Vec<Fixed>, QuantizeError
 /// Appends [`quantize`] to `quantized`, so that many vectors need one allocation.
 ///
 /// # Errors
-/// As [`quantize`]; what comes before that component has been appended then.
+/// As [`quantize`]; nothing has been appended then.
 pub fn quantize_into(quantized: &mut Vec<Fixed>, input: &[f64], scale: Scale) -> Result<(), QuantizeError> {
     let (units, first) = (units(scale), quantized.len());
-    quantized.extend(input.iter().map_while(|&x| Fixed::rounded(x * units)));
-    let index = quantized.len() - first;
-    match input.get(index) {
-        None => Ok(()),
-        Some(&x) => Err(QuantizeError { index, source: refused(x, scale) }),
+    // All first, and then a look whether one was refused: a vector of known length needs no look for room at each number.
+    let mut is_whole = true;
+    quantized.extend(input.iter().map(|&x| {
+        let rounded = Fixed::rounded(x * units);
+        is_whole &= rounded.is_some();
+        rounded.unwrap_or(Fixed(0))
+    }));
+    if is_whole {
+        return Ok(());
     }
+    quantized.truncate(first);
+    let bad = input.iter().zip(0..).find(|(x, _)| Fixed::rounded(*x * units).is_none());
+    bad.map_or(Ok(()), |(&x, index)| Err(QuantizeError { index, source: refused(x, scale) }))
 }
 
 /// Multiples of 2^-56 scales in an input unit: a power of two, so that multiplying by it rounds nothing but what is far

@@ -40,10 +40,17 @@ impl Sums {
     pub(crate) fn add(&mut self, input: Fixed) {
         let raw = input.raw();
         self.sum = self.sum.wrapping_add(raw);
-        self.squares = self.squares.wrapping_add(match i64::try_from(raw) {
-            Ok(raw) => U256::from(u128::from(raw.unsigned_abs()) * u128::from(raw.unsigned_abs())),
-            Err(_) => square(raw.unsigned_abs()),
-        });
+        let Ok(ordinary) = i64::try_from(raw) else {
+            self.squares = self.squares.wrapping_add(square(raw.unsigned_abs()));
+            return;
+        };
+        let size = u128::from(ordinary.unsigned_abs());
+        let (low, carries) = self.squares.low().overflowing_add(size * size);
+        *self.squares.low_mut() = low;
+        // So seldom that the upper half is mostly left alone.
+        if carries {
+            *self.squares.high_mut() += 1;
+        }
     }
 
     /// Adds modulo 2^128 and 2^256; exact whenever the result is in range.
