@@ -108,6 +108,6 @@ pub(crate) fn answer(repetitions: u64) {
     for _ in 0..repetitions {
         let step = stepping.step(&stepping.next_input());
         let token = token.clone();
-        counted_by_valgrind(|| psi_api::step("bench", "synthetic", &step, token).encode_to_vec());
+        counted_by_valgrind(|| psi_api::step("bench", &step, token).encode_to_vec());
     }
 }
