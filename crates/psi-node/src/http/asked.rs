@@ -16,13 +16,22 @@ use crate::{
     terms::{Terms, Wishes},
 };
 
+/// Which of [`Asked::NAMES`] only the body names.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct InBody([bool; Asked::NAMES.len()]);
+
+impl InBody {
+    pub(super) fn has(self, name: &str) -> bool {
+        Asked::NAMES.into_iter().zip(self.0).any(|(known, named)| named && known == name)
+    }
+}
+
 /// `None` means that it was not named.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    /// Those of [`Self::NAMES`] that only the body names.
     #[serde(skip)]
-    in_body: Vec<&'static str>,
+    in_body: InBody,
     pub(super) field: Option<String>,
     pub(super) after: Option<String>,
     pub(super) deadline_ms: Option<u64>,
@@ -139,9 +148,8 @@ impl Asked {
             (self.replicate_to.is_some(), body.replicate_to.is_some()),
             (self.request_id.is_some(), body.request_id.is_some()),
         ];
-        let only_in_body = |(name, (address, body)): (_, (bool, bool))| (body && !address).then_some(name);
         Ok(Self {
-            in_body: Self::NAMES.into_iter().zip(named).filter_map(only_in_body).collect(),
+            in_body: InBody(named.map(|(address, body)| body && !address)),
             field: one("field", self.field, body.field)?,
             after: one("after", self.after, body.after)?,
             deadline_ms: one("deadline_ms", self.deadline_ms, body.deadline_ms)?,
@@ -150,9 +158,8 @@ impl Asked {
         })
     }
 
-    /// Those of [`Self::NAMES`] that only the body names.
-    pub(super) fn in_body(&self) -> Vec<&'static str> {
-        self.in_body.clone()
+    pub(super) fn in_body(&self) -> InBody {
+        self.in_body
     }
 
     /// The same, if nothing is asked for that only a write can do.
@@ -184,7 +191,7 @@ impl Asked {
             };
             ops.terms(wishes)
         };
-        let terms = terms().map_err(|cause| Refusal::from(cause).in_body(&in_body))?;
+        let terms = terms().map_err(|cause| Refusal::from(cause).in_body(in_body))?;
         Ok((field.unwrap_or_default(), terms))
     }
 }

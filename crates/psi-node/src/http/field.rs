@@ -38,7 +38,7 @@ where
     let in_body = asked.in_body();
     let (field, terms) = asked.read(ops)?;
     let call = StepCall { field, inputs: Inputs::One(x), guardian: apply_guardian };
-    let steps = ops.step(call, terms).await.map_err(|cause| Refusal::from(cause).in_body(&in_body))?;
+    let steps = ops.step(call, terms).await.map_err(|cause| Refusal::from(cause).in_body(in_body))?;
     let without_answer = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a step without an answer");
     let step = steps.first().ok_or_else(without_answer)?;
     Ok(StepAnswer::from(step).into_response())

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
-use super::PATHS;
+use super::{PATHS, asked::InBody};
 use crate::ops::Ops;
 
 /// Longest text of a client's that is shown back to it, in characters.
@@ -87,9 +87,9 @@ impl Refusal {
     }
 
     /// The same of a request whose body, not its address, named these.
-    pub(super) fn in_body(self, named: &[&str]) -> Self {
+    pub(super) fn in_body(self, named: InBody) -> Self {
         match asked_for(self.cause.reason) {
-            Some(name) if named.contains(&name) => self.placed(["body".into(), name.into()]),
+            Some(name) if named.has(name) => self.placed(["body".into(), name.into()]),
             _ => self,
         }
     }

@@ -1,3 +1,5 @@
+use tokio_stream::StreamExt;
+
 use super::*;
 
 fn refused(body: &str) -> Refusal {
@@ -90,4 +92,29 @@ async fn a_body_that_never_ends_is_given_up() {
     let refusal = read(request, 100).await.expect_err("never whole");
     assert_eq!(refusal.reason(), "BODY_TOO_SLOW");
     assert_eq!(begun.elapsed().as_secs(), READ.as_secs());
+}
+
+#[test]
+fn the_usual_body_is_read_as_any_other() {
+    let wide = format!("{{\"x\": [{}1]}}", "0.25,".repeat(WIDTH_MAX));
+    for body in [
+        "{\"x\": []}",
+        "{\"x\": [1, -0, 0.1, 1e-400, -7.0E+1]}",
+        "{\"x\": [0.5], \"apply_guardian\": true, \"field\": \"a\", \"after\": \"t\"}",
+        "{\"x\": [0.5], \"apply_guardian\": null, \"field\": null}",
+        "{\"x\": [0.5], \"field\": \"\"}",
+        "{\"x\": [0.5], \"x\": [0.25]}",
+        "{\"x\": [0.5], \"unknown\": {\"x\": 1}}",
+        "{\"x\": [0.5], \"deadline_ms\": 5, \"request_id\": \"r\", \"replicate_to\": \"all\"}",
+        "{\"x\": [1e999]}",
+        "{\"x\": null}",
+        &wide,
+    ] {
+        let bits = |parsed: Result<StepBody, Refusal>| {
+            let body = parsed.map_err(|refusal| format!("{refusal:?}"));
+            body.map(|body| (body.x.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), body.apply_guardian, body.asked))
+        };
+        let (usual, any) = (StepBody::parse(body.as_bytes()), StepBody::parse_any(body.as_bytes()));
+        assert_eq!(bits(usual), bits(any), "{}", &body[..body.len().min(80)]);
+    }
 }
