@@ -41,6 +41,11 @@ sim *arguments:
 bench *arguments:
     cargo run --release -- bench {{ arguments }}
 
+# Measures all that BENCHMARKS.md shows, and draws its pictures anew. Takes a quarter of an hour.
+benchmarks:
+    cargo run --release -- bench --rounds 5 --seconds 0.5 --save docs/benchmarks/run.json
+    cargo run --release -- bench plot --force docs/benchmarks/run.json docs/benchmarks
+
 # Puts errors into the code on purpose and shows that the simulator notices each. Takes minutes.
 mutants *names:
     crates/psi-sim/mutants/run {{ names }}
@@ -54,7 +59,7 @@ record-instructions:
     crates/psi-instructions/check --record
 
 # Measures how long the inner crates take: all benchmarks, or those whose names contain a word.
-bench *words:
+microbench *words:
     cargo bench -p psi-stats -p psi-engine -p psi-replica --bench moments --bench synthetic --bench core --bench step -- {{ words }}
 
 # Tests the alerts, firing and silent, and checks Alertmanager's configuration. Needs promtool and amtool (Debian:

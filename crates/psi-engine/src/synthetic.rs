@@ -77,12 +77,12 @@ impl Shape {
 
     fn of(input: &ArrayView1<'_, f64>) -> Self {
         match input.as_slice() {
-            Some(contiguous) => Self::of_numbers(contiguous.iter()),
-            None => Self::of_numbers(input.iter()),
+            Some(contiguous) => Self::of_numbers(&contiguous.iter()),
+            None => Self::of_numbers(&input.iter()),
         }
     }
 
-    fn of_numbers<'a>(input: impl DoubleEndedIterator<Item = &'a f64> + ExactSizeIterator + Clone) -> Self {
+    fn of_numbers<'a>(input: &(impl DoubleEndedIterator<Item = &'a f64> + ExactSizeIterator + Clone)) -> Self {
         let largest = input.clone().fold(0.0_f64, |largest, &number| largest.max(finite(number).abs()));
         let (shrinkage, enlargement) = if largest > Self::HUGE { (Self::SHRINK, Self::ENLARGE) } else { (1.0, 1.0) };
         let numbers = || input.clone().map(|&number| finite(number) * shrinkage);

@@ -69,7 +69,11 @@ fn nothing_is_unlike_before_two_vectors() {
     assert_eq!(root_mean_square(&input, &Totals::new(WIDTH), None), 0.0);
     assert_eq!(root_mean_square(&input, &totals_of(std::slice::from_ref(&one)), None), 0.0);
     assert!(
-        root_mean_square(&input, &totals_of(std::slice::from_ref(&one)), Some(&moments_of(&[input.clone()]))) > 0.0
+        root_mean_square(
+            &input,
+            &totals_of(std::slice::from_ref(&one)),
+            Some(&moments_of(std::slice::from_ref(&input)))
+        ) > 0.0
     );
 }
 
