@@ -87,10 +87,7 @@ impl Writes {
     pub(super) fn foretell(&self, spec: &ModelSpec, horizon: &Horizon, input: &[f64]) -> Foretold {
         let steps = self.steps_in(spec.epoch, horizon).map(|step| &step.what.input[..]);
         let before = Columns::of(steps, spec.width, spec.scale_exponent);
-        let novelty = match before.mean().zip(before.standard_deviation()) {
-            Some((mean, deviation)) => distance(input, &mean, &deviation),
-            None => 0.0,
-        };
+        let novelty = before.distance(input);
         let actions = self.counted(spec.epoch, horizon).counting.iter().map(|event| event.what.action).collect();
         let time = spec.learns().then(|| time(self.steps_in(spec.epoch, horizon)));
         Foretold { spec: spec.clone(), actions, k: before.count + 1, novelty, time }
@@ -122,14 +119,6 @@ fn noise(actions: impl Iterator<Item = ModelAction>) -> f64 {
         };
         f64::clamp(moved, 0.0, NOISE_MAX)
     })
-}
-
-/// Root mean square z-score, over the dimensions that vary.
-fn distance(input: &[f64], mean: &[f64], deviation: &[f64]) -> f64 {
-    let varying = input.iter().zip(mean).zip(deviation).filter(|(_, deviation)| **deviation > 0.0);
-    let squares: Vec<f64> = varying.map(|((number, mean), deviation)| ((number - mean) / deviation).powi(2)).collect();
-    let count = u32::try_from(squares.len().max(1)).map_or(1.0, f64::from);
-    (squares.iter().sum::<f64>() / count).sqrt()
 }
 
 pub(super) fn second<T>(record: &Record<T>) -> u64 {
@@ -171,6 +160,21 @@ impl Columns {
 
     fn standard_deviation(&self) -> Option<Vec<f64>> {
         Some(self.variances()?.iter().map(|variance| rounded_root(variance, self.unit())).collect())
+    }
+
+    /// Root mean square z-score of a row that is rounded as the others are, over the columns that vary; 0 before two rows.
+    fn distance(&self, row: &[f64]) -> f64 {
+        let Some(variances) = self.variances() else { return 0.0 };
+        let count = BigInt::from(self.count);
+        let columns = row.iter().zip(&self.sums).zip(&variances).filter(|(_, variance)| !variance.numer().is_zero());
+        let squared = |((number, (sum, _)), variance): ((&f64, &(BigInt, BigInt)), &BigRational)| {
+            let distance = quantized(*number, self.exponent) * &count - sum;
+            let (top, bottom) = (&distance * &distance * variance.denom(), &count * &count * variance.numer());
+            rounded(&BigRational::new_raw(top, bottom), 0)
+        };
+        let squares: Vec<f64> = columns.map(squared).collect();
+        let varying = u32::try_from(squares.len().max(1)).map_or(1.0, f64::from);
+        (squares.iter().sum::<f64>() / varying).sqrt()
     }
 
     /// (n·Σx² − (Σx)²) / (n(n − 1)).
