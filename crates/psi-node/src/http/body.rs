@@ -60,7 +60,8 @@ struct PlainStep {
 impl PlainStep {
     /// `None` for whatever needs a closer look, of which [`StepBody::parse_any`] makes the same or a refusal.
     fn parse(bytes: &[u8]) -> Option<StepBody> {
-        if bytes.len() > PLAIN_BYTES_MAX {
+        // A derived reader would take an array of the members too.
+        if bytes.len() > PLAIN_BYTES_MAX || bytes.trim_ascii_start().first() != Some(&b'{') {
             return None;
         }
         let Self { x, apply_guardian, field, after } = serde_json::from_slice(bytes).ok()?;
