@@ -302,7 +302,8 @@ impl Replica {
             return Err(whole(WriteError::Full { field: field.clone(), count }));
         }
         let (want, scale) = (current.spec.setup.shape.width, current.spec.setup.shape.scale);
-        let mut quantized = Vec::with_capacity(inputs.len() * want);
+        // Room for what was given, not for what should have been.
+        let mut quantized = Vec::with_capacity(inputs.iter().map(|input| input.len()).sum());
         for (position, input) in inputs.iter().enumerate() {
             if input.len() != want {
                 let error = WriteError::Width { field: field.clone(), got: input.len(), want };
