@@ -162,7 +162,11 @@ fn stat(id: u32) -> Option<(char, u32)> {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn nodes_end_with_a_bench_that_is_told_to_stop() -> Result<()> {
-    let mut command = service::command(PROGRAM, &["bench", "calls", "--output", "json"]);
+    let directory = tempfile::tempdir()?;
+    let earlier = directory.path().join("earlier.json");
+    fs::write(&earlier, "an earlier run")?;
+    let save = earlier.to_str().context("a path")?;
+    let mut command = service::command(PROGRAM, &["bench", "calls", "--output", "json", "--save", save]);
     let mut bench = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let nodes = std::sync::Mutex::new(BTreeSet::new());
     eventually("a node and a cluster of three run", async || {
@@ -178,7 +182,8 @@ async fn nodes_end_with_a_bench_that_is_told_to_stop() -> Result<()> {
     bench.stdout.take().context("stdout")?.read_to_string(&mut told)?;
     bench.stderr.take().context("stderr")?.read_to_string(&mut said)?;
     assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("stopped before the end"), "{said}");
+    assert!(said.contains("stopped before the first group was through"), "{said}");
+    assert_eq!(fs::read_to_string(&earlier)?, "an earlier run");
     let report: Value = serde_json::from_str(&told)?;
     assert_eq!((&report["complete"], rows(&report)?.len()), (&false.into(), 0));
     let nodes = nodes.into_inner()?;

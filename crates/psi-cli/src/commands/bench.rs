@@ -111,7 +111,7 @@ pub(crate) struct Bench {
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     quick: bool,
 
-    /// Write the report to this file too, as JSON
+    /// Write the report to this file too, as JSON. An earlier run in it is replaced once this one is through
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 }
@@ -208,8 +208,11 @@ async fn measure(groups: &[Group], plan: &Plan, progress: &Progress, report: &mu
 }
 
 fn verdict(report: &Report) -> Result<(), Failure> {
+    if !report.complete && report.is_empty() {
+        return Err(Failure::failed("stopped before the first group was through; nothing is shown of a part of one"));
+    }
     if !report.complete {
-        return Err(Failure::failed("stopped before the end; what was done is above"));
+        return Err(Failure::failed("stopped before the end; the groups that were done are above"));
     }
     match report.failures() {
         0 => Ok(()),

@@ -94,6 +94,11 @@ impl Report {
         format!("{head}\n\n{table}\n\n{}", notes.join("\n"))
     }
 
+    /// Whether no group is through.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Rows that were not measured, or not in every round.
     pub(super) fn failures(&self) -> usize {
         self.rows.iter().filter(|row| row.failure.is_some()).count()
@@ -169,7 +174,11 @@ fn microseconds(us: f64) -> String {
 }
 
 /// Where the report is kept.
-pub(super) struct Kept(std::fs::File);
+pub(super) struct Kept {
+    file: std::fs::File,
+    /// Whether it holds something from before.
+    is_taken: bool,
+}
 
 impl Kept {
     /// Opens the file now, so that nothing is measured in vain; what it holds stays until [`Self::write`].
@@ -178,16 +187,22 @@ impl Kept {
     /// If it can't be written.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let file = std::fs::File::options().create(true).write(true).truncate(false).open(path);
-        file.map(Self).map_err(|error| Failure::usage(format!("can't write {} (--save): {error}", path.display())))
+        let kept = file.and_then(|file| Ok(Self { is_taken: file.metadata()?.len() > 0, file }));
+        kept.map_err(|error| Failure::usage(format!("can't write {} (--save): {error}", path.display())))
     }
 
+    /// What was stopped before its end does not take the place of an earlier run.
+    ///
     /// # Errors
     /// If it can't be written.
     pub(super) fn write(mut self, report: &Report) -> Result<(), Failure> {
+        if self.is_taken && !report.complete {
+            return Ok(());
+        }
         let unwritten = |error: &dyn std::fmt::Display| Failure::failed(format!("can't write the report: {error}"));
         let mut json = serde_json::to_vec(report).map_err(|error| unwritten(&error))?;
         json.push(b'\n');
-        self.0.set_len(0).and_then(|()| self.0.write_all(&json)).map_err(|error| unwritten(&error))
+        self.file.set_len(0).and_then(|()| self.file.write_all(&json)).map_err(|error| unwritten(&error))
     }
 }
 
