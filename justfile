@@ -41,7 +41,7 @@ sim *arguments:
 bench *arguments:
     cargo run --release -- bench {{ arguments }}
 
-# Measures all that BENCHMARKS.md shows, and draws its pictures anew. Takes a quarter of an hour.
+# Measures all that BENCHMARKS.md shows, and draws its pictures anew. Takes seven minutes.
 benchmarks:
     cargo run --release -- bench --rounds 5 --seconds 0.5 --save docs/benchmarks/run.json
     cargo run --release -- bench plot --force docs/benchmarks/run.json docs/benchmarks
