@@ -21,6 +21,10 @@ lint:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
+# Measures the shape of the code: functions, files, folders, type names, circles of imports. `--check` fails on a limit.
+shape *arguments:
+    tests/shape/measure.py {{ arguments }}
+
 # Checks licences, banned crates and sources of dependencies. Needs cargo-deny 0.20.
 deny:
     cargo deny check --hide-inclusion-graph licenses bans sources
