@@ -15,8 +15,8 @@ How it counts:
 - The last word of a type's name may not be a participle, a gerund or an adjective. names.json holds the exceptions.
   Messages of proto/ are types too.
 - A circle is a set of files of one crate that need each other through `crate::`, `super::`, `self::` or a child module.
-  A name that a file re-exports leads on to the file that it comes from; a re-export alone is not a need. A comment above
-  the import that contains the word "circle" excuses that import.
+  A name that a file re-exports leads on to the file that it comes from; a re-export alone is not a need. A comment
+  above the import that contains the word "circle" excuses that import.
 
 It needs Python 3.9 and nothing else.
 """
@@ -29,7 +29,8 @@ import statistics
 import sys
 import textwrap
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+# The workspace that this is called in.
+ROOT = next((p for p in [pathlib.Path.cwd(), *pathlib.Path.cwd().parents] if (p / "Cargo.lock").exists()), None)
 NAMES = json.loads((pathlib.Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
 WIDTH = 80
 
@@ -436,6 +437,8 @@ def main():
     parser.add_argument("--longest", type=int, metavar="N", default=0, help="show the N longest functions and files")
     parser.add_argument("folders", nargs="*", type=pathlib.Path, help="measure only what is below these")
     options = parser.parse_args()
+    if ROOT is None:
+        parser.error("no Cargo.lock here or above: call this in the workspace")
     below = [folder.resolve() for folder in options.folders]
     files = rust_files(below)
     counts, rows = measured(files, below)
