@@ -106,11 +106,11 @@ impl Member {
 }
 
 /// A node that can end without a word, as one that is killed.
-pub struct Doomed {
+pub struct KillableNode {
     runtime: tokio::runtime::Runtime,
 }
 
-impl Doomed {
+impl KillableNode {
     /// Starts a node on a runtime of its own.
     ///
     /// # Errors

@@ -84,13 +84,13 @@ struct Wires {
     faults: watch::Sender<BTreeMap<Direction, Fault>>,
     /// Counts resets, each of the two nodes named.
     resets: watch::Sender<BTreeMap<Direction, u64>>,
-    nodes: Mutex<BTreeMap<String, Known>>,
+    nodes: Mutex<BTreeMap<String, TrafficSource>>,
     random: Mutex<SmallRng>,
 }
 
 /// What tells a node's traffic from another's.
 #[derive(Clone, Copy)]
-struct Known {
+struct TrafficSource {
     gossip: SocketAddr,
     process: Option<u32>,
 }
@@ -116,7 +116,7 @@ impl Network {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
         let front = Endpoints { grpc: listener.local_addr()?, gossip: socket.local_addr()? };
-        self.wires.nodes().insert(name.to_owned(), Known { gossip: back.gossip, process: None });
+        self.wires.nodes().insert(name.to_owned(), TrafficSource { gossip: back.gossip, process: None });
         self.proxies.spawn(accept(self.wires.clone(), name.to_owned(), listener, back.grpc));
         self.proxies.spawn(pass_datagrams(self.wires.clone(), name.to_owned(), socket, back.gossip));
         Ok(Route { front, back })
@@ -159,7 +159,7 @@ fn pair(one: &str, other: &str) -> Direction {
 }
 
 impl Wires {
-    fn nodes(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+    fn nodes(&self) -> MutexGuard<'_, BTreeMap<String, TrafficSource>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -201,7 +201,7 @@ impl Wires {
     fn dialler(&self, source: SocketAddr, front: SocketAddr) -> Option<String> {
         let inode = inode(source, front)?;
         let nodes = self.nodes();
-        let owns = |known: &Known| known.process.is_some_and(|process| owns(process, &inode));
+        let owns = |known: &TrafficSource| known.process.is_some_and(|process| owns(process, &inode));
         nodes.iter().find(|(_, known)| owns(known)).map(|(name, _)| name.clone())
     }
 }

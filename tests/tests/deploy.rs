@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use psi_tests::{Doomed, INCIDENT, cluster, eventually, settings};
+use psi_tests::{KillableNode, INCIDENT, cluster, eventually, settings};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -161,9 +161,9 @@ async fn rules_ask_for_what_nodes_show() -> Result<()> {
     };
     let shows = async |what: &str| Ok(scrape().await?.lines().any(|line| line.starts_with(what)));
     // A dead member is shown where there is one.
-    let doomed = Doomed::start(settings("n3", &[addresses.gossip])).await?;
+    let killable = KillableNode::start(settings("n3", &[addresses.gossip])).await?;
     eventually("there are three", async || shows(r#"psi_cluster_members{state="live"} 3"#).await).await?;
-    doomed.die();
+    killable.die();
     eventually("one has died", async || shows(r#"psi_cluster_members{state="dead"} 1"#).await).await?;
     let shown = scrape().await?;
     let shown = scraped(&shown);

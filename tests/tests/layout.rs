@@ -1,27 +1,129 @@
-//! The shape of the workspace, as `cargo` sees it: which crates may depend on which. Needs only `cargo`, which runs
-//! this test, and no network.
+//! The shape of the workspace: which crates may depend on which, as `cargo` sees it, and what types are called. Needs
+//! only `cargo`, which runs this test, and no network. `just shape` measures the rest.
 
-use std::process::Command;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
 /// A crate may depend on those above it only; `psi-tests` holds the clusters that the tests of others start. A new
 /// crate takes its place here.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 12] = [
     "psi-stats",
     "psi-engine",
     "psi-replica",
+    "psi-state",
     "psi-api",
     "psi-node",
     "psi-tests",
     "psi-sim",
     "psi-instructions",
+    "psi-bench",
     "psi-cli",
     "psi-field-example",
 ];
 
 /// Arithmetic, folding and the protocol: no I/O, so that they can't block and can be simulated.
-const INNER: &[&str] = ORDER.split_at(3).0;
+const INNER: &[&str] = ORDER.split_at(4).0;
+
+/// Names that today's types still have. It is to become empty.
+const TO_BE_RENAMED: &[&str] = &[
+    "Accepted",
+    "Admitted",
+    "After",
+    "Answered",
+    "Answering",
+    "Any",
+    "Apart",
+    "Arrived",
+    "Asked",
+    "Asking",
+    "Automatic",
+    "Calling",
+    "Carried",
+    "Checked",
+    "Chosen",
+    "Counted",
+    "Counting",
+    "Current",
+    "Deaf",
+    "Deed",
+    "Described",
+    "Done",
+    "Drawn",
+    "Dropped",
+    "Due",
+    "Effective",
+    "Expected",
+    "ExpectedLearned",
+    "Folded",
+    "Following",
+    "Foretold",
+    "Forgetful",
+    "Found",
+    "Given",
+    "Happening",
+    "Heard",
+    "Held",
+    "Inner",
+    "Intervened",
+    "Judged",
+    "Kept",
+    "Known",
+    "Lacking",
+    "Later",
+    "Learned",
+    "Lent",
+    "Loaded",
+    "Local",
+    "Measured",
+    "Naive",
+    "Named",
+    "NotReady",
+    "Noted",
+    "Now",
+    "Observed",
+    "Outgoing",
+    "OwnLearned",
+    "Passed",
+    "Pending",
+    "Plain",
+    "Posting",
+    "Prepared",
+    "Recording",
+    "Refused",
+    "Remembered",
+    "Replicated",
+    "Reshaped",
+    "Retired",
+    "Returning",
+    "Said",
+    "Seen",
+    "Sent",
+    "Settled",
+    "Shared",
+    "Staging",
+    "Standing",
+    "Started",
+    "Stepped",
+    "Stepping",
+    "Swept",
+    "Taken",
+    "Terminated",
+    "Together",
+    "Told",
+    "Unfit",
+    "Waiting",
+    "Wanted",
+    "Watched",
+    "What",
+    "Writing",
+    "Written",
+];
 
 /// What only the shell may use, directly or not.
 const SHELL: [&str; 4] = ["tokio", "tonic", "chitchat", "prometheus"];
@@ -54,7 +156,8 @@ fn manifests() -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn inner_crates_never_depend_on_the_shell() {
-    for inner in INNER {
+    let manifests: BTreeMap<_, _> = manifests().into_iter().collect();
+    for inner in INNER.iter().filter(|inner| manifests.contains_key(**inner)) {
         let built_with = built_with(inner);
         assert!(built_with.len() > 1, "{inner} has dependencies, and none was found");
         for shell in SHELL {
@@ -79,4 +182,85 @@ fn crates_depend_only_on_those_above_them() {
             }
         }
     }
+}
+
+// --- What types are called
+
+/// Words as tests/shape/names.json lists them, which `just shape` reads too.
+struct Vocabulary(Value);
+
+impl Vocabulary {
+    fn read() -> Self {
+        Self(serde_json::from_str(include_str!("../shape/names.json")).expect("JSON"))
+    }
+
+    fn lists(&self, key: &str, word: &str) -> bool {
+        match &self.0[key] {
+            Value::Array(words) => words.iter().any(|listed| listed == word),
+            words => words.get(word).is_some(),
+        }
+    }
+
+    /// Whether a type may be called so: its last word says what it is, and must be a noun.
+    fn allows(&self, name: &str) -> bool {
+        let start = name.rfind(|letter: char| letter.is_ascii_uppercase()).unwrap_or(0);
+        let last = name[start..].to_ascii_lowercase();
+        let is_participle = last.ends_with("ed") || last.ends_with("ing") || self.lists("participles", &last);
+        self.lists("exceptions", name)
+            || self.lists("nouns", &last)
+            || !(is_participle || self.lists("adjectives", &last))
+    }
+}
+
+/// The files below `folder` with this extension, but for what is built.
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() && !entry.ends_with("target") {
+            files(&entry, extension, found);
+        } else if entry.extension().is_some_and(|found| found == extension) {
+            found.push(entry);
+        }
+    }
+}
+
+/// The name of the type that a line declares. An alias counts where nothing surrounds it.
+fn declared<'a>(line: &'a str, keywords: &[&str]) -> Option<&'a str> {
+    let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
+    let keyword = words.next()?;
+    let counts = keywords.contains(&keyword) || (keyword == "type" && !line.starts_with(' '));
+    let name = words.next().filter(|_| counts)?.split(|letter: char| !letter.is_alphanumeric()).next()?;
+    name.starts_with(|letter: char| letter.is_ascii_uppercase()).then_some(name)
+}
+
+/// Types by name, each with a file that declares it.
+fn types(folder: &str, extension: &str, keywords: &[&str]) -> BTreeMap<String, PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut paths = Vec::new();
+    files(&root.join(folder), extension, &mut paths);
+    let mut types = BTreeMap::new();
+    for path in paths {
+        let text = fs::read_to_string(&path).expect("text");
+        types.extend(
+            text.lines().filter_map(|line| declared(line, keywords)).map(|name| (name.to_owned(), path.clone())),
+        );
+    }
+    types
+}
+
+#[test]
+fn types_are_nouns() {
+    let vocabulary = Vocabulary::read();
+    for (name, want) in [("Told", false), ("RunLearned", false), ("Staging", false), ("Ready", false)]
+        .into_iter()
+        .chain([("Seed", true), ("FrontierUpdate", true), ("ReadyNode", true), ("Setting", true)])
+    {
+        assert_eq!(vocabulary.allows(name), want, "{name}");
+    }
+    let rust = ["struct", "enum", "union", "trait"];
+    let mut types: BTreeMap<_, _> =
+        ["crates", "tests", "examples"].iter().flat_map(|folder| types(folder, "rs", &rust)).collect();
+    assert!(types.len() > 300, "types were found");
+    types.extend(self::types("proto", "proto", &["message", "enum"]));
+    types.retain(|name, _| !vocabulary.allows(name) && !TO_BE_RENAMED.contains(&name.as_str()));
+    assert!(types.is_empty(), "no nouns (tests/shape/names.json takes exceptions, with reasons): {types:#?}");
 }

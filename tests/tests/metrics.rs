@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use psi_api::v1::{LinkTraffic, ListMembersRequest, StepBatchRequest, StepRequest, Vector};
-use psi_tests::{Doomed, INCIDENT, Member, agreed, cluster, eventually, settings};
+use psi_tests::{KillableNode, INCIDENT, Member, agreed, cluster, eventually, settings};
 
 /// The value of a series that is there.
 async fn series(member: &Member, name: &str) -> Result<f64> {
@@ -93,7 +93,7 @@ async fn a_member_that_dies_is_named_dead_until_it_is_back() -> Result<()> {
     // A member that was heard of once only is taken for dead, for a moment: there may be a series early.
     let dead =
         async || anyhow::Ok(series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await.unwrap_or(0.0) == 1.0);
-    let n2 = Doomed::start(settings("n2", &[seed])).await?;
+    let n2 = KillableNode::start(settings("n2", &[seed])).await?;
     let live = async || anyhow::Ok(series(&member, r#"psi_cluster_members{state="live"}"#).await? == 2.0);
     eventually("it is live", live).await?;
     assert!(!dead().await?, "it is live");

@@ -9,7 +9,7 @@ use psi_api::v1::{
 };
 use psi_node::Settings;
 use psi_replica::{ClusterName, Now, Replica, TickMs, WallMs};
-use psi_tests::{Doomed, INCIDENT, Member, agreed, cluster, eventually, settings};
+use psi_tests::{KillableNode, INCIDENT, Member, agreed, cluster, eventually, settings};
 use tonic::{Code, Request, Status};
 
 /// Longer than anything takes that works.
@@ -91,11 +91,11 @@ fn to(level: ReplicationLevel) -> StepRequest {
 }
 
 /// A node, and one that it knows and that can die.
-async fn with_doomed() -> Result<(Member, Doomed)> {
+async fn with_killable() -> Result<(Member, KillableNode)> {
     let member = Member::start(settings("n1", &[])).await?;
-    let doomed = Doomed::start(settings("n2", &[member.node.addresses().gossip])).await?;
+    let killable = KillableNode::start(settings("n2", &[member.node.addresses().gossip])).await?;
     eventually("two are live", async || Ok(count(&member, MemberState::Live).await? == 2)).await?;
-    Ok((member, doomed))
+    Ok((member, killable))
 }
 
 /// How many members a node knows in a state.
@@ -191,12 +191,12 @@ async fn a_node_that_is_not_ready_refuses_tokens() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_died_is_missed_and_its_step_is_taken_all_the_same() -> Result<()> {
-    let (member, doomed) = with_doomed().await?;
+    let (member, killable) = with_killable().await?;
     let _other = Member::start(settings("n3", &[member.node.addresses().gossip])).await?;
     eventually("three are live", async || Ok(count(&member, MemberState::Live).await? == 3)).await?;
     let all = take(&member, to(ReplicationLevel::All)).await?.replicated.context("a level")?;
     assert_eq!((all.level(), all.nodes, all.of), (ReplicationLevel::All, 3, 3));
-    doomed.die();
+    killable.die();
     eventually("gossip says that it is dead", async || Ok(count(&member, MemberState::Dead).await? == 1)).await?;
     let majority = take(&member, to(ReplicationLevel::Majority)).await?.replicated.context("a level")?;
     assert_eq!((majority.level(), majority.nodes, majority.of), (ReplicationLevel::Majority, 2, 3));
@@ -408,8 +408,8 @@ async fn a_request_id_of_another_request_is_refused_and_a_refused_request_is_not
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_caller_left_while_it_waited_is_answered_and_not_counted_again() -> Result<()> {
-    let (member, doomed) = with_doomed().await?;
-    doomed.die();
+    let (member, killable) = with_killable().await?;
+    killable.die();
     eventually("gossip says that it is dead", async || Ok(count(&member, MemberState::Dead).await? == 1)).await?;
     let request = StepRequest { request_id: "a".to_owned(), ..to(ReplicationLevel::All) };
     let (mut field, first) = (member.field.clone(), request.clone());

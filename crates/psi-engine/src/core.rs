@@ -24,27 +24,27 @@
 //! the CPU. `tests/parity.rs` holds every output to recorded traces within 1e-9.
 
 mod blend;
+mod contribution;
 pub mod draw;
 mod entropy;
-mod episodic;
-mod kernels;
-mod learning;
-mod matrix;
-mod normal;
+mod memory;
+mod numeric;
 mod phase;
 mod state;
 mod time;
-mod working;
 
 pub use blend::{Blend, FixedTransition};
-pub use episodic::{EPISODIC_CAPACITY, EPISODIC_EVICTED, EpisodicMemory, RECALLED, Recall};
-pub use learning::{Absorbed, Learning, absorb};
-pub use matrix::Matrix;
+pub use contribution::{Contribution, TransitionUpdate, absorb};
+pub use memory::{EPISODIC_CAPACITY, EPISODIC_EVICTED, EpisodicMemory, RECALLED, Recall, SalientVector, WorkingMemory};
+pub use numeric::Matrix;
 pub use state::{CoreState, CoreStep};
 pub use time::FieldTime;
-pub use working::{Remembered, WorkingMemory};
 
-use kernels::{add_scaled, cosine, distance, dot, logistic, norm};
+pub use Contribution as Absorbed; // until all callers use the new name
+pub use Score as Scored; // until all callers use the new name
+pub use TransitionUpdate as Learning; // until all callers use the new name
+
+use numeric::{add_scaled, cosine, distance, dot, logistic, norm};
 
 use crate::{Metrics, Parameters};
 
@@ -57,7 +57,7 @@ const RETENTION_SHARE: f64 = 0.5;
 /// What an infinite input counts as, with its sign; as in [`crate::synthetic`].
 const INFINITE_INPUT: f64 = 5.0;
 
-/// Inputs are clipped to this, lest sums overflow. tanh is flat long before.
+/// Inputs are clipped to this so that sums stay finite. tanh is flat long before.
 const INPUT_LIMIT: f64 = 1e150;
 
 /// What a step is scored against. Numbers are finite and below 1e100 in size, which nothing that the engine makes comes
@@ -88,7 +88,7 @@ impl<K> Copy for View<'_, K> {}
 
 /// What a step came to: its answer, and what [`absorb`] needs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scored {
+pub struct Score {
     /// The metrics, in the ranges that [`Metrics`] documents.
     pub metrics: Metrics,
     /// g0 + g1·Ψ − g2·PE.
@@ -126,7 +126,7 @@ pub fn score<K: Ord>(
     view: View<'_, K>,
     noise: &Matrix,
     parameters: &Parameters,
-) -> Result<Scored, ShapeError> {
+) -> Result<Score, ShapeError> {
     check_shapes(input, view, noise, parameters)?;
     let latent = encode(view.encoder, input);
     let expected = view.latents.last().map_or_else(|| latent.clone(), |previous| product(view.transition, previous));
@@ -163,7 +163,7 @@ pub fn score<K: Ord>(
         memory,
         time_dilation: stretched.clamp(parameters.dt_min(), parameters.dt_max()),
     };
-    Ok(Scored {
+    Ok(Score {
         metrics: metrics.without_negative_zeros(),
         attention_gain: parameters.attention_gain(density, prediction_error),
         latent,

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use divan::Bencher;
-use psi_stats::{Fixed, Moments, Scale, quantize, quantize_into};
+use psi_stats::{FixedPoint, Moments, Scale, quantize, quantize_into};
 
 const WIDTH: usize = 16;
 /// Inputs that are gone through in turn, so that no branch is learned by heart.
@@ -51,7 +51,7 @@ fn inputs(size: Size) -> Vec<Vec<f64>> {
     (0..INPUTS as u64).map(input).collect()
 }
 
-fn quantized(input: &[f64]) -> Vec<Fixed> {
+fn quantized(input: &[f64]) -> Vec<FixedPoint> {
     quantize(input, Scale::default()).expect("within the limit")
 }
 

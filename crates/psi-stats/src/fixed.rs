@@ -2,7 +2,7 @@
 //!
 //! Everything after this is integer arithmetic. Summing is not done here; see [`crate::Moments`].
 
-use crate::readout::{Truncated, power_of_two};
+use crate::readout::{Truncation, power_of_two};
 use crate::scale::Scale;
 
 /// Bits after the binary point of a scaled input.
@@ -13,7 +13,7 @@ pub(crate) const FRACTION_BITS: i32 = 56;
 /// Inputs of at least 2^-4 scales in size are multiples of 2^-56 already, so they are held exactly. The scale is not
 /// held: values of different scales must not meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fixed(i128);
+pub struct FixedPoint(i128);
 
 /// Why a number cannot be an input.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -45,7 +45,7 @@ pub struct QuantizeError {
     pub source: FixedError,
 }
 
-impl Fixed {
+impl FixedPoint {
     /// Rounds `x` (in input units) to fixed point.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Fixed {
 
     /// The value in input units, rounded half to even to a double; never -0.0.
     pub fn to_f64(self, scale: Scale) -> f64 {
-        let size = Truncated::exact(self.0.unsigned_abs(), scale.exponent() - FRACTION_BITS);
+        let size = Truncation::exact(self.0.unsigned_abs(), scale.exponent() - FRACTION_BITS);
         size.round_with_sign(self.0 < 0)
     }
 
@@ -87,7 +87,7 @@ impl Fixed {
 ///
 /// # Errors
 /// [`QuantizeError`] names the first component that is not finite or out of range.
-pub fn quantize(input: &[f64], scale: Scale) -> Result<Vec<Fixed>, QuantizeError> {
+pub fn quantize(input: &[f64], scale: Scale) -> Result<Vec<FixedPoint>, QuantizeError> {
     let mut quantized = Vec::with_capacity(input.len());
     quantize_into(&mut quantized, input, scale)?;
     Ok(quantized)
@@ -97,20 +97,20 @@ pub fn quantize(input: &[f64], scale: Scale) -> Result<Vec<Fixed>, QuantizeError
 ///
 /// # Errors
 /// As [`quantize`]; nothing has been appended then.
-pub fn quantize_into(quantized: &mut Vec<Fixed>, input: &[f64], scale: Scale) -> Result<(), QuantizeError> {
+pub fn quantize_into(quantized: &mut Vec<FixedPoint>, input: &[f64], scale: Scale) -> Result<(), QuantizeError> {
     let (units, first) = (units(scale), quantized.len());
     // All first, and then a look whether one was refused: a vector of known length needs no look for room at each number.
     let mut is_whole = true;
     quantized.extend(input.iter().map(|&x| {
-        let rounded = Fixed::rounded(x * units);
+        let rounded = FixedPoint::rounded(x * units);
         is_whole &= rounded.is_some();
-        rounded.unwrap_or(Fixed(0))
+        rounded.unwrap_or(FixedPoint(0))
     }));
     if is_whole {
         return Ok(());
     }
     quantized.truncate(first);
-    let bad = input.iter().zip(0..).find(|(x, _)| Fixed::rounded(*x * units).is_none());
+    let bad = input.iter().zip(0..).find(|(x, _)| FixedPoint::rounded(*x * units).is_none());
     bad.map_or(Ok(()), |(&x, index)| Err(QuantizeError { index, source: refused(x, scale) }))
 }
 

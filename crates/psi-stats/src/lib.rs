@@ -1,9 +1,9 @@
 //! Exact running statistics: the same inputs give the same bits, however they were split, ordered and merged.
 //!
 //! Floating-point merging is not associative, so moments are integers here. An input component is rounded once to a
-//! [`Fixed`]; [`Moments`] hold the count, Σx and Σx² of whole vectors; [`Totals`] fold the moments of many origins and can
-//! take one out again; [`Window`] and [`WindowTotals`] do the same for the last minute. Mean, variance and standard
-//! deviation are read out once, each correctly rounded; [`ZScores`] tell how unlike the others a vector is.
+//! [`FixedPoint`]; [`Moments`] hold the count, Σx and Σx² of whole vectors; [`Totals`] fold the moments of many origins
+//! and can take one out again; [`Window`] and [`WindowTotals`] do the same for the last minute. Mean, variance and
+//! standard deviation are read out once, each correctly rounded; [`ZScores`] say how unlike the others a vector is.
 //!
 //! What is left out: the crate does no I/O and reads no clock, it knows nothing of origins, fields or replication, and no
 //! floating-point number takes part in a sum.
@@ -34,7 +34,8 @@ mod window_totals;
 mod z_scores;
 
 pub use encode::DecodeError;
-pub use fixed::{Fixed, FixedError, QuantizeError, quantize, quantize_into};
+pub use fixed::FixedPoint as Fixed; // until all callers use the new name
+pub use fixed::{FixedError, FixedPoint, QuantizeError, quantize, quantize_into};
 pub use moments::{COUNT_LIMIT, Moments, MomentsError};
 pub use scale::{Scale, ScaleError};
 pub use sums::SumsFault;

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use ethnum::U256;
 
-use crate::fixed::{FRACTION_BITS, Fixed};
-use crate::readout::Truncated;
+use crate::fixed::{FRACTION_BITS, FixedPoint};
+use crate::readout::Truncation;
 use crate::scale::Scale;
 use crate::sums::{Sums, SumsFault};
 
@@ -109,7 +109,7 @@ impl Moments {
     ///
     /// # Errors
     /// [`MomentsError::WidthMismatch`] or [`MomentsError::CountLimit`]; nothing has changed then.
-    pub fn add(&mut self, input: &[Fixed]) -> Result<(), MomentsError> {
+    pub fn add(&mut self, input: &[FixedPoint]) -> Result<(), MomentsError> {
         same_width(input.len(), self.width())?;
         self.count = below_limit(u128::from(self.count) + 1)?;
         for (sums, &component) in self.sums.iter_mut().zip(input) {
@@ -159,7 +159,7 @@ impl Moments {
         let count = u128::from(self.count);
         let exponent = scale.exponent() - FRACTION_BITS;
         let mean = |sums: &Sums| {
-            Truncated::quotient(U256::from(sums.sum.unsigned_abs()), count, exponent).round_with_sign(sums.sum < 0)
+            Truncation::quotient(U256::from(sums.sum.unsigned_abs()), count, exponent).round_with_sign(sums.sum < 0)
         };
         (count > 0).then(|| self.sums.iter().map(mean).collect())
     }
@@ -168,7 +168,7 @@ impl Moments {
     ///
     /// (n·Σx² − (Σx)²) / (n(n−1)) · 2^-112 · scale², rounded once, half to even.
     pub fn variance(&self, scale: Scale) -> Option<Vec<f64>> {
-        self.exact_variances(scale).map(|variances| variances.map(Truncated::round).collect())
+        self.exact_variances(scale).map(|variances| variances.map(Truncation::round).collect())
     }
 
     /// The sample standard deviation of each dimension in input units, correctly rounded; none for fewer than two vectors.
@@ -178,11 +178,11 @@ impl Moments {
         self.exact_variances(scale).map(|variances| variances.map(|variance| variance.square_root().round()).collect())
     }
 
-    fn exact_variances(&self, scale: Scale) -> Option<impl Iterator<Item = Truncated>> {
+    fn exact_variances(&self, scale: Scale) -> Option<impl Iterator<Item = Truncation>> {
         let count = self.count;
         let divisor = u128::from(count) * u128::from(count.checked_sub(1).filter(|&less| less > 0)?);
         let exponent = 2 * (scale.exponent() - FRACTION_BITS);
-        Some(self.sums.iter().map(move |sums| Truncated::quotient(sums.spread(count), divisor, exponent)))
+        Some(self.sums.iter().map(move |sums| Truncation::quotient(sums.spread(count), divisor, exponent)))
     }
 
     /// The moments of part of the dimensions, with the same count.

@@ -12,13 +12,13 @@ const SIGNIFICAND_BITS: u32 = 53;
 ///
 /// An inexact one has more bits than a double, so that it rounds correctly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Truncated {
+pub(crate) struct Truncation {
     bits: u128,
     inexact: bool,
     exponent: i32,
 }
 
-impl Truncated {
+impl Truncation {
     /// `bits` · 2^`exponent`.
     pub(crate) fn exact(bits: u128, exponent: i32) -> Self {
         Self { bits, inexact: false, exponent }
@@ -119,7 +119,7 @@ mod tests {
         for bits in 0..256 {
             for whole in [U256::ONE << bits, (U256::ONE << bits) - U256::ONE, U256::MAX >> bits] {
                 for whole in [whole, whole | (whole >> 53), whole ^ (whole >> 53), whole | (whole >> 54)] {
-                    let (near, nearest) = (near(whole), Truncated::quotient(whole, 1, 0).round());
+                    let (near, nearest) = (near(whole), Truncation::quotient(whole, 1, 0).round());
                     assert!((near - nearest).abs() <= nearest * 2.0 * f64::EPSILON, "{whole}: {near}");
                     if let Ok(whole) = u128::try_from(whole) {
                         assert_eq!(near_u128(whole), near);

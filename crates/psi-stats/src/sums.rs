@@ -4,7 +4,7 @@
 
 use ethnum::U256;
 
-use crate::fixed::Fixed;
+use crate::fixed::FixedPoint;
 
 /// The greatest size of a raw input.
 pub(crate) const RAW_MAX: u128 = (1 << 80) - 1;
@@ -37,7 +37,7 @@ pub enum SumsFault {
 impl Sums {
     /// Adds one input; the caller keeps the count below its limit, so nothing overflows.
     #[inline]
-    pub(crate) fn add(&mut self, input: Fixed) {
+    pub(crate) fn add(&mut self, input: FixedPoint) {
         let raw = input.raw();
         self.sum = self.sum.wrapping_add(raw);
         let Ok(ordinary) = i64::try_from(raw) else {

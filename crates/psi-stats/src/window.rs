@@ -2,7 +2,7 @@
 //!
 //! The window has no clock: seconds come with the records. Folding several windows is left to [`crate::WindowTotals`].
 
-use crate::fixed::Fixed;
+use crate::fixed::FixedPoint;
 use crate::moments::{Moments, MomentsError, same_width};
 
 /// Buckets in a window. More than [`SPAN_SECONDS`], so that windows whose clocks are up to 4 s apart still hold the same
@@ -42,7 +42,7 @@ impl Window {
     /// # Errors
     /// [`MomentsError::WidthMismatch`], [`MomentsError::CountLimit`], or [`MomentsError::OlderThanBucket`] if the slot has
     /// gone on to a later second, which a clock that never goes back rules out; nothing has changed then.
-    pub fn record(&mut self, second: u64, values: &[Fixed]) -> Result<u64, MomentsError> {
+    pub fn record(&mut self, second: u64, values: &[FixedPoint]) -> Result<u64, MomentsError> {
         same_width(values.len(), self.width)?;
         let slot = second % BUCKETS;
         match &mut self.slots[index(slot)] {

@@ -6,7 +6,7 @@
 
 use ethnum::U256;
 
-use crate::fixed::Fixed;
+use crate::fixed::FixedPoint;
 use crate::moments::{COUNT_LIMIT, Moments};
 use crate::readout::{near, near_u128};
 use crate::sums::Sums;
@@ -29,7 +29,7 @@ impl ZScores {
     /// # Panics
     /// If `own` has fewer dimensions than `first` and those of `others`.
     #[must_use]
-    pub fn with(mut self, input: &[Fixed], others: &Totals, own: Option<(&Moments, usize)>) -> Option<Self> {
+    pub fn with(mut self, input: &[FixedPoint], others: &Totals, own: Option<(&Moments, usize)>) -> Option<Self> {
         let count = others.count().checked_add(own.map_or(0, |(own, _)| own.count().into()))?;
         let count = u64::try_from(count).ok().filter(|&count| count < COUNT_LIMIT)?;
         if count < 2 {
@@ -56,7 +56,7 @@ impl ZScores {
 
 /// (n·x − Σx)²/(n·Σx² − (Σx)²) · (n − 1)/n.
 #[expect(clippy::cast_precision_loss, reason = "rounded once, to the nearest")]
-fn squared(component: Fixed, sums: Sums, count: u64, spread: U256) -> f64 {
+fn squared(component: FixedPoint, sums: Sums, count: u64, spread: U256) -> f64 {
     let (x, n) = (component.raw(), i128::from(count));
     // Each is below 2^127 in size, so that their difference fits 128 bits without a sign.
     let distance = near_u128((x * n).abs_diff(sums.sum));

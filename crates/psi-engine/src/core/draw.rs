@@ -8,7 +8,7 @@ use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
 use super::Matrix;
-use super::normal::normal;
+use super::numeric::normal;
 
 /// How far the first transition is from the identity.
 const TRANSITION_SPREAD: f64 = 0.05;

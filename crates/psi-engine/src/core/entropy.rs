@@ -1,6 +1,6 @@
 //! H: how widely the numbers of the present, of what it reminds of and of the moment spread.
 
-use super::kernels::{SPREAD_GUARD, mean_and_std};
+use super::numeric::{SPREAD_GUARD, mean_and_std};
 
 const BINS: usize = 32;
 

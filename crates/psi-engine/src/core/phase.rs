@@ -1,6 +1,6 @@
 //! Φ: how well the phases of the moment, of the latents retained and of the rollouts agree.
 
-use super::kernels::{SPREAD_GUARD, mean_and_std};
+use super::numeric::{SPREAD_GUARD, mean_and_std};
 
 /// |mean of e^{i·θ(v)}| over `vectors`, with θ(v) = atan2(mean v, std v + ε_h): 1 if all phases are equal, 0 if there
 /// is no vector.

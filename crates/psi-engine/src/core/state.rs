@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::{
-    Absorbed, EPISODIC_CAPACITY, EPISODIC_EVICTED, EpisodicMemory, FieldTime, Matrix, Remembered, Scored, ShapeError,
-    View, WorkingMemory, absorb, draw, score,
+    Contribution, EPISODIC_CAPACITY, EPISODIC_EVICTED, EpisodicMemory, FieldTime, Matrix, SalientVector, Score,
+    ShapeError, View, WorkingMemory, absorb, draw, score,
 };
 use crate::{Action, Metrics, Noise, Parameters};
 
@@ -80,7 +80,7 @@ impl CoreState {
         let scored = self.score(input, noise)?;
         let absorbed = absorb(&scored, self.latents.back().map(Vec::as_slice), &self.parameters);
         self.take_in(absorbed);
-        let Scored { metrics, attention_gain, .. } = scored;
+        let Score { metrics, attention_gain, .. } = scored;
         Ok(CoreStep { k: self.steps, t: self.time.seconds(), metrics, attention_gain })
     }
 
@@ -88,7 +88,7 @@ impl CoreState {
     ///
     /// # Errors
     /// [`ShapeError`] if the input or the noise doesn't fit.
-    pub fn score(&self, input: &[f64], noise: &Matrix) -> Result<Scored, ShapeError> {
+    pub fn score(&self, input: &[f64], noise: &Matrix) -> Result<Score, ShapeError> {
         let latents: Vec<&[f64]> = self.latents.iter().map(Vec::as_slice).collect();
         let view = View {
             encoder: &self.encoder,
@@ -100,7 +100,7 @@ impl CoreState {
         score(input, view, noise, &self.parameters)
     }
 
-    fn take_in(&mut self, absorbed: Absorbed) {
+    fn take_in(&mut self, absorbed: Contribution) {
         self.steps += 1;
         self.time = self.time.plus(FieldTime::of_step(absorbed.dt_eff));
         if absorbed.memorable {
@@ -109,7 +109,7 @@ impl CoreState {
                 self.episodic.remove_oldest(EPISODIC_EVICTED);
             }
         }
-        let remembered = Remembered { salience: absorbed.salience, key: self.steps, vector: absorbed.moment };
+        let remembered = SalientVector { salience: absorbed.salience, key: self.steps, vector: absorbed.moment };
         self.working.insert(remembered, self.parameters.working_capacity());
         if let Some(learning) = absorbed.learning {
             learning.apply(&mut self.transition);

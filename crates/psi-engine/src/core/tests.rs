@@ -33,7 +33,7 @@ impl Scene {
         }
     }
 
-    fn try_score(&self, input: &[f64]) -> Result<Scored, ShapeError> {
+    fn try_score(&self, input: &[f64]) -> Result<Score, ShapeError> {
         let latents: Vec<&[f64]> = self.latents.iter().map(Vec::as_slice).collect();
         let view = View {
             encoder: &self.encoder,
@@ -45,7 +45,7 @@ impl Scene {
         score(input, view, &self.noise, &self.parameters)
     }
 
-    fn score(&self, input: &[f64]) -> Scored {
+    fn score(&self, input: &[f64]) -> Score {
         self.try_score(input).unwrap()
     }
 }
@@ -64,7 +64,7 @@ fn any_input() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(prop_oneof![-2.0..2.0, prop::num::f64::ANY], WIDTH)
 }
 
-fn bits(scored: &Scored) -> Vec<u64> {
+fn bits(scored: &Score) -> Vec<u64> {
     let numbers = scored.metrics.to_array().into_iter().chain([scored.attention_gain]);
     let vectors = [&scored.latent, &scored.moment, &scored.expected].into_iter().flatten().copied();
     numbers.chain(vectors).map(f64::to_bits).collect()

@@ -6,9 +6,9 @@ use super::thresholds::{ADAPTIVE_FROM, HIGH, LOW, Sample, Thresholds, percentile
 /// Samples, as many as the caller puts in, in no order but that of their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    densities: Sorted,
-    errors: Sorted,
-    entropies: Sorted,
+    densities: SortedNumbers,
+    errors: SortedNumbers,
+    entropies: SortedNumbers,
 }
 
 impl History {
@@ -55,9 +55,9 @@ impl History {
 
 /// Numbers in ascending order.
 #[derive(Clone, Debug, Default)]
-struct Sorted(Vec<f64>);
+struct SortedNumbers(Vec<f64>);
 
-impl Sorted {
+impl SortedNumbers {
     fn insert(&mut self, number: f64) {
         let place = self.0.partition_point(|held| held.total_cmp(&number).is_lt());
         self.0.insert(place, number);

@@ -192,9 +192,9 @@ fn bits_are_the_same_everywhere() {
     }
 }
 
-type Pinned = (&'static [f64], &'static [Action], [u64; 8]);
+type PinnedCase = (&'static [f64], &'static [Action], [u64; 8]);
 
-const PINNED: &[Pinned] = &[
+const PINNED: &[PinnedCase] = &[
     (
         &INCIDENT,
         &[],

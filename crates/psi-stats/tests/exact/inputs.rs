@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use psi_stats::{Fixed, Moments, Scale, quantize};
+use psi_stats::{FixedPoint, Moments, Scale, quantize};
 
 /// Dimensions of the vectors that are generated here.
 pub(crate) const WIDTH: usize = 2;
@@ -27,7 +27,9 @@ pub(crate) fn components(scale: Scale) -> impl Strategy<Value = f64> {
 }
 
 /// Some vectors of [`WIDTH`] at scale 1.
-pub(crate) fn vectors(count: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Vec<Vec<Fixed>>> {
+pub(crate) fn vectors(
+    count: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Vec<FixedPoint>>> {
     let vector = vec(components(Scale::default()), WIDTH);
     vec(vector.prop_map(|input| quantize(&input, Scale::default()).expect("in range")), count)
 }
@@ -38,7 +40,7 @@ pub(crate) fn moments() -> impl Strategy<Value = Moments> {
 }
 
 /// The moments of some vectors of [`WIDTH`].
-pub(crate) fn moments_of(vectors: &[Vec<Fixed>]) -> Moments {
+pub(crate) fn moments_of(vectors: &[Vec<FixedPoint>]) -> Moments {
     let mut moments = Moments::new(WIDTH);
     for vector in vectors {
         moments.add(vector).expect("the width is right");
@@ -50,7 +52,7 @@ pub(crate) fn moments_of(vectors: &[Vec<Fixed>]) -> Moments {
 pub(crate) fn moments_of_numbers(numbers: &[f64], scale: Scale) -> Moments {
     let mut moments = Moments::new(1);
     for &number in numbers {
-        moments.add(&[Fixed::from_f64(number, scale).expect("in range")]).expect("the width is right");
+        moments.add(&[FixedPoint::from_f64(number, scale).expect("in range")]).expect("the width is right");
     }
     moments
 }

@@ -1,7 +1,7 @@
 //! The univariate Statistical Reference Datasets of NIST.
 
 use num_rational::BigRational;
-use psi_stats::{Fixed, Moments, Scale};
+use psi_stats::{FixedPoint, Moments, Scale};
 
 use crate::inputs::{Dealer, moments_of_numbers};
 use crate::oracle;
@@ -116,7 +116,7 @@ fn sets_have_the_published_sizes() {
 fn every_value_is_held_exactly() {
     for set in datasets() {
         for &value in &set.values {
-            let fixed = Fixed::from_f64(value, Scale::default()).unwrap();
+            let fixed = FixedPoint::from_f64(value, Scale::default()).unwrap();
             assert_eq!(oracle::value(&fixed, Scale::default()), oracle::exactly(value), "{}: {value}", set.name);
         }
     }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{Signed, ToPrimitive, Zero};
-use psi_stats::{Fixed, Scale};
+use psi_stats::{FixedPoint, Scale};
 
 /// 2^`exponent`.
 pub(crate) fn power_of_two(exponent: i32) -> BigRational {
@@ -31,7 +31,7 @@ pub(crate) fn quantized(x: f64, scale: Scale) -> BigInt {
 }
 
 /// What a fixed-point number stands for, in input units.
-pub(crate) fn value(raw: &Fixed, scale: Scale) -> BigRational {
+pub(crate) fn value(raw: &FixedPoint, scale: Scale) -> BigRational {
     BigRational::from_integer(BigInt::from(raw.raw())) * power_of_two(scale.exponent() - 56)
 }
 

@@ -2,13 +2,13 @@
 
 use num_bigint::BigInt;
 use proptest::prelude::*;
-use psi_stats::{Fixed, FixedError, QuantizeError, Scale, quantize};
+use psi_stats::{FixedError, FixedPoint, QuantizeError, Scale, quantize};
 
 use crate::inputs::{components, scales};
 use crate::oracle;
 
 fn check(x: f64, scale: Scale) {
-    let fixed = Fixed::from_f64(x, scale).expect("in range");
+    let fixed = FixedPoint::from_f64(x, scale).expect("in range");
     assert_eq!(BigInt::from(fixed.raw()), oracle::quantized(x, scale), "{x:e} at {scale:?}");
     let back = fixed.to_f64(scale);
     assert_eq!(back.to_bits(), oracle::nearest(&oracle::value(&fixed, scale)).to_bits(), "{x:e} at {scale:?}");
@@ -27,7 +27,7 @@ proptest! {
     #[test]
     fn any_bits_round_as_exact_rationals_do_or_are_refused(bits: u64, scale in scales()) {
         let x = f64::from_bits(bits);
-        match Fixed::from_f64(x, scale) {
+        match FixedPoint::from_f64(x, scale) {
             Ok(_) => check(x, scale),
             Err(FixedError::NotFinite { .. }) => prop_assert!(!x.is_finite()),
             Err(_) => prop_assert!(x.abs() >= scale.limit()),
@@ -38,7 +38,7 @@ proptest! {
     #[test]
     fn half_way_inputs_go_to_the_even_neighbour(k in -(1i64 << 51)..(1 << 51), scale in scales()) {
         let x = (2 * k + 1) as f64 * 2f64.powi(-57) * scale.factor();
-        let even = Fixed::from_f64(x, scale).unwrap().raw();
+        let even = FixedPoint::from_f64(x, scale).unwrap().raw();
         prop_assert_eq!(even % 2, 0);
         prop_assert!((2 * even - i128::from(2 * k + 1)).abs() == 1);
         for x in [x, x.next_up(), x.next_down()] {
@@ -49,7 +49,7 @@ proptest! {
     #[test]
     fn inputs_of_a_sixteenth_scale_and_more_are_held_exactly((scale, x) in any_scale()) {
         prop_assume!(x.abs() >= scale.factor() / 16.0);
-        let fixed = Fixed::from_f64(x, scale).unwrap();
+        let fixed = FixedPoint::from_f64(x, scale).unwrap();
         prop_assert_eq!(oracle::value(&fixed, scale), oracle::exactly(x));
         prop_assert_eq!(fixed.to_f64(scale).to_bits(), x.to_bits());
     }
@@ -57,7 +57,7 @@ proptest! {
     #[test]
     fn rounding_keeps_order((scale, x, y) in scales().prop_flat_map(|s| (Just(s), components(s), components(s)))) {
         if x <= y {
-            prop_assert!(Fixed::from_f64(x, scale).unwrap() <= Fixed::from_f64(y, scale).unwrap());
+            prop_assert!(FixedPoint::from_f64(x, scale).unwrap() <= FixedPoint::from_f64(y, scale).unwrap());
         }
     }
 }
@@ -82,7 +82,7 @@ fn ties_and_their_neighbours_round_half_to_even() {
         (1.0, 1 << 56),
         (-1.0, -1 << 56),
     ] {
-        assert_eq!(Fixed::from_f64(x, Scale::default()).unwrap().raw(), want, "{x:e}");
+        assert_eq!(FixedPoint::from_f64(x, Scale::default()).unwrap().raw(), want, "{x:e}");
     }
 }
 
@@ -91,11 +91,11 @@ fn inputs_stop_right_below_the_limit() {
     for exponent in Scale::MIN_EXPONENT..=Scale::MAX_EXPONENT {
         let scale = Scale::new(exponent).unwrap();
         let limit = scale.limit();
-        let largest = Fixed::from_f64(limit.next_down(), scale).unwrap();
+        let largest = FixedPoint::from_f64(limit.next_down(), scale).unwrap();
         assert_eq!(largest.raw(), (1 << 80) - (1 << 27));
-        assert_eq!(Fixed::from_f64(-limit.next_down(), scale).unwrap().raw(), -largest.raw());
+        assert_eq!(FixedPoint::from_f64(-limit.next_down(), scale).unwrap().raw(), -largest.raw());
         for value in [limit, -limit, f64::MAX] {
-            assert_eq!(Fixed::from_f64(value, scale), Err(FixedError::OutOfRange { value, limit }));
+            assert_eq!(FixedPoint::from_f64(value, scale), Err(FixedError::OutOfRange { value, limit }));
         }
     }
 }
@@ -103,7 +103,7 @@ fn inputs_stop_right_below_the_limit() {
 #[test]
 fn what_is_not_finite_is_refused_as_such() {
     for value in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
-        let refused = Fixed::from_f64(value, Scale::default());
+        let refused = FixedPoint::from_f64(value, Scale::default());
         assert!(matches!(refused, Err(FixedError::NotFinite { .. })), "{value}");
     }
 }
@@ -119,7 +119,7 @@ fn a_vector_is_refused_by_the_index_of_its_first_bad_component() {
 #[test]
 fn no_negative_zero_comes_back() {
     for x in [-0.0, -f64::MIN_POSITIVE, -1e-20] {
-        let back = Fixed::from_f64(x, Scale::default()).unwrap().to_f64(Scale::default());
+        let back = FixedPoint::from_f64(x, Scale::default()).unwrap().to_f64(Scale::default());
         assert_eq!(back.to_bits(), 0, "{x:e}");
     }
 }

@@ -5,7 +5,7 @@ use num_rational::BigRational;
 use num_traits::Zero;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use psi_stats::{COUNT_LIMIT, Fixed, Moments, Scale};
+use psi_stats::{COUNT_LIMIT, FixedPoint, Moments, Scale};
 
 use crate::encoding::claimed;
 use crate::inputs::{components, moments_of_numbers, scales};
@@ -153,10 +153,10 @@ fn readouts_wait_for_enough_vectors() {
     let scale = Scale::default();
     let mut moments = Moments::new(1);
     assert_eq!((moments.mean(scale), moments.variance(scale), moments.standard_deviation(scale)), (None, None, None));
-    moments.add(&[Fixed::from_f64(2.5, scale).unwrap()]).unwrap();
+    moments.add(&[FixedPoint::from_f64(2.5, scale).unwrap()]).unwrap();
     assert_eq!(moments.mean(scale), Some(vec![2.5]));
     assert_eq!((moments.variance(scale), moments.standard_deviation(scale)), (None, None));
-    moments.add(&[Fixed::from_f64(2.5, scale).unwrap()]).unwrap();
+    moments.add(&[FixedPoint::from_f64(2.5, scale).unwrap()]).unwrap();
     assert_eq!((moments.variance(scale), moments.standard_deviation(scale)), (Some(vec![0.0]), Some(vec![0.0])));
 }
 

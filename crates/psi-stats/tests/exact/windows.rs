@@ -2,14 +2,14 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use psi_stats::{BUCKETS, Fixed, Moments, MomentsError, SPAN_SECONDS, Scale, Window, WindowTotals};
+use psi_stats::{BUCKETS, FixedPoint, Moments, MomentsError, SPAN_SECONDS, Scale, Window, WindowTotals};
 
 use crate::inputs::{Dealer, WIDTH, moments, moments_of, vectors};
 
-type Record = (u64, Vec<Fixed>);
+type Record = (u64, Vec<FixedPoint>);
 
-fn value(x: f64) -> Vec<Fixed> {
-    vec![Fixed::from_f64(x, Scale::default()).expect("in range")]
+fn value(x: f64) -> Vec<FixedPoint> {
+    vec![FixedPoint::from_f64(x, Scale::default()).expect("in range")]
 }
 
 /// Records of up to 150 seconds, in the order of a clock that never goes back.
@@ -18,7 +18,7 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
         let steps = vec(prop_oneof![3 => 0..3u64, 1 => 0..70u64], vectors.len());
         (0..1_000_000u64, steps).prop_map(move |(start, steps)| {
             let mut second = start;
-            let mut record = |(vector, step): (&Vec<Fixed>, u64)| {
+            let mut record = |(vector, step): (&Vec<FixedPoint>, u64)| {
                 second += step;
                 (second, vector.clone())
             };

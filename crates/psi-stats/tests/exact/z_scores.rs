@@ -2,7 +2,7 @@
 
 use num_traits::{ToPrimitive, Zero};
 use proptest::prelude::*;
-use psi_stats::{Fixed, Moments, Scale, Totals, ZScores, quantize};
+use psi_stats::{FixedPoint, Moments, Scale, Totals, ZScores, quantize};
 
 use crate::inputs::{WIDTH, moments_of, vectors};
 use crate::oracle;
@@ -10,22 +10,22 @@ use crate::oracle;
 /// Relative, of a sum of few terms: each is rounded six times.
 const CLOSE: f64 = 4e-15;
 
-fn totals_of(vectors: &[Vec<Fixed>]) -> Totals {
+fn totals_of(vectors: &[Vec<FixedPoint>]) -> Totals {
     let mut totals = Totals::new(WIDTH);
     totals.add(&moments_of(vectors)).expect("the width is right");
     totals
 }
 
-fn fixed(numbers: &[f64]) -> Vec<Fixed> {
+fn fixed(numbers: &[f64]) -> Vec<FixedPoint> {
     quantize(numbers, Scale::default()).expect("in range")
 }
 
-fn root_mean_square(input: &[Fixed], others: &Totals, own: Option<&Moments>) -> f64 {
+fn root_mean_square(input: &[FixedPoint], others: &Totals, own: Option<&Moments>) -> f64 {
     ZScores::default().with(input, others, own.map(|own| (own, 0))).expect("possible moments").root_mean_square()
 }
 
 /// By rationals, from mean and variance.
-fn expected(input: &[Fixed], before: &[Vec<Fixed>]) -> f64 {
+fn expected(input: &[FixedPoint], before: &[Vec<FixedPoint>]) -> f64 {
     let column = |dimension: usize| {
         before.iter().map(|vector| oracle::value(&vector[dimension], Scale::default())).collect::<Vec<_>>()
     };

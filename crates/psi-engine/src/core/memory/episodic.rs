@@ -3,7 +3,7 @@
 //! Which memories there are and when they go is the caller's to say, by key: [`EpisodicMemory::held`] is the
 //! reference's rule. Where a vector lies in here changes no bit of what is recalled.
 
-use super::kernels::{NORM_GUARD, add_scaled, norm};
+use crate::core::numeric::{NORM_GUARD, add_scaled, norm};
 
 /// Most memories held at a time.
 pub const EPISODIC_CAPACITY: usize = 4096;

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 /// A vector in working memory.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Remembered<K> {
+pub struct SalientVector<K> {
     /// How much it mattered; never negative.
     pub salience: f64,
     /// Tells the older from the newer: the lesser is the older.
@@ -18,7 +18,7 @@ pub struct Remembered<K> {
 /// Vectors in the order of their salience, greatest first, of equal ones the older first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkingMemory<K> {
-    remembered: Vec<Remembered<K>>,
+    remembered: Vec<SalientVector<K>>,
 }
 
 impl<K> Default for WorkingMemory<K> {
@@ -39,12 +39,12 @@ impl<K: Ord> WorkingMemory<K> {
     }
 
     /// The vectors, most salient first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Remembered<K>> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &SalientVector<K>> {
         self.remembered.iter()
     }
 
     /// Takes a vector in, and lets the least salient go until at most `capacity` are left; whether the new one stays.
-    pub fn insert(&mut self, new: Remembered<K>, capacity: usize) -> bool {
+    pub fn insert(&mut self, new: SalientVector<K>, capacity: usize) -> bool {
         let place = self.remembered.partition_point(|held| rank(held, &new) == Ordering::Less);
         self.remembered.insert(place, new);
         self.remembered.truncate(capacity);
@@ -57,7 +57,7 @@ impl<K: Ord> WorkingMemory<K> {
     }
 }
 
-fn rank<K: Ord>(left: &Remembered<K>, right: &Remembered<K>) -> Ordering {
+fn rank<K: Ord>(left: &SalientVector<K>, right: &SalientVector<K>) -> Ordering {
     right.salience.total_cmp(&left.salience).then_with(|| left.key.cmp(&right.key))
 }
 
@@ -69,7 +69,7 @@ mod tests {
     fn remember(saliences: &[f64], capacity: usize) -> Vec<(f64, usize)> {
         let mut memory = WorkingMemory::default();
         for (key, &salience) in saliences.iter().enumerate() {
-            memory.insert(Remembered { salience, key, vector: Vec::new() }, capacity);
+            memory.insert(SalientVector { salience, key, vector: Vec::new() }, capacity);
         }
         memory.iter().map(|held| (held.salience, held.key)).collect()
     }
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn an_insertion_tells_whether_the_new_one_stays() {
         let mut memory = WorkingMemory::default();
-        let mut insert = |salience, key| memory.insert(Remembered { salience, key, vector: Vec::new() }, 1);
+        let mut insert = |salience, key| memory.insert(SalientVector { salience, key, vector: Vec::new() }, 1);
         assert!(insert(0.5, 0));
         assert!(!insert(0.5, 1));
         assert!(insert(0.6, 2));

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::super::kernels::cosine;
 use super::*;
+use crate::core::numeric::cosine;
 use proptest::prelude::*;
 
 /// The reference's rule, step by step.

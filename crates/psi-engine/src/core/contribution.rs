@@ -1,7 +1,7 @@
 //! What a step adds to what is remembered: never applied here, so that a caller can write it down first.
 
-use super::kernels::dot;
-use super::{Matrix, Scored, product};
+use super::numeric::dot;
+use super::{Matrix, Score, product};
 use crate::Parameters;
 
 /// How much of an error one step corrects.
@@ -12,7 +12,7 @@ const LEARNING_GUARD: f64 = 1e-6;
 
 /// What a step adds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Absorbed {
+pub struct Contribution {
     /// P, the newest of the latents.
     pub latent: Vec<f64>,
     /// φ, which goes to working memory and, if memorable, to episodic memory.
@@ -22,21 +22,21 @@ pub struct Absorbed {
     /// Whether φ goes to episodic memory.
     pub memorable: bool,
     /// How the transition changes; none where nothing was expected.
-    pub learning: Option<Learning>,
+    pub learning: Option<TransitionUpdate>,
     /// How far the field's time moves, seconds.
     pub dt_eff: f64,
 }
 
 /// A change of the transition by an outer product: A ← A − `error`·`previous`ᵀ.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Learning {
+pub struct TransitionUpdate {
     /// 0.05·(A P′ − P) / (P′·P′ + 1e-6).
     pub error: Vec<f64>,
     /// P′.
     pub previous: Vec<f64>,
 }
 
-impl Learning {
+impl TransitionUpdate {
     /// What `transition` learns from `latent` having come after `previous`.
     pub fn of(transition: &Matrix, previous: &[f64], latent: &[f64]) -> Self {
         Self::from_expected(&product(transition, previous), previous, latent)
@@ -59,11 +59,11 @@ impl Learning {
 }
 
 /// What `scored` adds, `previous` being the P′ that it was scored with: the last of [`super::View::latents`].
-pub fn absorb(scored: &Scored, previous: Option<&[f64]>, parameters: &Parameters) -> Absorbed {
+pub fn absorb(scored: &Score, previous: Option<&[f64]>, parameters: &Parameters) -> Contribution {
     let metrics = &scored.metrics;
     let dense = metrics.density > parameters.tau_psi() && metrics.continuity > parameters.tau_c();
-    let learning = previous.map(|previous| Learning::from_expected(&scored.expected, previous, &scored.latent));
-    Absorbed {
+    let learning = previous.map(|previous| TransitionUpdate::from_expected(&scored.expected, previous, &scored.latent));
+    Contribution {
         latent: scored.latent.clone(),
         moment: scored.moment.clone(),
         salience: (metrics.density - metrics.prediction_error / 2.0).max(0.0),
