@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use psi_tests::{KillableNode, INCIDENT, cluster, eventually, settings};
+use psi_tests::{INCIDENT, KillableNode, cluster, eventually, settings};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -188,9 +188,9 @@ async fn rules_ask_for_what_nodes_show() -> Result<()> {
 // --- Alertmanager
 
 /// A program that ends with the test.
-struct Running(Child);
+struct ChildGuard(Child);
 
-impl Drop for Running {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -204,11 +204,11 @@ fn alertmanager() -> Option<&'static str> {
     ["alertmanager", "prometheus-alertmanager"].into_iter().find(runs)
 }
 
-/// What a webhook was told: by path, the alerts that fire.
-type Told = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
+/// What a webhook was sent: by path, the alerts that fire.
+type Notifications = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 /// Takes one message and says thanks.
-async fn take(stream: TcpStream, told: &Told) -> Result<()> {
+async fn take(stream: TcpStream, notified: &Notifications) -> Result<()> {
     let mut stream = BufReader::new(stream);
     let (mut path, mut length) = (String::new(), 0);
     let mut line = String::new();
@@ -228,22 +228,22 @@ async fn take(stream: TcpStream, told: &Told) -> Result<()> {
     let body: Value = serde_json::from_slice(&body)?;
     let firing = list(&body["alerts"]).filter(|alert| alert["status"] == "firing");
     let names = firing.map(|alert| text(&alert["labels"]["alertname"]).to_owned());
-    told.lock().unwrap().entry(path).or_default().extend(names);
+    notified.lock().unwrap().entry(path).or_default().extend(names);
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await?;
     Ok(())
 }
 
 /// Alertmanager with the deployed configuration, but for the receivers, who are here, and the time until it tells them.
 struct Manager {
-    _program: Running,
+    _program: ChildGuard,
     data: tempfile::TempDir,
     api: String,
-    told: Told,
+    notified: Notifications,
 }
 
 impl Manager {
     async fn start(program: &str) -> Result<Self> {
-        let told = Told::default();
+        let notified = Notifications::default();
         let receiver = TcpListener::bind("127.0.0.1:0").await?;
         let deployed = fs::read_to_string(root().join("deploy/alertmanager/alertmanager.yml"))?;
         let placeholder = "http://receiver.invalid/";
@@ -266,13 +266,13 @@ impl Manager {
             .stdout(Stdio::null())
             .stderr(fs::File::create(data.path().join("log"))?)
             .spawn()?;
-        let taken = told.clone();
+        let taken = notified.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = receiver.accept().await {
                 take(stream, &taken).await.unwrap();
             }
         });
-        let manager = Self { _program: Running(child), data, api: format!("http://{listen}/api/v2"), told };
+        let manager = Self { _program: ChildGuard(child), data, api: format!("http://{listen}/api/v2"), notified };
         eventually("Alertmanager is up", async || {
             Ok(reqwest::get(format!("{}/status", manager.api)).await.is_ok_and(|answer| answer.status().is_success()))
         })
@@ -297,8 +297,8 @@ impl Manager {
         Ok(inhibited.map(|alert| text(&alert["labels"]["alertname"]).to_owned()).collect())
     }
 
-    fn told(&self, path: &str) -> BTreeSet<String> {
-        self.told.lock().unwrap().get(path).cloned().unwrap_or_default()
+    fn notified(&self, path: &str) -> BTreeSet<String> {
+        self.notified.lock().unwrap().get(path).cloned().unwrap_or_default()
     }
 }
 
@@ -321,26 +321,29 @@ fn names(of: &[&str]) -> BTreeSet<String> {
     of.iter().map(|name| format!("PsiField{name}")).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Result<()> {
-    let Some(program) = alertmanager() else {
-        assert!(std::env::var_os("CI").is_none(), "Alertmanager is missing: apt-get install prometheus-alertmanager");
-        eprintln!("SKIPPED: Alertmanager is missing (apt-get install prometheus-alertmanager)");
-        return Ok(());
-    };
-    let causes = [
+/// Alerts that say what is wrong; each makes itself known at once.
+fn causes() -> [Value; 3] {
+    [
         alert("PsiFieldDown", &[("instance", "node3:8000")]),
         alert("PsiFieldReplicaDivergence", &[("instance", "node1:8000")]),
         alert("PsiFieldStepLatencyBurnMedium", &[]),
-    ];
-    let consequences = [
+    ]
+}
+
+/// Alerts that follow from the causes, and are held back.
+fn consequences() -> [Value; 5] {
+    [
         alert("PsiFieldMembersMissing", &[]),
         alert("PsiFieldReplicaLag", &[("peer", "node3")]),
         alert("PsiFieldPredictionErrorHigh", &[("field", "default"), ("engine", "synthetic")]),
         alert("PsiFieldProbeFailing", &[("job", "psi-probe"), ("target", "node3:50051")]),
         alert("PsiFieldStepLatencyBurnSlow", &[]),
-    ];
-    let others = [
+    ]
+}
+
+/// Alerts that the causes don't explain.
+fn others() -> [Value; 7] {
+    [
         alert("PsiFieldDensityAnomaly", &[("field", "sensors"), ("engine", "synthetic")]),
         alert("PsiFieldStepAvailabilityBurnFast", &[]),
         alert("PsiFieldOriginsGrowing", &[]),
@@ -349,41 +352,52 @@ async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Res
         alert("PsiFieldStepsStopped", &[("field", "default"), ("engine", "synthetic")]),
         alert("PsiFieldClusterSplit", &[]),
         alert("PsiFieldClockOffset", &[("job", "psi-field-2"), ("instance", "x:8000")]),
-    ];
-    let follow = names(&[
-        "MembersMissing",
-        "ReplicaLag",
-        "PodDrift",
-        "PredictionErrorHigh",
-        "ProbeFailing",
-        "StepLatencyBurnSlow",
-    ]);
-    let manager = Manager::start(program).await?;
-    // A drift follows from a divergence, and is itself what the figures of its field follow from.
-    let drift = [alert("PsiFieldPodDrift", &[("field", "default")])];
-    manager.report(&causes, true).await?;
-    eventually("causes are told", async || Ok(manager.told("/critical").len() == causes.len())).await?;
-    manager.report(&drift, true).await?;
-    eventually("the drift is held back", async || Ok(manager.inhibited().await? == names(&["PodDrift"]))).await?;
-    manager.report(&consequences, true).await?;
-    manager.report(&others, true).await?;
+    ]
+}
+
+/// What is held back once causes, the drift, consequences and others are reported.
+fn held_back() -> BTreeSet<String> {
+    names(&["MembersMissing", "ReplicaLag", "PodDrift", "PredictionErrorHigh", "ProbeFailing", "StepLatencyBurnSlow"])
+}
+
+/// Waits until both receivers know of the causes and of the others, and of nothing else.
+async fn wait_for_receivers(manager: &Manager) -> Result<()> {
     let critical =
         names(&["Down", "ReplicaDivergence", "StepLatencyBurnMedium", "StepAvailabilityBurnFast", "ClusterSplit"]);
     let warning = names(&["DensityAnomaly", "OriginsGrowing", "StepErrors", "StepsStopped", "ClockOffset"]);
     eventually("receivers are told", async || {
-        Ok(manager.told("/critical") == critical && manager.told("/warning") == warning)
+        Ok(manager.notified("/critical") == critical && manager.notified("/warning") == warning)
     })
     .await
-    .with_context(|| format!("{:?}", manager.told))?;
-    assert_eq!(manager.inhibited().await?, follow);
+    .with_context(|| format!("{:?}", manager.notified))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Result<()> {
+    let Some(program) = alertmanager() else {
+        assert!(std::env::var_os("CI").is_none(), "Alertmanager is missing: apt-get install prometheus-alertmanager");
+        eprintln!("SKIPPED: Alertmanager is missing (apt-get install prometheus-alertmanager)");
+        return Ok(());
+    };
+    let manager = Manager::start(program).await?;
+    // A drift follows from a divergence, and is itself what the figures of its field follow from.
+    let drift = [alert("PsiFieldPodDrift", &[("field", "default")])];
+    manager.report(&causes(), true).await?;
+    eventually("causes are told", async || Ok(manager.notified("/critical").len() == causes().len())).await?;
+    manager.report(&drift, true).await?;
+    eventually("the drift is held back", async || Ok(manager.inhibited().await? == names(&["PodDrift"]))).await?;
+    manager.report(&consequences(), true).await?;
+    manager.report(&others(), true).await?;
+    wait_for_receivers(&manager).await?;
+    assert_eq!(manager.inhibited().await?, held_back());
     // Without any node there are no steps.
     let all_down = [alert("PsiFieldAllDown", &[])];
     manager.report(&all_down, true).await?;
-    let follow = follow.union(&names(&["StepErrors", "StepsStopped"])).cloned().collect::<BTreeSet<_>>();
-    eventually("steps are held back too", async || Ok(manager.inhibited().await? == follow)).await?;
+    let more = held_back().union(&names(&["StepErrors", "StepsStopped"])).cloned().collect::<BTreeSet<_>>();
+    eventually("steps are held back too", async || Ok(manager.inhibited().await? == more)).await?;
     manager.report(&all_down, false).await?;
     // Once the causes are over, what is left speaks for itself.
-    manager.report(&causes, false).await?;
+    manager.report(&causes(), false).await?;
     eventually("nothing but the drift holds back anything", async || {
         Ok(manager.inhibited().await? == names(&["PredictionErrorHigh"]))
     })

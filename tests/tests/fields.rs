@@ -77,32 +77,15 @@ async fn a_new_field_learns_and_is_guarded_and_default_stays_as_it_was() -> Resu
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_keeps_what_is_not_named_and_what_was_counted_on_all_nodes() -> Result<()> {
-    let members = cluster(2).await?;
-    let request =
-        CreateFieldRequest { name: "f".to_owned(), parameters: vec![parameter("dt", 0.1)], ..Default::default() };
-    let made = create(&members[0], request).await?;
-    members[0].step("f", &INCIDENT).await?;
-    let wanted = ChangeFieldRequest {
-        name: "f".to_owned(),
-        parameters: vec![parameter("lambda", 0.7)],
-        guardian: GuardianMode::Watch.into(),
-        ..Default::default()
-    };
-    let changed = change(&members[0], wanted).await?;
-    assert_eq!((changed.epoch, changed.guardian(), changed.seed), (made.epoch, GuardianMode::Watch, made.seed));
-    assert_eq!((value(&changed, "dt"), value(&changed, "lambda_")), (0.1, 0.7));
-    agreed(&members).await?;
-    let state = members[1].state("f").await?;
-    let there = state.field.clone().context("a field")?;
-    assert_eq!((state.k, &there.parameters, there.guardian()), (1, &changed.parameters, GuardianMode::Watch));
+/// What is wrong, the request, and how it is refused: code, reason, and words of the message.
+type BadChange = (&'static str, ChangeFieldRequest, Code, &'static str, &'static str);
 
-    let before = members[0].agreement().await?;
+/// Changes of a field that has counted a step, each bad in its own way.
+fn bad_changes() -> [BadChange; 11] {
+    use Code::{FailedPrecondition, InvalidArgument, NotFound};
     let fixed = ChangeFieldRequest { name: "f".to_owned(), ..Default::default() };
     let with = |parameters| ChangeFieldRequest { parameters, ..fixed.clone() };
-    use Code::{FailedPrecondition, InvalidArgument, NotFound};
-    for (what, request, code, reason, says) in [
+    [
         (
             "engine",
             ChangeFieldRequest { engine: Some("synthetic".to_owned()), ..fixed.clone() },
@@ -156,7 +139,32 @@ async fn a_change_keeps_what_is_not_named_and_what_was_counted_on_all_nodes() ->
             "UNKNOWN_FIELD",
             "`g`",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_keeps_what_is_not_named_and_what_was_counted_on_all_nodes() -> Result<()> {
+    let members = cluster(2).await?;
+    let request =
+        CreateFieldRequest { name: "f".to_owned(), parameters: vec![parameter("dt", 0.1)], ..Default::default() };
+    let made = create(&members[0], request).await?;
+    members[0].step("f", &INCIDENT).await?;
+    let wanted = ChangeFieldRequest {
+        name: "f".to_owned(),
+        parameters: vec![parameter("lambda", 0.7)],
+        guardian: GuardianMode::Watch.into(),
+        ..Default::default()
+    };
+    let changed = change(&members[0], wanted).await?;
+    assert_eq!((changed.epoch, changed.guardian(), changed.seed), (made.epoch, GuardianMode::Watch, made.seed));
+    assert_eq!((value(&changed, "dt"), value(&changed, "lambda_")), (0.1, 0.7));
+    agreed(&members).await?;
+    let state = members[1].state("f").await?;
+    let there = state.field.clone().context("a field")?;
+    assert_eq!((state.k, &there.parameters, there.guardian()), (1, &changed.parameters, GuardianMode::Watch));
+
+    let before = members[0].agreement().await?;
+    for (what, request, code, reason, says) in bad_changes() {
         refused(what, change(&members[0], request).await, code, reason, says);
     }
     assert_eq!(members[0].agreement().await?, before);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use psi_api::v1::{LinkTraffic, ListMembersRequest, StepBatchRequest, StepRequest, Vector};
-use psi_tests::{KillableNode, INCIDENT, Member, agreed, cluster, eventually, settings};
+use psi_tests::{INCIDENT, KillableNode, Member, agreed, cluster, eventually, settings};
 
 /// The value of a series that is there.
 async fn series(member: &Member, name: &str) -> Result<f64> {
