@@ -1,4 +1,4 @@
-//! Nodes that are told to stop.
+//! Nodes that are stopped.
 
 use anyhow::Result;
 use psi_api::v1::MemberState;

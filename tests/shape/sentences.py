@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the sentences of documents: how many, the median length, the longest, and words that the style avoids.
+"""Measures the sentences of documents: how many, the median length, the longest, and phrases to avoid (names.json).
 
     tests/shape/sentences.py README.md docs/*.md    # a row a document; exit code 1 if a limit is broken
     tests/shape/sentences.py --long README.md       # also the sentences over the limit
@@ -10,16 +10,15 @@ and nothing else.
 """
 
 import argparse
+import json
 import pathlib
 import re
 import statistics
 import sys
 
 MEDIAN, MOST = 15, 30
-AVOIDED = re.compile(
-    r"\b(whoever|lest|anew|for ever|of old|in vain|so many as|without a word|tells? of|told of|put off|came to be said|dear)\b",
-    re.I,
-)
+PHRASES = json.loads((pathlib.Path(__file__).parent / "names.json").read_text(encoding="utf-8"))["phrases"]
+AVOIDED = re.compile(rf"\b({'|'.join(PHRASES)})\b", re.I)
 
 
 def paragraphs(text):

@@ -105,7 +105,7 @@ impl Member {
     }
 }
 
-/// A node that can end without a word, as one that is killed.
+/// A node that can crash, as one that is killed.
 pub struct KillableNode {
     runtime: tokio::runtime::Runtime,
 }

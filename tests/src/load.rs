@@ -44,7 +44,7 @@ impl Counters {
     }
 }
 
-/// A client that steps until it is told to stop.
+/// A client that steps until it is stopped.
 pub struct Load {
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -53,7 +53,7 @@ pub struct Load {
 
 impl Load {
     /// Steps into a field of two numbers, or into `default`, each step to one of the nodes, and to the next where that one is not
-    /// available. After `tries` calls in vain a step counts as failed.
+    /// available. After `tries` failed calls a step counts as failed.
     #[must_use]
     pub fn on(nodes: &[&Process], field: &str, tries: usize) -> Self {
         let clients: Vec<_> = nodes.iter().map(|node| node.field.clone()).collect();

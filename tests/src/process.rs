@@ -37,7 +37,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Of the program at this path, on free ports unless told otherwise.
+    /// Of the program at this path, on free ports unless the settings name others.
     #[must_use]
     pub fn new(program: impl AsRef<Path>, name: &str) -> Self {
         Self { program: program.as_ref().to_owned(), name: name.to_owned(), arguments: Vec::new() }
@@ -53,7 +53,7 @@ impl Launch {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        // Without settings of whoever runs the tests.
+        // Without the settings of the tests' own environment.
         command.env_clear().envs(std::env::vars().filter(|(name, _)| !name.starts_with("PSI_")));
         command.args(["node", "--node-id", &self.name, "--log-format", "json"]);
         let given = |flag: &str| self.arguments.iter().any(|argument| argument.starts_with(&format!("{flag}=")));
@@ -74,14 +74,14 @@ impl Launch {
     pub fn start(&self) -> Result<Process> {
         let mut child = self.command().stderr(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let log = Log::default();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let (stdout, stderr) = (child.stdout.take().context("stdout")?, child.stderr.take().context("stderr")?);
         // Reads to the end, so that the pipes do not fill up.
         let keep = log.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 keep.push(&line);
-                let _ = tell.send(line);
+                let _ = sender.send(line);
             }
         });
         let keep = log.clone();
@@ -89,7 +89,7 @@ impl Launch {
         let begun = Instant::now();
         let started = loop {
             let left = DEADLINE.saturating_sub(begun.elapsed());
-            let Ok(line) = told.recv_timeout(left) else {
+            let Ok(line) = receiver.recv_timeout(left) else {
                 let _ = child.kill();
                 let _ = child.wait();
                 bail!("node `{}` did not start; it said: {}", self.name, log.text());
@@ -275,7 +275,7 @@ impl Drop for Process {
 }
 
 /// Loopback addresses that nobody uses, for a node that must know its ports before it starts and keep them over
-/// restarts. Taken below the range from which the kernel gives ports to whoever asks for any.
+/// restarts. Taken below the range from which the kernel gives out ports.
 ///
 /// # Errors
 /// If there are none.

@@ -1,7 +1,7 @@
 //! A network that can be broken: each node's advertised addresses are those of a proxy, TCP and UDP, so that links
 //! and gossip pass through here and nothing else does.
 //!
-//! Faults are set by direction between two named nodes, whoever dialled. Who sends is told by the datagram's source,
+//! Faults are set by direction between two named nodes, no matter who dialled. The sender is known by the datagram's source,
 //! which is the sender's gossip socket, and for connections by the process that owns the other end: `/proc` tells.
 //! Clients of a test go past the proxy.
 
@@ -52,7 +52,7 @@ impl Fault {
         Self { cut: true, delay: Duration::ZERO, bytes_per_second: None, loss: 0.0, duplication: 0.0 };
 }
 
-/// Where others are told to reach a node, and where it listens.
+/// The address that others know of a node, and where it listens.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
     /// What the node advertises: the proxy.
@@ -291,7 +291,7 @@ async fn pump(
     tokio::try_join!(read, write).map(|_| ())
 }
 
-/// Passes datagrams to a node, and its answers back to whoever asked: each source has a socket of its own.
+/// Passes datagrams to a node, and its answers back to the source: each source has a socket of its own.
 async fn pass_datagrams(wires: Arc<Wires>, name: String, front: Arc<UdpSocket>, back: SocketAddr) {
     let mut answering = JoinSet::new();
     let mut sockets: BTreeMap<SocketAddr, (Option<String>, Arc<UdpSocket>)> = BTreeMap::new();
@@ -341,7 +341,7 @@ fn toss(wires: &Wires, fault: Fault, socket: &Arc<UdpSocket>, to: SocketAddr, by
         let (socket, bytes) = (socket.clone(), bytes.to_vec());
         tokio::spawn(async move {
             tokio::time::sleep(fault.delay).await;
-            // Whoever is not there does not get it.
+            // A node that is not there does not get it.
             let _ = match socket.peer_addr() {
                 Ok(_) => socket.send(&bytes).await,
                 Err(_) => socket.send_to(&bytes, to).await,

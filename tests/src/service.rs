@@ -1,4 +1,4 @@
-//! Programs that run beside nodes until they are told to stop.
+//! Programs that run beside nodes until they are stopped.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{DEADLINE, eventually};
 
-/// A command of the program at a path, without settings of whoever runs the tests.
+/// A command of the program at a path, without the settings of the tests' own environment.
 #[must_use]
 pub fn command(program: impl AsRef<Path>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program.as_ref());

@@ -66,7 +66,7 @@ async fn a_long_batch_holds_up_nobody_else() -> Result<()> {
     let waiting = members[0].field.clone().step(step(FIELD, PATIENT_MS)).await?.into_inner();
     let steps = working.await??.into_inner().steps;
     ensure!(steps.len() == VECTORS, "{}", steps.len());
-    ensure!(waiting.k > steps.last().context("a step")?.k, "whoever waits for the field comes after the batch");
+    ensure!(waiting.k > steps.last().context("a step")?.k, "a call that waits for the field comes after the batch");
     agreed(&members).await
 }
 

@@ -229,8 +229,8 @@ async fn a_guardian_that_intervenes_says_so_and_one_that_watches_leaves_it_to_pe
     assert_eq!((reaction.action(), reaction.threat()), (Intervention::Nigredo, Threat::HighPredictionError));
     agreed(&members).await?;
     let seen = guardian(&members[1], "f").await?;
-    let told = (seen.mode(), seen.history_size, seen.interventions, seen.automatic, seen.superseded, seen.last_step);
-    assert_eq!(told, (GuardianMode::Intervene, 2, 1, 1, 0, Some(2)));
+    let shown = (seen.mode(), seen.history_size, seen.interventions, seen.automatic, seen.superseded, seen.last_step);
+    assert_eq!(shown, (GuardianMode::Intervene, 2, 1, 1, 0, Some(2)));
     assert_eq!((seen.red_flag(), seen.current_threat()), (Threat::Unspecified, Threat::HighPredictionError));
     let thresholds = seen.thresholds.context("thresholds")?;
     let fixed = (thresholds.density_low, thresholds.prediction_error_high, thresholds.temporal_entropy_high);

@@ -1,4 +1,4 @@
-//! Tokens that leave origins out, in a cluster where many runs write: whoever gave them is asked.
+//! Tokens that leave origins out, in a cluster where many runs write: the run that gave them is asked.
 
 use std::{
     sync::{Arc, Mutex},

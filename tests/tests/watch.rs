@@ -104,7 +104,7 @@ async fn a_watcher_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed
         match slow.next().await? {
             Event::Step(step) => {
                 shown += 1;
-                assert_eq!(step.k, shown + missed, "nothing is missing but what was told");
+                assert_eq!(step.k, shown + missed, "nothing is missing but what was reported");
             }
             Event::Missed(steps) => missed += steps,
             Event::Field(_) => bail!("the field comes once"),

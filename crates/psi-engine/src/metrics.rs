@@ -45,16 +45,17 @@ impl Metrics {
 
     /// The numbers in the order of the fields.
     pub const fn to_array(self) -> [f64; 8] {
-        [
-            self.density,
-            self.continuity,
-            self.futurity,
-            self.phase_coherence,
-            self.temporal_entropy,
-            self.prediction_error,
-            self.memory,
-            self.time_dilation,
-        ]
+        let Self {
+            density,
+            continuity,
+            futurity,
+            phase_coherence,
+            temporal_entropy,
+            prediction_error,
+            memory,
+            time_dilation,
+        } = self;
+        [density, continuity, futurity, phase_coherence, temporal_entropy, prediction_error, memory, time_dilation]
     }
 
     /// The reverse of [`Self::to_array`]; takes the numbers as they are.

@@ -68,7 +68,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// Inputs beyond this are shrunk first, lest their squares or sums overflow.
+    /// Inputs beyond this are shrunk first, so that their squares and sums stay finite.
     const HUGE: f64 = power_of_two(400);
     /// Takes the largest number to 2^424, and one just beyond [`Self::HUGE`] to 2^-200: both have finite, normal
     /// squares. A power of two, so that shrinking and enlarging round nothing that matters beside such a number.

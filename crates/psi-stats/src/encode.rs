@@ -8,7 +8,7 @@
 //!   length of Σx² (1 byte, 0..=32), Σx² little-endian, minimal; 0 has no bytes
 //! ```
 //!
-//! The scale of the inputs and a version of the format are left to whoever stores the bytes.
+//! The scale of the inputs and a version of the format are left to the code that stores the bytes.
 
 use ethnum::U256;
 

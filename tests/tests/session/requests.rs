@@ -94,7 +94,7 @@ async fn a_request_whose_caller_left_while_it_waited_is_answered_and_not_counted
     let call = tokio::spawn(async move { field.step(first).await });
     eventually("the step is taken", async || Ok(member.state("").await?.k == 1)).await?;
     call.abort();
-    // Whoever repeats it waits until the node has noticed that the first caller is gone.
+    // A caller that repeats it waits until the node has noticed that the first caller is gone.
     let again = take(&member, StepRequest { deadline_ms: PATIENT_MS, ..request }).await?;
     let replicated = again.replicated.context("a level")?;
     assert_eq!((again.k, replicated.level(), replicated.nodes, replicated.of), (1, ReplicationLevel::Local, 1, 2));

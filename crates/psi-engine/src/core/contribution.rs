@@ -58,14 +58,14 @@ impl TransitionUpdate {
     }
 }
 
-/// What `scored` adds, `previous` being the P′ that it was scored with: the last of [`super::View::latents`].
-pub fn absorb(scored: &Score, previous: Option<&[f64]>, parameters: &Parameters) -> Contribution {
-    let metrics = &scored.metrics;
+/// What `score` adds, `previous` being the P′ that it was scored with: the last of [`super::View::latents`].
+pub fn absorb(score: &Score, previous: Option<&[f64]>, parameters: &Parameters) -> Contribution {
+    let metrics = &score.metrics;
     let dense = metrics.density > parameters.tau_psi() && metrics.continuity > parameters.tau_c();
-    let learning = previous.map(|previous| TransitionUpdate::from_expected(&scored.expected, previous, &scored.latent));
+    let learning = previous.map(|previous| TransitionUpdate::from_expected(&score.expected, previous, &score.latent));
     Contribution {
-        latent: scored.latent.clone(),
-        moment: scored.moment.clone(),
+        latent: score.latent.clone(),
+        moment: score.moment.clone(),
         salience: (metrics.density - metrics.prediction_error / 2.0).max(0.0),
         memorable: dense || parameters.memorable_errors().contains(&metrics.prediction_error),
         learning,

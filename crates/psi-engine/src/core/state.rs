@@ -77,10 +77,10 @@ impl CoreState {
     /// # Errors
     /// [`ShapeError`] if the input or the noise doesn't fit; nothing has changed then.
     pub fn step(&mut self, input: &[f64], noise: &Matrix) -> Result<CoreStep, ShapeError> {
-        let scored = self.score(input, noise)?;
-        let absorbed = absorb(&scored, self.latents.back().map(Vec::as_slice), &self.parameters);
-        self.take_in(absorbed);
-        let Score { metrics, attention_gain, .. } = scored;
+        let score = self.score(input, noise)?;
+        let contribution = absorb(&score, self.latents.back().map(Vec::as_slice), &self.parameters);
+        self.take_in(contribution);
+        let Score { metrics, attention_gain, latent: _, moment: _, expected: _ } = score;
         Ok(CoreStep { k: self.steps, t: self.time.seconds(), metrics, attention_gain })
     }
 
@@ -100,21 +100,22 @@ impl CoreState {
         score(input, view, noise, &self.parameters)
     }
 
-    fn take_in(&mut self, absorbed: Contribution) {
+    fn take_in(&mut self, contribution: Contribution) {
+        let Contribution { latent, moment, salience, memorable, learning, dt_eff } = contribution;
         self.steps += 1;
-        self.time = self.time.plus(FieldTime::of_step(absorbed.dt_eff));
-        if absorbed.memorable {
-            self.episodic.insert(self.steps, &absorbed.moment);
+        self.time = self.time.plus(FieldTime::of_step(dt_eff));
+        if memorable {
+            self.episodic.insert(self.steps, &moment);
             if self.episodic.len() > EPISODIC_CAPACITY {
                 self.episodic.remove_oldest(EPISODIC_EVICTED);
             }
         }
-        let remembered = SalientVector { salience: absorbed.salience, key: self.steps, vector: absorbed.moment };
-        self.working.insert(remembered, self.parameters.working_capacity());
-        if let Some(learning) = absorbed.learning {
-            learning.apply(&mut self.transition);
+        let salient = SalientVector { salience, key: self.steps, vector: moment };
+        self.working.insert(salient, self.parameters.working_capacity());
+        if let Some(update) = learning {
+            update.apply(&mut self.transition);
         }
-        self.latents.push_back(absorbed.latent);
+        self.latents.push_back(latent);
         // P′ is needed even where nothing is retained.
         while self.latents.len() > self.parameters.retention().max(1) {
             self.latents.pop_front();

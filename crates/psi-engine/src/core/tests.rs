@@ -64,9 +64,10 @@ fn any_input() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(prop_oneof![-2.0..2.0, prop::num::f64::ANY], WIDTH)
 }
 
-fn bits(scored: &Score) -> Vec<u64> {
-    let numbers = scored.metrics.to_array().into_iter().chain([scored.attention_gain]);
-    let vectors = [&scored.latent, &scored.moment, &scored.expected].into_iter().flatten().copied();
+fn bits(score: &Score) -> Vec<u64> {
+    let Score { metrics, attention_gain, latent, moment, expected } = score;
+    let numbers = metrics.to_array().into_iter().chain([*attention_gain]);
+    let vectors = [latent, moment, expected].into_iter().flatten().copied();
     numbers.chain(vectors).map(f64::to_bits).collect()
 }
 

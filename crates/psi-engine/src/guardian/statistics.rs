@@ -1,4 +1,4 @@
-//! What the guardian tells of its history.
+//! What the guardian reports about its history.
 
 use super::thresholds::{HIGH, Sample, percentile};
 

@@ -18,42 +18,42 @@ pub struct SalientVector<K> {
 /// Vectors in the order of their salience, greatest first, of equal ones the older first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkingMemory<K> {
-    remembered: Vec<SalientVector<K>>,
+    vectors: Vec<SalientVector<K>>,
 }
 
 impl<K> Default for WorkingMemory<K> {
     fn default() -> Self {
-        Self { remembered: Vec::new() }
+        Self { vectors: Vec::new() }
     }
 }
 
 impl<K: Ord> WorkingMemory<K> {
     /// How many vectors there are.
     pub fn len(&self) -> usize {
-        self.remembered.len()
+        self.vectors.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.remembered.is_empty()
+        self.vectors.is_empty()
     }
 
     /// The vectors, most salient first.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &SalientVector<K>> {
-        self.remembered.iter()
+        self.vectors.iter()
     }
 
     /// Takes a vector in, and lets the least salient go until at most `capacity` are left; whether the new one stays.
     pub fn insert(&mut self, new: SalientVector<K>, capacity: usize) -> bool {
-        let place = self.remembered.partition_point(|held| rank(held, &new) == Ordering::Less);
-        self.remembered.insert(place, new);
-        self.remembered.truncate(capacity);
+        let place = self.vectors.partition_point(|held| rank(held, &new) == Ordering::Less);
+        self.vectors.insert(place, new);
+        self.vectors.truncate(capacity);
         place < capacity
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.remembered.clear();
+        self.vectors.clear();
     }
 }
 
