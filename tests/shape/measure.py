@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the shape of the Rust code in this workspace. `just shape` runs it.
 
-It measures functions, files, folders, type names and circles of imports. The limits are in LIMITS. What stands in
+It measures functions, files, folders, type names, circles of imports, and documents. The limits are in LIMITS. What stands in
 target/ and what build scripts generate is left out.
 
     tests/shape/measure.py                    # the table, and what breaks a limit
@@ -15,6 +15,7 @@ How it counts:
   that of code outside tests and benchmarks; the median of all is shown beside it.
 - The last word of a type's name may not be a participle, a gerund or an adjective. names.json holds the exceptions.
   Messages of proto/ are types too.
+- README.md and ARCHITECTURE.md are maps. sentences.py says which sentences are long.
 - A circle is a set of files of one crate that need each other through `crate::`, `super::`, `self::` or a child module.
   A name that a file re-exports leads on to the file that it comes from; a re-export alone is not a need. A comment
   above the import that contains the word "circle" excuses that import.
@@ -32,6 +33,7 @@ import textwrap
 from imports import crates
 from names import fault_of, messages, phrases
 from rust import ROOT, rust_files
+from sentences import documents, is_hard, lengths_of
 
 WIDTH = 80
 
@@ -47,12 +49,16 @@ LIMITS = {
     "types that are no nouns": 0,
     "circles of imports": 0,
     "folders over 12 files": 0,
+    "maps over 10 kB": 0,
+    "documents with long sentences": 0,
     NAMESAKES: None,
     PHRASES: None,
 }
 FUNCTION_LINES = 60
 FILE_LINES = 450
 FOLDER_FILES = 12
+MAPS = ("README.md", "ARCHITECTURE.md")
+MAP_BYTES = 10_000
 
 
 def measured(files, below):
@@ -85,8 +91,20 @@ def measured(files, below):
         "types that are no nouns": (len(wrong), wrong),
         "circles of imports": (len(circles), circles),
         "folders over 12 files": (len(crowded), [f"{count} files: {name}" for count, name in crowded]),
+        **measured_documents(below),
         NAMESAKES: (len(namesakes), [f"{name}: {', '.join(sorted(places))}" for name, places in namesakes]),
         PHRASES: (len(avoided), avoided),
+    }
+
+
+def measured_documents(below):
+    """The rows about documents; of some folders, those below them."""
+    texts = [path for path in documents(ROOT) if not below or any(b in path.parents for b in below)]
+    large = [path for path in texts if path.name in MAPS and path.parent == ROOT and path.stat().st_size > MAP_BYTES]
+    hard = [path for path in texts if is_hard(lengths_of(path))]
+    return {
+        "maps over 10 kB": (len(large), [f"{path.stat().st_size} bytes: {path.name}" for path in large]),
+        "documents with long sentences": (len(hard), [path.relative_to(ROOT).as_posix() for path in hard]),
     }
 
 

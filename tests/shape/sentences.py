@@ -49,6 +49,22 @@ def sentences(text):
                 yield len(words), sentence.strip()
 
 
+def documents(root):
+    """What people read: the documents at the top, below docs/ and of the crates."""
+    return sorted([*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("crates/*/README.md")])
+
+
+def lengths_of(path):
+    """Each sentence of a document with its length in words."""
+    return list(sentences(path.read_text(encoding="utf-8"))) or [(0, "")]
+
+
+def is_hard(found):
+    """Whether sentences are over a limit, in the middle or at most."""
+    lengths = [length for length, _ in found]
+    return statistics.median(lengths) > MEDIAN or max(lengths) > MOST
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true", help="show the sentences over the limit")
@@ -57,13 +73,12 @@ def main():
     print(f"{'document':<36}{'bytes':>8}{'sentences':>11}{'median':>8}{'most':>6}{'avoided':>9}")
     broken = False
     for path in options.documents:
-        text = path.read_text(encoding="utf-8")
-        found = list(sentences(text)) or [(0, "")]
+        text, found = path.read_text(encoding="utf-8"), lengths_of(path)
         lengths = [length for length, _ in found]
         avoided = [match.group() for part in paragraphs(text) for match in AVOIDED.finditer(part)]
         median = statistics.median(lengths)
         print(f"{str(path):<36}{len(text.encode()):>8}{len(found):>11}{median:>8g}{max(lengths):>6}{len(avoided):>9}")
-        broken |= median > MEDIAN or max(lengths) > MOST or bool(avoided)
+        broken |= is_hard(found) or bool(avoided)
         for length, sentence in found if options.long else []:
             if length > MOST:
                 print(f"  {length} words: {sentence}")

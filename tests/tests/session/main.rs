@@ -1,6 +1,7 @@
 //! Tokens, replication levels and request ids, over real sockets.
 
 mod http;
+mod issuer;
 mod levels;
 mod requests;
 mod tokens;
