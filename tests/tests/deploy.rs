@@ -373,7 +373,7 @@ async fn wait_for_receivers(manager: &Manager) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receivers_are_told_of_causes_and_not_of_what_follows_from_them() -> Result<()> {
+async fn receivers_get_causes_and_not_what_follows_from_them() -> Result<()> {
     let Some(program) = alertmanager() else {
         assert!(std::env::var_os("CI").is_none(), "Alertmanager is missing: apt-get install prometheus-alertmanager");
         eprintln!("SKIPPED: Alertmanager is missing (apt-get install prometheus-alertmanager)");

@@ -90,7 +90,7 @@ async fn steps_of_every_call_show_in_the_order_of_their_acceptance() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watcher_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed() -> Result<()> {
+async fn a_watcher_that_does_not_read_blocks_nobody_and_learns_what_it_missed() -> Result<()> {
     const BATCHES: u64 = 20;
     const BATCH: u64 = 4096;
     let member = Member::start(settings("n1", &[])).await?;

@@ -1,8 +1,9 @@
 //! How far a vector lies from those before it, in their deviations: squared z-scores, straight from the integers.
 //!
-//! Of the vector as it is held: rounded to fixed point, as those before it were. With raw integers, (x − mean)²/variance is (n·x − Σx)²·(n − 1) / (n·(n·Σx² − (Σx)²)). Both differences are exact, so
-//! nothing cancels, and a few roundings are all that is lost; neither mean nor deviation has to be read out, whose
-//! long divisions and roots cost twenty times as much.
+//! The vector is the rounded one, in fixed point, as those before it were. With raw integers, (x − mean)²/variance is
+//! (n·x − Σx)²·(n − 1) / (n·(n·Σx² − (Σx)²)). Both differences are exact, so nothing cancels, and a few roundings are
+//! all that is lost. Neither mean nor deviation has to be read out, whose long divisions and roots cost twenty times as
+//! much.
 
 use ethnum::U256;
 

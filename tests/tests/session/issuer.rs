@@ -133,7 +133,7 @@ async fn read(member: &Member, after: &str, deadline_ms: u32) -> Result<u64, Sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_gave_a_token_that_leaves_out_a_writer_says_what_it_holds() -> Result<()> {
+async fn the_run_that_gave_a_token_says_what_it_holds_of_writers_left_out() -> Result<()> {
     let members = cluster(2).await?;
     let crowd = Arc::new(Mutex::new(Crowd::new()));
     for (member, id) in members.iter().zip([LinkId(1_000), LinkId(1_001)]) {

@@ -61,7 +61,7 @@ mod tests {
 
     /// What the service that this replaces answered after three steps, one of them before the interventions.
     #[test]
-    fn the_service_it_replaces_told_the_same() {
+    fn the_service_it_replaces_reported_the_same() {
         let density = 0.525_920_490_844_39;
         let history = [(0.0625, 0.080_283_063_401_168_77), (0.8625, 0.633_181_521_267_508_3)];
         let history = [history[0], history[1], history[1]].map(|(prediction_error, temporal_entropy)| Sample {

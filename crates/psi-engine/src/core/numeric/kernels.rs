@@ -77,7 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn lanes_are_added_in_the_order_told() {
+    fn lanes_are_added_in_the_documented_order() {
         // 2^53 swallows a 1 that is added to it, so the sum tells the order.
         let huge = 9_007_199_254_740_992.0;
         let a = [huge, 1.0, 1.0, 1.0, -huge, 1.0, 1.0, 1.0, 1.0];
