@@ -47,7 +47,7 @@ impl World<'_> {
         self.counts.frames += 1;
         self.counts.bytes += bytes.len() as u64;
         if matches!(&frame.body, Some(proto::frame::Body::News(news)) if news.restart && news.number > 1) {
-            self.reach(Marker::ListingAnew);
+            self.reach(Marker::LISTING_ANEW);
         }
         if bytes.len() > FRAME_ENCODED_MAX {
             self.found_wrong(format_args!("{} made a frame of {} bytes", self.label(p), bytes.len()));
@@ -63,7 +63,7 @@ impl World<'_> {
         if !direction.drains {
             direction.drains = true;
             let at = self.now + direction.slow_ms;
-            self.reach(Marker::SlowPeer);
+            self.reach(Marker::SLOW_PEER);
             self.schedule(at, Happening::Drain { connection, end });
         }
     }
@@ -87,12 +87,12 @@ impl World<'_> {
         let Some(machines) = self.machines_of(connection, end) else { return };
         match self.network.carry(self.now, connection, end, machines, bytes, &mut self.dice.network) {
             Fate::Lost(why) => {
-                self.reach(Marker::FrameLost);
+                self.reach(Marker::FRAME_LOST);
                 self.note_frame("lose", connection, end, &[], || why.to_owned());
             }
             Fate::Arrives(copies) => {
                 if copies.len() > 1 {
-                    self.reach(Marker::FrameTwice);
+                    self.reach(Marker::FRAME_TWICE);
                 }
                 for (at, copy) in copies {
                     self.schedule(at, Happening::Arrive { connection, end: 1 - end, copy });
@@ -111,7 +111,7 @@ impl World<'_> {
         let overtaken = copy.number < direction.arrived;
         direction.arrived = copy.number.max(direction.arrived);
         if overtaken {
-            self.reach(Marker::FrameOvertook);
+            self.reach(Marker::FRAME_OVERTOOK);
         }
         let Copy { bytes, damaged, .. } = copy;
         match self.processes[receiver].state {
@@ -133,13 +133,13 @@ impl World<'_> {
         let frame = match decode_frame(bytes.clone()) {
             Ok(frame) => frame,
             Err(FrameError::TooLong { .. }) => {
-                self.reach(Marker::OversizedRefused);
+                self.reach(Marker::OVERSIZED_REFUSED);
                 self.hang_up(connection, end, "a frame over the limit");
                 return;
             }
             Err(error) => {
                 if damaged {
-                    self.reach(Marker::CorruptRefused);
+                    self.reach(Marker::CORRUPT_REFUSED);
                 } else {
                     self.found_wrong(format_args!("a frame does not decode: {error}"));
                 }

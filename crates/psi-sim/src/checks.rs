@@ -9,13 +9,13 @@ use psi_replica::{
 
 use crate::{
     compare::{
-        check_interventions, compare, empty_model, model_action, model_clock, model_frontier, model_origin, model_spec,
-        note_repeated_specs, note_step,
+        AcceptedWrite, AnyWrite, check_own_entries, compare, empty_oracle, oracle_action, oracle_clock,
+        oracle_frontier, oracle_origin, oracle_spec, record_step, views_hash,
     },
     markers::Marker,
-    model::{Model, ModelFrontier, ModelSight, Written},
+    oracle::{FieldWrite, Oracle, OracleFrontier},
     process::PASS_BYTES_MAX,
-    views::{check_full, views_hash},
+    views::check_full,
     workload::Reshaped,
     world::World,
 };
@@ -41,7 +41,7 @@ pub(crate) struct Book {
     /// Most entries that an origin ever held.
     peaks: BTreeMap<Origin, usize>,
     /// The oracle: all that was accepted.
-    model: Model,
+    oracle: Oracle,
     /// The latest write of an unknown lane, by origin.
     pub(crate) unknown: BTreeMap<Origin, Version>,
     pub(crate) reshaped: Vec<Reshaped>,
@@ -57,7 +57,7 @@ impl Default for Book {
             digests: BTreeMap::new(),
             seen: BTreeMap::new(),
             peaks: BTreeMap::new(),
-            model: empty_model(),
+            oracle: empty_oracle(),
             unknown: BTreeMap::new(),
             reshaped: Vec::new(),
             moves: 0,
@@ -124,7 +124,7 @@ impl World<'_> {
         match self.check_move(p) {
             Ok(true) => {
                 self.counts.compared += 1;
-                self.reach(Marker::FrontierMetAgain);
+                self.reach(Marker::FRONTIER_MET_AGAIN);
             }
             Ok(false) => {}
             Err(what) => self.found_wrong(format_args!("{}: {what}", self.label(p))),
@@ -143,7 +143,7 @@ impl World<'_> {
         let Some(member) = member.map(str::to_owned) else { return };
         let earlier = process.catches_up_with.replace(member.clone());
         if earlier.is_some_and(|earlier| earlier != member) {
-            self.reach(Marker::JoinerSwitched);
+            self.reach(Marker::JOINER_SWITCHED);
         }
     }
 
@@ -151,10 +151,10 @@ impl World<'_> {
     pub(crate) fn note_link(&mut self, p: usize, link: LinkId) {
         let Some((_, status)) = self.processes[p].replica.links().find(|(id, _)| *id == link) else { return };
         if status.counts.passes_cut > 0 {
-            self.reach(Marker::DeltaCut);
+            self.reach(Marker::DELTA_CUT);
         }
         if status.counts.resent > 0 {
-            self.reach(Marker::Resent);
+            self.reach(Marker::RESENT);
         }
     }
 
@@ -171,9 +171,8 @@ impl World<'_> {
             if version > Version::ZERO && earlier != Some(version) {
                 self.book.note_digest(me, version, replica.origin_digest(me), true)?;
                 self.book.note_peak(me, replica.entries(me).count());
-                note_repeated_specs(&mut self.book.model, replica, process.told)?;
-                check_interventions(&self.book.model, replica, process.told).map_err(not_foretold)?;
-                process.told = version;
+                check_own_entries(&mut self.book.oracle, replica, process.own_checked).map_err(not_expected)?;
+                process.own_checked = version;
             }
         }
         if self.book.moves.is_multiple_of(FULL_EVERY) {
@@ -184,66 +183,83 @@ impl World<'_> {
         self.book.compare(&mut self.processes[p].replica)
     }
 
-    /// The oracle is told of an intervention.
-    pub(crate) fn note_intervention(
+    /// The oracle records an intervention.
+    pub(crate) fn record_intervention(
         &mut self,
         p: usize,
         field: &FieldName,
         (action, done): (Action, &Intervention),
-        seen: &ModelFrontier,
+        seen: &OracleFrontier,
     ) {
         let Some(view) = self.processes[p].replica.view(field) else { return };
-        let action = model_action(action);
-        let written = Written::Intervention { field: field.to_string(), epoch: view.spec.epoch.0, action };
-        let place = (model_origin(&done.origin), done.version.0, model_clock(done.clock));
-        let recorded = self.book.model.record(place, seen, written);
-        self.note_foretold(p, recorded);
+        let stamp = (oracle_origin(&done.origin), done.version.0, oracle_clock(done.clock));
+        let what = AnyWrite::Field(FieldWrite::Interventions(oracle_action(action)));
+        self.record_write(p, field, AcceptedWrite { stamp, epoch: view.spec.epoch.0, what, text: String::new() }, seen);
     }
 
-    /// The oracle is told of a create, reset or drop.
-    pub(crate) fn note_spec(&mut self, p: usize, spec: &CurrentSpec) {
+    /// The oracle records a create, reset or drop.
+    pub(crate) fn record_spec(&mut self, p: usize, spec: &CurrentSpec) {
         let replica = &self.processes[p].replica;
-        let Some(me) = replica.origin() else { return };
-        let written = Written::Spec { field: spec.field.to_string(), spec: model_spec(spec) };
-        let place = (model_origin(me), replica.version().0, model_clock(spec.spec.clock));
-        let recorded = self.book.model.record(place, &model_frontier(replica), written);
-        self.note_foretold(p, recorded);
+        let Some(origin) = replica.origin() else { return };
+        let stamp = (oracle_origin(origin), replica.version().0, oracle_clock(spec.spec.clock));
+        let (seen, what) = (oracle_frontier(replica), AnyWrite::Field(FieldWrite::Specs(oracle_spec(spec))));
+        let accepted = AcceptedWrite { stamp, epoch: spec.epoch.0, what, text: String::new() };
+        self.record_write(p, &spec.field, accepted, &seen);
     }
 
-    /// The oracle is told of a step, and looks closely at some.
-    pub(crate) fn tell_oracle(
+    /// The oracle records a write of an origin that had `seen` so much of the others.
+    pub(crate) fn record_write(
+        &mut self,
+        p: usize,
+        field: &FieldName,
+        AcceptedWrite { stamp, epoch, what, .. }: AcceptedWrite<AnyWrite>,
+        seen: &OracleFrontier,
+    ) {
+        let oracle = &mut self.book.oracle;
+        let recorded = match what {
+            AnyWrite::Field(write) => oracle.record(stamp, seen, (field.as_str(), epoch), write),
+            AnyWrite::Cluster(write) => {
+                oracle.record_cluster(stamp, seen, write);
+                Ok(())
+            }
+        };
+        self.take_recorded(p, recorded);
+    }
+
+    /// The oracle records a step, and looks closely at some.
+    pub(crate) fn record_step(
         &mut self,
         p: usize,
         field: &FieldName,
         step: &Step,
         input: &[f64],
-        seen: &ModelFrontier,
+        seen: &OracleFrontier,
     ) {
         let looks = self.steps.is_multiple_of(LOOKS_AT) && input.len() <= LOOKS_WIDTH_MAX;
-        let noted = note_step(&mut self.book.model, seen, field, step, input, looks);
-        self.note_foretold(p, noted.map_err(|what| format!("step {} of `{field}`: {what}", step.k)));
+        let recorded = record_step(&mut self.book.oracle, seen, field, step, input, looks);
+        self.take_recorded(p, recorded.map_err(|what| format!("step {} of `{field}`: {what}", step.k)));
     }
 
-    fn note_foretold(&mut self, p: usize, result: Result<(), String>) {
-        if let Err(what) = result.map_err(not_foretold) {
+    fn take_recorded(&mut self, p: usize, result: Result<(), String>) {
+        if let Err(what) = result.map_err(not_expected) {
             self.found_wrong(format_args!("{}: {what}", self.label(p)));
         }
-        for sight in std::mem::take(&mut self.book.model.sights) {
-            self.reach(Marker::of_sight(sight));
+        for sight in std::mem::take(&mut self.book.oracle.sights) {
+            self.reach(sight);
         }
     }
 
-    /// Holds all views of a replica that has nothing to flush against what the oracle foretells of its frontier.
+    /// Holds all views of a replica that has nothing to flush against what the oracle expects at its frontier.
     fn ask_oracle(&mut self, p: usize) -> Result<(), String> {
         let replica = &self.processes[p].replica;
         if replica.is_dirty() {
             return Ok(());
         }
-        let expected = self.book.model.expect(&model_frontier(replica));
-        compare(&expected, replica).map_err(not_foretold)?;
-        let sights: BTreeSet<ModelSight> =
-            expected.fields.values().flat_map(|field| field.sights.iter().copied()).collect();
-        sights.into_iter().for_each(|sight| self.reach(Marker::of_sight(sight)));
+        let expected = self.book.oracle.expect(&oracle_frontier(replica));
+        compare(&expected, replica).map_err(not_expected)?;
+        for sight in expected.sights() {
+            self.reach(sight);
+        }
         Ok(())
     }
 
@@ -268,7 +284,7 @@ impl World<'_> {
             self.found_wrong(format_args!("{label} applied {origin} up to {version} and holds {held}"));
         }
         if self.book.unknown.get(origin).is_some_and(|unknown| *unknown <= version) {
-            self.reach(Marker::UnknownLane);
+            self.reach(Marker::UNKNOWN_LANE);
         }
         let digest = self.processes[p].replica.origin_digest(origin);
         if let Err(what) = self.book.note_digest(origin, version, digest, false) {
@@ -291,7 +307,7 @@ impl World<'_> {
         }
         let damaged = self.network.connections.get(&connection).is_none_or(|standing| standing.is_damaged);
         if damaged {
-            self.reach(Marker::CorruptRefused);
+            self.reach(Marker::CORRUPT_REFUSED);
         } else if error.reason() != "out_of_turn" {
             // A lost or late `Open` looks like that.
             self.found_wrong(format_args!("{} refused an honest link: {error}", self.label(p)));
@@ -399,6 +415,6 @@ impl World<'_> {
     }
 }
 
-fn not_foretold(difference: impl std::fmt::Display) -> String {
-    format!("not what the oracle foretells: {difference}")
+fn not_expected(difference: impl std::fmt::Display) -> String {
+    format!("not what the oracle expects: {difference}")
 }

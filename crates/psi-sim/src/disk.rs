@@ -70,13 +70,13 @@ impl World<'_> {
         let Some(bytes) = &host.disk.latest else { return Replica::new(told, now) };
         match Snapshot::decode(&cluster(), bytes) {
             Ok(snapshot) => {
-                self.reach(Marker::SnapshotRestored);
+                self.reach(Marker::SNAPSHOT_RESTORED);
                 Replica::with_snapshot(told, now, snapshot)
             }
             Err(error) => {
                 host.disk.latest = None;
                 let why = error.reason();
-                self.reach(Marker::SnapshotDamaged);
+                self.reach(Marker::SNAPSHOT_DAMAGED);
                 self.trace.note(self.now, "spoilt", &[machine as u64], &[], || {
                     format!("--- n{machine} sets a snapshot aside: {why}")
                 });

@@ -20,12 +20,12 @@ impl World<'_> {
             Event::Ready { origin } => self.note_ready(p, origin),
             Event::Applied { peer, origin, version, .. } => {
                 if peer != origin.node {
-                    self.reach(Marker::RelayedPass);
+                    self.reach(Marker::RELAYED_PASS);
                 }
                 self.note_applied(p, &origin, version);
             }
             Event::Superseded { .. } => {
-                self.reach(Marker::Superseded);
+                self.reach(Marker::SUPERSEDED);
                 self.processes[p].superseded = true;
                 self.hand_over(p);
             }
@@ -33,19 +33,19 @@ impl World<'_> {
             Event::Diverged { peer } if !self.hears_damage() => {
                 self.found_wrong(format_args!("{} has diverged from {peer}", self.label(p)));
             }
-            Event::StepsDropped { .. } => self.reach(Marker::StepsDropped),
+            Event::StepsDropped { .. } => self.reach(Marker::STEPS_DROPPED),
             _ => {}
         }
     }
 
     /// A pass was refused, which damage or a clock that is off may bring about, and nothing else.
     fn note_refused(&mut self, p: usize, reason: &'static str) {
-        self.reach(Marker::PassRefused);
+        self.reach(Marker::PASS_REFUSED);
         if reason == "clock_ahead" {
-            self.reach(Marker::ClockAhead);
+            self.reach(Marker::CLOCK_AHEAD);
         }
         if self.hears_damage() {
-            self.reach(Marker::CorruptRefused);
+            self.reach(Marker::CORRUPT_REFUSED);
         } else if reason != "clock_ahead" || self.plan.mode != Mode::Clocks {
             self.found_wrong(format_args!("{} refused an honest pass: {reason}", self.label(p)));
         }

@@ -168,13 +168,13 @@ impl World<'_> {
         let running = |p: &usize| self.processes[*p].is_running() && self.exposed.contains(&self.processes[*p].machine);
         let running: Vec<usize> = (0..self.processes.len()).filter(running).collect();
         running.into_iter().for_each(|p| self.crash_one(p));
-        self.reach(Marker::Blackout);
+        self.reach(Marker::BLACKOUT);
         Some(())
     }
 
     fn crash_one(&mut self, p: usize) {
         if self.processes[p].written > psi_replica::Version::ZERO && !self.processes[p].has_handed_over() {
-            self.reach(Marker::CrashWithUnsaid);
+            self.reach(Marker::CRASH_WITH_UNSAID);
         }
         self.end(p, "it crashed");
         let wait = self.dice.faults.between(50, 5_000);
@@ -183,7 +183,7 @@ impl World<'_> {
 
     fn pause(&mut self, p: usize, ms: u64) {
         self.processes[p].state = State::Paused;
-        self.reach(Marker::Paused);
+        self.reach(Marker::PAUSED);
         self.tell(p, "pause", format_args!("stands still for {ms} ms"));
         self.schedule(self.now + ms, Happening::Resume(p));
     }
@@ -211,7 +211,7 @@ impl World<'_> {
         }
         let machine = self.processes[p].machine;
         if self.processes.iter().skip(p + 1).any(|later| later.machine == machine) {
-            self.reach(Marker::OldRunReturned);
+            self.reach(Marker::OLD_RUN_RETURNED);
         }
         self.tell(p, "resume", "goes on");
         self.with(p, psi_replica::Replica::tick);
@@ -252,7 +252,7 @@ impl World<'_> {
             opened |= self.network.closed.remove(way);
         }
         if opened {
-            self.reach(Marker::PartitionHealed);
+            self.reach(Marker::PARTITION_HEALED);
             let listed = ways.iter().map(|(from, to)| format!(" n{from}→n{to}")).collect::<String>();
             self.trace.note(self.now, "open", &[], listed.as_bytes(), || format!("--- open again:{listed}"));
         }
@@ -273,7 +273,7 @@ impl World<'_> {
         let one = *self.dice.faults.pick(&machines)?;
         let ways = machines.into_iter().filter(|to| all || *to == one).map(|to| (from, to)).collect();
         self.close(ways)?;
-        self.reach(Marker::OneWayPartition);
+        self.reach(Marker::ONE_WAY_PARTITION);
         Some(())
     }
 
@@ -281,7 +281,7 @@ impl World<'_> {
         let (connection, end) = self.exposed_connection()?;
         let until = self.now + self.dice.faults.between(100, 5_000);
         self.network.connections.get_mut(&connection)?.directions[end].clogged_until = until;
-        self.reach(Marker::Clogged);
+        self.reach(Marker::CLOGGED);
         let p = self.network.connections.get(&connection)?.ends[end];
         let peer = self.peer_of(connection, end)?;
         let ms = until - self.now;
@@ -304,7 +304,7 @@ impl World<'_> {
         }
         let machine = self.add_machine(false);
         self.start_run(machine);
-        self.reach(Marker::Joined);
+        self.reach(Marker::JOINED);
         Some(())
     }
 
@@ -324,7 +324,7 @@ impl World<'_> {
                 self.hand_over(p);
             }
         }
-        self.reach(Marker::Left);
+        self.reach(Marker::LEFT);
         Some(())
     }
 

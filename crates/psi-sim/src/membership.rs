@@ -89,7 +89,7 @@ impl World<'_> {
             belief.live = false;
         }
         if self.processes[other].is_running() {
-            self.reach(Marker::FalseDeath);
+            self.reach(Marker::FALSE_DEATH);
         }
         self.tell_belief(p, other, "dead");
         self.keep_link(p, other);

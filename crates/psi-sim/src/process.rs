@@ -86,8 +86,8 @@ pub(crate) struct Process {
     pub(crate) seen: BTreeMap<Origin, Version>,
     /// Hash of the frontier at the last check, and whether something waited for a flush.
     pub(crate) checked: Option<([u8; 32], bool)>,
-    /// The version up to which the oracle was told of specs that it repeated.
-    pub(crate) told: Version,
+    /// The version up to which its own entries were checked.
+    pub(crate) own_checked: Version,
     /// When it wrote its latest snapshot.
     pub(crate) saved_at: u64,
     /// The latest version that it wrote for a client.

@@ -22,6 +22,11 @@ impl Rng {
         self.0.next_u64()
     }
 
+    /// Another stream, which begins with what this one draws next.
+    pub fn branch(&mut self) -> Self {
+        Self::new(self.raw(), "branch")
+    }
+
     /// A number below `limit`; 0 where that is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         let wide = u128::from(self.raw()) * u128::from(limit);

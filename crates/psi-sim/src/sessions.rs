@@ -62,14 +62,14 @@ impl World<'_> {
             }
         };
         if !lacks.is_empty() {
-            return self.reach(Marker::TokenNotReached);
+            return self.reach(Marker::TOKEN_NOT_REACHED);
         }
         let holds = |(origin, version): &&(Origin, Version)| {
             let own = replica.origin().filter(|me| *me == origin).map(|_| replica.version());
             own.unwrap_or_else(|| replica.frontier().version(origin)) >= *version
         };
         let broken = carried.holds.iter().find(|held| !holds(held)).cloned();
-        self.reach(Marker::TokenReached);
+        self.reach(Marker::TOKEN_REACHED);
         if let Some((origin, version)) = broken {
             self.found_wrong(format_args!("{} honours a token and lacks {origin} up to {version}", self.label(p)));
         }

@@ -1,7 +1,7 @@
 //! Whether what a replica keeps up to date is what its entries come to, and the same as another's: digests, views, what was
 //! learned, and in the end the answers.
 
-use psi_replica::{Digest, FieldName, FieldView, Replica, Step, WriteError};
+use psi_replica::{Digest, FieldName, Replica, Step, WriteError};
 
 use crate::{workload::input, world::World};
 
@@ -28,78 +28,6 @@ pub(crate) fn check_full(replica: &mut Replica) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// A hash of every bit of every view, and of all that was learned.
-pub(crate) fn views_hash(replica: &mut Replica) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    for field in replica.field_names().collect::<Vec<_>>() {
-        if let Some(view) = replica.view(&field) {
-            absorb(&mut hasher, &view);
-        }
-        if let Some(print) = replica.learned_print(&field) {
-            hasher.update(&print.to_bytes());
-        }
-    }
-    *hasher.finalize().as_bytes()
-}
-
-fn absorb(hasher: &mut blake3::Hasher, view: &FieldView) {
-    absorb_spec(hasher, view);
-    let guardian = &view.guardian;
-    let learned = view.learned.map(|learned| {
-        [learned.latents, learned.working_memories, learned.episodic_memories].map(|number| number as u64)
-    });
-    let numbers = [
-        view.count,
-        view.noise.value().to_bits(),
-        view.interventions,
-        view.steps_dropped,
-        guardian.flag.map_or(0, |threat| 1 + threat as u64),
-        guardian.automatic,
-        guardian.superseded,
-        guardian.last_step.map_or(0, |step| step.wrapping_add(1)),
-        view.learned.map_or(0, |learned| learned.updates),
-    ];
-    for number in numbers.into_iter().chain(learned.unwrap_or_default()) {
-        hasher.update(&number.to_le_bytes());
-    }
-    hasher.update(&view.learned.map_or(0, |learned| learned.time.0).to_le_bytes());
-    for sample in &guardian.history {
-        for number in [sample.density, sample.prediction_error, sample.temporal_entropy] {
-            hasher.update(&number.to_bits().to_le_bytes());
-        }
-    }
-    if let Some(last) = &view.last {
-        let floats = last.metrics.to_array().into_iter().chain([last.novelty, last.attention_gain]);
-        for number in
-            [last.clock.wall_ms, last.clock.counter.into(), last.k].into_iter().chain(floats.map(f64::to_bits))
-        {
-            hasher.update(&number.to_le_bytes());
-        }
-        hasher.update(last.origin.to_string().as_bytes());
-    }
-    for moments in view.moments.iter().chain([&view.window]) {
-        hasher.update(&moments.encode());
-    }
-}
-
-fn absorb_spec(hasher: &mut blake3::Hasher, view: &FieldView) {
-    let spec = &view.spec.spec;
-    let setup = &spec.setup;
-    hasher.update(view.spec.field.as_str().as_bytes()).update(setup.shape.engine.as_bytes());
-    let numbers = [
-        view.spec.epoch.0,
-        setup.shape.width as u64,
-        u64::from(setup.shape.scale.exponent().unsigned_abs()),
-        setup.shape.seed,
-        setup.guardian as u64,
-        spec.clock.wall_ms,
-        u64::from(spec.clock.counter),
-    ];
-    for number in numbers.into_iter().chain(setup.parameters.iter().map(|(_, value)| value.to_bits())) {
-        hasher.update(&number.to_le_bytes());
-    }
 }
 
 impl World<'_> {

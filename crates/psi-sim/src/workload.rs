@@ -4,9 +4,9 @@ use psi_engine::Action;
 use psi_replica::{CurrentSpec, Epoch, FieldName, Lane, NotReady, Origin, Shape, Step, Version, WriteError};
 
 use crate::{
-    compare::model_frontier,
+    compare::{CLIENT_WRITES, oracle_frontier},
     markers::Marker,
-    model::ModelFrontier,
+    oracle::OracleFrontier,
     plan::Habits,
     rng::Rng,
     setups,
@@ -67,6 +67,7 @@ impl World<'_> {
         let field = self.field_at();
         let ask = self.fitting(p, &field);
         self.ask(p, &field, ask);
+        self.write_components(p, &field);
         self.carry_tokens(p);
         // Clients that do the same elsewhere in the same moment: changes of a field that race.
         let races = match ask {
@@ -77,6 +78,28 @@ impl World<'_> {
         if self.dice.workload.chance(races) {
             let Some(other) = self.dice.workload.pick(&running).copied() else { return };
             self.ask(other, &field, ask);
+        }
+    }
+
+    /// Clients write what else the components have for them to write.
+    fn write_components(&mut self, p: usize, field: &FieldName) {
+        for component in CLIENT_WRITES.iter().filter(|component| component.per_mille > 0) {
+            let rng = self.dice.component(self.plan.seed, component.name);
+            if !rng.chance(component.per_mille) {
+                continue;
+            }
+            let mut rng = rng.branch();
+            let seen = oracle_frontier(&self.processes[p].replica);
+            match self.with(p, |replica, now| (component.write)(replica, now, field, &mut rng)) {
+                Ok(Some(accepted)) => {
+                    self.counts.writes += 1;
+                    self.processes[p].written = self.processes[p].replica.version();
+                    self.tell(p, component.name, &accepted.text);
+                    self.record_write(p, field, accepted, &seen);
+                }
+                Ok(None) => {}
+                Err(_) => self.counts.writes_refused += 1,
+            }
         }
     }
 
@@ -153,7 +176,7 @@ impl World<'_> {
                     self.found_wrong(format_args!("{} refused a write and moved: {error}", self.label(p)));
                 }
                 if matches!(error, WriteError::NotReady(NotReady::ClockOff { .. })) {
-                    self.reach(Marker::ClockOff);
+                    self.reach(Marker::CLOCK_OFF);
                 }
             }
         }
@@ -167,7 +190,7 @@ impl World<'_> {
         let width = view.as_ref().map_or(1, |view| view.spec.spec.setup.shape.width);
         let inputs: Vec<Vec<f64>> = (0..size).map(|_| input(&mut self.dice.workload, width)).collect();
         let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-        let seen = model_frontier(&self.processes[p].replica);
+        let seen = oracle_frontier(&self.processes[p].replica);
         let steps = self.with(p, |replica, now| replica.step_batch(now, field, &slices))?;
         let before = view.map_or(0, |view| view.count);
         for ((step, input), k) in steps.iter().zip(&inputs).zip(before + 1..) {
@@ -182,7 +205,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn note_step(&mut self, p: usize, field: &FieldName, step: &Step, input: &[f64], seen: &ModelFrontier) {
+    fn note_step(&mut self, p: usize, field: &FieldName, step: &Step, input: &[f64], seen: &OracleFrontier) {
         self.counts.writes += 1;
         let Step { version, k, .. } = step;
         let bits: Vec<u64> = input.iter().map(|number| number.to_bits()).collect();
@@ -190,23 +213,23 @@ impl World<'_> {
         self.trace.note(self.now, "step", &bits, &[], || format!("{label:<6} step {k} of {field}, version {version}"));
         self.steps += 1;
         if self.plan.hidden_step != Some(self.steps - 1) {
-            self.tell_oracle(p, field, step, input, seen);
+            self.record_step(p, field, step, input, seen);
         }
     }
 
     fn intervene(&mut self, p: usize, field: &FieldName) -> Result<(), WriteError> {
         let action = if self.dice.workload.chance(450) { Action::Nigredo } else { Action::Albedo };
         let before = self.processes[p].replica.view(field).map_or(0.0, |view| view.noise.value());
-        let seen = model_frontier(&self.processes[p].replica);
+        let seen = oracle_frontier(&self.processes[p].replica);
         let done = self.with(p, |replica, now| replica.intervene(now, field, action))?;
         self.counts.writes += 1;
-        self.note_intervention(p, field, (action, &done), &seen);
+        self.record_intervention(p, field, (action, &done), &seen);
         let full = match action {
             Action::Nigredo => psi_engine::Noise::NIGREDO_RISE,
             Action::Albedo => -psi_engine::Noise::ALBEDO_FALL,
         };
         if (before + full - done.noise).abs() > 1e-9 {
-            self.reach(Marker::InterventionClipped);
+            self.reach(Marker::INTERVENTION_CLIPPED);
         }
         self.tell(p, "intervene", format_args!("{action} on {field}, ν {}, version {}", done.noise, done.version));
         Ok(())
@@ -221,10 +244,10 @@ impl World<'_> {
             _ => replica.drop_field(now, field),
         })?;
         self.counts.writes += 1;
-        self.note_spec(p, &spec);
+        self.record_spec(p, &spec);
         self.note_reshaped(p, &spec, ask == Ask::Create);
         if ask == Ask::Reset && learnt {
-            self.reach(Marker::CoreReset);
+            self.reach(Marker::CORE_RESET);
         }
         Ok(())
     }
@@ -243,13 +266,13 @@ impl World<'_> {
             }
             Ok(spec) => {
                 self.counts.writes += 1;
-                self.note_spec(p, &spec);
+                self.record_spec(p, &spec);
                 self.note_reshaped(p, &spec, false);
                 Ok(())
             }
             Err(error) => {
                 if matches!(&error, WriteError::Fixed { count, .. } if is_fixed && *count == counted) {
-                    self.reach(Marker::ChangeRefused);
+                    self.reach(Marker::CHANGE_REFUSED);
                 } else if !matches!(error, WriteError::NotReady(_) | WriteError::UnknownField { .. }) {
                     self.found_wrong(format_args!("{} refused an honest change: {error}", self.label(p)));
                 }
@@ -274,13 +297,13 @@ impl World<'_> {
         let changes_raced = raced.iter().any(|other| other.epoch == *epoch);
         let creates_raced = created && raced.iter().any(|other| other.created);
         if shapes_raced {
-            self.reach(Marker::ShapesRaced);
+            self.reach(Marker::SHAPES_RACED);
         }
         if changes_raced {
-            self.reach(Marker::ChangesRaced);
+            self.reach(Marker::CHANGES_RACED);
         }
         if creates_raced {
-            self.reach(Marker::ConcurrentCreates);
+            self.reach(Marker::CONCURRENT_CREATES);
         }
         let is_change = self.book.reshaped.iter().any(|other| other.field == *field && other.epoch == *epoch);
         let what = if spec.dropped {
@@ -337,7 +360,7 @@ impl World<'_> {
             other != p && process.machine == machine && process.is_running() && process.written > Version::ZERO
         };
         if self.processes.iter().enumerate().any(twin) {
-            self.reach(Marker::TwoRunsAtOnce);
+            self.reach(Marker::TWO_RUNS_AT_ONCE);
         }
     }
 }

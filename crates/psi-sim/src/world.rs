@@ -13,7 +13,8 @@ use crate::{
     checks::Book,
     disk::Disk,
     faults::FaultKind,
-    markers::{Marker, Markers},
+    marker_counts::MarkerCounts,
+    markers::Marker,
     network::{Copy, Network},
     plan::{Plan, Weather, signed},
     process::{Machine, Process, State, moment},
@@ -77,7 +78,7 @@ pub struct Counts {
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// What must happen in some runs.
-    pub markers: Markers,
+    pub markers: MarkerCounts,
 }
 
 impl Counts {
@@ -104,6 +105,15 @@ pub(crate) struct Dice {
     pub(crate) gossip: Rng,
     pub(crate) sessions: Rng,
     pub(crate) disk: Rng,
+    /// What clients write of components, by name.
+    components: BTreeMap<&'static str, Rng>,
+}
+
+impl Dice {
+    /// The stream of a component. Those of others stay as they are when one is added.
+    pub(crate) fn component(&mut self, seed: u64, name: &'static str) -> &mut Rng {
+        self.components.entry(name).or_insert_with(|| Rng::new(seed, name))
+    }
 }
 
 pub(crate) struct World<'a> {
@@ -177,6 +187,7 @@ impl<'a> World<'a> {
                 gossip: Rng::new(seed, "gossip"),
                 sessions: Rng::new(seed, "sessions"),
                 disk: Rng::new(seed, "disk"),
+                components: BTreeMap::new(),
             },
             book: Book::default(),
             counts: Counts::default(),
@@ -323,7 +334,7 @@ impl<'a> World<'a> {
             ends_at: None,
             seen,
             checked: None,
-            told: psi_replica::Version::ZERO,
+            own_checked: psi_replica::Version::ZERO,
             saved_at: self.now,
             written: psi_replica::Version::ZERO,
             origin: None,

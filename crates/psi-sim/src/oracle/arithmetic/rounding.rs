@@ -15,7 +15,7 @@ const LEAST_EXPONENT: i64 = -1074;
 const WORKING_BITS: u64 = 80;
 
 /// The multiple of 2^(`exponent` − 56) that is nearest to `number`, which is finite.
-pub(super) fn quantized(number: f64, exponent: i32) -> BigInt {
+pub(in crate::oracle) fn quantized(number: f64, exponent: i32) -> BigInt {
     let (significand, power, sign) = FloatCore::integer_decode(number);
     let shift = i64::from(power) - i64::from(exponent) + i64::from(FRACTION_BITS);
     let size = shifted(&BigUint::from(significand), shift, false);
@@ -23,7 +23,7 @@ pub(super) fn quantized(number: f64, exponent: i32) -> BigInt {
 }
 
 /// The double nearest to `fraction` · 2^`power`; never −0.
-pub(super) fn rounded(fraction: &BigRational, power: i32) -> f64 {
+pub(in crate::oracle) fn rounded(fraction: &BigRational, power: i32) -> f64 {
     let (top, bottom) = (fraction.numer().magnitude(), fraction.denom().magnitude());
     // As many bits more than are needed, and whether anything is left beyond them.
     let more = (bottom.bits() + WORKING_BITS).saturating_sub(top.bits());
@@ -34,7 +34,7 @@ pub(super) fn rounded(fraction: &BigRational, power: i32) -> f64 {
 }
 
 /// The double nearest to the root of `fraction`, times 2^`power`. The fraction must not be negative.
-pub(super) fn rounded_root(fraction: &BigRational, power: i32) -> f64 {
+pub(in crate::oracle) fn rounded_root(fraction: &BigRational, power: i32) -> f64 {
     let (top, bottom) = (fraction.numer().magnitude(), fraction.denom().magnitude());
     let more = (bottom.bits() + 2 * WORKING_BITS).saturating_sub(top.bits()).next_multiple_of(2);
     let widened = top << more;
