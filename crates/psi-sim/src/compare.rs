@@ -1,20 +1,13 @@
 //! What replicas show and write beside what the oracle expects, bit for bit: one file for each component of the oracle.
 //!
-//! To add one: a file here with [`Subject`] (or [`ClusterSubject`]) and [`SubjectWrites`] for the oracle's component, and
+//! To add one: a file in `components/` with [`Subject`] (or [`ClusterSubject`]) and [`SubjectWrites`] for the oracle's component, and
 //! its `mod` line. The row in the oracle's `components.rs` does the rest.
 
-mod guardian;
-mod interventions;
-mod learned;
-mod moments;
-mod recent;
+mod components;
 mod rows;
 mod same;
-mod specs;
 mod steps;
 mod subject;
-mod tombstones;
-mod windows;
 mod words;
 
 use psi_replica::Replica;

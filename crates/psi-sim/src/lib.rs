@@ -5,37 +5,20 @@
 //! threads and the machine's clock; what the shell does around a replica is modelled, not run.
 
 pub mod burst;
-mod carriage;
 mod checks;
+mod clients;
 pub mod compare;
-mod disk;
-mod events;
 mod faults;
-mod frames;
-mod liveness;
-mod marker_counts;
 mod markers;
-mod membership;
-mod network;
 pub mod oracle;
 mod plan;
-mod process;
+mod report;
 mod rng;
 mod run;
-mod sessions;
-mod setups;
-mod sweep;
-mod trace;
-mod views;
-mod workload;
 mod world;
 
-pub use liveness::Rounds;
-pub use marker_counts::MarkerCounts;
 pub use markers::Marker;
 pub use plan::{Mode, WALL_MS};
+pub use report::{Counts, MarkerCounts, Sink};
 pub use rng::Rng;
-pub use run::{Failure, Options, ROUND_MS, Report, run};
-pub use sweep::{MARKED_SEEDS, Sweep, Totals};
-pub use trace::Sink;
-pub use world::Counts;
+pub use run::{Failure, MARKED_SEEDS, Options, ROUND_MS, Report, Rounds, Sweep, Totals, run};

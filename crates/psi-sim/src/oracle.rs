@@ -35,7 +35,7 @@ pub use self::{
 use self::{
     components::{interventions::CountedEvents, moments, specs, tally},
     horizon::Horizon,
-    known::Known,
+    known::Knowledge,
     records::Record,
     registry::{ClusterLogs, FieldLogs},
 };
@@ -136,7 +136,7 @@ impl Oracle {
     ) -> Option<ExpectedAnswer> {
         let number = self.origins.get(origin).copied().unwrap_or(usize::MAX);
         let horizon = Horizon::before(seen, &self.origins, number, clock);
-        let known = Known::of_epoch(&horizon, self.fields.get(field)?.shared(), epoch, Some(&self.implicit));
+        let known = Knowledge::of_epoch(&horizon, self.fields.get(field)?.shared(), epoch, Some(&self.implicit));
         let spec = known.spec?;
         let before = moments::inputs(&known, spec);
         Some(ExpectedAnswer {

@@ -51,6 +51,13 @@ impl Rng {
         (f64::from(bits) * 2_097_152.0 + f64::from(low)) * UNIT
     }
 
+    /// An input of a field. Its numbers are of mixed sizes and signs, none of them exact in few bits, all small enough for every
+    /// scale in use.
+    pub fn input(&mut self, width: usize) -> Vec<f64> {
+        const SIZES: [f64; 5] = [1e-9, 0.1, 1.0, 3.0, 1e4];
+        (0..width).map(|_| (self.unit() - 0.5) * self.pick(&SIZES).copied().unwrap_or(1.0)).collect()
+    }
+
     /// One of several, which must not be none.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         let at = usize::try_from(self.below(from.len() as u64)).ok()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    known::Known,
+    known::Knowledge,
     records::{Record, StepRecord},
 };
 use crate::markers::Marker;
@@ -45,7 +45,7 @@ pub trait Component {
 
     /// Keeps a write of its own. `new` stands for the write, `own` are the component's records known where it was made.
     fn record(
-        _known: &Known<'_>,
+        _known: &Knowledge<'_>,
         _own: &OwnRecords<'_, Self::Record>,
         _new: &Record<Self::Write>,
         _sights: &mut Sights,
@@ -58,7 +58,7 @@ pub trait Component {
     /// # Errors
     /// If what was answered is not what had to be.
     fn record_step(
-        _known: &Known<'_>,
+        _known: &Knowledge<'_>,
         _own: &OwnRecords<'_, Self::Record>,
         _step: &Record<StepRecord>,
         _sights: &mut Sights,
@@ -67,7 +67,7 @@ pub trait Component {
     }
 
     /// What must be shown by who knows so much.
-    fn expect(known: &Known<'_>, own: &OwnRecords<'_, Self::Record>, sights: &mut Sights) -> Self::Expectation;
+    fn expect(known: &Knowledge<'_>, own: &OwnRecords<'_, Self::Record>, sights: &mut Sights) -> Self::Expectation;
 }
 
 /// The records of a component that are known, and not ended with their epoch, in the order in which they were kept.
@@ -75,7 +75,7 @@ pub trait Component {
 pub struct OwnRecords<'a, T>(Vec<&'a Record<T>>);
 
 impl<'a, T> OwnRecords<'a, T> {
-    pub(super) fn of<C: Component<Record = T>>(known: &Known<'a>, log: &'a [Record<T>]) -> Self {
+    pub(super) fn of<C: Component<Record = T>>(known: &Knowledge<'a>, log: &'a [Record<T>]) -> Self {
         Self(match C::SCOPE {
             Scope::Cluster | Scope::Field => known.of_all_epochs(log).collect(),
             Scope::Epoch => known.of_this_epoch(log).collect(),

@@ -26,14 +26,14 @@ macro_rules! components {
                 specs: Specs,
                 moments: Moments,
                 windows: Windows,
-                recent: Recent,
+                recent: RecentStep,
                 interventions: Interventions,
                 guardian: Guardian,
                 tally: Tally,
                 transitions: Transitions,
                 latents: Latents,
-                working: Working,
-                episodic: Episodic,
+                working: WorkingMemory,
+                episodic: EpisodicMemory,
                 tombstones: Tombstones,
             }
         }

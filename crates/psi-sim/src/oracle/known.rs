@@ -8,7 +8,7 @@ use super::{
 
 /// What somebody knows of a field in one of its epochs; of the cluster, which has none of all this, nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct Knowledge<'a> {
     horizon: &'a Horizon,
     logs: SharedLogs<'a>,
     /// The epoch in question.
@@ -17,7 +17,7 @@ pub struct Known<'a> {
     pub(super) spec: Option<&'a OracleSpec>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> Knowledge<'a> {
     /// Within a horizon, of one epoch; `implicit` is the spec that the field has before anybody wrote one.
     pub(super) fn of_epoch(
         horizon: &'a Horizon,

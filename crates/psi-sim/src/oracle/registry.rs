@@ -76,7 +76,7 @@ macro_rules! registry {
                 write: FieldWrite,
                 sights: &mut Sights,
             ) -> Result<(), String> {
-                let known = Known::of_epoch(horizon, self.shared(), by.epoch, implicit);
+                let known = Knowledge::of_epoch(horizon, self.shared(), by.epoch, implicit);
                 match write {
                     FieldWrite::Step(StepWrite { input, answer, intervened }) => {
                         let step = by.with(StepRecord { input, answer, intervened });
@@ -101,7 +101,7 @@ macro_rules! registry {
             /// What a field comes to; `None` if it does not exist. `implicit` is the spec that it has before anybody
             /// wrote one.
             pub(super) fn expect(&self, horizon: &Horizon, implicit: Option<&OracleSpec>) -> Option<ExpectedField> {
-                let known = Known::of_latest(horizon, self.shared(), implicit)?;
+                let known = Knowledge::of_latest(horizon, self.shared(), implicit)?;
                 let mut sights = Sights::new();
                 Some(ExpectedField {
                     $($field: expect::<components::$field::$Field>(&known, &self.$field, &mut sights),)*
@@ -121,7 +121,7 @@ macro_rules! registry {
                 write: ClusterWrite,
                 sights: &mut Sights,
             ) {
-                let known = Known::of_cluster(horizon);
+                let known = Knowledge::of_cluster(horizon);
                 match write {
                     $(ClusterWrite::$Cluster(what) => {
                         let new = record::<components::$cluster::$Cluster>(
@@ -135,7 +135,7 @@ macro_rules! registry {
             /// What the cluster comes to.
             #[allow(unused_mut, reason = "there may be no component of this scope")]
             pub(super) fn expect(&self, horizon: &Horizon) -> ExpectedCluster {
-                let known = Known::of_cluster(horizon);
+                let known = Knowledge::of_cluster(horizon);
                 let mut sights = Sights::new();
                 ExpectedCluster {
                     $($cluster: expect::<components::$cluster::$Cluster>(&known, &self.$cluster, &mut sights),)*
@@ -164,7 +164,7 @@ use super::{
     component::{Component, OwnRecords, Scope, Sights},
     components,
     horizon::Horizon,
-    known::Known,
+    known::Knowledge,
     records::{Log, Record, SharedLogs, StepRecord},
     words::{OracleSpec, StepWrite},
 };
@@ -174,7 +174,7 @@ components::components!(registry);
 
 /// One that a component keeps of its own kind of write.
 fn record<C: Component>(
-    known: &Known<'_>,
+    known: &Knowledge<'_>,
     log: &Log<C::Record>,
     new: &Record<C::Write>,
     sights: &mut Sights,
@@ -183,7 +183,7 @@ fn record<C: Component>(
 }
 
 fn record_step<C: Component>(
-    known: &Known<'_>,
+    known: &Knowledge<'_>,
     log: &Log<C::Record>,
     step: &Record<StepRecord>,
     sights: &mut Sights,
@@ -191,7 +191,7 @@ fn record_step<C: Component>(
     C::record_step(known, &OwnRecords::of::<C>(known, log), step, sights)
 }
 
-fn expect<C: Component>(known: &Known<'_>, log: &Log<C::Record>, sights: &mut Sights) -> C::Expectation {
+fn expect<C: Component>(known: &Knowledge<'_>, log: &Log<C::Record>, sights: &mut Sights) -> C::Expectation {
     C::expect(known, &OwnRecords::of::<C>(known, log), sights)
 }
 

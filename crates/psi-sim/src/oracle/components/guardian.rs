@@ -8,7 +8,7 @@ use crate::{
     oracle::{
         arithmetic::percentile,
         component::{Component, NoWrite, OwnRecords, Scope, Sights},
-        known::Known,
+        known::Knowledge,
         records::{Record, StepRecord},
         words::{OracleAnswer, OracleThreat},
     },
@@ -85,7 +85,7 @@ impl Component for Guardian {
     type Expectation = ExpectedGuardian;
 
     fn record_step(
-        known: &Known<'_>,
+        known: &Knowledge<'_>,
         own: &OwnRecords<'_, GuardianLook>,
         step: &Record<StepRecord>,
         _: &mut Sights,
@@ -103,7 +103,7 @@ impl Component for Guardian {
         Ok(look.map(|look| step.with(look)))
     }
 
-    fn expect(known: &Known<'_>, own: &OwnRecords<'_, GuardianLook>, sights: &mut Sights) -> ExpectedGuardian {
+    fn expect(known: &Knowledge<'_>, own: &OwnRecords<'_, GuardianLook>, sights: &mut Sights) -> ExpectedGuardian {
         let history = history(own);
         let thresholds = ExpectedThresholds::of(&history);
         if thresholds.adaptive {
@@ -123,7 +123,7 @@ impl Component for Guardian {
 }
 
 /// Whether a guardian looks at a step of its origin: at so many within a span, and where the field exists.
-pub(in crate::oracle) fn looks_at(known: &Known<'_>, step: &Record<StepRecord>) -> bool {
+pub(in crate::oracle) fn looks_at(known: &Knowledge<'_>, step: &Record<StepRecord>) -> bool {
     let is_beside =
         |other: &&Record<StepRecord>| other.number == step.number && other.clock.0 / SPAN_MS == step.clock.0 / SPAN_MS;
     known.spec.is_some() && known.steps().filter(is_beside).count() < LOOKED_AT
@@ -131,7 +131,7 @@ pub(in crate::oracle) fn looks_at(known: &Known<'_>, step: &Record<StepRecord>) 
 
 /// What a guardian intervenes for when it has looked at a step with this count.
 fn intervenes(
-    known: &Known<'_>,
+    known: &Knowledge<'_>,
     own: &OwnRecords<'_, GuardianLook>,
     look: &GuardianLook,
     k: u64,
@@ -156,7 +156,7 @@ fn flag(own: &OwnRecords<'_, GuardianLook>, counted: &CountedEvents<'_>) -> Opti
 }
 
 /// Automatic interventions that count and those that don't, of the last 64 of each origin.
-fn automatic(known: &Known<'_>, counted: &CountedEvents<'_>) -> (u64, u64) {
+fn automatic(known: &Knowledge<'_>, counted: &CountedEvents<'_>) -> (u64, u64) {
     let mut events: Vec<_> = known.interventions().collect();
     events.sort_by(|one, other| other.place().cmp(&one.place()));
     let mut kept: BTreeMap<(usize, bool), usize> = BTreeMap::new();

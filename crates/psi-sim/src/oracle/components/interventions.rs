@@ -6,7 +6,7 @@ use crate::{
     markers::Marker,
     oracle::{
         component::{Component, OwnRecords, Scope, Sights},
-        known::Known,
+        known::Knowledge,
         records::{InterventionRecord, Record, StepRecord},
         words::{OracleAction, OracleMoment},
     },
@@ -47,7 +47,7 @@ impl Component for Interventions {
 
     /// One by hand.
     fn record(
-        known: &Known<'_>,
+        known: &Knowledge<'_>,
         _: &OwnRecords<'_, InterventionRecord>,
         new: &Record<OracleAction>,
         sights: &mut Sights,
@@ -58,7 +58,7 @@ impl Component for Interventions {
 
     /// One by the guardian: in the same moment, right after the step.
     fn record_step(
-        known: &Known<'_>,
+        known: &Knowledge<'_>,
         _: &OwnRecords<'_, InterventionRecord>,
         step: &Record<StepRecord>,
         sights: &mut Sights,
@@ -73,7 +73,7 @@ impl Component for Interventions {
         Ok(Some(Record { clock, ..step.with(what) }))
     }
 
-    fn expect(known: &Known<'_>, _: &OwnRecords<'_, InterventionRecord>, sights: &mut Sights) -> ExpectedNoise {
+    fn expect(known: &Knowledge<'_>, _: &OwnRecords<'_, InterventionRecord>, sights: &mut Sights) -> ExpectedNoise {
         let counted = CountedEvents::of(known);
         sights.extend(&counted.sights);
         ExpectedNoise {
@@ -84,7 +84,7 @@ impl Component for Interventions {
 }
 
 /// Whether an intervention of an origin that knows so much dissolves what another wrote.
-fn sight(known: &Known<'_>, origin: usize, action: OracleAction) -> Option<Marker> {
+fn sight(known: &Knowledge<'_>, origin: usize, action: OracleAction) -> Option<Marker> {
     known.learning_spec()?;
     let before = CountedEvents::of(known).dissolved();
     let others = known.steps().any(|step| step.number != origin && step.is_after(before.as_ref()));
@@ -111,7 +111,7 @@ pub(in crate::oracle) struct CountedEvents<'a> {
 
 impl<'a> CountedEvents<'a> {
     /// All are counted: that replicas keep the last 64 of each origin must make no difference.
-    pub(in crate::oracle) fn of(known: &Known<'a>) -> Self {
+    pub(in crate::oracle) fn of(known: &Knowledge<'a>) -> Self {
         let mut events: Vec<_> = known.interventions().collect();
         events.sort_by_key(|event| event.place());
         let mut counted = Self { counting: Vec::new(), superseded: BTreeMap::new(), sights: BTreeSet::new() };

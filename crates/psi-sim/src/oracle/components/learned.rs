@@ -10,11 +10,11 @@ pub mod working;
 use num_traits::ToPrimitive;
 
 use super::interventions::CountedEvents;
-use crate::oracle::{known::Known, words::OracleSpec};
+use crate::oracle::{known::Knowledge, words::OracleSpec};
 
 /// Whether a step corrects the transition, by what its origin knows: there is one before it to learn from, and no
 /// nigredo since.
-fn corrects(known: &Known<'_>) -> bool {
+fn corrects(known: &Knowledge<'_>) -> bool {
     let dissolved = CountedEvents::of(known).dissolved();
     known.learning_spec().is_some() && known.steps().any(|step| step.is_after(dissolved.as_ref()))
 }

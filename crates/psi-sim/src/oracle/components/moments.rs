@@ -3,7 +3,7 @@
 use crate::oracle::{
     arithmetic::Columns,
     component::{Component, NoWrite, OwnRecords, Scope, Sights},
-    known::Known,
+    known::Knowledge,
     words::OracleSpec,
 };
 
@@ -30,7 +30,7 @@ impl Component for Moments {
     type Record = NoWrite;
     type Expectation = ExpectedMoments;
 
-    fn expect(known: &Known<'_>, _: &OwnRecords<'_, NoWrite>, _: &mut Sights) -> ExpectedMoments {
+    fn expect(known: &Knowledge<'_>, _: &OwnRecords<'_, NoWrite>, _: &mut Sights) -> ExpectedMoments {
         let inputs = inputs(known, known.spec.expect("a field that exists has a spec"));
         ExpectedMoments {
             count: inputs.count,
@@ -42,6 +42,6 @@ impl Component for Moments {
 }
 
 /// The inputs, summed up.
-pub(in crate::oracle) fn inputs(known: &Known<'_>, spec: &OracleSpec) -> Columns {
+pub(in crate::oracle) fn inputs(known: &Knowledge<'_>, spec: &OracleSpec) -> Columns {
     Columns::of(known.steps().map(|step| &step.what.input[..]), spec.width, spec.scale_exponent)
 }

@@ -2,13 +2,13 @@
 
 use crate::oracle::{
     component::{Component, NoWrite, OwnRecords, Scope, Sights},
-    known::Known,
+    known::Knowledge,
     words::{OracleAnswer, OracleClock, OracleOrigin},
 };
 
 /// See the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Recent;
+pub struct RecentStep;
 
 /// The step with the highest clock.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,13 +21,13 @@ pub struct ExpectedLast {
     pub answer: OracleAnswer,
 }
 
-impl Component for Recent {
+impl Component for RecentStep {
     const SCOPE: Scope = Scope::Epoch;
     type Write = NoWrite;
     type Record = NoWrite;
     type Expectation = Option<ExpectedLast>;
 
-    fn expect(known: &Known<'_>, _: &OwnRecords<'_, NoWrite>, _: &mut Sights) -> Option<ExpectedLast> {
+    fn expect(known: &Knowledge<'_>, _: &OwnRecords<'_, NoWrite>, _: &mut Sights) -> Option<ExpectedLast> {
         known.last_step().map(|last| ExpectedLast {
             clock: last.clock,
             origin: last.origin.clone(),

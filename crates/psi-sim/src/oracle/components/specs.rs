@@ -2,7 +2,7 @@
 
 use crate::oracle::{
     component::{Component, OwnRecords, Scope, Sights},
-    known::Known,
+    known::Knowledge,
     records::{Log, Record},
     words::{OracleOrigin, OracleSpec},
 };
@@ -28,7 +28,7 @@ impl Component for Specs {
     type Expectation = ExpectedSpec;
 
     fn record(
-        _: &Known<'_>,
+        _: &Knowledge<'_>,
         _: &OwnRecords<'_, OracleSpec>,
         new: &Record<OracleSpec>,
         _: &mut Sights,
@@ -36,7 +36,7 @@ impl Component for Specs {
         Some(new.what.clone())
     }
 
-    fn expect(known: &Known<'_>, own: &OwnRecords<'_, OracleSpec>, _: &mut Sights) -> ExpectedSpec {
+    fn expect(known: &Knowledge<'_>, own: &OwnRecords<'_, OracleSpec>, _: &mut Sights) -> ExpectedSpec {
         let spec = known.spec.expect("a field that exists has a spec");
         ExpectedSpec { spec: spec.clone(), is_disputed: own.iter().any(|held| !held.what.is_alike(spec)) }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::oracle::{
     component::{Component, NoWrite, OwnRecords, Scope, Sights},
-    known::Known,
+    known::Knowledge,
     words::OracleOrigin,
 };
 
@@ -20,7 +20,7 @@ impl Component for Tombstones {
 
     /// An origin says how many of its steps a reset left behind when it takes note of the new epoch, which it does by a
     /// spec of its own.
-    fn expect(known: &Known<'_>, _: &OwnRecords<'_, NoWrite>, _: &mut Sights) -> u64 {
+    fn expect(known: &Knowledge<'_>, _: &OwnRecords<'_, NoWrite>, _: &mut Sights) -> u64 {
         let mut reached: BTreeMap<&OracleOrigin, u64> = BTreeMap::new();
         for spec in known.all_specs() {
             let epoch = reached.entry(&spec.origin).or_default();

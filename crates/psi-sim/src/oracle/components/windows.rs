@@ -3,7 +3,7 @@
 use crate::oracle::{
     arithmetic::Columns,
     component::{Component, NoWrite, OwnRecords, Scope, Sights},
-    known::Known,
+    known::Knowledge,
     words::ORACLE_METRICS,
 };
 
@@ -31,7 +31,7 @@ impl Component for Windows {
     type Record = NoWrite;
     type Expectation = ExpectedWindow;
 
-    fn expect(known: &Known<'_>, _: &OwnRecords<'_, NoWrite>, _: &mut Sights) -> ExpectedWindow {
+    fn expect(known: &Knowledge<'_>, _: &OwnRecords<'_, NoWrite>, _: &mut Sights) -> ExpectedWindow {
         let since = first_second(known);
         let recent = known.steps().filter(|step| step.second() >= since);
         let window = Columns::of(recent.map(|step| &step.what.answer.metrics[..]), ORACLE_METRICS, 0);
@@ -40,6 +40,6 @@ impl Component for Windows {
 }
 
 /// The second that the window begins with.
-pub(in crate::oracle) fn first_second(known: &Known<'_>) -> u64 {
+pub(in crate::oracle) fn first_second(known: &Knowledge<'_>) -> u64 {
     known.last_step().map_or(0, |last| last.second().saturating_sub(WINDOW_SECONDS - 1))
 }

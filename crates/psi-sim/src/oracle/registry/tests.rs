@@ -19,7 +19,7 @@ mod components {
     pub(super) mod label {
         use crate::oracle::{
             component::{Component, OwnRecords, Scope, Sights},
-            known::Known,
+            known::Knowledge,
             records::Record,
         };
 
@@ -34,7 +34,7 @@ mod components {
             type Expectation = Option<String>;
 
             fn record(
-                _: &Known<'_>,
+                _: &Knowledge<'_>,
                 _: &OwnRecords<'_, String>,
                 new: &Record<String>,
                 _: &mut Sights,
@@ -42,7 +42,7 @@ mod components {
                 Some(new.what.clone())
             }
 
-            fn expect(_: &Known<'_>, own: &OwnRecords<'_, String>, _: &mut Sights) -> Option<String> {
+            fn expect(_: &Knowledge<'_>, own: &OwnRecords<'_, String>, _: &mut Sights) -> Option<String> {
                 own.last().map(|record| record.what.clone())
             }
         }
@@ -53,7 +53,7 @@ mod components {
             markers::Marker,
             oracle::{
                 component::{Component, OwnRecords, Scope, Sights},
-                known::Known,
+                known::Knowledge,
                 records::Record,
             },
         };
@@ -72,7 +72,7 @@ mod components {
             type Expectation = Vec<String>;
 
             fn record(
-                _: &Known<'_>,
+                _: &Knowledge<'_>,
                 _: &OwnRecords<'_, String>,
                 new: &Record<String>,
                 _: &mut Sights,
@@ -80,7 +80,7 @@ mod components {
                 Some(new.what.clone())
             }
 
-            fn expect(_: &Known<'_>, own: &OwnRecords<'_, String>, sights: &mut Sights) -> Vec<String> {
+            fn expect(_: &Knowledge<'_>, own: &OwnRecords<'_, String>, sights: &mut Sights) -> Vec<String> {
                 let notices: Vec<String> = own.in_order().iter().map(|record| record.what.clone()).collect();
                 if notices.len() > 1 {
                     sights.insert(SEVERAL);

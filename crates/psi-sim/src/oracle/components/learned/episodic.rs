@@ -5,7 +5,7 @@ use crate::{
     oracle::{
         component::{Component, NoWrite, OwnRecords, Scope, Sights},
         components::guardian::looks_at,
-        known::Known,
+        known::Knowledge,
         records::{Record, StepRecord},
         words::{OracleAnswer, OracleSpec},
     },
@@ -20,13 +20,13 @@ const INTERLEAVED: Marker = Marker::new("memories interleaved");
 
 /// See the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Episodic;
+pub struct EpisodicMemory;
 
 /// A step that is remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct EpisodicRecord;
 
-impl Component for Episodic {
+impl Component for EpisodicMemory {
     const SCOPE: Scope = Scope::Epoch;
     const SIGHTS: &'static [Marker] = &[INTERLEAVED];
     type Write = NoWrite;
@@ -34,7 +34,7 @@ impl Component for Episodic {
     type Expectation = Option<usize>;
 
     fn record_step(
-        known: &Known<'_>,
+        known: &Knowledge<'_>,
         _: &OwnRecords<'_, EpisodicRecord>,
         step: &Record<StepRecord>,
         _: &mut Sights,
@@ -43,7 +43,7 @@ impl Component for Episodic {
         Ok(spec.filter(|_| looks_at(known, step)).map(|_| step.with(EpisodicRecord)))
     }
 
-    fn expect(known: &Known<'_>, own: &OwnRecords<'_, EpisodicRecord>, sights: &mut Sights) -> Option<usize> {
+    fn expect(known: &Knowledge<'_>, own: &OwnRecords<'_, EpisodicRecord>, sights: &mut Sights) -> Option<usize> {
         known.learning_spec()?;
         let memories = own.in_order();
         if memories.windows(2).filter(|pair| pair[0].number != pair[1].number).count() > 1 {

@@ -8,7 +8,7 @@ use crate::{
     oracle::{
         component::{Component, NoWrite, OwnRecords, Scope, Sights},
         components::interventions::CountedEvents,
-        known::Known,
+        known::Knowledge,
         records::{Record, StepRecord},
     },
 };
@@ -35,7 +35,7 @@ impl Component for Latents {
     type Expectation = Option<usize>;
 
     fn record_step(
-        known: &Known<'_>,
+        known: &Knowledge<'_>,
         _: &OwnRecords<'_, LatentRecord>,
         step: &Record<StepRecord>,
         _: &mut Sights,
@@ -43,7 +43,7 @@ impl Component for Latents {
         Ok(known.learning_spec().map(|spec| step.with(LatentRecord { retention: retention(spec) })))
     }
 
-    fn expect(known: &Known<'_>, own: &OwnRecords<'_, LatentRecord>, sights: &mut Sights) -> Option<usize> {
+    fn expect(known: &Knowledge<'_>, own: &OwnRecords<'_, LatentRecord>, sights: &mut Sights) -> Option<usize> {
         let spec = known.learning_spec()?;
         let dissolved = CountedEvents::of(known).dissolved();
         let alive = held(own).into_iter().filter(|latent| latent.is_after(dissolved.as_ref())).count();

@@ -7,7 +7,7 @@ use super::corrects;
 use crate::oracle::{
     arithmetic::quantized,
     component::{Component, NoWrite, OwnRecords, Scope, Sights},
-    known::Known,
+    known::Knowledge,
     records::{Record, StepRecord},
 };
 
@@ -35,7 +35,7 @@ impl Component for Tally {
     type Expectation = Option<ExpectedTally>;
 
     fn record_step(
-        known: &Known<'_>,
+        known: &Knowledge<'_>,
         _: &OwnRecords<'_, TallyUpdate>,
         step: &Record<StepRecord>,
         _: &mut Sights,
@@ -43,14 +43,14 @@ impl Component for Tally {
         Ok(corrects(known).then(|| step.with(TallyUpdate)))
     }
 
-    fn expect(known: &Known<'_>, own: &OwnRecords<'_, TallyUpdate>, _: &mut Sights) -> Option<ExpectedTally> {
+    fn expect(known: &Knowledge<'_>, own: &OwnRecords<'_, TallyUpdate>, _: &mut Sights) -> Option<ExpectedTally> {
         known.learning_spec()?;
         Some(ExpectedTally { time: time(known), updates: own.iter().count() as u64 })
     }
 }
 
 /// t: the sum of the effective steps, each rounded to the unit.
-pub(in crate::oracle) fn time(known: &Known<'_>) -> i128 {
+pub(in crate::oracle) fn time(known: &Knowledge<'_>) -> i128 {
     let times = known.steps().map(|step| quantized(step.what.answer.time_dilation(), 0));
     times.fold(BigInt::zero(), |sum, time| sum + time).to_i128().unwrap_or(i128::MAX)
 }

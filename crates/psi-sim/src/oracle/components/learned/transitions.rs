@@ -9,7 +9,7 @@ use crate::{
     oracle::{
         component::{Component, NoWrite, OwnRecords, Scope, Sights},
         components::windows::first_second,
-        known::Known,
+        known::Knowledge,
         records::{Record, StepRecord},
     },
 };
@@ -33,7 +33,7 @@ impl Component for Transitions {
     type Expectation = ();
 
     fn record_step(
-        known: &Known<'_>,
+        known: &Knowledge<'_>,
         _: &OwnRecords<'_, TransitionUpdate>,
         step: &Record<StepRecord>,
         _: &mut Sights,
@@ -41,7 +41,7 @@ impl Component for Transitions {
         Ok(corrects(known).then(|| step.with(TransitionUpdate)))
     }
 
-    fn expect(known: &Known<'_>, own: &OwnRecords<'_, TransitionUpdate>, sights: &mut Sights) {
+    fn expect(known: &Knowledge<'_>, own: &OwnRecords<'_, TransitionUpdate>, sights: &mut Sights) {
         let since = first_second(known);
         let recent: BTreeSet<usize> =
             own.iter().filter(|update| update.second() >= since).map(|update| update.number).collect();

@@ -6,14 +6,14 @@ use super::capacity;
 use crate::oracle::{
     component::{Component, NoWrite, OwnRecords, Scope, Sights},
     components::interventions::CountedEvents,
-    known::Known,
+    known::Knowledge,
     records::{Record, StepRecord},
     words::OracleMoment,
 };
 
 /// See the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Working;
+pub struct WorkingMemory;
 
 /// A step that may be kept.
 #[derive(Clone, Debug)]
@@ -25,14 +25,14 @@ pub struct WorkingRecord {
     dissolved: Option<OracleMoment>,
 }
 
-impl Component for Working {
+impl Component for WorkingMemory {
     const SCOPE: Scope = Scope::Epoch;
     type Write = NoWrite;
     type Record = WorkingRecord;
     type Expectation = Option<usize>;
 
     fn record_step(
-        known: &Known<'_>,
+        known: &Knowledge<'_>,
         _: &OwnRecords<'_, WorkingRecord>,
         step: &Record<StepRecord>,
         _: &mut Sights,
@@ -45,7 +45,7 @@ impl Component for Working {
         }))
     }
 
-    fn expect(known: &Known<'_>, own: &OwnRecords<'_, WorkingRecord>, _: &mut Sights) -> Option<usize> {
+    fn expect(known: &Knowledge<'_>, own: &OwnRecords<'_, WorkingRecord>, _: &mut Sights) -> Option<usize> {
         let spec = known.learning_spec()?;
         let dissolved = CountedEvents::of(known).dissolved();
         let alive = held(own).into_iter().filter(|memory| memory.is_after(dissolved.as_ref())).count();

@@ -1,6 +1,6 @@
 //! Moments of the inputs.
 
-use super::{
+use crate::compare::{
     same::{same, same_numbers},
     subject::{ShownField, Subject, SubjectWrites},
 };

@@ -1,16 +1,16 @@
 //! The latest step.
 
-use super::{
+use crate::compare::{
     same::same,
     subject::{ShownField, Subject, SubjectWrites},
     words::{oracle_clock, oracle_origin},
 };
 use crate::oracle::{
     OracleAnswer,
-    components::recent::{ExpectedLast, Recent},
+    components::recent::{ExpectedLast, RecentStep},
 };
 
-impl Subject for Recent {
+impl Subject for RecentStep {
     fn compare(expected: &Option<ExpectedLast>, shown: ShownField<'_>) -> Result<(), String> {
         let last = shown.view.last.as_ref().map(|last| ExpectedLast {
             clock: oracle_clock(last.clock),
@@ -36,4 +36,4 @@ impl Subject for Recent {
     }
 }
 
-impl SubjectWrites for Recent {}
+impl SubjectWrites for RecentStep {}

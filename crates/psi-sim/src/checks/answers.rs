@@ -1,34 +1,8 @@
-//! Whether what a replica keeps up to date is what its entries come to, and the same as another's: digests, views, what was
-//! learned, and in the end the answers.
+//! The last thing in a run: whether the same input gets the same answer everywhere.
 
-use psi_replica::{Digest, FieldName, Replica, Step, WriteError};
+use psi_replica::{FieldName, Step, WriteError};
 
-use crate::{workload::input, world::World};
-
-/// Everything folded and hashed anew is what is kept up to date.
-pub(crate) fn check_full(replica: &mut Replica) -> Result<(), String> {
-    let mut digest = Digest::ZERO;
-    for (origin, _) in replica.frontier().iter() {
-        for entry in replica.entries(origin) {
-            digest = digest.plus(Digest::of_entry(origin, &entry.key, entry.version, &entry.value));
-        }
-    }
-    if digest != replica.digest() {
-        return Err("its digest is not that of its entries".to_owned());
-    }
-    if replica.is_dirty() {
-        return Ok(());
-    }
-    for field in replica.field_names().collect::<Vec<_>>() {
-        if replica.view(&field) != replica.view_from_entries(&field) {
-            return Err(format!("its view of {field} is not what its entries fold to"));
-        }
-        if replica.learned_print(&field) != replica.learned_print_from_entries(&field) {
-            return Err(format!("what it learned in {field} is not what its entries fold to"));
-        }
-    }
-    Ok(())
-}
+use crate::{rng::Rng, world::World};
 
 impl World<'_> {
     /// The last thing in a run: the same input gets the same answer wherever it is given.
@@ -36,7 +10,7 @@ impl World<'_> {
         let Some(first) = lasting.first() else { return };
         for field in self.processes[*first].replica.field_names().collect::<Vec<_>>() {
             let view = self.processes[*first].replica.view(&field);
-            let input = input(&mut self.dice.setups, view.map_or(1, |view| view.spec.spec.setup.shape.width));
+            let input = Rng::input(&mut self.dice.setups, view.map_or(1, |view| view.spec.spec.setup.shape.width));
             let answers: Vec<_> = lasting.iter().map(|p| self.answer(*p, &field, &input)).collect();
             let Some(differs) = answers.iter().position(|answer| *answer != answers[0]) else { continue };
             let (one, other) = (self.label(*first), self.label(lasting[differs]));

@@ -3,12 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use psi_replica::{Config, Later, NodeId, Now, Origin, Replica, TickMs, Version, WallMs};
+use psi_replica::{ClusterName, Config, Later, NodeId, Now, Origin, Replica, TickMs, Version, WallMs};
 
-use crate::{
-    disk::{Disk, cluster},
-    plan::WALL_MS,
-};
+use super::disk::Disk;
+use crate::plan::WALL_MS;
 
 /// What outlives a process.
 #[derive(Debug)]
@@ -40,7 +38,7 @@ pub(crate) enum State {
 
 /// What came in while a process was paused.
 #[derive(Debug)]
-pub(crate) enum Held {
+pub(crate) enum QueuedInput {
     Frame { connection: u64, bytes: Bytes, damaged: bool },
     Hangup { connection: u64 },
 }
@@ -73,7 +71,7 @@ pub(crate) struct Process {
     pub(crate) started: u64,
     /// When it is to be woken, in virtual time.
     pub(crate) wake: Option<u64>,
-    pub(crate) held: Vec<Held>,
+    pub(crate) held: Vec<QueuedInput>,
     /// Connections that stand at this end, and which end it is.
     pub(crate) links: BTreeMap<u64, usize>,
     /// The connection that stands for each run of a peer that has introduced itself: a newer replaces an older.
@@ -150,3 +148,8 @@ pub(crate) fn config(machine: &Machine, frame_bytes: usize) -> Config {
 
 /// Most bytes of passes that may be half arrived on one link.
 pub(crate) const PASS_BYTES_MAX: usize = 8 << 20;
+
+/// The cluster's name.
+pub(crate) fn cluster() -> ClusterName {
+    ClusterName::new("sim").expect("a name of letters")
+}

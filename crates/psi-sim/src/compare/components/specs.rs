@@ -4,7 +4,7 @@ use prost::Message;
 use psi_engine::DEFINITIONS;
 use psi_replica::{Lane, Replica, Version, proto};
 
-use super::{
+use crate::compare::{
     same::same,
     subject::{ShownField, Subject, SubjectWrites},
     words::{oracle_origin, oracle_spec},

@@ -4,13 +4,14 @@ use std::fmt;
 
 use psi_replica::{Event, Origin};
 
-use crate::{frames, markers::Marker, plan::Mode, world::World};
+use super::World;
+use crate::{markers::Marker, plan::Mode, report::frames};
 
 impl World<'_> {
     /// Takes what a process has to tell.
     pub(crate) fn take_events(&mut self, p: usize) {
         while let Some(event) = self.processes[p].replica.poll_event() {
-            self.tell(p, "event", Told(&event));
+            self.tell(p, "event", EventText(&event));
             self.note_event(p, event);
         }
     }
@@ -66,9 +67,9 @@ impl World<'_> {
 }
 
 /// An event in a few words.
-struct Told<'e>(&'e Event);
+struct EventText<'e>(&'e Event);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for EventText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short = |origin: &Origin| frames::short_origin(origin.node.as_str(), origin.incarnation);
         match self.0 {

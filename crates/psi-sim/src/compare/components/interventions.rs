@@ -3,7 +3,7 @@
 use prost::Message;
 use psi_replica::{Lane, Replica, Version, proto};
 
-use super::{
+use crate::compare::{
     same::{same, same_numbers},
     subject::{ShownField, Subject, SubjectWrites},
     words::oracle_origin,

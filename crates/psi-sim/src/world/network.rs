@@ -68,12 +68,12 @@ impl Connection {
 pub(crate) enum Fate {
     Lost(&'static str),
     /// When each copy arrives.
-    Arrives(Vec<(u64, Copy)>),
+    Arrives(Vec<(u64, FrameCopy)>),
 }
 
 /// A frame on its way.
 #[derive(Debug)]
-pub(crate) struct Copy {
+pub(crate) struct FrameCopy {
     /// Its number among those of this direction.
     pub(crate) number: u64,
     pub(crate) bytes: Bytes,
@@ -141,7 +141,7 @@ impl Network {
             direction.latest_at = direction.latest_at.max(at);
             direction.on_wire += 1;
             let (bytes, damaged) = damage(bytes, weather, rng);
-            (at, Copy { number: direction.sent, bytes, damaged })
+            (at, FrameCopy { number: direction.sent, bytes, damaged })
         });
         Fate::Arrives(arrivals.collect())
     }

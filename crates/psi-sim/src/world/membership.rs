@@ -3,11 +3,13 @@
 
 use psi_replica::LinkId;
 
-use crate::{
-    markers::Marker,
-    process::{Belief, Dial, Held, State},
-    world::{HAND_OVER_MS, Happening, World},
+use super::{
+    World,
+    lives::HAND_OVER_MS,
+    process::{Belief, Dial, QueuedInput, State},
+    queue::Occurrence,
 };
+use crate::markers::Marker;
 
 /// Time between two rounds of gossip and of the transport's pings.
 const GOSSIP_MS: u64 = 500;
@@ -28,7 +30,7 @@ impl World<'_> {
         }
         self.ping();
         self.save_all();
-        self.schedule(self.now + GOSSIP_MS, Happening::Gossip);
+        self.schedule(self.now + GOSSIP_MS, Occurrence::Gossip);
     }
 
     /// What one process hears of the others in this round.
@@ -119,7 +121,7 @@ impl World<'_> {
         let dial = self.processes[p].dials.entry(other).or_default();
         if dial.connection.is_none() && !dial.is_due {
             dial.is_due = true;
-            self.schedule(self.now + wait, Happening::Dial { from: p, to: other });
+            self.schedule(self.now + wait, Occurrence::Dial { from: p, to: other });
         }
     }
 
@@ -171,7 +173,7 @@ impl World<'_> {
         let (p, other) = (ends[end], ends[1 - end]);
         match self.processes[p].state {
             State::Running => {}
-            State::Paused => return self.processes[p].held.push(Held::Hangup { connection }),
+            State::Paused => return self.processes[p].held.push(QueuedInput::Hangup { connection }),
             State::Gone => return,
         }
         if self.processes[p].links.remove(&connection).is_none() {
@@ -198,7 +200,7 @@ impl World<'_> {
             self.network.connections.remove(&connection);
         } else if is_open {
             let delay = 1 + self.dice.network.below(200);
-            self.schedule(self.now + delay, Happening::Hangup { connection, end: 1 - end });
+            self.schedule(self.now + delay, Occurrence::Hangup { connection, end: 1 - end });
         }
     }
 
@@ -237,7 +239,7 @@ impl World<'_> {
             self.end(p, "it has handed over, or its time is up");
             // A supervisor starts it again.
             let machine = self.processes[p].machine;
-            self.schedule(self.now + 500, Happening::Start(machine));
+            self.schedule(self.now + 500, Occurrence::Start(machine));
         }
     }
 }

@@ -12,12 +12,11 @@ use std::{
     thread,
 };
 
-use crate::{
-    markers::Marker,
-    plan::Mode,
-    run::{Failure, Options, Report, run},
-    world::Counts,
+use super::{
+    outcome::{Failure, Options, Report},
+    seed::run,
 };
+use crate::{markers::Marker, plan::Mode, report::Counts};
 
 /// Fewest seeds of all modes of which every marker is expected.
 pub const MARKED_SEEDS: u64 = 500;

@@ -3,18 +3,18 @@
 
 use psi_replica::LearnedView;
 
-use super::{
+use crate::compare::{
     same::same,
     subject::{ShownField, Subject, SubjectWrites},
 };
 use crate::oracle::{
     Component,
     components::{
-        episodic::Episodic,
+        episodic::EpisodicMemory,
         latents::Latents,
         tally::{ExpectedTally, Tally},
         transitions::Transitions,
-        working::Working,
+        working::WorkingMemory,
     },
 };
 
@@ -67,5 +67,5 @@ macro_rules! counted_memory {
 }
 
 counted_memory!(Latents, latents, "latents");
-counted_memory!(Working, working_memories, "working memories");
-counted_memory!(Episodic, episodic_memories, "episodic memories");
+counted_memory!(WorkingMemory, working_memories, "working memories");
+counted_memory!(EpisodicMemory, episodic_memories, "episodic memories");

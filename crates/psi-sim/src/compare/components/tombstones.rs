@@ -1,6 +1,6 @@
 //! Steps that resets and drops have discarded.
 
-use super::{
+use crate::compare::{
     same::same,
     subject::{ShownField, Subject, SubjectWrites},
 };

@@ -1,30 +1,13 @@
-//! Disks of machines: snapshots that outlive a process, the ones that got old, and the ones that were damaged.
+//! Snapshots: written now and then, and what a run begins with. Disks get lost, old and damaged.
 
-use psi_replica::{ClusterName, Replica, Snapshot};
+use psi_replica::{Replica, Snapshot};
 
-use crate::{markers::Marker, process::config, world::World};
-
-/// What a machine keeps of its runs.
-#[derive(Debug, Default)]
-pub(crate) struct Disk {
-    /// The latest snapshot.
-    latest: Option<Vec<u8>>,
-    /// One that was replaced long ago, as on a disk that came back from a backup.
-    old: Option<Vec<u8>>,
-    /// Snapshots written so far.
-    written: u64,
-}
-
-impl Disk {
-    fn write(&mut self, snapshot: Vec<u8>) {
-        let replaced = self.latest.replace(snapshot);
-        // Every third is kept, so that the old one is older than the last run more often than not.
-        if self.written.is_multiple_of(3) {
-            self.old = replaced;
-        }
-        self.written += 1;
-    }
-}
+use super::{
+    World,
+    disk::{Disk, spoil},
+    process::{cluster, config, moment},
+};
+use crate::markers::Marker;
 
 impl World<'_> {
     /// Writes a snapshot of a process, if its machine has a disk.
@@ -65,7 +48,7 @@ impl World<'_> {
             }
             _ => {}
         }
-        let now = crate::process::moment(self.now, self.now, host);
+        let now = moment(self.now, self.now, host);
         let told = config(host, self.plan.frame_bytes);
         let Some(bytes) = &host.disk.latest else { return Replica::new(told, now) };
         match Snapshot::decode(&cluster(), bytes) {
@@ -83,20 +66,5 @@ impl World<'_> {
                 Replica::new(told, now)
             }
         }
-    }
-}
-
-/// The cluster's name.
-pub(crate) fn cluster() -> ClusterName {
-    ClusterName::new("sim").expect("a name of letters")
-}
-
-/// Cuts a file off, or turns one of its bits.
-fn spoil(bytes: &mut Vec<u8>, dice: u64) {
-    let Some(at) = usize::try_from(dice >> 8).unwrap_or(0).checked_rem(bytes.len()) else { return };
-    if dice.is_multiple_of(2) {
-        bytes.truncate(at);
-    } else if let Some(byte) = bytes.get_mut(at) {
-        *byte ^= 1 << (dice % 8);
     }
 }

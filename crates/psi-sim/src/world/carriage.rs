@@ -4,13 +4,13 @@ use bytes::Bytes;
 use prost::Message;
 use psi_replica::{FRAME_ENCODED_MAX, FrameError, LinkId, NodeId, decode_frame, proto};
 
-use crate::{
-    frames,
-    markers::Marker,
-    network::{Copy, Fate},
-    process::{Held, State},
-    world::{Happening, World},
+use super::{
+    World,
+    network::{Fate, FrameCopy},
+    process::{QueuedInput, State},
+    queue::Occurrence,
 };
+use crate::{markers::Marker, report::frames};
 
 impl World<'_> {
     /// Sends what a process has to say, as far as its transports have room.
@@ -64,7 +64,7 @@ impl World<'_> {
             direction.drains = true;
             let at = self.now + direction.slow_ms;
             self.reach(Marker::SLOW_PEER);
-            self.schedule(at, Happening::Drain { connection, end });
+            self.schedule(at, Occurrence::Drain { connection, end });
         }
     }
 
@@ -79,7 +79,7 @@ impl World<'_> {
         let at = self.now + direction.slow_ms;
         let sender = standing.ends[end];
         self.carry(connection, end, &bytes);
-        self.schedule(at, Happening::Drain { connection, end });
+        self.schedule(at, Occurrence::Drain { connection, end });
         self.poll_links(sender);
     }
 
@@ -95,14 +95,14 @@ impl World<'_> {
                     self.reach(Marker::FRAME_TWICE);
                 }
                 for (at, copy) in copies {
-                    self.schedule(at, Happening::Arrive { connection, end: 1 - end, copy });
+                    self.schedule(at, Occurrence::Arrive { connection, end: 1 - end, copy });
                 }
             }
         }
     }
 
     /// A frame arrives at `end` of a connection.
-    pub(crate) fn arrive(&mut self, connection: u64, end: usize, copy: Copy) {
+    pub(crate) fn arrive(&mut self, connection: u64, end: usize, copy: FrameCopy) {
         let Some(standing) = self.network.connections.get_mut(&connection) else { return };
         let (sender, receiver) = (standing.ends[1 - end], standing.ends[end]);
         let direction = &mut standing.directions[1 - end];
@@ -113,9 +113,9 @@ impl World<'_> {
         if overtaken {
             self.reach(Marker::FRAME_OVERTOOK);
         }
-        let Copy { bytes, damaged, .. } = copy;
+        let FrameCopy { bytes, damaged, .. } = copy;
         match self.processes[receiver].state {
-            State::Paused => self.processes[receiver].held.push(Held::Frame { connection, bytes, damaged }),
+            State::Paused => self.processes[receiver].held.push(QueuedInput::Frame { connection, bytes, damaged }),
             State::Running => self.receive(receiver, connection, &bytes, damaged),
             State::Gone => {}
         }

@@ -2,7 +2,7 @@
 
 use psi_stats::Scale;
 
-use super::{
+use crate::compare::{
     same::{same, same_numbers},
     subject::{ShownField, Subject, SubjectWrites},
 };

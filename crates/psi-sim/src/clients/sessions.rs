@@ -3,17 +3,11 @@
 
 use psi_replica::{Origin, Token, Version};
 
+use super::token::CarriedToken;
 use crate::{markers::Marker, world::World};
 
 /// Tokens that clients carry at one time.
 const CARRIED: usize = 24;
-
-/// A token, and what it stands for.
-#[derive(Debug)]
-pub(crate) struct Carried {
-    token: Token,
-    holds: Vec<(Origin, Version)>,
-}
 
 impl World<'_> {
     /// A client takes a token along, now and then, and another shows one.
@@ -45,7 +39,7 @@ impl World<'_> {
         if self.tokens.len() == CARRIED {
             self.tokens.pop_front();
         }
-        self.tokens.push_back(Carried { token, holds });
+        self.tokens.push_back(CarriedToken { token, holds });
     }
 
     fn show_token(&mut self, p: usize) {
@@ -79,7 +73,7 @@ impl World<'_> {
     pub(crate) fn check_tokens(&mut self) {
         for p in self.lasting() {
             let replica = &self.processes[p].replica;
-            let covered = |carried: &&Carried| {
+            let covered = |carried: &&CarriedToken| {
                 carried.holds.iter().all(|(origin, version)| replica.frontier().version(origin) >= *version)
             };
             let broken = self.tokens.iter().filter(covered).find_map(|carried| {

@@ -2,7 +2,7 @@
 
 use psi_replica::GuardianView;
 
-use super::{
+use crate::compare::{
     same::{same, same_numbers},
     subject::{ShownField, Subject, SubjectWrites},
     words::oracle_threat,
