@@ -15,6 +15,7 @@ mod plan;
 mod report;
 mod rng;
 mod run;
+pub mod transcripts;
 mod world;
 
 pub use markers::Marker;

@@ -1,6 +1,7 @@
 //! What came of runs: counts, markers, the trace, and the words for them.
 
 mod counts;
+pub(crate) mod events;
 pub(crate) mod frames;
 mod marker_counts;
 mod trace;

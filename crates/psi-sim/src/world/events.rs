@@ -1,11 +1,9 @@
-//! What replicas tell: counted, held against what may happen, and put into words.
-
-use std::fmt;
+//! What replicas tell: counted, and held against what may happen.
 
 use psi_replica::{Event, Origin};
 
 use super::World;
-use crate::{markers::Marker, plan::Mode, report::frames};
+use crate::{markers::Marker, plan::Mode, report::events::EventText};
 
 impl World<'_> {
     /// Takes what a process has to tell.
@@ -63,32 +61,5 @@ impl World<'_> {
             self.found_wrong(format_args!("{origin} was minted twice"));
         }
         self.processes[p].origin = Some(origin);
-    }
-}
-
-/// An event in a few words.
-struct EventText<'e>(&'e Event);
-
-impl fmt::Display for EventText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = |origin: &Origin| frames::short_origin(origin.node.as_str(), origin.incarnation);
-        match self.0 {
-            Event::Ready { origin } => write!(f, "is ready as {}", short(origin)),
-            Event::Opened { peer } => write!(f, "met {peer}"),
-            Event::Applied { peer, origin, version, entries } => {
-                write!(f, "applied {entries} entries of {} from {peer}: now at {version}", short(origin))
-            }
-            Event::Refused(refused) => {
-                let reason = refused.refusal.reason();
-                write!(f, "refused a pass of {} from {}: {reason}", short(&refused.origin), refused.peer)
-            }
-            Event::RefusedByPeer { peer, origin, reason, .. } => {
-                write!(f, "hears that {peer} refused a pass of {}: {reason}", short(origin))
-            }
-            Event::Diverged { peer } => write!(f, "DIVERGED from {peer}"),
-            Event::Superseded { by } => write!(f, "is superseded by {}", short(by)),
-            Event::StepsDropped { field, steps, .. } => write!(f, "dropped {steps} steps of {field}"),
-            other => write!(f, "{other:?}"),
-        }
     }
 }
