@@ -12,10 +12,10 @@ mod words;
 
 use psi_replica::Replica;
 
-pub(crate) use self::rows::{AnyWrite, CLIENT_WRITES};
+pub(crate) use self::rows::{AnyWrite, CLIENT_WRITES, record_write};
 use self::same::same;
 pub use self::{
-    rows::check_own_entries,
+    rows::{check_own_entries, write_components},
     steps::record_step,
     subject::{AcceptedWrite, ClusterSubject, ShownField, Subject, SubjectWrites},
     words::{empty_oracle, oracle_action, oracle_clock, oracle_frontier, oracle_origin, oracle_spec},

@@ -12,9 +12,10 @@ use psi_replica::{
     WallMs, WriteError,
 };
 use psi_sim::{
+    Rng,
     compare::{
         check_own_entries, compare, empty_oracle, oracle_action, oracle_clock, oracle_frontier, oracle_origin,
-        oracle_spec, record_step,
+        oracle_spec, record_step, write_components,
     },
     oracle::{FieldWrite, Oracle, OracleAnswer, OracleFrontier, StepWrite},
 };
@@ -33,6 +34,8 @@ enum Act {
     /// Another retention and capacity, and a guardian that intervenes or doesn't.
     Change(bool),
     Drop,
+    /// Once of each component that has writes of its own.
+    Components(u64),
     /// Time passes for everybody, milliseconds.
     Wait(u64),
     /// At most so many frames go each way.
@@ -102,6 +105,11 @@ impl Pair {
                 )
             }),
             Act::Drop => self.reshape(n, |replica, now| replica.drop_field(now, &name)),
+            Act::Components(seed) => {
+                let (now, rng) = (self.now(n), &mut Rng::new(*seed, "components"));
+                write_components(&mut self.oracle, &mut self.replicas[n], now, &name, rng).unwrap();
+                Ok(())
+            }
             Act::Wait(ms) => {
                 self.wall_ms += ms;
                 Ok(())
@@ -240,6 +248,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (width, exponent, any::<bool>()).prop_map(|(w, e, core)| Act::Reset(w, e, core)),
         1 => any::<bool>().prop_map(Act::Change),
         1 => Just(Act::Drop),
+        1 => any::<u64>().prop_map(Act::Components),
         2 => prop_oneof![Just(1), Just(700), Just(61_000)].prop_map(Act::Wait),
         3 => (1_usize..12).prop_map(Act::Exchange),
     ]

@@ -6,7 +6,7 @@ use psi_replica::{CurrentSpec, FieldName, Intervention, Step};
 use crate::{
     compare::{
         AcceptedWrite, AnyWrite, compare, oracle_action, oracle_clock, oracle_frontier, oracle_origin, oracle_spec,
-        record_step,
+        record_step, record_write,
     },
     oracle::{FieldWrite, OracleFrontier},
     world::World,
@@ -46,17 +46,10 @@ impl World<'_> {
         &mut self,
         p: usize,
         field: &FieldName,
-        AcceptedWrite { stamp, epoch, what, .. }: AcceptedWrite<AnyWrite>,
+        accepted: AcceptedWrite<AnyWrite>,
         seen: &OracleFrontier,
     ) {
-        let oracle = &mut self.book.oracle;
-        let recorded = match what {
-            AnyWrite::Field(write) => oracle.record(stamp, seen, (field.as_str(), epoch), write),
-            AnyWrite::Cluster(write) => {
-                oracle.record_cluster(stamp, seen, write);
-                Ok(())
-            }
-        };
+        let recorded = record_write(&mut self.book.oracle, seen, field, accepted);
         self.take_recorded(p, recorded);
     }
 

@@ -2,9 +2,12 @@
 
 use psi_replica::{FieldName, Now, Replica, Version, WriteError};
 
-use super::subject::{AcceptedWrite, ShownField, Subject, SubjectWrites};
+use super::{
+    subject::{AcceptedWrite, ShownField, Subject, SubjectWrites},
+    words::oracle_frontier,
+};
 use crate::{
-    oracle::{ClusterWrite, ExpectedCluster, ExpectedField, FieldWrite, Oracle, components},
+    oracle::{ClusterWrite, ExpectedCluster, ExpectedField, FieldWrite, Oracle, OracleFrontier, components},
     rng::Rng,
 };
 
@@ -113,6 +116,45 @@ macro_rules! rows {
 }
 
 components::components!(rows);
+
+/// Records an accepted write of an origin that had `seen` so much of the others.
+///
+/// # Errors
+/// If something else was done than had to be.
+pub(crate) fn record_write(
+    oracle: &mut Oracle,
+    seen: &OracleFrontier,
+    field: &FieldName,
+    AcceptedWrite { stamp, epoch, what, .. }: AcceptedWrite<AnyWrite>,
+) -> Result<(), String> {
+    match what {
+        AnyWrite::Field(write) => oracle.record(stamp, seen, (field.as_str(), epoch), write),
+        AnyWrite::Cluster(write) => {
+            oracle.record_cluster(stamp, seen, write);
+            Ok(())
+        }
+    }
+}
+
+/// Writes once of each component that clients write, and records it; what is refused is passed over.
+///
+/// # Errors
+/// If something else was done than had to be.
+pub fn write_components(
+    oracle: &mut Oracle,
+    replica: &mut Replica,
+    now: Now,
+    field: &FieldName,
+    rng: &mut Rng,
+) -> Result<(), String> {
+    for component in CLIENT_WRITES.iter().filter(|component| component.per_mille > 0) {
+        let seen = oracle_frontier(replica);
+        if let Ok(Some(accepted)) = (component.write)(replica, now, field, rng) {
+            record_write(oracle, &seen, field, accepted)?;
+        }
+    }
+    Ok(())
+}
 
 fn write<C: SubjectWrites>(
     replica: &mut Replica,
