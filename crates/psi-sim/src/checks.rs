@@ -12,10 +12,10 @@ use self::{full::check_full, oracle::not_expected};
 use crate::{
     compare::check_own_entries,
     markers::Marker,
-    world::{PASS_BYTES_MAX, World},
+    world::{DELTA_BYTES_MAX, World},
 };
 
-/// Moves between two checks that fold and hash everything anew.
+/// Moves between two checks that fold and hash everything again.
 const FULL_EVERY: u64 = 97;
 /// Things beyond one for each origin that may wait on a link.
 const WAITING_SPARE: usize = 64;
@@ -28,7 +28,7 @@ impl World<'_> {
         if self.processes[p].checked.replace(at) == Some(at) {
             return;
         }
-        self.note_catching_up(p);
+        self.record_catch_up(p);
         match self.check_move(p) {
             Ok(true) => {
                 self.counts.compared += 1;
@@ -40,7 +40,7 @@ impl World<'_> {
     }
 
     /// Notes when a joiner turns to another member.
-    fn note_catching_up(&mut self, p: usize) {
+    fn record_catch_up(&mut self, p: usize) {
         let process = &mut self.processes[p];
         if process.replica.origin().is_some() {
             return;
@@ -56,7 +56,7 @@ impl World<'_> {
     }
 
     /// Notes what a link has carried, when it ends or the run does.
-    pub(crate) fn note_link(&mut self, p: usize, link: LinkId) {
+    pub(crate) fn record_link(&mut self, p: usize, link: LinkId) {
         let Some((_, status)) = self.processes[p].replica.links().find(|(id, _)| *id == link) else { return };
         if status.counts.passes_cut > 0 {
             self.reach(Marker::DELTA_CUT);
@@ -77,8 +77,8 @@ impl World<'_> {
                 return Err(format!("its own version fell from {} to {version}", earlier.unwrap_or_default()));
             }
             if version > Version::ZERO && earlier != Some(version) {
-                self.book.note_digest(me, version, replica.origin_digest(me), true)?;
-                self.book.note_peak(me, replica.entries(me).count());
+                self.book.record_digest(me, version, replica.origin_digest(me), true)?;
+                self.book.record_peak(me, replica.entries(me).count());
                 check_own_entries(&mut self.book.oracle, replica, process.own_checked).map_err(not_expected)?;
                 process.own_checked = version;
             }
@@ -96,14 +96,14 @@ impl World<'_> {
         let seen = self.processes[p].seen.clone();
         for (origin, version) in seen {
             let digest = self.processes[p].replica.origin_digest(&origin);
-            if let Err(what) = self.book.note_digest(&origin, version, digest, false) {
+            if let Err(what) = self.book.record_digest(&origin, version, digest, false) {
                 self.found_wrong(format_args!("{} restored: {what}", self.label(p)));
             }
         }
     }
 
-    /// Checks what a pass has brought.
-    pub(crate) fn note_applied(&mut self, p: usize, origin: &Origin, version: Version) {
+    /// Checks what a delta has brought.
+    pub(crate) fn record_applied(&mut self, p: usize, origin: &Origin, version: Version) {
         let process = &mut self.processes[p];
         let held = process.replica.frontier().version(origin);
         let earlier = process.seen.insert(origin.clone(), version);
@@ -115,7 +115,7 @@ impl World<'_> {
             self.reach(Marker::UNKNOWN_LANE);
         }
         let digest = self.processes[p].replica.origin_digest(origin);
-        if let Err(what) = self.book.note_digest(origin, version, digest, false) {
+        if let Err(what) = self.book.record_digest(origin, version, digest, false) {
             self.found_wrong(format_args!("{label}: {what}"));
         }
     }
@@ -152,8 +152,8 @@ impl World<'_> {
             if backlog.frozen_entries > entries {
                 return Err(format!("{} entries are frozen on a link, of {entries} in all", backlog.frozen_entries));
             }
-            if backlog.staged_bytes > PASS_BYTES_MAX {
-                return Err(format!("{} bytes are staged on a link, over {PASS_BYTES_MAX}", backlog.staged_bytes));
+            if backlog.staged_bytes > DELTA_BYTES_MAX {
+                return Err(format!("{} bytes are staged on a link, over {DELTA_BYTES_MAX}", backlog.staged_bytes));
             }
             if backlog.waiting > 5 * origins + WAITING_SPARE {
                 return Err(format!("{} things wait on a link, of {origins} origins", backlog.waiting));

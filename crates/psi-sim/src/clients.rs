@@ -139,11 +139,11 @@ impl World<'_> {
             }
         }
         if self.processes[p].written == now && now > version {
-            self.note_twin_write(p);
+            self.record_twin_write(p);
         }
     }
 
-    fn note_twin_write(&mut self, p: usize) {
+    fn record_twin_write(&mut self, p: usize) {
         let machine = self.processes[p].machine;
         let twin = |(other, process): (usize, &Process)| {
             other != p && process.machine == machine && process.is_running() && process.written > Version::ZERO

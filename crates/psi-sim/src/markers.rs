@@ -34,10 +34,10 @@ macro_rules! world_markers {
 }
 
 world_markers! {
-    /// A pass took more than one frame.
+    /// A delta took more than one frame.
     DELTA_CUT = "delta cut",
-    /// A pass or news was sent again for want of an answer.
-    RESENT = "pass or news resent",
+    /// A delta or frontier update was sent again, since no answer came.
+    RESENT = "delta or frontier update resent",
     /// A frame was lost.
     FRAME_LOST = "frame lost",
     /// A frame arrived twice.
@@ -60,7 +60,7 @@ world_markers! {
     OLD_RUN_RETURNED = "old incarnation returned",
     /// Two runs of one node took writes.
     TWO_RUNS_AT_ONCE = "two runs at once",
-    /// A run learnt that a later one has written.
+    /// A run learned that a later one has written.
     SUPERSEDED = "run superseded",
     /// A peer was declared dead that was not.
     FALSE_DEATH = "live node declared dead",
@@ -71,15 +71,15 @@ world_markers! {
     /// A joiner looked to another member.
     JOINER_SWITCHED = "joiner switched member",
     /// Somebody's entries came from somebody else.
-    RELAYED_PASS = "relayed pass",
-    /// A pass was refused and tried again.
-    PASS_REFUSED = "pass refused",
+    RELAYED_DELTA = "relayed delta",
+    /// A delta was refused and tried again.
+    DELTA_REFUSED = "delta refused",
     /// A frame whose bits were turned was noticed and refused.
     CORRUPT_REFUSED = "corrupt frame refused",
     /// A frame over the limit was refused.
     OVERSIZED_REFUSED = "oversized frame refused",
-    /// A listing was begun anew because a picture had proved wrong.
-    LISTING_ANEW = "listing begun anew",
+    /// A listing was restarted because a picture had proved wrong.
+    LISTING_RESTARTED = "listing restarted",
     /// A reset or drop overtook steps.
     STEPS_DROPPED = "steps dropped by reset",
     /// Two nodes gave a field different shapes, neither knowing of the other's.
@@ -104,7 +104,7 @@ world_markers! {
     TOKEN_NOT_REACHED = "token not reached yet",
     /// A lane that is not known yet came to another node.
     UNKNOWN_LANE = "unknown lane carried",
-    /// A pass was put off because its clock was ahead.
+    /// A delta was refused for now because its clock was ahead.
     CLOCK_AHEAD = "clock ahead refused",
     /// Two nodes changed a field within an epoch, neither knowing of the other's.
     CHANGES_RACED = "changes raced",

@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     pub(crate) stormy_ms: u64,
     /// Most bytes of entries in a frame.
     pub(crate) frame_bytes: usize,
-    /// Wall clocks less the true one, by node.
+    /// Wall clocks minus the true one, by node.
     pub(crate) skews_ms: Vec<i64>,
     /// Time between two snapshots of a process; 0 if nodes have no disks.
     pub(crate) snapshot_ms: u64,

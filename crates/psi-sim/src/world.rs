@@ -22,7 +22,7 @@ use psi_replica::Replica;
 
 use self::{dice::Dice, network::Network, process::Machine, queue::QueuedOccurrence};
 pub(crate) use self::{
-    process::{PASS_BYTES_MAX, Process, QueuedInput, State},
+    process::{DELTA_BYTES_MAX, Process, QueuedInput, State},
     queue::Occurrence,
 };
 use crate::{
@@ -145,7 +145,7 @@ impl<'a> World<'a> {
     pub(crate) fn found_wrong(&mut self, what: impl fmt::Display) {
         if self.wrong.is_none() {
             let what = what.to_string();
-            self.trace.note(self.now, "wrong", &[], what.as_bytes(), || format!("WRONG: {what}"));
+            self.trace.record(self.now, "wrong", &[], what.as_bytes(), || format!("WRONG: {what}"));
             self.wrong = Some(what);
         }
     }
@@ -163,9 +163,9 @@ impl<'a> World<'a> {
     }
 
     /// Notes something that befell one process.
-    pub(crate) fn tell(&mut self, p: usize, kind: &'static str, what: impl fmt::Display) {
+    pub(crate) fn trace_process(&mut self, p: usize, kind: &'static str, what: impl fmt::Display) {
         let label = self.label(p);
-        self.trace.note(self.now, kind, &[p as u64], &[], || format!("{label:<6} {what}"));
+        self.trace.record(self.now, kind, &[p as u64], &[], || format!("{label:<6} {what}"));
     }
 
     /// A call on a running process; what follows from it is carried out.

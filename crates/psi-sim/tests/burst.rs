@@ -54,7 +54,7 @@ fn in_a_full_mesh_under_load_little_is_sent_beyond_the_entries() {
 
 #[test]
 fn in_a_full_mesh_a_single_write_costs_little_beyond_the_entries() {
-    // What is dear about a single one is news: 32 nodes tell each other that they have it.
+    // What is costly about a single one are frontier updates: 32 nodes tell each other that they have it.
     for (nodes, factor_max) in [(2, 1.2), (5, 1.2), (8, 1.2), (32, 1.2)] {
         let summary = bursts(nodes, Links::FullMesh, 0, true, 2);
         assert!(summary.factor_max <= factor_max, "{nodes} nodes: {summary:?}");
@@ -157,6 +157,6 @@ fn a_peer_that_accepts_nothing_for_10_minutes_costs_no_more_at_minute_10_than_at
         assert!(last.frozen_entries <= first.frozen_entries, "{deaf:?}: {costs:?}");
         assert!(last.staged_bytes <= first.staged_bytes, "{deaf:?}: {costs:?}");
         // 64 buckets, 64 interventions, moments and the latest step, of either writer.
-        assert!(entries <= 2 * (64 + 64 + 2), "state is bounded whoever listens: {costs:?}");
+        assert!(entries <= 2 * (64 + 64 + 2), "state is bounded, whether or not a peer listens: {costs:?}");
     }
 }

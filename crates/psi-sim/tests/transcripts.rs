@@ -1,6 +1,6 @@
 //! What replicas say to each other is what `tests/transcripts/*.txt` has, scenario by scenario.
 //!
-//! After a change that is meant, write the files anew and look at the difference:
+//! After a change that is meant, rewrite the files and look at the difference:
 //! `UPDATE_TRANSCRIPTS=1 cargo test -p psi-sim --test transcripts`.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
 }
 
-/// Whether the files are written anew; none is looked at meanwhile but by who writes it.
+/// Whether the files are being rewritten; then only the test that writes them looks at them.
 fn is_updating() -> bool {
     std::env::var_os("UPDATE_TRANSCRIPTS").is_some()
 }

@@ -15,7 +15,7 @@ const DELAY_MS: (u64, u64) = (1, 10);
 const WALL_MS: u64 = 1_760_000_000_000;
 /// Numbers in the inputs of the implicit field.
 const WIDTH: usize = psi_replica::WIDTH_DEFAULT;
-/// Milliseconds of virtual time between two words to whoever watches.
+/// Milliseconds of virtual time between two progress reports.
 const WATCH_MS: u64 = 10;
 
 /// From so many nodes on that something happens to, threads pay.
@@ -265,7 +265,7 @@ impl Node {
         while let Some(event) = self.replica.poll_event() {
             match event {
                 Event::Applied { version, .. } => self.reached += u64::from(version.0 == bursts),
-                Event::Refused(refused) => panic!("a pass was refused that nobody damaged: {refused:?}"),
+                Event::Refused(refused) => panic!("a delta was refused that nobody damaged: {refused:?}"),
                 _ => {}
             }
         }

@@ -66,7 +66,7 @@ impl Book {
     }
 
     /// Checks what is held of an origin at a version against what it first was there.
-    pub(super) fn note_digest(
+    pub(super) fn record_digest(
         &mut self,
         origin: &Origin,
         version: Version,
@@ -85,12 +85,12 @@ impl Book {
         }
     }
 
-    pub(super) fn note_peak(&mut self, origin: &Origin, entries: usize) {
+    pub(super) fn record_peak(&mut self, origin: &Origin, entries: usize) {
         let peak = self.peaks.entry(origin.clone()).or_default();
         *peak = entries.max(*peak);
     }
 
-    /// Compares a replica with whoever had the same frontier before. Tells whether anybody had.
+    /// Compares a replica with the first replica that had the same frontier. Tells whether there was one.
     pub(super) fn compare(&mut self, replica: &mut Replica) -> Result<bool, String> {
         let (hash, digest) = (replica.frontier().hash(), replica.digest());
         let with_views = hash.short().is_multiple_of(VIEWS_OF) && !replica.is_dirty();

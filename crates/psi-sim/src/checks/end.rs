@@ -51,7 +51,7 @@ impl World<'_> {
         let lasting = self.lasting();
         for p in lasting.iter().copied() {
             let links: Vec<u64> = self.processes[p].links.keys().copied().collect();
-            links.into_iter().for_each(|connection| self.note_link(p, LinkId(connection)));
+            links.into_iter().for_each(|connection| self.record_link(p, LinkId(connection)));
         }
         let result = self.check_views(&lasting).and_then(|()| lasting.iter().try_for_each(|p| self.check_end_of(*p)));
         // All show the same bits, so what one shows is what all do.

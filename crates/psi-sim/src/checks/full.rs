@@ -2,7 +2,7 @@
 
 use psi_replica::{Digest, Replica};
 
-/// Everything folded and hashed anew is what is kept up to date.
+/// Everything folded and hashed again is what is kept up to date.
 pub(super) fn check_full(replica: &mut Replica) -> Result<(), String> {
     let mut digest = Digest::ZERO;
     for (origin, _) in replica.frontier().iter() {

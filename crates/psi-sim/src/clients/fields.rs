@@ -8,7 +8,7 @@ use crate::{checks::book::FieldChange, markers::Marker, world::World};
 impl World<'_> {
     pub(super) fn reshape(&mut self, p: usize, field: &FieldName, ask: ClientRequest) -> Result<(), WriteError> {
         let setup = setups::draw(&mut self.dice.workload, &mut self.dice.setups, self.plan.habits);
-        let learnt = self.processes[p].replica.engine_name(field).is_some_and(|engine| engine == setups::CORE);
+        let learned = self.processes[p].replica.engine_name(field).is_some_and(|engine| engine == setups::CORE);
         let spec = self.with(p, |replica, now| match ask {
             ClientRequest::Create => replica.create_field(now, field, setup),
             ClientRequest::Reset => replica.reset_field(now, field, setup),
@@ -16,8 +16,8 @@ impl World<'_> {
         })?;
         self.counts.writes += 1;
         self.record_spec(p, &spec);
-        self.note_reshaped(p, &spec, ask == ClientRequest::Create);
-        if ask == ClientRequest::Reset && learnt {
+        self.record_change(p, &spec, ask == ClientRequest::Create);
+        if ask == ClientRequest::Reset && learned {
             self.reach(Marker::CORE_RESET);
         }
         Ok(())
@@ -38,7 +38,7 @@ impl World<'_> {
             Ok(spec) => {
                 self.counts.writes += 1;
                 self.record_spec(p, &spec);
-                self.note_reshaped(p, &spec, false);
+                self.record_change(p, &spec, false);
                 Ok(())
             }
             Err(error) => {
@@ -55,7 +55,7 @@ impl World<'_> {
         }
     }
 
-    fn note_reshaped(&mut self, p: usize, spec: &CurrentSpec, created: bool) {
+    fn record_change(&mut self, p: usize, spec: &CurrentSpec, created: bool) {
         let replica = &self.processes[p].replica;
         let Some(origin) = replica.origin().cloned() else { return };
         let version = replica.version();
@@ -88,7 +88,7 @@ impl World<'_> {
         };
         let (shape, guardian, wall) = (&spec.setup.shape, spec.setup.guardian, epoch.wall_ms());
         let (engine, width) = (&shape.engine, shape.width);
-        self.tell(
+        self.trace_process(
             p,
             "spec",
             format_args!("{what} {field}, {engine} {width} {guardian}, epoch {wall}, version {version}"),

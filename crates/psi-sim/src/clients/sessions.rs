@@ -1,4 +1,4 @@
-//! Clients that carry a token from one node to another: whoever says that it has reached a token must hold all that
+//! Clients that carry a token from one node to another: a node that says that it has reached a token must hold all that
 //! was held and written where the token was given.
 
 use psi_replica::{Origin, Token, Version};

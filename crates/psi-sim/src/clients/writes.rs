@@ -26,7 +26,7 @@ impl World<'_> {
             if step.k != k {
                 self.found_wrong(format_args!("{} counted a step of {field} as {}, not {k}", self.label(p), step.k));
             }
-            self.note_step(p, field, step, input, &seen);
+            self.record_accepted(p, field, step, input, &seen);
         }
         if steps.iter().any(|step| step.intervened.is_some()) {
             self.begin_rush(p, field);
@@ -34,12 +34,13 @@ impl World<'_> {
         Ok(())
     }
 
-    fn note_step(&mut self, p: usize, field: &FieldName, step: &Step, input: &[f64], seen: &OracleFrontier) {
+    fn record_accepted(&mut self, p: usize, field: &FieldName, step: &Step, input: &[f64], seen: &OracleFrontier) {
         self.counts.writes += 1;
         let Step { version, k, .. } = step;
         let bits: Vec<u64> = input.iter().map(|number| number.to_bits()).collect();
         let label = self.label(p);
-        self.trace.note(self.now, "step", &bits, &[], || format!("{label:<6} step {k} of {field}, version {version}"));
+        self.trace
+            .record(self.now, "step", &bits, &[], || format!("{label:<6} step {k} of {field}, version {version}"));
         self.steps += 1;
         if self.plan.hidden_step != Some(self.steps - 1) {
             self.record_step(p, field, step, input, seen);
@@ -60,7 +61,11 @@ impl World<'_> {
         if (before + full - done.noise).abs() > 1e-9 {
             self.reach(Marker::INTERVENTION_CLIPPED);
         }
-        self.tell(p, "intervene", format_args!("{action} on {field}, ν {}, version {}", done.noise, done.version));
+        self.trace_process(
+            p,
+            "intervene",
+            format_args!("{action} on {field}, ν {}, version {}", done.noise, done.version),
+        );
         Ok(())
     }
 
@@ -72,7 +77,7 @@ impl World<'_> {
         if let Some(me) = replica.origin() {
             self.book.unknown.insert(me.clone(), replica.version());
         }
-        self.tell(p, "unknown", format_args!("writes a lane that is not known yet, of {field}"));
+        self.trace_process(p, "unknown", format_args!("writes a lane that is not known yet, of {field}"));
         Ok(())
     }
 
@@ -105,7 +110,7 @@ impl World<'_> {
                 Ok(Some(accepted)) => {
                     self.counts.writes += 1;
                     self.processes[p].written = self.processes[p].replica.version();
-                    self.tell(p, component.name, &accepted.text);
+                    self.trace_process(p, component.name, &accepted.text);
                     self.record_write(p, field, accepted, &seen);
                 }
                 Ok(None) => {}

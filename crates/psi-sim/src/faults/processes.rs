@@ -40,7 +40,7 @@ impl World<'_> {
     pub(crate) fn pause(&mut self, p: usize, ms: u64) {
         self.processes[p].state = State::Paused;
         self.reach(Marker::PAUSED);
-        self.tell(p, "pause", format_args!("stands still for {ms} ms"));
+        self.trace_process(p, "pause", format_args!("stands still for {ms} ms"));
         self.schedule(self.now + ms, Occurrence::Resume(p));
     }
 
@@ -69,7 +69,7 @@ impl World<'_> {
         if self.processes.iter().skip(p + 1).any(|later| later.machine == machine) {
             self.reach(Marker::OLD_RUN_RETURNED);
         }
-        self.tell(p, "resume", "goes on");
+        self.trace_process(p, "resume", "goes on");
         self.with(p, psi_replica::Replica::tick);
         for held in std::mem::take(&mut self.processes[p].held) {
             match held {
@@ -131,7 +131,7 @@ impl World<'_> {
         let machine = self.processes[p].machine;
         self.machines[machine].jump_ms = Self::hours(&mut self.dice.faults);
         let error = self.clock_error(machine);
-        self.trace.note(self.now, "jump", &[machine as u64], &error.to_le_bytes(), || {
+        self.trace.record(self.now, "jump", &[machine as u64], &error.to_le_bytes(), || {
             format!("--- the clock of n{machine} is off by {error} ms")
         });
         let ms = self.dice.faults.between(2_000, 8_000);
@@ -142,7 +142,7 @@ impl World<'_> {
     pub(crate) fn set_clock(&mut self, machine: usize) {
         self.machines[machine].jump_ms = 0;
         let error = self.clock_error(machine);
-        self.trace.note(self.now, "jump", &[machine as u64], &error.to_le_bytes(), || {
+        self.trace.record(self.now, "jump", &[machine as u64], &error.to_le_bytes(), || {
             format!("--- the clock of n{machine} is set, off by {error} ms")
         });
     }

@@ -19,7 +19,7 @@ impl World<'_> {
         }
         self.network.closed.extend(ways.iter().copied());
         let listed = ways.iter().map(|(from, to)| format!(" n{from}→n{to}")).collect::<String>();
-        self.trace.note(self.now, "cut", &[], listed.as_bytes(), || format!("--- closed:{listed}"));
+        self.trace.record(self.now, "cut", &[], listed.as_bytes(), || format!("--- closed:{listed}"));
         let ms = self.dice.faults.between(100, 8_000);
         self.schedule(self.now + ms, Occurrence::Open(ways));
         Some(())
@@ -33,7 +33,7 @@ impl World<'_> {
         if opened {
             self.reach(Marker::PARTITION_HEALED);
             let listed = ways.iter().map(|(from, to)| format!(" n{from}→n{to}")).collect::<String>();
-            self.trace.note(self.now, "open", &[], listed.as_bytes(), || format!("--- open again:{listed}"));
+            self.trace.record(self.now, "open", &[], listed.as_bytes(), || format!("--- open again:{listed}"));
         }
     }
 
@@ -64,7 +64,7 @@ impl World<'_> {
         let p = self.network.connections.get(&connection)?.ends[end];
         let peer = self.peer_of(connection, end)?;
         let ms = until - self.now;
-        self.tell(p, "clog", format_args!("nothing reaches {} for {ms} ms", self.label(peer)));
+        self.trace_process(p, "clog", format_args!("nothing reaches {} for {ms} ms", self.label(peer)));
         Some(())
     }
 }

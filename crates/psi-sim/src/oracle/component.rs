@@ -13,7 +13,7 @@ use crate::markers::Marker;
 pub enum Scope {
     /// The cluster, and no field.
     Cluster,
-    /// A field: they outlive resets, and are there again when a field that was dropped is created anew.
+    /// A field: they outlive resets, and are there again when a field that was dropped is created again.
     Field,
     /// One epoch of a field.
     Epoch,

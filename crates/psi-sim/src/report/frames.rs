@@ -22,7 +22,7 @@ pub(crate) fn describe(frame: &Frame) -> String {
             format!("Nack {}: {} of {}, holds {}", nack.pass, nack.reason, of(nack.origin.as_ref()), nack.held)
         }
         Some(Body::News(update)) => frontier_update(update),
-        Some(Body::Heard(ack)) => format!("FrontierAck {}{}", ack.number, if ack.again { ", begin anew" } else { "" }),
+        Some(Body::Heard(ack)) => format!("FrontierAck {}{}", ack.number, if ack.again { ", restart" } else { "" }),
         Some(Body::Pass(delta)) => describe_delta(delta),
         Some(Body::Ack(ack)) => format!("Ack {}", ack.pass),
         None => "a body that nobody knows".to_owned(),

@@ -1,4 +1,4 @@
-//! What happened in a run: a hash of all of it, and readable lines for whoever wants to look.
+//! What happened in a run: a hash of all of it, and readable lines for people.
 
 /// Widest line, in characters.
 const WIDTH: usize = 120;
@@ -18,7 +18,7 @@ impl<'a> Trace<'a> {
     }
 
     /// Notes that something happened: `kind` and `numbers` and `bytes` say what, `line` says it to people.
-    pub(crate) fn note(&mut self, at: u64, kind: &str, numbers: &[u64], bytes: &[u8], line: impl FnOnce() -> String) {
+    pub(crate) fn record(&mut self, at: u64, kind: &str, numbers: &[u64], bytes: &[u8], line: impl FnOnce() -> String) {
         self.hasher.update(&at.to_le_bytes()).update(kind.as_bytes());
         for number in numbers {
             self.hasher.update(&number.to_le_bytes());
@@ -53,12 +53,12 @@ mod tests {
         let mut lines = Vec::new();
         let mut sink = |line: &str| lines.push(line.to_owned());
         let mut trace = Trace::new(Some(&mut sink));
-        trace.note(1_234, "a", &[1], &[], || "x".repeat(500));
-        trace.note(70_000, "b", &[2], &[], || "short".to_owned());
+        trace.record(1_234, "a", &[1], &[], || "x".repeat(500));
+        trace.record(70_000, "b", &[2], &[], || "short".to_owned());
         let hash = trace.hash();
         let mut other = Trace::new(None);
-        other.note(70_000, "b", &[2], &[], String::new);
-        other.note(1_234, "a", &[1], &[], String::new);
+        other.record(70_000, "b", &[2], &[], String::new);
+        other.record(1_234, "a", &[1], &[], String::new);
         assert_ne!(hash, other.hash());
         assert_eq!(lines.first().map(|line| line.chars().count()), Some(WIDTH));
         assert_eq!(lines.last().map(String::as_str), Some("  70.000  short"));

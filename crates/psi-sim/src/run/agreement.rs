@@ -9,7 +9,7 @@ const QUIET_MS_MAX: u64 = 240_000;
 /// Quiet after agreement, in which nothing may change: a beat or two.
 const SETTLED_MS: u64 = 4_500;
 
-/// What is put off for its clock by then stays so until the clocks have moved on.
+/// What is refused for its clock by then stays so until the clocks have moved on.
 const PUT_OFF_MS: u64 = 40_000;
 
 impl World<'_> {
@@ -50,10 +50,10 @@ impl World<'_> {
                 let why = self.describe_disagreement();
                 self.found_wrong(format_args!("no agreement after {} s of quiet: {why}", QUIET_MS_MAX / 1000));
             }
-            // What was written by a clock that was ahead is put off until the others' clocks have come there.
+            // What was written by a clock that was ahead is refused until the others' clocks have come there.
             if self.plan.mode == Mode::Clocks && *is_day && took >= PUT_OFF_MS {
                 *is_day = false;
-                self.pass_the_night();
+                self.skip_the_night();
             }
             self.run_until(self.now + ROUND_MS);
         }

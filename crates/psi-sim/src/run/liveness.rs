@@ -1,4 +1,4 @@
-//! Liveness: a connected core of nodes is left alone while the rest keeps failing for ever, and the core must agree
+//! Liveness: a connected core of nodes is left alone while the rest keeps failing, and the core must agree
 //! nearly as fast as it does when the rest is well.
 //!
 //! The same seed is played twice up to the same moment. Then, once, all faults end; and once only those of the core do.
@@ -43,7 +43,7 @@ pub(crate) fn play<'a>(plan: Plan, healed: bool, sink: Option<Sink<'a>>) -> (Wor
 impl World<'_> {
     /// Leaves the core alone: nothing befalls its nodes, and nothing goes wrong between them.
     fn shelter(&mut self, core: &BTreeSet<usize>) {
-        self.trace.note(self.now, "shelter", &[], &[], || {
+        self.trace.record(self.now, "shelter", &[], &[], || {
             format!("--- no more writes; n0 to n{} are left alone, the rest keeps failing", core.len() - 1)
         });
         self.is_writing = false;
@@ -92,13 +92,13 @@ impl World<'_> {
                 self.found_wrong(format_args!("the core does not agree after {} s: {why}", CORE_MS_MAX / 1000));
             }
             self.run_until(self.now + ROUND_MS);
-            self.note_round(core, target);
+            self.trace_round(core, target);
         }
         (self.now - begin) / ROUND_MS
     }
 
     /// Notes who still lacks what.
-    fn note_round(&mut self, core: &BTreeSet<usize>, target: &Target) {
+    fn trace_round(&mut self, core: &BTreeSet<usize>, target: &Target) {
         for machine in core {
             let Some(process) = self.latest_run(*machine) else { continue };
             let frontier = process.replica.frontier();
@@ -109,7 +109,7 @@ impl World<'_> {
             if !lacking.is_empty() || !why.is_empty() {
                 let (label, lacking) = (process.label.clone(), lacking.join(" "));
                 let line = || format!("{label:<6} lacks {lacking}{why}");
-                self.trace.note(self.now, "round", &[*machine as u64], &[], line);
+                self.trace.record(self.now, "round", &[*machine as u64], &[], line);
             }
         }
     }

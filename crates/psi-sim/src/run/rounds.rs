@@ -16,7 +16,7 @@ pub struct Rounds {
 
 impl Rounds {
     /// What a core may take while the rest fails: twice what it takes otherwise. To any, six rounds are granted: what it
-    /// takes to ask a failing peer or two in vain and then one that is well; and to those that are joining, the join time.
+    /// takes to ask a failing peer or two and then one that is well; and to those that are joining, the join time.
     #[must_use]
     pub fn limit(&self) -> u64 {
         const GRANTED: u64 = 6;

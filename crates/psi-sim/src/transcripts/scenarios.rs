@@ -59,7 +59,7 @@ by the same number. Frame 1 completes it; frame 2, which comes after that, is ac
 The last frame of a Delta carries the origin's digest at its version. A byte of an entry is turned
 on the way, so the digest does not fit: nothing is applied, and a Nack says why and what is held.
 The sender tries again after a second, by a new number; each further Nack doubles that time.
-Meanwhile the receiver pulls in vain, every 100 ms.",
+Meanwhile the receiver pulls without success, every 100 ms.",
         play: refusal,
     },
     Scenario {

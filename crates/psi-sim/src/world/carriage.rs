@@ -47,12 +47,12 @@ impl World<'_> {
         self.counts.frames += 1;
         self.counts.bytes += bytes.len() as u64;
         if matches!(&frame.body, Some(proto::frame::Body::News(news)) if news.restart && news.number > 1) {
-            self.reach(Marker::LISTING_ANEW);
+            self.reach(Marker::LISTING_RESTARTED);
         }
         if bytes.len() > FRAME_ENCODED_MAX {
             self.found_wrong(format_args!("{} made a frame of {} bytes", self.label(p), bytes.len()));
         }
-        self.note_frame("send", connection, end, &bytes, || frames::describe(frame));
+        self.trace_frame("send", connection, end, &bytes, || frames::describe(frame));
         let Some(standing) = self.network.connections.get_mut(&connection) else { return };
         let direction = &mut standing.directions[end];
         if direction.slow_ms == 0 {
@@ -88,7 +88,7 @@ impl World<'_> {
         match self.network.carry(self.now, connection, end, machines, bytes, &mut self.dice.network) {
             Fate::Lost(why) => {
                 self.reach(Marker::FRAME_LOST);
-                self.note_frame("lose", connection, end, &[], || why.to_owned());
+                self.trace_frame("lose", connection, end, &[], || why.to_owned());
             }
             Fate::Arrives(copies) => {
                 if copies.len() > 1 {
@@ -147,7 +147,7 @@ impl World<'_> {
                 return;
             }
         };
-        self.note_frame("take", connection, end, bytes, || {
+        self.trace_frame("take", connection, end, bytes, || {
             format!("takes {}{}", frames::describe(&frame), if damaged { " DAMAGED" } else { "" })
         });
         self.hand_in(p, connection, end, frame);
@@ -198,7 +198,7 @@ impl World<'_> {
         Some((self.processes[ends[end]].machine, self.processes[ends[1 - end]].machine))
     }
 
-    fn note_frame(
+    fn trace_frame(
         &mut self,
         kind: &'static str,
         connection: u64,
@@ -215,7 +215,7 @@ impl World<'_> {
         } else {
             "──▶"
         };
-        self.trace.note(self.now, kind, &[connection, end as u64], bytes, || {
+        self.trace.record(self.now, kind, &[connection, end as u64], bytes, || {
             format!("{here:<6} {arrow} {there:<6} {}", what())
         });
     }

@@ -76,7 +76,7 @@ impl World<'_> {
             catches_up_with: None,
         };
         self.processes.push(process);
-        self.tell(p, "start", "starts");
+        self.trace_process(p, "start", "starts");
         self.check_restored(p);
         self.settle(p);
         p
@@ -84,7 +84,7 @@ impl World<'_> {
 
     /// Ends a process at once. Its peers find out.
     pub(crate) fn end(&mut self, p: usize, why: &str) {
-        self.tell(p, "end", format_args!("ends: {why}"));
+        self.trace_process(p, "end", format_args!("ends: {why}"));
         let links: Vec<(u64, usize)> = self.processes[p].links.iter().map(|(id, end)| (*id, *end)).collect();
         self.processes[p].state = State::Gone;
         self.processes[p].held.clear();
@@ -109,13 +109,13 @@ impl World<'_> {
         if self.processes[p].ends_at.is_none() {
             self.processes[p].ends_at = Some(self.now + HAND_OVER_MS);
             self.processes[p].replica.stop_writing("it was told to");
-            self.tell(p, "leave", "takes no more writes and hands over");
+            self.trace_process(p, "leave", "takes no more writes and hands over");
         }
     }
 
     /// Ends all faults. What is gone is started again, unless it left.
     pub(crate) fn calm_down(&mut self) {
-        self.trace.note(self.now, "calm", &[], &[], || "--- no more faults, no more writes".to_owned());
+        self.trace.record(self.now, "calm", &[], &[], || "--- no more faults, no more writes".to_owned());
         self.calm_at = Some(self.now);
         self.exposed.clear();
         self.is_writing = false;
@@ -137,8 +137,8 @@ impl World<'_> {
     }
 
     /// All clocks move on by hours at once, as over a night in which nothing happens.
-    pub(crate) fn pass_the_night(&mut self) {
-        self.trace.note(self.now, "night", &[], &[], || "--- all clocks move on by hours".to_owned());
+    pub(crate) fn skip_the_night(&mut self) {
+        self.trace.record(self.now, "night", &[], &[], || "--- all clocks move on by hours".to_owned());
         for machine in &mut self.machines {
             machine.skew_ms += NIGHT_MS;
         }

@@ -24,7 +24,7 @@ impl World<'_> {
     pub(crate) fn gossip(&mut self) {
         for p in 0..self.processes.len() {
             if self.processes[p].is_running() {
-                self.hear(p);
+                self.receive_gossip(p);
                 self.end_if_handed_over(p);
             }
         }
@@ -34,7 +34,7 @@ impl World<'_> {
     }
 
     /// What one process hears of the others in this round.
-    fn hear(&mut self, p: usize) {
+    fn receive_gossip(&mut self, p: usize) {
         for other in 0..self.processes.len() {
             if other == p {
                 continue;
@@ -68,13 +68,13 @@ impl World<'_> {
             // Word of a new member takes a round or two.
             None if heard && self.dice.gossip.chance(500) => {
                 self.processes[p].beliefs.insert(other, Belief { heard_at: now, live: true });
-                self.tell_belief(p, other, "live");
+                self.trace_belief(p, other, "live");
             }
             None => {}
             Some(belief) if heard => {
                 belief.heard_at = now;
                 if !std::mem::replace(&mut belief.live, true) {
-                    self.tell_belief(p, other, "live again");
+                    self.trace_belief(p, other, "live again");
                 }
             }
             Some(belief) if belief.live && now.saturating_sub(belief.heard_at) >= DEATH_MS => {
@@ -93,13 +93,13 @@ impl World<'_> {
         if self.processes[other].is_running() {
             self.reach(Marker::FALSE_DEATH);
         }
-        self.tell_belief(p, other, "dead");
+        self.trace_belief(p, other, "dead");
         self.keep_link(p, other);
     }
 
-    fn tell_belief(&mut self, p: usize, other: usize, what: &str) {
+    fn trace_belief(&mut self, p: usize, other: usize, what: &str) {
         let subject = self.processes[other].label.clone();
-        self.tell(p, "gossip", format_args!("takes {subject} to be {what}"));
+        self.trace_process(p, "gossip", format_args!("takes {subject} to be {what}"));
     }
 
     /// Dials who is live and has a greater name; gives up the link that was dialled to who is dead.
@@ -149,7 +149,7 @@ impl World<'_> {
         let pace = [0, 1].map(|_| if self.dice.network.chance(slow) { self.dice.network.between(5, 400) } else { 0 });
         let connection = self.network.connect(self.now, [from, to], pace);
         self.processes[from].dials.insert(to, Dial { tries: 0, connection: Some(connection), is_due: false });
-        self.tell(from, "connect", format_args!("connects to {}", self.label(to)));
+        self.trace_process(from, "connect", format_args!("connects to {}", self.label(to)));
         for (end, p) in [from, to].into_iter().enumerate() {
             self.processes[p].links.insert(connection, end);
         }
@@ -180,9 +180,9 @@ impl World<'_> {
             return;
         }
         self.processes[p].peers.retain(|_, held| *held != connection);
-        self.tell(p, "close", format_args!("closes the link to {}: {why}", self.label(other)));
+        self.trace_process(p, "close", format_args!("closes the link to {}: {why}", self.label(other)));
         self.drop_end(connection, end);
-        self.note_link(p, LinkId(connection));
+        self.record_link(p, LinkId(connection));
         self.with(p, |replica, now| replica.link_down(now, LinkId(connection)));
         let dials = |dial: &Dial| dial.connection == Some(connection);
         if end == 0 && self.processes[p].dials.get(&other).is_some_and(dials) {

@@ -12,7 +12,7 @@ use crate::plan::WALL_MS;
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) name: NodeId,
-    /// Its wall clock less the true one.
+    /// Its wall clock minus the true one.
     pub(crate) skew_ms: i64,
     /// Further error of its clock, in runs where clocks jump.
     pub(crate) jump_ms: i64,
@@ -134,7 +134,7 @@ pub(crate) fn config(machine: &Machine, frame_bytes: usize) -> Config {
     Config {
         is_seed: machine.is_seed,
         join_ms: 2_000,
-        pass_bytes_max: PASS_BYTES_MAX,
+        pass_bytes_max: DELTA_BYTES_MAX,
         frame_bytes,
         // Distinct among the runs of a machine, as a clock that counts microseconds has them.
         microsecond: u16::try_from(machine.runs % 1000).unwrap_or(0),
@@ -146,8 +146,8 @@ pub(crate) fn config(machine: &Machine, frame_bytes: usize) -> Config {
     }
 }
 
-/// Most bytes of passes that may be half arrived on one link.
-pub(crate) const PASS_BYTES_MAX: usize = 8 << 20;
+/// Most bytes of deltas that may have arrived in part on one link.
+pub(crate) const DELTA_BYTES_MAX: usize = 8 << 20;
 
 /// The cluster's name.
 pub(crate) fn cluster() -> ClusterName {

@@ -19,7 +19,7 @@ impl World<'_> {
         let snapshot = process.replica.snapshot();
         let bytes = snapshot.len();
         self.machines[process.machine].disk.write(snapshot);
-        self.tell(p, "save", format_args!("writes a snapshot of {bytes} bytes"));
+        self.trace_process(p, "save", format_args!("writes a snapshot of {bytes} bytes"));
     }
 
     /// Processes whose snapshot is due write it.
@@ -60,7 +60,7 @@ impl World<'_> {
                 host.disk.latest = None;
                 let why = error.reason();
                 self.reach(Marker::SNAPSHOT_DAMAGED);
-                self.trace.note(self.now, "spoilt", &[machine as u64], &[], || {
+                self.trace.record(self.now, "spoilt", &[machine as u64], &[], || {
                     format!("--- n{machine} sets a snapshot aside: {why}")
                 });
                 Replica::new(told, now)
