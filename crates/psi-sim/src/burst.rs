@@ -9,7 +9,7 @@ mod topology;
 
 use crate::rng::Rng;
 
-use self::network::Network;
+use self::{network::Network, outcome::ratio};
 pub use self::{
     network::Progress,
     outcome::{Outcome, Summary},
@@ -117,9 +117,4 @@ impl Burst {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people; bytes of one run stay below 2^53")]
-fn ratio(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64
 }

@@ -5,35 +5,21 @@
 //! threads and the machine's clock; what the shell does around a replica is modelled, not run.
 
 pub mod burst;
-mod carriage;
 mod checks;
+mod clients;
 pub mod compare;
-mod disk;
-mod events;
 mod faults;
-mod frames;
-mod liveness;
 mod markers;
-mod membership;
-pub mod model;
-mod network;
+pub mod oracle;
 mod plan;
-mod process;
+mod report;
 mod rng;
 mod run;
-mod sessions;
-mod setups;
-mod sweep;
-mod trace;
-mod views;
-mod workload;
+pub mod transcripts;
 mod world;
 
-pub use liveness::Rounds;
-pub use markers::{Marker, Markers};
+pub use markers::Marker;
 pub use plan::{Mode, WALL_MS};
+pub use report::{Counts, MarkerCounts, Sink};
 pub use rng::Rng;
-pub use run::{Failure, Options, ROUND_MS, Report, run};
-pub use sweep::{MARKED_SEEDS, Sweep, Totals};
-pub use trace::Sink;
-pub use world::Counts;
+pub use run::{Failure, MARKED_SEEDS, Options, ROUND_MS, Report, Rounds, Sweep, Totals, run};

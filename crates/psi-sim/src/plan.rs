@@ -1,87 +1,24 @@
 //! What a seed stands for: how many nodes there are, what may go wrong in its run and how often.
 
+mod habits;
+pub(crate) mod mode;
+mod weather;
+
 use std::collections::BTreeSet;
 
-use crate::{faults::FaultKind, rng::Rng, workload::BATCH};
+use crate::{faults::kind::FaultKind, rng::Rng};
+
+pub use self::mode::Mode;
+pub(crate) use self::{
+    habits::{BATCH, Habits},
+    weather::Weather,
+};
 
 /// Wall clock at the beginning of every run: some day in 2025.
 pub const WALL_MS: u64 = 1_750_000_000_000;
 
 /// Fewest and most nodes that a seed draws.
 const NODES: (u64, u64) = (2, 7);
-
-/// What a run is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
-    /// Faults throughout, then quiet: all must agree.
-    Safety,
-    /// A core is left alone while the rest keeps failing: the core must agree soon.
-    Liveness,
-    /// Clocks jump by hours: refused as documented, and agreement afterwards.
-    Clocks,
-}
-
-impl Mode {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Safety, Self::Liveness, Self::Clocks];
-
-    /// As it is asked for.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Safety => "safety",
-            Self::Liveness => "liveness",
-            Self::Clocks => "clocks",
-        }
-    }
-
-    /// The mode of a seed where none is asked for: most look for lost agreement.
-    #[must_use]
-    pub fn of_seed(seed: u64) -> Self {
-        match seed % 10 {
-            8 => Self::Liveness,
-            9 => Self::Clocks,
-            _ => Self::Safety,
-        }
-    }
-}
-
-/// What the network does to frames; chances are of 1000.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Weather {
-    pub(crate) loss: u64,
-    pub(crate) twice: u64,
-    /// Longest delay of a frame. Delays differ, so frames overtake each other unless `ordered`.
-    pub(crate) delay_ms: u64,
-    /// Frames of a link keep their order, as on a connection.
-    pub(crate) ordered: bool,
-    /// Frames of which bits are turned, of 100,000: a connection has checksums.
-    pub(crate) corrupt: u64,
-    /// Frames that are blown up beyond the limit, of 100,000.
-    pub(crate) oversized: u64,
-}
-
-impl Weather {
-    /// Nothing goes wrong.
-    pub(crate) const FAIR: Self = Self { loss: 0, twice: 0, delay_ms: 3, ordered: true, corrupt: 0, oversized: 0 };
-
-    fn draw(rng: &mut Rng) -> Self {
-        let or_none = |rng: &mut Rng, most: u64| if rng.chance(300) { 0 } else { rng.below(most + 1) };
-        let delay_ms = match rng.below(10) {
-            0..6 => rng.below(60),
-            6..9 => rng.below(600),
-            _ => rng.below(5_001),
-        };
-        Self {
-            loss: or_none(rng, 300),
-            twice: or_none(rng, 500),
-            delay_ms,
-            ordered: rng.chance(400),
-            corrupt: if rng.chance(250) { rng.between(20, 400) } else { 0 },
-            oversized: if rng.chance(120) { 30 } else { 0 },
-        }
-    }
-}
 
 /// What a seed stands for.
 #[derive(Clone, Debug)]
@@ -103,7 +40,7 @@ pub(crate) struct Plan {
     pub(crate) stormy_ms: u64,
     /// Most bytes of entries in a frame.
     pub(crate) frame_bytes: usize,
-    /// Wall clocks less the true one, by node.
+    /// Wall clocks minus the true one, by node.
     pub(crate) skews_ms: Vec<i64>,
     /// Time between two snapshots of a process; 0 if nodes have no disks.
     pub(crate) snapshot_ms: u64,
@@ -114,28 +51,6 @@ pub(crate) struct Plan {
     /// Transports that take a frame only every so many milliseconds, of 1000.
     pub(crate) slow: u64,
     pub(crate) habits: Habits,
-}
-
-/// What clients are given to, beside writing; chances are of 1000.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Habits {
-    /// Fields that they set up to learn.
-    pub(crate) core: u64,
-    /// Fields in which they let the guardian intervene.
-    pub(crate) guarded: u64,
-    /// The field that they mostly write to and hardly ever reset, by its place among theirs.
-    pub(crate) steady: Option<usize>,
-    /// Most steps in a batch.
-    pub(crate) batch: u64,
-}
-
-impl Habits {
-    fn draw(rng: &mut Rng) -> Self {
-        let core = if rng.chance(350) { rng.between(300, 900) } else { 0 };
-        let steady = rng.chance(300).then(|| usize::try_from(rng.between(1, 3)).unwrap_or(1));
-        let batch = if steady.is_some() && rng.chance(700) { rng.between(8, 30) } else { BATCH };
-        Self { core, guarded: rng.between(0, 900), steady, batch }
-    }
 }
 
 impl Plan {

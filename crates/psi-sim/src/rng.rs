@@ -22,6 +22,11 @@ impl Rng {
         self.0.next_u64()
     }
 
+    /// Another stream, which begins with what this one draws next.
+    pub fn branch(&mut self) -> Self {
+        Self::new(self.raw(), "branch")
+    }
+
     /// A number below `limit`; 0 where that is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         let wide = u128::from(self.raw()) * u128::from(limit);
@@ -44,6 +49,13 @@ impl Rng {
         let bits = u32::try_from(self.raw() >> 32).unwrap_or(0);
         let low = u32::try_from(self.raw() >> 43).unwrap_or(0);
         (f64::from(bits) * 2_097_152.0 + f64::from(low)) * UNIT
+    }
+
+    /// An input of a field. Its numbers are of mixed sizes and signs, none of them exact in few bits, all small enough for every
+    /// scale in use.
+    pub fn input(&mut self, width: usize) -> Vec<f64> {
+        const SIZES: [f64; 5] = [1e-9, 0.1, 1.0, 3.0, 1e4];
+        (0..width).map(|_| (self.unit() - 0.5) * self.pick(&SIZES).copied().unwrap_or(1.0)).collect()
     }
 
     /// One of several, which must not be none.

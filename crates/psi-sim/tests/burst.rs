@@ -54,7 +54,7 @@ fn in_a_full_mesh_under_load_little_is_sent_beyond_the_entries() {
 
 #[test]
 fn in_a_full_mesh_a_single_write_costs_little_beyond_the_entries() {
-    // What is dear about a single one is news: 32 nodes tell each other that they have it.
+    // What is costly about a single one are frontier updates: 32 nodes tell each other that they have it.
     for (nodes, factor_max) in [(2, 1.2), (5, 1.2), (8, 1.2), (32, 1.2)] {
         let summary = bursts(nodes, Links::FullMesh, 0, true, 2);
         assert!(summary.factor_max <= factor_max, "{nodes} nodes: {summary:?}");
@@ -80,7 +80,7 @@ fn a_burst_is_the_same_each_time_on_any_number_of_threads() {
 
 /// What a peer does with the frames for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deaf {
+enum DeafPeer {
     /// Its transport has no room: nothing is asked of the replica.
     TakesNothing,
     /// It takes all and answers nothing.
@@ -99,7 +99,7 @@ fn replica(name: &str, now: Now) -> Replica {
 
 /// Lets one replica under load live with a sound peer and a deaf one; tells what the deaf one costs, and how many
 /// entries are held, after each of so many minutes.
-fn live_with(deaf: Deaf, minutes: u64) -> Vec<(Backlog, usize)> {
+fn live_with(deaf: DeafPeer, minutes: u64) -> Vec<(Backlog, usize)> {
     const STEP_MS: u64 = 20;
     let moment = |ms| Now { tick: TickMs(ms), wall: WallMs(1_760_000_000_000 + ms) };
     let [mut loaded, mut sound, mut other] = ["loaded", "sound", "other"].map(|name| replica(name, moment(0)));
@@ -122,7 +122,7 @@ fn live_with(deaf: Deaf, minutes: u64) -> Vec<(Backlog, usize)> {
             loaded.intervene(now, &field, Action::Albedo).unwrap();
         }
         exchange(&mut loaded, &mut sound, SOUND, now);
-        if deaf == Deaf::AnswersNothing {
+        if deaf == DeafPeer::AnswersNothing {
             while loaded.poll_frame(now, DEAF).is_some() {}
         }
         if ms % 60_000 == 0 {
@@ -148,7 +148,7 @@ fn exchange(one: &mut Replica, other: &mut Replica, link: LinkId, now: Now) {
 
 #[test]
 fn a_peer_that_accepts_nothing_for_10_minutes_costs_no_more_at_minute_10_than_at_minute_1() {
-    for deaf in [Deaf::TakesNothing, Deaf::AnswersNothing] {
+    for deaf in [DeafPeer::TakesNothing, DeafPeer::AnswersNothing] {
         let costs = live_with(deaf, 10);
         let ((first, _), (last, entries)) = (costs[0], costs[9]);
         println!("{deaf:?}: {costs:?}");
@@ -157,6 +157,6 @@ fn a_peer_that_accepts_nothing_for_10_minutes_costs_no_more_at_minute_10_than_at
         assert!(last.frozen_entries <= first.frozen_entries, "{deaf:?}: {costs:?}");
         assert!(last.staged_bytes <= first.staged_bytes, "{deaf:?}: {costs:?}");
         // 64 buckets, 64 interventions, moments and the latest step, of either writer.
-        assert!(entries <= 2 * (64 + 64 + 2), "state is bounded whoever listens: {costs:?}");
+        assert!(entries <= 2 * (64 + 64 + 2), "state is bounded, whether or not a peer listens: {costs:?}");
     }
 }

@@ -31,19 +31,35 @@ fn check(patch: &Path) -> Option<Output> {
     git.args(["apply", "--check", "--verbose"]).arg(patch).current_dir(&root).output().ok()
 }
 
+/// What is wrong with a patch, in git's words; `None` if it fits.
+fn misfit(patch: &Path, output: &Output) -> Option<String> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() && !said.contains("Skipped") {
+        return None;
+    }
+    let what = std::fs::read_to_string(patch).unwrap().lines().next().unwrap_or_default().to_owned();
+    let reasons: Vec<&str> =
+        said.lines().filter(|line| line.starts_with("error:") || line.starts_with("Skipped")).collect();
+    Some(format!("{}: {what}\n    {}", patch.file_name().unwrap().display(), reasons.join("\n    ")))
+}
+
 #[test]
 fn every_deliberate_error_fits_the_code() {
     let patches = patches();
     assert_eq!(patches.len(), 12, "{patches:?}");
-    for patch in patches {
-        let Some(output) = check(&patch) else {
+    let mut misfits = Vec::new();
+    for patch in &patches {
+        let Some(output) = check(patch) else {
             assert!(std::env::var_os("CI").is_none(), "git is missing: apt-get install git");
             eprintln!("SKIPPED: git is missing (apt-get install git), so patches are not checked");
             return;
         };
-        let said = String::from_utf8_lossy(&output.stderr);
-        let name = patch.file_name().unwrap();
-        assert!(output.status.success(), "{name:?} no longer fits; adapt it to the code:\n{said}");
-        assert!(!said.contains("Skipped"), "{name:?} was not looked at: {said}");
+        misfits.extend(misfit(patch, &output));
     }
+    let (count, all) = (misfits.len(), patches.len());
+    assert!(
+        misfits.is_empty(),
+        "{count} of {all} deliberate errors no longer fit; adapt their patches in crates/psi-sim/mutants to the code:\n{}",
+        misfits.join("\n")
+    );
 }

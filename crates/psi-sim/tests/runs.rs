@@ -44,7 +44,7 @@ fn a_seed_is_one_run_to_the_last_byte() {
         let (first, second) = (traced(), traced());
         assert!(first == second, "seed {seed}, {}", mode.name());
         let untraced = run(seed, options(mode), None);
-        assert_eq!(untraced, first.0, "whoever looks changes nothing");
+        assert_eq!(untraced, first.0, "looking changes nothing");
     }
 }
 
@@ -66,7 +66,7 @@ fn seeds_that_failed_hold() {
     for (seed, mode, what) in [
         (53, Mode::Safety, "two runs were minted in one millisecond"),
         (20_072, Mode::Clocks, "two runs that saw the same incarnation took the same"),
-        (119, Mode::Liveness, "a pass that dripped in was waited for"),
+        (119, Mode::Liveness, "a delta that dripped in was waited for"),
         (62, Mode::Liveness, "a slow peer was waited for though a quick one had it"),
         (173, Mode::Liveness, "two runs of one node cut off each other's links"),
     ] {

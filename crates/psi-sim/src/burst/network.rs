@@ -15,7 +15,7 @@ const DELAY_MS: (u64, u64) = (1, 10);
 const WALL_MS: u64 = 1_760_000_000_000;
 /// Numbers in the inputs of the implicit field.
 const WIDTH: usize = psi_replica::WIDTH_DEFAULT;
-/// Milliseconds of virtual time between two words to whoever watches.
+/// Milliseconds of virtual time between two progress reports.
 const WATCH_MS: u64 = 10;
 
 /// From so many nodes on that something happens to, threads pay.
@@ -32,12 +32,12 @@ pub struct Progress {
 
 /// What was sent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(super) struct Traffic {
     pub(super) frames: u64,
     pub(super) bytes: u64,
 }
 
-enum Happening {
+enum Occurrence {
     LinkUp { link: usize },
     Wake,
     Arrive { link: usize, bytes: Bytes },
@@ -57,7 +57,7 @@ struct Node {
     /// Latest writes of origins that have reached it.
     reached: u64,
     /// What happens to it in this millisecond.
-    inbox: Vec<Happening>,
+    inbox: Vec<Occurrence>,
     /// What it has said in this millisecond, by link.
     outbox: Vec<(usize, Bytes)>,
 }
@@ -68,9 +68,9 @@ pub(super) struct Network {
     loss: u64,
     nodes: Vec<Node>,
     wires: Vec<Wire>,
-    queue: BTreeMap<u64, Vec<(usize, Happening)>>,
+    queue: BTreeMap<u64, Vec<(usize, Occurrence)>>,
     rng: Rng,
-    sent: Sent,
+    sent: Traffic,
     /// Bursts so far: the version that every origin has written.
     bursts: u64,
     changed_bytes: u64,
@@ -95,7 +95,7 @@ impl Network {
             wires: Vec::new(),
             queue: BTreeMap::new(),
             rng: Rng::new(seed, "network"),
-            sent: Sent::default(),
+            sent: Traffic::default(),
             bursts: 0,
             changed_bytes: 0,
             threads,
@@ -106,7 +106,7 @@ impl Network {
         self.now
     }
 
-    pub(super) fn sent(&self) -> Sent {
+    pub(super) fn sent(&self) -> Traffic {
         self.sent
     }
 
@@ -123,10 +123,10 @@ impl Network {
     pub(super) fn link_up_at(&mut self, at: u64, one: usize, other: usize) {
         let link = self.wires.len();
         self.wires.push(Wire { ends: [one, other], arrives: [0; 2] });
-        [one, other].into_iter().for_each(|node| self.schedule(at, node, Happening::LinkUp { link }));
+        [one, other].into_iter().for_each(|node| self.schedule(at, node, Occurrence::LinkUp { link }));
     }
 
-    fn schedule(&mut self, at: u64, node: usize, what: Happening) {
+    fn schedule(&mut self, at: u64, node: usize, what: Occurrence) {
         self.queue.entry(at).or_default().push((node, what));
     }
 
@@ -215,7 +215,7 @@ impl Network {
         let wake = wake.0.max(self.now + 1);
         if self.nodes[n].wake != Some(wake) {
             self.nodes[n].wake = Some(wake);
-            self.schedule(wake, n, Happening::Wake);
+            self.schedule(wake, n, Occurrence::Wake);
         }
     }
 
@@ -231,7 +231,7 @@ impl Network {
         let at = (self.now + delay).max(wire.arrives[end]);
         wire.arrives[end] = at;
         let node = wire.ends[1 - end];
-        self.schedule(at, node, Happening::Arrive { link, bytes });
+        self.schedule(at, node, Occurrence::Arrive { link, bytes });
     }
 }
 
@@ -241,16 +241,16 @@ impl Node {
         let now = moment(at);
         for what in std::mem::take(&mut self.inbox) {
             match what {
-                Happening::LinkUp { link } => {
+                Occurrence::LinkUp { link } => {
                     self.replica.link_up(now, LinkId(link as u64));
                     self.links.push(link);
                 }
-                Happening::Wake if self.wake == Some(at) => {
+                Occurrence::Wake if self.wake == Some(at) => {
                     self.wake = None;
                     self.replica.tick(now);
                 }
-                Happening::Wake => {}
-                Happening::Arrive { link, bytes } => {
+                Occurrence::Wake => {}
+                Occurrence::Arrive { link, bytes } => {
                     let frame = proto::Frame::decode(bytes).expect("frames arrive as they were sent");
                     let result = self.replica.handle_frame(now, LinkId(link as u64), frame);
                     result.expect("peers are honest, and repeat what gets lost");
@@ -265,7 +265,7 @@ impl Node {
         while let Some(event) = self.replica.poll_event() {
             match event {
                 Event::Applied { version, .. } => self.reached += u64::from(version.0 == bursts),
-                Event::Refused(refused) => panic!("a pass was refused that nobody damaged: {refused:?}"),
+                Event::Refused(refused) => panic!("a delta was refused that nobody damaged: {refused:?}"),
                 _ => {}
             }
         }

@@ -1,7 +1,6 @@
 //! What came of experiments.
 
-use super::ratio;
-use crate::run::ROUND_MS;
+use crate::run::rounds::ROUND_MS;
 
 /// What one burst took.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +91,11 @@ impl Summary {
             idle_bytes_per_second_max: outcomes.iter().map(|o| o.idle_bytes_per_second).fold(0.0, f64::max),
         })
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people; bytes of one run stay below 2^53")]
+pub(super) fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
 }
 
 /// The least time that so many of a hundred did not exceed; 0 of none.

@@ -1,0 +1,112 @@
+//! What was seen in a run, by all replicas together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use psi_replica::{Digest, Epoch, FieldName, Origin, Replica, Shape, Version};
+
+use crate::{
+    compare::{empty_oracle, views_hash},
+    oracle::Oracle,
+};
+
+/// Frontiers of which views are compared: one in so many, the same ones on every replica.
+const VIEWS_OF: u64 = 4;
+
+/// What was seen in a run, by all replicas together.
+#[derive(Debug)]
+pub(crate) struct Book {
+    pub(super) minted: BTreeSet<Origin>,
+    /// The digest of what an origin held when it had flushed a version.
+    digests: BTreeMap<(Origin, Version), Digest>,
+    /// Digest and views by the hash of the frontier.
+    seen: BTreeMap<[u8; 32], (Digest, Option<[u8; 32]>)>,
+    /// Most entries that an origin ever held.
+    pub(super) peaks: BTreeMap<Origin, usize>,
+    /// The oracle: all that was accepted.
+    pub(super) oracle: Oracle,
+    /// The latest write of an unknown lane, by origin.
+    pub(crate) unknown: BTreeMap<Origin, Version>,
+    pub(crate) reshaped: Vec<FieldChange>,
+    pub(super) moves: u64,
+    /// Frames whose bits were turned may have named origins that there are not.
+    pub(crate) damaged: usize,
+}
+
+/// A change of a field that was accepted, kept to find those that raced.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldChange {
+    pub(crate) field: FieldName,
+    pub(crate) shape: Shape,
+    pub(crate) epoch: Epoch,
+    pub(crate) origin: Origin,
+    pub(crate) version: Version,
+    pub(crate) created: bool,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            minted: BTreeSet::new(),
+            digests: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            peaks: BTreeMap::new(),
+            oracle: empty_oracle(),
+            unknown: BTreeMap::new(),
+            reshaped: Vec::new(),
+            moves: 0,
+            damaged: 0,
+        }
+    }
+}
+
+impl Book {
+    /// Notes that an origin was minted; false if it was before.
+    pub(crate) fn mint(&mut self, origin: &Origin) -> bool {
+        self.minted.insert(origin.clone())
+    }
+
+    /// Checks what is held of an origin at a version against what it first was there.
+    pub(super) fn record_digest(
+        &mut self,
+        origin: &Origin,
+        version: Version,
+        digest: Digest,
+        writes: bool,
+    ) -> Result<(), String> {
+        let place = (origin.clone(), version);
+        match self.digests.get(&place) {
+            Some(first) if *first == digest => Ok(()),
+            Some(_) => Err(format!("{origin} at {version} is not what it wrote")),
+            None if writes => {
+                self.digests.insert(place, digest);
+                Ok(())
+            }
+            None => Err(format!("{origin} at {version} is held, and it never flushed that version")),
+        }
+    }
+
+    pub(super) fn record_peak(&mut self, origin: &Origin, entries: usize) {
+        let peak = self.peaks.entry(origin.clone()).or_default();
+        *peak = entries.max(*peak);
+    }
+
+    /// Compares a replica with the first replica that had the same frontier. Tells whether there was one.
+    pub(super) fn compare(&mut self, replica: &mut Replica) -> Result<bool, String> {
+        let (hash, digest) = (replica.frontier().hash(), replica.digest());
+        let with_views = hash.short().is_multiple_of(VIEWS_OF) && !replica.is_dirty();
+        let views = with_views.then(|| views_hash(replica));
+        let Some((first, first_views)) = self.seen.get_mut(&hash.to_bytes()) else {
+            self.seen.insert(hash.to_bytes(), (digest, views));
+            return Ok(false);
+        };
+        if *first != digest {
+            return Err("equal frontiers, other digests".to_owned());
+        }
+        match (*first_views, views) {
+            (Some(first), Some(views)) if first != views => return Err("equal frontiers, other views".to_owned()),
+            (None, Some(_)) => *first_views = views,
+            _ => {}
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,91 @@
+//! What must be true once all is quiet: agreement, and what nodes show when they agree.
+
+use psi_replica::{LinkId, NotReady, Replica};
+
+use super::full::check_full;
+use crate::{
+    compare::views_hash,
+    world::{State, World},
+};
+
+impl World<'_> {
+    /// Processes that are to agree in the end.
+    pub(crate) fn lasting(&self) -> Vec<usize> {
+        (0..self.processes.len()).filter(|p| self.processes[*p].is_staying()).collect()
+    }
+
+    /// Whether all that last agree, and none believes that there is more.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_agreed() && self.lasting().iter().all(|p| self.processes[*p].replica.lacking() == 0)
+    }
+
+    /// Whether all that last hold the same, ready and flushed.
+    pub(crate) fn is_agreed(&self) -> bool {
+        let lasting = self.lasting();
+        let replica = |p: &usize| &self.processes[*p].replica;
+        let Some(first) = lasting.first().map(replica) else { return true };
+        let settled = |replica: &Replica| !replica.is_dirty() && replica.may_write().is_ok();
+        self.processes.iter().all(|process| process.is_staying() || process.state == State::Gone)
+            && lasting.iter().map(replica).all(|replica| settled(replica) && replica.frontier() == first.frontier())
+    }
+
+    /// Why there is no agreement, for the report.
+    pub(crate) fn describe_disagreement(&self) -> String {
+        let mut lines = Vec::new();
+        for p in self.lasting() {
+            let replica = &self.processes[p].replica;
+            let why = replica.may_write().err().map_or_else(String::new, |why: NotReady| format!(", {why}"));
+            let hash = replica.frontier().hash().short() >> 32;
+            let (origins, lacking) = (replica.frontier().len(), replica.lacking());
+            let links = self.processes[p].links.len();
+            lines.push(format!(
+                "{} frontier {hash:08x} of {origins} origins, lacks {lacking}, {links} links{why}",
+                self.label(p)
+            ));
+        }
+        lines.join("; ")
+    }
+
+    /// What must be true once all is quiet and the frontiers are equal.
+    pub(crate) fn check_end(&mut self) {
+        let lasting = self.lasting();
+        for p in lasting.iter().copied() {
+            let links: Vec<u64> = self.processes[p].links.keys().copied().collect();
+            links.into_iter().for_each(|connection| self.record_link(p, LinkId(connection)));
+        }
+        let result = self.check_views(&lasting).and_then(|()| lasting.iter().try_for_each(|p| self.check_end_of(*p)));
+        // All show the same bits, so what one shows is what all do.
+        let oracle = lasting.first().map_or(Ok(()), |p| self.ask_oracle(*p));
+        if let Err(what) = result.and(oracle) {
+            self.found_wrong(what);
+        }
+        self.check_tokens();
+        self.check_answers(&lasting);
+    }
+
+    fn check_views(&mut self, lasting: &[usize]) -> Result<(), String> {
+        let mut first = None;
+        for p in lasting.iter().copied() {
+            let label = self.label(p);
+            let replica = &mut self.processes[p].replica;
+            check_full(replica).map_err(|what| format!("{label}: {what}"))?;
+            let state = (replica.digest(), views_hash(replica));
+            let (other, theirs) = first.get_or_insert_with(|| (label.clone(), state));
+            if *theirs != state {
+                return Err(format!("{label} and {other} hold the same frontier and other state"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_end_of(&self, p: usize) -> Result<(), String> {
+        let (label, process) = (self.label(p), &self.processes[p]);
+        let replica = &process.replica;
+        if let Some(me) = replica.origin()
+            && replica.frontier().version(me) < process.written
+        {
+            return Err(format!("{label} has accepted version {} and lost it", process.written));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! Whether what a replica keeps up to date is what its entries come to.
+
+use psi_replica::{Digest, Replica};
+
+/// Everything folded and hashed again is what is kept up to date.
+pub(super) fn check_full(replica: &mut Replica) -> Result<(), String> {
+    let mut digest = Digest::ZERO;
+    for (origin, _) in replica.frontier().iter() {
+        for entry in replica.entries(origin) {
+            digest = digest.plus(Digest::of_entry(origin, &entry.key, entry.version, &entry.value));
+        }
+    }
+    if digest != replica.digest() {
+        return Err("its digest is not that of its entries".to_owned());
+    }
+    if replica.is_dirty() {
+        return Ok(());
+    }
+    for field in replica.field_names().collect::<Vec<_>>() {
+        if replica.view(&field) != replica.view_from_entries(&field) {
+            return Err(format!("its view of {field} is not what its entries fold to"));
+        }
+        if replica.learned_print(&field) != replica.learned_print_from_entries(&field) {
+            return Err(format!("what it learned in {field} is not what its entries fold to"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The real side of each of the oracle's components, one file each.
+
+mod guardian;
+mod interventions;
+mod learned;
+mod moments;
+mod recent;
+mod specs;
+mod tombstones;
+mod windows;

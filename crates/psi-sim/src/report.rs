@@ -1,0 +1,10 @@
+//! What came of runs: counts, markers, the trace, and the words for them.
+
+mod counts;
+pub(crate) mod events;
+pub(crate) mod frames;
+mod marker_counts;
+mod trace;
+
+pub(crate) use self::trace::Trace;
+pub use self::{counts::Counts, marker_counts::MarkerCounts, trace::Sink};

@@ -1,0 +1,38 @@
+//! Streams of random numbers.
+
+use std::collections::BTreeMap;
+
+use crate::rng::Rng;
+
+/// Streams of random numbers, one for each concern.
+pub(crate) struct Dice {
+    pub(crate) network: Rng,
+    pub(crate) faults: Rng,
+    pub(crate) workload: Rng,
+    pub(crate) setups: Rng,
+    pub(crate) gossip: Rng,
+    pub(crate) sessions: Rng,
+    pub(crate) disk: Rng,
+    /// What clients write of components, by name.
+    components: BTreeMap<&'static str, Rng>,
+}
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            network: Rng::new(seed, "network"),
+            faults: Rng::new(seed, "faults"),
+            workload: Rng::new(seed, "workload"),
+            setups: Rng::new(seed, "setups"),
+            gossip: Rng::new(seed, "gossip"),
+            sessions: Rng::new(seed, "sessions"),
+            disk: Rng::new(seed, "disk"),
+            components: BTreeMap::new(),
+        }
+    }
+
+    /// The stream of a component. Those of others stay as they are when one is added.
+    pub(crate) fn component(&mut self, seed: u64, name: &'static str) -> &mut Rng {
+        self.components.entry(name).or_insert_with(|| Rng::new(seed, name))
+    }
+}

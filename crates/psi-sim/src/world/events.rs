@@ -1,0 +1,65 @@
+//! What replicas tell: counted, and held against what may happen.
+
+use psi_replica::{Event, Origin};
+
+use super::World;
+use crate::{markers::Marker, plan::Mode, report::events::EventText};
+
+impl World<'_> {
+    /// Takes what a process has to tell.
+    pub(crate) fn take_events(&mut self, p: usize) {
+        while let Some(event) = self.processes[p].replica.poll_event() {
+            self.trace_process(p, "event", EventText(&event));
+            self.record_event(p, event);
+        }
+    }
+
+    fn record_event(&mut self, p: usize, event: Event) {
+        match event {
+            Event::Ready { origin } => self.record_ready(p, origin),
+            Event::Applied { peer, origin, version, .. } => {
+                if peer != origin.node {
+                    self.reach(Marker::RELAYED_DELTA);
+                }
+                self.record_applied(p, &origin, version);
+            }
+            Event::Superseded { .. } => {
+                self.reach(Marker::SUPERSEDED);
+                self.processes[p].superseded = true;
+                self.hand_over(p);
+            }
+            Event::Refused(refused) => self.record_refused(p, refused.refusal.reason()),
+            Event::Diverged { peer } if !self.is_damaged_link() => {
+                self.found_wrong(format_args!("{} has diverged from {peer}", self.label(p)));
+            }
+            Event::StepsDropped { .. } => self.reach(Marker::STEPS_DROPPED),
+            _ => {}
+        }
+    }
+
+    /// A delta was refused, which damage or a clock that is off may bring about, and nothing else.
+    fn record_refused(&mut self, p: usize, reason: &'static str) {
+        self.reach(Marker::DELTA_REFUSED);
+        if reason == "clock_ahead" {
+            self.reach(Marker::CLOCK_AHEAD);
+        }
+        if self.is_damaged_link() {
+            self.reach(Marker::CORRUPT_REFUSED);
+        } else if reason != "clock_ahead" || self.plan.mode != Mode::Clocks {
+            self.found_wrong(format_args!("{} refused an honest delta: {reason}", self.label(p)));
+        }
+    }
+
+    /// Whether damaged frames have come over the connection that was just listened to.
+    fn is_damaged_link(&self) -> bool {
+        let connection = self.listens_to.and_then(|id| self.network.connections.get(&id));
+        connection.is_none_or(|standing| standing.is_damaged)
+    }
+
+    fn record_ready(&mut self, p: usize, origin: Origin) {
+        if !self.book.mint(&origin) {
+            self.found_wrong(format_args!("{origin} was minted twice"));
+        }
+        self.processes[p].origin = Some(origin);
+    }
+}

@@ -1,0 +1,155 @@
+//! Machines, and the processes that run on them one after the other, or by mistake at once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use psi_replica::{ClusterName, Config, Later, NodeId, Now, Origin, Replica, TickMs, Version, WallMs};
+
+use super::disk::Disk;
+use crate::plan::WALL_MS;
+
+/// What outlives a process.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) name: NodeId,
+    /// Its wall clock minus the true one.
+    pub(crate) skew_ms: i64,
+    /// Further error of its clock, in runs where clocks jump.
+    pub(crate) jump_ms: i64,
+    pub(crate) is_seed: bool,
+    /// Processes started so far.
+    pub(crate) runs: u64,
+    /// It left for good.
+    pub(crate) left: bool,
+    /// It runs the next version of the program.
+    pub(crate) is_later: bool,
+    pub(crate) disk: Disk,
+}
+
+/// How a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Running,
+    /// Stopped as by SIGSTOP: what comes in waits.
+    Paused,
+    /// Ended; nothing of it is left but what others hold.
+    Gone,
+}
+
+/// What came in while a process was paused.
+#[derive(Debug)]
+pub(crate) enum QueuedInput {
+    Frame { connection: u64, bytes: Bytes, damaged: bool },
+    Hangup { connection: u64 },
+}
+
+/// What a process believes of another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Belief {
+    pub(crate) heard_at: u64,
+    pub(crate) live: bool,
+}
+
+/// A process's effort to keep a link to another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dial {
+    pub(crate) tries: u32,
+    pub(crate) connection: Option<u64>,
+    pub(crate) is_due: bool,
+}
+
+/// One run of a node's program.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// Index of its machine.
+    pub(crate) machine: usize,
+    /// `n1#2` is the second run on `n1`.
+    pub(crate) label: Arc<str>,
+    pub(crate) node: NodeId,
+    pub(crate) replica: Replica,
+    pub(crate) state: State,
+    pub(crate) started: u64,
+    /// When it is to be woken, in virtual time.
+    pub(crate) wake: Option<u64>,
+    pub(crate) held: Vec<QueuedInput>,
+    /// Connections that stand at this end, and which end it is.
+    pub(crate) links: BTreeMap<u64, usize>,
+    /// The connection that stands for each run of a peer that has introduced itself: a newer replaces an older.
+    pub(crate) peers: BTreeMap<(NodeId, u64), u64>,
+    pub(crate) beliefs: BTreeMap<usize, Belief>,
+    pub(crate) dials: BTreeMap<usize, Dial>,
+    /// It hands over and ends by then.
+    pub(crate) ends_at: Option<u64>,
+    /// Versions seen by the checks, of each origin.
+    pub(crate) seen: BTreeMap<Origin, Version>,
+    /// Hash of the frontier at the last check, and whether something waited for a flush.
+    pub(crate) checked: Option<([u8; 32], bool)>,
+    /// The version up to which its own entries were checked.
+    pub(crate) own_checked: Version,
+    /// When it wrote its latest snapshot.
+    pub(crate) saved_at: u64,
+    /// The latest version that it wrote for a client.
+    pub(crate) written: Version,
+    /// What `Event::Ready` told.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) superseded: bool,
+    /// The member that it catches up with.
+    pub(crate) catches_up_with: Option<String>,
+}
+
+impl Process {
+    pub(crate) fn is_running(&self) -> bool {
+        self.state == State::Running
+    }
+
+    /// Alive, and to stay so.
+    pub(crate) fn is_staying(&self) -> bool {
+        self.state != State::Gone && self.ends_at.is_none()
+    }
+
+    /// The moment as this process sees it.
+    pub(crate) fn now(&self, now: u64, machine: &Machine) -> Now {
+        moment(self.started, now, machine)
+    }
+
+    /// Whether every peer is known to hold all that it wrote.
+    pub(crate) fn has_handed_over(&self) -> bool {
+        let is_linked = self.replica.links().any(|(_, link)| link.peer.is_some());
+        self.replica.origin().is_none() || is_linked && self.replica.has_handed_over()
+    }
+}
+
+/// The moment as a process sees it that started on a machine.
+pub(crate) fn moment(started: u64, now: u64, machine: &Machine) -> Now {
+    let wall = WALL_MS + now;
+    let error = machine.skew_ms + machine.jump_ms;
+    Now { tick: TickMs(now.saturating_sub(started)), wall: WallMs(wall.saturating_add_signed(error)) }
+}
+
+/// A message field of a number that no message has yet: 2000, three bytes.
+const UNKNOWN_FIELD: [u8; 6] = [0x82, 0x7d, 0x03, 0x01, 0x02, 0x03];
+
+/// What a replica of the simulated cluster is told.
+pub(crate) fn config(machine: &Machine, frame_bytes: usize) -> Config {
+    Config {
+        is_seed: machine.is_seed,
+        join_ms: 2_000,
+        pass_bytes_max: DELTA_BYTES_MAX,
+        frame_bytes,
+        // Distinct among the runs of a machine, as a clock that counts microseconds has them.
+        microsecond: u16::try_from(machine.runs % 1000).unwrap_or(0),
+        later: machine.is_later.then(|| Later {
+            protocol_max: psi_replica::PROTOCOL + 1,
+            value_fields: Bytes::from_static(&UNKNOWN_FIELD),
+        }),
+        ..Config::new(cluster(), machine.name.clone())
+    }
+}
+
+/// Most bytes of deltas that may have arrived in part on one link.
+pub(crate) const DELTA_BYTES_MAX: usize = 8 << 20;
+
+/// The cluster's name.
+pub(crate) fn cluster() -> ClusterName {
+    ClusterName::new("sim").expect("a name of letters")
+}

@@ -1,0 +1,63 @@
+//! What happens next.
+
+use super::network::FrameCopy;
+
+/// Something that happens at its time.
+#[derive(Debug)]
+pub(crate) enum Occurrence {
+    Wake(usize),
+    Arrive {
+        connection: u64,
+        end: usize,
+        copy: FrameCopy,
+    },
+    Drain {
+        connection: u64,
+        end: usize,
+    },
+    Hangup {
+        connection: u64,
+        end: usize,
+    },
+    Dial {
+        from: usize,
+        to: usize,
+    },
+    Gossip,
+    Write,
+    Fault,
+    Resume(usize),
+    /// A machine's program is started, unless it runs.
+    Start(usize),
+    /// The ways between two machines are opened, one way or both.
+    Open(Vec<(usize, usize)>),
+    /// A clock that jumped is set right.
+    SetClock(usize),
+}
+
+/// A happening in its turn.
+pub(crate) struct QueuedOccurrence {
+    pub(super) at: u64,
+    pub(super) turn: u64,
+    pub(super) what: Occurrence,
+}
+
+impl PartialEq for QueuedOccurrence {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.turn) == (other.at, other.turn)
+    }
+}
+
+impl Eq for QueuedOccurrence {}
+
+impl PartialOrd for QueuedOccurrence {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for QueuedOccurrence {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.turn).cmp(&(other.at, other.turn))
+    }
+}

@@ -1,0 +1,70 @@
+//! Snapshots: written now and then, and what a run begins with. Disks get lost, old and damaged.
+
+use psi_replica::{Replica, Snapshot};
+
+use super::{
+    World,
+    disk::{Disk, spoil},
+    process::{cluster, config, moment},
+};
+use crate::markers::Marker;
+
+impl World<'_> {
+    /// Writes a snapshot of a process, if its machine has a disk.
+    pub(crate) fn save(&mut self, p: usize) {
+        if self.plan.snapshot_ms == 0 {
+            return;
+        }
+        let process = &self.processes[p];
+        let snapshot = process.replica.snapshot();
+        let bytes = snapshot.len();
+        self.machines[process.machine].disk.write(snapshot);
+        self.trace_process(p, "save", format_args!("writes a snapshot of {bytes} bytes"));
+    }
+
+    /// Processes whose snapshot is due write it.
+    pub(crate) fn save_all(&mut self) {
+        let every = self.plan.snapshot_ms;
+        for p in 0..self.processes.len() {
+            let process = &self.processes[p];
+            if every > 0 && process.is_running() && self.now.saturating_sub(process.saved_at) >= every {
+                self.processes[p].saved_at = self.now;
+                self.save(p);
+            }
+        }
+    }
+
+    /// What a new run begins with: what the disk has, unless it is lost, old or damaged.
+    pub(crate) fn boot(&mut self, machine: usize) -> Replica {
+        let host = &mut self.machines[machine];
+        let dice = &mut self.dice.disk;
+        match dice.below(10) {
+            0 => host.disk = Disk::default(),
+            1 | 2 => host.disk.latest = host.disk.old.take().or(host.disk.latest.take()),
+            3 => {
+                if let Some(bytes) = &mut host.disk.latest {
+                    spoil(bytes, dice.raw());
+                }
+            }
+            _ => {}
+        }
+        let now = moment(self.now, self.now, host);
+        let told = config(host, self.plan.frame_bytes);
+        let Some(bytes) = &host.disk.latest else { return Replica::new(told, now) };
+        match Snapshot::decode(&cluster(), bytes) {
+            Ok(snapshot) => {
+                self.reach(Marker::SNAPSHOT_RESTORED);
+                Replica::with_snapshot(told, now, snapshot)
+            }
+            Err(error) => {
+                host.disk.latest = None;
+                let why = error.reason();
+                self.reach(Marker::SNAPSHOT_DAMAGED);
+                self.trace.record(self.now, "spoilt", &[machine as u64], &[], || {
+                    format!("--- n{machine} sets a snapshot aside: {why}")
+                });
+                Replica::new(told, now)
+            }
+        }
+    }
+}
