@@ -9,7 +9,10 @@ use psi_replica::DEFAULT_FIELD;
 use serde::Deserialize;
 use tonic::Code;
 
-use super::refusal::{Problem, Refusal, counted, shorten};
+use super::{
+    refusal::{Problem, Refusal, counted, shorten},
+    routes::OF_A_WRITE,
+};
 use crate::{
     ops::Ops,
     replicated::Level,
@@ -111,7 +114,9 @@ impl Asked {
         }
     }
 
-    pub(super) const NAMES: [&'static str; 5] = ["field", "after", "deadline_ms", "replicate_to", "request_id"];
+    /// As the table of routes names them.
+    pub(super) const NAMES: [&'static str; OF_A_WRITE.len()] =
+        [OF_A_WRITE[0].name, OF_A_WRITE[1].name, OF_A_WRITE[2].name, OF_A_WRITE[3].name, OF_A_WRITE[4].name];
 
     /// Takes a member of a body that is text.
     ///

@@ -12,6 +12,7 @@ use super::{
     asked::nothing_asked,
     body::{self, FieldBody},
     refusal::{Problem, Refusal, counted},
+    routes::{KNOWN_FIELD, NEW_FIELD},
 };
 use crate::ops::{
     Ops,
@@ -58,7 +59,7 @@ pub(super) async fn create(
     _: Plain,
     request: Request,
 ) -> Result<(StatusCode, Json<FieldAnswer>), Refusal> {
-    let body = counted(&ops, FieldBody::parse(&body::of(&ops, request).await?, FieldBody::OF_A_NEW_ONE))?;
+    let body = counted(&ops, FieldBody::parse(&body::of(&ops, request).await?, NEW_FIELD))?;
     let (name, wanted) = counted(&ops, body.of_a_new_one(new_field()))?;
     Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &wanted)?)))
 }
@@ -94,7 +95,7 @@ pub(super) async fn drop_field(State(ops): State<Ops>, Name(name): Name) -> Resu
 /// What a body asks of a field that is there, over what `base` makes of it.
 async fn wanted(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<Wanted, Refusal> {
     let bytes = body::of(ops, request).await?;
-    let body = counted(ops, FieldBody::parse(&bytes, FieldBody::OF_ONE_THAT_IS_THERE))?;
+    let body = counted(ops, FieldBody::parse(&bytes, KNOWN_FIELD))?;
     let held = ops.setup_of(name).map_err(|cause| Refusal::from(cause).in_path())?;
     counted(ops, body.over(base(held)))
 }

@@ -10,15 +10,14 @@ use psi_replica::FieldName;
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
-use super::{PATHS, answer::seconds, refusal::Refusal};
+use super::{answer::seconds, refusal::Refusal, route::Route, routes::ROUTES};
 use crate::ops::Ops;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) async fn root(State(ops): State<Ops>) -> Json<Value> {
-    let about =
-        |(path, methods, about): &(&str, &str, &str)| ((*path).to_owned(), format!("{methods}: {about}").into());
-    let paths: Map<String, Value> = PATHS.iter().map(about).collect();
+    let about = |route: &Route| (route.path.to_owned(), format!("{}: {}", route.methods(), route.help()).into());
+    let paths: Map<String, Value> = ROUTES.iter().map(about).collect();
     let settings = &ops.shared.settings;
     Json(json!({
         "name": "Ψ-Field API",

@@ -5,7 +5,10 @@ use psi_replica::{FieldName, Setup};
 
 use super::{Given, Members, PROBLEMS_MAX, not_a, parameter_problem, parse, whole};
 use crate::{
-    http::refusal::{Problem, Refusal, shorten},
+    http::{
+        property::Property,
+        refusal::{Problem, Refusal, shorten},
+    },
     ops::fields::{Unfit, Wanted},
 };
 
@@ -20,24 +23,18 @@ pub(in super::super) struct FieldBody {
 const BAD_BODY: &str = "BAD_BODY";
 
 impl FieldBody {
-    /// What the body for a new field may have.
-    pub(in super::super) const OF_A_NEW_ONE: &'static [&'static str] =
-        &["name", "engine", "width", "scale_exponent", "seed", "guardian", "parameters"];
-    /// What the body for a field that exists may have; its name is in the path.
-    pub(in super::super) const OF_ONE_THAT_IS_THERE: &'static [&'static str] = Self::OF_A_NEW_ONE.split_at(1).1;
-
     /// Reads a body with the `known` members.
     ///
     /// # Errors
     /// [`Refusal`] if it is no JSON object.
-    pub(in super::super) fn parse(bytes: &[u8], known: &[&'static str]) -> Result<Self, Refusal> {
+    pub(in super::super) fn parse(bytes: &[u8], known: &[Property]) -> Result<Self, Refusal> {
         let Members(members) = parse(bytes)?;
         let mut body = Self::default();
         for (name, given) in members {
-            match known.iter().find(|known| **known == name) {
+            match known.iter().find(|known| known.name == name) {
                 None => body.wrong.push((BAD_BODY, unknown(&name, known))),
                 Some(_) if matches!(given, Given::Null) => {}
-                Some(name) => body.take(name, given),
+                Some(known) => body.take(known.name, given),
             }
         }
         Ok(body)
@@ -165,21 +162,21 @@ fn problem(name: &str, kind: &str, msg: impl Into<String>) -> Problem {
 }
 
 /// A member that nobody knows.
-fn unknown(name: &str, known: &[&'static str]) -> Problem {
+fn unknown(name: &str, known: &[Property]) -> Problem {
     let is_parameter = psi_engine::DEFINITIONS.iter().any(|definition| definition.name == name);
     let advice = match nearest(name, known) {
         _ if is_parameter => format!("it is a parameter: {{\"parameters\": {{\"{name}\": …}}}}"),
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are: {}", known.join(", ")),
+        None => format!("there are: {}", known.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")),
     };
     problem(name, "unknown", format!("no member is called `{}`; {advice}", shorten(name)))
 }
 
 /// One slip for every three letters is forgiven, as with parameters.
-fn nearest(got: &str, known: &[&'static str]) -> Option<&'static str> {
+fn nearest(got: &str, known: &[Property]) -> Option<&'static str> {
     const LENGTH_MAX: usize = 64;
     let got = Some(got.to_lowercase()).filter(|got| got.len() <= LENGTH_MAX)?;
-    let near = known.iter().map(|name| (strsim::damerau_levenshtein(&got, name), *name));
+    let near = known.iter().map(|known| (strsim::damerau_levenshtein(&got, known.name), known.name));
     near.filter(|(slips, name)| *slips <= name.len().div_ceil(3)).min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
@@ -197,10 +194,13 @@ fn unfit_problem(unfit: &Unfit) -> (&'static str, Problem) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::fields::new_field;
+    use crate::{
+        http::routes::{KNOWN_FIELD, NEW_FIELD},
+        ops::fields::new_field,
+    };
 
     fn read(body: &str) -> Result<(String, Wanted), Refusal> {
-        FieldBody::parse(body.as_bytes(), FieldBody::OF_A_NEW_ONE)?.of_a_new_one(new_field())
+        FieldBody::parse(body.as_bytes(), NEW_FIELD)?.of_a_new_one(new_field())
     }
 
     #[test]
@@ -289,9 +289,9 @@ mod tests {
 
     #[test]
     fn a_field_that_is_there_is_named_by_the_path() {
-        let body = FieldBody::parse(b"{\"name\": \"f\"}", FieldBody::OF_ONE_THAT_IS_THERE).expect("an object");
+        let body = FieldBody::parse(b"{\"name\": \"f\"}", KNOWN_FIELD).expect("an object");
         assert_eq!(body.over(new_field()).expect_err("a name").reason(), "BAD_BODY");
-        let body = FieldBody::parse(b"", FieldBody::OF_ONE_THAT_IS_THERE).expect("nothing");
+        let body = FieldBody::parse(b"", KNOWN_FIELD).expect("nothing");
         assert_eq!(body.over(new_field()).expect("nothing is wanted"), Wanted::default());
     }
 }
