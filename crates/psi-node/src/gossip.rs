@@ -63,7 +63,7 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
                 }
             }
             result = ended => {
-                shared.metrics.gossip_restarts.inc();
+                shared.metrics.record_gossip_restart();
                 let why = result.err().map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
                 error!("the gossip loop ended: {why}; starting it again");
             }

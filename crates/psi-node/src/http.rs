@@ -20,6 +20,8 @@ mod routes;
 pub(crate) mod server;
 mod status;
 
+pub(crate) use route::table as routes_table;
+
 use std::{future::Future, sync::Arc};
 
 use tokio::net::TcpListener;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use psi_replica::{NodeId, Replica, Version};
+use psi_replica::{LinkStatus, NodeId, Replica, Version};
 
 /// How far one linked peer is behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Lag {
     /// Own versions that it is not known to hold.
     pub(crate) versions: u64,
@@ -19,10 +19,10 @@ pub(crate) struct Lag {
 pub(crate) fn lags(replica: &Replica) -> BTreeMap<NodeId, Lag> {
     let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
     let mut lags = BTreeMap::new();
-    for (_, status) in replica.links() {
-        let versions = written.0.saturating_sub(status.holds_own.0);
-        let lag = Lag { versions, ms: status.lag_ms, clock_offset_ms: status.clock_offset_ms };
-        if let Some(peer) = status.peer {
+    // What has crossed is counted by peer.
+    for (_, LinkStatus { peer, holds_own, lag_ms, clock_offset_ms, counts: _ }) in replica.links() {
+        let lag = Lag { versions: written.0.saturating_sub(holds_own.0), ms: lag_ms, clock_offset_ms };
+        if let Some(peer) = peer {
             lags.entry(peer.node).and_modify(|least: &mut Lag| *least = lag.min(*least)).or_insert(lag);
         }
     }

@@ -17,6 +17,7 @@ mod metrics;
 mod node;
 mod ops;
 mod pending;
+pub mod reference;
 mod replicated;
 mod requests;
 mod settings;

@@ -185,14 +185,14 @@ pub(crate) async fn carry<T: Send>(
                     links.put(run, link, stop.clone());
                 }
                 if let Some(peer) = &peer {
-                    shared.metrics.received(peer.as_str(), bytes);
+                    shared.metrics.peers.record_received(peer.as_str(), bytes);
                 }
             }
             permit = outbound.reserve(), if waiting.is_some() => {
                 let Ok(permit) = permit else { return LinkEnd::Closed };
                 if let Some(frame) = waiting.take() {
                     if let Some(peer) = &peer {
-                        shared.metrics.sent(peer.as_str(), frame.encoded_len());
+                        shared.metrics.peers.record_sent(peer.as_str(), frame.encoded_len());
                     }
                     permit.send(wrap(frame));
                 }
@@ -284,7 +284,7 @@ async fn dial(shared: Arc<Shared>, links: Arc<Links>, run: Run, address: SocketA
             Ok(LinkEnd::Stopped) => warn!(%peer, %address, "closed the link: {}", LinkEnd::Stopped),
             Ok(end) => match end.refused() {
                 Some(reason) => {
-                    shared.metrics.refused(reason);
+                    shared.metrics.record_link_refusal(reason);
                     warn!(%peer, %address, reason, "closed the link: {end}");
                 }
                 None => {
@@ -337,7 +337,7 @@ pub(crate) fn accept(
     tokio::spawn(async move {
         let end = carry(&shared, &links, None, inbound, &outbound, Ok).await;
         if let Some(reason) = end.refused() {
-            shared.metrics.refused(reason);
+            shared.metrics.record_link_refusal(reason);
             warn!(reason, "refused a link: {end}");
         }
         match end {

@@ -76,7 +76,7 @@ impl Node {
         let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
         let Found { keeper, snapshot, refused } = snapshot::open(&settings).await?;
         let shared = Arc::new(Shared::new(settings, addresses, snapshot));
-        refused.into_iter().for_each(|reason| shared.metrics.snapshots.refused(reason));
+        refused.into_iter().for_each(|reason| shared.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());
         let mut tasks = Vec::new();
         if shared.settings.replication {

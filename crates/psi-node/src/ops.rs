@@ -111,7 +111,7 @@ impl Ops {
 
     /// Counts a call that was accepted, or not.
     fn called(&self, accepted: Result<Pending, Cause>) -> Result<Pending, Cause> {
-        self.shared.metrics.step_called(accepted.as_ref().err());
+        self.shared.metrics.record_step_call(accepted.as_ref().err());
         accepted
     }
 
@@ -159,9 +159,9 @@ impl Ops {
         begun: Instant,
         taken: Result<Taken, Cause>,
     ) -> Result<Pending, Cause> {
-        self.shared.metrics.step_took(begun.elapsed());
+        self.shared.metrics.record_step_time(begun.elapsed());
         let Taken { steps, token } = self.counted(taken)?;
-        self.shared.metrics.stepped(steps.len());
+        self.shared.metrics.record_steps(steps.len());
         for step in &steps {
             self.tell_intervened(field, step);
         }
@@ -184,7 +184,7 @@ impl Ops {
     /// Notes what the guardian did after a step. The threat may be an earlier step's: a red flag waits for the cooldown.
     fn tell_intervened(&self, field: &FieldName, step: &Step) {
         let Some((action, threat)) = step.intervened else { return };
-        self.shared.metrics.guardian_intervened(action, threat);
+        self.shared.metrics.record_guardian_intervention(action, threat);
         tracing::info!(%field, %action, red_flag = threat.as_str(), k = step.k, "the guardian answered the red flag");
     }
 
@@ -234,7 +234,7 @@ impl Ops {
                 };
                 let written = self.unless_busy(&terms, || std::future::ready(self.shared.write(write))).await;
                 let (intervention, token) = self.counted(written.map_err(Cause::from))?;
-                self.shared.metrics.intervened(action);
+                self.shared.metrics.record_intervention(action);
                 tracing::info!(%field, %action, noise = intervention.noise, "intervention");
                 let intervened = Intervened { intervention, token, replicated: None };
                 self.taken(&terms, ticket, Answer::Intervention(intervened))
@@ -261,7 +261,7 @@ impl Ops {
 
     /// Counts a refusal.
     pub(crate) fn refused(&self, cause: Cause) -> Cause {
-        self.shared.metrics.error(cause.reason);
+        self.shared.metrics.record_refusal(cause.reason);
         cause
     }
 }

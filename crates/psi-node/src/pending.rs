@@ -109,7 +109,7 @@ impl Ops {
         if let Admitted::First(_) = admitted {
             self.reach(terms).await.map_err(|cause| self.refused(cause))?;
         } else {
-            self.shared.metrics.repeated();
+            self.shared.metrics.record_repeat();
         }
         Ok(admitted)
     }

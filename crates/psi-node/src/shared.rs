@@ -245,7 +245,7 @@ impl Shared {
     pub(crate) fn check_agreement(&self) {
         let members = self.members.borrow().clone();
         for (node, agrees) in self.compared(&members) {
-            if self.metrics.peers.compared(&node, agrees) {
+            if self.metrics.peers.record_comparison(&node, agrees) {
                 self.log_divergence(&node);
             }
         }
@@ -271,7 +271,7 @@ impl Shared {
                 debug!(%peer, %origin, %version, entries, "applied a pass");
             }
             Event::Refused(refused) => {
-                self.metrics.refused(refused.refusal.reason());
+                self.metrics.record_link_refusal(refused.refusal.reason());
                 warn!(reason = refused.refusal.reason(), "{refused}");
             }
             Event::RefusedByPeer { peer, origin, reason, detail } => {
@@ -281,11 +281,11 @@ impl Shared {
                 info!(%field, steps, "the reset or drop of the field discarded steps of this node, as asked for here");
             }
             Event::StepsDropped { field, steps, asked: false } => {
-                self.metrics.steps_dropped(steps);
+                self.metrics.record_dropped_steps(steps);
                 warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
             }
             Event::Diverged { peer } => {
-                if self.metrics.peers.compared(&peer, false) {
+                if self.metrics.peers.record_comparison(&peer, false) {
                     self.log_divergence(&peer);
                 }
             }

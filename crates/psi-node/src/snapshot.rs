@@ -148,11 +148,11 @@ impl Keeper {
         match self.store.save(Parts::of(shared)) {
             Ok(bytes) => {
                 *saved = Some(held);
-                shared.metrics.snapshots.written(bytes, begun.elapsed(), wall_ms());
+                shared.metrics.snapshots.record_write(bytes, begun.elapsed(), wall_ms());
                 debug!(bytes, took_ms = millis(begun), "wrote a snapshot");
             }
             Err(failed) => {
-                shared.metrics.snapshots.failed(failed.operation.as_str());
+                shared.metrics.snapshots.record_failure(failed.operation.as_str());
                 let next = match shared.stop.is_cancelled() {
                     true => "the node stops with the one before".to_owned(),
                     false => format!("trying again in {} s", shared.settings.snapshot_interval.as_secs_f64()),

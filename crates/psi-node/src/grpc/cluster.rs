@@ -37,23 +37,36 @@ impl ClusterView {
     }
 
     fn member(&self, member: &Member, lags: &BTreeMap<NodeId, Lag>) -> v1::Member {
-        let own = member.node == self.shared.settings.node;
-        let lag = lags.get(&member.node);
-        let text =
-            |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
+        let Member {
+            node,
+            // Runs of one node are told apart by its incarnation.
+            generation: _,
+            live: _,
+            left: _,
+            gossip,
+            grpc,
+            http,
+            ready,
+            incarnation: _,
+            agreement,
+        } = member;
+        let is_own = *node == self.shared.settings.node;
+        let lag = lags.get(node).copied();
+        let linked = is_own || lag.is_some();
+        let Lag { versions, ms, clock_offset_ms } = lag.unwrap_or_default();
         v1::Member {
-            node: member.node.to_string(),
+            node: node.to_string(),
             state: Self::state(member).into(),
-            grpc_address: text(member.grpc),
-            http_address: text(member.http),
-            gossip_address: member.gossip.to_string(),
-            agreement: member.agreement.map(|(frontier, digest)| psi_api::agreement(frontier, digest)),
-            linked: own || lag.is_some(),
-            lag_versions: lag.map_or(0, |lag| lag.versions),
-            clock_offset_ms: lag.and_then(|lag| lag.clock_offset_ms).unwrap_or(0),
-            ready: member.ready,
-            lag_ms: lag.map_or(0, |lag| lag.ms),
-            traffic: Some(traffic(self.shared.metrics.peers.traffic(member.node.as_str()))),
+            grpc_address: grpc.map(|address| address.to_string()).unwrap_or_default(),
+            http_address: http.map(|address| address.to_string()).unwrap_or_default(),
+            gossip_address: gossip.to_string(),
+            agreement: agreement.map(|(frontier, digest)| psi_api::agreement(frontier, digest)),
+            linked,
+            lag_versions: versions,
+            clock_offset_ms: clock_offset_ms.unwrap_or(0),
+            ready: *ready,
+            lag_ms: ms,
+            traffic: Some(traffic(self.shared.metrics.peers.traffic(node.as_str()))),
         }
     }
 }

@@ -5,10 +5,10 @@
 
 use axum::{Json, extract::State};
 use psi_engine::Metrics;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
-    answer::{latest, seconds},
+    answer::{Scores, latest, seconds},
     asked::Chosen,
     refusal::Refusal,
     status,
@@ -18,17 +18,13 @@ use crate::ops::Ops;
 pub(super) async fn metrics(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
     let metrics = latest(&view);
+    // Psi stands by itself, and dt_eff says nothing to other agents.
+    let others = Scores(metrics).iter().filter(|(symbol, _)| !matches!(*symbol, "Psi" | "dt_eff"));
+    let parts: Map<String, Value> = others.map(|(symbol, number)| (symbol.to_owned(), number.into())).collect();
     Ok(Json(json!({
         "agent_id": ops.shared.settings.node.as_str(),
         "psi": metrics.density,
-        "metrics": {
-            "C": metrics.continuity,
-            "U": metrics.futurity,
-            "Phi": metrics.phase_coherence,
-            "H": metrics.temporal_entropy,
-            "PE": metrics.prediction_error,
-            "M": metrics.memory,
-        },
+        "metrics": parts,
         "field": view.spec.field.as_str(),
         "k": view.count,
         "timestamp": seconds(ops.shared.now().wall.0),
@@ -75,7 +71,16 @@ impl Swarm {
     ///
     /// The members hold one merged view, so each has the same metrics: the means are these, and Φ is 1.
     fn of(member: &Metrics) -> Self {
-        let Metrics { continuity, futurity, temporal_entropy, .. } = *member;
+        let Metrics {
+            density: _,
+            continuity,
+            futurity,
+            phase_coherence: _,
+            temporal_entropy,
+            prediction_error: _,
+            memory: _,
+            time_dilation: _,
+        } = *member;
         let phase_coherence = 1.0;
         let tension = 0.7 * continuity + 0.6 * phase_coherence + 0.5 * futurity - 0.4 * temporal_entropy;
         let density = 1.0 / (1.0 + libm::exp(-tension));

@@ -1,7 +1,9 @@
 //! Named values in addresses, bodies and answers: a row each, from which readers and the OpenAPI description follow.
 
-use psi_engine::{DEFINITIONS, Metrics};
+use psi_engine::DEFINITIONS;
 use serde_json::{Map, Value, json};
+
+use crate::metrics::STEP_METRICS;
 
 /// What JSON a property is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +96,20 @@ pub(super) enum Group {
 }
 
 impl Group {
+    /// The names of its properties, in order.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        self.each(|property| names.push(property.name));
+        names
+    }
+
     /// Calls `take` with each property in order.
     fn each(&self, mut take: impl FnMut(Property)) {
         match self {
             Self::Each(properties) => properties.iter().copied().for_each(take),
-            Self::Metrics => Metrics::SYMBOLS
-                .into_iter()
-                .zip(Metrics::NAMES)
-                .for_each(|(symbol, name)| take(Property::number(symbol, name))),
+            Self::Metrics => {
+                STEP_METRICS.iter().for_each(|metric| take(Property::number(metric.symbol, metric.meaning)));
+            }
             Self::Parameters => DEFINITIONS.iter().for_each(|parameter| {
                 let kind = if parameter.whole { Kind::Integer } else { Kind::Number };
                 take(Property::new(parameter.name, kind, parameter.meaning));

@@ -156,7 +156,7 @@ impl From<Cause> for Refusal {
 
 /// Counts a refusal that no operation has counted.
 pub(super) fn counted<T>(ops: &Ops, result: Result<T, Refusal>) -> Result<T, Refusal> {
-    result.inspect_err(|refusal| ops.shared.metrics.error(refusal.reason()))
+    result.inspect_err(|refusal| ops.shared.metrics.record_refusal(refusal.reason()))
 }
 
 /// What of a request's address or body a reason is about.

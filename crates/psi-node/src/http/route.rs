@@ -140,6 +140,21 @@ const fn is_equal(left: &[u8], right: &[u8]) -> bool {
     at == left.len() && at == right.len()
 }
 
+/// The rows for people: each call, what it does, what its address may ask for, and what its body may have.
+pub(crate) fn table() -> impl Iterator<Item = [String; 4]> {
+    let operations = ROUTES.iter().flat_map(|route| route.operations.iter().map(|operation| (route.path, operation)));
+    operations.map(|(path, operation)| {
+        let Operation { method, help, query, body, answer: _, reasons: _, handler: _ } = operation;
+        let names = |names: Vec<&str>| names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let body = match body {
+            Body::Ignored => Vec::new(),
+            Body::Json(groups) | Body::Changes(groups) => groups.iter().flat_map(Group::names).collect(),
+        };
+        let call = format!("{} {path}", method.as_str());
+        [call, (*help).to_owned(), names(query.iter().map(|property| property.name).collect()), names(body)]
+    })
+}
+
 /// The rows as a router.
 pub(super) fn router(ops: Ops) -> Router {
     let operations = ROUTES.iter().flat_map(|route| route.operations.iter().map(|operation| (route.path, operation)));

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tonic::Code;
 
 use super::{answer::seconds, refusal::Refusal, route::Route, routes::ROUTES};
-use crate::ops::Ops;
+use crate::{metrics::scrape, ops::Ops};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -61,7 +61,7 @@ pub(super) async fn ready(State(ops): State<Ops>) -> Result<Json<Value>, Refusal
 }
 
 pub(super) async fn metrics(State(ops): State<Ops>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], ops.shared.metrics.render(&ops.shared))
+    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], scrape::render(&ops.shared))
 }
 
 fn why_not_ready(ops: &Ops) -> Option<String> {

@@ -1,9 +1,9 @@
 //! Answers about fields themselves.
 
-use psi_replica::CurrentSpec;
+use psi_replica::{CurrentSpec, Setup, Shape, Spec};
 use serde::Serialize;
 
-use super::Named;
+use super::parameters::ParametersByName;
 
 /// To all calls about one field.
 #[derive(Debug, Serialize)]
@@ -39,21 +39,22 @@ struct Described {
     /// Text, as `epoch`: most JSON readers round integers of this size.
     seed: String,
     epoch: String,
-    parameters: Named,
+    parameters: ParametersByName,
 }
 
 impl From<CurrentSpec> for Described {
     fn from(current: CurrentSpec) -> Self {
-        let setup = current.spec.setup;
+        let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = current;
+        let Setup { shape: Shape { engine, width, scale, seed }, parameters, guardian } = setup;
         Self {
-            name: current.field.to_string(),
-            engine: setup.shape.engine,
-            guardian: setup.guardian.as_str(),
-            width: setup.shape.width,
-            scale_exponent: setup.shape.scale.exponent(),
-            seed: setup.shape.seed.to_string(),
-            epoch: current.epoch.to_string(),
-            parameters: Named(setup.parameters),
+            name: field.to_string(),
+            engine,
+            guardian: guardian.as_str(),
+            width,
+            scale_exponent: scale.exponent(),
+            seed: seed.to_string(),
+            epoch: epoch.to_string(),
+            parameters: ParametersByName(parameters),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use psi_engine::{
     Action,
-    guardian::{Summary, Threat},
+    guardian::{Statistics, Summary, Threat, Thresholds},
 };
-use psi_replica::FieldView;
+use psi_replica::{FieldView, GuardianView};
 use serde::Serialize;
 
 /// `interventions.last_step` before the first, as the service of old.
@@ -116,28 +116,27 @@ impl From<Summary> for Numbers {
 impl StatisticsAnswer {
     pub(in super::super) fn new(view: &FieldView, node: &str, token: String) -> Self {
         let guardian = &view.guardian;
-        let (thresholds, statistics) = (guardian.thresholds(), guardian.statistics());
+        // Summed up in statistics and thresholds.
+        let GuardianView { history: _, flag, automatic, superseded, last_step } = guardian;
+        let Thresholds { density_low, error_high, entropy_high, adaptive } = guardian.thresholds();
+        let Statistics { samples, density, prediction_error, temporal_entropy } = guardian.statistics();
         Self {
             kind: "advanced",
-            history_size: statistics.samples,
+            history_size: samples,
             thresholds: Limits {
-                psi_low: thresholds.density_low,
-                pe_high: thresholds.error_high,
-                h_high: thresholds.entropy_high,
-                kind: if thresholds.adaptive { "adaptive" } else { "static" },
+                psi_low: density_low,
+                pe_high: error_high,
+                h_high: entropy_high,
+                kind: if adaptive { "adaptive" } else { "static" },
             },
-            statistics: Watched {
-                psi: statistics.density.into(),
-                pe: statistics.prediction_error.into(),
-                h: statistics.temporal_entropy.into(),
-            },
+            statistics: Watched { psi: density.into(), pe: prediction_error.into(), h: temporal_entropy.into() },
             interventions: Done {
                 total: view.interventions,
-                last_step: guardian.last_step.map_or(NEVER, |step| i64::try_from(step).unwrap_or(i64::MAX)),
-                current_red_flag: guardian.flag.is_some(),
-                current_reason: guardian.flag.map(Threat::as_str),
-                automatic: guardian.automatic,
-                superseded: guardian.superseded,
+                last_step: last_step.map_or(NEVER, |step| i64::try_from(step).unwrap_or(i64::MAX)),
+                current_red_flag: flag.is_some(),
+                current_reason: flag.map(Threat::as_str),
+                automatic: *automatic,
+                superseded: *superseded,
             },
             field: view.spec.field.to_string(),
             mode: view.spec.spec.setup.guardian.as_str(),
