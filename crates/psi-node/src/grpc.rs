@@ -17,8 +17,8 @@ use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    link::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Links},
-    ops::Ops,
+    calls::{ops::Ops, readiness::is_writable},
+    links::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, registry::Links},
     shared::Shared,
 };
 
@@ -66,7 +66,7 @@ pub(crate) async fn serve(
 async fn report_health(shared: Arc<Shared>, reporter: HealthReporter) {
     const LOOK: Duration = Duration::from_millis(250);
     loop {
-        let serving = shared.read(|replica| replica.may_write().is_ok());
+        let serving = shared.read(is_writable);
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         reporter.set_service_status("", status).await;
         reporter.set_service_status("psi.v1.PsiFieldService", status).await;

@@ -4,33 +4,26 @@
 //! Every refusal is `{"detail": …, "error": {"reason", "message", …}}`, see [`refusal::Refusal`]. Left out: TLS,
 //! authentication, HTTP/2 (programs that need them use gRPC, or a proxy).
 
-mod answer;
-mod asked;
-mod body;
+mod answers;
 mod federation;
 mod field;
 mod fields;
 mod guardian;
-mod observe;
-mod openapi;
-mod property;
+mod health;
 mod refusal;
-mod route;
-mod routes;
+mod requests;
+pub(crate) mod routes;
 pub(crate) mod server;
-mod status;
-
-pub(crate) use route::table as routes_table;
 
 use std::{future::Future, sync::Arc};
 
 use tokio::net::TcpListener;
 
-use self::observe::Observed;
-use crate::{ops::Ops, shared::Shared};
+use self::routes::{observe::Observed, router::router};
+use crate::{calls::ops::Ops, shared::Shared};
 
 /// Serves HTTP until `stop` resolves and requests in progress have ended.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) {
     let ops = Ops { shared };
-    server::serve(Observed::new(route::router(ops.clone()), ops), listener, stop).await;
+    server::serve(Observed::new(router(ops.clone()), ops), listener, stop).await;
 }

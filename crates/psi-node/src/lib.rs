@@ -4,31 +4,20 @@
 //! member on which the replicas exchange what they hold. Everything that decides what an answer is stands in the
 //! inner crates; nothing here changes a result.
 
-mod address;
-mod detector;
-mod gossip;
+mod calls;
+mod cluster;
 mod grpc;
 mod http;
-mod issuer;
-mod lag;
-mod link;
-mod members;
+mod links;
 mod metrics;
 mod node;
-mod ops;
-mod pending;
 pub mod reference;
-mod replicated;
-mod requests;
+mod sessions;
 mod settings;
 mod shared;
 mod snapshot;
-mod steps;
-mod terms;
-mod watchers;
 
 pub use http::server::serve as serve_http;
 pub use node::{Node, StartError};
-pub use settings::{Endpoint, Settings};
-pub use shared::Addresses;
-pub use snapshot::DataError;
+pub use settings::{Addresses, Endpoint, Settings};
+pub use snapshot::directory::DataError;

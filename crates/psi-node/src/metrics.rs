@@ -8,6 +8,7 @@ mod peers;
 pub(crate) mod scrape;
 mod snapshots;
 mod step;
+mod values;
 
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
@@ -25,9 +26,6 @@ use peers::PeerMetrics;
 pub(crate) use peers::Traffic;
 use snapshots::SnapshotMetrics;
 pub(crate) use step::STEP_METRICS;
-
-/// Version that the binary was built from.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Every metric of one node, in a registry of its own: several nodes may share a process.
 pub(crate) struct Metrics {
@@ -118,15 +116,4 @@ impl Metrics {
     pub(crate) fn http(&self, path: &str, code: u16) -> Histogram {
         self.node.http_seconds.with_label_values(&[path, &code.to_string()])
     }
-}
-
-/// A gauge's value; nothing that is counted here comes near the limit.
-fn count(number: impl TryInto<i64>) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
-}
-
-/// Milliseconds as seconds.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit 53 bits")]
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1000.0
 }

@@ -10,12 +10,16 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    address::advertised,
-    gossip, grpc, http,
-    link::{self, Links},
-    settings::{Endpoint, Settings},
-    shared::{Addresses, Shared},
-    snapshot::{self, DataError, Found, Keeper},
+    calls::readiness::is_writable,
+    cluster::{address::advertised, gossip},
+    grpc, http,
+    links::{dial, registry::Links},
+    settings::{Addresses, Endpoint, Settings},
+    shared::Shared,
+    snapshot::{
+        directory::DataError,
+        keeper::{self, Found, Keeper},
+    },
 };
 
 /// Calls in progress have this long to end once the node stops.
@@ -74,7 +78,7 @@ impl Node {
         );
         let addresses = Addresses { grpc, http, gossip };
         let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
-        let Found { keeper, snapshot, refused } = snapshot::open(&settings).await?;
+        let Found { keeper, snapshot, refused } = keeper::open(&settings).await?;
         let shared = Arc::new(Shared::new(settings, addresses, snapshot));
         refused.into_iter().for_each(|reason| shared.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());
@@ -82,7 +86,7 @@ impl Node {
         if shared.settings.replication {
             let handle = gossip::start(&shared).await.map_err(StartError::Gossip)?;
             tasks.push(supervised(&shared, "gossip", gossip::run(shared.clone(), handle)));
-            tasks.push(supervised(&shared, "dialling members", link::dial_members(shared.clone(), links.clone())));
+            tasks.push(supervised(&shared, "dialling members", dial::dial_members(shared.clone(), links.clone())));
         }
         let timekeeper = shared.clone();
         tasks.push(supervised(&shared, "keeping time", async move { timekeeper.keep_time().await }));
@@ -110,7 +114,7 @@ impl Node {
     /// Whether it has caught up and takes steps.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.shared.read(|replica| replica.may_write().is_ok())
+        self.shared.read(is_writable)
     }
 
     /// Resolves with the reason once the node can't go on; never while it can.

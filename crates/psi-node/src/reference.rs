@@ -6,7 +6,7 @@ use std::fmt::Write;
 use psi_api::{REASONS, Reason, Surface};
 
 use crate::{
-    http::routes_table,
+    http::routes::router,
     metrics::{Family, STEP_METRICS, families},
 };
 
@@ -52,7 +52,7 @@ pub fn routes_markdown() -> String {
     let row = |[call, help, query, body]: [String; 4]| [code(&call), help, query, body];
     format!(
         "`GET /openapi.json` describes bodies, answers and refusals in full.\n\n{}",
-        table(["call", "what it does", "query", "body"], routes_table().map(row)),
+        table(["call", "what it does", "query", "body"], router::table().map(row)),
     )
 }
 

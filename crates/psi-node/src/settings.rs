@@ -23,6 +23,17 @@ impl Endpoint {
     }
 }
 
+/// Where this node is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// HTTP.
+    pub http: SocketAddr,
+    /// Gossip, UDP.
+    pub gossip: SocketAddr,
+}
+
 /// Everything that a node can be told.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -5,7 +5,6 @@
 
 use std::{
     hash::RandomState,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -20,20 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    issuer::Issuers, members::Member, metrics::Metrics, pending::Answer, requests::Requests, settings::Settings,
-    watchers::Watchers,
+    calls::{answer::Answer, watchers::Watchers},
+    cluster::members::Member,
+    metrics::Metrics,
+    sessions::{issuers::Issuers, requests::Requests},
+    settings::{Addresses, Settings},
 };
-
-/// Where this node is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Addresses {
-    /// gRPC.
-    pub grpc: SocketAddr,
-    /// HTTP.
-    pub http: SocketAddr,
-    /// Gossip, UDP.
-    pub gossip: SocketAddr,
-}
 
 /// What the tasks of a node share.
 pub(crate) struct Shared {

@@ -5,7 +5,7 @@ use psi_engine::guardian::Mode;
 use psi_replica::{Shape, WIDTH_MAX};
 use tonic::Code;
 
-use crate::ops::fields::Wanted;
+use crate::calls::patch::Wanted;
 
 /// An enum's number that stands for nothing.
 pub(super) fn unknown_number(reason: &'static str, what: &str, got: i32, known: &str) -> Cause {

@@ -8,8 +8,9 @@ use psi_replica::{NodeId, Version};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    lag::{Lag, lags},
-    members::Member,
+    calls::readiness::is_writable,
+    cluster::members::Member,
+    links::lag::{Lag, lags},
     metrics::Traffic,
     shared::Shared,
 };
@@ -23,7 +24,7 @@ impl ClusterView {
     fn know_thyself(&self, own: &mut Member) {
         self.shared.write(|replica, _| {
             replica.flush();
-            own.ready = replica.may_write().is_ok();
+            own.ready = is_writable(replica);
             own.agreement = Some((replica.frontier().hash(), replica.digest()));
         });
     }
@@ -149,7 +150,7 @@ mod tests {
     use psi_api::v1::cluster_service_server::ClusterService;
 
     use super::*;
-    use crate::{settings::Settings, shared::Addresses};
+    use crate::settings::{Addresses, Settings};
 
     /// Keeps the replica to itself until told to let go.
     fn hold(shared: Arc<Shared>) -> (mpsc::Sender<()>, JoinHandle<()>) {

@@ -14,11 +14,17 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::asked;
 use crate::{
-    ops::{Inputs, Ops, StepCall, Stepped},
-    pending::{Intervened, Pending},
-    replicated::Level,
-    terms::{Wishes, grpc_timeout},
-    watchers::Accepted,
+    calls::{
+        answer::{Intervened, Stepped},
+        inputs::{Inputs, StepCall},
+        ops::Ops,
+        pending::Pending,
+        watchers::Accepted,
+    },
+    sessions::{
+        level::Level,
+        options::{Wishes, grpc_timeout},
+    },
 };
 
 /// Least and default time between two answers of a watch.

@@ -7,7 +7,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    link::{self, Links},
+    links::{accept, registry::Links},
     shared::Shared,
 };
 
@@ -24,6 +24,6 @@ impl v1::replication_service_server::ReplicationService for Replication {
         if !self.shared.settings.replication {
             return Err(Status::failed_precondition("replication is switched off on this node"));
         }
-        Ok(Response::new(link::accept(self.shared.clone(), self.links.clone(), request.into_inner())))
+        Ok(Response::new(accept::accept(self.shared.clone(), self.links.clone(), request.into_inner())))
     }
 }

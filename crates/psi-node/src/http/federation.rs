@@ -8,12 +8,15 @@ use psi_engine::Metrics;
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::{Scores, latest, seconds},
-    asked::Chosen,
+    answers::{
+        scores::{Scores, latest},
+        times::seconds,
+    },
+    health,
     refusal::Refusal,
-    status,
+    requests::address::Chosen,
 };
-use crate::ops::Ops;
+use crate::calls::ops::Ops;
 
 pub(super) async fn metrics(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
@@ -35,7 +38,7 @@ pub(super) async fn metrics(State(ops): State<Ops>, Chosen(field): Chosen) -> Re
 pub(super) async fn swarm(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
     let swarm = view.last.as_ref().map(|last| Swarm::of(&last.metrics)).unwrap_or_default();
-    let (live, _, _) = status::members(&ops);
+    let (live, _, _) = health::members(&ops);
     Ok(Json(json!({
         "swarm_metrics": {
             "C_swarm": swarm.continuity,

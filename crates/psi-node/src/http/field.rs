@@ -11,15 +11,22 @@ use axum::{
 };
 
 use super::{
-    answer::{InitAnswer, ParamsAnswer, StateAnswer, StepAnswer},
-    asked::{Asked, Chosen},
-    body::{self, StepBody},
+    answers::{
+        parameters::{InitAnswer, ParamsAnswer},
+        state::StateAnswer,
+        step::StepAnswer,
+    },
     guardian,
     refusal::{Refusal, counted},
+    requests::{address::Chosen, asked::Asked, parameters, read, step::StepBody},
 };
-use crate::ops::{Inputs, Ops, StepCall, fields::Wanted};
+use crate::calls::{
+    inputs::{Inputs, StepCall},
+    ops::Ops,
+    patch::Wanted,
+};
 
-/// `POST /step`, as [`super::observe`] hands it over, around the router.
+/// `POST /step`, as [`super::routes::observe`] hands it over, around the router.
 pub(super) async fn step<B>(ops: Ops, request: Request<B>) -> Response
 where
     B: HttpBody<Data = Bytes, Error: Display>,
@@ -32,7 +39,7 @@ where
     B: HttpBody<Data = Bytes, Error: Display>,
 {
     let in_address = Asked::in_address(request.uri(), ops)?;
-    let bytes = body::of(ops, request).await?;
+    let bytes = read::body(ops, request).await?;
     let StepBody { x, apply_guardian, asked } = counted(ops, StepBody::parse(&bytes))?;
     let asked = counted(ops, in_address.or(asked))?;
     let in_body = asked.in_body();
@@ -60,8 +67,8 @@ pub(super) async fn init(
     Chosen(field): Chosen,
     request: extract::Request,
 ) -> Result<Json<InitAnswer>, Refusal> {
-    let bytes = body::of(&ops, request).await?;
-    let parameters = counted(&ops, body::parameters(&bytes))?;
+    let bytes = read::body(&ops, request).await?;
+    let parameters = counted(&ops, parameters::read(&bytes))?;
     let (current, token) = ops.reset(&field, &Wanted { parameters, ..Wanted::default() })?;
     Ok(Json(InitAnswer::new(current, ops.shared.settings.node.as_str(), token)))
 }

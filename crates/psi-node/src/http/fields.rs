@@ -2,52 +2,25 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, Request, State},
-    http::{StatusCode, request::Parts},
+    extract::{Request, State},
+    http::StatusCode,
 };
 use psi_replica::{CurrentSpec, Setup};
 
 use super::{
-    answer::fields::{DroppedAnswer, FieldAnswer, FieldsAnswer},
-    asked::nothing_asked,
-    body::{self, FieldBody},
-    refusal::{Problem, Refusal, counted},
-    routes::{KNOWN_FIELD, NEW_FIELD},
+    answers::fields::{DroppedAnswer, FieldAnswer, FieldsAnswer},
+    refusal::{Refusal, counted},
+    requests::{
+        address::{Name, Plain},
+        field::FieldBody,
+        read,
+    },
+    routes::properties::{KNOWN_FIELD, NEW_FIELD},
 };
-use crate::ops::{
-    Ops,
-    fields::{Wanted, new_field, started_over},
+use crate::calls::{
+    ops::Ops,
+    patch::{Wanted, new_field, started_over},
 };
-
-/// The field that a path names. Its address asks for nothing else.
-pub(super) struct Name(String);
-
-impl FromRequestParts<Ops> for Name {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        counted(ops, nothing_asked(parts))?;
-        match Path::<String>::from_request_parts(parts, ops).await {
-            Ok(Path(name)) => Ok(Self(name)),
-            // Only what is no UTF-8 can't be read as text.
-            Err(error) => {
-                let problem = Problem::new(["path".into(), "name".into()], "value_error.bad_name", error.body_text());
-                counted(ops, Err(Refusal::invalid("BAD_NAME", vec![problem])))
-            }
-        }
-    }
-}
-
-/// An address that asks for nothing.
-pub(super) struct Plain;
-
-impl FromRequestParts<Ops> for Plain {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        counted(ops, nothing_asked(parts)).map(|()| Self)
-    }
-}
 
 pub(super) async fn list(State(ops): State<Ops>, _: Plain) -> Result<Json<FieldsAnswer>, Refusal> {
     let fields = ops.fields().map_err(|cause| ops.refused(cause))?;
@@ -59,7 +32,7 @@ pub(super) async fn create(
     _: Plain,
     request: Request,
 ) -> Result<(StatusCode, Json<FieldAnswer>), Refusal> {
-    let body = counted(&ops, FieldBody::parse(&body::of(&ops, request).await?, NEW_FIELD))?;
+    let body = counted(&ops, FieldBody::parse(&read::body(&ops, request).await?, NEW_FIELD))?;
     let (name, wanted) = counted(&ops, body.of_a_new_one(new_field()))?;
     Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &wanted)?)))
 }
@@ -94,7 +67,7 @@ pub(super) async fn drop_field(State(ops): State<Ops>, Name(name): Name) -> Resu
 
 /// What a body asks of a field that is there, over what `base` makes of it.
 async fn wanted(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<Wanted, Refusal> {
-    let bytes = body::of(ops, request).await?;
+    let bytes = read::body(ops, request).await?;
     let body = counted(ops, FieldBody::parse(&bytes, KNOWN_FIELD))?;
     let held = ops.setup_of(name).map_err(|cause| Refusal::from(cause).in_path())?;
     counted(ops, body.over(base(held)))

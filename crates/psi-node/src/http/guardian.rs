@@ -5,14 +5,14 @@ use psi_engine::Action;
 use psi_replica::FieldView;
 
 use super::{
-    answer::{
-        InterventionAnswer,
+    answers::{
         guardian::{StatisticsAnswer, StatusAnswer},
+        intervention::InterventionAnswer,
     },
-    asked::Asked,
     refusal::{Refusal, counted},
+    requests::asked::Asked,
 };
-use crate::ops::Ops;
+use crate::calls::ops::Ops;
 
 pub(super) async fn status(State(ops): State<Ops>, asked: Asked) -> Result<Json<StatusAnswer>, Refusal> {
     let (view, token) = view(&ops, asked).await?;

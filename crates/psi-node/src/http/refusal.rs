@@ -10,8 +10,7 @@
 
 use axum::{
     Json,
-    extract::OriginalUri,
-    http::{Method, StatusCode, Uri, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use psi_api::Cause;
@@ -19,8 +18,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
-use super::{asked::InBody, route, routes::ROUTES};
-use crate::ops::Ops;
+use super::requests::in_body::InBody;
+use crate::calls::ops::Ops;
 
 /// Longest text of a client's that is shown back to it, in characters.
 const SHOWN_MAX: usize = 200;
@@ -190,71 +189,10 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Answers for paths that don't exist.
-pub(super) async fn unknown_path(OriginalUri(uri): OriginalUri) -> Refusal {
-    let path = shorten(uri.path());
-    let advice = match nearest(uri.path()) {
-        Some(known) => format!("did you mean {known}?"),
-        None => format!("there are: {}", ROUTES.iter().map(|route| route.path).collect::<Vec<_>>().join(" ")),
-    };
-    Refusal::new(StatusCode::NOT_FOUND, "UNKNOWN_PATH", format!("Not Found: no path is called {path}; {advice}"))
-        .with("path", path)
-}
-
-/// Answers for paths that exist, asked for in another way. The header `Allow` is the router's work.
-pub(super) async fn wrong_method(method: Method, uri: Uri) -> Refusal {
-    let known = route::find(uri.path()).map(|row| ROUTES[row].methods());
-    let allowed = known.as_deref().unwrap_or("another method");
-    let message = format!("Method Not Allowed: {} takes {allowed}, not {method}", uri.path());
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "WRONG_METHOD", message)
-        .with("method", method)
-        .with("allowed", allowed)
-}
-
-/// The known path that was probably meant.
-fn nearest(got: &str) -> Option<&'static str> {
-    /// Longer paths are not compared, since the comparison is quadratic.
-    const LENGTH_MAX: usize = 64;
-    if got.len() > LENGTH_MAX {
-        return None;
-    }
-    let lower = got.trim_end_matches('/').to_lowercase();
-    let near = ROUTES.iter().skip(1).map(|route| (strsim::damerau_levenshtein(&lower, route.path), route.path));
-    // One slip for every four letters, a guess: far enough from `/step` to `/stop`, too far from `/nope` to `/step`.
-    near.filter(|(slips, path)| *slips <= path.len() / 4).min_by_key(|(slips, _)| *slips).map(|(_, path)| path)
-}
-
 /// A client's text for an answer, cut where it is absurdly long.
 pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_in_a_path_is_forgiven_and_a_stranger_is_not() {
-        for (got, want) in [
-            ("/stpe", Some("/step")),
-            ("/steps", Some("/step")),
-            ("/Step/", Some("/step")),
-            ("/metric", Some("/metrics")),
-            ("/healthz", Some("/health")),
-            ("/guardian/nigreda", Some("/guardian/nigredo")),
-            ("/guardian/statistic", Some("/guardian/statistics")),
-            ("/guardian/verdict", None),
-            ("/field", Some("/fields")),
-            ("/fields/", Some("/fields")),
-            ("/nope", None),
-            ("//", None),
-            ("/", None),
-        ] {
-            assert_eq!(nearest(got), want, "{got}");
-        }
-        assert_eq!(nearest(&format!("/{}", "s".repeat(100))), None);
     }
 }

@@ -5,10 +5,9 @@ use psi_engine::guardian::Thresholds;
 use psi_replica::{CurrentSpec, FieldName, FieldView, GuardianView, Record};
 
 use super::{
-    Family, count,
-    family::{Series, families},
-    seconds,
+    family::{Family, Series, families},
     step::STEP_METRICS,
+    values::{count, seconds},
 };
 
 families! {

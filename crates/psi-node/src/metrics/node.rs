@@ -2,8 +2,11 @@
 
 use psi_engine::guardian::Threat;
 
-use super::{VERSION, family::families};
+use super::family::families;
 use crate::settings::Settings;
+
+/// Version that the binary was built from.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How calls that step end.
 pub(super) const OK: &str = "ok";

@@ -11,8 +11,11 @@ use std::{
 use prometheus::{IntCounterVec, Registry};
 use psi_replica::{LinkCounts, LinkId, LinkStatus, NodeId, Replica};
 
-use super::{Family, count, family::families, seconds};
-use crate::lag::{Lag, lags};
+use super::{
+    family::{Family, families},
+    values::{count, seconds},
+};
+use crate::links::lag::{Lag, lags};
 
 const SENT: &str = "sent";
 const RECEIVED: &str = "received";

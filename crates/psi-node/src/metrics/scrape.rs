@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::PoisonError};
 use prometheus::{Encoder, TextEncoder};
 use psi_replica::{FieldView, NodeId, Replica};
 
-use super::{Metrics, count};
-use crate::{members::Member, shared::Shared};
+use super::{Metrics, values::count};
+use crate::{calls::readiness::is_writable, cluster::members::Member, shared::Shared};
 
 /// Everything in the text format of Prometheus.
 pub(crate) fn render(shared: &Shared) -> String {
@@ -14,7 +14,7 @@ pub(crate) fn render(shared: &Shared) -> String {
     let mut died = metrics.died.lock().unwrap_or_else(PoisonError::into_inner);
     let (ready, names) = shared.read(|replica| {
         read_replica(metrics, replica);
-        (replica.may_write().is_ok(), replica.field_names().collect::<Vec<_>>())
+        (is_writable(replica), replica.field_names().collect::<Vec<_>>())
     });
     metrics.node.ready.set(ready.into());
     // A node that has not caught up would show a drift that is not there.

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use prometheus::Registry;
 
-use super::{Family, count, family::families, seconds};
-use crate::snapshot::Operation;
+use super::{
+    family::{Family, families},
+    values::{count, seconds},
+};
+use crate::snapshot::store::Operation;
 
 families! {
     pub(crate) struct SnapshotMetrics {

@@ -6,7 +6,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::DataError;
+/// The data directory can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// Another process has it.
+    #[error("data directory {} is in use by another process; give each node a directory of its own (data.dir)", .0.display())]
+    InUse(PathBuf),
+    /// It can't be made, or not be written to.
+    #[error("can't use data directory {}: {source}; make it writable, or choose another (data.dir)", .path.display())]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
 
 /// Held by the process that uses the directory.
 const LOCK: &str = "lock";

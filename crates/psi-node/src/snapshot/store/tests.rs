@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use psi_replica::{Config, FieldName, NodeId, Now, Replica, TickMs, WallMs};
 
 use super::*;
-use crate::snapshot::{DataError, directory::Directory};
+use crate::snapshot::directory::{DataError, Directory};
 
 fn at(tick: u64) -> Now {
     Now { tick: TickMs(tick), wall: WallMs(1_750_000_000_000 + tick) }

@@ -1,0 +1,128 @@
+//! Admission of writes: known or new, and carried out once their token is reached.
+
+use std::{hash::RandomState, pin::pin, sync::Arc};
+
+use psi_api::Cause;
+use psi_replica::{Frontier, Lacks, NotReady, TokenError};
+use tonic::Code;
+
+use super::{
+    answer::Answer,
+    ops::{Ops, stopping},
+    pending::Pending,
+    readiness::{not_ready, writable},
+};
+use crate::sessions::{
+    options::Terms,
+    requests::{Ticket, Turn},
+};
+
+impl Ops {
+    /// Lets a write in once its token is reached, unless its request was answered before.
+    pub(crate) async fn admitted(
+        &self,
+        terms: &Terms,
+        content: impl Fn(&RandomState) -> u64,
+    ) -> Result<Admitted, Cause> {
+        let admitted = self.admit(terms, content).await.map_err(|cause| self.refused(cause))?;
+        if let Admitted::First(_) = admitted {
+            self.reach(terms).await.map_err(|cause| self.refused(cause))?;
+        } else {
+            self.shared.metrics.record_repeat();
+        }
+        Ok(admitted)
+    }
+
+    async fn admit(&self, terms: &Terms, content: impl Fn(&RandomState) -> u64) -> Result<Admitted, Cause> {
+        let Some(id) = &terms.request_id else { return Ok(Admitted::First(None)) };
+        let requests = &self.shared.requests;
+        let content = content(&self.shared.hasher);
+        loop {
+            let mut underway = match requests.begin(tokio::time::Instant::now(), id, content) {
+                Turn::First(ticket) => return Ok(Admitted::First(Some(ticket))),
+                Turn::Answered(answer) => {
+                    return Ok(Admitted::Answered(Pending::answered(answer)));
+                }
+                Turn::Reused => return Err(reused(id)),
+                Turn::Underway(underway) => underway,
+            };
+            tokio::select! {
+                _ = underway.changed() => {}
+                () = tokio::time::sleep_until(terms.deadline) => return Err(underway_still(id, terms)),
+                () = self.shared.stop.cancelled() => return Err(stopping()),
+            }
+        }
+    }
+
+    /// Waits until this node holds all that the client has seen or written.
+    pub(crate) async fn reach(&self, terms: &Terms) -> Result<(), Cause> {
+        let Some(token) = &terms.after else { return Ok(()) };
+        let mut changes = self.shared.changes();
+        let mut asking =
+            pin!(self.shared.issuers.held_by_issuer(&self.shared.members, token, tokio::time::Instant::now()));
+        let mut held_there: Option<Arc<Frontier>> = None;
+        loop {
+            changes.mark_unchanged();
+            let lacks = self.shared.read(|replica| {
+                writable(replica)?;
+                let lacks = replica.lacks(token)?;
+                let covered = held_there.as_ref().is_some_and(|there| replica.frontier().covers(there));
+                Ok((lacks, covered))
+            });
+            let lacks = match lacks {
+                Ok((lacks, covered)) if covered || lacks.is_empty() => return Ok(()),
+                Ok((lacks, _)) => lacks,
+                Err(Unfit::NotReady(error)) => return Err(not_ready(error)),
+                Err(Unfit::Token(error)) => return Err(Cause::from(&error)),
+            };
+            tokio::select! {
+                _ = changes.changed() => {}
+                held = &mut asking, if lacks.left_out && held_there.is_none() => held_there = Some(held),
+                () = tokio::time::sleep_until(terms.deadline) => return Err(not_reached(&lacks, terms)),
+                () = self.shared.stop.cancelled() => return Err(stopping()),
+            }
+        }
+    }
+}
+
+/// What is to be done about a write.
+pub(crate) enum Admitted {
+    /// It is to be carried out; a ticket comes with a name.
+    First(Option<Ticket<Answer>>),
+    /// Its request was answered before.
+    Answered(Pending),
+}
+
+/// Why a node does not look at a token.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+/// Another request has this one's name.
+fn reused(id: &str) -> Cause {
+    let message = format!("request_id `{id}` was another request's; draw a new one for each, a UUID for instance");
+    Cause::new(Code::InvalidArgument, "REQUEST_ID_REUSED", message).with("request_id", id)
+}
+
+fn underway_still(id: &str, terms: &Terms) -> Cause {
+    let waited = terms.patience.as_millis();
+    let message = format!(
+        "the first request with request_id `{id}` was still in progress after {waited} ms; send it again, with the \
+         same request_id"
+    );
+    Cause::new(Code::DeadlineExceeded, "REQUEST_UNDERWAY", message).with("request_id", id).with("waited_ms", waited)
+}
+
+fn not_reached(lacks: &Lacks, terms: &Terms) -> Cause {
+    let waited = terms.patience.as_millis();
+    let message = format!(
+        "after {waited} ms this node still lacks {lacks}, which the token in `after` tells of; ask again or another \
+         node, or with a longer deadline"
+    );
+    let cause = Cause::new(Code::DeadlineExceeded, "TOKEN_NOT_REACHED", message);
+    cause.with("waited_ms", waited).with("lacking", lacks.listed.len() + usize::from(lacks.left_out))
+}

@@ -1,0 +1,60 @@
+//! What a write is answered.
+
+use psi_replica::{FieldName, Intervention, Step, Version};
+
+use crate::sessions::{level::Replicated, requests::Remembered};
+
+/// An accepted step, with what else its answer tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Stepped {
+    pub(crate) step: Step,
+    pub(crate) field: FieldName,
+    /// Of a batch, the last step has it.
+    pub(crate) token: String,
+    /// Likewise; `None` if no level was asked for.
+    pub(crate) replicated: Option<Replicated>,
+}
+
+/// An accepted intervention, with what else its answer tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Intervened {
+    pub(crate) intervention: Intervention,
+    pub(crate) token: String,
+    pub(crate) replicated: Option<Replicated>,
+}
+
+/// What a write is answered.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// At least one.
+    Steps(Vec<Stepped>),
+    Intervention(Intervened),
+}
+
+impl Answer {
+    pub(super) fn version(&self) -> Version {
+        match self {
+            Self::Steps(steps) => steps.last().map_or(Version::ZERO, |last| last.step.version),
+            Self::Intervention(intervened) => intervened.intervention.version,
+        }
+    }
+
+    pub(super) fn set_replicated(&mut self, replicated: Replicated) {
+        let place = match self {
+            Self::Steps(steps) => steps.last_mut().map(|last| &mut last.replicated),
+            Self::Intervention(intervened) => Some(&mut intervened.replicated),
+        };
+        if let Some(place) = place {
+            *place = Some(replicated);
+        }
+    }
+}
+
+impl Remembered for Answer {
+    fn steps(&self) -> usize {
+        match self {
+            Self::Steps(steps) => steps.len(),
+            Self::Intervention(_) => 1,
+        }
+    }
+}

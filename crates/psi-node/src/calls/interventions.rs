@@ -1,0 +1,45 @@
+//! Interventions by hand.
+
+use std::hash::{BuildHasher, RandomState};
+
+use psi_api::Cause;
+use psi_engine::Action;
+use psi_replica::{FieldName, Replica};
+
+use super::{
+    admission::Admitted,
+    answer::{Answer, Intervened},
+    ops::{Ops, field_name, of_another_kind},
+};
+use crate::sessions::options::Terms;
+
+impl Ops {
+    /// Intervenes by hand.
+    pub(crate) async fn intervene(&self, field: &str, action: Action, terms: Terms) -> Result<Intervened, Cause> {
+        let field = self.counted(field_name(field))?;
+        let content = |hasher: &_| content_of_intervention(hasher, &field, action);
+        let pending = match self.admitted(&terms, content).await? {
+            Admitted::Answered(pending) => pending,
+            Admitted::First(ticket) => {
+                let write = |replica: &mut Replica, now| {
+                    Ok((replica.intervene(now, &field, action)?, replica.token().to_string()))
+                };
+                let written = self.unless_busy(&terms, || std::future::ready(self.shared.write(write))).await;
+                let (intervention, token) = self.counted(written.map_err(Cause::from))?;
+                self.shared.metrics.record_intervention(action);
+                tracing::info!(%field, %action, noise = intervention.noise, "intervention");
+                let intervened = Intervened { intervention, token, replicated: None };
+                self.taken(&terms, ticket, Answer::Intervention(intervened))
+            }
+        };
+        match pending.settled(&self.shared).await {
+            Answer::Intervention(intervened) => Ok(intervened),
+            Answer::Steps(_) => Err(self.refused(of_another_kind())),
+        }
+    }
+}
+
+/// What stands for the content of an intervention.
+fn content_of_intervention(hasher: &RandomState, field: &FieldName, action: Action) -> u64 {
+    hasher.hash_one(("intervention", field, action.as_str()))
+}

@@ -1,0 +1,65 @@
+//! The operations of a node, which gRPC and HTTP share: one function an operation, one kind of error. Here is what the
+//! operations have in common.
+
+use std::sync::Arc;
+
+use psi_api::Cause;
+use psi_replica::{FieldName, NotReady, Now, Replica, WriteError};
+use tonic::Code;
+
+use crate::shared::Shared;
+
+/// The operations of a node.
+#[derive(Clone)]
+pub(crate) struct Ops {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Ops {
+    /// A write, and a token that covers it.
+    pub(super) fn write<R>(
+        &self,
+        change: impl FnOnce(&mut Replica, Now) -> Result<R, WriteError>,
+    ) -> Result<(R, String), Cause> {
+        let write = |replica: &mut Replica, now| Ok((change(replica, now)?, replica.token().to_string()));
+        self.shared.write(write).map_err(|error: WriteError| self.refused(Cause::from(&error)))
+    }
+
+    pub(super) fn counted<T>(&self, result: Result<T, Cause>) -> Result<T, Cause> {
+        result.map_err(|cause| self.refused(cause))
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn refused(&self, cause: Cause) -> Cause {
+        self.shared.metrics.record_refusal(cause.reason);
+        cause
+    }
+}
+
+/// The name of a field that a client gave; empty means `default`.
+pub(super) fn field_name(name: &str) -> Result<FieldName, Cause> {
+    if name.is_empty() {
+        return Ok(FieldName::default_field());
+    }
+    FieldName::new(name).map_err(|error| Cause::from(&error))
+}
+
+pub(super) fn unknown_field(replica: &Replica, field: &FieldName) -> Cause {
+    let known = replica.field_names().take(psi_replica::FIELDS_SHOWN).collect();
+    Cause::from(&WriteError::UnknownField { field: field.clone(), known })
+}
+
+/// A request of another kind was answered under this one's name; their contents have the same hash.
+pub(crate) fn of_another_kind() -> Cause {
+    let message = "the request_id was another request's; draw a new one for each, a UUID for instance";
+    Cause::new(Code::InvalidArgument, "REQUEST_ID_REUSED", message)
+}
+
+/// The node is about to stop.
+pub(crate) fn stopped() -> WriteError {
+    WriteError::NotReady(NotReady::Stopping("it was told to".to_owned()))
+}
+
+pub(crate) fn stopping() -> Cause {
+    Cause::from(&stopped())
+}

@@ -1,0 +1,166 @@
+//! Gossip membership by chitchat (UDP): who is live, where they are reached, and tiny facts about them. Field
+//! state never travels here.
+//!
+//! chitchat has pitfalls that this wrapper alone knows of: keys must be ASCII and small in all, the loop can end
+//! without a word, names are looked up once a minute only, and a dead node's keys stop being shared.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, ProtocolVersion, spawn_chitchat, transport::UdpTransport};
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{debug, error, info, warn};
+
+use super::{
+    address, detector, facts,
+    members::{Member, by_node, with_remembered},
+    seeds,
+};
+use crate::{settings::Addresses, shared::Shared};
+
+/// How often a node that leaves says so.
+const FAREWELL: Duration = Duration::from_millis(50);
+/// How often it is made sure that this machine still has the address that others are told.
+const LOOK_AT_ADDRESS: Duration = Duration::from_secs(1);
+/// Wait before a loop that ended is started again.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// Gossips until the node stops; starts over when the loop ends by itself, and, since a run of chitchat has one address,
+/// when this machine's changes.
+pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
+    let mut handle = first;
+    // Whom an earlier loop knew, and until when that counts: a new one knows nobody, and a majority of nobody is none.
+    let mut remembered = (Vec::new(), Instant::now());
+    loop {
+        let ended = handle.termination_watcher();
+        tokio::select! {
+            () = follow(&shared, &handle, &remembered) => break,
+            () = seeds::greet(&shared, &handle) => break,
+            addresses = moved(&shared) => {
+                info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
+                shared.moved_to(addresses);
+                if let Err(error) = handle.shutdown().await {
+                    debug!("gossip ended with {error:#}");
+                }
+            }
+            result = ended => {
+                shared.metrics.record_gossip_restart();
+                let why = result.err().map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
+                error!("the gossip loop ended: {why}; starting it again");
+            }
+        }
+        remembered = (shared.members.borrow().clone(), Instant::now() + shared.settings.dead_node_grace);
+        handle = loop {
+            tokio::select! {
+                () = tokio::time::sleep(RESTART) => {}
+                () = shared.stop.cancelled() => return,
+            }
+            match start(&shared).await {
+                Ok(handle) => break handle,
+                Err(error) => error!("can't start gossip: {error:#}"),
+            }
+        };
+    }
+    if let Err(error) = handle.shutdown().await {
+        debug!("gossip ended with {error:#}");
+    }
+}
+
+/// Resolves once others must be told another address.
+async fn moved(shared: &Shared) -> Addresses {
+    loop {
+        tokio::time::sleep(LOOK_AT_ADDRESS).await;
+        if let Some(addresses) = address::moved(&shared.settings, shared.addresses()).await {
+            return addresses;
+        }
+    }
+}
+
+/// Starts the gossip loop: binds its socket.
+pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
+    let settings = &shared.settings;
+    let interval = settings.gossip_interval;
+    let generation = shared.next_gossip_generation();
+    let id = ChitchatId::new(settings.node.to_string(), generation, shared.addresses().gossip);
+    let config = ChitchatConfig {
+        chitchat_id: id,
+        cluster_id: settings.cluster.to_string(),
+        gossip_interval: interval,
+        listen_addr: settings.gossip.listen,
+        // Seeds are looked up here, every second: chitchat does so once a minute.
+        seed_nodes: Vec::new(),
+        failure_detector_config: detector::config(interval, settings.phi_threshold, settings.dead_node_grace),
+        marked_for_deletion_grace_period: Duration::from_secs(60 * 60),
+        catchup_callback: None,
+        extra_liveness_predicate: None,
+        protocol_version: ProtocolVersion::V1,
+    };
+    spawn_chitchat(config, facts::of_addresses(shared.addresses()), &UdpTransport).await
+}
+
+/// Publishes this node's facts and reads the others', once every gossip interval.
+async fn follow(shared: &Shared, handle: &ChitchatHandle, (remembered, until): &(Vec<Member>, Instant)) {
+    let mut interval = tokio::time::interval(shared.settings.gossip_interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut published = BTreeMap::new();
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = shared.leaving.cancelled(), if !leaving => {
+                leaving = true;
+                interval = tokio::time::interval(FAREWELL);
+            }
+            () = shared.stop.cancelled() => return,
+        }
+        let own_facts = facts::of_node(shared, leaving);
+        let members = handle
+            .with_chitchat(|chitchat| {
+                facts::publish(chitchat, &own_facts, &mut published);
+                facts::read(chitchat)
+            })
+            .await;
+        check_superseded(shared, handle.chitchat_id(), &members);
+        if leaving {
+            // Whoever joined a moment ago may be known to others that it does not take for live yet.
+            let others = members.iter().filter(|member| !member.left && member.gossip != shared.addresses().gossip);
+            // Fails only when the loop has ended, which `run` sees too.
+            others.for_each(|member| drop(handle.gossip(member.gossip)));
+        }
+        let members = match Instant::now() < *until {
+            true => with_remembered(members, remembered),
+            false => by_node(members),
+        };
+        shared.members.send_if_modified(|known| {
+            log_changes(known, &members);
+            let changed = *known != members;
+            *known = members;
+            changed
+        });
+        shared.check_agreement();
+    }
+}
+
+/// Two live runs of one node would write as two; the older stops.
+fn check_superseded(shared: &Shared, own: &ChitchatId, members: &[Member]) {
+    let later = members
+        .iter()
+        .find(|member| member.live && *member.node.as_str() == *own.node_id && member.generation > own.generation_id);
+    if let Some(later) = later {
+        shared.fail(format!(
+            "another run of node `{}` started later and is live at {}; give each node a name of its own (--node-id)",
+            later.node, later.gossip
+        ));
+    }
+}
+
+fn log_changes(before: &[Member], after: &[Member]) {
+    for member in after {
+        let was_live = before.iter().find(|known| known.node == member.node).map(|known| known.live);
+        match (was_live, member.live) {
+            (None | Some(false), true) => info!(node = %member.node, gossip = %member.gossip, "member is live"),
+            (Some(true), false) if member.left => info!(node = %member.node, "member leaves"),
+            (Some(true), false) => warn!(node = %member.node, gossip = %member.gossip, "member is dead"),
+            _ => {}
+        }
+    }
+}

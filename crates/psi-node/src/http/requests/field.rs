@@ -1,0 +1,300 @@
+//! What a body says of a field: its name, where it is a new one, and what it is to be.
+
+use psi_engine::guardian::Mode;
+use psi_replica::{FieldName, Setup};
+
+use super::{
+    json::{Given, Members, PROBLEMS_MAX},
+    parse::{not_a, parameter_problem, parse, whole},
+};
+use crate::{
+    calls::patch::{Unfit, Wanted},
+    http::{
+        refusal::{Problem, Refusal, shorten},
+        routes::property::Property,
+    },
+};
+
+/// A body as it was read, and what is wrong with it by itself.
+#[derive(Debug, Default)]
+pub(in crate::http) struct FieldBody {
+    name: Option<String>,
+    wanted: Wanted,
+    wrong: Vec<(&'static str, Problem)>,
+}
+
+const BAD_BODY: &str = "BAD_BODY";
+
+impl FieldBody {
+    /// Reads a body with the `known` members.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it is no JSON object.
+    pub(in crate::http) fn parse(bytes: &[u8], known: &[Property]) -> Result<Self, Refusal> {
+        let Members(members) = parse(bytes)?;
+        let mut body = Self::default();
+        for (name, given) in members {
+            match known.iter().find(|known| known.name == name) {
+                None => body.wrong.push((BAD_BODY, unknown(&name, known))),
+                Some(_) if matches!(given, Given::Null) => {}
+                Some(known) => body.take(known.name, given),
+            }
+        }
+        Ok(body)
+    }
+
+    fn take(&mut self, name: &'static str, given: Given) {
+        let taken = match (name, given) {
+            ("name", Given::Text(text)) => {
+                self.name = Some(text);
+                Ok(())
+            }
+            ("engine", Given::Text(text)) => {
+                self.wanted.engine = Some(text);
+                Ok(())
+            }
+            ("guardian", Given::Text(text)) => match text.parse::<Mode>() {
+                Ok(mode) => {
+                    self.wanted.guardian = Some(mode);
+                    Ok(())
+                }
+                Err(error) => {
+                    let problem = problem(name, "unknown_guardian_mode", error.to_string());
+                    Err(("UNKNOWN_GUARDIAN_MODE", problem))
+                }
+            },
+            ("width", Given::Number(number)) => {
+                let width = whole(number).and_then(|width| usize::try_from(width).ok());
+                put(&mut self.wanted.width, width, name, "a whole number of at least 1", number)
+            }
+            ("scale_exponent", Given::Number(number)) => {
+                #[expect(clippy::cast_possible_truncation, reason = "whole, and within its range")]
+                let exponent = || number as i32;
+                let fits = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
+                put(&mut self.wanted.scale_exponent, fits.then(exponent), name, "a whole number", number)
+            }
+            ("seed", Given::Number(number)) => {
+                let want = "a whole number of at least 0; above 2^53 as text, in quotes";
+                put(&mut self.wanted.seed, whole(number), name, want, number)
+            }
+            ("seed", Given::Text(text)) => {
+                put(&mut self.wanted.seed, text.parse().ok(), name, "a whole number below 2^64", shorten(&text))
+            }
+            ("parameters", Given::Object(members)) => {
+                self.take_parameters(members);
+                Ok(())
+            }
+            (_, other) => {
+                let (wanted, kind) = match name {
+                    "width" | "scale_exponent" | "seed" => ("a number", "type_error.int"),
+                    "parameters" => ("an object", "type_error.dict"),
+                    _ => ("a string", "type_error.str"),
+                };
+                Err((BAD_BODY, not_a(wanted, kind, name, &other)))
+            }
+        };
+        self.wrong.extend(taken.err());
+    }
+
+    fn take_parameters(&mut self, members: Vec<(String, Given)>) {
+        for (name, value) in members {
+            match value {
+                Given::Number(value) => self.wanted.parameters.push((name, value)),
+                other => {
+                    let msg = format!("parameter {} takes a number, not {}", shorten(&name), other.kind());
+                    let place = ["body".into(), "parameters".into(), name.as_str().into()];
+                    self.wrong.push(("BAD_PARAMETER", Problem::new(place, "type_error.float", msg)));
+                }
+            }
+        }
+    }
+
+    /// The name of a new field, and what it is to be, over `setup`.
+    ///
+    /// # Errors
+    /// [`Refusal`] with all that is wrong.
+    pub(in crate::http) fn of_a_new_one(mut self, setup: Setup) -> Result<(String, Wanted), Refusal> {
+        let name = self.name.take();
+        match name.as_deref().map(FieldName::new) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                self.wrong.insert(0, ("BAD_NAME", problem("name", "bad_name", error.to_string())));
+            }
+            None => {
+                let msg = "name: field required, the name of the field to make";
+                self.wrong.insert(0, (BAD_BODY, problem("name", "missing", msg)));
+            }
+        }
+        Ok((name.unwrap_or_default(), self.over(setup)?))
+    }
+
+    /// What a field is to be, over `setup`.
+    ///
+    /// # Errors
+    /// [`Refusal`] with all that is wrong.
+    pub(in crate::http) fn over(self, setup: Setup) -> Result<Wanted, Refusal> {
+        let Self { wanted, mut wrong, .. } = self;
+        if let Err(unfit) = wanted.over(setup) {
+            wrong.extend(unfit.iter().map(unfit_problem));
+        }
+        wrong.truncate(PROBLEMS_MAX);
+        match wrong.first() {
+            None => Ok(wanted),
+            Some((reason, _)) => Err(Refusal::invalid(reason, wrong.into_iter().map(|(_, problem)| problem).collect())),
+        }
+    }
+}
+
+fn put<T>(
+    place: &mut Option<T>,
+    value: Option<T>,
+    name: &'static str,
+    want: &str,
+    got: impl std::fmt::Display,
+) -> Result<(), (&'static str, Problem)> {
+    let wrong = || {
+        let place = ["body".into(), name.into()];
+        (BAD_BODY, Problem::new(place, "type_error.int", format!("{name} takes {want}, not {got}")))
+    };
+    *place = Some(value.ok_or_else(wrong)?);
+    Ok(())
+}
+
+fn problem(name: &str, kind: &str, msg: impl Into<String>) -> Problem {
+    Problem::new(["body".into(), name.into()], &format!("value_error.{kind}"), msg)
+}
+
+/// A member that nobody knows.
+fn unknown(name: &str, known: &[Property]) -> Problem {
+    let is_parameter = psi_engine::DEFINITIONS.iter().any(|definition| definition.name == name);
+    let advice = match nearest(name, known) {
+        _ if is_parameter => format!("it is a parameter: {{\"parameters\": {{\"{name}\": …}}}}"),
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are: {}", known.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")),
+    };
+    problem(name, "unknown", format!("no member is called `{}`; {advice}", shorten(name)))
+}
+
+/// One slip for every three letters is forgiven, as with parameters.
+fn nearest(got: &str, known: &[Property]) -> Option<&'static str> {
+    const LENGTH_MAX: usize = 64;
+    let got = Some(got.to_lowercase()).filter(|got| got.len() <= LENGTH_MAX)?;
+    let near = known.iter().map(|known| (strsim::damerau_levenshtein(&got, known.name), known.name));
+    near.filter(|(slips, name)| *slips <= name.len().div_ceil(3)).min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
+}
+
+fn unfit_problem(unfit: &Unfit) -> (&'static str, Problem) {
+    let of = |name: &str, kind| problem(name, kind, unfit.to_string());
+    match unfit {
+        Unfit::Engine(_) => ("UNKNOWN_ENGINE", of("engine", "unknown_engine")),
+        Unfit::Width(_) => ("BAD_SHAPE", of("width", "range")),
+        Unfit::Scale(_) => ("BAD_SHAPE", of("scale_exponent", "range")),
+        Unfit::TooManyParameters(_) => ("BAD_PARAMETER", of("parameters", "too_many")),
+        Unfit::Parameter(error) => ("BAD_PARAMETER", parameter_problem(&["body", "parameters"], error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        calls::patch::new_field,
+        http::routes::properties::{KNOWN_FIELD, NEW_FIELD},
+    };
+
+    fn read(body: &str) -> Result<(String, Wanted), Refusal> {
+        FieldBody::parse(body.as_bytes(), NEW_FIELD)?.of_a_new_one(new_field())
+    }
+
+    #[test]
+    fn a_body_names_what_a_field_is_to_be() {
+        let (name, wanted) = read(
+            "{\"name\": \"f\", \"engine\": null, \"width\": 4.0, \"scale_exponent\": -3, \"seed\": \"18446744073709551615\", \
+             \"guardian\": \"watch\", \"parameters\": {\"dt\": 0.1, \"N\": 9}}",
+        )
+        .expect("valid");
+        let want = Wanted {
+            engine: None,
+            width: Some(4),
+            scale_exponent: Some(-3),
+            seed: Some(u64::MAX),
+            guardian: Some(Mode::Watch),
+            parameters: vec![("dt".to_owned(), 0.1), ("N".to_owned(), 9.0)],
+        };
+        assert_eq!((name.as_str(), wanted), ("f", want));
+    }
+
+    #[test]
+    fn each_mistake_is_told_with_its_place_and_the_way_out() {
+        for (body, reason, kind, says) in [
+            ("", "BAD_BODY", "value_error.missing", "name: field required"),
+            ("{\"name\": \"a b\"}", "BAD_NAME", "value_error.bad_name", "a b"),
+            ("{\"name\": 7}", "BAD_BODY", "value_error.missing", "name takes a string"),
+            ("{\"name\": \"f\", \"widht\": 4}", "BAD_BODY", "value_error.unknown", "did you mean `width`?"),
+            ("{\"name\": \"f\", \"dt\": 4}", "BAD_BODY", "value_error.unknown", "it is a parameter"),
+            ("{\"name\": \"f\", \"wat\": 4}", "BAD_BODY", "value_error.unknown", "there are: name, engine"),
+            ("{\"name\": \"f\", \"width\": 0}", "BAD_SHAPE", "value_error.range", "not 0"),
+            ("{\"name\": \"f\", \"width\": 1.5}", "BAD_BODY", "type_error.int", "not 1.5"),
+            ("{\"name\": \"f\", \"width\": -1}", "BAD_BODY", "type_error.int", "not -1"),
+            ("{\"name\": \"f\", \"width\": \"4\"}", "BAD_BODY", "type_error.int", "not a string"),
+            ("{\"name\": \"f\", \"scale_exponent\": 65}", "BAD_SHAPE", "value_error.range", "65"),
+            ("{\"name\": \"f\", \"scale_exponent\": 1e99}", "BAD_BODY", "type_error.int", "scale_exponent"),
+            ("{\"name\": \"f\", \"seed\": 1e300}", "BAD_BODY", "type_error.int", "as text"),
+            ("{\"name\": \"f\", \"seed\": \"-1\"}", "BAD_BODY", "type_error.int", "not -1"),
+            ("{\"name\": \"f\", \"engine\": \"cor\"}", "UNKNOWN_ENGINE", "value_error.unknown_engine", "`core`?"),
+            (
+                "{\"name\": \"f\", \"guardian\": \"wacht\"}",
+                "UNKNOWN_GUARDIAN_MODE",
+                "value_error.unknown_guardian_mode",
+                "`watch`?",
+            ),
+            ("{\"name\": \"f\", \"parameters\": [1]}", "BAD_BODY", "type_error.dict", "an object, not an array"),
+            (
+                "{\"name\": \"f\", \"parameters\": {\"dt\": \"a\"}}",
+                "BAD_PARAMETER",
+                "type_error.float",
+                "parameter dt takes a number",
+            ),
+            (
+                "{\"name\": \"f\", \"parameters\": {\"latentdim\": 8}}",
+                "BAD_PARAMETER",
+                "value_error.unknown",
+                "`latent_dim`?",
+            ),
+            (
+                "{\"name\": \"f\", \"parameters\": {\"W_r\": 600, \"dt\": 0.001}}",
+                "BAD_PARAMETER",
+                "value_error.retention",
+                "steps of retention",
+            ),
+        ] {
+            let refusal = read(body).expect_err(body);
+            let told = format!("{refusal:?}");
+            assert_eq!(refusal.reason(), reason, "{body}: {told}");
+            assert!(told.contains(says) && told.contains(&format!("{kind:?}")), "{body}: {told}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once_and_no_more_than_can_be_read() {
+        let body = "{\"name\": \"a b\", \"widht\": 4, \"engine\": \"x\", \"seed\": true, \"guardian\": \"no\", \
+                    \"parameters\": {\"dt\": 0, \"N\": []}}";
+        let told = format!("{:?}", read(body).expect_err("wrong"));
+        for part in
+            ["a b", "`width`?", "called `x`", "seed takes a number", "called `no`", "0.001 to 60", "parameter N"]
+        {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        let many: String = (0..10_000).map(|number| format!("\"p{number}\": [],")).collect();
+        let told = format!("{:?}", read(&format!("{{\"name\": \"f\", \"parameters\": {{{many}\"dt\": 1}}}}")));
+        assert!(told.contains("BAD_PARAMETER") && told.len() < 30_000, "{}", told.len());
+    }
+
+    #[test]
+    fn a_field_that_is_there_is_named_by_the_path() {
+        let body = FieldBody::parse(b"{\"name\": \"f\"}", KNOWN_FIELD).expect("an object");
+        assert_eq!(body.over(new_field()).expect_err("a name").reason(), "BAD_BODY");
+        let body = FieldBody::parse(b"", KNOWN_FIELD).expect("nothing");
+        assert_eq!(body.over(new_field()).expect("nothing is wanted"), Wanted::default());
+    }
+}

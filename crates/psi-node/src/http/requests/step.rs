@@ -1,0 +1,139 @@
+//! The body of a step.
+//!
+//! What is kept of it is bounded by what an operation can use, whatever its size: long arrays are counted, not stored.
+
+use psi_replica::WIDTH_MAX;
+use serde::Deserialize;
+
+use super::{
+    asked::Asked,
+    json::{Given, Members},
+    parse::{not_a, parse, whole},
+};
+use crate::http::refusal::{Place, Problem, Refusal};
+
+/// A longer body is not read into a vector before its numbers are counted.
+const PLAIN_BYTES_MAX: usize = 32 * WIDTH_MAX;
+/// A step as it was asked for.
+#[derive(Debug, Default, PartialEq)]
+pub(in crate::http) struct StepBody {
+    pub(in crate::http) x: Vec<f64>,
+    pub(in crate::http) apply_guardian: bool,
+    pub(in crate::http) asked: Asked,
+}
+
+/// A step as most clients ask for it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainStep {
+    x: Vec<f64>,
+    apply_guardian: Option<bool>,
+    field: Option<String>,
+    after: Option<String>,
+}
+
+impl PlainStep {
+    /// `None` for whatever needs a closer look, of which [`StepBody::parse_any`] makes the same or a refusal.
+    fn parse(bytes: &[u8]) -> Option<StepBody> {
+        // A derived reader would take an array of the members too.
+        if bytes.len() > PLAIN_BYTES_MAX || bytes.trim_ascii_start().first() != Some(&b'{') {
+            return None;
+        }
+        let Self { x, apply_guardian, field, after } = serde_json::from_slice(bytes).ok()?;
+        if x.len() > WIDTH_MAX || field.as_ref().is_some_and(String::is_empty) {
+            return None;
+        }
+        let mut asked = Asked::default();
+        (asked.field, asked.after) = (field, after);
+        Some(StepBody { x, apply_guardian: apply_guardian.unwrap_or_default(), asked })
+    }
+}
+
+impl StepBody {
+    /// # Errors
+    /// [`Refusal`] with all that is wrong.
+    pub(in crate::http) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        PlainStep::parse(bytes).map_or_else(|| Self::parse_any(bytes), Ok)
+    }
+
+    /// Member by member.
+    fn parse_any(bytes: &[u8]) -> Result<Self, Refusal> {
+        let Members(members) = parse(bytes)?;
+        let mut body = Self::default();
+        let (mut has_x, mut problems) = (false, Vec::new());
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                ("x", given) => {
+                    has_x = true;
+                    body.x = numbers(given).unwrap_or_else(|found| {
+                        problems.extend(found);
+                        Vec::new()
+                    });
+                }
+                ("apply_guardian", Given::Bool(apply)) => body.apply_guardian = apply,
+                (known, Given::Null) if known == "apply_guardian" || Asked::NAMES.contains(&known) => {}
+                (text, Given::Text(given)) if Asked::NAMES.contains(&text) => {
+                    if let Err(problem) = body.asked.put("body", text, given) {
+                        problems.push(problem);
+                    }
+                }
+                ("deadline_ms", Given::Number(ms)) => match whole(ms) {
+                    Some(ms) => body.asked.deadline_ms = Some(ms),
+                    None => {
+                        let msg = format!("deadline_ms takes a whole number of milliseconds, not {ms}");
+                        problems.push(Problem::new(["body".into(), "deadline_ms".into()], "type_error.int", msg));
+                    }
+                },
+                ("deadline_ms", other) => problems.push(not_a("a number", "type_error.int", &name, &other)),
+                (text, other) if Asked::NAMES.contains(&text) => {
+                    problems.push(not_a("a string", "type_error.str", &name, &other));
+                }
+                ("apply_guardian", other) => problems.push(not_a("a boolean", "type_error.bool", &name, &other)),
+                // As before: what is not known is not looked at.
+                _ => {}
+            }
+        }
+        if !has_x {
+            let msg = "x: field required, an array of as many numbers as the field takes (`default`: 16 until changed)";
+            problems.push(Problem::new(["body".into(), "x".into()], "value_error.missing", msg));
+        }
+        if problems.is_empty() { Ok(body) } else { Err(Refusal::invalid(reason(&problems), problems)) }
+    }
+}
+
+/// The numbers of `x`, or what is wrong with it.
+fn numbers(given: Given) -> Result<Vec<f64>, Vec<Problem>> {
+    let place = || -> [Place; 2] { ["body".into(), "x".into()] };
+    let Given::List(list) = given else {
+        return Err(vec![Problem::new(
+            place(),
+            "type_error.list",
+            format!("x takes an array of numbers, not {}", given.kind()),
+        )]);
+    };
+    if !list.others.is_empty() {
+        let problem = |(index, kind): (usize, &str)| {
+            let [body, x] = place();
+            let msg = format!("x[{index}] is {kind}, not a number; write numbers without quotes");
+            Problem::new([body, x, index.into()], "type_error.float", msg)
+        };
+        return Err(list.others.into_iter().map(problem).collect());
+    }
+    if list.length > list.numbers.len() {
+        let msg = format!("input has {} numbers, a field takes at most {WIDTH_MAX}", list.length);
+        return Err(vec![Problem::new(place(), WIDTH_PROBLEM, msg)]);
+    }
+    Ok(list.numbers)
+}
+
+const WIDTH_PROBLEM: &str = "value_error.wrong_width";
+
+fn reason(problems: &[Problem]) -> &'static str {
+    match problems {
+        [only] if only.is(WIDTH_PROBLEM) => "WRONG_WIDTH",
+        _ => "BAD_BODY",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Asks whoever gave a token what it holds.
+//!
+//! A token that leaves origins out may not be provable here (see `psi_replica`'s module on sessions): where more than
+//! forty runs write all the time, it hardly ever is. The run that gave it is often still there. What that run holds
+//! now is at least what it held then, so a replica that covers the one has reached the other. Gossip says which
+//! node the run is of; the answer has to name the same run, or it proves nothing.
+//!
+//! Calls that ask the same node at the same time share an answer, if it was asked for after they came.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use psi_api::v1::{GetFrontierRequest, cluster_service_client::ClusterServiceClient};
+use psi_replica::{Frontier, NameHash, NodeId, Origin, Token, Version};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    time::Instant,
+};
+use tonic::transport::{Channel, Endpoint};
+use tracing::debug;
+
+use crate::cluster::members::Member;
+
+/// A node that does not answer in this time is asked again.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Pause until a node that failed to answer, or that gossip does not know, is looked for again.
+const AGAIN: Duration = Duration::from_millis(250);
+/// Largest answer: that of a hundred thousand origins.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// What other nodes said that they hold.
+#[derive(Default)]
+pub(crate) struct Issuers {
+    by_node: Mutex<BTreeMap<NodeId, Arc<AsyncMutex<Asked>>>>,
+}
+
+/// What one node said, and how it is reached.
+#[derive(Default)]
+struct Asked {
+    channel: Option<(SocketAddr, Channel)>,
+    answer: Option<Answer>,
+}
+
+#[derive(Clone)]
+struct Answer {
+    run: Origin,
+    /// It holds at least this since then.
+    asked_at: Instant,
+    held: Arc<Frontier>,
+}
+
+impl Issuers {
+    /// What the run that gave the token holds, as of some moment after `since`. Resolves once that run has answered,
+    /// which may be never.
+    pub(crate) async fn held_by_issuer(
+        &self,
+        members: &watch::Sender<Vec<Member>>,
+        token: &Token,
+        since: Instant,
+    ) -> Arc<Frontier> {
+        loop {
+            let issuer = issuer(&members.borrow(), token);
+            if let Some((run, address)) = issuer
+                && let Some(held) = self.ask(&run, address, since).await
+            {
+                return held;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn ask(&self, run: &Origin, address: SocketAddr, since: Instant) -> Option<Arc<Frontier>> {
+        let asked = {
+            let mut by_node = self.by_node.lock().unwrap_or_else(PoisonError::into_inner);
+            by_node.entry(run.node.clone()).or_default().clone()
+        };
+        let mut asked = asked.lock().await;
+        if let Some(answer) = asked.answer.as_ref().filter(|answer| answer.run == *run && answer.asked_at >= since) {
+            return Some(answer.held.clone());
+        }
+        let channel = match &asked.channel {
+            Some((known, channel)) if *known == address => channel.clone(),
+            _ => {
+                let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
+                let channel = endpoint.connect_timeout(ANSWER).timeout(ANSWER).connect_lazy();
+                asked.channel = Some((address, channel.clone()));
+                channel
+            }
+        };
+        let asked_at = Instant::now();
+        let held = Arc::new(frontier_of(run, channel).await?);
+        asked.answer = Some(Answer { run: run.clone(), asked_at, held: held.clone() });
+        Some(held)
+    }
+}
+
+/// The live run that gave the token, and where it is reached.
+fn issuer(members: &[Member], token: &Token) -> Option<(Origin, SocketAddr)> {
+    let issuer = token.issuer()?;
+    members.iter().filter(|member| member.live).find_map(|member| {
+        let run = Origin { node: member.node.clone(), incarnation: member.incarnation? };
+        (NameHash::of_origin(&run) == issuer).then_some((run, member.grpc?))
+    })
+}
+
+async fn frontier_of(run: &Origin, channel: Channel) -> Option<Frontier> {
+    let mut client = ClusterServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+    let answer = match client.get_frontier(GetFrontierRequest {}).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => {
+            debug!(%run, "does not say what it holds: {status}");
+            return None;
+        }
+    };
+    if answer.node != run.node.as_str() || answer.incarnation != run.incarnation {
+        debug!(%run, node = answer.node, incarnation = answer.incarnation, "another run answers");
+        return None;
+    }
+    let position = |position: psi_api::v1::OriginPosition| {
+        let origin = Origin { node: NodeId::new(&position.node).ok()?, incarnation: position.incarnation };
+        Some((origin, Version(position.version)))
+    };
+    // One that can't be understood must not be passed over.
+    answer.origins.into_iter().map(position).collect()
+}

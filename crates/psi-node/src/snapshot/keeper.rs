@@ -1,0 +1,152 @@
+//! When snapshots are written and read.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use psi_replica::{ClusterName, Digest, Origin, Replica, Snapshot};
+use tracing::{debug, error, info};
+
+use super::{
+    directory::{DataError, Directory},
+    parts::Parts,
+    store::{Refused, Store},
+};
+use crate::{settings::Settings, shared::Shared};
+
+/// Keeps the snapshots of one node.
+pub(crate) struct Keeper {
+    store: Store<Directory>,
+    /// What the latest snapshot holds; also makes sure that one is written at a time.
+    saved: Mutex<Option<Held>>,
+}
+
+/// What tells whether anything changed since a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+struct Held {
+    digest: Digest,
+    me: Option<Origin>,
+}
+
+impl Held {
+    fn of(replica: &Replica) -> Self {
+        Self { digest: replica.digest(), me: replica.origin().cloned() }
+    }
+}
+
+/// What a start found in the data directory.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) keeper: Option<Arc<Keeper>>,
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Reasons of what was set aside.
+    pub(crate) refused: Vec<&'static str>,
+}
+
+/// Takes the data directory and reads what is there; nothing is found without one.
+///
+/// # Errors
+/// [`DataError`] if the directory can't be used. A snapshot that can't be is none: it is set aside and said.
+pub(crate) async fn open(settings: &Settings) -> Result<Found, DataError> {
+    let Some(path) = settings.data_directory.clone() else { return Ok(Found::default()) };
+    let cluster = settings.cluster.clone();
+    let read = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || open_blocking(&path, &cluster)
+    });
+    read.await.unwrap_or_else(|panic| Err(DataError::Unusable { path, source: io::Error::other(panic) }))
+}
+
+fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<Found, DataError> {
+    let store = Store::new(Directory::lock(path.to_owned())?);
+    let begun = Instant::now();
+    let loaded = store.load(cluster, wall_ms());
+    for Refused { name, error, aside } in &loaded.refused {
+        match aside {
+            Ok(aside) => error!(
+                reason = error.reason(),
+                "refused snapshot {}: {error}; it is set aside as {aside}, and what it held comes from other nodes",
+                path.join(name).display(),
+            ),
+            Err(source) => error!(
+                reason = error.reason(),
+                "refused snapshot {}: {error}; it can't be set aside ({source}), and what it held comes from other nodes",
+                path.join(name).display(),
+            ),
+        }
+    }
+    if let Some((name, snapshot)) = &loaded.snapshot {
+        info!(
+            node = snapshot.node(),
+            origins = snapshot.origins(),
+            entries = snapshot.entries(),
+            took_ms = millis(begun),
+            "restored snapshot {}",
+            path.join(name).display(),
+        );
+    }
+    let refused = loaded.refused.iter().map(|refused| refused.error.reason()).collect();
+    let keeper = Keeper { store, saved: Mutex::default() };
+    Ok(Found { keeper: Some(Arc::new(keeper)), snapshot: loaded.snapshot.map(|(_, snapshot)| snapshot), refused })
+}
+
+impl Keeper {
+    /// Writes a snapshot at every interval, until the node stops.
+    pub(crate) async fn run(self: Arc<Self>, shared: Arc<Shared>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(shared.settings.snapshot_interval) => {}
+                () = shared.stop.cancelled() => return,
+            }
+            self.clone().save(shared.clone()).await;
+        }
+    }
+
+    /// Writes a snapshot if anything changed since the latest; what goes wrong is logged and counted.
+    pub(crate) async fn save(self: Arc<Self>, shared: Arc<Shared>) {
+        let write = tokio::task::spawn_blocking(move || self.save_blocking(&shared));
+        if let Err(panic) = write.await {
+            error!("writing a snapshot failed: {panic}; this is a bug");
+        }
+    }
+
+    fn save_blocking(&self, shared: &Shared) {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        let held = shared.write(|replica, _| {
+            replica.flush();
+            Held::of(replica)
+        });
+        if saved.as_ref() == Some(&held) {
+            return;
+        }
+        match self.store.save(Parts::of(shared)) {
+            Ok(bytes) => {
+                *saved = Some(held);
+                shared.metrics.snapshots.record_write(bytes, begun.elapsed(), wall_ms());
+                debug!(bytes, took_ms = millis(begun), "wrote a snapshot");
+            }
+            Err(failed) => {
+                shared.metrics.snapshots.record_failure(failed.operation.as_str());
+                let next = match shared.stop.is_cancelled() {
+                    true => "the node stops with the one before".to_owned(),
+                    false => format!("trying again in {} s", shared.settings.snapshot_interval.as_secs_f64()),
+                };
+                error!(operation = failed.operation.as_str(), "can't write a snapshot: {failed}; {next}");
+            }
+        }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn wall_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn millis(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
