@@ -3,14 +3,14 @@
 use std::{hash::RandomState, pin::pin, sync::Arc};
 
 use psi_api::Cause;
-use psi_replica::{Frontier, Lacks, NotReady, TokenError};
+use psi_replica::{Frontier, Lacks};
 use tonic::Code;
 
 use super::{
     answer::Answer,
-    ops::{Ops, stopping},
+    ops::Ops,
     pending::Pending,
-    readiness::{not_ready, writable},
+    readiness::{stopping, writable},
 };
 use crate::sessions::{
     options::Terms,
@@ -49,7 +49,7 @@ impl Ops {
             tokio::select! {
                 _ = underway.changed() => {}
                 () = tokio::time::sleep_until(terms.deadline) => return Err(underway_still(id, terms)),
-                () = self.shared.stop.cancelled() => return Err(stopping()),
+                () = self.shared.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
         }
     }
@@ -65,21 +65,20 @@ impl Ops {
             changes.mark_unchanged();
             let lacks = self.shared.read(|replica| {
                 writable(replica)?;
-                let lacks = replica.lacks(token)?;
+                let lacks = replica.lacks(token).map_err(|error| Cause::from(&error))?;
                 let covered = held_there.as_ref().is_some_and(|there| replica.frontier().covers(there));
                 Ok((lacks, covered))
             });
             let lacks = match lacks {
                 Ok((lacks, covered)) if covered || lacks.is_empty() => return Ok(()),
                 Ok((lacks, _)) => lacks,
-                Err(Unfit::NotReady(error)) => return Err(not_ready(error)),
-                Err(Unfit::Token(error)) => return Err(Cause::from(&error)),
+                Err(cause) => return Err(cause),
             };
             tokio::select! {
                 _ = changes.changed() => {}
                 held = &mut asking, if lacks.left_out && held_there.is_none() => held_there = Some(held),
                 () = tokio::time::sleep_until(terms.deadline) => return Err(not_reached(&lacks, terms)),
-                () = self.shared.stop.cancelled() => return Err(stopping()),
+                () = self.shared.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
         }
     }
@@ -91,15 +90,6 @@ pub(crate) enum Admitted {
     First(Option<Ticket<Answer>>),
     /// Its request was answered before.
     Answered(Pending),
-}
-
-/// Why a node does not look at a token.
-#[derive(Debug, thiserror::Error)]
-enum Unfit {
-    #[error(transparent)]
-    NotReady(#[from] NotReady),
-    #[error(transparent)]
-    Token(#[from] TokenError),
 }
 
 /// Another request has this one's name.

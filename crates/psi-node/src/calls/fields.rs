@@ -6,7 +6,7 @@ use psi_replica::{CurrentSpec, FieldName, Now, Replica, Setup, WriteError};
 use super::{
     ops::{Ops, unknown_field},
     patch::{Wanted, cause_of_all, new_field, started_over},
-    readiness::{not_ready, writable},
+    readiness::writable,
 };
 
 impl Ops {
@@ -49,7 +49,7 @@ impl Ops {
         let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         let written = self.shared.write(|replica, now| {
             // A node that has not caught up says so, and does not say that there is no such field.
-            writable(replica).map_err(not_ready)?;
+            writable(replica)?;
             let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
             let setup = wanted.over(base(view.spec.spec.setup)).map_err(|wrong| cause_of_all(&wrong))?;
             let current = put(replica, now, &field, setup).map_err(|error| Cause::from(&error))?;

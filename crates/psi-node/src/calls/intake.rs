@@ -9,10 +9,7 @@ use psi_api::Cause;
 use psi_replica::{Batch, FieldName, Now, Replica, Step, Token, WriteError};
 use tonic::Code;
 
-use super::{
-    inputs::Inputs,
-    ops::{Ops, stopped},
-};
+use super::{inputs::Inputs, ops::Ops, readiness::stopping};
 use crate::{sessions::options::Terms, shared::Shared};
 
 /// What takes longer is worked out beside the replica. Far below the 50 ms that a peer's frames may wait.
@@ -75,7 +72,7 @@ impl Ops {
                 _ = changes.changed() => {}
                 () = tokio::time::sleep_until(terms.deadline) => return Err(Refused::Other(busy_still(&field, terms))),
                 () = self.shared.stop.cancelled() => {
-                    return Err(stopped().into());
+                    return Err(stopping().into());
                 }
             }
         }
@@ -147,7 +144,7 @@ async fn take_beside(shared: Arc<Shared>, field: FieldName, inputs: Arc<Inputs>)
     let ended = tokio::task::spawn_blocking(work).await;
     ended.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
-        Err(_) => Err(stopped()),
+        Err(_) => Err(stopping()),
     })
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use psi_api::Cause;
-use psi_replica::{FieldName, NotReady, Now, Replica, WriteError};
+use psi_replica::{FieldName, Now, Replica, WriteError};
 use tonic::Code;
 
 use crate::shared::Shared;
@@ -53,13 +53,4 @@ pub(super) fn unknown_field(replica: &Replica, field: &FieldName) -> Cause {
 pub(crate) fn of_another_kind() -> Cause {
     let message = "the request_id was another request's; draw a new one for each, a UUID for instance";
     Cause::new(Code::InvalidArgument, "REQUEST_ID_REUSED", message)
-}
-
-/// The node is about to stop.
-pub(crate) fn stopped() -> WriteError {
-    WriteError::NotReady(NotReady::Stopping("it was told to".to_owned()))
-}
-
-pub(crate) fn stopping() -> Cause {
-    Cause::from(&stopped())
 }

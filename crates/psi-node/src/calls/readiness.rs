@@ -1,4 +1,4 @@
-//! Whether the node may be read, written and shown as healthy. The only place that asks the replica.
+//! Whether the node may be read, written and shown as healthy: the only file that asks the replica.
 
 use psi_api::Cause;
 use psi_replica::{NotReady, Replica, WriteError};
@@ -10,8 +10,8 @@ pub(crate) fn is_writable(replica: &Replica) -> bool {
 
 /// # Errors
 /// Why the node accepts no writes.
-pub(crate) fn writable(replica: &Replica) -> Result<(), NotReady> {
-    replica.may_write()
+pub(crate) fn writable(replica: &Replica) -> Result<(), Cause> {
+    replica.may_write().map_err(not_ready)
 }
 
 /// # Errors
@@ -28,6 +28,11 @@ pub(crate) fn why_not_healthy(replica: &Replica) -> Option<String> {
     replica.may_write().err().map(|error| error.to_string())
 }
 
-pub(crate) fn not_ready(error: NotReady) -> Cause {
+/// The node is about to stop: it accepts no more writes.
+pub(crate) fn stopping() -> WriteError {
+    WriteError::NotReady(NotReady::Stopping("it was told to".to_owned()))
+}
+
+fn not_ready(error: NotReady) -> Cause {
     Cause::from(&WriteError::NotReady(error))
 }

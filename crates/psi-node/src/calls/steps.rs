@@ -12,8 +12,9 @@ use super::{
     answer::{Answer, Stepped},
     inputs::{Inputs, StepCall, content_of_steps},
     intake::Taken,
-    ops::{Ops, field_name, of_another_kind, stopping},
+    ops::{Ops, field_name, of_another_kind},
     pending::{AtOnceOr, Pending, at_once},
+    readiness::stopping,
 };
 use crate::sessions::{
     options::{Terms, Wishes},
@@ -78,7 +79,7 @@ impl Ops {
         let ended = tokio::spawn(carried.in_current_span()).await;
         ended.unwrap_or_else(|ended| match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(self.refused(stopping())),
+            Err(_) => Err(self.refused(Cause::from(&stopping()))),
         })
     }
 
