@@ -13,7 +13,7 @@ use super::{
     readiness::{stopping, writable},
 };
 use crate::sessions::{
-    options::Terms,
+    options::CallOptions,
     requests::{Ticket, Turn},
 };
 
@@ -21,20 +21,20 @@ impl Ops {
     /// Lets a write in once its token is reached, unless its request was answered before.
     pub(crate) async fn admitted(
         &self,
-        terms: &Terms,
+        options: &CallOptions,
         content: impl Fn(&RandomState) -> u64,
     ) -> Result<Admitted, Cause> {
-        let admitted = self.admit(terms, content).await.map_err(|cause| self.refused(cause))?;
+        let admitted = self.admit(options, content).await.map_err(|cause| self.refused(cause))?;
         if let Admitted::First(_) = admitted {
-            self.reach(terms).await.map_err(|cause| self.refused(cause))?;
+            self.reach(options).await.map_err(|cause| self.refused(cause))?;
         } else {
             self.shared.metrics.record_repeat();
         }
         Ok(admitted)
     }
 
-    async fn admit(&self, terms: &Terms, content: impl Fn(&RandomState) -> u64) -> Result<Admitted, Cause> {
-        let Some(id) = &terms.request_id else { return Ok(Admitted::First(None)) };
+    async fn admit(&self, options: &CallOptions, content: impl Fn(&RandomState) -> u64) -> Result<Admitted, Cause> {
+        let Some(id) = &options.request_id else { return Ok(Admitted::First(None)) };
         let requests = &self.shared.requests;
         let content = content(&self.shared.hasher);
         loop {
@@ -48,15 +48,15 @@ impl Ops {
             };
             tokio::select! {
                 _ = underway.changed() => {}
-                () = tokio::time::sleep_until(terms.deadline) => return Err(underway_still(id, terms)),
+                () = tokio::time::sleep_until(options.deadline) => return Err(underway_still(id, options)),
                 () = self.shared.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
         }
     }
 
     /// Waits until this node holds all that the client has seen or written.
-    pub(crate) async fn reach(&self, terms: &Terms) -> Result<(), Cause> {
-        let Some(token) = &terms.after else { return Ok(()) };
+    pub(crate) async fn reach(&self, options: &CallOptions) -> Result<(), Cause> {
+        let Some(token) = &options.after else { return Ok(()) };
         let mut changes = self.shared.changes();
         let mut asking =
             pin!(self.shared.issuers.held_by_issuer(&self.shared.members, token, tokio::time::Instant::now()));
@@ -77,7 +77,7 @@ impl Ops {
             tokio::select! {
                 _ = changes.changed() => {}
                 held = &mut asking, if lacks.left_out && held_there.is_none() => held_there = Some(held),
-                () = tokio::time::sleep_until(terms.deadline) => return Err(not_reached(&lacks, terms)),
+                () = tokio::time::sleep_until(options.deadline) => return Err(not_reached(&lacks, options)),
                 () = self.shared.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
         }
@@ -98,8 +98,8 @@ fn reused(id: &str) -> Cause {
     Cause::new(Code::InvalidArgument, "REQUEST_ID_REUSED", message).with("request_id", id)
 }
 
-fn underway_still(id: &str, terms: &Terms) -> Cause {
-    let waited = terms.patience.as_millis();
+fn underway_still(id: &str, options: &CallOptions) -> Cause {
+    let waited = options.timeout.as_millis();
     let message = format!(
         "the first request with request_id `{id}` was still in progress after {waited} ms; send it again, with the \
          same request_id"
@@ -107,8 +107,8 @@ fn underway_still(id: &str, terms: &Terms) -> Cause {
     Cause::new(Code::DeadlineExceeded, "REQUEST_UNDERWAY", message).with("request_id", id).with("waited_ms", waited)
 }
 
-fn not_reached(lacks: &Lacks, terms: &Terms) -> Cause {
-    let waited = terms.patience.as_millis();
+fn not_reached(lacks: &Lacks, options: &CallOptions) -> Cause {
+    let waited = options.timeout.as_millis();
     let message = format!(
         "after {waited} ms this node still lacks {lacks}, which the token in `after` tells of; ask again or another \
          node, or with a longer deadline"

@@ -44,7 +44,7 @@ impl Inputs {
     }
 }
 
-/// What stands for the content of steps: the same for a repetition, whatever its terms.
+/// What stands for the content of steps: the same for a repetition, whatever its options.
 pub(crate) fn content_of_steps(hasher: &RandomState, field: &FieldName, call: &StepCall) -> u64 {
     let mut content = hasher.build_hasher();
     ("steps", field, call.guardian, call.inputs.is_batch()).hash(&mut content);

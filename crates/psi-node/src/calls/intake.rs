@@ -10,7 +10,7 @@ use psi_replica::{Batch, FieldName, Now, Replica, Step, Token, WriteError};
 use tonic::Code;
 
 use super::{inputs::Inputs, ops::Ops, readiness::stopping};
-use crate::{sessions::options::Terms, shared::Shared};
+use crate::{sessions::options::CallOptions, shared::Shared};
 
 /// What takes longer is worked out beside the replica. Far below the 50 ms that a peer's frames may wait.
 const HELD_NS_MAX: u64 = 5_000_000;
@@ -39,15 +39,20 @@ impl Ops {
     }
 
     /// Takes steps in, as one write.
-    pub(crate) async fn take(&self, field: &FieldName, inputs: &Arc<Inputs>, terms: &Terms) -> Result<Taken, Cause> {
+    pub(crate) async fn take(
+        &self,
+        field: &FieldName,
+        inputs: &Arc<Inputs>,
+        options: &CallOptions,
+    ) -> Result<Taken, Cause> {
         let shared = &self.shared;
         loop {
-            let at_once = self.unless_busy(terms, || std::future::ready(take_at_once(shared, field, inputs))).await?;
+            let at_once = self.unless_busy(options, || std::future::ready(take_at_once(shared, field, inputs))).await?;
             if let Some(taken) = at_once {
                 return Ok(taken);
             }
             let beside = || take_beside(Arc::clone(shared), field.clone(), Arc::clone(inputs));
-            match self.unless_busy(terms, beside).await {
+            match self.unless_busy(options, beside).await {
                 // It was reset: the same steps in the new epoch.
                 Err(Refused::Write(WriteError::Overtaken(_))) => {}
                 taken => return Ok(taken?),
@@ -58,7 +63,7 @@ impl Ops {
     /// Writes, once no batch is worked out in the field.
     pub(crate) async fn unless_busy<R, F: Future<Output = Result<R, WriteError>>>(
         &self,
-        terms: &Terms,
+        options: &CallOptions,
         mut write: impl FnMut() -> F,
     ) -> Result<R, Refused> {
         let mut changes = self.shared.changes();
@@ -70,7 +75,7 @@ impl Ops {
             };
             tokio::select! {
                 _ = changes.changed() => {}
-                () = tokio::time::sleep_until(terms.deadline) => return Err(Refused::Other(busy_still(&field, terms))),
+                () = tokio::time::sleep_until(options.deadline) => return Err(Refused::Other(busy_still(&field, options))),
                 () = self.shared.stop.cancelled() => {
                     return Err(stopping().into());
                 }
@@ -152,8 +157,8 @@ fn slices(inputs: &Inputs) -> Vec<&[f64]> {
     inputs.iter().map(Vec::as_slice).collect()
 }
 
-fn busy_still(field: &FieldName, terms: &Terms) -> Cause {
-    let waited = terms.patience.as_millis();
+fn busy_still(field: &FieldName, options: &CallOptions) -> Cause {
+    let waited = options.timeout.as_millis();
     let message = format!(
         "after {waited} ms a batch of steps is still being worked out in field `{field}` on this node; nothing was taken: \
          ask again or another node, or with a longer deadline"

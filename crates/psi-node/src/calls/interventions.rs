@@ -11,25 +11,30 @@ use super::{
     answer::{Answer, Intervened},
     ops::{Ops, field_name, of_another_kind},
 };
-use crate::sessions::options::Terms;
+use crate::sessions::options::CallOptions;
 
 impl Ops {
     /// Intervenes by hand.
-    pub(crate) async fn intervene(&self, field: &str, action: Action, terms: Terms) -> Result<Intervened, Cause> {
+    pub(crate) async fn intervene(
+        &self,
+        field: &str,
+        action: Action,
+        options: CallOptions,
+    ) -> Result<Intervened, Cause> {
         let field = self.counted(field_name(field))?;
         let content = |hasher: &_| content_of_intervention(hasher, &field, action);
-        let pending = match self.admitted(&terms, content).await? {
+        let pending = match self.admitted(&options, content).await? {
             Admitted::Answered(pending) => pending,
             Admitted::First(ticket) => {
                 let write = |replica: &mut Replica, now| {
                     Ok((replica.intervene(now, &field, action)?, replica.token().to_string()))
                 };
-                let written = self.unless_busy(&terms, || std::future::ready(self.shared.write(write))).await;
+                let written = self.unless_busy(&options, || std::future::ready(self.shared.write(write))).await;
                 let (intervention, token) = self.counted(written.map_err(Cause::from))?;
                 self.shared.metrics.record_intervention(action);
                 tracing::info!(%field, %action, noise = intervention.noise, "intervention");
                 let intervened = Intervened { intervention, token, replicated: None };
-                self.taken(&terms, ticket, Answer::Intervention(intervened))
+                self.taken(&options, ticket, Answer::Intervention(intervened))
             }
         };
         match pending.settled(&self.shared).await {

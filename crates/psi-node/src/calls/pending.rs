@@ -9,7 +9,7 @@ use futures_util::future::Either;
 
 use super::{answer::Answer, ops::Ops};
 use crate::{
-    sessions::{level::Level, options::Terms, replication, requests::Ticket},
+    sessions::{level::Level, options::CallOptions, replication, requests::Ticket},
     shared::Shared,
 };
 
@@ -50,14 +50,14 @@ impl Pending {
 
 impl Ops {
     /// What is still to be waited for once a write was carried out.
-    pub(crate) fn taken(&self, terms: &Terms, ticket: Option<Ticket<Answer>>, mut answer: Answer) -> Pending {
-        if let Some(level) = terms.replicate_to {
+    pub(crate) fn taken(&self, options: &CallOptions, ticket: Option<Ticket<Answer>>, mut answer: Answer) -> Pending {
+        if let Some(level) = options.replicate_to {
             // In case that its caller does not wait.
             answer.set_replicated(replication::at_once(&self.shared, level));
         }
         if let Some(ticket) = &ticket {
             ticket.answer(answer.clone());
         }
-        Pending { answer, wish: terms.replicate_to.map(|level| (level, terms.deadline)), ticket }
+        Pending { answer, wish: options.replicate_to.map(|level| (level, options.deadline)), ticket }
     }
 }

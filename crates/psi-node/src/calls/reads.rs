@@ -11,12 +11,12 @@ use super::{
     readiness::readable,
     watchers::Accepted,
 };
-use crate::sessions::options::Terms;
+use crate::sessions::options::CallOptions;
 
 impl Ops {
-    /// [`Ops::state`], once the terms' token is reached.
-    pub(crate) async fn state_after(&self, field: &str, terms: &Terms) -> Result<(FieldView, String), Cause> {
-        self.counted(self.reach(terms).await)?;
+    /// [`Ops::state`], once the token of the options is reached.
+    pub(crate) async fn state_after(&self, field: &str, options: &CallOptions) -> Result<(FieldView, String), Cause> {
+        self.counted(self.reach(options).await)?;
         self.counted(self.state(field))
     }
 

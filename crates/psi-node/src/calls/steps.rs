@@ -17,19 +17,19 @@ use super::{
     readiness::stopping,
 };
 use crate::sessions::{
-    options::{Terms, Wishes},
+    options::{CallOptions, RequestedOptions},
     requests::Ticket,
 };
 
 impl Ops {
-    /// Terms as of now.
-    pub(crate) fn terms(&self, wishes: Wishes) -> Result<Terms, Cause> {
-        self.counted(wishes.read())
+    /// Checked options of a call that came now.
+    pub(crate) fn options(&self, requested: RequestedOptions) -> Result<CallOptions, Cause> {
+        self.counted(requested.check())
     }
 
-    /// Scores vectors and takes them in, a batch as one write; waits for what the terms say. At least one is answered.
-    pub(crate) async fn step(&self, call: StepCall, terms: Terms) -> Result<Vec<Stepped>, Cause> {
-        let pending = self.accept_steps(call, terms).await?;
+    /// Scores vectors and takes them in, a batch as one write; waits for what the options say. At least one is answered.
+    pub(crate) async fn step(&self, call: StepCall, options: CallOptions) -> Result<Vec<Stepped>, Cause> {
+        let pending = self.accept_steps(call, options).await?;
         self.settled_steps(pending).await
     }
 
@@ -37,7 +37,11 @@ impl Ops {
     ///
     /// What most calls ask for is done at once, without a future that has room for all that a call may have to wait for:
     /// that takes some kilobytes, which would be moved about with each call.
-    pub(crate) fn accept_steps(&self, mut call: StepCall, terms: Terms) -> AtOnceOr<'_, Result<Pending, Cause>> {
+    pub(crate) fn accept_steps(
+        &self,
+        mut call: StepCall,
+        options: CallOptions,
+    ) -> AtOnceOr<'_, Result<Pending, Cause>> {
         let field = match self.counted(field_name(&call.field)) {
             Ok(field) => field,
             Err(cause) => return at_once(self.called(Err(cause))),
@@ -45,14 +49,14 @@ impl Ops {
         if call.guardian {
             call.inputs.condition();
         }
-        if terms.are_met_at_once() {
+        if options.are_met_at_once() {
             let begun = Instant::now();
             if let Some(taken) = self.take_now(&field, &call.inputs) {
                 let taken = taken.map_err(|error| Cause::from(&error));
-                return at_once(self.called(self.accepted(&field, &terms, None, begun, taken)));
+                return at_once(self.called(self.accepted(&field, &options, None, begun, taken)));
             }
         }
-        Either::Right(Box::pin(async move { self.called(self.accept_in_turn(field, call, terms).await) }))
+        Either::Right(Box::pin(async move { self.called(self.accept_in_turn(field, call, options).await) }))
     }
 
     /// Counts a call that was accepted, or not.
@@ -63,14 +67,14 @@ impl Ops {
 
     /// Lets a call in once its token is reached, unless it was answered before, and carries it out once no batch is in its
     /// way.
-    async fn accept_in_turn(&self, field: FieldName, call: StepCall, terms: Terms) -> Result<Pending, Cause> {
+    async fn accept_in_turn(&self, field: FieldName, call: StepCall, options: CallOptions) -> Result<Pending, Cause> {
         let content = |hasher: &_| content_of_steps(hasher, &field, &call);
-        let ticket = match self.admitted(&terms, content).await? {
+        let ticket = match self.admitted(&options, content).await? {
             Admitted::First(ticket) => ticket,
             Admitted::Answered(pending) => return Ok(pending),
         };
         let is_batch = call.inputs.is_batch();
-        let carried = self.clone().carry_out(field, call.inputs, terms, ticket);
+        let carried = self.clone().carry_out(field, call.inputs, options, ticket);
         if !is_batch {
             return carried.await;
         }
@@ -88,19 +92,19 @@ impl Ops {
         self,
         field: FieldName,
         inputs: Inputs,
-        terms: Terms,
+        options: CallOptions,
         ticket: Option<Ticket<Answer>>,
     ) -> Result<Pending, Cause> {
         let begun = Instant::now();
-        let taken = self.take(&field, &Arc::new(inputs), &terms).await;
-        self.accepted(&field, &terms, ticket, begun, taken)
+        let taken = self.take(&field, &Arc::new(inputs), &options).await;
+        self.accepted(&field, &options, ticket, begun, taken)
     }
 
     /// Counts steps that were taken in, or refused, and makes their answer.
     fn accepted(
         &self,
         field: &FieldName,
-        terms: &Terms,
+        options: &CallOptions,
         ticket: Option<Ticket<Answer>>,
         begun: Instant,
         taken: Result<Taken, Cause>,
@@ -116,7 +120,7 @@ impl Ops {
         if let Some(last) = steps.last_mut() {
             last.token = String::from(&token);
         }
-        Ok(self.taken(terms, ticket, Answer::Steps(steps)))
+        Ok(self.taken(options, ticket, Answer::Steps(steps)))
     }
 
     /// The second half: waits for their replication.

@@ -23,7 +23,7 @@ use crate::{
     },
     sessions::{
         level::Level,
-        options::{Wishes, grpc_timeout},
+        options::{RequestedOptions, grpc_timeout},
     },
 };
 
@@ -38,10 +38,10 @@ pub(super) struct FieldService {
 }
 
 impl FieldService {
-    async fn accept(&self, request: v1::StepRequest, granted: Option<Duration>) -> Result<Pending, Status> {
-        let (call, wishes) = self.step_call(request, granted)?;
-        let terms = self.ops.terms(wishes)?;
-        Ok(self.ops.accept_steps(call, terms).await?)
+    async fn accept(&self, request: v1::StepRequest, transport_timeout: Option<Duration>) -> Result<Pending, Status> {
+        let (call, requested) = self.step_call(request, transport_timeout)?;
+        let options = self.ops.options(requested)?;
+        Ok(self.ops.accept_steps(call, options).await?)
     }
 
     async fn answered(&self, pending: Pending) -> Result<v1::StepResponse, Status> {
@@ -49,16 +49,20 @@ impl FieldService {
         steps.into_iter().next().map(answer).ok_or_else(|| Status::internal("a step without an answer"))
     }
 
-    fn step_call(&self, request: v1::StepRequest, granted: Option<Duration>) -> Result<(StepCall, Wishes), Status> {
+    fn step_call(
+        &self,
+        request: v1::StepRequest,
+        transport_timeout: Option<Duration>,
+    ) -> Result<(StepCall, RequestedOptions), Status> {
         let v1::StepRequest { field, input, apply_guardian, after, deadline_ms, replicate_to, request_id } = request;
-        let wishes = Wishes {
+        let requested = RequestedOptions {
             after,
             deadline_ms: deadline_ms.into(),
-            granted,
+            transport_timeout,
             replicate_to: self.level(replicate_to)?,
             request_id,
         };
-        Ok((StepCall { field, inputs: Inputs::One(input), guardian: apply_guardian }, wishes))
+        Ok((StepCall { field, inputs: Inputs::One(input), guardian: apply_guardian }, requested))
     }
 
     fn level(&self, level: i32) -> Result<Option<Level>, Status> {
@@ -66,8 +70,8 @@ impl FieldService {
     }
 }
 
-/// How long the transport grants a call.
-fn granted(metadata: &MetadataMap) -> Option<Duration> {
+/// The timeout that the transport sets.
+fn transport_timeout(metadata: &MetadataMap) -> Option<Duration> {
     grpc_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)
 }
 
@@ -100,8 +104,8 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     type WatchStepsStream = Answers<v1::WatchStepsResponse>;
 
     async fn step(&self, request: Request<v1::StepRequest>) -> Result<Response<v1::StepResponse>, Status> {
-        let granted = granted(request.metadata());
-        let pending = self.accept(request.into_inner(), granted).await?;
+        let transport_timeout = transport_timeout(request.metadata());
+        let pending = self.accept(request.into_inner(), transport_timeout).await?;
         self.answered(pending).await.map(Response::new)
     }
 
@@ -109,14 +113,15 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::StepBatchRequest>,
     ) -> Result<Response<v1::StepBatchResponse>, Status> {
-        let granted = granted(request.metadata());
+        let transport_timeout = transport_timeout(request.metadata());
         let v1::StepBatchRequest { field, inputs, apply_guardian, after, deadline_ms, replicate_to, request_id } =
             request.into_inner();
         let deadline_ms = deadline_ms.into();
         let replicate_to = self.level(replicate_to)?;
-        let terms = self.ops.terms(Wishes { after, deadline_ms, granted, replicate_to, request_id })?;
+        let options =
+            self.ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
         let inputs = Inputs::Batch(inputs.into_iter().map(|vector| vector.values).collect());
-        let steps = self.ops.step(StepCall { field, inputs, guardian: apply_guardian }, terms).await?;
+        let steps = self.ops.step(StepCall { field, inputs, guardian: apply_guardian }, options).await?;
         Ok(Response::new(v1::StepBatchResponse { steps: steps.into_iter().map(answer).collect() }))
     }
 
@@ -152,11 +157,16 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     }
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<v1::FieldState>, Status> {
-        let granted = granted(request.metadata());
+        let transport_timeout = transport_timeout(request.metadata());
         let v1::GetStateRequest { field, after, deadline_ms } = request.into_inner();
-        let wishes = Wishes { after, deadline_ms: deadline_ms.into(), granted, ..Wishes::default() };
-        let terms = self.ops.terms(wishes)?;
-        let (view, token) = self.ops.state_after(&field, &terms).await?;
+        let requested = RequestedOptions {
+            after,
+            deadline_ms: deadline_ms.into(),
+            transport_timeout,
+            ..RequestedOptions::default()
+        };
+        let options = self.ops.options(requested)?;
+        let (view, token) = self.ops.state_after(&field, &options).await?;
         Ok(Response::new(psi_api::state(&view, self.ops.shared.settings.node.as_str(), token)))
     }
 
@@ -164,12 +174,17 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::WatchStateRequest>,
     ) -> Result<Response<Self::WatchStateStream>, Status> {
-        let granted = granted(request.metadata());
+        let transport_timeout = transport_timeout(request.metadata());
         let v1::WatchStateRequest { field, interval_ms, after, deadline_ms } = request.into_inner();
         let interval_ms = if interval_ms == 0 { WATCH_MS_DEFAULT } else { interval_ms.max(WATCH_MS_MIN) };
-        let wishes = Wishes { after, deadline_ms: deadline_ms.into(), granted, ..Wishes::default() };
-        let terms = self.ops.terms(wishes)?;
-        self.ops.state_after(&field, &terms).await?;
+        let requested = RequestedOptions {
+            after,
+            deadline_ms: deadline_ms.into(),
+            transport_timeout,
+            ..RequestedOptions::default()
+        };
+        let options = self.ops.options(requested)?;
+        self.ops.state_after(&field, &options).await?;
         let ops = self.ops.clone();
         let (answers, stream) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
@@ -260,7 +275,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::InterveneRequest>,
     ) -> Result<Response<v1::InterveneResponse>, Status> {
-        let granted = granted(request.metadata());
+        let transport_timeout = transport_timeout(request.metadata());
         let v1::InterveneRequest { field, action, after, deadline_ms, replicate_to, request_id } = request.into_inner();
         let action = match v1::Intervention::try_from(action) {
             Ok(v1::Intervention::Nigredo) => Action::Nigredo,
@@ -273,8 +288,9 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         };
         let deadline_ms = deadline_ms.into();
         let replicate_to = self.level(replicate_to)?;
-        let terms = self.ops.terms(Wishes { after, deadline_ms, granted, replicate_to, request_id })?;
-        let Intervened { intervention, token, replicated } = self.ops.intervene(&field, action, terms).await?;
+        let options =
+            self.ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
+        let Intervened { intervention, token, replicated } = self.ops.intervene(&field, action, options).await?;
         Ok(Response::new(v1::InterveneResponse {
             noise: intervention.noise,
             timestamp: Some(psi_api::timestamp(intervention.clock)),
@@ -288,11 +304,16 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::GetGuardianRequest>,
     ) -> Result<Response<v1::GuardianState>, Status> {
-        let granted = granted(request.metadata());
+        let transport_timeout = transport_timeout(request.metadata());
         let v1::GetGuardianRequest { field, after, deadline_ms } = request.into_inner();
-        let wishes = Wishes { after, deadline_ms: deadline_ms.into(), granted, ..Wishes::default() };
-        let terms = self.ops.terms(wishes)?;
-        let (view, token) = self.ops.state_after(&field, &terms).await?;
+        let requested = RequestedOptions {
+            after,
+            deadline_ms: deadline_ms.into(),
+            transport_timeout,
+            ..RequestedOptions::default()
+        };
+        let options = self.ops.options(requested)?;
+        let (view, token) = self.ops.state_after(&field, &options).await?;
         Ok(Response::new(psi_api::guardian(&view, self.ops.shared.settings.node.as_str(), token)))
     }
 }

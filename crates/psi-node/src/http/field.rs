@@ -43,9 +43,9 @@ where
     let StepBody { x, apply_guardian, asked } = counted(ops, StepBody::parse(&bytes))?;
     let asked = counted(ops, in_address.or(asked))?;
     let in_body = asked.in_body();
-    let (field, terms) = asked.read(ops)?;
+    let (field, options) = asked.read(ops)?;
     let call = StepCall { field, inputs: Inputs::One(x), guardian: apply_guardian };
-    let steps = ops.step(call, terms).await.map_err(|cause| Refusal::from(cause).in_body(in_body))?;
+    let steps = ops.step(call, options).await.map_err(|cause| Refusal::from(cause).in_body(in_body))?;
     let without_answer = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a step without an answer");
     let step = steps.first().ok_or_else(without_answer)?;
     Ok(StepAnswer::from(step).into_response())

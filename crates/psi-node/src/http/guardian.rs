@@ -33,13 +33,13 @@ pub(super) async fn albedo(ops: State<Ops>, asked: Asked) -> Result<Json<Interve
 }
 
 async fn intervene(ops: &Ops, asked: Asked, action: Action) -> Result<Json<InterventionAnswer>, Refusal> {
-    let (field, terms) = asked.read(ops)?;
-    let intervened = ops.intervene(&field, action, terms).await?;
+    let (field, options) = asked.read(ops)?;
+    let intervened = ops.intervene(&field, action, options).await?;
     Ok(Json(InterventionAnswer::new(action, &field, intervened)))
 }
 
 /// The field that a reader asks for.
 pub(super) async fn view(ops: &Ops, asked: Asked) -> Result<(FieldView, String), Refusal> {
-    let (field, terms) = counted(ops, asked.of_a_reader())?.read(ops)?;
-    Ok(ops.state_after(&field, &terms).await?)
+    let (field, options) = counted(ops, asked.of_a_reader())?.read(ops)?;
+    Ok(ops.state_after(&field, &options).await?)
 }

@@ -1,5 +1,5 @@
-//! The terms of a call: where its client has been (a token), in what time it wants an answer, how far its write is to
-//! get, and by what name a repetition of it is known.
+//! Options that every call may carry: a token to reach first, a deadline, a replication level, and a name by which a
+//! repetition is recognised.
 
 use std::time::Duration;
 
@@ -10,64 +10,64 @@ use tonic::Code;
 
 use super::level::Level;
 
-/// How long a call may take that does not say.
+/// The timeout of a call that asks for none.
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(2);
-/// The longest that a call may ask for.
+/// The longest timeout that a call may ask for.
 const DEADLINE_MAX: Duration = Duration::from_secs(60);
 /// Most characters of a request's name.
 const REQUEST_ID_MAX: usize = 128;
 
-/// Terms as a client wrote them; those that it left out are empty.
+/// Options as a client wrote them; those that it left out are empty.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Wishes {
+pub(crate) struct RequestedOptions {
     pub(crate) after: String,
     pub(crate) deadline_ms: u64,
-    /// How long the transport grants the call.
-    pub(crate) granted: Option<Duration>,
+    /// The timeout that the transport sets, if it does.
+    pub(crate) transport_timeout: Option<Duration>,
     pub(crate) replicate_to: Option<Level>,
     pub(crate) request_id: String,
 }
 
-/// Terms that make sense.
+/// Options that were checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct CallOptions {
     /// What the node must have reached first.
     pub(crate) after: Option<Token>,
     pub(crate) deadline: Instant,
     /// From the call's arrival to its deadline.
-    pub(crate) patience: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) replicate_to: Option<Level>,
     pub(crate) request_id: Option<String>,
 }
 
-impl Terms {
+impl CallOptions {
     /// Whether nothing has to be looked up or waited for before a write.
     pub(crate) fn are_met_at_once(&self) -> bool {
         self.after.is_none() && self.request_id.is_none()
     }
 }
 
-impl Wishes {
-    /// Reads them, as of now.
+impl RequestedOptions {
+    /// Checks them; the deadline counts from now.
     ///
     /// # Errors
-    /// [`Cause`] with the first that makes no sense.
-    pub(crate) fn read(self) -> Result<Terms, Cause> {
-        let patience = patience(self.deadline_ms, self.granted)?;
+    /// [`Cause`] of the first bad one.
+    pub(crate) fn check(self) -> Result<CallOptions, Cause> {
+        let timeout = timeout(self.deadline_ms, self.transport_timeout)?;
         let after = (!self.after.is_empty()).then(|| self.after.parse::<Token>()).transpose();
-        Ok(Terms {
+        Ok(CallOptions {
             after: after.map_err(|error| Cause::from(&error))?,
-            deadline: Instant::now() + patience,
-            patience,
+            deadline: Instant::now() + timeout,
+            timeout,
             replicate_to: self.replicate_to,
             request_id: request_id(self.request_id)?,
         })
     }
 }
 
-/// How long a call is worked on. What the transport grants ends a little earlier: the answer that says what was in
-/// the way must be there before it is cut off without one.
-fn patience(deadline_ms: u64, granted: Option<Duration>) -> Result<Duration, Cause> {
+/// How long a call may take. The transport's timeout is cut a little: the answer that says what was in the way must
+/// arrive before the transport gives up without one.
+fn timeout(deadline_ms: u64, transport_timeout: Option<Duration>) -> Result<Duration, Cause> {
     /// For the way back, a guess.
     const ON_THE_WAY: Duration = Duration::from_millis(50);
     let asked = Duration::from_millis(deadline_ms);
@@ -78,10 +78,11 @@ fn patience(deadline_ms: u64, granted: Option<Duration>) -> Result<Duration, Cau
             .with("got", deadline_ms)
             .with("limit", limit));
     }
-    let granted = granted.map(|granted| (granted - ON_THE_WAY.min(granted / 10)).min(DEADLINE_MAX));
-    Ok(match (asked.is_zero(), granted) {
-        (true, granted) => granted.unwrap_or(DEADLINE_DEFAULT),
-        (false, granted) => granted.map_or(asked, |granted| granted.min(asked)),
+    let transport_timeout = transport_timeout
+        .map(|transport_timeout| (transport_timeout - ON_THE_WAY.min(transport_timeout / 10)).min(DEADLINE_MAX));
+    Ok(match (asked.is_zero(), transport_timeout) {
+        (true, transport_timeout) => transport_timeout.unwrap_or(DEADLINE_DEFAULT),
+        (false, transport_timeout) => transport_timeout.map_or(asked, |transport_timeout| transport_timeout.min(asked)),
     })
 }
 
@@ -127,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_worked_on_for_the_shorter_of_what_it_asks_for_and_is_granted() {
-        for (asked, granted, want) in [
+    fn a_call_takes_the_shorter_of_its_own_timeout_and_that_of_the_transport() {
+        for (asked, transport_timeout, want) in [
             (0, None, Some(2_000)),
             (300, None, Some(300)),
             (60_000, None, Some(60_000)),
@@ -141,7 +142,7 @@ mod tests {
             (3_000, Some(1_000), Some(950)),
             (0, Some(0), Some(0)),
         ] {
-            assert_eq!(patience(asked, granted.map(ms)).ok(), want.map(ms), "{asked} {granted:?}");
+            assert_eq!(timeout(asked, transport_timeout.map(ms)).ok(), want.map(ms), "{asked} {transport_timeout:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a request asks for beside its own matter, in its address or in its body: the field, and the terms.
+//! What a request asks for beside its own matter, in its address or in its body: the field, and the options of a call.
 
 use axum::{
     extract::{FromRequestParts, Query},
@@ -17,7 +17,7 @@ use crate::{
     },
     sessions::{
         level::Level,
-        options::{Terms, Wishes},
+        options::{CallOptions, RequestedOptions},
     },
 };
 
@@ -139,26 +139,26 @@ impl Asked {
         }
     }
 
-    /// The field, and the terms as of now.
+    /// The field, and the checked options of a call that came now.
     ///
     /// # Errors
-    /// [`Refusal`] if the terms make no sense; it is counted.
-    pub(in crate::http) fn read(self, ops: &Ops) -> Result<(String, Terms), Refusal> {
+    /// [`Refusal`] if an option is bad; it is counted.
+    pub(in crate::http) fn read(self, ops: &Ops) -> Result<(String, CallOptions), Refusal> {
         let Self { in_body, field, after, deadline_ms, replicate_to, request_id } = self;
-        let terms = || {
+        let options = || {
             let level = replicate_to.map(|level| Level::parse(&level)).transpose();
-            let wishes = Wishes {
+            let requested = RequestedOptions {
                 after: not_empty("after", "TOKEN_MALFORMED", after).map_err(|cause| ops.refused(cause))?,
                 deadline_ms: deadline_ms.unwrap_or_default(),
-                granted: None,
+                transport_timeout: None,
                 replicate_to: level.map_err(|cause| ops.refused(cause))?,
                 request_id: not_empty("request_id", "BAD_REQUEST_ID", request_id)
                     .map_err(|cause| ops.refused(cause))?,
             };
-            ops.terms(wishes)
+            ops.options(requested)
         };
-        let terms = terms().map_err(|cause| Refusal::from(cause).in_body(in_body))?;
-        Ok((field.unwrap_or_default(), terms))
+        let options = options().map_err(|cause| Refusal::from(cause).in_body(in_body))?;
+        Ok((field.unwrap_or_default(), options))
     }
 }
 
