@@ -14,11 +14,11 @@ use super::{
     },
     health,
     refusal::Refusal,
-    requests::address::Chosen,
+    requests::address::FieldParam,
 };
 use crate::calls::ops::Ops;
 
-pub(super) async fn metrics(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<Value>, Refusal> {
+pub(super) async fn metrics(State(ops): State<Ops>, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
     let metrics = latest(&view);
     // Psi stands by itself, and dt_eff says nothing to other agents.
@@ -35,7 +35,7 @@ pub(super) async fn metrics(State(ops): State<Ops>, Chosen(field): Chosen) -> Re
 }
 
 /// A body is not looked at: the members are known by gossip, their metrics by replication.
-pub(super) async fn swarm(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<Value>, Refusal> {
+pub(super) async fn swarm(State(ops): State<Ops>, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
     let swarm = view.last.as_ref().map(|last| Swarm::of(&last.metrics)).unwrap_or_default();
     let (live, _, _) = health::members(&ops);

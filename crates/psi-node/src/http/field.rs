@@ -17,8 +17,8 @@ use super::{
         step::StepAnswer,
     },
     guardian,
-    refusal::{Refusal, counted},
-    requests::{address::Chosen, asked::Asked, parameters, read, step::StepBody},
+    refusal::{Refusal, record_refusal},
+    requests::{address::FieldParam, parameters, params::RequestParams, read, step::StepBody},
 };
 use crate::calls::{
     inputs::{Inputs, StepCall},
@@ -38,12 +38,12 @@ async fn stepped<B>(ops: &Ops, request: Request<B>) -> Result<Response, Refusal>
 where
     B: HttpBody<Data = Bytes, Error: Display>,
 {
-    let in_address = Asked::in_address(request.uri(), ops)?;
+    let of_address = RequestParams::of_address(request.uri(), ops)?;
     let bytes = read::body(ops, request).await?;
-    let StepBody { x, apply_guardian, asked } = counted(ops, StepBody::parse(&bytes))?;
-    let asked = counted(ops, in_address.or(asked))?;
-    let in_body = asked.in_body();
-    let (field, options) = asked.read(ops)?;
+    let StepBody { x, apply_guardian, params } = record_refusal(ops, StepBody::parse(&bytes))?;
+    let params = record_refusal(ops, of_address.merge(params))?;
+    let in_body = params.in_body();
+    let (field, options) = params.read(ops)?;
     let call = StepCall { field, inputs: Inputs::One(x), guardian: apply_guardian };
     let steps = ops.step(call, options).await.map_err(|cause| Refusal::from(cause).in_body(in_body))?;
     let without_answer = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a step without an answer");
@@ -51,24 +51,27 @@ where
     Ok(StepAnswer::from(step).into_response())
 }
 
-pub(super) async fn state(State(ops): State<Ops>, asked: Asked) -> Result<Json<StateAnswer>, Refusal> {
-    let (view, token) = guardian::view(&ops, asked).await?;
+pub(super) async fn state(State(ops): State<Ops>, params: RequestParams) -> Result<Json<StateAnswer>, Refusal> {
+    let (view, token) = guardian::view(&ops, params).await?;
     let node = ops.shared.settings.node.as_str();
     Ok(Json(StateAnswer::new(&view, node, token, ops.shared.now().wall.0)))
 }
 
-pub(super) async fn params(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<ParamsAnswer>, Refusal> {
+pub(super) async fn params(
+    State(ops): State<Ops>,
+    FieldParam(field): FieldParam,
+) -> Result<Json<ParamsAnswer>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
     Ok(Json(ParamsAnswer::new(view.spec, ops.shared.now().wall.0)))
 }
 
 pub(super) async fn init(
     State(ops): State<Ops>,
-    Chosen(field): Chosen,
+    FieldParam(field): FieldParam,
     request: extract::Request,
 ) -> Result<Json<InitAnswer>, Refusal> {
     let bytes = read::body(&ops, request).await?;
-    let parameters = counted(&ops, parameters::read(&bytes))?;
+    let parameters = record_refusal(&ops, parameters::read(&bytes))?;
     let (current, token) = ops.reset(&field, &Wanted { parameters, ..Wanted::default() })?;
     Ok(Json(InitAnswer::new(current, ops.shared.settings.node.as_str(), token)))
 }

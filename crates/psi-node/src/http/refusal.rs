@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
-use super::requests::in_body::InBody;
+use super::requests::body_params::BodyParams;
 use crate::calls::ops::Ops;
 
 /// Longest text of a client's that is shown back to it, in characters.
@@ -86,8 +86,8 @@ impl Refusal {
     }
 
     /// The same of a request whose body, not its address, named these.
-    pub(super) fn in_body(self, named: InBody) -> Self {
-        match asked_for(self.cause.reason) {
+    pub(super) fn in_body(self, named: BodyParams) -> Self {
+        match param_of(self.cause.reason) {
             Some(name) if named.has(name) => self.placed(["body".into(), name.into()]),
             _ => self,
         }
@@ -134,7 +134,7 @@ impl Refusal {
             "WRONG_WIDTH" | "NOT_FINITE" | "OUT_OF_RANGE" => {
                 ["body".into(), "x".into()].into_iter().chain(index).collect()
             }
-            reason => match asked_for(reason) {
+            reason => match param_of(reason) {
                 Some(name) => vec!["query".into(), name.into()],
                 None => vec!["body".into()],
             },
@@ -154,12 +154,12 @@ impl From<Cause> for Refusal {
 }
 
 /// Counts a refusal that no operation has counted.
-pub(super) fn counted<T>(ops: &Ops, result: Result<T, Refusal>) -> Result<T, Refusal> {
+pub(super) fn record_refusal<T>(ops: &Ops, result: Result<T, Refusal>) -> Result<T, Refusal> {
     result.inspect_err(|refusal| ops.shared.metrics.record_refusal(refusal.reason()))
 }
 
 /// What of a request's address or body a reason is about.
-fn asked_for(reason: &str) -> Option<&'static str> {
+fn param_of(reason: &str) -> Option<&'static str> {
     match reason {
         "BAD_NAME" => Some("field"),
         "BAD_DEADLINE" => Some("deadline_ms"),

@@ -7,16 +7,16 @@ use axum::{
 use psi_replica::DEFAULT_FIELD;
 use serde::Deserialize;
 
-use super::asked::{bad_query, nameless};
+use super::params::{bad_query, empty_name};
 use crate::{
     calls::ops::Ops,
-    http::refusal::{Problem, Refusal, counted, shorten},
+    http::refusal::{Problem, Refusal, record_refusal, shorten},
 };
 
 /// `?field=`: the field that a request is about; `default` if it names none.
-pub(in crate::http) struct Chosen(pub(in crate::http) String);
+pub(in crate::http) struct FieldParam(pub(in crate::http) String);
 
-impl FromRequestParts<Ops> for Chosen {
+impl FromRequestParts<Ops> for FieldParam {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
@@ -26,40 +26,40 @@ impl FromRequestParts<Ops> for Chosen {
             field: Option<String>,
         }
         match Query::<Choice>::from_request_parts(parts, ops).await {
-            Ok(Query(choice)) if choice.field.as_deref() == Some("") => counted(ops, Err(nameless("query"))),
+            Ok(Query(choice)) if choice.field.as_deref() == Some("") => record_refusal(ops, Err(empty_name("query"))),
             Ok(Query(choice)) => Ok(Self(choice.field.unwrap_or_else(|| DEFAULT_FIELD.to_owned()))),
-            Err(error) => counted(ops, Err(bad_query(&error.body_text(), "the only parameter is ?field=NAME"))),
+            Err(error) => record_refusal(ops, Err(bad_query(&error.body_text(), "the only parameter is ?field=NAME"))),
         }
     }
 }
 
 /// The field that a path names. Its address asks for nothing else.
-pub(in crate::http) struct Name(pub(in crate::http) String);
+pub(in crate::http) struct NameParam(pub(in crate::http) String);
 
-impl FromRequestParts<Ops> for Name {
+impl FromRequestParts<Ops> for NameParam {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        counted(ops, nothing_asked(parts))?;
+        record_refusal(ops, no_params(parts))?;
         match Path::<String>::from_request_parts(parts, ops).await {
             Ok(Path(name)) => Ok(Self(name)),
             // Only what is no UTF-8 can't be read as text.
             Err(error) => {
                 let problem = Problem::new(["path".into(), "name".into()], "value_error.bad_name", error.body_text());
-                counted(ops, Err(Refusal::invalid("BAD_NAME", vec![problem])))
+                record_refusal(ops, Err(Refusal::invalid("BAD_NAME", vec![problem])))
             }
         }
     }
 }
 
 /// An address that asks for nothing.
-pub(in crate::http) struct Plain;
+pub(in crate::http) struct NoParams;
 
-impl FromRequestParts<Ops> for Plain {
+impl FromRequestParts<Ops> for NoParams {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        counted(ops, nothing_asked(parts)).map(|()| Self)
+        record_refusal(ops, no_params(parts)).map(|()| Self)
     }
 }
 
@@ -67,7 +67,7 @@ impl FromRequestParts<Ops> for Plain {
 ///
 /// # Errors
 /// [`Refusal`] if it asks for something.
-fn nothing_asked(parts: &Parts) -> Result<(), Refusal> {
+fn no_params(parts: &Parts) -> Result<(), Refusal> {
     match parts.uri.query().unwrap_or_default() {
         "" => Ok(()),
         query => Err(bad_query(&format!("?{}", shorten(query)), "this path takes no parameters")),

@@ -4,7 +4,7 @@ use psi_engine::guardian::Mode;
 use psi_replica::{FieldName, Setup};
 
 use super::{
-    json::{Given, Members, PROBLEMS_MAX},
+    json::{JsonObject, JsonValue, PROBLEMS_MAX},
     parse::{not_a, parameter_problem, parse, whole},
 };
 use crate::{
@@ -31,29 +31,29 @@ impl FieldBody {
     /// # Errors
     /// [`Refusal`] if it is no JSON object.
     pub(in crate::http) fn parse(bytes: &[u8], known: &[Property]) -> Result<Self, Refusal> {
-        let Members(members) = parse(bytes)?;
+        let JsonObject(members) = parse(bytes)?;
         let mut body = Self::default();
-        for (name, given) in members {
+        for (name, value) in members {
             match known.iter().find(|known| known.name == name) {
                 None => body.wrong.push((BAD_BODY, unknown(&name, known))),
-                Some(_) if matches!(given, Given::Null) => {}
-                Some(known) => body.take(known.name, given),
+                Some(_) if matches!(value, JsonValue::Null) => {}
+                Some(known) => body.take(known.name, value),
             }
         }
         Ok(body)
     }
 
-    fn take(&mut self, name: &'static str, given: Given) {
-        let taken = match (name, given) {
-            ("name", Given::Text(text)) => {
+    fn take(&mut self, name: &'static str, value: JsonValue) {
+        let taken = match (name, value) {
+            ("name", JsonValue::Text(text)) => {
                 self.name = Some(text);
                 Ok(())
             }
-            ("engine", Given::Text(text)) => {
+            ("engine", JsonValue::Text(text)) => {
                 self.wanted.engine = Some(text);
                 Ok(())
             }
-            ("guardian", Given::Text(text)) => match text.parse::<Mode>() {
+            ("guardian", JsonValue::Text(text)) => match text.parse::<Mode>() {
                 Ok(mode) => {
                     self.wanted.guardian = Some(mode);
                     Ok(())
@@ -63,24 +63,24 @@ impl FieldBody {
                     Err(("UNKNOWN_GUARDIAN_MODE", problem))
                 }
             },
-            ("width", Given::Number(number)) => {
+            ("width", JsonValue::Number(number)) => {
                 let width = whole(number).and_then(|width| usize::try_from(width).ok());
                 put(&mut self.wanted.width, width, name, "a whole number of at least 1", number)
             }
-            ("scale_exponent", Given::Number(number)) => {
+            ("scale_exponent", JsonValue::Number(number)) => {
                 #[expect(clippy::cast_possible_truncation, reason = "whole, and within its range")]
                 let exponent = || number as i32;
                 let fits = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
                 put(&mut self.wanted.scale_exponent, fits.then(exponent), name, "a whole number", number)
             }
-            ("seed", Given::Number(number)) => {
+            ("seed", JsonValue::Number(number)) => {
                 let want = "a whole number of at least 0; above 2^53 as text, in quotes";
                 put(&mut self.wanted.seed, whole(number), name, want, number)
             }
-            ("seed", Given::Text(text)) => {
+            ("seed", JsonValue::Text(text)) => {
                 put(&mut self.wanted.seed, text.parse().ok(), name, "a whole number below 2^64", shorten(&text))
             }
-            ("parameters", Given::Object(members)) => {
+            ("parameters", JsonValue::Object(members)) => {
                 self.take_parameters(members);
                 Ok(())
             }
@@ -96,10 +96,10 @@ impl FieldBody {
         self.wrong.extend(taken.err());
     }
 
-    fn take_parameters(&mut self, members: Vec<(String, Given)>) {
+    fn take_parameters(&mut self, members: Vec<(String, JsonValue)>) {
         for (name, value) in members {
             match value {
-                Given::Number(value) => self.wanted.parameters.push((name, value)),
+                JsonValue::Number(value) => self.wanted.parameters.push((name, value)),
                 other => {
                     let msg = format!("parameter {} takes a number, not {}", shorten(&name), other.kind());
                     let place = ["body".into(), "parameters".into(), name.as_str().into()];

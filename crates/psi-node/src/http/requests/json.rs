@@ -1,4 +1,4 @@
-//! JSON as it was given: as much of it as any operation can use.
+//! JSON values, kept as far as any operation can use them.
 
 use std::fmt;
 
@@ -15,18 +15,18 @@ pub(super) const PROBLEMS_MAX: usize = 32;
 pub(super) const MEMBERS_MAX: usize = 2 * DEFINITIONS.len();
 
 /// The members of a JSON object in their order.
-pub(super) struct Members(pub(super) Vec<(String, Given)>);
+pub(super) struct JsonObject(pub(super) Vec<(String, JsonValue)>);
 
 /// A member's value: as much of it as any operation can use.
 #[derive(Debug)]
-pub(super) enum Given {
+pub(super) enum JsonValue {
     Null,
     Bool(bool),
     Number(f64),
     Text(String),
     List(List),
     /// The first [`MEMBERS_MAX`] members and one more; of arrays and objects among these only that they are there.
-    Object(Vec<(String, Given)>),
+    Object(Vec<(String, JsonValue)>),
 }
 
 /// An array.
@@ -39,7 +39,7 @@ pub(super) struct List {
     pub(super) others: Vec<(usize, &'static str)>,
 }
 
-impl Given {
+impl JsonValue {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -52,26 +52,26 @@ impl Given {
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for JsonObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
 
         impl<'de> Visitor<'de> for Object {
-            type Value = Members;
+            type Value = JsonObject;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonObject, A::Error> {
                 let mut members = Vec::new();
                 while let Some(name) = map.next_key()? {
                     if members.len() == MEMBERS_MAX {
                         return Err(serde::de::Error::invalid_length(MEMBERS_MAX + 1, &"fewer members"));
                     }
-                    members.push((name, map.next_value_seed(Any::Member)?));
+                    members.push((name, map.next_value_seed(ValueSeed::Member)?));
                 }
-                Ok(Members(members))
+                Ok(JsonObject(members))
             }
         }
 
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for Members {
 
 /// Any value, by where it stands; what is not looked into is skipped, to any depth.
 #[derive(Clone, Copy)]
-enum Any {
+enum ValueSeed {
     /// A member of the body: arrays and objects are looked into.
     Member,
     /// Within an array: arrays are.
@@ -90,73 +90,73 @@ enum Any {
     Inner,
 }
 
-impl<'de> DeserializeSeed<'de> for Any {
-    type Value = Given;
+impl<'de> DeserializeSeed<'de> for ValueSeed {
+    type Value = JsonValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Given, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonValue, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Any {
-    type Value = Given;
+impl<'de> Visitor<'de> for ValueSeed {
+    type Value = JsonValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Given, E> {
-        Ok(Given::Null)
+    fn visit_unit<E>(self) -> Result<JsonValue, E> {
+        Ok(JsonValue::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Given, E> {
-        Ok(Given::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonValue, E> {
+        Ok(JsonValue::Bool(value))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Given, E> {
-        Ok(Given::Number(value))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest, as if it were written with a point")]
-    fn visit_i64<E>(self, value: i64) -> Result<Given, E> {
-        Ok(Given::Number(value as f64))
+    fn visit_f64<E>(self, value: f64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(value))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest, as if it were written with a point")]
-    fn visit_u64<E>(self, value: u64) -> Result<Given, E> {
-        Ok(Given::Number(value as f64))
+    fn visit_i64<E>(self, value: i64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(value as f64))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Given, E> {
-        Ok(Given::Text(value.to_owned()))
+    #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest, as if it were written with a point")]
+    fn visit_u64<E>(self, value: u64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(value as f64))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Given, A::Error> {
+    fn visit_str<E>(self, value: &str) -> Result<JsonValue, E> {
+        Ok(JsonValue::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<JsonValue, A::Error> {
         let mut list = List::default();
         if matches!(self, Self::Inner) {
             while sequence.next_element::<IgnoredAny>()?.is_some() {}
         }
         while let Some(element) = sequence.next_element_seed(Self::Element)? {
             match element {
-                Given::Number(number) if list.numbers.len() < WIDTH_MAX => list.numbers.push(number),
-                Given::Number(_) => {}
+                JsonValue::Number(number) if list.numbers.len() < WIDTH_MAX => list.numbers.push(number),
+                JsonValue::Number(_) => {}
                 other if list.others.len() < PROBLEMS_MAX => list.others.push((list.length, other.kind())),
                 _ => {}
             }
             list.length += 1;
         }
-        Ok(Given::List(list))
+        Ok(JsonValue::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonValue, A::Error> {
         let mut members = Vec::new();
         if matches!(self, Self::Member) {
             while members.len() <= MEMBERS_MAX {
-                let Some(name) = map.next_key()? else { return Ok(Given::Object(members)) };
+                let Some(name) = map.next_key()? else { return Ok(JsonValue::Object(members)) };
                 members.push((name, map.next_value_seed(Self::Inner)?));
             }
         }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Given::Object(members))
+        Ok(JsonValue::Object(members))
     }
 }

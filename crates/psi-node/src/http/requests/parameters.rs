@@ -3,7 +3,7 @@
 use psi_engine::Parameters;
 
 use super::{
-    json::{Given, Members},
+    json::{JsonObject, JsonValue},
     parse::{not_a, parameter_problem, parse},
 };
 use crate::http::refusal::Refusal;
@@ -13,12 +13,12 @@ use crate::http::refusal::Refusal;
 /// # Errors
 /// [`Refusal`] with all that are wrong.
 pub(in crate::http) fn read(bytes: &[u8]) -> Result<Vec<(String, f64)>, Refusal> {
-    let Members(members) = parse(bytes)?;
+    let JsonObject(members) = parse(bytes)?;
     let mut problems = Vec::new();
     let mut named = Vec::new();
-    for (name, given) in members {
-        match given {
-            Given::Number(value) => named.push((name, value)),
+    for (name, value) in members {
+        match value {
+            JsonValue::Number(value) => named.push((name, value)),
             // Known or not, which the check below says.
             other => problems.push(not_a("a number", "type_error.float", &name, &other)),
         }

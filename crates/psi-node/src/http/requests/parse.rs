@@ -3,12 +3,12 @@
 use axum::http::StatusCode;
 use psi_engine::ParameterError;
 
-use super::json::{Given, Members};
+use super::json::{JsonObject, JsonValue};
 use crate::http::refusal::{Place, Problem, Refusal, shorten};
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Members, Refusal> {
+pub(super) fn parse(bytes: &[u8]) -> Result<JsonObject, Refusal> {
     if bytes.is_empty() {
-        return Ok(Members(Vec::new()));
+        return Ok(JsonObject(Vec::new()));
     }
     serde_json::from_slice(bytes).map_err(|error| unreadable(bytes, &error))
 }
@@ -67,7 +67,7 @@ pub(super) fn whole(number: f64) -> Option<u64> {
     ((0.0..=LARGEST).contains(&number) && number.fract() == 0.0).then(whole)
 }
 
-pub(super) fn not_a(wanted: &str, kind: &str, name: &str, given: &Given) -> Problem {
-    let msg = format!("{} takes {wanted}, not {}", shorten(name), given.kind());
+pub(super) fn not_a(wanted: &str, kind: &str, name: &str, value: &JsonValue) -> Problem {
+    let msg = format!("{} takes {wanted}, not {}", shorten(name), value.kind());
     Problem::new(["body".into(), name.into()], kind, msg)
 }

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 
 use crate::{
     calls::ops::Ops,
-    http::refusal::{Refusal, counted, shorten},
+    http::refusal::{Refusal, record_refusal, shorten},
 };
 
 /// A body must have arrived whole in this time.
@@ -27,7 +27,7 @@ pub(in crate::http) async fn body<B>(ops: &Ops, request: Request<B>) -> Result<B
 where
     B: HttpBody<Data = Bytes, Error: Display>,
 {
-    counted(ops, read(request, ops.shared.settings.body_bytes_max).await)
+    record_refusal(ops, read(request, ops.shared.settings.body_bytes_max).await)
 }
 
 /// The whole body.
@@ -90,7 +90,7 @@ fn too_large(limit: usize) -> Refusal {
 
 /// A body of no declared type is taken for JSON; one declared to be something else is probably a mistake.
 fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    let plain = headers.get(header::CONTENT_TYPE).is_some_and(|given| given == "application/json");
+    let plain = headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/json");
     if plain && !headers.contains_key(header::CONTENT_ENCODING) {
         return Ok(());
     }

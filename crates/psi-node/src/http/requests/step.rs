@@ -6,46 +6,46 @@ use psi_replica::WIDTH_MAX;
 use serde::Deserialize;
 
 use super::{
-    asked::Asked,
-    json::{Given, Members},
+    json::{JsonObject, JsonValue},
+    params::RequestParams,
     parse::{not_a, parse, whole},
 };
 use crate::http::refusal::{Place, Problem, Refusal};
 
 /// A longer body is not read into a vector before its numbers are counted.
-const PLAIN_BYTES_MAX: usize = 32 * WIDTH_MAX;
-/// A step as it was asked for.
+const USUAL_BYTES_MAX: usize = 32 * WIDTH_MAX;
+/// A request for a step.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::http) struct StepBody {
     pub(in crate::http) x: Vec<f64>,
     pub(in crate::http) apply_guardian: bool,
-    pub(in crate::http) asked: Asked,
+    pub(in crate::http) params: RequestParams,
 }
 
-/// A step as most clients ask for it.
+/// The request as most clients write it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PlainStep {
+struct UsualStep {
     x: Vec<f64>,
     apply_guardian: Option<bool>,
     field: Option<String>,
     after: Option<String>,
 }
 
-impl PlainStep {
+impl UsualStep {
     /// `None` for whatever needs a closer look, of which [`StepBody::parse_any`] makes the same or a refusal.
     fn parse(bytes: &[u8]) -> Option<StepBody> {
         // A derived reader would take an array of the members too.
-        if bytes.len() > PLAIN_BYTES_MAX || bytes.trim_ascii_start().first() != Some(&b'{') {
+        if bytes.len() > USUAL_BYTES_MAX || bytes.trim_ascii_start().first() != Some(&b'{') {
             return None;
         }
         let Self { x, apply_guardian, field, after } = serde_json::from_slice(bytes).ok()?;
         if x.len() > WIDTH_MAX || field.as_ref().is_some_and(String::is_empty) {
             return None;
         }
-        let mut asked = Asked::default();
-        (asked.field, asked.after) = (field, after);
-        Some(StepBody { x, apply_guardian: apply_guardian.unwrap_or_default(), asked })
+        let mut params = RequestParams::default();
+        (params.field, params.after) = (field, after);
+        Some(StepBody { x, apply_guardian: apply_guardian.unwrap_or_default(), params })
     }
 }
 
@@ -53,39 +53,39 @@ impl StepBody {
     /// # Errors
     /// [`Refusal`] with all that is wrong.
     pub(in crate::http) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
-        PlainStep::parse(bytes).map_or_else(|| Self::parse_any(bytes), Ok)
+        UsualStep::parse(bytes).map_or_else(|| Self::parse_any(bytes), Ok)
     }
 
     /// Member by member.
     fn parse_any(bytes: &[u8]) -> Result<Self, Refusal> {
-        let Members(members) = parse(bytes)?;
+        let JsonObject(members) = parse(bytes)?;
         let mut body = Self::default();
         let (mut has_x, mut problems) = (false, Vec::new());
         for (name, value) in members {
             match (name.as_str(), value) {
-                ("x", given) => {
+                ("x", value) => {
                     has_x = true;
-                    body.x = numbers(given).unwrap_or_else(|found| {
+                    body.x = numbers(value).unwrap_or_else(|found| {
                         problems.extend(found);
                         Vec::new()
                     });
                 }
-                ("apply_guardian", Given::Bool(apply)) => body.apply_guardian = apply,
-                (known, Given::Null) if known == "apply_guardian" || Asked::NAMES.contains(&known) => {}
-                (text, Given::Text(given)) if Asked::NAMES.contains(&text) => {
-                    if let Err(problem) = body.asked.put("body", text, given) {
+                ("apply_guardian", JsonValue::Bool(apply)) => body.apply_guardian = apply,
+                (known, JsonValue::Null) if known == "apply_guardian" || RequestParams::NAMES.contains(&known) => {}
+                (text, JsonValue::Text(value)) if RequestParams::NAMES.contains(&text) => {
+                    if let Err(problem) = body.params.set("body", text, value) {
                         problems.push(problem);
                     }
                 }
-                ("deadline_ms", Given::Number(ms)) => match whole(ms) {
-                    Some(ms) => body.asked.deadline_ms = Some(ms),
+                ("deadline_ms", JsonValue::Number(ms)) => match whole(ms) {
+                    Some(ms) => body.params.deadline_ms = Some(ms),
                     None => {
                         let msg = format!("deadline_ms takes a whole number of milliseconds, not {ms}");
                         problems.push(Problem::new(["body".into(), "deadline_ms".into()], "type_error.int", msg));
                     }
                 },
                 ("deadline_ms", other) => problems.push(not_a("a number", "type_error.int", &name, &other)),
-                (text, other) if Asked::NAMES.contains(&text) => {
+                (text, other) if RequestParams::NAMES.contains(&text) => {
                     problems.push(not_a("a string", "type_error.str", &name, &other));
                 }
                 ("apply_guardian", other) => problems.push(not_a("a boolean", "type_error.bool", &name, &other)),
@@ -102,13 +102,13 @@ impl StepBody {
 }
 
 /// The numbers of `x`, or what is wrong with it.
-fn numbers(given: Given) -> Result<Vec<f64>, Vec<Problem>> {
+fn numbers(value: JsonValue) -> Result<Vec<f64>, Vec<Problem>> {
     let place = || -> [Place; 2] { ["body".into(), "x".into()] };
-    let Given::List(list) = given else {
+    let JsonValue::List(list) = value else {
         return Err(vec![Problem::new(
             place(),
             "type_error.list",
-            format!("x takes an array of numbers, not {}", given.kind()),
+            format!("x takes an array of numbers, not {}", value.kind()),
         )]);
     };
     if !list.others.is_empty() {

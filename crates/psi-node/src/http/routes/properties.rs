@@ -15,10 +15,10 @@ pub(super) const REQUEST_ID: Property =
         .optional();
 
 /// What every call that names a field by its address may ask for.
-pub(super) const OF_A_FIELD: &[Property] = &[FIELD];
-pub(super) const OF_A_READ: &[Property] = &[FIELD, AFTER, DEADLINE_MS];
+pub(super) const FIELD_PARAMS: &[Property] = &[FIELD];
+pub(super) const READ_PARAMS: &[Property] = &[FIELD, AFTER, DEADLINE_MS];
 /// What a write may ask for, in its address or, where it is a step, in its body.
-pub(in crate::http) const OF_A_WRITE: [Property; 5] = [FIELD, AFTER, DEADLINE_MS, REPLICATE_TO, REQUEST_ID];
+pub(in crate::http) const WRITE_PARAMS: [Property; 5] = [FIELD, AFTER, DEADLINE_MS, REPLICATE_TO, REQUEST_ID];
 
 pub(super) const X: Property = Property::new("x", Kind::Numbers, "the input: as many numbers as the field is wide");
 pub(super) const APPLY_GUARDIAN: Property =

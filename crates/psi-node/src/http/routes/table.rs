@@ -8,7 +8,7 @@ use axum::{
 
 use super::{
     openapi,
-    properties::{APPLY_GUARDIAN, KNOWN_FIELD, NEW_FIELD, OF_A_FIELD, OF_A_READ, OF_A_WRITE, X},
+    properties::{APPLY_GUARDIAN, FIELD_PARAMS, KNOWN_FIELD, NEW_FIELD, READ_PARAMS, WRITE_PARAMS, X},
     property::{Group, Kind, Property},
     route::{Answer, Body, Operation, Route, Verb},
 };
@@ -176,7 +176,7 @@ pub(super) static ROUTES: &[Route] = &[
             answer(&[Group::Parameters, Group::Each(&[SECONDS, NAME, EPOCH, ENGINE, WIDTH])]),
             || routing::get(field::params),
         )
-        .query(OF_A_FIELD)
+        .query(FIELD_PARAMS)
         .refuses(&[OF_A_NAME])],
     },
     Route {
@@ -194,7 +194,7 @@ pub(super) static ROUTES: &[Route] = &[
             ])]),
             || routing::post(field::init),
         )
-        .query(OF_A_FIELD)
+        .query(FIELD_PARAMS)
         .body(Body::Changes(&[Group::Parameters]))
         .refuses(&[OF_A_NAME, &["BAD_PARAMETER", "FIELD_BUSY"], OF_A_BODY])],
     },
@@ -229,7 +229,7 @@ pub(super) static ROUTES: &[Route] = &[
             ]),
             || routing::get(field::state),
         )
-        .query(OF_A_READ)
+        .query(READ_PARAMS)
         .refuses(&[OF_A_NAME, OF_A_TOKEN])],
     },
     Route {
@@ -256,8 +256,8 @@ pub(super) static ROUTES: &[Route] = &[
             // `observe` calls it directly, so that a step does not pay for the router.
             || routing::post(|State(ops): State<Ops>, request: Request| field::step(ops, request)),
         )
-        .query(&OF_A_WRITE)
-        .body(Body::Json(&[Group::Each(&[X, APPLY_GUARDIAN]), Group::Each(&OF_A_WRITE)]))
+        .query(&WRITE_PARAMS)
+        .body(Body::Json(&[Group::Each(&[X, APPLY_GUARDIAN]), Group::Each(&WRITE_PARAMS)]))
         .refuses(&[OF_A_NAME, OF_A_TOKEN, OF_A_REQUEST, OF_AN_INPUT, OF_A_BODY])],
     },
     Route {
@@ -276,7 +276,7 @@ pub(super) static ROUTES: &[Route] = &[
             ])]),
             || routing::get(guardian::status),
         )
-        .query(OF_A_READ)
+        .query(READ_PARAMS)
         .refuses(&[OF_A_NAME, OF_A_TOKEN])],
     },
     Route {
@@ -296,7 +296,7 @@ pub(super) static ROUTES: &[Route] = &[
             ])]),
             || routing::get(guardian::statistics),
         )
-        .query(OF_A_READ)
+        .query(READ_PARAMS)
         .refuses(&[OF_A_NAME, OF_A_TOKEN])],
     },
     Route {
@@ -304,7 +304,7 @@ pub(super) static ROUTES: &[Route] = &[
         operations: &[post("raises a field's noise by 1.5, to at most 1.5", answer(INTERVENTION_ANSWER), || {
             routing::post(guardian::nigredo)
         })
-        .query(&OF_A_WRITE)
+        .query(&WRITE_PARAMS)
         .refuses(&[OF_A_NAME, OF_A_TOKEN, OF_A_REQUEST])],
     },
     Route {
@@ -312,7 +312,7 @@ pub(super) static ROUTES: &[Route] = &[
         operations: &[post("lowers a field's noise by 0.7, to at least 0", answer(INTERVENTION_ANSWER), || {
             routing::post(guardian::albedo)
         })
-        .query(&OF_A_WRITE)
+        .query(&WRITE_PARAMS)
         .refuses(&[OF_A_NAME, OF_A_TOKEN, OF_A_REQUEST])],
     },
     Route {
@@ -378,17 +378,17 @@ pub(super) static ROUTES: &[Route] = &[
             ])]),
             || routing::get(federation::metrics),
         )
-        .query(OF_A_FIELD)
+        .query(FIELD_PARAMS)
         .refuses(&[OF_A_NAME])],
     },
     Route {
         path: "/federation/swarm",
         operations: &[
             get("metrics of all live members together", answer(SWARM_ANSWER), || routing::get(federation::swarm))
-                .query(OF_A_FIELD)
+                .query(FIELD_PARAMS)
                 .refuses(&[OF_A_NAME]),
             post("metrics of all live members together", answer(SWARM_ANSWER), || routing::post(federation::swarm))
-                .query(OF_A_FIELD)
+                .query(FIELD_PARAMS)
                 .refuses(&[OF_A_NAME]),
         ],
     },

@@ -98,9 +98,9 @@ fn json() -> impl Strategy<Value = Json> {
 }
 
 /// All that matters of what was read, or of why not.
-fn seen(parsed: Result<StepBody, Refusal>) -> Result<(Vec<u64>, bool, Asked), String> {
+fn seen(parsed: Result<StepBody, Refusal>) -> Result<(Vec<u64>, bool, RequestParams), String> {
     let body = parsed.map_err(|refusal| format!("{refusal:?}"))?;
-    Ok((body.x.iter().map(|x| x.to_bits()).collect(), body.apply_guardian, body.asked))
+    Ok((body.x.iter().map(|x| x.to_bits()).collect(), body.apply_guardian, body.params))
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! What a request asks for beside its own matter, in its address or in its body: the field, and the options of a call.
+//! Parameters that every request may carry in its address or its body: the field, and the options of a call.
 
 use axum::{
     extract::{FromRequestParts, Query},
@@ -11,9 +11,9 @@ use tonic::Code;
 use crate::{
     calls::ops::Ops,
     http::{
-        refusal::{Problem, Refusal, counted, shorten},
-        requests::in_body::InBody,
-        routes::properties::OF_A_WRITE,
+        refusal::{Problem, Refusal, record_refusal, shorten},
+        requests::body_params::BodyParams,
+        routes::properties::WRITE_PARAMS,
     },
     sessions::{
         level::Level,
@@ -24,9 +24,9 @@ use crate::{
 /// `None` means that it was not named.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct Asked {
+pub(in crate::http) struct RequestParams {
     #[serde(skip)]
-    in_body: InBody,
+    in_body: BodyParams,
     pub(in crate::http) field: Option<String>,
     pub(in crate::http) after: Option<String>,
     pub(in crate::http) deadline_ms: Option<u64>,
@@ -34,21 +34,21 @@ pub(in crate::http) struct Asked {
     pub(in crate::http) request_id: Option<String>,
 }
 
-/// A misspelt `?feild=` would write to another field than was meant, so what is not known is refused.
-impl FromRequestParts<Ops> for Asked {
+/// Unknown parameters are refused: a misspelt `?feild=` would write to another field than was meant.
+impl FromRequestParts<Ops> for RequestParams {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        Self::in_address(&parts.uri, ops)
+        Self::of_address(&parts.uri, ops)
     }
 }
 
 /// An empty name is more often a variable that was not set than a wish for `default`.
-pub(super) fn nameless(place: &str) -> Refusal {
-    Refusal::invalid("BAD_NAME", vec![no_name(place)])
+pub(super) fn empty_name(place: &str) -> Refusal {
+    Refusal::invalid("BAD_NAME", vec![empty_name_problem(place)])
 }
 
-fn no_name(place: &str) -> Problem {
+fn empty_name_problem(place: &str) -> Problem {
     let msg = "field: an empty name; leave it out for `default`, or name a field";
     Problem::new([place.into(), "field".into()], "value_error.bad_name", msg)
 }
@@ -58,34 +58,34 @@ pub(super) fn bad_query(error: &str, known: &str) -> Refusal {
     Refusal::invalid("BAD_QUERY", vec![Problem::new(["query".into()], "value_error.query", msg)])
 }
 
-impl Asked {
-    /// What an address asks for.
+impl RequestParams {
+    /// The parameters of an address.
     ///
     /// # Errors
     /// [`Refusal`] if it can't be read; it is counted.
-    pub(in crate::http) fn in_address(address: &Uri, ops: &Ops) -> Result<Self, Refusal> {
+    pub(in crate::http) fn of_address(address: &Uri, ops: &Ops) -> Result<Self, Refusal> {
         if address.query().is_none() {
             return Ok(Self::default());
         }
         let known = format!("there are ?{}=", Self::NAMES.join("=, "));
         match Query::<Self>::try_from_uri(address) {
-            Ok(Query(asked)) if asked.field.as_deref() == Some("") => counted(ops, Err(nameless("query"))),
-            Ok(Query(asked)) => Ok(asked),
-            Err(error) => counted(ops, Err(bad_query(&error.body_text(), &known))),
+            Ok(Query(params)) if params.field.as_deref() == Some("") => record_refusal(ops, Err(empty_name("query"))),
+            Ok(Query(params)) => Ok(params),
+            Err(error) => record_refusal(ops, Err(bad_query(&error.body_text(), &known))),
         }
     }
 
     /// As the table of routes names them.
-    pub(in crate::http) const NAMES: [&'static str; OF_A_WRITE.len()] =
-        [OF_A_WRITE[0].name, OF_A_WRITE[1].name, OF_A_WRITE[2].name, OF_A_WRITE[3].name, OF_A_WRITE[4].name];
+    pub(in crate::http) const NAMES: [&'static str; WRITE_PARAMS.len()] =
+        [WRITE_PARAMS[0].name, WRITE_PARAMS[1].name, WRITE_PARAMS[2].name, WRITE_PARAMS[3].name, WRITE_PARAMS[4].name];
 
-    /// Takes a member of a body that is text.
+    /// Sets a parameter from a text in a body.
     ///
     /// # Errors
     /// [`Problem`] if it is no text.
-    pub(in crate::http) fn put(&mut self, place: &str, name: &str, given: String) -> Result<(), Problem> {
+    pub(in crate::http) fn set(&mut self, place: &str, name: &str, value: String) -> Result<(), Problem> {
         let member = match name {
-            "field" if given.is_empty() => return Err(no_name(place)),
+            "field" if value.is_empty() => return Err(empty_name_problem(place)),
             "field" => &mut self.field,
             "after" => &mut self.after,
             "replicate_to" => &mut self.replicate_to,
@@ -95,15 +95,15 @@ impl Asked {
                 return Err(Problem::new([place.into(), name.into()], "type_error.int", msg));
             }
         };
-        *member = Some(given);
+        *member = Some(value);
         Ok(())
     }
 
-    /// What address and body say together: either may name a thing, but not differently.
+    /// The parameters of address and body together: both may name the same, but not with different values.
     ///
     /// # Errors
     /// [`Refusal`] if they differ.
-    pub(in crate::http) fn or(self, body: Self) -> Result<Self, Refusal> {
+    pub(in crate::http) fn merge(self, body: Self) -> Result<Self, Refusal> {
         if self == Self::default() && body == Self::default() {
             return Ok(body);
         }
@@ -115,7 +115,7 @@ impl Asked {
             (self.request_id.is_some(), body.request_id.is_some()),
         ];
         Ok(Self {
-            in_body: InBody(named.map(|(address, body)| body && !address)),
+            in_body: BodyParams(named.map(|(address, body)| body && !address)),
             field: one("field", self.field, body.field)?,
             after: one("after", self.after, body.after)?,
             deadline_ms: one("deadline_ms", self.deadline_ms, body.deadline_ms)?,
@@ -124,15 +124,15 @@ impl Asked {
         })
     }
 
-    pub(in crate::http) fn in_body(&self) -> InBody {
+    pub(in crate::http) fn in_body(&self) -> BodyParams {
         self.in_body
     }
 
-    /// The same, if nothing is asked for that only a write can do.
+    /// The same, if there is none that only writes take.
     ///
     /// # Errors
     /// [`Refusal`] otherwise.
-    pub(in crate::http) fn of_a_reader(self) -> Result<Self, Refusal> {
+    pub(in crate::http) fn for_read(self) -> Result<Self, Refusal> {
         match (&self.replicate_to, &self.request_id) {
             (None, None) => Ok(self),
             _ => Err(bad_query("replicate_to and request_id are for writes", "leave them out")),
@@ -162,20 +162,20 @@ impl Asked {
     }
 }
 
-/// An empty text is probably that of a variable that was never set: to take it for none would promise less than was
-/// asked for. What was not named is empty.
-fn not_empty(name: &str, reason: &'static str, given: Option<String>) -> Result<String, Cause> {
-    match given {
+/// An empty text probably comes from a variable that was never set. To take it for none would promise less than the
+/// client asked for. A missing parameter is empty.
+fn not_empty(name: &str, reason: &'static str, value: Option<String>) -> Result<String, Cause> {
+    match value {
         Some(text) if text.is_empty() => {
             let message = format!("{name} is empty; leave it out, or give it a value");
             Err(Cause::new(Code::InvalidArgument, reason, message))
         }
-        given => Ok(given.unwrap_or_default()),
+        value => Ok(value.unwrap_or_default()),
     }
 }
 
-fn one<T: PartialEq + ToString>(name: &str, in_address: Option<T>, in_body: Option<T>) -> Result<Option<T>, Refusal> {
-    match (in_address, in_body) {
+fn one<T: PartialEq + ToString>(name: &str, of_address: Option<T>, in_body: Option<T>) -> Result<Option<T>, Refusal> {
+    match (of_address, in_body) {
         (Some(address), Some(body)) if address != body => {
             let (address, body) = (address.to_string(), body.to_string());
             let msg =
