@@ -1,8 +1,8 @@
 //! The gRPC surface: services, health, reflection.
 
-mod asked;
 mod cluster;
 mod field;
+mod messages;
 mod replication;
 
 use std::{future::Future, sync::Arc, time::Duration};

@@ -5,26 +5,26 @@ use psi_replica::{CurrentSpec, FieldName, Now, Replica, Setup, WriteError};
 
 use super::{
     ops::{Ops, unknown_field},
-    patch::{Wanted, cause_of_all, new_field, started_over},
+    patch::{FieldPatch, cause_of_all, new_field, with_default_parameters},
     readiness::writable,
 };
 
 impl Ops {
-    /// Makes a field; a token comes with it, here and below.
-    pub(crate) fn create(&self, name: &str, wanted: &Wanted) -> Result<(CurrentSpec, String), Cause> {
+    /// Creates a field. A token comes with it, here and below.
+    pub(crate) fn create(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
         let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
-        let setup = self.counted(wanted.over(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
+        let setup = self.counted(patch.apply_to(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
         self.write(|replica, now| replica.create_field(now, &field, setup))
     }
 
-    /// Changes a field: what is not wanted otherwise stays.
-    pub(crate) fn change(&self, name: &str, wanted: &Wanted) -> Result<(CurrentSpec, String), Cause> {
-        self.put_over(name, wanted, |held| held, Replica::change_field)
+    /// Changes what the patch names.
+    pub(crate) fn change(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
+        self.replace_setup(name, patch, |held| held, Replica::change_field)
     }
 
-    /// Starts a field over: what is not wanted otherwise stays, but for parameters, which get their defaults.
-    pub(crate) fn reset(&self, name: &str, wanted: &Wanted) -> Result<(CurrentSpec, String), Cause> {
-        self.put_over(name, wanted, started_over, Replica::reset_field)
+    /// Starts a new epoch: parameters that the patch does not name get their defaults, the rest stays.
+    pub(crate) fn reset(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
+        self.replace_setup(name, patch, with_default_parameters, Replica::reset_field)
     }
 
     /// Removes a field.
@@ -33,16 +33,16 @@ impl Ops {
         self.write(|replica, now| replica.drop_field(now, &field))
     }
 
-    /// What a field is now.
+    /// The current setup of a field.
     pub(crate) fn setup_of(&self, name: &str) -> Result<Setup, Cause> {
         self.counted(self.state(name)).map(|(view, _)| view.spec.spec.setup)
     }
 
     /// Reads a field's setup and writes another, with nothing in between.
-    fn put_over(
+    fn replace_setup(
         &self,
         name: &str,
-        wanted: &Wanted,
+        patch: &FieldPatch,
         base: impl FnOnce(Setup) -> Setup,
         put: impl FnOnce(&mut Replica, Now, &FieldName, Setup) -> Result<CurrentSpec, WriteError>,
     ) -> Result<(CurrentSpec, String), Cause> {
@@ -51,7 +51,7 @@ impl Ops {
             // A node that has not caught up says so, and does not say that there is no such field.
             writable(replica)?;
             let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
-            let setup = wanted.over(base(view.spec.spec.setup)).map_err(|wrong| cause_of_all(&wrong))?;
+            let setup = patch.apply_to(base(view.spec.spec.setup)).map_err(|wrong| cause_of_all(&wrong))?;
             let current = put(replica, now, &field, setup).map_err(|error| Cause::from(&error))?;
             Ok((current, replica.token().to_string()))
         });

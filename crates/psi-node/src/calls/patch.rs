@@ -1,4 +1,4 @@
-//! What a client asks of a field, and what no field may be.
+//! Changes of a field, and what makes a setup invalid.
 
 use psi_api::Cause;
 use psi_engine::{EngineKind, ParameterError, Parameters, UnknownEngine, guardian::Mode};
@@ -6,9 +6,9 @@ use psi_replica::{Setup, Shape, WIDTH_MAX};
 use psi_stats::{Scale, ScaleError};
 use tonic::Code;
 
-/// What a client asks of a field, as it wrote it. `None` leaves a thing as it is or, in a new field, at its default.
+/// A change of a field, as a client wrote it. `None` keeps what the field has; a new field has the default.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Wanted {
+pub(crate) struct FieldPatch {
     pub(crate) engine: Option<String>,
     pub(crate) width: Option<usize>,
     pub(crate) scale_exponent: Option<i32>,
@@ -17,9 +17,9 @@ pub(crate) struct Wanted {
     pub(crate) parameters: Vec<(String, f64)>,
 }
 
-/// One thing that no field may be.
+/// Why no field may have a setup; one cause of perhaps several.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(crate) enum Unfit {
+pub(crate) enum InvalidSetup {
     #[error(transparent)]
     Engine(#[from] UnknownEngine),
     #[error("a field takes vectors of 1 to {WIDTH_MAX} numbers, not {0}")]
@@ -32,39 +32,39 @@ pub(crate) enum Unfit {
     Parameter(#[from] ParameterError),
 }
 
-/// What a new field is where its maker does not say.
+/// The setup of a new field, where the client names nothing.
 pub(crate) fn new_field() -> Setup {
     let shape = Shape { engine: EngineKind::Core.to_string(), ..Shape::default() };
     Setup { shape, parameters: Parameters::default(), guardian: Mode::Intervene }
 }
 
-/// What a field starts over with where nobody says: as it is, parameters at their defaults.
-pub(crate) fn started_over(held: Setup) -> Setup {
+/// The setup that a reset starts from: that of the field, with default parameters.
+pub(crate) fn with_default_parameters(held: Setup) -> Setup {
     Setup { parameters: Parameters::default(), ..held }
 }
 
-impl Wanted {
-    /// `setup` with what is wanted.
+impl FieldPatch {
+    /// The setup with this change.
     ///
     /// # Errors
-    /// All that no field may be.
-    pub(crate) fn over(&self, setup: Setup) -> Result<Setup, Vec<Unfit>> {
+    /// Everything that is invalid in it.
+    pub(crate) fn apply_to(&self, setup: Setup) -> Result<Setup, Vec<InvalidSetup>> {
         let mut wrong = Vec::new();
         let Setup { mut shape, mut parameters, guardian } = setup;
         if let Some(engine) = &self.engine {
-            wrong.extend(engine.parse::<EngineKind>().err().map(Unfit::Engine));
+            wrong.extend(engine.parse::<EngineKind>().err().map(InvalidSetup::Engine));
             shape.engine.clone_from(engine);
         }
         if let Some(width) = self.width {
-            wrong.extend((!(1..=WIDTH_MAX).contains(&width)).then_some(Unfit::Width(width)));
+            wrong.extend((!(1..=WIDTH_MAX).contains(&width)).then_some(InvalidSetup::Width(width)));
             shape.width = width;
         }
         match self.scale_exponent.map(Scale::new).transpose() {
             Ok(scale) => shape.scale = scale.unwrap_or(shape.scale),
-            Err(error) => wrong.push(Unfit::Scale(error)),
+            Err(error) => wrong.push(InvalidSetup::Scale(error)),
         }
         shape.seed = self.seed.unwrap_or(shape.seed);
-        match self.parameters_over(&parameters) {
+        match self.apply_parameters_to(&parameters) {
             Ok(changed) => parameters = changed,
             Err(errors) => wrong.extend(errors),
         }
@@ -72,35 +72,35 @@ impl Wanted {
         if wrong.is_empty() { Ok(Setup { shape, parameters, guardian }) } else { Err(wrong) }
     }
 
-    fn parameters_over(&self, parameters: &Parameters) -> Result<Parameters, Vec<Unfit>> {
+    fn apply_parameters_to(&self, parameters: &Parameters) -> Result<Parameters, Vec<InvalidSetup>> {
         const GIVEN_MAX: usize = 2 * psi_engine::DEFINITIONS.len();
         let given = &self.parameters;
         if given.len() > GIVEN_MAX {
-            return Err(vec![Unfit::TooManyParameters(given.len())]);
+            return Err(vec![InvalidSetup::TooManyParameters(given.len())]);
         }
         let changes = given.iter().map(|(name, value)| (name.as_str(), *value));
-        parameters.with(changes).map_err(|errors| errors.into_iter().map(Unfit::Parameter).collect())
+        parameters.with(changes).map_err(|errors| errors.into_iter().map(InvalidSetup::Parameter).collect())
     }
 }
 
-impl From<&Unfit> for Cause {
-    fn from(unfit: &Unfit) -> Self {
-        let cause = |reason| Self::new(Code::InvalidArgument, reason, unfit);
-        match unfit {
-            Unfit::Engine(unknown) => cause("UNKNOWN_ENGINE").with("got", &unknown.got),
-            Unfit::Width(got) => cause("BAD_SHAPE").with("got", got).with("limit", WIDTH_MAX),
-            Unfit::Scale(error) => cause("BAD_SHAPE").with("scale_exponent", error.exponent),
-            Unfit::TooManyParameters(got) => cause("BAD_PARAMETER").with("got", got),
-            Unfit::Parameter(_) => cause("BAD_PARAMETER"),
+impl From<&InvalidSetup> for Cause {
+    fn from(invalid: &InvalidSetup) -> Self {
+        let cause = |reason| Self::new(Code::InvalidArgument, reason, invalid);
+        match invalid {
+            InvalidSetup::Engine(unknown) => cause("UNKNOWN_ENGINE").with("got", &unknown.got),
+            InvalidSetup::Width(got) => cause("BAD_SHAPE").with("got", got).with("limit", WIDTH_MAX),
+            InvalidSetup::Scale(error) => cause("BAD_SHAPE").with("scale_exponent", error.exponent),
+            InvalidSetup::TooManyParameters(got) => cause("BAD_PARAMETER").with("got", got),
+            InvalidSetup::Parameter(_) => cause("BAD_PARAMETER"),
         }
     }
 }
 
-/// One cause for all: the first one's reason and values, and what there is to say of each.
+/// One cause for all: the reason and values of the first, and the messages of each.
 ///
 /// # Panics
-/// If nothing is wrong.
-pub(crate) fn cause_of_all(wrong: &[Unfit]) -> Cause {
+/// If there is none.
+pub(crate) fn cause_of_all(wrong: &[InvalidSetup]) -> Cause {
     let first = Cause::from(wrong.first().expect("something is wrong"));
     let all: Vec<String> = wrong.iter().map(ToString::to_string).collect();
     let Cause { code, reason, metadata, .. } = first;
@@ -111,25 +111,25 @@ pub(crate) fn cause_of_all(wrong: &[Unfit]) -> Cause {
 mod tests {
     use super::*;
 
-    fn wanted(parameters: &[(&str, f64)]) -> Wanted {
+    fn patch_of(parameters: &[(&str, f64)]) -> FieldPatch {
         let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        Wanted { parameters, ..Wanted::default() }
+        FieldPatch { parameters, ..FieldPatch::default() }
     }
 
     #[test]
-    fn what_is_not_wanted_otherwise_stays() {
+    fn a_patch_changes_only_what_it_names() {
         let shape = Shape { engine: "synthetic".to_owned(), width: 3, seed: 9, ..Shape::default() };
         let held = Setup {
             shape,
             parameters: Parameters::default().with([("dt", 0.1)]).expect("valid"),
             guardian: Mode::Watch,
         };
-        assert_eq!(Wanted::default().over(held.clone()), Ok(held.clone()));
-        let changed = wanted(&[("lambda", 0.7)]).over(held.clone()).expect("valid");
+        assert_eq!(FieldPatch::default().apply_to(held.clone()), Ok(held.clone()));
+        let changed = patch_of(&[("lambda", 0.7)]).apply_to(held.clone()).expect("valid");
         assert_eq!((changed.parameters.dt(), changed.parameters.lambda()), (0.1, 0.7));
-        let reset = wanted(&[("lambda", 0.7)]).over(started_over(held.clone())).expect("valid");
+        let reset = patch_of(&[("lambda", 0.7)]).apply_to(with_default_parameters(held.clone())).expect("valid");
         assert_eq!((reset.parameters.dt(), reset.parameters.lambda()), (0.2, 0.7));
-        let all = Wanted {
+        let all = FieldPatch {
             engine: Some("core".to_owned()),
             width: Some(4),
             scale_exponent: Some(-2),
@@ -137,20 +137,20 @@ mod tests {
             guardian: Some(Mode::Intervene),
             parameters: Vec::new(),
         };
-        let Setup { shape, guardian, .. } = all.over(held).expect("valid");
+        let Setup { shape, guardian, .. } = all.apply_to(held).expect("valid");
         let got = (shape.engine.as_str(), shape.width, shape.scale.exponent(), shape.seed, guardian);
         assert_eq!(got, ("core", 4, -2, 7, Mode::Intervene));
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
-        let wrong = Wanted {
+    fn everything_invalid_is_named_at_once() {
+        let wrong = FieldPatch {
             engine: Some("cor".to_owned()),
             width: Some(0),
             scale_exponent: Some(99_999),
-            ..wanted(&[("latentdim", 8.0), ("dt_min", 0.4), ("dt_max", 0.3)])
+            ..patch_of(&[("latentdim", 8.0), ("dt_min", 0.4), ("dt_max", 0.3)])
         };
-        let cause = cause_of_all(&wrong.over(new_field()).expect_err("wrong"));
+        let cause = cause_of_all(&wrong.apply_to(new_field()).expect_err("wrong"));
         assert_eq!(cause.reason, "UNKNOWN_ENGINE");
         for part in ["did you mean `core`?", "1 to 4096 numbers, not 0", "99999", "`latent_dim`?", "`dt_min` = 0.4"] {
             assert!(cause.message.contains(part), "{part}: {}", cause.message);
@@ -160,10 +160,10 @@ mod tests {
     /// Which of two parameters is too high depends on what the field has.
     #[test]
     fn parameters_are_judged_together_with_those_that_stay() {
-        let held = wanted(&[("dt_max", 1.0)]).over(new_field()).expect("valid");
-        assert!(wanted(&[("dt_min", 0.9)]).over(held.clone()).is_ok());
-        assert!(wanted(&[("dt_min", 0.9)]).over(started_over(held)).is_err());
+        let held = patch_of(&[("dt_max", 1.0)]).apply_to(new_field()).expect("valid");
+        assert!(patch_of(&[("dt_min", 0.9)]).apply_to(held.clone()).is_ok());
+        assert!(patch_of(&[("dt_min", 0.9)]).apply_to(with_default_parameters(held)).is_err());
         let many = vec![("dt", 0.1); 51];
-        assert_eq!(wanted(&many).over(new_field()), Err(vec![Unfit::TooManyParameters(51)]));
+        assert_eq!(patch_of(&many).apply_to(new_field()), Err(vec![InvalidSetup::TooManyParameters(51)]));
     }
 }

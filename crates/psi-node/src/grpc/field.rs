@@ -12,7 +12,7 @@ use psi_engine::Action;
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastStreamRecvError};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
-use super::asked;
+use super::messages;
 use crate::{
     calls::{
         answer::{Intervened, Stepped},
@@ -245,22 +245,22 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     async fn create_field(&self, request: Request<v1::CreateFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
         let name = request.name.clone();
-        let wanted = asked::created(request).map_err(|cause| self.ops.refused(cause))?;
-        Ok(Response::new(described(self.ops.create(&name, &wanted)?)))
+        let patch = messages::patch_of_create(request).map_err(|cause| self.ops.refused(cause))?;
+        Ok(Response::new(described(self.ops.create(&name, &patch)?)))
     }
 
     async fn change_field(&self, request: Request<v1::ChangeFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
         let name = request.name.clone();
-        let wanted = asked::changed(request).map_err(|cause| self.ops.refused(cause))?;
-        Ok(Response::new(described(self.ops.change(&name, &wanted)?)))
+        let patch = messages::patch_of_change(request).map_err(|cause| self.ops.refused(cause))?;
+        Ok(Response::new(described(self.ops.change(&name, &patch)?)))
     }
 
     async fn reset_field(&self, request: Request<v1::ResetFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
         let name = request.name.clone();
-        let wanted = asked::reset(request).map_err(|cause| self.ops.refused(cause))?;
-        Ok(Response::new(described(self.ops.reset(&name, &wanted)?)))
+        let patch = messages::patch_of_reset(request).map_err(|cause| self.ops.refused(cause))?;
+        Ok(Response::new(described(self.ops.reset(&name, &patch)?)))
     }
 
     async fn drop_field(
@@ -282,7 +282,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
             Ok(v1::Intervention::Albedo) => Action::Albedo,
             _ => {
                 let known = "1 (nigredo) and 2 (albedo)";
-                let cause = asked::unknown_number("UNKNOWN_ACTION", "intervention", action, known);
+                let cause = messages::unknown_number("UNKNOWN_ACTION", "intervention", action, known);
                 return Err(self.ops.refused(cause).into());
             }
         };

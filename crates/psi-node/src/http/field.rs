@@ -23,7 +23,7 @@ use super::{
 use crate::calls::{
     inputs::{Inputs, StepCall},
     ops::Ops,
-    patch::Wanted,
+    patch::FieldPatch,
 };
 
 /// `POST /step`, as [`super::routes::observe`] hands it over, around the router.
@@ -72,6 +72,6 @@ pub(super) async fn init(
 ) -> Result<Json<InitAnswer>, Refusal> {
     let bytes = read::body(&ops, request).await?;
     let parameters = record_refusal(&ops, parameters::read(&bytes))?;
-    let (current, token) = ops.reset(&field, &Wanted { parameters, ..Wanted::default() })?;
+    let (current, token) = ops.reset(&field, &FieldPatch { parameters, ..FieldPatch::default() })?;
     Ok(Json(InitAnswer::new(current, ops.shared.settings.node.as_str(), token)))
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::calls::{
     ops::Ops,
-    patch::{Wanted, new_field, started_over},
+    patch::{FieldPatch, new_field, with_default_parameters},
 };
 
 pub(super) async fn list(State(ops): State<Ops>, _: NoParams) -> Result<Json<FieldsAnswer>, Refusal> {
@@ -33,8 +33,8 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<FieldAnswer>), Refusal> {
     let body = record_refusal(&ops, FieldBody::parse(&read::body(&ops, request).await?, NEW_FIELD))?;
-    let (name, wanted) = record_refusal(&ops, body.of_a_new_one(new_field()))?;
-    Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &wanted)?)))
+    let (name, patch) = record_refusal(&ops, body.into_new_field(new_field()))?;
+    Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &patch)?)))
 }
 
 pub(super) async fn show(State(ops): State<Ops>, NameParam(name): NameParam) -> Result<Json<FieldAnswer>, Refusal> {
@@ -47,8 +47,8 @@ pub(super) async fn change(
     NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
-    let wanted = wanted(&ops, &name, request, |held| held).await?;
-    Ok(answer(&ops, ops.change(&name, &wanted)?))
+    let patch = patch(&ops, &name, request, |held| held).await?;
+    Ok(answer(&ops, ops.change(&name, &patch)?))
 }
 
 pub(super) async fn reset(
@@ -56,8 +56,8 @@ pub(super) async fn reset(
     NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
-    let wanted = wanted(&ops, &name, request, started_over).await?;
-    Ok(answer(&ops, ops.reset(&name, &wanted)?))
+    let patch = patch(&ops, &name, request, with_default_parameters).await?;
+    Ok(answer(&ops, ops.reset(&name, &patch)?))
 }
 
 pub(super) async fn drop_field(
@@ -68,12 +68,12 @@ pub(super) async fn drop_field(
     Ok(Json(DroppedAnswer::new(&current, ops.shared.settings.node.as_str(), token)))
 }
 
-/// What a body asks of a field that is there, over what `base` makes of it.
-async fn wanted(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<Wanted, Refusal> {
+/// The change in a body of a field that exists, checked against the setup that `base` makes of its own.
+async fn patch(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<FieldPatch, Refusal> {
     let bytes = read::body(ops, request).await?;
     let body = record_refusal(ops, FieldBody::parse(&bytes, KNOWN_FIELD))?;
     let held = ops.setup_of(name).map_err(|cause| Refusal::from(cause).in_path())?;
-    record_refusal(ops, body.over(base(held)))
+    record_refusal(ops, body.apply_to(base(held)))
 }
 
 fn answer(ops: &Ops, (current, token): (CurrentSpec, String)) -> Json<FieldAnswer> {

@@ -1,4 +1,4 @@
-//! What a body says of a field: its name, where it is a new one, and what it is to be.
+//! The body of a call that creates, changes or resets a field.
 
 use psi_engine::guardian::Mode;
 use psi_replica::{FieldName, Setup};
@@ -8,25 +8,25 @@ use super::{
     parse::{not_a, parameter_problem, parse, whole},
 };
 use crate::{
-    calls::patch::{Unfit, Wanted},
+    calls::patch::{FieldPatch, InvalidSetup},
     http::{
         refusal::{Problem, Refusal, shorten},
         routes::property::Property,
     },
 };
 
-/// A body as it was read, and what is wrong with it by itself.
+/// A body, and the problems that it has by itself.
 #[derive(Debug, Default)]
 pub(in crate::http) struct FieldBody {
     name: Option<String>,
-    wanted: Wanted,
+    patch: FieldPatch,
     wrong: Vec<(&'static str, Problem)>,
 }
 
 const BAD_BODY: &str = "BAD_BODY";
 
 impl FieldBody {
-    /// Reads a body with the `known` members.
+    /// Reads a body that may have the `known` members.
     ///
     /// # Errors
     /// [`Refusal`] if it is no JSON object.
@@ -37,25 +37,25 @@ impl FieldBody {
             match known.iter().find(|known| known.name == name) {
                 None => body.wrong.push((BAD_BODY, unknown(&name, known))),
                 Some(_) if matches!(value, JsonValue::Null) => {}
-                Some(known) => body.take(known.name, value),
+                Some(known) => body.set(known.name, value),
             }
         }
         Ok(body)
     }
 
-    fn take(&mut self, name: &'static str, value: JsonValue) {
-        let taken = match (name, value) {
+    fn set(&mut self, name: &'static str, value: JsonValue) {
+        let result = match (name, value) {
             ("name", JsonValue::Text(text)) => {
                 self.name = Some(text);
                 Ok(())
             }
             ("engine", JsonValue::Text(text)) => {
-                self.wanted.engine = Some(text);
+                self.patch.engine = Some(text);
                 Ok(())
             }
             ("guardian", JsonValue::Text(text)) => match text.parse::<Mode>() {
                 Ok(mode) => {
-                    self.wanted.guardian = Some(mode);
+                    self.patch.guardian = Some(mode);
                     Ok(())
                 }
                 Err(error) => {
@@ -65,41 +65,41 @@ impl FieldBody {
             },
             ("width", JsonValue::Number(number)) => {
                 let width = whole(number).and_then(|width| usize::try_from(width).ok());
-                put(&mut self.wanted.width, width, name, "a whole number of at least 1", number)
+                put(&mut self.patch.width, width, name, "a whole number of at least 1", number)
             }
             ("scale_exponent", JsonValue::Number(number)) => {
                 #[expect(clippy::cast_possible_truncation, reason = "whole, and within its range")]
                 let exponent = || number as i32;
                 let fits = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
-                put(&mut self.wanted.scale_exponent, fits.then(exponent), name, "a whole number", number)
+                put(&mut self.patch.scale_exponent, fits.then(exponent), name, "a whole number", number)
             }
             ("seed", JsonValue::Number(number)) => {
                 let want = "a whole number of at least 0; above 2^53 as text, in quotes";
-                put(&mut self.wanted.seed, whole(number), name, want, number)
+                put(&mut self.patch.seed, whole(number), name, want, number)
             }
             ("seed", JsonValue::Text(text)) => {
-                put(&mut self.wanted.seed, text.parse().ok(), name, "a whole number below 2^64", shorten(&text))
+                put(&mut self.patch.seed, text.parse().ok(), name, "a whole number below 2^64", shorten(&text))
             }
             ("parameters", JsonValue::Object(members)) => {
-                self.take_parameters(members);
+                self.set_parameters(members);
                 Ok(())
             }
             (_, other) => {
-                let (wanted, kind) = match name {
+                let (patch, kind) = match name {
                     "width" | "scale_exponent" | "seed" => ("a number", "type_error.int"),
                     "parameters" => ("an object", "type_error.dict"),
                     _ => ("a string", "type_error.str"),
                 };
-                Err((BAD_BODY, not_a(wanted, kind, name, &other)))
+                Err((BAD_BODY, not_a(patch, kind, name, &other)))
             }
         };
-        self.wrong.extend(taken.err());
+        self.wrong.extend(result.err());
     }
 
-    fn take_parameters(&mut self, members: Vec<(String, JsonValue)>) {
+    fn set_parameters(&mut self, members: Vec<(String, JsonValue)>) {
         for (name, value) in members {
             match value {
-                JsonValue::Number(value) => self.wanted.parameters.push((name, value)),
+                JsonValue::Number(value) => self.patch.parameters.push((name, value)),
                 other => {
                     let msg = format!("parameter {} takes a number, not {}", shorten(&name), other.kind());
                     let place = ["body".into(), "parameters".into(), name.as_str().into()];
@@ -109,11 +109,11 @@ impl FieldBody {
         }
     }
 
-    /// The name of a new field, and what it is to be, over `setup`.
+    /// The name of a new field, and the change of its `setup`.
     ///
     /// # Errors
-    /// [`Refusal`] with all that is wrong.
-    pub(in crate::http) fn of_a_new_one(mut self, setup: Setup) -> Result<(String, Wanted), Refusal> {
+    /// [`Refusal`] with every problem.
+    pub(in crate::http) fn into_new_field(mut self, setup: Setup) -> Result<(String, FieldPatch), Refusal> {
         let name = self.name.take();
         match name.as_deref().map(FieldName::new) {
             Some(Ok(_)) => {}
@@ -125,21 +125,21 @@ impl FieldBody {
                 self.wrong.insert(0, (BAD_BODY, problem("name", "missing", msg)));
             }
         }
-        Ok((name.unwrap_or_default(), self.over(setup)?))
+        Ok((name.unwrap_or_default(), self.apply_to(setup)?))
     }
 
-    /// What a field is to be, over `setup`.
+    /// The change, checked against `setup`.
     ///
     /// # Errors
-    /// [`Refusal`] with all that is wrong.
-    pub(in crate::http) fn over(self, setup: Setup) -> Result<Wanted, Refusal> {
-        let Self { wanted, mut wrong, .. } = self;
-        if let Err(unfit) = wanted.over(setup) {
-            wrong.extend(unfit.iter().map(unfit_problem));
+    /// [`Refusal`] with every problem.
+    pub(in crate::http) fn apply_to(self, setup: Setup) -> Result<FieldPatch, Refusal> {
+        let Self { patch, mut wrong, .. } = self;
+        if let Err(invalid) = patch.apply_to(setup) {
+            wrong.extend(invalid.iter().map(setup_problem));
         }
         wrong.truncate(PROBLEMS_MAX);
         match wrong.first() {
-            None => Ok(wanted),
+            None => Ok(patch),
             Some((reason, _)) => Err(Refusal::invalid(reason, wrong.into_iter().map(|(_, problem)| problem).collect())),
         }
     }
@@ -164,7 +164,7 @@ fn problem(name: &str, kind: &str, msg: impl Into<String>) -> Problem {
     Problem::new(["body".into(), name.into()], &format!("value_error.{kind}"), msg)
 }
 
-/// A member that nobody knows.
+/// An unknown member.
 fn unknown(name: &str, known: &[Property]) -> Problem {
     let is_parameter = psi_engine::DEFINITIONS.iter().any(|definition| definition.name == name);
     let advice = match nearest(name, known) {
@@ -183,14 +183,14 @@ fn nearest(got: &str, known: &[Property]) -> Option<&'static str> {
     near.filter(|(slips, name)| *slips <= name.len().div_ceil(3)).min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
-fn unfit_problem(unfit: &Unfit) -> (&'static str, Problem) {
-    let of = |name: &str, kind| problem(name, kind, unfit.to_string());
-    match unfit {
-        Unfit::Engine(_) => ("UNKNOWN_ENGINE", of("engine", "unknown_engine")),
-        Unfit::Width(_) => ("BAD_SHAPE", of("width", "range")),
-        Unfit::Scale(_) => ("BAD_SHAPE", of("scale_exponent", "range")),
-        Unfit::TooManyParameters(_) => ("BAD_PARAMETER", of("parameters", "too_many")),
-        Unfit::Parameter(error) => ("BAD_PARAMETER", parameter_problem(&["body", "parameters"], error)),
+fn setup_problem(invalid: &InvalidSetup) -> (&'static str, Problem) {
+    let of = |name: &str, kind| problem(name, kind, invalid.to_string());
+    match invalid {
+        InvalidSetup::Engine(_) => ("UNKNOWN_ENGINE", of("engine", "unknown_engine")),
+        InvalidSetup::Width(_) => ("BAD_SHAPE", of("width", "range")),
+        InvalidSetup::Scale(_) => ("BAD_SHAPE", of("scale_exponent", "range")),
+        InvalidSetup::TooManyParameters(_) => ("BAD_PARAMETER", of("parameters", "too_many")),
+        InvalidSetup::Parameter(error) => ("BAD_PARAMETER", parameter_problem(&["body", "parameters"], error)),
     }
 }
 
@@ -202,18 +202,18 @@ mod tests {
         http::routes::properties::{KNOWN_FIELD, NEW_FIELD},
     };
 
-    fn read(body: &str) -> Result<(String, Wanted), Refusal> {
-        FieldBody::parse(body.as_bytes(), NEW_FIELD)?.of_a_new_one(new_field())
+    fn read(body: &str) -> Result<(String, FieldPatch), Refusal> {
+        FieldBody::parse(body.as_bytes(), NEW_FIELD)?.into_new_field(new_field())
     }
 
     #[test]
     fn a_body_names_what_a_field_is_to_be() {
-        let (name, wanted) = read(
+        let (name, patch) = read(
             "{\"name\": \"f\", \"engine\": null, \"width\": 4.0, \"scale_exponent\": -3, \"seed\": \"18446744073709551615\", \
              \"guardian\": \"watch\", \"parameters\": {\"dt\": 0.1, \"N\": 9}}",
         )
         .expect("valid");
-        let want = Wanted {
+        let want = FieldPatch {
             engine: None,
             width: Some(4),
             scale_exponent: Some(-3),
@@ -221,7 +221,7 @@ mod tests {
             guardian: Some(Mode::Watch),
             parameters: vec![("dt".to_owned(), 0.1), ("N".to_owned(), 9.0)],
         };
-        assert_eq!((name.as_str(), wanted), ("f", want));
+        assert_eq!((name.as_str(), patch), ("f", want));
     }
 
     #[test]
@@ -293,8 +293,8 @@ mod tests {
     #[test]
     fn a_field_that_is_there_is_named_by_the_path() {
         let body = FieldBody::parse(b"{\"name\": \"f\"}", KNOWN_FIELD).expect("an object");
-        assert_eq!(body.over(new_field()).expect_err("a name").reason(), "BAD_BODY");
+        assert_eq!(body.apply_to(new_field()).expect_err("a name").reason(), "BAD_BODY");
         let body = FieldBody::parse(b"", KNOWN_FIELD).expect("nothing");
-        assert_eq!(body.over(new_field()).expect("nothing is wanted"), Wanted::default());
+        assert_eq!(body.apply_to(new_field()).expect("nothing is wanted"), FieldPatch::default());
     }
 }

@@ -1,20 +1,20 @@
-//! What the messages about fields and guardians ask for.
+//! Changes of fields as messages carry them.
 
 use psi_api::{Cause, v1};
 use psi_engine::guardian::Mode;
 use psi_replica::{Shape, WIDTH_MAX};
 use tonic::Code;
 
-use crate::calls::patch::Wanted;
+use crate::calls::patch::FieldPatch;
 
-/// An enum's number that stands for nothing.
+/// Refuses a number that an enum does not have.
 pub(super) fn unknown_number(reason: &'static str, what: &str, got: i32, known: &str) -> Cause {
     Cause::new(Code::InvalidArgument, reason, format!("unknown {what} {got}; there are {known}")).with("got", got)
 }
 
-pub(super) fn created(request: v1::CreateFieldRequest) -> Result<Wanted, Cause> {
+pub(super) fn patch_of_create(request: v1::CreateFieldRequest) -> Result<FieldPatch, Cause> {
     let width = Some(request.width).filter(|width| *width > 0).map_or(Shape::default().width, width);
-    Ok(Wanted {
+    Ok(FieldPatch {
         engine: Some(request.engine).filter(|engine| !engine.is_empty()),
         width: Some(width),
         scale_exponent: Some(request.scale_exponent),
@@ -24,8 +24,8 @@ pub(super) fn created(request: v1::CreateFieldRequest) -> Result<Wanted, Cause> 
     })
 }
 
-pub(super) fn changed(request: v1::ChangeFieldRequest) -> Result<Wanted, Cause> {
-    Ok(Wanted {
+pub(super) fn patch_of_change(request: v1::ChangeFieldRequest) -> Result<FieldPatch, Cause> {
+    Ok(FieldPatch {
         engine: request.engine,
         width: request.width.map(width),
         scale_exponent: request.scale_exponent,
@@ -35,9 +35,9 @@ pub(super) fn changed(request: v1::ChangeFieldRequest) -> Result<Wanted, Cause> 
     })
 }
 
-pub(super) fn reset(request: v1::ResetFieldRequest) -> Result<Wanted, Cause> {
+pub(super) fn patch_of_reset(request: v1::ResetFieldRequest) -> Result<FieldPatch, Cause> {
     let v1::ResetFieldRequest { name, parameters, engine, width, scale_exponent, seed, guardian } = request;
-    changed(v1::ChangeFieldRequest { name, engine, width, scale_exponent, seed, parameters, guardian })
+    patch_of_change(v1::ChangeFieldRequest { name, engine, width, scale_exponent, seed, parameters, guardian })
 }
 
 fn mode(number: i32) -> Result<Option<Mode>, Cause> {
