@@ -3,11 +3,11 @@
 //! back-off.
 
 pub(crate) mod accept;
-mod carry;
 pub(crate) mod dial;
 mod end;
 pub(crate) mod lag;
 pub(crate) mod registry;
+mod run;
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use crate::{
     shared::Shared,
     snapshot::{
         directory::DataError,
-        keeper::{self, Found, Keeper},
+        task::{self, SnapshotTask, StartupData},
     },
 };
 
@@ -26,8 +26,8 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(3);
 /// What was written last has this long to reach a peer before the links are closed.
 const HAND_OVER: Duration = Duration::from_secs(1);
-/// Others are told for this long that the node leaves, some at least ten times.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How long a node announces that it leaves: some members are told at least ten times.
+const LEAVE_ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub struct Node {
     shared: Arc<Shared>,
     servers: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
-    keeper: Option<Arc<Keeper>>,
+    snapshots: Option<Arc<SnapshotTask>>,
 }
 
 impl Node {
@@ -78,7 +78,7 @@ impl Node {
         );
         let addresses = Addresses { grpc, http, gossip };
         let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
-        let Found { keeper, snapshot, refused } = keeper::open(&settings).await?;
+        let StartupData { task: snapshots, snapshot, refused } = task::open(&settings).await?;
         let shared = Arc::new(Shared::new(settings, addresses, snapshot));
         refused.into_iter().for_each(|reason| shared.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());
@@ -90,13 +90,13 @@ impl Node {
         }
         let timekeeper = shared.clone();
         tasks.push(supervised(&shared, "keeping time", async move { timekeeper.keep_time().await }));
-        if let Some(keeper) = keeper.clone() {
-            tasks.push(supervised(&shared, "keeping snapshots", keeper.run(shared.clone())));
+        if let Some(snapshots) = snapshots.clone() {
+            tasks.push(supervised(&shared, "keeping snapshots", snapshots.run(shared.clone())));
         }
         let servers = vec![serve_grpc(shared.clone(), links, grpc_listener), serve_http(shared.clone(), http_listener)];
         let Addresses { grpc, http, gossip } = addresses;
         info!(node = %shared.settings.node, cluster = %shared.settings.cluster, %grpc, %http, %gossip, "node started");
-        Ok(Self { shared, servers, tasks, keeper })
+        Ok(Self { shared, servers, tasks, snapshots })
     }
 
     /// Its name.
@@ -137,8 +137,8 @@ impl Node {
         self.shared.wake_links();
         self.shared.leaving.cancel();
         let others = self.shared.members.borrow().iter().filter(|member| member.live).count() > 1;
-        let farewell = tokio::time::sleep(if others { FAREWELL } else { Duration::ZERO });
-        let (handed_over, ()) = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), farewell);
+        let announced = tokio::time::sleep(if others { LEAVE_ANNOUNCE } else { Duration::ZERO });
+        let (handed_over, ()) = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), announced);
         if handed_over.is_err() {
             self.shared.read(|replica| {
                 let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
@@ -150,7 +150,7 @@ impl Node {
                 );
             });
         }
-        let last_snapshot = self.keeper.map(|keeper| tokio::spawn(keeper.save(self.shared.clone())));
+        let last_snapshot = self.snapshots.map(|snapshots| tokio::spawn(snapshots.save(self.shared.clone())));
         self.shared.stop.cancel();
         for server in self.servers {
             let abort = server.abort_handle();

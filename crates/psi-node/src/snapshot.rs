@@ -5,6 +5,6 @@
 //! runs off the async workers.
 
 pub(crate) mod directory;
-pub(crate) mod keeper;
 mod parts;
 pub(crate) mod store;
+pub(crate) mod task;

@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{settings::Addresses, shared::Shared};
 
-/// How often a node that leaves says so.
-const FAREWELL: Duration = Duration::from_millis(50);
-/// How often it is made sure that this machine still has the address that others are told.
-const LOOK_AT_ADDRESS: Duration = Duration::from_secs(1);
+/// How often a node that leaves announces it.
+const LEAVE_ANNOUNCE: Duration = Duration::from_millis(50);
+/// How often the node checks that this machine still has its advertised address.
+const ADDRESS_CHECK: Duration = Duration::from_secs(1);
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
         let ended = handle.termination_watcher();
         tokio::select! {
             () = follow(&shared, &handle, &remembered) => break,
-            () = seeds::greet(&shared, &handle) => break,
+            () = seeds::contact_seeds(&shared, &handle) => break,
             addresses = moved(&shared) => {
                 info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
                 shared.moved_to(addresses);
@@ -68,7 +68,7 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
 /// Resolves once others must be told another address.
 async fn moved(shared: &Shared) -> Addresses {
     loop {
-        tokio::time::sleep(LOOK_AT_ADDRESS).await;
+        tokio::time::sleep(ADDRESS_CHECK).await;
         if let Some(addresses) = address::moved(&shared.settings, shared.addresses()).await {
             return addresses;
         }
@@ -108,7 +108,7 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle, (remembered, until): &
             _ = interval.tick() => {}
             () = shared.leaving.cancelled(), if !leaving => {
                 leaving = true;
-                interval = tokio::time::interval(FAREWELL);
+                interval = tokio::time::interval(LEAVE_ANNOUNCE);
             }
             () = shared.stop.cancelled() => return,
         }

@@ -8,7 +8,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use tracing::{debug, warn};
 
-use super::{OUTBOUND_FRAMES, carry::carry, end::LinkEnd, registry::Links};
+use super::{OUTBOUND_FRAMES, end::LinkEnd, registry::Links, run::run_link};
 use crate::shared::Shared;
 
 /// The accepting end: frames out, and at the end the reason as a status.
@@ -19,7 +19,7 @@ pub(crate) fn accept(
 ) -> ReceiverStream<Result<Frame, Status>> {
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     tokio::spawn(async move {
-        let end = carry(&shared, &links, None, inbound, &outbound, Ok).await;
+        let end = run_link(&shared, &links, None, inbound, &outbound, Ok).await;
         if let Some(reason) = end.refused() {
             shared.metrics.record_link_refusal(reason);
             warn!(reason, "refused a link: {end}");

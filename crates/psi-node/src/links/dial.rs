@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, transport::Endpoint};
 use tracing::{debug, warn};
 
-use super::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, OUTBOUND_FRAMES, carry::carry, end::LinkEnd, registry::Links};
+use super::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, OUTBOUND_FRAMES, end::LinkEnd, registry::Links, run::run_link};
 use crate::{cluster::members::Member, settings::Settings, shared::Shared};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,13 +25,13 @@ pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
     loop {
         let wall = shared.now().wall;
         let known = members.borrow_and_update().clone();
-        let wanted = wanted(&shared.settings, &known, wall);
-        dials.retain(|run, dial| match wanted.get(run) {
+        let expected = expected(&shared.settings, &known, wall);
+        dials.retain(|run, dial| match expected.get(run) {
             // One that saw its peer dead has ended, though it be wanted again.
             Some(address) => *address == dial.address && !dial.task.is_finished(),
             None => !dial.task.is_finished() && may_end_by_itself(&known, run),
         });
-        for (peer, address) in wanted {
+        for (peer, address) in expected {
             let dial = || {
                 let task = tokio::spawn(dial(shared.clone(), links.clone(), peer.clone(), address));
                 Dial { address, task }
@@ -48,7 +48,7 @@ pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
 }
 
 /// Whom this node is to dial, and where: by name and run.
-fn wanted(settings: &Settings, members: &[Member], wall: WallMs) -> BTreeMap<Run, SocketAddr> {
+fn expected(settings: &Settings, members: &[Member], wall: WallMs) -> BTreeMap<Run, SocketAddr> {
     let own = &settings.node;
     let live = || members.iter().filter(|member| member.live);
     let names = live().map(|member| member.node.clone()).chain([own.clone()]).collect();
@@ -127,7 +127,7 @@ async fn connect(shared: &Shared, links: &Links, peer: &NodeId, address: SocketA
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     let mut client = ReplicationServiceClient::new(channel).max_decoding_message_size(FRAME_ENCODED_MAX);
     let inbound = client.link(ReceiverStream::new(frames)).await?.into_inner();
-    Ok(carry(shared, links, Some(peer), inbound, &outbound, |frame| frame).await)
+    Ok(run_link(shared, links, Some(peer), inbound, &outbound, |frame| frame).await)
 }
 
 /// An error and what caused it, in one line.
@@ -157,7 +157,7 @@ mod tests {
         for (count, most) in [(9, 9), (60, 6)] {
             let members: Vec<Member> = (0..count).map(member).collect();
             let dialled_by =
-                |own: usize| wanted(&Settings::new(name(own)), &members, WallMs(0)).into_keys().map(|(node, _)| node);
+                |own: usize| expected(&Settings::new(name(own)), &members, WallMs(0)).into_keys().map(|(node, _)| node);
             let links: Vec<(NodeId, NodeId)> = (0..count)
                 .filter(|own| *own != 7)
                 .flat_map(|own| dialled_by(own).map(move |to| (name(own), to)))

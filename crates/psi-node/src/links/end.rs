@@ -22,8 +22,8 @@ pub(crate) enum LinkEnd {
     NoFrame(Status),
     #[error("the peer did not introduce itself within {} s", INTRODUCTION.as_secs())]
     Silent,
-    #[error("`{got}` answers there, not `{wanted}`; check what the two nodes advertise")]
-    WrongPeer { wanted: NodeId, got: String },
+    #[error("`{got}` answers there, not `{expected}`; check what the two nodes advertise")]
+    WrongPeer { expected: NodeId, got: String },
     #[error(transparent)]
     Refused(#[from] LinkError),
 }

@@ -80,7 +80,7 @@ impl fmt::Display for RefusedFile {
 
 /// A file that was not used, and what became of it.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedSnapshot {
     pub(crate) name: &'static str,
     pub(crate) error: RefusedFile,
     /// Its name now.
@@ -89,10 +89,10 @@ pub(crate) struct Refused {
 
 /// What a directory had to offer.
 #[derive(Debug, Default)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadOutcome {
     /// The latest that is whole, with its name.
     pub(crate) snapshot: Option<(&'static str, Snapshot)>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Vec<RefusedSnapshot>,
 }
 
 /// The snapshots of one directory.
@@ -119,30 +119,30 @@ impl<D: Disk> Store<D> {
         let bytes = written?;
         match self.disk.rename(LATEST, PREVIOUS) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            renamed => renamed.map_err(failed(Operation::Rename))?,
+            renamed => renamed.map_err(failure(Operation::Rename))?,
         }
-        self.disk.rename(TEMPORARY, LATEST).map_err(failed(Operation::Rename))?;
-        self.disk.sync_directory().map_err(failed(Operation::SyncDirectory))?;
+        self.disk.rename(TEMPORARY, LATEST).map_err(failure(Operation::Rename))?;
+        self.disk.sync_directory().map_err(failure(Operation::SyncDirectory))?;
         Ok(bytes)
     }
 
     /// Writes a file that is whole and synced, under a name that nobody reads.
     fn write(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
         let mut bytes = 0;
-        let mut file = self.disk.create(TEMPORARY).map_err(failed(Operation::Create))?;
+        let mut file = self.disk.create(TEMPORARY).map_err(failure(Operation::Create))?;
         for part in parts {
-            self.disk.write(&mut file, &part).map_err(failed(Operation::Write))?;
+            self.disk.write(&mut file, &part).map_err(failure(Operation::Write))?;
             bytes += part.len() as u64;
         }
-        self.disk.sync(&file).map_err(failed(Operation::SyncFile))?;
+        self.disk.sync(&file).map_err(failure(Operation::SyncFile))?;
         Ok(bytes)
     }
 
     /// Reads the latest snapshot that is whole and belongs to the cluster; sets aside what is not, as of `wall_ms`.
-    pub(crate) fn load(&self, cluster: &ClusterName, wall_ms: u64) -> Loaded {
+    pub(crate) fn load(&self, cluster: &ClusterName, wall_ms: u64) -> LoadOutcome {
         // A write that did not end.
         let _ = self.disk.remove(TEMPORARY);
-        let mut loaded = Loaded::default();
+        let mut loaded = LoadOutcome::default();
         for name in [LATEST, PREVIOUS] {
             let read = match self.disk.read(name) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -154,7 +154,9 @@ impl<D: Disk> Store<D> {
                     loaded.snapshot = Some((name, snapshot));
                     break;
                 }
-                Err(error) => loaded.refused.push(Refused { name, error, aside: self.set_aside(name, wall_ms) }),
+                Err(error) => {
+                    loaded.refused.push(RefusedSnapshot { name, error, aside: self.set_aside(name, wall_ms) })
+                }
             }
         }
         if !loaded.refused.is_empty() {
@@ -183,7 +185,7 @@ impl<D: Disk> Store<D> {
     }
 }
 
-fn failed(operation: Operation) -> impl FnOnce(io::Error) -> SaveError {
+fn failure(operation: Operation) -> impl FnOnce(io::Error) -> SaveError {
     move |source| SaveError { operation, source }
 }
 

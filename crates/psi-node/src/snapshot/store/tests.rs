@@ -31,7 +31,7 @@ fn parts(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     bytes.chunks(bytes.len().div_ceil(3)).map(<[u8]>::to_vec)
 }
 
-fn steps_of(loaded: Loaded) -> Option<u64> {
+fn steps_of(loaded: LoadOutcome) -> Option<u64> {
     let config = Config::new(cluster(), NodeId::new("n").unwrap());
     let (_, snapshot) = loaded.snapshot?;
     Some(Replica::with_snapshot(config, at(0), snapshot).view(&FieldName::default_field()).unwrap().count)

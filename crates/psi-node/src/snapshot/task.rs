@@ -13,34 +13,34 @@ use tracing::{debug, error, info};
 use super::{
     directory::{DataError, Directory},
     parts::Parts,
-    store::{Refused, Store},
+    store::{RefusedSnapshot, Store},
 };
 use crate::{settings::Settings, shared::Shared};
 
-/// Keeps the snapshots of one node.
-pub(crate) struct Keeper {
+/// Writes the snapshots of one node.
+pub(crate) struct SnapshotTask {
     store: Store<Directory>,
     /// What the latest snapshot holds; also makes sure that one is written at a time.
-    saved: Mutex<Option<Held>>,
+    saved: Mutex<Option<SavedState>>,
 }
 
-/// What tells whether anything changed since a snapshot.
+/// The state that a snapshot holds, to tell whether anything changed since.
 #[derive(Clone, Debug, PartialEq)]
-struct Held {
+struct SavedState {
     digest: Digest,
-    me: Option<Origin>,
+    local_origin: Option<Origin>,
 }
 
-impl Held {
+impl SavedState {
     fn of(replica: &Replica) -> Self {
-        Self { digest: replica.digest(), me: replica.origin().cloned() }
+        Self { digest: replica.digest(), local_origin: replica.origin().cloned() }
     }
 }
 
 /// What a start found in the data directory.
 #[derive(Default)]
-pub(crate) struct Found {
-    pub(crate) keeper: Option<Arc<Keeper>>,
+pub(crate) struct StartupData {
+    pub(crate) task: Option<Arc<SnapshotTask>>,
     pub(crate) snapshot: Option<Snapshot>,
     /// Reasons of what was set aside.
     pub(crate) refused: Vec<&'static str>,
@@ -50,8 +50,8 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// [`DataError`] if the directory can't be used. A snapshot that can't be is none: it is set aside and said.
-pub(crate) async fn open(settings: &Settings) -> Result<Found, DataError> {
-    let Some(path) = settings.data_directory.clone() else { return Ok(Found::default()) };
+pub(crate) async fn open(settings: &Settings) -> Result<StartupData, DataError> {
+    let Some(path) = settings.data_directory.clone() else { return Ok(StartupData::default()) };
     let cluster = settings.cluster.clone();
     let read = tokio::task::spawn_blocking({
         let path = path.clone();
@@ -60,11 +60,11 @@ pub(crate) async fn open(settings: &Settings) -> Result<Found, DataError> {
     read.await.unwrap_or_else(|panic| Err(DataError::Unusable { path, source: io::Error::other(panic) }))
 }
 
-fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<Found, DataError> {
+fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, DataError> {
     let store = Store::new(Directory::lock(path.to_owned())?);
     let begun = Instant::now();
     let loaded = store.load(cluster, wall_ms());
-    for Refused { name, error, aside } in &loaded.refused {
+    for RefusedSnapshot { name, error, aside } in &loaded.refused {
         match aside {
             Ok(aside) => error!(
                 reason = error.reason(),
@@ -89,11 +89,11 @@ fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<Found, DataError>
         );
     }
     let refused = loaded.refused.iter().map(|refused| refused.error.reason()).collect();
-    let keeper = Keeper { store, saved: Mutex::default() };
-    Ok(Found { keeper: Some(Arc::new(keeper)), snapshot: loaded.snapshot.map(|(_, snapshot)| snapshot), refused })
+    let task = SnapshotTask { store, saved: Mutex::default() };
+    Ok(StartupData { task: Some(Arc::new(task)), snapshot: loaded.snapshot.map(|(_, snapshot)| snapshot), refused })
 }
 
-impl Keeper {
+impl SnapshotTask {
     /// Writes a snapshot at every interval, until the node stops.
     pub(crate) async fn run(self: Arc<Self>, shared: Arc<Shared>) {
         loop {
@@ -118,7 +118,7 @@ impl Keeper {
         let begun = Instant::now();
         let held = shared.write(|replica, _| {
             replica.flush();
-            Held::of(replica)
+            SavedState::of(replica)
         });
         if saved.as_ref() == Some(&held) {
             return;
@@ -129,13 +129,13 @@ impl Keeper {
                 shared.metrics.snapshots.record_write(bytes, begun.elapsed(), wall_ms());
                 debug!(bytes, took_ms = millis(begun), "wrote a snapshot");
             }
-            Err(failed) => {
-                shared.metrics.snapshots.record_failure(failed.operation.as_str());
+            Err(failure) => {
+                shared.metrics.snapshots.record_failure(failure.operation.as_str());
                 let next = match shared.stop.is_cancelled() {
                     true => "the node stops with the one before".to_owned(),
                     false => format!("trying again in {} s", shared.settings.snapshot_interval.as_secs_f64()),
                 };
-                error!(operation = failed.operation.as_str(), "can't write a snapshot: {failed}; {next}");
+                error!(operation = failure.operation.as_str(), "can't write a snapshot: {failure}; {next}");
             }
         }
     }

@@ -1,0 +1,130 @@
+//! A link while it stands: frames between a stream and the replica.
+
+use prost::Message;
+use psi_api::replica::{Frame, frame::Body};
+use psi_replica::{LinkId, NodeId};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
+
+use super::{
+    end::{INTRODUCTION, LinkEnd},
+    registry::Links,
+};
+use crate::shared::Shared;
+
+/// A link of the replica, which goes down however its task ends.
+struct LinkGuard<'a> {
+    shared: &'a Shared,
+    links: &'a Links,
+    link: LinkId,
+    stop: CancellationToken,
+    /// The end that dialled knows whom it expects.
+    expected: Option<&'a NodeId>,
+    /// Once it has introduced itself.
+    peer: Option<NodeId>,
+}
+
+impl Drop for LinkGuard<'_> {
+    fn drop(&mut self) {
+        self.shared.write(|replica, now| {
+            self.shared.metrics.peers.observe(replica);
+            replica.link_down(now, self.link);
+        });
+        self.links.remove(self.link);
+        self.shared.wake_links();
+    }
+}
+
+impl<'a> LinkGuard<'a> {
+    fn new(shared: &'a Shared, links: &'a Links, expected: Option<&'a NodeId>) -> Self {
+        let (link, stop) = (shared.next_link(), shared.stop.child_token());
+        shared.write(|replica, now| replica.link_up(now, link));
+        Self { shared, links, link, stop, expected, peer: None }
+    }
+
+    fn poll_frame(&self) -> Option<Frame> {
+        self.shared.write(|replica, now| replica.poll_frame(now, self.link))
+    }
+
+    /// Hands a frame to the replica.
+    fn handle_frame(&mut self, frame: Frame) -> Result<(), LinkEnd> {
+        let introduction = self.introduction(&frame)?;
+        let bytes = frame.encoded_len();
+        let may_acknowledge = matches!(frame.body, Some(Body::Ack(_) | Body::News(_)));
+        self.shared.write(|replica, now| replica.handle_frame(now, self.link, frame))?;
+        self.shared.look_again();
+        if may_acknowledge {
+            self.shared.acknowledged();
+        }
+        if let (None, Some((node, incarnation))) = (&self.peer, introduction) {
+            self.peer = Some(node.clone());
+            self.links.put((node, incarnation), self.link, self.stop.clone());
+        }
+        if let Some(peer) = &self.peer {
+            self.shared.metrics.peers.record_received(peer.as_str(), bytes);
+        }
+        Ok(())
+    }
+
+    /// The run that introduces itself by a frame, if that is what the frame does.
+    fn introduction(&self, frame: &Frame) -> Result<Option<(NodeId, u64)>, LinkEnd> {
+        let Some(Body::Open(open)) = &frame.body else { return Ok(None) };
+        match self.expected {
+            Some(expected) if open.node != expected.as_str() => {
+                Err(LinkEnd::WrongPeer { expected: expected.clone(), got: open.node.chars().take(64).collect() })
+            }
+            _ => Ok(NodeId::new(&open.node).ok().map(|node| (node, open.incarnation))),
+        }
+    }
+
+    fn record_sent(&self, frame: &Frame) {
+        if let Some(peer) = &self.peer {
+            self.shared.metrics.peers.record_sent(peer.as_str(), frame.encoded_len());
+        }
+    }
+}
+
+/// Passes frames between a stream and the replica until either ends. The end that dialled knows whom it `expected`.
+pub(super) async fn run_link<T: Send>(
+    shared: &Shared,
+    links: &Links,
+    expected: Option<&NodeId>,
+    mut inbound: Streaming<Frame>,
+    outbound: &mpsc::Sender<T>,
+    wrap: impl Fn(Frame) -> T,
+) -> LinkEnd {
+    let mut link = LinkGuard::new(shared, links, expected);
+    let stop = link.stop.clone();
+    let mut changes = shared.changes();
+    let mut waiting: Option<Frame> = None;
+    let introduced_by = Instant::now() + INTRODUCTION;
+    loop {
+        if waiting.is_none() {
+            changes.mark_unchanged();
+            waiting = link.poll_frame();
+        }
+        tokio::select! {
+            received = inbound.message() => {
+                let handled = match received {
+                    Ok(Some(frame)) => link.handle_frame(frame),
+                    Ok(None) => Err(LinkEnd::Closed),
+                    Err(status) => Err(status.into()),
+                };
+                if let Err(end) = handled {
+                    return end;
+                }
+            }
+            permit = outbound.reserve(), if waiting.is_some() => {
+                let Ok(permit) = permit else { return LinkEnd::Closed };
+                if let Some(frame) = waiting.take() {
+                    link.record_sent(&frame);
+                    permit.send(wrap(frame));
+                }
+            }
+            _ = changes.changed(), if waiting.is_none() => {}
+            () = tokio::time::sleep_until(introduced_by), if link.peer.is_none() => return LinkEnd::Silent,
+            () = stop.cancelled() => return LinkEnd::Stopped,
+        }
+    }
+}
