@@ -19,11 +19,11 @@ use std::{future::Future, sync::Arc};
 
 use tokio::net::TcpListener;
 
-use self::routes::{observe::Observed, router::router};
+use self::routes::{observe::ObservedRouter, router::router};
 use crate::{calls::ops::Ops, shared::Shared};
 
 /// Serves HTTP until `stop` resolves and requests in progress have ended.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) {
     let ops = Ops { shared };
-    server::serve(Observed::new(router(ops.clone()), ops), listener, stop).await;
+    server::serve(ObservedRouter::new(router(ops.clone()), ops), listener, stop).await;
 }

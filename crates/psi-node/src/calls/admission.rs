@@ -1,4 +1,4 @@
-//! Admission of writes: known or new, and carried out once their token is reached.
+//! Admission of writes: a repeated request gets its earlier answer, and a new one goes on once its token is reached.
 
 use std::{hash::RandomState, pin::pin, sync::Arc};
 
@@ -9,7 +9,7 @@ use tonic::Code;
 use super::{
     answer::Answer,
     ops::Ops,
-    pending::Pending,
+    pending::PendingWrite,
     readiness::{stopping, writable},
 };
 use crate::sessions::{
@@ -18,55 +18,59 @@ use crate::sessions::{
 };
 
 impl Ops {
-    /// Lets a write in once its token is reached, unless its request was answered before.
-    pub(crate) async fn admitted(
+    /// Admits a new write once its token is reached; a repeated request gets its earlier answer.
+    pub(super) async fn admit(
         &self,
         options: &CallOptions,
         content: impl Fn(&RandomState) -> u64,
-    ) -> Result<Admitted, Cause> {
-        let admitted = self.admit(options, content).await.map_err(|cause| self.refused(cause))?;
-        if let Admitted::First(_) = admitted {
-            self.reach(options).await.map_err(|cause| self.refused(cause))?;
+    ) -> Result<Admission, Cause> {
+        let admission = self.begin_request(options, content).await.map_err(|cause| self.record_cause(cause))?;
+        if let Admission::First(_) = admission {
+            self.reach(options).await.map_err(|cause| self.record_cause(cause))?;
         } else {
             self.shared.metrics.record_repeat();
         }
-        Ok(admitted)
+        Ok(admission)
     }
 
-    async fn admit(&self, options: &CallOptions, content: impl Fn(&RandomState) -> u64) -> Result<Admitted, Cause> {
-        let Some(id) = &options.request_id else { return Ok(Admitted::First(None)) };
+    async fn begin_request(
+        &self,
+        options: &CallOptions,
+        content: impl Fn(&RandomState) -> u64,
+    ) -> Result<Admission, Cause> {
+        let Some(id) = &options.request_id else { return Ok(Admission::First(None)) };
         let requests = &self.shared.requests;
         let content = content(&self.shared.hasher);
         loop {
             let mut underway = match requests.begin(tokio::time::Instant::now(), id, content) {
-                Turn::First(ticket) => return Ok(Admitted::First(Some(ticket))),
+                Turn::First(ticket) => return Ok(Admission::First(Some(ticket))),
                 Turn::Answered(answer) => {
-                    return Ok(Admitted::Answered(Pending::answered(answer)));
+                    return Ok(Admission::Answered(PendingWrite::answered(answer)));
                 }
                 Turn::Reused => return Err(reused(id)),
                 Turn::Underway(underway) => underway,
             };
             tokio::select! {
                 _ = underway.changed() => {}
-                () = tokio::time::sleep_until(options.deadline) => return Err(underway_still(id, options)),
+                () = tokio::time::sleep_until(options.deadline) => return Err(still_underway(id, options)),
                 () = self.shared.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
         }
     }
 
-    /// Waits until this node holds all that the client has seen or written.
+    /// Waits until this node has reached the token.
     pub(crate) async fn reach(&self, options: &CallOptions) -> Result<(), Cause> {
         let Some(token) = &options.after else { return Ok(()) };
         let mut changes = self.shared.changes();
-        let mut asking =
+        let mut issuer_answer =
             pin!(self.shared.issuers.held_by_issuer(&self.shared.members, token, tokio::time::Instant::now()));
-        let mut held_there: Option<Arc<Frontier>> = None;
+        let mut held_by_issuer: Option<Arc<Frontier>> = None;
         loop {
             changes.mark_unchanged();
             let lacks = self.shared.read(|replica| {
                 writable(replica)?;
                 let lacks = replica.lacks(token).map_err(|error| Cause::from(&error))?;
-                let covered = held_there.as_ref().is_some_and(|there| replica.frontier().covers(there));
+                let covered = held_by_issuer.as_ref().is_some_and(|there| replica.frontier().covers(there));
                 Ok((lacks, covered))
             });
             let lacks = match lacks {
@@ -76,7 +80,7 @@ impl Ops {
             };
             tokio::select! {
                 _ = changes.changed() => {}
-                held = &mut asking, if lacks.left_out && held_there.is_none() => held_there = Some(held),
+                held = &mut issuer_answer, if lacks.left_out && held_by_issuer.is_none() => held_by_issuer = Some(held),
                 () = tokio::time::sleep_until(options.deadline) => return Err(not_reached(&lacks, options)),
                 () = self.shared.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
@@ -84,21 +88,21 @@ impl Ops {
     }
 }
 
-/// What is to be done about a write.
-pub(crate) enum Admitted {
-    /// It is to be carried out; a ticket comes with a name.
+/// What happens to a write.
+pub(crate) enum Admission {
+    /// It is carried out; one with a request id gets a ticket.
     First(Option<Ticket<Answer>>),
-    /// Its request was answered before.
-    Answered(Pending),
+    /// It repeats a request.
+    Answered(PendingWrite),
 }
 
-/// Another request has this one's name.
+/// Another request had this id.
 fn reused(id: &str) -> Cause {
     let message = format!("request_id `{id}` was another request's; draw a new one for each, a UUID for instance");
     Cause::new(Code::InvalidArgument, "REQUEST_ID_REUSED", message).with("request_id", id)
 }
 
-fn underway_still(id: &str, options: &CallOptions) -> Cause {
+fn still_underway(id: &str, options: &CallOptions) -> Cause {
     let waited = options.timeout.as_millis();
     let message = format!(
         "the first request with request_id `{id}` was still in progress after {waited} ms; send it again, with the \

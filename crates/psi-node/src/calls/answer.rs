@@ -2,33 +2,33 @@
 
 use psi_replica::{FieldName, Intervention, Step, Version};
 
-use crate::sessions::{level::Replicated, requests::Remembered};
+use crate::sessions::{level::ReplicationReach, requests::CachedAnswer};
 
 /// An accepted step, with what else its answer tells.
 #[derive(Clone, Debug)]
-pub(crate) struct Stepped {
+pub(crate) struct StepReceipt {
     pub(crate) step: Step,
     pub(crate) field: FieldName,
     /// Of a batch, the last step has it.
     pub(crate) token: String,
     /// Likewise; `None` if no level was asked for.
-    pub(crate) replicated: Option<Replicated>,
+    pub(crate) replicated: Option<ReplicationReach>,
 }
 
 /// An accepted intervention, with what else its answer tells.
 #[derive(Clone, Debug)]
-pub(crate) struct Intervened {
+pub(crate) struct InterventionReceipt {
     pub(crate) intervention: Intervention,
     pub(crate) token: String,
-    pub(crate) replicated: Option<Replicated>,
+    pub(crate) replicated: Option<ReplicationReach>,
 }
 
 /// What a write is answered.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     /// At least one.
-    Steps(Vec<Stepped>),
-    Intervention(Intervened),
+    Steps(Vec<StepReceipt>),
+    Intervention(InterventionReceipt),
 }
 
 impl Answer {
@@ -39,7 +39,7 @@ impl Answer {
         }
     }
 
-    pub(super) fn set_replicated(&mut self, replicated: Replicated) {
+    pub(super) fn set_reach(&mut self, replicated: ReplicationReach) {
         let place = match self {
             Self::Steps(steps) => steps.last_mut().map(|last| &mut last.replicated),
             Self::Intervention(intervened) => Some(&mut intervened.replicated),
@@ -50,7 +50,7 @@ impl Answer {
     }
 }
 
-impl Remembered for Answer {
+impl CachedAnswer for Answer {
     fn steps(&self) -> usize {
         match self {
             Self::Steps(steps) => steps.len(),

@@ -12,8 +12,8 @@ use super::{
 impl Ops {
     /// Creates a field. A token comes with it, here and below.
     pub(crate) fn create(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
-        let setup = self.counted(patch.apply_to(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
+        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let setup = self.record_refusal(patch.apply_to(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
         self.write(|replica, now| replica.create_field(now, &field, setup))
     }
 
@@ -29,13 +29,13 @@ impl Ops {
 
     /// Removes a field.
     pub(crate) fn drop_field(&self, name: &str) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         self.write(|replica, now| replica.drop_field(now, &field))
     }
 
     /// The current setup of a field.
     pub(crate) fn setup_of(&self, name: &str) -> Result<Setup, Cause> {
-        self.counted(self.state(name)).map(|(view, _)| view.spec.spec.setup)
+        self.record_refusal(self.state(name)).map(|(view, _)| view.spec.spec.setup)
     }
 
     /// Reads a field's setup and writes another, with nothing in between.
@@ -46,7 +46,7 @@ impl Ops {
         base: impl FnOnce(Setup) -> Setup,
         put: impl FnOnce(&mut Replica, Now, &FieldName, Setup) -> Result<CurrentSpec, WriteError>,
     ) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.counted(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         let written = self.shared.write(|replica, now| {
             // A node that has not caught up says so, and does not say that there is no such field.
             writable(replica)?;
@@ -55,6 +55,6 @@ impl Ops {
             let current = put(replica, now, &field, setup).map_err(|error| Cause::from(&error))?;
             Ok((current, replica.token().to_string()))
         });
-        self.counted(written)
+        self.record_refusal(written)
     }
 }

@@ -7,8 +7,8 @@ use psi_engine::Action;
 use psi_replica::{FieldName, Replica};
 
 use super::{
-    admission::Admitted,
-    answer::{Answer, Intervened},
+    admission::Admission,
+    answer::{Answer, InterventionReceipt},
     ops::{Ops, field_name, of_another_kind},
 };
 use crate::sessions::options::CallOptions;
@@ -20,26 +20,26 @@ impl Ops {
         field: &str,
         action: Action,
         options: CallOptions,
-    ) -> Result<Intervened, Cause> {
-        let field = self.counted(field_name(field))?;
+    ) -> Result<InterventionReceipt, Cause> {
+        let field = self.record_refusal(field_name(field))?;
         let content = |hasher: &_| content_of_intervention(hasher, &field, action);
-        let pending = match self.admitted(&options, content).await? {
-            Admitted::Answered(pending) => pending,
-            Admitted::First(ticket) => {
+        let pending = match self.admit(&options, content).await? {
+            Admission::Answered(pending) => pending,
+            Admission::First(ticket) => {
                 let write = |replica: &mut Replica, now| {
                     Ok((replica.intervene(now, &field, action)?, replica.token().to_string()))
                 };
-                let written = self.unless_busy(&options, || std::future::ready(self.shared.write(write))).await;
-                let (intervention, token) = self.counted(written.map_err(Cause::from))?;
+                let written = self.when_free(&options, || std::future::ready(self.shared.write(write))).await;
+                let (intervention, token) = self.record_refusal(written.map_err(Cause::from))?;
                 self.shared.metrics.record_intervention(action);
                 tracing::info!(%field, %action, noise = intervention.noise, "intervention");
-                let intervened = Intervened { intervention, token, replicated: None };
-                self.taken(&options, ticket, Answer::Intervention(intervened))
+                let receipt = InterventionReceipt { intervention, token, replicated: None };
+                self.pending_write(&options, ticket, Answer::Intervention(receipt))
             }
         };
-        match pending.settled(&self.shared).await {
+        match pending.settle(&self.shared).await {
             Answer::Intervention(intervened) => Ok(intervened),
-            Answer::Steps(_) => Err(self.refused(of_another_kind())),
+            Answer::Steps(_) => Err(self.record_cause(of_another_kind())),
         }
     }
 }

@@ -22,15 +22,16 @@ impl Ops {
         change: impl FnOnce(&mut Replica, Now) -> Result<R, WriteError>,
     ) -> Result<(R, String), Cause> {
         let write = |replica: &mut Replica, now| Ok((change(replica, now)?, replica.token().to_string()));
-        self.shared.write(write).map_err(|error: WriteError| self.refused(Cause::from(&error)))
+        self.shared.write(write).map_err(|error: WriteError| self.record_cause(Cause::from(&error)))
     }
 
-    pub(super) fn counted<T>(&self, result: Result<T, Cause>) -> Result<T, Cause> {
-        result.map_err(|cause| self.refused(cause))
+    /// Counts what was refused.
+    pub(super) fn record_refusal<T>(&self, result: Result<T, Cause>) -> Result<T, Cause> {
+        result.map_err(|cause| self.record_cause(cause))
     }
 
-    /// Counts a refusal.
-    pub(crate) fn refused(&self, cause: Cause) -> Cause {
+    /// Counts a refusal by its cause.
+    pub(crate) fn record_cause(&self, cause: Cause) -> Cause {
         self.shared.metrics.record_refusal(cause.reason);
         cause
     }

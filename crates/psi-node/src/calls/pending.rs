@@ -1,4 +1,4 @@
-//! Writes that were accepted and are still to get as far as asked for.
+//! Accepted writes that wait for the replication level that their call asked for.
 
 use std::{
     future::{Future, Ready, ready},
@@ -13,33 +13,33 @@ use crate::{
     shared::Shared,
 };
 
-/// An accepted write that is still to get as far as asked for.
-pub(crate) struct Pending {
+/// An accepted write, and what its answer waits for.
+pub(crate) struct PendingWrite {
     answer: Answer,
-    /// Until when, and how far; `None` if nothing was asked for, or the answer is that of an earlier time.
-    wish: Option<(Level, tokio::time::Instant)>,
+    /// The level to wait for, and until when. `None` if the call asked for none, or the answer is a repeated one.
+    target: Option<(Level, tokio::time::Instant)>,
     ticket: Option<Ticket<Answer>>,
 }
 
-/// What is mostly there at once, and else takes a while.
-pub(crate) type AtOnceOr<'a, T> = Either<Ready<T>, Pin<Box<dyn Future<Output = T> + Send + 'a>>>;
+/// A future that is mostly ready from the start.
+pub(crate) type MaybeReady<'a, T> = Either<Ready<T>, Pin<Box<dyn Future<Output = T> + Send + 'a>>>;
 
-pub(crate) fn at_once<'a, T>(value: T) -> AtOnceOr<'a, T> {
+pub(crate) fn ready_now<'a, T>(value: T) -> MaybeReady<'a, T> {
     Either::Left(ready(value))
 }
 
-impl Pending {
-    /// Of a request that was answered before: nothing is waited for.
+impl PendingWrite {
+    /// The answer of a repeated request, which waits for nothing.
     pub(super) fn answered(answer: Answer) -> Self {
-        Self { answer, wish: None, ticket: None }
+        Self { answer, target: None, ticket: None }
     }
 
-    /// Waits for its replication, if it is to.
-    pub(crate) fn settled(mut self, shared: &Shared) -> AtOnceOr<'_, Answer> {
-        let Some((level, deadline)) = self.wish else { return at_once(self.answer) };
+    /// Waits for its replication level, if there is one.
+    pub(crate) fn settle(mut self, shared: &Shared) -> MaybeReady<'_, Answer> {
+        let Some((level, deadline)) = self.target else { return ready_now(self.answer) };
         Either::Right(Box::pin(async move {
-            let replicated = replication::wait(shared, self.answer.version(), level, deadline).await;
-            self.answer.set_replicated(replicated);
+            let replicated = replication::wait_for(shared, self.answer.version(), level, deadline).await;
+            self.answer.set_reach(replicated);
             if let Some(ticket) = &self.ticket {
                 ticket.answer(self.answer.clone());
             }
@@ -49,15 +49,20 @@ impl Pending {
 }
 
 impl Ops {
-    /// What is still to be waited for once a write was carried out.
-    pub(crate) fn taken(&self, options: &CallOptions, ticket: Option<Ticket<Answer>>, mut answer: Answer) -> Pending {
+    /// A write that was carried out just now.
+    pub(super) fn pending_write(
+        &self,
+        options: &CallOptions,
+        ticket: Option<Ticket<Answer>>,
+        mut answer: Answer,
+    ) -> PendingWrite {
         if let Some(level) = options.replicate_to {
-            // In case that its caller does not wait.
-            answer.set_replicated(replication::at_once(&self.shared, level));
+            // In case its caller leaves before the answer.
+            answer.set_reach(replication::reach_now(&self.shared, level));
         }
         if let Some(ticket) = &ticket {
             ticket.answer(answer.clone());
         }
-        Pending { answer, wish: options.replicate_to.map(|level| (level, options.deadline)), ticket }
+        PendingWrite { answer, target: options.replicate_to.map(|level| (level, options.deadline)), ticket }
     }
 }

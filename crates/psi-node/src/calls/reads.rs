@@ -9,15 +9,15 @@ use tokio::sync::broadcast::Receiver;
 use super::{
     ops::{Ops, field_name, unknown_field},
     readiness::readable,
-    watchers::Accepted,
+    watchers::WatchedStep,
 };
 use crate::sessions::options::CallOptions;
 
 impl Ops {
     /// [`Ops::state`], once the token of the options is reached.
     pub(crate) async fn state_after(&self, field: &str, options: &CallOptions) -> Result<(FieldView, String), Cause> {
-        self.counted(self.reach(options).await)?;
-        self.counted(self.state(field))
+        self.record_refusal(self.reach(options).await)?;
+        self.record_refusal(self.state(field))
     }
 
     /// The field as all nodes' entries make it, and a token for it.
@@ -31,7 +31,7 @@ impl Ops {
     }
 
     /// The field, and the steps of it that this node accepts from now on.
-    pub(crate) fn watch_steps(&self, field: &str) -> Result<(CurrentSpec, Receiver<Arc<Accepted>>), Cause> {
+    pub(crate) fn watch_steps(&self, field: &str) -> Result<(CurrentSpec, Receiver<Arc<WatchedStep>>), Cause> {
         let name = field_name(field)?;
         let (view, _) = self.state(field)?;
         let accepted = self.shared.watchers.watch(&name, view.spec.spec.setup.shape.width);

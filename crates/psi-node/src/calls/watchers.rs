@@ -1,4 +1,4 @@
-//! Who watches the steps that this node accepts.
+//! Watchers of the steps that this node accepts.
 //!
 //! Each field that is watched has a ring of its latest steps; watchers read it as fast as they can, and one that is
 //! slower than the ring misses some. So a step never waits for a watcher, and a field that nobody watches costs one look
@@ -24,7 +24,7 @@ const BYTES_MAX: usize = 16 << 20;
 
 /// An accepted step, as its watchers see it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Accepted {
+pub(crate) struct WatchedStep {
     pub(crate) epoch: Epoch,
     pub(crate) k: u64,
     pub(crate) clock: Clock,
@@ -37,12 +37,12 @@ pub(crate) struct Accepted {
 pub(crate) struct Watchers {
     /// How many there are.
     count: AtomicUsize,
-    rings: Mutex<HashMap<FieldName, Sender<Arc<Accepted>>>>,
+    rings: Mutex<HashMap<FieldName, Sender<Arc<WatchedStep>>>>,
 }
 
 impl Watchers {
     /// The steps of a field of this width from now on.
-    pub(crate) fn watch(&self, field: &FieldName, width: usize) -> Receiver<Arc<Accepted>> {
+    pub(crate) fn watch(&self, field: &FieldName, width: usize) -> Receiver<Arc<WatchedStep>> {
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         rings.retain(|_, ring| ring.receiver_count() > 0);
         let steps = (BYTES_MAX / (width * size_of::<f64>()).max(1)).clamp(STEPS_MIN, STEPS_MAX);
@@ -51,24 +51,36 @@ impl Watchers {
         receiver
     }
 
-    /// Tells of accepted steps and their inputs. The caller holds the replica's lock, so that they are told in order.
-    pub(crate) fn accepted<'a>(
+    /// Sends accepted steps and their inputs to the watchers. The caller holds the replica's lock, which keeps the order.
+    pub(crate) fn publish<'a>(
         &self,
         field: &FieldName,
         steps: &[Step],
         inputs: impl IntoIterator<Item = &'a Vec<f64>>,
     ) {
-        // Whoever has begun to watch has looked at the replica since, so what it is to see comes later.
+        // A new watcher looks at the replica after this, so it misses nothing.
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(ring) = rings.get(field) else { return };
-        let told = steps.iter().zip(inputs).try_for_each(|(step, input)| {
-            let Step { epoch, k, clock, .. } = *step;
-            ring.send(Arc::new(Accepted { epoch, k, clock, input: input.clone() })).map(|_| ())
+        let sent = steps.iter().zip(inputs).try_for_each(|(step, input)| {
+            let Step {
+                epoch,
+                engine: _,
+                metrics: _,
+                k,
+                clock,
+                origin: _,
+                version: _,
+                novelty: _,
+                attention_gain: _,
+                time: _,
+                intervened: _,
+            } = *step;
+            ring.send(Arc::new(WatchedStep { epoch, k, clock, input: input.clone() })).map(|_| ())
         });
-        if told.is_err() {
+        if sent.is_err() {
             rings.remove(field);
             self.count.store(rings.len(), Ordering::Relaxed);
         }
@@ -104,7 +116,7 @@ mod tests {
     }
 
     fn accept(watchers: &Watchers, name: &str, k: u64) {
-        watchers.accepted(&field(name), &[step(k)], &[vec![k as f64]]);
+        watchers.publish(&field(name), &[step(k)], &[vec![k as f64]]);
     }
 
     fn rings(watchers: &Watchers) -> (usize, usize) {
@@ -117,7 +129,7 @@ mod tests {
         let mut seen = [watchers.watch(&field("a"), 1), watchers.watch(&field("a"), 1)];
         accept(&watchers, "b", 1);
         let steps = [step(1), step(2)];
-        watchers.accepted(&field("a"), &steps, &[vec![0.5], vec![1.5]]);
+        watchers.publish(&field("a"), &steps, &[vec![0.5], vec![1.5]]);
         for receiver in &mut seen {
             for (k, number) in [(1, 0.5), (2, 1.5)] {
                 let accepted = receiver.try_recv().unwrap();

@@ -15,11 +15,11 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use super::messages;
 use crate::{
     calls::{
-        answer::{Intervened, Stepped},
+        answer::{InterventionReceipt, StepReceipt},
         inputs::{Inputs, StepCall},
         ops::Ops,
-        pending::Pending,
-        watchers::Accepted,
+        pending::PendingWrite,
+        watchers::WatchedStep,
     },
     sessions::{
         level::Level,
@@ -38,14 +38,18 @@ pub(super) struct FieldService {
 }
 
 impl FieldService {
-    async fn accept(&self, request: v1::StepRequest, transport_timeout: Option<Duration>) -> Result<Pending, Status> {
+    async fn accept(
+        &self,
+        request: v1::StepRequest,
+        transport_timeout: Option<Duration>,
+    ) -> Result<PendingWrite, Status> {
         let (call, requested) = self.step_call(request, transport_timeout)?;
         let options = self.ops.options(requested)?;
         Ok(self.ops.accept_steps(call, options).await?)
     }
 
-    async fn answered(&self, pending: Pending) -> Result<v1::StepResponse, Status> {
-        let steps = self.ops.settled_steps(pending).await?;
+    async fn answered(&self, pending: PendingWrite) -> Result<v1::StepResponse, Status> {
+        let steps = self.ops.settle_steps(pending).await?;
         steps.into_iter().next().map(answer).ok_or_else(|| Status::internal("a step without an answer"))
     }
 
@@ -66,7 +70,7 @@ impl FieldService {
     }
 
     fn level(&self, level: i32) -> Result<Option<Level>, Status> {
-        Ok(Level::from_proto(level).map_err(|cause| self.ops.refused(cause))?)
+        Ok(Level::from_proto(level).map_err(|cause| self.ops.record_cause(cause))?)
     }
 }
 
@@ -75,8 +79,8 @@ fn transport_timeout(metadata: &MetadataMap) -> Option<Duration> {
     grpc_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)
 }
 
-fn answer(stepped: Stepped) -> v1::StepResponse {
-    let Stepped { step, field, token, replicated } = stepped;
+fn answer(stepped: StepReceipt) -> v1::StepResponse {
+    let StepReceipt { step, field, token, replicated } = stepped;
     v1::StepResponse { replicated: replicated.map(Into::into), ..psi_api::step(field.as_str(), &step, token) }
 }
 
@@ -84,8 +88,8 @@ fn described((spec, token): (psi_replica::CurrentSpec, String)) -> v1::Field {
     v1::Field { token, ..psi_api::field(&spec) }
 }
 
-fn accepted_step(accepted: &Accepted) -> v1::AcceptedStep {
-    let Accepted { epoch, k, clock, input } = accepted;
+fn watched_step(accepted: &WatchedStep) -> v1::AcceptedStep {
+    let WatchedStep { epoch, k, clock, input } = accepted;
     v1::AcceptedStep { epoch: epoch.0, k: *k, timestamp: Some(psi_api::timestamp(*clock)), input: input.clone() }
 }
 
@@ -141,12 +145,12 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
                 Ok((service, accepted))
             }
         });
-        let settled = accepted.map(|accepted| match accepted {
+        let settle = accepted.map(|accepted| match accepted {
             Ok((service, Ok(pending))) => Either::Left(async move { service.answered(pending).await }.map(Ok)),
             Ok((_, Err(refused))) => Either::Right(ready(Ok(Err(refused)))),
             Err(ended) => Either::Right(ready(Err(ended))),
         });
-        let answers = settled.buffered(STREAM_PENDING_MAX).enumerate().map(|(sequence, answered)| {
+        let answers = settle.buffered(STREAM_PENDING_MAX).enumerate().map(|(sequence, answered)| {
             let outcome = match answered? {
                 Ok(step) => v1::step_stream_response::Outcome::Step(step),
                 Err(status) => v1::step_stream_response::Outcome::Error(stream_error(&status)),
@@ -224,10 +228,10 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         request: Request<v1::WatchStepsRequest>,
     ) -> Result<Response<Self::WatchStepsStream>, Status> {
         let watch = self.ops.watch_steps(&request.into_inner().field);
-        let (spec, accepted) = watch.map_err(|cause| self.ops.refused(cause))?;
+        let (spec, accepted) = watch.map_err(|cause| self.ops.record_cause(cause))?;
         let field = once(ready(Event::Field(psi_api::field(&spec))));
         let steps = BroadcastStream::new(accepted).map(|accepted| match accepted {
-            Ok(accepted) => Event::Step(accepted_step(&accepted)),
+            Ok(accepted) => Event::Step(watched_step(&accepted)),
             Err(BroadcastStreamRecvError::Lagged(steps)) => Event::Missed(steps),
         });
         let events = field.chain(steps).map(|event| Ok(v1::WatchStepsResponse { event: Some(event) }));
@@ -237,7 +241,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     }
 
     async fn list_fields(&self, _: Request<v1::ListFieldsRequest>) -> Result<Response<v1::ListFieldsResponse>, Status> {
-        let fields = self.ops.fields().map_err(|cause| self.ops.refused(cause))?;
+        let fields = self.ops.fields().map_err(|cause| self.ops.record_cause(cause))?;
         let fields = fields.iter().map(psi_api::field).collect();
         Ok(Response::new(v1::ListFieldsResponse { fields }))
     }
@@ -245,21 +249,21 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     async fn create_field(&self, request: Request<v1::CreateFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
         let name = request.name.clone();
-        let patch = messages::patch_of_create(request).map_err(|cause| self.ops.refused(cause))?;
+        let patch = messages::patch_of_create(request).map_err(|cause| self.ops.record_cause(cause))?;
         Ok(Response::new(described(self.ops.create(&name, &patch)?)))
     }
 
     async fn change_field(&self, request: Request<v1::ChangeFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
         let name = request.name.clone();
-        let patch = messages::patch_of_change(request).map_err(|cause| self.ops.refused(cause))?;
+        let patch = messages::patch_of_change(request).map_err(|cause| self.ops.record_cause(cause))?;
         Ok(Response::new(described(self.ops.change(&name, &patch)?)))
     }
 
     async fn reset_field(&self, request: Request<v1::ResetFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let request = request.into_inner();
         let name = request.name.clone();
-        let patch = messages::patch_of_reset(request).map_err(|cause| self.ops.refused(cause))?;
+        let patch = messages::patch_of_reset(request).map_err(|cause| self.ops.record_cause(cause))?;
         Ok(Response::new(described(self.ops.reset(&name, &patch)?)))
     }
 
@@ -283,14 +287,15 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
             _ => {
                 let known = "1 (nigredo) and 2 (albedo)";
                 let cause = messages::unknown_number("UNKNOWN_ACTION", "intervention", action, known);
-                return Err(self.ops.refused(cause).into());
+                return Err(self.ops.record_cause(cause).into());
             }
         };
         let deadline_ms = deadline_ms.into();
         let replicate_to = self.level(replicate_to)?;
         let options =
             self.ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
-        let Intervened { intervention, token, replicated } = self.ops.intervene(&field, action, options).await?;
+        let InterventionReceipt { intervention, token, replicated } =
+            self.ops.intervene(&field, action, options).await?;
         Ok(Response::new(v1::InterveneResponse {
             noise: intervention.noise,
             timestamp: Some(psi_api::timestamp(intervention.clock)),

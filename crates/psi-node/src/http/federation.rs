@@ -19,7 +19,7 @@ use super::{
 use crate::calls::ops::Ops;
 
 pub(super) async fn metrics(State(ops): State<Ops>, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
-    let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
+    let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     let metrics = latest(&view);
     // Psi stands by itself, and dt_eff says nothing to other agents.
     let others = Scores(metrics).iter().filter(|(symbol, _)| !matches!(*symbol, "Psi" | "dt_eff"));
@@ -36,7 +36,7 @@ pub(super) async fn metrics(State(ops): State<Ops>, FieldParam(field): FieldPara
 
 /// A body is not looked at: the members are known by gossip, their metrics by replication.
 pub(super) async fn swarm(State(ops): State<Ops>, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
-    let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
+    let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     let swarm = view.last.as_ref().map(|last| Swarm::of(&last.metrics)).unwrap_or_default();
     let (live, _, _) = health::members(&ops);
     Ok(Json(json!({

@@ -61,7 +61,7 @@ pub(super) async fn params(
     State(ops): State<Ops>,
     FieldParam(field): FieldParam,
 ) -> Result<Json<ParamsAnswer>, Refusal> {
-    let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
+    let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     Ok(Json(ParamsAnswer::new(view.spec, ops.shared.now().wall.0)))
 }
 

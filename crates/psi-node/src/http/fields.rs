@@ -23,7 +23,7 @@ use crate::calls::{
 };
 
 pub(super) async fn list(State(ops): State<Ops>, _: NoParams) -> Result<Json<FieldsAnswer>, Refusal> {
-    let fields = ops.fields().map_err(|cause| ops.refused(cause))?;
+    let fields = ops.fields().map_err(|cause| ops.record_cause(cause))?;
     Ok(Json(FieldsAnswer::new(fields, ops.shared.settings.node.as_str())))
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn create(
 }
 
 pub(super) async fn show(State(ops): State<Ops>, NameParam(name): NameParam) -> Result<Json<FieldAnswer>, Refusal> {
-    let (view, token) = ops.state(&name).map_err(|cause| Refusal::from(ops.refused(cause)).in_path())?;
+    let (view, token) = ops.state(&name).map_err(|cause| Refusal::from(ops.record_cause(cause)).in_path())?;
     Ok(answer(&ops, (view.spec, token)))
 }
 

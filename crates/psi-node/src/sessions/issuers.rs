@@ -5,7 +5,7 @@
 //! now is at least what it held then, so a replica that covers the one has reached the other. Gossip says which
 //! node the run is of; the answer has to name the same run, or it proves nothing.
 //!
-//! Calls that ask the same node at the same time share an answer, if it was asked for after they came.
+//! Calls that ask the same node at the same time share an answer, if it was connection for after they came.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ use tracing::debug;
 
 use crate::cluster::members::Member;
 
-/// A node that does not answer in this time is asked again.
+/// A node that does not answer in this time is connection again.
 const ANSWER: Duration = Duration::from_secs(2);
 /// Pause until a node that failed to answer, or that gossip does not know, is looked for again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -35,18 +35,18 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// What other nodes said that they hold.
 #[derive(Default)]
 pub(crate) struct Issuers {
-    by_node: Mutex<BTreeMap<NodeId, Arc<AsyncMutex<Asked>>>>,
+    by_node: Mutex<BTreeMap<NodeId, Arc<AsyncMutex<IssuerConnection>>>>,
 }
 
 /// What one node said, and how it is reached.
 #[derive(Default)]
-struct Asked {
+struct IssuerConnection {
     channel: Option<(SocketAddr, Channel)>,
-    answer: Option<Answer>,
+    answer: Option<IssuerAnswer>,
 }
 
 #[derive(Clone)]
-struct Answer {
+struct IssuerAnswer {
     run: Origin,
     /// It holds at least this since then.
     asked_at: Instant,
@@ -74,26 +74,27 @@ impl Issuers {
     }
 
     async fn ask(&self, run: &Origin, address: SocketAddr, since: Instant) -> Option<Arc<Frontier>> {
-        let asked = {
+        let connection = {
             let mut by_node = self.by_node.lock().unwrap_or_else(PoisonError::into_inner);
             by_node.entry(run.node.clone()).or_default().clone()
         };
-        let mut asked = asked.lock().await;
-        if let Some(answer) = asked.answer.as_ref().filter(|answer| answer.run == *run && answer.asked_at >= since) {
+        let mut connection = connection.lock().await;
+        if let Some(answer) = connection.answer.as_ref().filter(|answer| answer.run == *run && answer.asked_at >= since)
+        {
             return Some(answer.held.clone());
         }
-        let channel = match &asked.channel {
+        let channel = match &connection.channel {
             Some((known, channel)) if *known == address => channel.clone(),
             _ => {
                 let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
                 let channel = endpoint.connect_timeout(ANSWER).timeout(ANSWER).connect_lazy();
-                asked.channel = Some((address, channel.clone()));
+                connection.channel = Some((address, channel.clone()));
                 channel
             }
         };
         let asked_at = Instant::now();
         let held = Arc::new(frontier_of(run, channel).await?);
-        asked.answer = Some(Answer { run: run.clone(), asked_at, held: held.clone() });
+        connection.answer = Some(IssuerAnswer { run: run.clone(), asked_at, held: held.clone() });
         Some(held)
     }
 }

@@ -72,7 +72,7 @@ fn unknown(got: &str) -> Cause {
 
 /// How far a write had got when it was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Replicated {
+pub(crate) struct ReplicationReach {
     /// The level reached, up to the one asked for.
     pub(crate) level: Level,
     /// Nodes that hold the write and stay.
@@ -81,8 +81,8 @@ pub(crate) struct Replicated {
     pub(crate) of: usize,
 }
 
-impl From<Replicated> for v1::Replicated {
-    fn from(replicated: Replicated) -> Self {
+impl From<ReplicationReach> for v1::Replicated {
+    fn from(replicated: ReplicationReach) -> Self {
         let level = match replicated.level {
             Level::Local => v1::ReplicationLevel::Local,
             Level::One => v1::ReplicationLevel::One,

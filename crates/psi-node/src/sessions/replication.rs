@@ -1,21 +1,21 @@
 //! How far a write got: the levels that a client may ask for, and waiting for them.
 //!
-//! A node counts as holding a write once it has acknowledged it on a link, whether it lives on or not. All known nodes
-//! are those that gossip remembers, the dead within its grace period included: a majority of what is left after a
-//! partition is none. One that has said that it leaves counts neither as a holder nor among all, so that a cluster that
-//! was made smaller reaches every level at once. A level that can't be reached while things are as they are is waited for all the same, since a
-//! node may return within the deadline; only a node that knows of no other answers at once.
+//! A node holds a write once it has acknowledged it on a link, even if it dies later. Known nodes are those that gossip
+//! remembers, dead ones within their grace period included: after a partition, a majority of one side is no majority. A
+//! node that leaves counts neither as a holder nor as known, so a cluster that was made smaller reaches every level at once.
+//! A level out of reach is still waited for, since a node may return within the deadline; only a node that knows no other
+//! answers at once.
 
 use std::collections::BTreeSet;
 
 use psi_replica::{NodeId, Version};
 use tokio::time::Instant;
 
-use super::level::{Level, Replicated};
+use super::level::{Level, ReplicationReach};
 use crate::{cluster::members::Member, shared::Shared};
 
 /// Waits until an own write has got as far as asked for, or until the deadline.
-pub(crate) async fn wait(shared: &Shared, version: Version, asked: Level, deadline: Instant) -> Replicated {
+pub(crate) async fn wait_for(shared: &Shared, version: Version, asked: Level, deadline: Instant) -> ReplicationReach {
     // Not at the next flush: the caller waits for it.
     shared.write(|replica, _| replica.flush());
     let (mut acknowledged, mut members) = (shared.acknowledgements(), shared.members.subscribe());
@@ -24,29 +24,29 @@ pub(crate) async fn wait(shared: &Shared, version: Version, asked: Level, deadli
         acknowledged.mark_unchanged();
         members.mark_unchanged();
         holders.extend(shared.read(|replica| replica.holders(version)));
-        let (nodes, of) = counted(shared, &holders);
+        let (nodes, of) = acknowledged_by(shared, &holders);
         if asked.is_reached(nodes, of) || of == 1 {
-            return Replicated { level: asked.reached(nodes, of), nodes, of };
+            return ReplicationReach { level: asked.reached(nodes, of), nodes, of };
         }
         tokio::select! {
             _ = acknowledged.changed() => {}
             _ = members.changed() => {}
             () = tokio::time::sleep_until(deadline) => {
-                return Replicated { level: asked.reached(nodes, of), nodes, of };
+                return ReplicationReach { level: asked.reached(nodes, of), nodes, of };
             }
-            () = shared.stop.cancelled() => return Replicated { level: asked.reached(nodes, of), nodes, of },
+            () = shared.stop.cancelled() => return ReplicationReach { level: asked.reached(nodes, of), nodes, of },
         }
     }
 }
 
-/// How far a write has got that was taken just now.
-pub(crate) fn at_once(shared: &Shared, asked: Level) -> Replicated {
-    let (nodes, of) = counted(shared, &BTreeSet::from([shared.settings.node.clone()]));
-    Replicated { level: asked.reached(nodes, of), nodes, of }
+/// The reach of a write that was accepted just now.
+pub(crate) fn reach_now(shared: &Shared, asked: Level) -> ReplicationReach {
+    let (nodes, of) = acknowledged_by(shared, &BTreeSet::from([shared.settings.node.clone()]));
+    ReplicationReach { level: asked.reached(nodes, of), nodes, of }
 }
 
 /// How many nodes hold a write, and how many are known.
-fn counted(shared: &Shared, holders: &BTreeSet<NodeId>) -> (usize, usize) {
+fn acknowledged_by(shared: &Shared, holders: &BTreeSet<NodeId>) -> (usize, usize) {
     let linked = shared.read(|replica| replica.holders(Version::ZERO));
     count(&shared.settings.node, &shared.members.borrow(), holders, &linked)
 }

@@ -20,20 +20,20 @@ pub(crate) const REQUESTS_MAX: usize = 100_000;
 /// name and token included (100,000 of them: 67 MB, measured).
 const STEPS_MAX: usize = 500_000;
 /// How long a request is remembered.
-pub(crate) const REMEMBERED: Duration = Duration::from_secs(300);
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(300);
 
 /// What is remembered of a request.
-pub(crate) trait Remembered: Clone {
+pub(crate) trait CachedAnswer: Clone {
     /// How many steps it holds.
     fn steps(&self) -> usize;
 }
 
 /// The requests of one node.
 pub(crate) struct Requests<A> {
-    known: Mutex<Known<A>>,
+    known: Mutex<KnownRequests<A>>,
 }
 
-struct Known<A> {
+struct KnownRequests<A> {
     by_id: HashMap<Arc<str>, Request<A>>,
     /// In the order in which they came, with those that were refused since.
     order: VecDeque<(u64, Arc<str>)>,
@@ -53,7 +53,7 @@ struct Request<A> {
 }
 
 /// What is known of a request that comes in.
-pub(crate) enum Turn<A: Remembered> {
+pub(crate) enum Turn<A: CachedAnswer> {
     /// Nothing: it is to be carried out.
     First(Ticket<A>),
     /// It was answered so.
@@ -65,7 +65,7 @@ pub(crate) enum Turn<A: Remembered> {
 }
 
 /// The right to carry out a request, and the duty to say what came of it. Dropped, it says that nothing more will.
-pub(crate) struct Ticket<A: Remembered> {
+pub(crate) struct Ticket<A: CachedAnswer> {
     requests: Arc<Requests<A>>,
     id: Arc<str>,
     number: u64,
@@ -74,12 +74,12 @@ pub(crate) struct Ticket<A: Remembered> {
 
 impl<A> Default for Requests<A> {
     fn default() -> Self {
-        let known = Known { by_id: HashMap::new(), order: VecDeque::new(), numbers: 0, steps: 0 };
+        let known = KnownRequests { by_id: HashMap::new(), order: VecDeque::new(), numbers: 0, steps: 0 };
         Self { known: Mutex::new(known) }
     }
 }
 
-impl<A: Remembered> Requests<A> {
+impl<A: CachedAnswer> Requests<A> {
     /// Looks a request up by its name, or takes note of it. `content` stands for what it asks for.
     pub(crate) fn begin(self: &Arc<Self>, now: Instant, id: &str, content: u64) -> Turn<A> {
         let mut known = self.lock();
@@ -102,16 +102,16 @@ impl<A: Remembered> Requests<A> {
         Turn::First(Ticket { requests: self.clone(), id, number, _underway: sender })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known<A>> {
+    fn lock(&self) -> MutexGuard<'_, KnownRequests<A>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<A: Remembered> Known<A> {
+impl<A: CachedAnswer> KnownRequests<A> {
     fn forget_old(&mut self, now: Instant) {
         while let Some((number, id)) = self.order.front() {
             let stays = self.by_id.get(id).filter(|request| request.number == *number);
-            if stays.is_some_and(|request| now.duration_since(request.came) < REMEMBERED) {
+            if stays.is_some_and(|request| now.duration_since(request.came) < KEPT_FOR) {
                 return;
             }
             self.forget_first();
@@ -157,7 +157,7 @@ impl<A: Remembered> Known<A> {
     }
 }
 
-impl<A: Remembered> Ticket<A> {
+impl<A: CachedAnswer> Ticket<A> {
     /// Says how the request is to be answered from now on: it was accepted, or more is known of it.
     pub(crate) fn answer(&self, answer: A) {
         let mut known = self.requests.lock();
@@ -171,7 +171,7 @@ impl<A: Remembered> Ticket<A> {
     }
 }
 
-impl<A: Remembered> Drop for Ticket<A> {
+impl<A: CachedAnswer> Drop for Ticket<A> {
     fn drop(&mut self) {
         let mut known = self.requests.lock();
         let request = known.by_id.get_mut(&self.id).filter(|request| request.number == self.number);

@@ -9,7 +9,7 @@ use super::parameters::ParametersByName;
 #[derive(Debug, Serialize)]
 pub(in super::super) struct FieldAnswer {
     #[serde(flatten)]
-    field: Described,
+    field: FieldDescription,
     node: String,
     token: String,
 }
@@ -17,7 +17,7 @@ pub(in super::super) struct FieldAnswer {
 /// To `GET /fields`.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct FieldsAnswer {
-    fields: Vec<Described>,
+    fields: Vec<FieldDescription>,
     node: String,
 }
 
@@ -30,7 +30,7 @@ pub(in super::super) struct DroppedAnswer {
 }
 
 #[derive(Debug, Serialize)]
-struct Described {
+struct FieldDescription {
     name: String,
     engine: String,
     guardian: &'static str,
@@ -42,7 +42,7 @@ struct Described {
     parameters: ParametersByName,
 }
 
-impl From<CurrentSpec> for Described {
+impl From<CurrentSpec> for FieldDescription {
     fn from(current: CurrentSpec) -> Self {
         let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = current;
         let Setup { shape: Shape { engine, width, scale, seed }, parameters, guardian } = setup;

@@ -61,8 +61,8 @@ pub(in super::super) struct StatisticsAnswer {
     kind: &'static str,
     history_size: usize,
     thresholds: Limits,
-    statistics: Watched,
-    interventions: Done,
+    statistics: MetricStatistics,
+    interventions: InterventionCounts,
     field: String,
     mode: &'static str,
     node: String,
@@ -80,7 +80,7 @@ struct Limits {
 
 /// All zeros of no history.
 #[derive(Debug, Serialize)]
-struct Watched {
+struct MetricStatistics {
     psi: Numbers,
     pe: Numbers,
     h: Numbers,
@@ -96,7 +96,7 @@ struct Numbers {
 }
 
 #[derive(Debug, Serialize)]
-struct Done {
+struct InterventionCounts {
     /// By hand and by the guardian; the service of old counted only its guardian's.
     total: u64,
     last_step: i64,
@@ -129,8 +129,12 @@ impl StatisticsAnswer {
                 h_high: entropy_high,
                 kind: if adaptive { "adaptive" } else { "static" },
             },
-            statistics: Watched { psi: density.into(), pe: prediction_error.into(), h: temporal_entropy.into() },
-            interventions: Done {
+            statistics: MetricStatistics {
+                psi: density.into(),
+                pe: prediction_error.into(),
+                h: temporal_entropy.into(),
+            },
+            interventions: InterventionCounts {
                 total: view.interventions,
                 last_step: last_step.map_or(NEVER, |step| i64::try_from(step).unwrap_or(i64::MAX)),
                 current_red_flag: flag.is_some(),

@@ -4,8 +4,8 @@ use psi_engine::Action;
 use psi_replica::{DEFAULT_FIELD, Intervention};
 use serde::Serialize;
 
-use super::{step::ReplicatedAnswer, times::utc};
-use crate::calls::answer::Intervened;
+use super::{step::ReachAnswer, times::utc};
+use crate::calls::answer::InterventionReceipt;
 
 /// To `POST /guardian/nigredo` and `albedo`.
 #[derive(Debug, Serialize)]
@@ -19,12 +19,12 @@ pub(in crate::http) struct InterventionAnswer {
     token: String,
     /// If the request asked for a level.
     #[serde(skip_serializing_if = "Option::is_none")]
-    replicated: Option<ReplicatedAnswer>,
+    replicated: Option<ReachAnswer>,
 }
 
 impl InterventionAnswer {
-    pub(in crate::http) fn new(action: Action, field: &str, intervened: Intervened) -> Self {
-        let Intervened { intervention, token, replicated } = intervened;
+    pub(in crate::http) fn new(action: Action, field: &str, intervened: InterventionReceipt) -> Self {
+        let InterventionReceipt { intervention, token, replicated } = intervened;
         let Intervention { noise, clock, origin, version: _ } = intervention;
         Self {
             action: action.as_str(),

@@ -10,7 +10,7 @@ use psi_replica::Step;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{guardian::Reaction, scores::Scores, times::utc};
-use crate::{calls::answer::Stepped, sessions::level::Replicated};
+use crate::{calls::answer::StepReceipt, sessions::level::ReplicationReach};
 
 /// To `POST /step`.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(in crate::http) struct StepAnswer<'a> {
     field: &'a str,
     engine: &'static str,
     /// If the request asked for a level.
-    replicated: Option<ReplicatedAnswer>,
+    replicated: Option<ReachAnswer>,
     novelty: f64,
     att_gain: f64,
     /// Where the engine keeps it.
@@ -71,9 +71,9 @@ impl IntoResponse for StepAnswer<'_> {
     }
 }
 
-impl<'a> From<&'a Stepped> for StepAnswer<'a> {
-    fn from(stepped: &'a Stepped) -> Self {
-        let Stepped { step, field, token, replicated } = stepped;
+impl<'a> From<&'a StepReceipt> for StepAnswer<'a> {
+    fn from(stepped: &'a StepReceipt) -> Self {
+        let StepReceipt { step, field, token, replicated } = stepped;
         let Step { epoch: _, engine, metrics, k, clock, origin, version: _, novelty, attention_gain, time, intervened } =
             step;
         Self {
@@ -95,15 +95,15 @@ impl<'a> From<&'a Stepped> for StepAnswer<'a> {
 
 /// How far a write got.
 #[derive(Debug, Serialize)]
-pub(super) struct ReplicatedAnswer {
+pub(super) struct ReachAnswer {
     level: &'static str,
     nodes: usize,
     of: usize,
 }
 
-impl From<Replicated> for ReplicatedAnswer {
-    fn from(replicated: Replicated) -> Self {
-        let Replicated { level, nodes, of } = replicated;
+impl From<ReplicationReach> for ReachAnswer {
+    fn from(replicated: ReplicationReach) -> Self {
+        let ReplicationReach { level, nodes, of } = replicated;
         Self { level: level.as_str(), nodes, of }
     }
 }

@@ -148,12 +148,12 @@ impl RequestParams {
         let options = || {
             let level = replicate_to.map(|level| Level::parse(&level)).transpose();
             let requested = RequestedOptions {
-                after: not_empty("after", "TOKEN_MALFORMED", after).map_err(|cause| ops.refused(cause))?,
+                after: not_empty("after", "TOKEN_MALFORMED", after).map_err(|cause| ops.record_cause(cause))?,
                 deadline_ms: deadline_ms.unwrap_or_default(),
                 transport_timeout: None,
-                replicate_to: level.map_err(|cause| ops.refused(cause))?,
+                replicate_to: level.map_err(|cause| ops.record_cause(cause))?,
                 request_id: not_empty("request_id", "BAD_REQUEST_ID", request_id)
-                    .map_err(|cause| ops.refused(cause))?,
+                    .map_err(|cause| ops.record_cause(cause))?,
             };
             ops.options(requested)
         };

@@ -35,7 +35,7 @@ const STEP: usize = row_of("/step");
 
 /// A router, observed.
 #[derive(Clone)]
-pub(in crate::http) struct Observed {
+pub(in crate::http) struct ObservedRouter {
     router: Router,
     counts: Counts,
 }
@@ -48,14 +48,14 @@ struct Counts {
     usual: Arc<[OnceLock<Histogram>]>,
 }
 
-impl Observed {
+impl ObservedRouter {
     pub(in crate::http) fn new(router: Router, ops: Ops) -> Self {
         Self { router, counts: Counts { ops, usual: ROUTES.iter().map(|_| OnceLock::new()).collect() } }
     }
 }
 
 impl Counts {
-    fn step(&self, request: Request<Incoming>) -> Stepping {
+    fn step(&self, request: Request<Incoming>) -> StepFuture {
         let ops = self.ops.clone();
         Box::pin(async move { Ok(field::step(ops, request).await) })
     }
@@ -71,16 +71,16 @@ impl Counts {
     }
 }
 
-impl Service<Request<Incoming>> for Observed {
+impl Service<Request<Incoming>> for ObservedRouter {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Service::<Request<Incoming>>::poll_ready(&mut self.router, context)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Answering {
+    fn call(&mut self, request: Request<Incoming>) -> ResponseFuture {
         let begun = Instant::now();
         let route = find(request.uri().path());
         let span = span(&request, name(route));
@@ -90,24 +90,24 @@ impl Service<Request<Incoming>> for Observed {
             false => Either::Right(self.router.call(request)),
         });
         let answer = answer.instrument(span);
-        Answering { answer, counts: self.counts.clone(), route, begun }
+        ResponseFuture { answer, counts: self.counts.clone(), route, begun }
     }
 }
 
-type Stepping = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+type StepFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 pin_project! {
     /// A request on its way.
-    pub(in crate::http) struct Answering {
+    pub(in crate::http) struct ResponseFuture {
         #[pin]
-        answer: Instrumented<Either<Stepping, RouteFuture<Infallible>>>,
+        answer: Instrumented<Either<StepFuture, RouteFuture<Infallible>>>,
         counts: Counts,
         route: Option<usize>,
         begun: Instant,
     }
 }
 
-impl Future for Answering {
+impl Future for ResponseFuture {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

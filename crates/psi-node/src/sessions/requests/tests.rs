@@ -3,7 +3,7 @@ use super::*;
 #[derive(Clone, Debug, PartialEq)]
 struct Answer(&'static str, usize);
 
-impl Remembered for Answer {
+impl CachedAnswer for Answer {
     fn steps(&self) -> usize {
         self.1
     }
@@ -136,7 +136,7 @@ async fn large_answers_are_forgotten_earlier() {
 async fn a_ticket_of_a_forgotten_request_does_not_touch_a_later_one_of_the_same_name() {
     let requests = requests();
     let slow = first(&requests, "a");
-    tokio::time::advance(REMEMBERED).await;
+    tokio::time::advance(KEPT_FOR).await;
     accept(&requests, "a", 1);
     slow.answer(Answer("late", 1));
     drop(slow);
