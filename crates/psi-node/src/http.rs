@@ -20,10 +20,14 @@ use std::{future::Future, sync::Arc};
 use tokio::net::TcpListener;
 
 use self::routes::{observe::ObservedRouter, router::router};
-use crate::{calls::ops::Ops, shared::Shared};
+use crate::{calls::ops::Ops, context::NodeContext};
 
 /// Serves HTTP until `stop` resolves and requests in progress have ended.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) {
-    let ops = Ops { shared };
+pub(crate) async fn serve(
+    context: Arc<NodeContext>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let ops = Ops { context };
     server::serve(ObservedRouter::new(router(ops.clone()), ops), listener, stop).await;
 }

@@ -6,6 +6,7 @@
 
 mod calls;
 mod cluster;
+mod context;
 mod grpc;
 mod http;
 mod links;
@@ -14,7 +15,6 @@ mod node;
 pub mod reference;
 mod sessions;
 mod settings;
-mod shared;
 mod snapshot;
 
 pub use http::server::serve as serve_http;

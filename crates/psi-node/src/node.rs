@@ -12,10 +12,10 @@ use tracing::{info, warn};
 use crate::{
     calls::readiness::is_writable,
     cluster::{address::advertised, gossip},
+    context::NodeContext,
     grpc, http,
     links::{dial, registry::Links},
     settings::{Addresses, Endpoint, Settings},
-    shared::Shared,
     snapshot::{
         directory::DataError,
         task::{self, SnapshotTask, StartupData},
@@ -55,7 +55,7 @@ pub enum StartError {
 
 /// A running node. Dropping it without [`Node::shutdown`] leaves its tasks running until the runtime ends.
 pub struct Node {
-    shared: Arc<Shared>,
+    context: Arc<NodeContext>,
     servers: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
     snapshots: Option<Arc<SnapshotTask>>,
@@ -79,47 +79,48 @@ impl Node {
         let addresses = Addresses { grpc, http, gossip };
         let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
         let StartupData { task: snapshots, snapshot, refused } = task::open(&settings).await?;
-        let shared = Arc::new(Shared::new(settings, addresses, snapshot));
-        refused.into_iter().for_each(|reason| shared.metrics.snapshots.record_refusal(reason));
+        let context = Arc::new(NodeContext::new(settings, addresses, snapshot));
+        refused.into_iter().for_each(|reason| context.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());
         let mut tasks = Vec::new();
-        if shared.settings.replication {
-            let handle = gossip::start(&shared).await.map_err(StartError::Gossip)?;
-            tasks.push(supervised(&shared, "gossip", gossip::run(shared.clone(), handle)));
-            tasks.push(supervised(&shared, "dialling members", dial::dial_members(shared.clone(), links.clone())));
+        if context.settings.replication {
+            let handle = gossip::start(&context).await.map_err(StartError::Gossip)?;
+            tasks.push(supervised(&context, "gossip", gossip::run(context.clone(), handle)));
+            tasks.push(supervised(&context, "dialling members", dial::dial_members(context.clone(), links.clone())));
         }
-        let timekeeper = shared.clone();
-        tasks.push(supervised(&shared, "keeping time", async move { timekeeper.keep_time().await }));
+        let timekeeper = context.clone();
+        tasks.push(supervised(&context, "keeping time", async move { timekeeper.keep_time().await }));
         if let Some(snapshots) = snapshots.clone() {
-            tasks.push(supervised(&shared, "keeping snapshots", snapshots.run(shared.clone())));
+            tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }
-        let servers = vec![serve_grpc(shared.clone(), links, grpc_listener), serve_http(shared.clone(), http_listener)];
+        let servers =
+            vec![serve_grpc(context.clone(), links, grpc_listener), serve_http(context.clone(), http_listener)];
         let Addresses { grpc, http, gossip } = addresses;
-        info!(node = %shared.settings.node, cluster = %shared.settings.cluster, %grpc, %http, %gossip, "node started");
-        Ok(Self { shared, servers, tasks, snapshots })
+        info!(node = %context.settings.node, cluster = %context.settings.cluster, %grpc, %http, %gossip, "node started");
+        Ok(Self { context, servers, tasks, snapshots })
     }
 
     /// Its name.
     #[must_use]
     pub fn node_id(&self) -> &NodeId {
-        &self.shared.settings.node
+        &self.context.settings.node
     }
 
     /// Where it is reached.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.shared.addresses()
+        self.context.addresses()
     }
 
     /// Whether it has caught up and takes steps.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.shared.read(is_writable)
+        self.context.read(is_writable)
     }
 
     /// Resolves with the reason once the node can't go on; never while it can.
     pub async fn failed(&self) -> String {
-        let mut fatal = self.shared.fatal.subscribe();
+        let mut fatal = self.context.fatal.subscribe();
         match fatal.wait_for(Option::is_some).await {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_) => std::future::pending().await,
@@ -129,18 +130,18 @@ impl Node {
     /// Says that it leaves, takes no more steps, hands over what was written last, ends calls and closes sockets:
     /// within 5 s, and what a last snapshot takes beyond that.
     pub async fn shutdown(self) {
-        info!(node = %self.shared.settings.node, "stopping");
-        self.shared.write(|replica, _| {
+        info!(node = %self.context.settings.node, "stopping");
+        self.context.write(|replica, _| {
             replica.stop_writing("it was told to");
             replica.flush();
         });
-        self.shared.wake_links();
-        self.shared.leaving.cancel();
-        let others = self.shared.members.borrow().iter().filter(|member| member.live).count() > 1;
+        self.context.wake_links();
+        self.context.leaving.cancel();
+        let others = self.context.members.borrow().iter().filter(|member| member.live).count() > 1;
         let announced = tokio::time::sleep(if others { LEAVE_ANNOUNCE } else { Duration::ZERO });
         let (handed_over, ()) = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), announced);
         if handed_over.is_err() {
-            self.shared.read(|replica| {
+            self.context.read(|replica| {
                 let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
                 let holders: Vec<String> = replica.holders(written).iter().map(ToString::to_string).collect();
                 warn!(
@@ -150,8 +151,8 @@ impl Node {
                 );
             });
         }
-        let last_snapshot = self.snapshots.map(|snapshots| tokio::spawn(snapshots.save(self.shared.clone())));
-        self.shared.stop.cancel();
+        let last_snapshot = self.snapshots.map(|snapshots| tokio::spawn(snapshots.save(self.context.clone())));
+        self.context.stop.cancel();
         for server in self.servers {
             let abort = server.abort_handle();
             if tokio::time::timeout(DRAIN, server).await.is_err() {
@@ -172,11 +173,11 @@ impl Node {
 
     /// Resolves when every linked peer holds all that this node wrote, at once when there is none.
     async fn handed_over(&self) {
-        let (mut acknowledged, mut changes) = (self.shared.acknowledgements(), self.shared.changes());
+        let (mut acknowledged, mut changes) = (self.context.acknowledgements(), self.context.changes());
         loop {
             acknowledged.mark_unchanged();
             changes.mark_unchanged();
-            if self.shared.read(Replica::has_handed_over) {
+            if self.context.read(Replica::has_handed_over) {
                 return;
             }
             // A peer may also be gone, which wakes nobody by itself.
@@ -191,31 +192,31 @@ impl Node {
 
 /// Runs a task that lasts as long as the node; the node can't go on without it.
 fn supervised(
-    shared: &Arc<Shared>,
+    context: &Arc<NodeContext>,
     what: &'static str,
     task: impl Future<Output = ()> + Send + 'static,
 ) -> JoinHandle<()> {
-    let (shared, task) = (shared.clone(), tokio::spawn(task));
+    let (context, task) = (context.clone(), tokio::spawn(task));
     tokio::spawn(async move {
-        if task.await.is_err() || !shared.stop.is_cancelled() {
-            shared.fail(format!("the task of {what} ended; this is a bug, see the log"));
+        if task.await.is_err() || !context.stop.is_cancelled() {
+            context.fail(format!("the task of {what} ended; this is a bug, see the log"));
         }
     })
 }
 
-fn serve_grpc(shared: Arc<Shared>, links: Arc<Links>, listener: TcpListener) -> JoinHandle<()> {
+fn serve_grpc(context: Arc<NodeContext>, links: Arc<Links>, listener: TcpListener) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let stop = shared.stop.clone().cancelled_owned();
-        if let Err(error) = grpc::serve(shared.clone(), links, listener, stop).await {
-            shared.fail(format!("gRPC server failed: {error}"));
+        let stop = context.stop.clone().cancelled_owned();
+        if let Err(error) = grpc::serve(context.clone(), links, listener, stop).await {
+            context.fail(format!("gRPC server failed: {error}"));
         }
     })
 }
 
-fn serve_http(shared: Arc<Shared>, listener: TcpListener) -> JoinHandle<()> {
+fn serve_http(context: Arc<NodeContext>, listener: TcpListener) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let stop = shared.stop.clone().cancelled_owned();
-        http::serve(shared, listener, stop).await;
+        let stop = context.stop.clone().cancelled_owned();
+        http::serve(context, listener, stop).await;
     })
 }
 

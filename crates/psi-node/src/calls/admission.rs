@@ -7,7 +7,7 @@ use psi_replica::{Frontier, Lacks};
 use tonic::Code;
 
 use super::{
-    answer::Answer,
+    answer::WriteAnswer,
     ops::Ops,
     pending::PendingWrite,
     readiness::{stopping, writable},
@@ -28,7 +28,7 @@ impl Ops {
         if let Admission::First(_) = admission {
             self.reach(options).await.map_err(|cause| self.record_cause(cause))?;
         } else {
-            self.shared.metrics.record_repeat();
+            self.context.metrics.record_repeat();
         }
         Ok(admission)
     }
@@ -39,8 +39,8 @@ impl Ops {
         content: impl Fn(&RandomState) -> u64,
     ) -> Result<Admission, Cause> {
         let Some(id) = &options.request_id else { return Ok(Admission::First(None)) };
-        let requests = &self.shared.requests;
-        let content = content(&self.shared.hasher);
+        let requests = &self.context.requests;
+        let content = content(&self.context.hasher);
         loop {
             let mut underway = match requests.begin(tokio::time::Instant::now(), id, content) {
                 Turn::First(ticket) => return Ok(Admission::First(Some(ticket))),
@@ -53,7 +53,7 @@ impl Ops {
             tokio::select! {
                 _ = underway.changed() => {}
                 () = tokio::time::sleep_until(options.deadline) => return Err(still_underway(id, options)),
-                () = self.shared.stop.cancelled() => return Err(Cause::from(&stopping())),
+                () = self.context.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
         }
     }
@@ -61,13 +61,13 @@ impl Ops {
     /// Waits until this node has reached the token.
     pub(crate) async fn reach(&self, options: &CallOptions) -> Result<(), Cause> {
         let Some(token) = &options.after else { return Ok(()) };
-        let mut changes = self.shared.changes();
+        let mut changes = self.context.changes();
         let mut issuer_answer =
-            pin!(self.shared.issuers.held_by_issuer(&self.shared.members, token, tokio::time::Instant::now()));
+            pin!(self.context.issuers.held_by_issuer(&self.context.members, token, tokio::time::Instant::now()));
         let mut held_by_issuer: Option<Arc<Frontier>> = None;
         loop {
             changes.mark_unchanged();
-            let lacks = self.shared.read(|replica| {
+            let lacks = self.context.read(|replica| {
                 writable(replica)?;
                 let lacks = replica.lacks(token).map_err(|error| Cause::from(&error))?;
                 let covered = held_by_issuer.as_ref().is_some_and(|there| replica.frontier().covers(there));
@@ -82,7 +82,7 @@ impl Ops {
                 _ = changes.changed() => {}
                 held = &mut issuer_answer, if lacks.left_out && held_by_issuer.is_none() => held_by_issuer = Some(held),
                 () = tokio::time::sleep_until(options.deadline) => return Err(not_reached(&lacks, options)),
-                () = self.shared.stop.cancelled() => return Err(Cause::from(&stopping())),
+                () = self.context.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
         }
     }
@@ -91,7 +91,7 @@ impl Ops {
 /// What happens to a write.
 pub(crate) enum Admission {
     /// It is carried out; one with a request id gets a ticket.
-    First(Option<Ticket<Answer>>),
+    First(Option<Ticket<WriteAnswer>>),
     /// It repeats a request.
     Answered(PendingWrite),
 }

@@ -25,13 +25,13 @@ pub(crate) struct InterventionReceipt {
 
 /// What a write is answered.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum WriteAnswer {
     /// At least one.
     Steps(Vec<StepReceipt>),
     Intervention(InterventionReceipt),
 }
 
-impl Answer {
+impl WriteAnswer {
     pub(super) fn version(&self) -> Version {
         match self {
             Self::Steps(steps) => steps.last().map_or(Version::ZERO, |last| last.step.version),
@@ -50,7 +50,7 @@ impl Answer {
     }
 }
 
-impl CachedAnswer for Answer {
+impl CachedAnswer for WriteAnswer {
     fn steps(&self) -> usize {
         match self {
             Self::Steps(steps) => steps.len(),

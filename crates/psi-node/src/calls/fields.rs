@@ -47,7 +47,7 @@ impl Ops {
         put: impl FnOnce(&mut Replica, Now, &FieldName, Setup) -> Result<CurrentSpec, WriteError>,
     ) -> Result<(CurrentSpec, String), Cause> {
         let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
-        let written = self.shared.write(|replica, now| {
+        let written = self.context.write(|replica, now| {
             // A node that has not caught up says so, and does not say that there is no such field.
             writable(replica)?;
             let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;

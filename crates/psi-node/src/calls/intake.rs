@@ -10,7 +10,7 @@ use psi_replica::{Batch, FieldName, Now, Replica, Step, Token, WriteError};
 use tonic::Code;
 
 use super::{inputs::Inputs, ops::Ops, readiness::stopping};
-use crate::{sessions::options::CallOptions, shared::Shared};
+use crate::{context::NodeContext, sessions::options::CallOptions};
 
 /// A longer batch is computed beside the replica. Far below the 50 ms that a peer's frames may wait.
 const LOCK_NS_MAX: u64 = 5_000_000;
@@ -23,8 +23,8 @@ pub(crate) struct WrittenSteps {
 
 impl WrittenSteps {
     /// Under the replica's lock, so that watchers get the steps in order.
-    fn new(shared: &Shared, replica: &Replica, field: &FieldName, inputs: &Inputs, steps: Vec<Step>) -> Self {
-        shared.watchers.publish(field, &steps, inputs.iter());
+    fn new(context: &NodeContext, replica: &Replica, field: &FieldName, inputs: &Inputs, steps: Vec<Step>) -> Self {
+        context.watchers.publish(field, &steps, inputs.iter());
         Self { steps, token: replica.token() }
     }
 }
@@ -32,7 +32,7 @@ impl WrittenSteps {
 impl Ops {
     /// Absorbs steps as one write, if that can be done at once; `None` if it would take long, or must wait.
     pub(crate) fn write_now(&self, field: &FieldName, inputs: &Inputs) -> Option<Result<WrittenSteps, WriteError>> {
-        match write_at_once(&self.shared, field, inputs) {
+        match write_at_once(&self.context, field, inputs) {
             Err(WriteError::Busy(_)) => None,
             written => written.transpose(),
         }
@@ -45,13 +45,13 @@ impl Ops {
         inputs: &Arc<Inputs>,
         options: &CallOptions,
     ) -> Result<WrittenSteps, Cause> {
-        let shared = &self.shared;
+        let context = &self.context;
         loop {
-            let at_once = self.when_free(options, || std::future::ready(write_at_once(shared, field, inputs))).await?;
+            let at_once = self.when_free(options, || std::future::ready(write_at_once(context, field, inputs))).await?;
             if let Some(written) = at_once {
                 return Ok(written);
             }
-            let beside = || write_beside(Arc::clone(shared), field.clone(), Arc::clone(inputs));
+            let beside = || write_beside(Arc::clone(context), field.clone(), Arc::clone(inputs));
             match self.when_free(options, beside).await {
                 // It was reset: the same steps in the new epoch.
                 Err(WriteFailure::Write(WriteError::Overtaken(_))) => {}
@@ -66,7 +66,7 @@ impl Ops {
         options: &CallOptions,
         mut write: impl FnMut() -> F,
     ) -> Result<R, WriteFailure> {
-        let mut changes = self.shared.changes();
+        let mut changes = self.context.changes();
         loop {
             changes.mark_unchanged();
             let field = match write().await {
@@ -76,7 +76,7 @@ impl Ops {
             tokio::select! {
                 _ = changes.changed() => {}
                 () = tokio::time::sleep_until(options.deadline) => return Err(WriteFailure::Other(still_busy(&field, options))),
-                () = self.shared.stop.cancelled() => {
+                () = self.context.stop.cancelled() => {
                     return Err(stopping().into());
                 }
             }
@@ -106,20 +106,24 @@ impl From<WriteFailure> for Cause {
 }
 
 /// `None` for a batch that would hold the lock for long.
-fn write_at_once(shared: &Shared, field: &FieldName, inputs: &Inputs) -> Result<Option<WrittenSteps>, WriteError> {
-    shared.write(|replica, now| {
+fn write_at_once(
+    context: &NodeContext,
+    field: &FieldName,
+    inputs: &Inputs,
+) -> Result<Option<WrittenSteps>, WriteError> {
+    context.write(|replica, now| {
         let steps = match inputs {
             Inputs::One(input) => vec![replica.step(now, field, input)?],
             Inputs::Batch(batch) if replica.cost_ns(field, batch.len()) > LOCK_NS_MAX => return Ok(None),
             Inputs::Batch(_) => replica.step_batch(now, field, &slices(inputs))?,
         };
-        Ok(Some(WrittenSteps::new(shared, replica, field, inputs, steps)))
+        Ok(Some(WrittenSteps::new(context, replica, field, inputs, steps)))
     })
 }
 
 /// A batch in progress; its field is given back even if the computation panics.
 struct BatchGuard<'a> {
-    shared: &'a Shared,
+    context: &'a NodeContext,
     batch: Option<Batch>,
 }
 
@@ -127,23 +131,27 @@ impl Drop for BatchGuard<'_> {
     fn drop(&mut self) {
         if let Some(batch) = self.batch.take() {
             // An unfinished batch changes nothing.
-            let _ = self.shared.write(|replica, now| replica.finish_batch(now, batch));
+            let _ = self.context.write(|replica, now| replica.finish_batch(now, batch));
         }
         // Calls that wait for the field.
-        self.shared.wake_links();
+        self.context.wake_links();
     }
 }
 
 /// A batch that has begun comes to its end even if its caller leaves; its field is checked out until then.
-async fn write_beside(shared: Arc<Shared>, field: FieldName, inputs: Arc<Inputs>) -> Result<WrittenSteps, WriteError> {
+async fn write_beside(
+    context: Arc<NodeContext>,
+    field: FieldName,
+    inputs: Arc<Inputs>,
+) -> Result<WrittenSteps, WriteError> {
     let work = move || {
         let begin = |replica: &mut Replica, now: Now| replica.begin_batch(now, &field, &slices(&inputs));
-        let mut guard = BatchGuard { shared: &shared, batch: Some(shared.write(begin)?) };
+        let mut guard = BatchGuard { context: &context, batch: Some(context.write(begin)?) };
         guard.batch.as_mut().map(Batch::run);
         let batch = guard.batch.take();
-        shared.write(|replica, now| {
+        context.write(|replica, now| {
             let steps = batch.map_or(Ok(Vec::new()), |batch| replica.finish_batch(now, batch))?;
-            Ok(WrittenSteps::new(&shared, replica, &field, &inputs, steps))
+            Ok(WrittenSteps::new(&context, replica, &field, &inputs, steps))
         })
     };
     let ended = tokio::task::spawn_blocking(work).await;
@@ -179,19 +187,19 @@ mod tests {
     fn a_field_is_given_back_though_the_work_on_its_batch_panics() {
         let settings = Settings { replication: false, ..Settings::new(NodeId::new("n").expect("a name")) };
         let nowhere = settings.grpc.listen;
-        let shared = Shared::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None);
+        let context = NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None);
         let field = FieldName::default_field();
-        shared.write(Replica::tick);
+        context.write(Replica::tick);
         let input: &[f64] = &[0.5; 16];
         let worked = catch_unwind(AssertUnwindSafe(|| {
-            let batch = shared.write(|replica, now| replica.begin_batch(now, &field, &[input])).expect("it is ready");
-            let _lent = BatchGuard { shared: &shared, batch: Some(batch) };
-            let busy = shared.write(|replica, now| replica.step(now, &field, input)).expect_err("it is lent");
+            let batch = context.write(|replica, now| replica.begin_batch(now, &field, &[input])).expect("it is ready");
+            let _guard = BatchGuard { context: &context, batch: Some(batch) };
+            let busy = context.write(|replica, now| replica.step(now, &field, input)).expect_err("it is lent");
             assert_eq!(busy, WriteError::Busy(field.clone()));
             std::panic::resume_unwind(Box::new("in the middle of it"));
         }));
         assert!(worked.is_err());
-        let step = shared.write(|replica, now| replica.step(now, &field, input)).expect("it was given back");
+        let step = context.write(|replica, now| replica.step(now, &field, input)).expect("it was given back");
         assert_eq!(step.k, 1, "nothing came of the batch");
     }
 }

@@ -8,7 +8,7 @@ use psi_replica::{FieldName, Replica};
 
 use super::{
     admission::Admission,
-    answer::{Answer, InterventionReceipt},
+    answer::{InterventionReceipt, WriteAnswer},
     ops::{Ops, field_name, of_another_kind},
 };
 use crate::sessions::options::CallOptions;
@@ -29,17 +29,17 @@ impl Ops {
                 let write = |replica: &mut Replica, now| {
                     Ok((replica.intervene(now, &field, action)?, replica.token().to_string()))
                 };
-                let written = self.when_free(&options, || std::future::ready(self.shared.write(write))).await;
+                let written = self.when_free(&options, || std::future::ready(self.context.write(write))).await;
                 let (intervention, token) = self.record_refusal(written.map_err(Cause::from))?;
-                self.shared.metrics.record_intervention(action);
+                self.context.metrics.record_intervention(action);
                 tracing::info!(%field, %action, noise = intervention.noise, "intervention");
                 let receipt = InterventionReceipt { intervention, token, replicated: None };
-                self.pending_write(&options, ticket, Answer::Intervention(receipt))
+                self.pending_write(&options, ticket, WriteAnswer::Intervention(receipt))
             }
         };
-        match pending.settle(&self.shared).await {
-            Answer::Intervention(intervened) => Ok(intervened),
-            Answer::Steps(_) => Err(self.record_cause(of_another_kind())),
+        match pending.settle(&self.context).await {
+            WriteAnswer::Intervention(intervened) => Ok(intervened),
+            WriteAnswer::Steps(_) => Err(self.record_cause(of_another_kind())),
         }
     }
 }

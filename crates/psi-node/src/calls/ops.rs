@@ -7,12 +7,12 @@ use psi_api::Cause;
 use psi_replica::{FieldName, Now, Replica, WriteError};
 use tonic::Code;
 
-use crate::shared::Shared;
+use crate::context::NodeContext;
 
 /// The operations of a node.
 #[derive(Clone)]
 pub(crate) struct Ops {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) context: Arc<NodeContext>,
 }
 
 impl Ops {
@@ -22,7 +22,7 @@ impl Ops {
         change: impl FnOnce(&mut Replica, Now) -> Result<R, WriteError>,
     ) -> Result<(R, String), Cause> {
         let write = |replica: &mut Replica, now| Ok((change(replica, now)?, replica.token().to_string()));
-        self.shared.write(write).map_err(|error: WriteError| self.record_cause(Cause::from(&error)))
+        self.context.write(write).map_err(|error: WriteError| self.record_cause(Cause::from(&error)))
     }
 
     /// Counts what was refused.
@@ -32,7 +32,7 @@ impl Ops {
 
     /// Counts a refusal by its cause.
     pub(crate) fn record_cause(&self, cause: Cause) -> Cause {
-        self.shared.metrics.record_refusal(cause.reason);
+        self.context.metrics.record_refusal(cause.reason);
         cause
     }
 }

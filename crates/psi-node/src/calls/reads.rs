@@ -23,7 +23,7 @@ impl Ops {
     /// The field as all nodes' entries make it, and a token for it.
     pub(crate) fn state(&self, field: &str) -> Result<(FieldView, String), Cause> {
         let field = field_name(field)?;
-        self.shared.read(|replica| {
+        self.context.read(|replica| {
             readable(replica)?;
             let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
             Ok((view, replica.token().to_string()))
@@ -34,7 +34,7 @@ impl Ops {
     pub(crate) fn watch_steps(&self, field: &str) -> Result<(CurrentSpec, Receiver<Arc<WatchedStep>>), Cause> {
         let name = field_name(field)?;
         let (view, _) = self.state(field)?;
-        let accepted = self.shared.watchers.watch(&name, view.spec.spec.setup.shape.width);
+        let accepted = self.context.watchers.watch(&name, view.spec.spec.setup.shape.width);
         // Once more: it may have been reset just before the watch began.
         let (view, _) = self.state(field)?;
         Ok((view.spec, accepted))
@@ -42,7 +42,7 @@ impl Ops {
 
     /// Every field.
     pub(crate) fn fields(&self) -> Result<Vec<CurrentSpec>, Cause> {
-        self.shared.read(|replica| {
+        self.context.read(|replica| {
             readable(replica)?;
             Ok(replica.field_names().filter_map(|name| Some(replica.view(&name)?.spec)).collect())
         })

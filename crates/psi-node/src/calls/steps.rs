@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::{
     admission::Admission,
-    answer::{Answer, StepReceipt},
+    answer::{StepReceipt, WriteAnswer},
     inputs::{Inputs, StepCall, content_of_steps},
     intake::WrittenSteps,
     ops::{Ops, field_name, of_another_kind},
@@ -61,7 +61,7 @@ impl Ops {
 
     /// Counts a call that was accepted, or not.
     fn record_call(&self, accepted: Result<PendingWrite, Cause>) -> Result<PendingWrite, Cause> {
-        self.shared.metrics.record_step_call(accepted.as_ref().err());
+        self.context.metrics.record_step_call(accepted.as_ref().err());
         accepted
     }
 
@@ -97,7 +97,7 @@ impl Ops {
         field: FieldName,
         inputs: Inputs,
         options: CallOptions,
-        ticket: Option<Ticket<Answer>>,
+        ticket: Option<Ticket<WriteAnswer>>,
     ) -> Result<PendingWrite, Cause> {
         let begun = Instant::now();
         let written = self.write_in_turn(&field, &Arc::new(inputs), &options).await;
@@ -109,13 +109,13 @@ impl Ops {
         &self,
         field: &FieldName,
         options: &CallOptions,
-        ticket: Option<Ticket<Answer>>,
+        ticket: Option<Ticket<WriteAnswer>>,
         begun: Instant,
         written: Result<WrittenSteps, Cause>,
     ) -> Result<PendingWrite, Cause> {
-        self.shared.metrics.record_step_time(begun.elapsed());
+        self.context.metrics.record_step_time(begun.elapsed());
         let WrittenSteps { steps, token } = self.record_refusal(written)?;
-        self.shared.metrics.record_steps(steps.len());
+        self.context.metrics.record_steps(steps.len());
         for step in &steps {
             self.record_guardian_action(field, step);
         }
@@ -124,21 +124,21 @@ impl Ops {
         if let Some(last) = steps.last_mut() {
             last.token = String::from(&token);
         }
-        Ok(self.pending_write(options, ticket, Answer::Steps(steps)))
+        Ok(self.pending_write(options, ticket, WriteAnswer::Steps(steps)))
     }
 
     /// The second half: waits for their replication.
     pub(crate) async fn settle_steps(&self, pending: PendingWrite) -> Result<Vec<StepReceipt>, Cause> {
-        match pending.settle(&self.shared).await {
-            Answer::Steps(steps) => Ok(steps),
-            Answer::Intervention(_) => Err(self.record_cause(of_another_kind())),
+        match pending.settle(&self.context).await {
+            WriteAnswer::Steps(steps) => Ok(steps),
+            WriteAnswer::Intervention(_) => Err(self.record_cause(of_another_kind())),
         }
     }
 
     /// Records what the guardian did after a step. The threat may be an earlier step's: a red flag waits for the cooldown.
     fn record_guardian_action(&self, field: &FieldName, step: &Step) {
         let Some((action, threat)) = step.intervened else { return };
-        self.shared.metrics.record_guardian_intervention(action, threat);
+        self.context.metrics.record_guardian_intervention(action, threat);
         tracing::info!(%field, %action, red_flag = threat.as_str(), k = step.k, "the guardian answered the red flag");
     }
 }

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use psi_replica::{Digest, NodeId};
 
 use super::members::Member;
-use crate::{calls::readiness::is_writable, settings::Addresses, shared::Shared};
+use crate::{calls::readiness::is_writable, context::NodeContext, settings::Addresses};
 
 const GRPC: &str = "grpc";
 const HTTP: &str = "http";
@@ -25,9 +25,9 @@ pub(super) fn of_addresses(addresses: Addresses) -> Vec<(String, String)> {
 }
 
 /// What this node has to say of itself.
-pub(super) fn of_node(shared: &Shared, leaving: bool) -> Vec<(&'static str, String)> {
+pub(super) fn of_node(context: &NodeContext, leaving: bool) -> Vec<(&'static str, String)> {
     let leaving = leaving.then(|| (LEAVING, "1".to_owned()));
-    shared.read(|replica| {
+    context.read(|replica| {
         let agree = format!("{}{}", replica.frontier().hash(), replica.digest());
         let ready = if is_writable(replica) { "1" } else { "0" };
         let run = replica.origin().map(|own| (RUN, own.incarnation.to_string()));

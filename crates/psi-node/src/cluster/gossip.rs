@@ -15,7 +15,7 @@ use super::{
     members::{Member, by_node, with_remembered},
     seeds,
 };
-use crate::{settings::Addresses, shared::Shared};
+use crate::{context::NodeContext, settings::Addresses};
 
 /// How often a node that leaves announces it.
 const LEAVE_ANNOUNCE: Duration = Duration::from_millis(50);
@@ -26,35 +26,35 @@ const RESTART: Duration = Duration::from_secs(1);
 
 /// Gossips until the node stops; starts over when the loop ends by itself, and, since a run of chitchat has one address,
 /// when this machine's changes.
-pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
+pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
     let mut handle = first;
     // Whom an earlier loop knew, and until when that counts: a new one knows nobody, and a majority of nobody is none.
     let mut remembered = (Vec::new(), Instant::now());
     loop {
         let ended = handle.termination_watcher();
         tokio::select! {
-            () = follow(&shared, &handle, &remembered) => break,
-            () = seeds::contact_seeds(&shared, &handle) => break,
-            addresses = moved(&shared) => {
+            () = follow(&context, &handle, &remembered) => break,
+            () = seeds::contact_seeds(&context, &handle) => break,
+            addresses = moved(&context) => {
                 info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
-                shared.moved_to(addresses);
+                context.moved_to(addresses);
                 if let Err(error) = handle.shutdown().await {
                     debug!("gossip ended with {error:#}");
                 }
             }
             result = ended => {
-                shared.metrics.record_gossip_restart();
+                context.metrics.record_gossip_restart();
                 let why = result.err().map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
                 error!("the gossip loop ended: {why}; starting it again");
             }
         }
-        remembered = (shared.members.borrow().clone(), Instant::now() + shared.settings.dead_node_grace);
+        remembered = (context.members.borrow().clone(), Instant::now() + context.settings.dead_node_grace);
         handle = loop {
             tokio::select! {
                 () = tokio::time::sleep(RESTART) => {}
-                () = shared.stop.cancelled() => return,
+                () = context.stop.cancelled() => return,
             }
-            match start(&shared).await {
+            match start(&context).await {
                 Ok(handle) => break handle,
                 Err(error) => error!("can't start gossip: {error:#}"),
             }
@@ -66,21 +66,21 @@ pub(crate) async fn run(shared: Arc<Shared>, first: ChitchatHandle) {
 }
 
 /// Resolves once others must be told another address.
-async fn moved(shared: &Shared) -> Addresses {
+async fn moved(context: &NodeContext) -> Addresses {
     loop {
         tokio::time::sleep(ADDRESS_CHECK).await;
-        if let Some(addresses) = address::moved(&shared.settings, shared.addresses()).await {
+        if let Some(addresses) = address::moved(&context.settings, context.addresses()).await {
             return addresses;
         }
     }
 }
 
 /// Starts the gossip loop: binds its socket.
-pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
-    let settings = &shared.settings;
+pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<ChitchatHandle> {
+    let settings = &context.settings;
     let interval = settings.gossip_interval;
-    let generation = shared.next_gossip_generation();
-    let id = ChitchatId::new(settings.node.to_string(), generation, shared.addresses().gossip);
+    let generation = context.next_gossip_generation();
+    let id = ChitchatId::new(settings.node.to_string(), generation, context.addresses().gossip);
     let config = ChitchatConfig {
         chitchat_id: id,
         cluster_id: settings.cluster.to_string(),
@@ -94,35 +94,35 @@ pub(crate) async fn start(shared: &Shared) -> anyhow::Result<ChitchatHandle> {
         extra_liveness_predicate: None,
         protocol_version: ProtocolVersion::V1,
     };
-    spawn_chitchat(config, facts::of_addresses(shared.addresses()), &UdpTransport).await
+    spawn_chitchat(config, facts::of_addresses(context.addresses()), &UdpTransport).await
 }
 
 /// Publishes this node's facts and reads the others', once every gossip interval.
-async fn follow(shared: &Shared, handle: &ChitchatHandle, (remembered, until): &(Vec<Member>, Instant)) {
-    let mut interval = tokio::time::interval(shared.settings.gossip_interval);
+async fn follow(context: &NodeContext, handle: &ChitchatHandle, (remembered, until): &(Vec<Member>, Instant)) {
+    let mut interval = tokio::time::interval(context.settings.gossip_interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut published = BTreeMap::new();
     let mut leaving = false;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
-            () = shared.leaving.cancelled(), if !leaving => {
+            () = context.leaving.cancelled(), if !leaving => {
                 leaving = true;
                 interval = tokio::time::interval(LEAVE_ANNOUNCE);
             }
-            () = shared.stop.cancelled() => return,
+            () = context.stop.cancelled() => return,
         }
-        let own_facts = facts::of_node(shared, leaving);
+        let own_facts = facts::of_node(context, leaving);
         let members = handle
             .with_chitchat(|chitchat| {
                 facts::publish(chitchat, &own_facts, &mut published);
                 facts::read(chitchat)
             })
             .await;
-        check_superseded(shared, handle.chitchat_id(), &members);
+        check_superseded(context, handle.chitchat_id(), &members);
         if leaving {
             // Whoever joined a moment ago may be known to others that it does not take for live yet.
-            let others = members.iter().filter(|member| !member.left && member.gossip != shared.addresses().gossip);
+            let others = members.iter().filter(|member| !member.left && member.gossip != context.addresses().gossip);
             // Fails only when the loop has ended, which `run` sees too.
             others.for_each(|member| drop(handle.gossip(member.gossip)));
         }
@@ -130,23 +130,23 @@ async fn follow(shared: &Shared, handle: &ChitchatHandle, (remembered, until): &
             true => with_remembered(members, remembered),
             false => by_node(members),
         };
-        shared.members.send_if_modified(|known| {
+        context.members.send_if_modified(|known| {
             log_changes(known, &members);
             let changed = *known != members;
             *known = members;
             changed
         });
-        shared.check_agreement();
+        context.check_agreement();
     }
 }
 
 /// Two live runs of one node would write as two; the older stops.
-fn check_superseded(shared: &Shared, own: &ChitchatId, members: &[Member]) {
+fn check_superseded(context: &NodeContext, own: &ChitchatId, members: &[Member]) {
     let later = members
         .iter()
         .find(|member| member.live && *member.node.as_str() == *own.node_id && member.generation > own.generation_id);
     if let Some(later) = later {
-        shared.fail(format!(
+        context.fail(format!(
             "another run of node `{}` started later and is live at {}; give each node a name of its own (--node-id)",
             later.node, later.gossip
         ));

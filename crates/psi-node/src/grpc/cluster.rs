@@ -10,19 +10,19 @@ use tonic::{Request, Response, Status};
 use crate::{
     calls::readiness::is_writable,
     cluster::members::Member,
+    context::NodeContext,
     links::lag::{Lag, lags},
     metrics::Traffic,
-    shared::Shared,
 };
 
 pub(super) struct ClusterView {
-    pub(super) shared: Arc<Shared>,
+    pub(super) context: Arc<NodeContext>,
 }
 
 impl ClusterView {
     /// Of itself a node knows more than it has published.
     fn know_thyself(&self, own: &mut Member) {
-        self.shared.write(|replica, _| {
+        self.context.write(|replica, _| {
             replica.flush();
             own.ready = is_writable(replica);
             own.agreement = Some((replica.frontier().hash(), replica.digest()));
@@ -51,7 +51,7 @@ impl ClusterView {
             incarnation: _,
             agreement,
         } = member;
-        let is_own = *node == self.shared.settings.node;
+        let is_own = *node == self.context.settings.node;
         let lag = lags.get(node).copied();
         let linked = is_own || lag.is_some();
         let Lag { versions, ms, clock_offset_ms } = lag.unwrap_or_default();
@@ -67,7 +67,7 @@ impl ClusterView {
             clock_offset_ms: clock_offset_ms.unwrap_or(0),
             ready: *ready,
             lag_ms: ms,
-            traffic: Some(traffic(self.shared.metrics.peers.traffic(node.as_str()))),
+            traffic: Some(traffic(self.context.metrics.peers.traffic(node.as_str()))),
         }
     }
 }
@@ -91,18 +91,18 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         &self,
         _: Request<v1::ListMembersRequest>,
     ) -> Result<Response<v1::ListMembersResponse>, Status> {
-        let lags = self.shared.read(|replica| {
-            self.shared.metrics.peers.observe(replica);
+        let lags = self.context.read(|replica| {
+            self.context.metrics.peers.observe(replica);
             lags(replica)
         });
-        let mut members: Vec<Member> = self.shared.members.borrow().clone();
-        for own in members.iter_mut().filter(|member| member.node == self.shared.settings.node) {
+        let mut members: Vec<Member> = self.context.members.borrow().clone();
+        for own in members.iter_mut().filter(|member| member.node == self.context.settings.node) {
             self.know_thyself(own);
         }
         let members = members.iter().map(|member| self.member(member, &lags)).collect();
         Ok(Response::new(v1::ListMembersResponse {
-            node: self.shared.settings.node.to_string(),
-            cluster: self.shared.settings.cluster.to_string(),
+            node: self.context.settings.node.to_string(),
+            cluster: self.context.settings.cluster.to_string(),
             members,
         }))
     }
@@ -111,7 +111,7 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         &self,
         _: Request<v1::GetFrontierRequest>,
     ) -> Result<Response<v1::GetFrontierResponse>, Status> {
-        let (incarnation, origins) = self.shared.write(|replica, _| {
+        let (incarnation, origins) = self.context.write(|replica, _| {
             replica.flush();
             let position = |(origin, version): (&psi_replica::Origin, Version)| v1::OriginPosition {
                 node: origin.node.to_string(),
@@ -121,12 +121,12 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
             let incarnation = replica.origin().map_or(0, |own| own.incarnation);
             (incarnation, replica.frontier().iter().map(position).collect())
         });
-        let node = self.shared.settings.node.to_string();
+        let node = self.context.settings.node.to_string();
         Ok(Response::new(v1::GetFrontierResponse { node, origins, incarnation }))
     }
 
     async fn get_digest(&self, _: Request<v1::GetDigestRequest>) -> Result<Response<v1::Agreement>, Status> {
-        let (frontier, digest) = self.shared.write(|replica, _| {
+        let (frontier, digest) = self.context.write(|replica, _| {
             replica.flush();
             (replica.frontier().hash(), replica.digest())
         });
@@ -153,11 +153,11 @@ mod tests {
     use crate::settings::{Addresses, Settings};
 
     /// Keeps the replica to itself until told to let go.
-    fn hold(shared: Arc<Shared>) -> (mpsc::Sender<()>, JoinHandle<()>) {
+    fn hold(context: Arc<NodeContext>) -> (mpsc::Sender<()>, JoinHandle<()>) {
         let (let_go, told) = mpsc::channel();
         let (held, is_held) = mpsc::channel();
         let holder = thread::spawn(move || {
-            shared.write(|_, _| {
+            context.write(|_, _| {
                 let _ = held.send(());
                 let _ = told.recv();
             });
@@ -170,9 +170,10 @@ mod tests {
     async fn a_ping_is_answered_while_the_replica_is_at_work() {
         let settings = Settings { replication: false, ..Settings::new(NodeId::new("n").expect("a name")) };
         let nowhere = settings.grpc.listen;
-        let shared = Arc::new(Shared::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None));
-        let view = ClusterView { shared: shared.clone() };
-        let (let_go, holder) = hold(shared);
+        let context =
+            Arc::new(NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None));
+        let view = ClusterView { context: context.clone() };
+        let (let_go, holder) = hold(context);
         let pinged = tokio::spawn(async move { view.ping(Request::new(v1::PingRequest {})).await });
         let answered = tokio::time::timeout(Duration::from_secs(5), pinged).await;
         drop(let_go);

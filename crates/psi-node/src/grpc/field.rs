@@ -138,7 +138,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let accepted = request.into_inner().then(move |request| {
             let service = Self { ops: service.ops.clone() };
             async move {
-                if service.ops.shared.stop.is_cancelled() {
+                if service.ops.context.stop.is_cancelled() {
                     return Err(Status::unavailable("the node is stopping; go on with another one"));
                 }
                 let accepted = service.accept(request?, None).await;
@@ -171,7 +171,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         };
         let options = self.ops.options(requested)?;
         let (view, token) = self.ops.state_after(&field, &options).await?;
-        Ok(Response::new(psi_api::state(&view, self.ops.shared.settings.node.as_str(), token)))
+        Ok(Response::new(psi_api::state(&view, self.ops.context.settings.node.as_str(), token)))
     }
 
     async fn watch_state(
@@ -192,12 +192,12 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let ops = self.ops.clone();
         let (answers, stream) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
-            let mut changes = ops.shared.changes();
+            let mut changes = ops.context.changes();
             let mut sent: Option<v1::FieldState> = None;
             loop {
                 changes.mark_unchanged();
                 let state = ops.state(&field).map_err(Status::from);
-                let node = ops.shared.settings.node.as_str();
+                let node = ops.context.settings.node.as_str();
                 let answer = state.map(|(view, token)| psi_api::state(&view, node, token));
                 // The replica changes more often than this field does.
                 let repeated = answer.as_ref().is_ok_and(|state| sent.as_ref() == Some(state));
@@ -213,7 +213,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
                 tokio::select! {
                     changed = next => if changed.is_err() { return },
                     () = answers.closed() => return,
-                    () = ops.shared.stop.cancelled() => {
+                    () = ops.context.stop.cancelled() => {
                         let _ = answers.send(Err(Status::unavailable("the node is stopping"))).await;
                         return;
                     }
@@ -235,7 +235,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
             Err(BroadcastStreamRecvError::Lagged(steps)) => Event::Missed(steps),
         });
         let events = field.chain(steps).map(|event| Ok(v1::WatchStepsResponse { event: Some(event) }));
-        let stopped = self.ops.shared.stop.clone().cancelled_owned();
+        let stopped = self.ops.context.stop.clone().cancelled_owned();
         let goodbye = once(ready(Err(Status::unavailable("the node is stopping"))));
         Ok(Response::new(Box::pin(events.take_until(stopped).chain(goodbye))))
     }
@@ -319,6 +319,6 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         };
         let options = self.ops.options(requested)?;
         let (view, token) = self.ops.state_after(&field, &options).await?;
-        Ok(Response::new(psi_api::guardian(&view, self.ops.shared.settings.node.as_str(), token)))
+        Ok(Response::new(psi_api::guardian(&view, self.ops.context.settings.node.as_str(), token)))
     }
 }

@@ -25,12 +25,12 @@ pub(super) async fn metrics(State(ops): State<Ops>, FieldParam(field): FieldPara
     let others = Scores(metrics).iter().filter(|(symbol, _)| !matches!(*symbol, "Psi" | "dt_eff"));
     let parts: Map<String, Value> = others.map(|(symbol, number)| (symbol.to_owned(), number.into())).collect();
     Ok(Json(json!({
-        "agent_id": ops.shared.settings.node.as_str(),
+        "agent_id": ops.context.settings.node.as_str(),
         "psi": metrics.density,
         "metrics": parts,
         "field": view.spec.field.as_str(),
         "k": view.count,
-        "timestamp": seconds(ops.shared.now().wall.0),
+        "timestamp": seconds(ops.context.now().wall.0),
     })))
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn swarm(State(ops): State<Ops>, FieldParam(field): FieldParam)
         },
         "members": live,
         "field": view.spec.field.as_str(),
-        "timestamp": seconds(ops.shared.now().wall.0),
+        "timestamp": seconds(ops.context.now().wall.0),
     })))
 }
 

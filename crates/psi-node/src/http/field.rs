@@ -53,8 +53,8 @@ where
 
 pub(super) async fn state(State(ops): State<Ops>, params: RequestParams) -> Result<Json<StateAnswer>, Refusal> {
     let (view, token) = guardian::view(&ops, params).await?;
-    let node = ops.shared.settings.node.as_str();
-    Ok(Json(StateAnswer::new(&view, node, token, ops.shared.now().wall.0)))
+    let node = ops.context.settings.node.as_str();
+    Ok(Json(StateAnswer::new(&view, node, token, ops.context.now().wall.0)))
 }
 
 pub(super) async fn params(
@@ -62,7 +62,7 @@ pub(super) async fn params(
     FieldParam(field): FieldParam,
 ) -> Result<Json<ParamsAnswer>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
-    Ok(Json(ParamsAnswer::new(view.spec, ops.shared.now().wall.0)))
+    Ok(Json(ParamsAnswer::new(view.spec, ops.context.now().wall.0)))
 }
 
 pub(super) async fn init(
@@ -73,5 +73,5 @@ pub(super) async fn init(
     let bytes = read::body(&ops, request).await?;
     let parameters = record_refusal(&ops, parameters::read(&bytes))?;
     let (current, token) = ops.reset(&field, &FieldPatch { parameters, ..FieldPatch::default() })?;
-    Ok(Json(InitAnswer::new(current, ops.shared.settings.node.as_str(), token)))
+    Ok(Json(InitAnswer::new(current, ops.context.settings.node.as_str(), token)))
 }

@@ -24,7 +24,7 @@ use crate::calls::{
 
 pub(super) async fn list(State(ops): State<Ops>, _: NoParams) -> Result<Json<FieldsAnswer>, Refusal> {
     let fields = ops.fields().map_err(|cause| ops.record_cause(cause))?;
-    Ok(Json(FieldsAnswer::new(fields, ops.shared.settings.node.as_str())))
+    Ok(Json(FieldsAnswer::new(fields, ops.context.settings.node.as_str())))
 }
 
 pub(super) async fn create(
@@ -65,7 +65,7 @@ pub(super) async fn drop_field(
     NameParam(name): NameParam,
 ) -> Result<Json<DroppedAnswer>, Refusal> {
     let (current, token) = ops.drop_field(&name).map_err(|cause| Refusal::from(cause).in_path())?;
-    Ok(Json(DroppedAnswer::new(&current, ops.shared.settings.node.as_str(), token)))
+    Ok(Json(DroppedAnswer::new(&current, ops.context.settings.node.as_str(), token)))
 }
 
 /// The change in a body of a field that exists, checked against the setup that `base` makes of its own.
@@ -77,5 +77,5 @@ async fn patch(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup
 }
 
 fn answer(ops: &Ops, (current, token): (CurrentSpec, String)) -> Json<FieldAnswer> {
-    Json(FieldAnswer::new(current, ops.shared.settings.node.as_str(), token))
+    Json(FieldAnswer::new(current, ops.context.settings.node.as_str(), token))
 }

@@ -16,7 +16,7 @@ use crate::calls::ops::Ops;
 
 pub(super) async fn status(State(ops): State<Ops>, params: RequestParams) -> Result<Json<StatusAnswer>, Refusal> {
     let (view, token) = view(&ops, params).await?;
-    Ok(Json(StatusAnswer::new(&view, ops.shared.settings.node.as_str(), token)))
+    Ok(Json(StatusAnswer::new(&view, ops.context.settings.node.as_str(), token)))
 }
 
 pub(super) async fn statistics(
@@ -24,7 +24,7 @@ pub(super) async fn statistics(
     params: RequestParams,
 ) -> Result<Json<StatisticsAnswer>, Refusal> {
     let (view, token) = view(&ops, params).await?;
-    Ok(Json(StatisticsAnswer::new(&view, ops.shared.settings.node.as_str(), token)))
+    Ok(Json(StatisticsAnswer::new(&view, ops.context.settings.node.as_str(), token)))
 }
 
 pub(super) async fn nigredo(ops: State<Ops>, params: RequestParams) -> Result<Json<InterventionAnswer>, Refusal> {

@@ -21,12 +21,12 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) async fn root(State(ops): State<Ops>, routes: &'static [Route]) -> Json<Value> {
     let about = |route: &Route| (route.path.to_owned(), format!("{}: {}", route.methods(), route.help()).into());
     let paths: Map<String, Value> = routes.iter().map(about).collect();
-    let settings = &ops.shared.settings;
+    let settings = &ops.context.settings;
     Json(json!({
         "name": "Ψ-Field API",
         "version": VERSION,
         "status": if why_not_ready(&ops).is_none() { "active" } else { "not ready" },
-        "timestamp": seconds(ops.shared.now().wall.0),
+        "timestamp": seconds(ops.context.now().wall.0),
         "node": settings.node.as_str(),
         "cluster": settings.cluster.as_str(),
         "paths": paths,
@@ -36,7 +36,7 @@ pub(super) async fn root(State(ops): State<Ops>, routes: &'static [Route]) -> Js
 /// Always 200: it tells, and `/health/ready` judges.
 pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
     let why = why_not_ready(&ops);
-    let engine = ops.shared.read(|replica| replica.engine_name(&FieldName::default_field()));
+    let engine = ops.context.read(|replica| replica.engine_name(&FieldName::default_field()));
     let (live, left, dead) = members(&ops);
     Json(json!({
         "status": if why.is_none() { "healthy" } else { "not ready" },
@@ -47,8 +47,8 @@ pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
         "ready": why.is_none(),
         "why": why,
         "members": { "live": live, "left": left, "dead": dead },
-        "node": ops.shared.settings.node.as_str(),
-        "timestamp": seconds(ops.shared.now().wall.0),
+        "node": ops.context.settings.node.as_str(),
+        "timestamp": seconds(ops.context.now().wall.0),
     }))
 }
 
@@ -64,17 +64,17 @@ pub(super) async fn ready(State(ops): State<Ops>) -> Result<Json<Value>, Refusal
 }
 
 pub(super) async fn metrics(State(ops): State<Ops>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], scrape::render(&ops.shared))
+    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], scrape::render(&ops.context))
 }
 
 fn why_not_ready(ops: &Ops) -> Option<String> {
-    ops.shared.read(why_not_healthy)
+    ops.context.read(why_not_healthy)
 }
 
 /// Members that are live, that left and that are dead. A node that knows none, having just started or keeping to
 /// itself, is one.
 pub(super) fn members(ops: &Ops) -> (usize, usize, usize) {
-    let members = ops.shared.members.borrow();
+    let members = ops.context.members.borrow();
     let live = members.iter().filter(|member| member.live).count();
     let left = members.iter().filter(|member| member.left).count();
     (live.max(1), left, members.len() - live - left)

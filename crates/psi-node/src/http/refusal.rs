@@ -155,7 +155,7 @@ impl From<Cause> for Refusal {
 
 /// Counts a refusal that no operation has counted.
 pub(super) fn record_refusal<T>(ops: &Ops, result: Result<T, Refusal>) -> Result<T, Refusal> {
-    result.inspect_err(|refusal| ops.shared.metrics.record_refusal(refusal.reason()))
+    result.inspect_err(|refusal| ops.context.metrics.record_refusal(refusal.reason()))
 }
 
 /// What of a request's address or body a reason is about.

@@ -9,19 +9,19 @@ use tonic::{Code, Status, Streaming};
 use tracing::{debug, warn};
 
 use super::{OUTBOUND_FRAMES, end::LinkEnd, registry::Links, run::run_link};
-use crate::shared::Shared;
+use crate::context::NodeContext;
 
 /// The accepting end: frames out, and at the end the reason as a status.
 pub(crate) fn accept(
-    shared: Arc<Shared>,
+    context: Arc<NodeContext>,
     links: Arc<Links>,
     inbound: Streaming<Frame>,
 ) -> ReceiverStream<Result<Frame, Status>> {
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     tokio::spawn(async move {
-        let end = run_link(&shared, &links, None, inbound, &outbound, Ok).await;
+        let end = run_link(&context, &links, None, inbound, &outbound, Ok).await;
         if let Some(reason) = end.refused() {
-            shared.metrics.record_link_refusal(reason);
+            context.metrics.record_link_refusal(reason);
             warn!(reason, "refused a link: {end}");
         }
         match end {

@@ -11,7 +11,7 @@ use tonic::{Status, transport::Endpoint};
 use tracing::{debug, warn};
 
 use super::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, OUTBOUND_FRAMES, end::LinkEnd, registry::Links, run::run_link};
-use crate::{cluster::members::Member, settings::Settings, shared::Shared};
+use crate::{cluster::members::Member, context::NodeContext, settings::Settings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -19,13 +19,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 type Run = (NodeId, u64);
 
 /// Keeps a link to each live neighbour with a greater name than this node's.
-pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
-    let mut members = shared.members.subscribe();
+pub(crate) async fn dial_members(context: Arc<NodeContext>, links: Arc<Links>) {
+    let mut members = context.members.subscribe();
     let mut dials: BTreeMap<Run, Dial> = BTreeMap::new();
     loop {
-        let wall = shared.now().wall;
+        let wall = context.now().wall;
         let known = members.borrow_and_update().clone();
-        let expected = expected(&shared.settings, &known, wall);
+        let expected = expected(&context.settings, &known, wall);
         dials.retain(|run, dial| match expected.get(run) {
             // One that saw its peer dead has ended, though it be wanted again.
             Some(address) => *address == dial.address && !dial.task.is_finished(),
@@ -33,7 +33,7 @@ pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
         });
         for (peer, address) in expected {
             let dial = || {
-                let task = tokio::spawn(dial(shared.clone(), links.clone(), peer.clone(), address));
+                let task = tokio::spawn(dial(context.clone(), links.clone(), peer.clone(), address));
                 Dial { address, task }
             };
             dials.entry(peer.clone()).or_insert_with(dial);
@@ -42,7 +42,7 @@ pub(crate) async fn dial_members(shared: Arc<Shared>, links: Arc<Links>) {
         tokio::select! {
             changed = members.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(reshuffle) => {}
-            () = shared.stop.cancelled() => return,
+            () = context.stop.cancelled() => return,
         }
     }
 }
@@ -77,9 +77,9 @@ impl Drop for Dial {
 }
 
 /// Dials one run of a peer for as long as that is live.
-async fn dial(shared: Arc<Shared>, links: Arc<Links>, run: Run, address: SocketAddr) {
+async fn dial(context: Arc<NodeContext>, links: Arc<Links>, run: Run, address: SocketAddr) {
     let is_live = || {
-        let members = shared.members.borrow();
+        let members = context.members.borrow();
         members.iter().any(|member| member.live && member.node == run.0 && member.generation == run.1)
     };
     let peer = &run.0;
@@ -93,12 +93,12 @@ async fn dial(shared: Arc<Shared>, links: Arc<Links>, run: Run, address: SocketA
     };
     let mut waits = backoff();
     while is_live() {
-        match connect(&shared, &links, peer, address).await {
-            Ok(LinkEnd::Stopped) if shared.stop.is_cancelled() => return,
+        match connect(&context, &links, peer, address).await {
+            Ok(LinkEnd::Stopped) if context.stop.is_cancelled() => return,
             Ok(LinkEnd::Stopped) => warn!(%peer, %address, "closed the link: {}", LinkEnd::Stopped),
             Ok(end) => match end.refused() {
                 Some(reason) => {
-                    shared.metrics.record_link_refusal(reason);
+                    context.metrics.record_link_refusal(reason);
                     warn!(%peer, %address, reason, "closed the link: {end}");
                 }
                 None => {
@@ -112,7 +112,7 @@ async fn dial(shared: Arc<Shared>, links: Arc<Links>, run: Run, address: SocketA
     }
 }
 
-async fn connect(shared: &Shared, links: &Links, peer: &NodeId, address: SocketAddr) -> Result<LinkEnd, Status> {
+async fn connect(context: &NodeContext, links: &Links, peer: &NodeId, address: SocketAddr) -> Result<LinkEnd, Status> {
     let failed = |error: tonic::transport::Error| Status::unavailable(chain(&error));
     let channel = Endpoint::from_shared(format!("http://{address}"))
         .map_err(failed)?
@@ -127,7 +127,7 @@ async fn connect(shared: &Shared, links: &Links, peer: &NodeId, address: SocketA
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     let mut client = ReplicationServiceClient::new(channel).max_decoding_message_size(FRAME_ENCODED_MAX);
     let inbound = client.link(ReceiverStream::new(frames)).await?.into_inner();
-    Ok(run_link(shared, links, Some(peer), inbound, &outbound, |frame| frame).await)
+    Ok(run_link(context, links, Some(peer), inbound, &outbound, |frame| frame).await)
 }
 
 /// An error and what caused it, in one line.

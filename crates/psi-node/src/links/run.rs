@@ -11,11 +11,11 @@ use super::{
     end::{INTRODUCTION, LinkEnd},
     registry::Links,
 };
-use crate::shared::Shared;
+use crate::context::NodeContext;
 
 /// A link of the replica, which goes down however its task ends.
 struct LinkGuard<'a> {
-    shared: &'a Shared,
+    context: &'a NodeContext,
     links: &'a Links,
     link: LinkId,
     stop: CancellationToken,
@@ -27,24 +27,24 @@ struct LinkGuard<'a> {
 
 impl Drop for LinkGuard<'_> {
     fn drop(&mut self) {
-        self.shared.write(|replica, now| {
-            self.shared.metrics.peers.observe(replica);
+        self.context.write(|replica, now| {
+            self.context.metrics.peers.observe(replica);
             replica.link_down(now, self.link);
         });
         self.links.remove(self.link);
-        self.shared.wake_links();
+        self.context.wake_links();
     }
 }
 
 impl<'a> LinkGuard<'a> {
-    fn new(shared: &'a Shared, links: &'a Links, expected: Option<&'a NodeId>) -> Self {
-        let (link, stop) = (shared.next_link(), shared.stop.child_token());
-        shared.write(|replica, now| replica.link_up(now, link));
-        Self { shared, links, link, stop, expected, peer: None }
+    fn new(context: &'a NodeContext, links: &'a Links, expected: Option<&'a NodeId>) -> Self {
+        let (link, stop) = (context.next_link(), context.stop.child_token());
+        context.write(|replica, now| replica.link_up(now, link));
+        Self { context, links, link, stop, expected, peer: None }
     }
 
     fn poll_frame(&self) -> Option<Frame> {
-        self.shared.write(|replica, now| replica.poll_frame(now, self.link))
+        self.context.write(|replica, now| replica.poll_frame(now, self.link))
     }
 
     /// Hands a frame to the replica.
@@ -52,17 +52,17 @@ impl<'a> LinkGuard<'a> {
         let introduction = self.introduction(&frame)?;
         let bytes = frame.encoded_len();
         let may_acknowledge = matches!(frame.body, Some(Body::Ack(_) | Body::News(_)));
-        self.shared.write(|replica, now| replica.handle_frame(now, self.link, frame))?;
-        self.shared.look_again();
+        self.context.write(|replica, now| replica.handle_frame(now, self.link, frame))?;
+        self.context.look_again();
         if may_acknowledge {
-            self.shared.acknowledged();
+            self.context.acknowledged();
         }
         if let (None, Some((node, incarnation))) = (&self.peer, introduction) {
             self.peer = Some(node.clone());
             self.links.put((node, incarnation), self.link, self.stop.clone());
         }
         if let Some(peer) = &self.peer {
-            self.shared.metrics.peers.record_received(peer.as_str(), bytes);
+            self.context.metrics.peers.record_received(peer.as_str(), bytes);
         }
         Ok(())
     }
@@ -80,23 +80,23 @@ impl<'a> LinkGuard<'a> {
 
     fn record_sent(&self, frame: &Frame) {
         if let Some(peer) = &self.peer {
-            self.shared.metrics.peers.record_sent(peer.as_str(), frame.encoded_len());
+            self.context.metrics.peers.record_sent(peer.as_str(), frame.encoded_len());
         }
     }
 }
 
 /// Passes frames between a stream and the replica until either ends. The end that dialled knows whom it `expected`.
 pub(super) async fn run_link<T: Send>(
-    shared: &Shared,
+    context: &NodeContext,
     links: &Links,
     expected: Option<&NodeId>,
     mut inbound: Streaming<Frame>,
     outbound: &mpsc::Sender<T>,
     wrap: impl Fn(Frame) -> T,
 ) -> LinkEnd {
-    let mut link = LinkGuard::new(shared, links, expected);
+    let mut link = LinkGuard::new(context, links, expected);
     let stop = link.stop.clone();
-    let mut changes = shared.changes();
+    let mut changes = context.changes();
     let mut waiting: Option<Frame> = None;
     let introduced_by = Instant::now() + INTRODUCTION;
     loop {

@@ -11,13 +11,13 @@ const LATENCY_SECONDS: [f64; 14] =
 
 /// What Prometheus calls a family's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum SeriesKind {
     Counter,
     Gauge,
     Histogram,
 }
 
-impl Kind {
+impl SeriesKind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -31,14 +31,14 @@ impl Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Family {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: SeriesKind,
     pub(crate) labels: &'static [&'static str],
     pub(crate) help: &'static str,
 }
 
 /// The series of one family.
 pub(super) trait Series: Collector + Clone + 'static {
-    const KIND: Kind;
+    const KIND: SeriesKind;
 
     fn create(family: &Family) -> prometheus::Result<Self>;
 
@@ -64,7 +64,7 @@ fn latency(family: &Family) -> HistogramOpts {
 macro_rules! series {
     ($($series:ident: $kind:ident, $family:ident => $create:expr;)+) => {
         $(impl Series for $series {
-            const KIND: Kind = Kind::$kind;
+            const KIND: SeriesKind = SeriesKind::$kind;
 
             fn create($family: &Family) -> prometheus::Result<Self> {
                 $create

@@ -6,13 +6,13 @@ use prometheus::{Encoder, TextEncoder};
 use psi_replica::{FieldView, NodeId, Replica};
 
 use super::{Metrics, values::count};
-use crate::{calls::readiness::is_writable, cluster::members::Member, shared::Shared};
+use crate::{calls::readiness::is_writable, cluster::members::Member, context::NodeContext};
 
 /// Everything in the text format of Prometheus.
-pub(crate) fn render(shared: &Shared) -> String {
-    let metrics = &shared.metrics;
+pub(crate) fn render(context: &NodeContext) -> String {
+    let metrics = &context.metrics;
     let mut died = metrics.died.lock().unwrap_or_else(PoisonError::into_inner);
-    let (ready, names) = shared.read(|replica| {
+    let (ready, names) = context.read(|replica| {
         read_replica(metrics, replica);
         (is_writable(replica), replica.field_names().collect::<Vec<_>>())
     });
@@ -20,10 +20,10 @@ pub(crate) fn render(shared: &Shared) -> String {
     // A node that has not caught up would show a drift that is not there.
     let shown = metrics.fields.choose(&names).filter(|_| ready);
     // One field at a time: a scrape of many wide fields must not hold up steps.
-    let views: Vec<FieldView> = shown.filter_map(|name| shared.read(|replica| replica.view(name))).collect();
+    let views: Vec<FieldView> = shown.filter_map(|name| context.read(|replica| replica.view(name))).collect();
     metrics.fields.show(&views);
-    read_members(metrics, &shared.members.borrow(), &mut died);
-    let agree = shared.compared(&shared.members.borrow()).iter().all(|(_, agrees)| *agrees);
+    read_members(metrics, &context.members.borrow(), &mut died);
+    let agree = context.compared(&context.members.borrow()).iter().all(|(_, agrees)| *agrees);
     metrics.node.agree.set(agree.into());
     let mut text = Vec::new();
     let encoded = TextEncoder::new().encode(&metrics.registry.gather(), &mut text);

@@ -3,7 +3,7 @@
 
 use psi_engine::Metrics;
 
-use super::family::{Family, Kind};
+use super::family::{Family, SeriesKind};
 
 pub(super) const BY_FIELD: &[&str] = &["field", "engine"];
 
@@ -27,7 +27,7 @@ macro_rules! row {
         StepMetric {
             gauge: Some(Family {
                 name: $gauge,
-                kind: Kind::Gauge,
+                kind: SeriesKind::Gauge,
                 labels: BY_FIELD,
                 help: concat!($meaning, "; mean over the 60 s up to the field's latest step, of all nodes"),
             }),

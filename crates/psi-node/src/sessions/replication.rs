@@ -12,19 +12,24 @@ use psi_replica::{NodeId, Version};
 use tokio::time::Instant;
 
 use super::level::{Level, ReplicationReach};
-use crate::{cluster::members::Member, shared::Shared};
+use crate::{cluster::members::Member, context::NodeContext};
 
 /// Waits until an own write has got as far as asked for, or until the deadline.
-pub(crate) async fn wait_for(shared: &Shared, version: Version, asked: Level, deadline: Instant) -> ReplicationReach {
+pub(crate) async fn wait_for(
+    context: &NodeContext,
+    version: Version,
+    asked: Level,
+    deadline: Instant,
+) -> ReplicationReach {
     // Not at the next flush: the caller waits for it.
-    shared.write(|replica, _| replica.flush());
-    let (mut acknowledged, mut members) = (shared.acknowledgements(), shared.members.subscribe());
-    let mut holders = BTreeSet::from([shared.settings.node.clone()]);
+    context.write(|replica, _| replica.flush());
+    let (mut acknowledged, mut members) = (context.acknowledgements(), context.members.subscribe());
+    let mut holders = BTreeSet::from([context.settings.node.clone()]);
     loop {
         acknowledged.mark_unchanged();
         members.mark_unchanged();
-        holders.extend(shared.read(|replica| replica.holders(version)));
-        let (nodes, of) = acknowledged_by(shared, &holders);
+        holders.extend(context.read(|replica| replica.holders(version)));
+        let (nodes, of) = acknowledged_by(context, &holders);
         if asked.is_reached(nodes, of) || of == 1 {
             return ReplicationReach { level: asked.reached(nodes, of), nodes, of };
         }
@@ -34,21 +39,21 @@ pub(crate) async fn wait_for(shared: &Shared, version: Version, asked: Level, de
             () = tokio::time::sleep_until(deadline) => {
                 return ReplicationReach { level: asked.reached(nodes, of), nodes, of };
             }
-            () = shared.stop.cancelled() => return ReplicationReach { level: asked.reached(nodes, of), nodes, of },
+            () = context.stop.cancelled() => return ReplicationReach { level: asked.reached(nodes, of), nodes, of },
         }
     }
 }
 
 /// The reach of a write that was accepted just now.
-pub(crate) fn reach_now(shared: &Shared, asked: Level) -> ReplicationReach {
-    let (nodes, of) = acknowledged_by(shared, &BTreeSet::from([shared.settings.node.clone()]));
+pub(crate) fn reach_now(context: &NodeContext, asked: Level) -> ReplicationReach {
+    let (nodes, of) = acknowledged_by(context, &BTreeSet::from([context.settings.node.clone()]));
     ReplicationReach { level: asked.reached(nodes, of), nodes, of }
 }
 
 /// How many nodes hold a write, and how many are known.
-fn acknowledged_by(shared: &Shared, holders: &BTreeSet<NodeId>) -> (usize, usize) {
-    let linked = shared.read(|replica| replica.holders(Version::ZERO));
-    count(&shared.settings.node, &shared.members.borrow(), holders, &linked)
+fn acknowledged_by(context: &NodeContext, holders: &BTreeSet<NodeId>) -> (usize, usize) {
+    let linked = context.read(|replica| replica.holders(Version::ZERO));
+    count(&context.settings.node, &context.members.borrow(), holders, &linked)
 }
 
 /// How many of the `holders` stay, and how many nodes that stay are known: by gossip, or because they hold the write or

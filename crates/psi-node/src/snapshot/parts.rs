@@ -2,12 +2,12 @@
 
 use psi_replica::{FrozenOrigin, Origin, SnapshotEncoder};
 
-use crate::shared::Shared;
+use crate::context::NodeContext;
 
 /// The parts of a snapshot, frozen origin by origin: the replica's lock is held for one origin at a time, and no more
 /// than one part is in memory.
 pub(super) struct Parts<'a> {
-    shared: &'a Shared,
+    context: &'a NodeContext,
     encoder: Option<SnapshotEncoder>,
     first: Option<Vec<u8>>,
     origins: std::vec::IntoIter<Origin>,
@@ -15,13 +15,13 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn of(shared: &'a Shared) -> Self {
-        let (begun, origins) = shared.read(|replica| {
+    pub(super) fn of(context: &'a NodeContext) -> Self {
+        let (begun, origins) = context.read(|replica| {
             let origins: Vec<Origin> = replica.frontier().iter().map(|(origin, _)| origin.clone()).collect();
             (SnapshotEncoder::begin(replica), origins)
         });
         let (encoder, first) = begun;
-        Self { shared, encoder: Some(encoder), first: Some(first), origins: origins.into_iter(), frozen: None }
+        Self { context, encoder: Some(encoder), first: Some(first), origins: origins.into_iter(), frozen: None }
     }
 }
 
@@ -38,7 +38,7 @@ impl Iterator for Parts<'_> {
                 return Some(part);
             }
             match self.origins.next() {
-                Some(origin) => self.frozen = self.shared.read(|replica| replica.freeze(&origin)),
+                Some(origin) => self.frozen = self.context.read(|replica| replica.freeze(&origin)),
                 None => return self.encoder.take().map(SnapshotEncoder::end),
             }
         }

@@ -15,7 +15,7 @@ use super::{
     parts::Parts,
     store::{RefusedSnapshot, Store},
 };
-use crate::{settings::Settings, shared::Shared};
+use crate::{context::NodeContext, settings::Settings};
 
 /// Writes the snapshots of one node.
 pub(crate) struct SnapshotTask {
@@ -95,45 +95,45 @@ fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, Data
 
 impl SnapshotTask {
     /// Writes a snapshot at every interval, until the node stops.
-    pub(crate) async fn run(self: Arc<Self>, shared: Arc<Shared>) {
+    pub(crate) async fn run(self: Arc<Self>, context: Arc<NodeContext>) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(shared.settings.snapshot_interval) => {}
-                () = shared.stop.cancelled() => return,
+                () = tokio::time::sleep(context.settings.snapshot_interval) => {}
+                () = context.stop.cancelled() => return,
             }
-            self.clone().save(shared.clone()).await;
+            self.clone().save(context.clone()).await;
         }
     }
 
     /// Writes a snapshot if anything changed since the latest; what goes wrong is logged and counted.
-    pub(crate) async fn save(self: Arc<Self>, shared: Arc<Shared>) {
-        let write = tokio::task::spawn_blocking(move || self.save_blocking(&shared));
+    pub(crate) async fn save(self: Arc<Self>, context: Arc<NodeContext>) {
+        let write = tokio::task::spawn_blocking(move || self.save_blocking(&context));
         if let Err(panic) = write.await {
             error!("writing a snapshot failed: {panic}; this is a bug");
         }
     }
 
-    fn save_blocking(&self, shared: &Shared) {
+    fn save_blocking(&self, context: &NodeContext) {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
-        let held = shared.write(|replica, _| {
+        let held = context.write(|replica, _| {
             replica.flush();
             SavedState::of(replica)
         });
         if saved.as_ref() == Some(&held) {
             return;
         }
-        match self.store.save(Parts::of(shared)) {
+        match self.store.save(Parts::of(context)) {
             Ok(bytes) => {
                 *saved = Some(held);
-                shared.metrics.snapshots.record_write(bytes, begun.elapsed(), wall_ms());
+                context.metrics.snapshots.record_write(bytes, begun.elapsed(), wall_ms());
                 debug!(bytes, took_ms = millis(begun), "wrote a snapshot");
             }
             Err(failure) => {
-                shared.metrics.snapshots.record_failure(failure.operation.as_str());
-                let next = match shared.stop.is_cancelled() {
+                context.metrics.snapshots.record_failure(failure.operation.as_str());
+                let next = match context.stop.is_cancelled() {
                     true => "the node stops with the one before".to_owned(),
-                    false => format!("trying again in {} s", shared.settings.snapshot_interval.as_secs_f64()),
+                    false => format!("trying again in {} s", context.settings.snapshot_interval.as_secs_f64()),
                 };
                 error!(operation = failure.operation.as_str(), "can't write a snapshot: {failure}; {next}");
             }

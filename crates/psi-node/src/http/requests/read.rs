@@ -27,7 +27,7 @@ pub(in crate::http) async fn body<B>(ops: &Ops, request: Request<B>) -> Result<B
 where
     B: HttpBody<Data = Bytes, Error: Display>,
 {
-    record_refusal(ops, read(request, ops.shared.settings.body_bytes_max).await)
+    record_refusal(ops, read(request, ops.context.settings.body_bytes_max).await)
 }
 
 /// The whole body.

@@ -62,7 +62,7 @@ impl Counts {
 
     /// Counts an answer.
     fn answered(&self, route: Option<usize>, status: StatusCode, begun: Instant) {
-        let seconds = || self.ops.shared.metrics.http(name(route), status.as_u16());
+        let seconds = || self.ops.context.metrics.http(name(route), status.as_u16());
         let took = begun.elapsed().as_secs_f64();
         match route.filter(|_| status == StatusCode::OK) {
             Some(route) => self.usual[route].get_or_init(seconds).observe(took),

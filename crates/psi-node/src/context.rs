@@ -1,4 +1,4 @@
-//! What the tasks of a node share: the replica behind a lock, and the wakes that follow a change of it.
+//! The context of a node's tasks: the replica behind a lock, and the wakes that follow its changes.
 //!
 //! The lock is held for microseconds (for milliseconds by the largest steps) and never across an await, and is
 //! handed on fairly after half a millisecond.
@@ -19,15 +19,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    calls::{answer::Answer, watchers::Watchers},
+    calls::{answer::WriteAnswer, watchers::Watchers},
     cluster::members::Member,
     metrics::Metrics,
     sessions::{issuers::Issuers, requests::Requests},
     settings::{Addresses, Settings},
 };
 
-/// What the tasks of a node share.
-pub(crate) struct Shared {
+/// What the tasks of a node have in common.
+pub(crate) struct NodeContext {
     pub(crate) settings: Settings,
     /// Where others are told that this node is reached; changes when the machine's own address does.
     addresses: Mutex<Addresses>,
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     /// Counts what peers said that may be acknowledgements of own writes.
     acknowledged: watch::Sender<u64>,
     /// Requests that were answered not long ago.
-    pub(crate) requests: Arc<Requests<Answer>>,
+    pub(crate) requests: Arc<Requests<WriteAnswer>>,
     /// Who watches steps.
     pub(crate) watchers: Watchers,
     /// What the runs that gave tokens said that they hold.
@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     poke: Notify,
 }
 
-impl Shared {
+impl NodeContext {
     /// `snapshot`: what the node held when it ended.
     pub(crate) fn new(settings: Settings, addresses: Addresses, snapshot: Option<Snapshot>) -> Self {
         let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
@@ -141,7 +141,7 @@ impl Shared {
         let events: Vec<Event> = std::iter::from_fn(|| replica.poll_event()).collect();
         drop(replica);
         moved |= !events.is_empty();
-        events.into_iter().for_each(|event| self.note(event));
+        events.into_iter().for_each(|event| self.record(event));
         if moved {
             self.wake_links();
         }
@@ -254,7 +254,7 @@ impl Shared {
         );
     }
 
-    fn note(&self, event: Event) {
+    fn record(&self, event: Event) {
         match event {
             Event::Ready { origin } => info!(%origin, "ready: takes steps"),
             Event::Opened { peer } => info!(%peer, "link opened"),
