@@ -1,4 +1,4 @@
-//! Who belongs to the cluster and where they are reached, as gossip has it: a hint, proven on links.
+//! Membership by gossip: which nodes belong to the cluster, and their addresses. A hint, proven on links.
 
 pub(crate) mod address;
 mod detector;

@@ -29,7 +29,7 @@ use crate::{
 /// What the tasks of a node have in common.
 pub(crate) struct NodeContext {
     pub(crate) settings: Settings,
-    /// Where others are told that this node is reached; changes when the machine's own address does.
+    /// The advertised addresses; they change when the machine's own address does.
     addresses: Mutex<Addresses>,
     pub(crate) metrics: Metrics,
     /// Members as gossip knows them, this node among them.
@@ -47,22 +47,22 @@ pub(crate) struct NodeContext {
     gossip_generation: AtomicU64,
     /// Counts changes of the replica: link tasks and watchers look again.
     changed: watch::Sender<u64>,
-    /// Counts what peers said that may be acknowledgements of own writes.
+    /// Counts frames of peers that may acknowledge own writes.
     acknowledged: watch::Sender<u64>,
     /// Requests that were answered not long ago.
     pub(crate) requests: Arc<Requests<WriteAnswer>>,
-    /// Who watches steps.
+    /// Watchers of steps.
     pub(crate) watchers: Watchers,
-    /// What the runs that gave tokens said that they hold.
+    /// Frontiers of the runs that issued tokens.
     pub(crate) issuers: Issuers,
     /// Hashes what requests ask for.
     pub(crate) hasher: RandomState,
-    /// The clockwork task is to look at its deadline again.
+    /// The time-keeping task must look at its deadline again.
     poke: Notify,
 }
 
 impl NodeContext {
-    /// `snapshot`: what the node held when it ended.
+    /// `snapshot`: the state of the node when it last stopped.
     pub(crate) fn new(settings: Settings, addresses: Addresses, snapshot: Option<Snapshot>) -> Self {
         let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
         let join = if settings.replication { settings.join } else { Duration::ZERO };
@@ -107,7 +107,7 @@ impl NodeContext {
         *self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn moved_to(&self, addresses: Addresses) {
+    pub(crate) fn set_addresses(&self, addresses: Addresses) {
         *self.addresses.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
@@ -115,8 +115,8 @@ impl NodeContext {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A generation for a gossip loop, by the wall clock in microseconds: greater than those before, though the clock
-    /// was set back meanwhile. Whoever has a lower one is taken for a run that is gone.
+    /// A generation for a gossip loop: the wall clock in microseconds, but greater than earlier ones even if the clock was set
+    /// back. Members take a lower generation for a run that is gone.
     pub(crate) fn next_gossip_generation(&self) -> u64 {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let clock = u64::try_from(clock).unwrap_or(u64::MAX);
@@ -131,7 +131,7 @@ impl NodeContext {
         look(&self.lock())
     }
 
-    /// Changes the replica, tells what happened inside, and wakes who must act on it.
+    /// Changes the replica, logs and counts its events, and wakes the tasks that must act.
     pub(crate) fn write<R>(&self, change: impl FnOnce(&mut Replica, Now) -> R) -> R {
         let mut replica = self.lock();
         let (was_dirty, frontier) = (replica.is_dirty(), replica.digest());
@@ -151,13 +151,13 @@ impl NodeContext {
         result
     }
 
-    /// Lets every link, and whoever watches the state, look again.
+    /// Wakes every link and every watcher of the state.
     pub(crate) fn wake_links(&self) {
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Lets the time-keeping task look at its deadline again: a frame may have brought something nearer.
-    pub(crate) fn look_again(&self) {
+    /// Wakes the time-keeping task: a frame may have brought its deadline nearer.
+    pub(crate) fn wake_timekeeper(&self) {
         self.poke.notify_one();
     }
 
@@ -166,8 +166,8 @@ impl NodeContext {
         self.changed.subscribe()
     }
 
-    /// Lets whoever waits for own writes to be held elsewhere look again.
-    pub(crate) fn acknowledged(&self) {
+    /// Wakes the calls that wait until peers hold own writes.
+    pub(crate) fn wake_pending_writes(&self) {
         self.acknowledged.send_modify(|count| *count = count.wrapping_add(1));
     }
 
@@ -176,7 +176,7 @@ impl NodeContext {
         self.acknowledged.subscribe()
     }
 
-    /// Gives the reason why the node can't go on, once.
+    /// Sets the reason why the node can't go on, once.
     pub(crate) fn fail(&self, why: String) {
         self.fatal.send_if_modified(|fatal| {
             let first = fatal.is_none();
@@ -210,8 +210,8 @@ impl NodeContext {
     /// A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and refusing to
     /// answer would take down what still works. So the lock is one that no panic poisons.
     fn lock(&self) -> MutexGuard<'_, Replica> {
-        /// Some microseconds: longer than a step of ordinary size. The lock's own wait gives the core away much sooner, and
-        /// whoever gets that keeps it for a thousand times as long.
+        /// Some microseconds: longer than an ordinary step. The lock's own wait yields the core much sooner, and another
+        /// thread then keeps it for a thousand times as long.
         const LOOKS: u32 = 100;
         for _ in 0..LOOKS {
             if let Some(replica) = self.replica.try_lock() {
@@ -223,7 +223,7 @@ impl NodeContext {
     }
 
     /// Live members that have published this node's frontier, and whether with its digest: all, but for a bug.
-    pub(crate) fn compared(&self, members: &[Member]) -> Vec<(NodeId, bool)> {
+    pub(crate) fn compare(&self, members: &[Member]) -> Vec<(NodeId, bool)> {
         let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
         let agrees = |member: &Member| {
             let (_, theirs) = member.agreement.filter(|(theirs, _)| member.live && *theirs == frontier)?;
@@ -235,7 +235,7 @@ impl NodeContext {
     /// Counts and logs members that have begun to disagree, and forgets what was counted of nodes that are gone.
     pub(crate) fn check_agreement(&self) {
         let members = self.members.borrow().clone();
-        for (node, agrees) in self.compared(&members) {
+        for (node, agrees) in self.compare(&members) {
             if self.metrics.peers.record_comparison(&node, agrees) {
                 self.log_divergence(&node);
             }
@@ -256,7 +256,7 @@ impl NodeContext {
 
     fn record(&self, event: Event) {
         match event {
-            Event::Ready { origin } => info!(%origin, "ready: takes steps"),
+            Event::Ready { origin } => info!(%origin, "ready: accepts steps"),
             Event::Opened { peer } => info!(%peer, "link opened"),
             Event::Applied { peer, origin, version, entries } => {
                 debug!(%peer, %origin, %version, entries, "applied a pass");

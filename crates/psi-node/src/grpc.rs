@@ -62,7 +62,7 @@ pub(crate) async fn serve(
         .await
 }
 
-/// Keeps the standard health service true: serving while the node takes steps.
+/// Updates the standard health service: serving while the node accepts steps.
 async fn report_health(context: Arc<NodeContext>, reporter: HealthReporter) {
     const LOOK: Duration = Duration::from_millis(250);
     loop {

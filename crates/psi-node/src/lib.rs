@@ -1,8 +1,8 @@
 //! The shell around the inner crates: sockets, tasks, membership, snapshots on disk, metrics.
 //!
 //! A [`Node`] answers gRPC and HTTP, gossips membership over UDP, and keeps a gRPC stream to every other live
-//! member on which the replicas exchange what they hold. Everything that decides what an answer is stands in the
-//! inner crates; nothing here changes a result.
+//! member on which the replicas exchange what they hold. The inner crates decide every result; this one
+//! changes none.
 
 mod calls;
 mod cluster;

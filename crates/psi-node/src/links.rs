@@ -1,6 +1,6 @@
 //! Links: one bidirectional gRPC stream between each two live members (a few of them in large clusters), dialled by
-//! the one with the lower name. What is said on them is the replica's matter; here are connections, back-pressure and
-//! back-off.
+//! the one with the lower name. The replica makes and handles the frames; this module has connections,
+//! back-pressure and back-off.
 
 pub(crate) mod accept;
 pub(crate) mod dial;

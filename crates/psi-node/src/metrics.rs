@@ -30,7 +30,7 @@ pub(crate) use step::STEP_METRICS;
 /// Every metric of one node, in a registry of its own: several nodes may share a process.
 pub(crate) struct Metrics {
     registry: Registry,
-    /// Members that were dead at this or an earlier scrape. Held by a scrape: gauges are cleared and set anew, and
+    /// Members that were dead at this or an earlier scrape. Held by a scrape: gauges are cleared and set again, and
     /// another scrape must not see them in between.
     died: Mutex<BTreeSet<NodeId>>,
     fields: FieldMetrics,

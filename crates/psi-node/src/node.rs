@@ -26,7 +26,7 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(3);
 /// What was written last has this long to reach a peer before the links are closed.
 const HAND_OVER: Duration = Duration::from_secs(1);
-/// How long a node announces that it leaves: some members are told at least ten times.
+/// How long a node announces that it leaves: at least ten times to some members.
 const LEAVE_ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// Why a node did not start.
@@ -112,7 +112,7 @@ impl Node {
         self.context.addresses()
     }
 
-    /// Whether it has caught up and takes steps.
+    /// Whether it has caught up and accepts steps.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.context.read(is_writable)
@@ -127,8 +127,8 @@ impl Node {
         }
     }
 
-    /// Says that it leaves, takes no more steps, hands over what was written last, ends calls and closes sockets:
-    /// within 5 s, and what a last snapshot takes beyond that.
+    /// Announces that it leaves, accepts no more steps, hands over its last writes, ends calls and closes sockets. Takes at
+    /// most 5 s, plus the time of a last snapshot.
     pub async fn shutdown(self) {
         info!(node = %self.context.settings.node, "stopping");
         self.context.write(|replica, _| {
@@ -171,7 +171,7 @@ impl Node {
         }
     }
 
-    /// Resolves when every linked peer holds all that this node wrote, at once when there is none.
+    /// Resolves when every linked peer holds all that this node wrote; at once if there is no peer.
     async fn handed_over(&self) {
         let (mut acknowledged, mut changes) = (self.context.acknowledgements(), self.context.changes());
         loop {
@@ -180,7 +180,7 @@ impl Node {
             if self.context.read(Replica::has_handed_over) {
                 return;
             }
-            // A peer may also be gone, which wakes nobody by itself.
+            // A peer may be gone, which wakes no task.
             let look = Duration::from_millis(20);
             let _ = tokio::time::timeout(look, async {
                 tokio::select! { _ = acknowledged.changed() => {}, _ = changes.changed() => {} }
@@ -225,8 +225,8 @@ async fn bind(endpoint: Endpoint, service: &'static str, setting: &'static str) 
     TcpListener::bind(address).await.map_err(|source| StartError::Bind { service, address, setting, source })
 }
 
-/// Makes sure that the gossip socket can be bound, and chooses its port where none is given: chitchat must know
-/// it beforehand and binds it itself.
+/// Checks that the gossip socket can be bound, and chooses its port if the setting is 0. chitchat binds the socket itself and
+/// must know the port beforehand.
 async fn probe_gossip(address: SocketAddr) -> Result<SocketAddr, StartError> {
     let bind = async { UdpSocket::bind(address).await?.local_addr() };
     bind.await.map_err(|source| StartError::Bind { service: "gossip", address, setting: "gossip.listen", source })

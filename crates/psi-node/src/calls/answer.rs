@@ -1,21 +1,21 @@
-//! What a write is answered.
+//! Answers to writes.
 
 use psi_replica::{FieldName, Intervention, Step, Version};
 
 use crate::sessions::{level::ReplicationReach, requests::CachedAnswer};
 
-/// An accepted step, with what else its answer tells.
+/// An accepted step, and the rest of its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct StepReceipt {
     pub(crate) step: Step,
     pub(crate) field: FieldName,
-    /// Of a batch, the last step has it.
+    /// In a batch, only the last step has one.
     pub(crate) token: String,
-    /// Likewise; `None` if no level was asked for.
+    /// Likewise; `None` if the call asked for no level.
     pub(crate) replicated: Option<ReplicationReach>,
 }
 
-/// An accepted intervention, with what else its answer tells.
+/// An accepted intervention, and the rest of its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct InterventionReceipt {
     pub(crate) intervention: Intervention,
@@ -23,7 +23,7 @@ pub(crate) struct InterventionReceipt {
     pub(crate) replicated: Option<ReplicationReach>,
 }
 
-/// What a write is answered.
+/// The answer to a write.
 #[derive(Clone, Debug)]
 pub(crate) enum WriteAnswer {
     /// At least one.

@@ -1,4 +1,4 @@
-//! Vectors on their way in.
+//! The inputs of calls that step.
 
 use std::{
     hash::{BuildHasher, Hash, Hasher, RandomState},
@@ -7,7 +7,7 @@ use std::{
 
 use psi_replica::FieldName;
 
-/// A step or a batch as a client asked for it.
+/// A call that steps, once or in a batch.
 #[derive(Clone, Debug)]
 pub(crate) struct StepCall {
     /// Empty means `default`.
@@ -44,7 +44,7 @@ impl Inputs {
     }
 }
 
-/// What stands for the content of steps: the same for a repetition, whatever its options.
+/// A hash of the steps that a call asks for: a repetition has the same, whatever its options.
 pub(crate) fn content_of_steps(hasher: &RandomState, field: &FieldName, call: &StepCall) -> u64 {
     let mut content = hasher.build_hasher();
     ("steps", field, call.guardian, call.inputs.is_batch()).hash(&mut content);

@@ -44,7 +44,7 @@ impl Ops {
     }
 }
 
-/// What stands for the content of an intervention.
+/// A hash of the intervention that a call asks for.
 fn content_of_intervention(hasher: &RandomState, field: &FieldName, action: Action) -> u64 {
     hasher.hash_one(("intervention", field, action.as_str()))
 }

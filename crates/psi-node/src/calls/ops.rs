@@ -50,7 +50,7 @@ pub(super) fn unknown_field(replica: &Replica, field: &FieldName) -> Cause {
     Cause::from(&WriteError::UnknownField { field: field.clone(), known })
 }
 
-/// A request of another kind was answered under this one's name; their contents have the same hash.
+/// A request of another kind had this id, and its content has the same hash.
 pub(crate) fn of_another_kind() -> Cause {
     let message = "the request_id was another request's; draw a new one for each, a UUID for instance";
     Cause::new(Code::InvalidArgument, "REQUEST_ID_REUSED", message)

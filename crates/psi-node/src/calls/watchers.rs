@@ -1,8 +1,7 @@
 //! Watchers of the steps that this node accepts.
 //!
-//! Each field that is watched has a ring of its latest steps; watchers read it as fast as they can, and one that is
-//! slower than the ring misses some. So a step never waits for a watcher, and a field that nobody watches costs one look
-//! at a counter.
+//! Each watched field has a ring of its latest steps. Watchers read it at their own pace, and one that is slower than the
+//! ring misses steps. So a step never waits for a watcher, and a field without watchers costs one look at a counter.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! Where others reach this node, if nobody says: this machine's own address, which may change while the node runs. A
-//! container that is cut from its network and connected again can get another; so can a machine with DHCP.
+//! The advertised address, where no setting gives one: this machine's own, which may change while the node runs. A container
+//! that is disconnected from its network and connected again can get another; so can a machine with DHCP.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -13,7 +13,7 @@ use crate::settings::{Addresses, Endpoint, Settings};
 /// A name has this long to be looked up; gossip goes on trying.
 const LOOK_UP: Duration = Duration::from_secs(1);
 
-/// What others are told of an endpoint that is `bound`.
+/// The advertised address of an endpoint that is `bound`.
 pub(crate) async fn advertised(endpoint: Endpoint, bound: SocketAddr, seeds: &[String]) -> SocketAddr {
     if let Some(advertise) = endpoint.advertise {
         return advertise;
@@ -29,15 +29,15 @@ pub(crate) async fn advertised(endpoint: Endpoint, bound: SocketAddr, seeds: &[S
     SocketAddr::new(own_ip.unwrap_or(loopback), bound.port())
 }
 
-/// What others are to be told now instead of `told`; `None` while that holds. An address that this machine still has
-/// is kept, even if another would be found now.
+/// The addresses to advertise instead of `told`; `None` while those are right. An address that this machine still has is
+/// kept, even if another would be found now.
 pub(crate) async fn moved(settings: &Settings, told: Addresses) -> Option<Addresses> {
     let found = |endpoint: Endpoint| endpoint.advertise.is_none() && endpoint.listen.ip().is_unspecified();
     let mut now = told;
     let endpoints =
         [(settings.grpc, &mut now.grpc), (settings.http, &mut now.http), (settings.gossip, &mut now.gossip)];
     for (endpoint, address) in endpoints.into_iter().filter(|(endpoint, _)| found(*endpoint)) {
-        // Loopback was told where nothing else was found.
+        // Loopback was advertised because nothing else was found.
         if address.ip().is_loopback() || UdpSocket::bind((address.ip(), 0)).await.is_err() {
             address.set_ip(own_ip(&settings.seeds, endpoint.listen.ip()).await?);
         }
@@ -45,9 +45,8 @@ pub(crate) async fn moved(settings: &Settings, told: Addresses) -> Option<Addres
     (now != told).then_some(now)
 }
 
-/// This machine's address as others see it: that of the interface towards a seed, or the one that the host's name
-/// stands for; one that is answered at by whoever listens on `listen`: 0.0.0.0 takes IPv4 alone, [::] takes both.
-/// Nothing is sent.
+/// This machine's address as others see it: that of the interface towards a seed, or that of the host's name. Its family is
+/// one that `listen` accepts: 0.0.0.0 accepts IPv4 only, [::] both. Nothing is sent.
 async fn own_ip(seeds: &[String], listen: IpAddr) -> Option<IpAddr> {
     let is_answered = |address: &SocketAddr| listen.is_ipv6() || address.is_ipv4();
     for seed in seeds {
@@ -77,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// What is told by a node that listens on `listen`, told `advertise`, and had the address `ip` when it started.
+    /// What a node advertises that listens on `listen`, has the setting `advertise`, and started with the address `ip`.
     async fn moved_from(ip: &str, listen: &str, advertise: Option<&str>) -> Option<Addresses> {
         let endpoint =
             Endpoint { listen: listen.parse().unwrap(), advertise: advertise.map(|address| address.parse().unwrap()) };

@@ -1,4 +1,4 @@
-//! When gossip takes a silent node for dead.
+//! When a silent node counts as dead.
 //!
 //! chitchat's detector divides a node's silence by the mean time between signs of life of it, first-hand or not (phi,
 //! after Hayashibara et al., 2004), and takes the node for dead above a threshold. Loss makes signs rarer, and so the
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chitchat::FailureDetectorConfig;
 
-/// What chitchat is told. Its own defaults take 12 to 18 s to notice that a node died soon after it started: before
+/// The configuration of chitchat. Its own defaults take 12 to 18 s to notice that a node died soon after it started: before
 /// there is a history, silence is compared with `initial_interval`.
 pub(crate) fn config(
     gossip_interval: Duration,

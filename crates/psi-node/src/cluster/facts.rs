@@ -1,4 +1,4 @@
-//! What nodes say of themselves by gossip: a handful of keys, ASCII and small in all.
+//! The facts that nodes publish by gossip: a handful of keys, ASCII and small in total.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,17 +14,17 @@ const HTTP: &str = "http";
 const READY: &str = "ready";
 /// The incarnation that its replica has minted, in decimal; absent until then.
 const RUN: &str = "run";
-/// Set once, by a node that is about to stop.
+/// Set once, by a node that leaves.
 const LEAVING: &str = "leaving";
 /// Frontier hash and digest, 128 hexadecimal digits.
 const AGREE: &str = "agree";
 
-/// What a node says from the start.
+/// The facts that a node starts with.
 pub(super) fn of_addresses(addresses: Addresses) -> Vec<(String, String)> {
     vec![(GRPC.to_owned(), addresses.grpc.to_string()), (HTTP.to_owned(), addresses.http.to_string())]
 }
 
-/// What this node has to say of itself.
+/// The facts of this node.
 pub(super) fn of_node(context: &NodeContext, leaving: bool) -> Vec<(&'static str, String)> {
     let leaving = leaving.then(|| (LEAVING, "1".to_owned()));
     context.read(|replica| {

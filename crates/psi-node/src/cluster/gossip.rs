@@ -1,8 +1,8 @@
-//! Gossip membership by chitchat (UDP): who is live, where they are reached, and tiny facts about them. Field
-//! state never travels here.
+//! Gossip membership by chitchat (UDP): which nodes are live, their addresses, and tiny facts about them. Field state never
+//! travels here.
 //!
-//! chitchat has pitfalls that this wrapper alone knows of: keys must be ASCII and small in all, the loop can end
-//! without a word, names are looked up once a minute only, and a dead node's keys stop being shared.
+//! This wrapper hides pitfalls of chitchat: keys must be ASCII and small in total, the loop can end silently, names are
+//! looked up only once a minute, and a dead node's keys are not gossiped any more.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,11 +24,11 @@ const ADDRESS_CHECK: Duration = Duration::from_secs(1);
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
-/// Gossips until the node stops; starts over when the loop ends by itself, and, since a run of chitchat has one address,
-/// when this machine's changes.
+/// Gossips until the node stops. Starts over when the loop ends by itself and, since a run of chitchat has one address, when
+/// this machine's address changes.
 pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
     let mut handle = first;
-    // Whom an earlier loop knew, and until when that counts: a new one knows nobody, and a majority of nobody is none.
+    // The members of an earlier loop, and until when they count: a new loop knows none, and a majority of none is no majority.
     let mut remembered = (Vec::new(), Instant::now());
     loop {
         let ended = handle.termination_watcher();
@@ -37,7 +37,7 @@ pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
             () = seeds::contact_seeds(&context, &handle) => break,
             addresses = moved(&context) => {
                 info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
-                context.moved_to(addresses);
+                context.set_addresses(addresses);
                 if let Err(error) = handle.shutdown().await {
                     debug!("gossip ended with {error:#}");
                 }
@@ -65,7 +65,7 @@ pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
     }
 }
 
-/// Resolves once others must be told another address.
+/// Resolves once another address must be advertised.
 async fn moved(context: &NodeContext) -> Addresses {
     loop {
         tokio::time::sleep(ADDRESS_CHECK).await;
@@ -97,7 +97,7 @@ pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<ChitchatHandl
     spawn_chitchat(config, facts::of_addresses(context.addresses()), &UdpTransport).await
 }
 
-/// Publishes this node's facts and reads the others', once every gossip interval.
+/// Publishes this node's facts and reads those of others, once every gossip interval.
 async fn follow(context: &NodeContext, handle: &ChitchatHandle, (remembered, until): &(Vec<Member>, Instant)) {
     let mut interval = tokio::time::interval(context.settings.gossip_interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -121,7 +121,7 @@ async fn follow(context: &NodeContext, handle: &ChitchatHandle, (remembered, unt
             .await;
         check_superseded(context, handle.chitchat_id(), &members);
         if leaving {
-            // Whoever joined a moment ago may be known to others that it does not take for live yet.
+            // A node that joined a moment ago may be known to members that it does not take for live yet.
             let others = members.iter().filter(|member| !member.left && member.gossip != context.addresses().gossip);
             // Fails only when the loop has ended, which `run` sees too.
             others.for_each(|member| drop(handle.gossip(member.gossip)));

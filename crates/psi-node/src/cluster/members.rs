@@ -1,5 +1,4 @@
-//! Members: who gossip says belongs to the cluster, and where they are reached. A hint: who a node is and what it
-//! says is proven over gRPC.
+//! Members of the cluster and their addresses, by gossip. A hint: links prove identity and state.
 
 use std::net::SocketAddr;
 
@@ -14,21 +13,21 @@ pub(crate) struct Member {
     pub(crate) node: NodeId,
     /// When its process started, microseconds since the Unix epoch; tells runs of one node apart.
     pub(crate) generation: u64,
-    /// Whether gossip hears from it, and it has not said that it leaves.
+    /// Gossip hears from it, and it has not announced that it leaves.
     pub(crate) live: bool,
-    /// Whether it has said that it leaves; true of such a run for as long as it is remembered.
+    /// It has announced that it leaves; true of such a run for as long as gossip remembers it.
     pub(crate) left: bool,
-    /// Where its gossip is reached.
+    /// Its gossip address.
     pub(crate) gossip: SocketAddr,
-    /// Where its gRPC is reached, once it said so.
+    /// Its gRPC address, once published.
     pub(crate) grpc: Option<SocketAddr>,
-    /// Where its HTTP is reached, once it said so.
+    /// Its HTTP address, once published.
     pub(crate) http: Option<SocketAddr>,
-    /// Whether it says that it takes steps.
+    /// It has published that it accepts steps.
     pub(crate) ready: bool,
-    /// The incarnation that its replica has minted, once it said so.
+    /// The incarnation that its replica has minted, once published.
     pub(crate) incarnation: Option<u64>,
-    /// Frontier hash and digest as it published them last.
+    /// The frontier hash and digest that it published last.
     pub(crate) agreement: Option<(Digest, Digest)>,
 }
 

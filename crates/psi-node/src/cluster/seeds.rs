@@ -45,7 +45,7 @@ async fn contact_each(context: &NodeContext, handle: &ChitchatHandle, log: bool)
                     if address == context.addresses().gossip {
                         // Perhaps only now: some name services list a node a while after it has started.
                         context.write(|replica, now| replica.become_seed(now));
-                        context.look_again();
+                        context.wake_timekeeper();
                     } else {
                         let _ = handle.gossip(address);
                     }

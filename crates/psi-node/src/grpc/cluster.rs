@@ -1,5 +1,5 @@
-//! `ClusterService`: the cluster as this node sees it. Who asks for frontier or digest gets what is written by
-//! now: it is flushed first.
+//! `ClusterService`: the cluster as this node sees it. A call for frontier or digest flushes first, so the answer includes
+//! every write.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,8 +20,8 @@ pub(super) struct ClusterView {
 }
 
 impl ClusterView {
-    /// Of itself a node knows more than it has published.
-    fn know_thyself(&self, own: &mut Member) {
+    /// A node knows more of itself than it has published.
+    fn update_own(&self, own: &mut Member) {
         self.context.write(|replica, _| {
             replica.flush();
             own.ready = is_writable(replica);
@@ -97,7 +97,7 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         });
         let mut members: Vec<Member> = self.context.members.borrow().clone();
         for own in members.iter_mut().filter(|member| member.node == self.context.settings.node) {
-            self.know_thyself(own);
+            self.update_own(own);
         }
         let members = members.iter().map(|member| self.member(member, &lags)).collect();
         Ok(Response::new(v1::ListMembersResponse {
@@ -133,7 +133,7 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         Ok(Response::new(psi_api::agreement(frontier, digest)))
     }
 
-    /// Takes no lock, so that it costs what any call costs and no more, and is answered by a node that is busy or joins.
+    /// Takes no lock: it costs what every call costs, and a busy or joining node answers it too.
     async fn ping(&self, _: Request<v1::PingRequest>) -> Result<Response<v1::PingResponse>, Status> {
         Ok(Response::new(v1::PingResponse {}))
     }
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::settings::{Addresses, Settings};
 
-    /// Keeps the replica to itself until told to let go.
+    /// Holds the replica's lock until it is released.
     fn hold(context: Arc<NodeContext>) -> (mpsc::Sender<()>, JoinHandle<()>) {
         let (let_go, told) = mpsc::channel();
         let (held, is_held) = mpsc::channel();

@@ -134,7 +134,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         request: Request<Streaming<v1::StepRequest>>,
     ) -> Result<Response<Self::StepStreamStream>, Status> {
         let service = Self { ops: self.ops.clone() };
-        // Taken in one after the other, and then waited for together.
+        // Steps are absorbed one after the other, and wait for replication together.
         let accepted = request.into_inner().then(move |request| {
             let service = Self { ops: service.ops.clone() };
             async move {

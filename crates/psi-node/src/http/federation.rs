@@ -1,4 +1,4 @@
-//! What agents outside of the cluster ask for: the metrics of one agent, and of the swarm.
+//! For agents outside the cluster: the metrics of one agent, and of the swarm.
 //!
 //! Both are read from the merged view: the latest step of the chosen field, whichever node took it; zeros before the
 //! first. So every node gives the same figures, but for the number of live members as gossip knows it.

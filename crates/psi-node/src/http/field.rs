@@ -1,4 +1,4 @@
-//! What is done with a field: steps, state, parameters.
+//! One field: steps, state, parameters.
 
 use std::fmt::Display;
 

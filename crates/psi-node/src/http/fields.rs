@@ -1,4 +1,4 @@
-//! Fields themselves: listed, made, changed, reset, dropped.
+//! Fields: list, create, change, reset, drop.
 
 use axum::{
     Json,

@@ -33,14 +33,14 @@ pub(super) async fn root(State(ops): State<Ops>, routes: &'static [Route]) -> Js
     }))
 }
 
-/// Always 200: it tells, and `/health/ready` judges.
+/// Always 200: it informs, `/health/ready` judges.
 pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
     let why = why_not_ready(&ops);
     let engine = ops.context.read(|replica| replica.engine_name(&FieldName::default_field()));
     let (live, left, dead) = members(&ops);
     Json(json!({
         "status": if why.is_none() { "healthy" } else { "not ready" },
-        // The service of old said here whether it could load its engine; this one is built with it.
+        // The original service said here whether it could load its engine; this one is built with it.
         "import_success": true,
         "engine_initialized": true,
         "engine": engine,
@@ -71,8 +71,7 @@ fn why_not_ready(ops: &Ops) -> Option<String> {
     ops.context.read(why_not_healthy)
 }
 
-/// Members that are live, that left and that are dead. A node that knows none, having just started or keeping to
-/// itself, is one.
+/// Counts of live, left and dead members. A node that knows none, since it just started or keeps to itself, is one.
 pub(super) fn members(ops: &Ops) -> (usize, usize, usize) {
     let members = ops.context.members.borrow();
     let live = members.iter().filter(|member| member.live).count();

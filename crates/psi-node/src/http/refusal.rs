@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `error` holds the reason and values (all strings) of the same error over gRPC. `detail` is the message, except
-//! with 422: there it is the list that the service of old gave, one `{loc, msg, type}` for each thing wrong.
+//! with 422. There it is the list that the original service gave, one `{loc, msg, type}` a problem.
 
 use axum::{
     Json,
@@ -21,7 +21,7 @@ use tonic::Code;
 use super::requests::body_params::BodyParams;
 use crate::calls::ops::Ops;
 
-/// Longest text of a client's that is shown back to it, in characters.
+/// Longest text of a client that is shown back to it, in characters.
 const SHOWN_MAX: usize = 200;
 
 /// A request that was refused; nothing was changed by it.
@@ -29,11 +29,11 @@ const SHOWN_MAX: usize = 200;
 pub(super) struct Refusal {
     status: StatusCode,
     cause: Cause,
-    /// With 422: what is wrong, thing by thing.
+    /// With 422: each problem.
     problems: Vec<Problem>,
 }
 
-/// One thing wrong with a request.
+/// One problem of a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Problem {
     loc: Vec<Place>,
@@ -42,7 +42,7 @@ pub(super) struct Problem {
     kind: String,
 }
 
-/// A step on the way to what is wrong: a name in an object, or a position in an array.
+/// One step of the path to a problem: a name in an object, or a position in an array.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Place {
@@ -85,7 +85,7 @@ impl Refusal {
         Self { status, ..Cause::new(Code::InvalidArgument, reason, message).into() }
     }
 
-    /// The same of a request whose body, not its address, named these.
+    /// The same, of a request whose body, not its address, carried these parameters.
     pub(super) fn in_body(self, named: BodyParams) -> Self {
         match param_of(self.cause.reason) {
             Some(name) if named.has(name) => self.placed(["body".into(), name.into()]),
@@ -103,7 +103,7 @@ impl Refusal {
         self
     }
 
-    /// A request that can be read and does not make sense.
+    /// A request that can be read, but not carried out.
     pub(super) fn invalid(reason: &'static str, problems: Vec<Problem>) -> Self {
         let message = problems.iter().map(|problem| problem.msg.as_str()).collect::<Vec<_>>().join("; ");
         Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason, message) }
@@ -126,7 +126,7 @@ impl Refusal {
         if self.problems.is_empty() { json!([self.only_problem()]) } else { json!(self.problems) }
     }
 
-    /// An operation's refusal as a place in the request.
+    /// An operation's refusal as a problem with a place in the request.
     fn only_problem(&self) -> Problem {
         let index = self.cause.metadata.iter().find(|(name, _)| *name == "index");
         let index = index.and_then(|(_, index)| index.parse().ok()).map(Place::Index);
@@ -189,7 +189,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// A client's text for an answer, cut where it is absurdly long.
+/// A client's text for an answer, cut if it is long.
 pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),

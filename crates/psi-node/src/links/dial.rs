@@ -1,4 +1,4 @@
-//! The dialling end of links: to whom, and when again.
+//! The dialling end of links: which members, and when to retry.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ pub(crate) async fn dial_members(context: Arc<NodeContext>, links: Arc<Links>) {
         let known = members.borrow_and_update().clone();
         let expected = expected(&context.settings, &known, wall);
         dials.retain(|run, dial| match expected.get(run) {
-            // One that saw its peer dead has ended, though it be wanted again.
+            // A task ends when its peer dies, even if the peer is expected again.
             Some(address) => *address == dial.address && !dial.task.is_finished(),
             None => !dial.task.is_finished() && may_end_by_itself(&known, run),
         });
@@ -47,7 +47,7 @@ pub(crate) async fn dial_members(context: Arc<NodeContext>, links: Arc<Links>) {
     }
 }
 
-/// Whom this node is to dial, and where: by name and run.
+/// The runs that this node dials, and their addresses.
 fn expected(settings: &Settings, members: &[Member], wall: WallMs) -> BTreeMap<Run, SocketAddr> {
     let own = &settings.node;
     let live = || members.iter().filter(|member| member.live);
@@ -57,8 +57,8 @@ fn expected(settings: &Settings, members: &[Member], wall: WallMs) -> BTreeMap<R
     dialled_here.filter_map(|member| Some(((member.node.clone(), member.generation), member.grpc?))).collect()
 }
 
-/// Whether a run that is wanted no more may keep the link that it has: it leaves, or a later run has taken its place,
-/// and it hands over what it wrote last. That of a dead one is cut.
+/// Whether a run that is not expected any more may keep its link, to hand over its last writes: it leaves, or a later run
+/// has replaced it. The link of a dead run is cut.
 fn may_end_by_itself(known: &[Member], run: &Run) -> bool {
     let now = known.iter().find(|member| member.node == run.0);
     now.is_some_and(|member| member.left || member.generation != run.1)

@@ -29,7 +29,7 @@ pub(crate) enum LinkEnd {
 }
 
 impl From<Status> for LinkEnd {
-    /// Tells what could not be decoded here from a connection that broke and from a peer that gave its reason.
+    /// Distinguishes a frame that could not be decoded here from a broken connection and from a reason that the peer gave.
     fn from(status: Status) -> Self {
         let here = status.source().is_none() && psi_api::cause_of(&status).is_none();
         match status.code() {

@@ -1,4 +1,4 @@
-//! How far peers are behind this node's own writes, by what they have acknowledged.
+//! The lag of peers behind this node's own writes, by their acknowledgements.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(crate) struct Lag {
     pub(crate) versions: u64,
     /// How long the oldest of them has been flushed, milliseconds.
     pub(crate) ms: u64,
-    /// Its wall clock less ours, milliseconds.
+    /// Its wall clock minus ours, milliseconds.
     pub(crate) clock_offset_ms: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! A link while it stands: frames between a stream and the replica.
+//! An open link: frames between a stream and the replica.
 
 use prost::Message;
 use psi_api::replica::{Frame, frame::Body};
@@ -19,7 +19,7 @@ struct LinkGuard<'a> {
     links: &'a Links,
     link: LinkId,
     stop: CancellationToken,
-    /// The end that dialled knows whom it expects.
+    /// The dialling end knows which peer it expects.
     expected: Option<&'a NodeId>,
     /// Once it has introduced itself.
     peer: Option<NodeId>,
@@ -53,9 +53,9 @@ impl<'a> LinkGuard<'a> {
         let bytes = frame.encoded_len();
         let may_acknowledge = matches!(frame.body, Some(Body::Ack(_) | Body::News(_)));
         self.context.write(|replica, now| replica.handle_frame(now, self.link, frame))?;
-        self.context.look_again();
+        self.context.wake_timekeeper();
         if may_acknowledge {
-            self.context.acknowledged();
+            self.context.wake_pending_writes();
         }
         if let (None, Some((node, incarnation))) = (&self.peer, introduction) {
             self.peer = Some(node.clone());
@@ -85,7 +85,7 @@ impl<'a> LinkGuard<'a> {
     }
 }
 
-/// Passes frames between a stream and the replica until either ends. The end that dialled knows whom it `expected`.
+/// Passes frames between a stream and the replica until either ends. The dialling end knows which peer it expects.
 pub(super) async fn run_link<T: Send>(
     context: &NodeContext,
     links: &Links,

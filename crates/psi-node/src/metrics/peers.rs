@@ -1,7 +1,7 @@
-//! Series of the peers that this node has or had links to: what crossed, how far they lag behind, who disagrees.
+//! Series by peer: link traffic, lag, disagreement.
 //!
-//! A replica counts by link, and forgets a link when it goes. Here counts are kept by peer, so that they never fall, for
-//! as long as gossip knows the peer.
+//! A replica counts by link, and forgets a link when it goes down. These counts are by peer, so they never fall while
+//! gossip knows the peer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,7 +49,7 @@ struct SeenPeers {
     /// What each link had counted when it was last looked at.
     links: BTreeMap<LinkId, LinkCounts>,
     peers: BTreeSet<String>,
-    /// Nodes that were found to disagree, and have not been seen to agree since.
+    /// Nodes that disagreed when they were last compared.
     diverged: BTreeSet<NodeId>,
 }
 
@@ -86,8 +86,8 @@ impl PeerMetrics {
         self.series.bytes.with_label_values(&[peer, RECEIVED]).inc_by(bytes as u64);
     }
 
-    /// Records whether a node agrees, found out at an equal frontier, over a link or by gossip. Tells whether it has begun
-    /// to disagree.
+    /// Records whether a node with an equal frontier agrees, by link or by gossip. Returns whether it has begun to
+    /// disagree.
     pub(crate) fn record_comparison(&self, node: &NodeId, agrees: bool) -> bool {
         let mut seen = self.seen();
         if agrees {
@@ -99,7 +99,7 @@ impl PeerMetrics {
         is_new
     }
 
-    /// Takes in what the links have counted. To be called before a link goes, and before anything is shown.
+    /// Adds what the links have counted. Call it before a link goes down, and before anything is shown.
     pub(crate) fn observe(&self, replica: &Replica) {
         let mut seen = self.seen();
         let mut links = BTreeMap::new();
@@ -134,7 +134,7 @@ impl PeerMetrics {
         add(&self.series.refused, &[peer], passes_refused, before.passes_refused);
     }
 
-    /// Sets how far each linked peer lags behind; gives how many there are.
+    /// Sets the lag of each linked peer; returns how many there are.
     pub(super) fn read_lags(&self, replica: &Replica) -> usize {
         let lags = lags(replica);
         self.series.lag_versions.reset();

@@ -23,7 +23,7 @@ pub(crate) fn render(context: &NodeContext) -> String {
     let views: Vec<FieldView> = shown.filter_map(|name| context.read(|replica| replica.view(name))).collect();
     metrics.fields.show(&views);
     read_members(metrics, &context.members.borrow(), &mut died);
-    let agree = context.compared(&context.members.borrow()).iter().all(|(_, agrees)| *agrees);
+    let agree = context.compare(&context.members.borrow()).iter().all(|(_, agrees)| *agrees);
     metrics.node.agree.set(agree.into());
     let mut text = Vec::new();
     let encoded = TextEncoder::new().encode(&metrics.registry.gather(), &mut text);

@@ -1,4 +1,4 @@
-//! Asks whoever gave a token what it holds.
+//! Asks the run that issued a token for its frontier.
 //!
 //! A token that leaves origins out may not be provable here (see `psi_replica`'s module on sessions): where more than
 //! forty runs write all the time, it hardly ever is. The run that gave it is often still there. What that run holds
@@ -32,13 +32,13 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// Largest answer: that of a hundred thousand origins.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
-/// What other nodes said that they hold.
+/// The frontiers that other nodes answered with.
 #[derive(Default)]
 pub(crate) struct Issuers {
     by_node: Mutex<BTreeMap<NodeId, Arc<AsyncMutex<IssuerConnection>>>>,
 }
 
-/// What one node said, and how it is reached.
+/// The latest answer of one node, and the channel to it.
 #[derive(Default)]
 struct IssuerConnection {
     channel: Option<(SocketAddr, Channel)>,
@@ -54,7 +54,7 @@ struct IssuerAnswer {
 }
 
 impl Issuers {
-    /// What the run that gave the token holds, as of some moment after `since`. Resolves once that run has answered,
+    /// The frontier of the run that issued the token, at some moment after `since`. Resolves once that run has answered,
     /// which may be never.
     pub(crate) async fn held_by_issuer(
         &self,
@@ -99,7 +99,7 @@ impl Issuers {
     }
 }
 
-/// The live run that gave the token, and where it is reached.
+/// The live run that issued the token, and its address.
 fn issuer(members: &[Member], token: &Token) -> Option<(Origin, SocketAddr)> {
     let issuer = token.issuer()?;
     members.iter().filter(|member| member.live).find_map(|member| {
@@ -125,6 +125,6 @@ async fn frontier_of(run: &Origin, channel: Channel) -> Option<Frontier> {
         let origin = Origin { node: NodeId::new(&position.node).ok()?, incarnation: position.incarnation };
         Some((origin, Version(position.version)))
     };
-    // One that can't be understood must not be passed over.
+    // A position that can't be read must not be skipped.
     answer.origins.into_iter().map(position).collect()
 }

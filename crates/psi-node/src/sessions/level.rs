@@ -1,9 +1,9 @@
-//! How far a write is to get, and how far it got.
+//! Replication levels, and the reach of a write.
 
 use psi_api::{Cause, v1};
 use tonic::Code;
 
-/// How many nodes are to hold a write.
+/// How many nodes a write must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// The one that took it.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::level::{Level, ReplicationReach};
 use crate::{cluster::members::Member, context::NodeContext};
 
-/// Waits until an own write has got as far as asked for, or until the deadline.
+/// Waits until an own write has reached the level, or until the deadline.
 pub(crate) async fn wait_for(
     context: &NodeContext,
     version: Version,

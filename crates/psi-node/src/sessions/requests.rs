@@ -1,10 +1,8 @@
-//! Requests that were answered not long ago, by the name that their client gave them: sent again, they are answered
-//! again and not counted again.
+//! Recent requests by the id that their client chose: a repetition gets the same answer and is not counted again.
 //!
-//! Bounded by number, by age and by the size of the answers. A request is remembered from the moment that it is
-//! accepted, though its caller goes away before the answer; one that is refused leaves no trace. A cache crate was
-//! considered: those that evict strictly the oldest, keep the first caller's result when that caller is cancelled, and
-//! run on tokio's clock, for tests, are not to be had in one.
+//! Bounded by number, by age and by the size of the answers. A request is cached from the moment that it is accepted, even
+//! if its caller leaves before the answer; a refused one leaves no trace. No cache crate does all of this: evict strictly
+//! the oldest, keep the result of a caller that was cancelled, and run on tokio's clock for tests.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,15 +12,15 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-/// Most requests that are remembered.
+/// Most cached requests.
 pub(crate) const REQUESTS_MAX: usize = 100_000;
-/// Most steps in all answers that are remembered: about 200 bytes each in a batch. A step by itself takes about 650, its
+/// Most steps in all cached answers: about 200 bytes each in a batch. A step by itself takes about 650, its
 /// name and token included (100,000 of them: 67 MB, measured).
 const STEPS_MAX: usize = 500_000;
-/// How long a request is remembered.
+/// How long a request is cached.
 pub(crate) const KEPT_FOR: Duration = Duration::from_secs(300);
 
-/// What is remembered of a request.
+/// The answer of a request, as it is cached.
 pub(crate) trait CachedAnswer: Clone {
     /// How many steps it holds.
     fn steps(&self) -> usize;
@@ -45,26 +43,26 @@ struct KnownRequests<A> {
 struct Request<A> {
     number: u64,
     came: Instant,
-    /// Stands for what was asked for.
+    /// A hash of what it asks for.
     content: u64,
     answer: Option<A>,
     /// Closed when the answer is final, or will not come; `None` from then on.
     underway: Option<watch::Receiver<()>>,
 }
 
-/// What is known of a request that comes in.
+/// What happens to an incoming request.
 pub(crate) enum Turn<A: CachedAnswer> {
-    /// Nothing: it is to be carried out.
+    /// It is new, and is carried out.
     First(Ticket<A>),
-    /// It was answered so.
+    /// It was answered before.
     Answered(A),
-    /// It is being carried out: wait until this is closed, and ask again.
+    /// It is in progress: wait until this is closed, and look again.
     Underway(watch::Receiver<()>),
-    /// Another request had its name.
+    /// Another request had its id.
     Reused,
 }
 
-/// The right to carry out a request, and the duty to say what came of it. Dropped, it says that nothing more will.
+/// The right to carry out a request, and the duty to enter its answer. Dropping it ends the request.
 pub(crate) struct Ticket<A: CachedAnswer> {
     requests: Arc<Requests<A>>,
     id: Arc<str>,
@@ -80,7 +78,7 @@ impl<A> Default for Requests<A> {
 }
 
 impl<A: CachedAnswer> Requests<A> {
-    /// Looks a request up by its name, or takes note of it. `content` stands for what it asks for.
+    /// Looks a request up by its id, or enters it. `content` is a hash of what it asks for.
     pub(crate) fn begin(self: &Arc<Self>, now: Instant, id: &str, content: u64) -> Turn<A> {
         let mut known = self.lock();
         known.forget_old(now);
@@ -158,7 +156,7 @@ impl<A: CachedAnswer> KnownRequests<A> {
 }
 
 impl<A: CachedAnswer> Ticket<A> {
-    /// Says how the request is to be answered from now on: it was accepted, or more is known of it.
+    /// Enters the answer that repetitions get from now on.
     pub(crate) fn answer(&self, answer: A) {
         let mut known = self.requests.lock();
         let Some(request) = known.by_id.get_mut(&self.id).filter(|request| request.number == self.number) else {

@@ -1,9 +1,8 @@
 //! The snapshots of a directory: `snapshot`, and `snapshot.previous` before it.
 //!
-//! A new one is written and synced under another name, then takes the place of the latest, which becomes the previous
-//! one. So at every instant there is a whole one under one of the two names, though the machine should stop. The
-//! previous one also stands in where the latest is damaged later: an older state is a true state too, of which the
-//! rest comes from other nodes.
+//! A new snapshot is written and synced under another name. Then it replaces the latest, which becomes the previous one. So
+//! one of the two names always holds a whole snapshot, even if the machine stops at any instant. The previous one also
+//! replaces a latest one that is damaged later: an older state is valid too, and other nodes have the rest.
 
 use std::{fmt, io};
 
@@ -19,7 +18,7 @@ const ASIDE: &str = "snapshot.refused-";
 /// Files set aside that are kept, the latest of them: what two starts may find.
 const ASIDE_KEPT: usize = 4;
 
-/// What was done to the disk.
+/// An operation on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Create,
@@ -44,7 +43,7 @@ impl Operation {
     }
 }
 
-/// A snapshot was not written; the ones before it still stand.
+/// A snapshot was not written; the earlier ones are unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("{} failed: {source}", .operation.as_str())]
 pub(crate) struct SaveError {
@@ -78,7 +77,7 @@ impl fmt::Display for RefusedFile {
     }
 }
 
-/// A file that was not used, and what became of it.
+/// A file that was not used, and its name now.
 #[derive(Debug)]
 pub(crate) struct RefusedSnapshot {
     pub(crate) name: &'static str,
@@ -87,7 +86,7 @@ pub(crate) struct RefusedSnapshot {
     pub(crate) aside: io::Result<String>,
 }
 
-/// What a directory had to offer.
+/// The content of a directory.
 #[derive(Debug, Default)]
 pub(crate) struct LoadOutcome {
     /// The latest that is whole, with its name.
@@ -106,14 +105,14 @@ impl<D: Disk> Store<D> {
         Self { disk }
     }
 
-    /// Writes a snapshot of the given parts; tells its size. Once it returns, the snapshot outlives the machine.
+    /// Writes a snapshot of the given parts and returns its size. Once it returns, the snapshot is durable.
     ///
     /// # Errors
     /// [`SaveError`]; the latest snapshot, or the one before it, is what it was.
     pub(crate) fn save(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
         let written = self.write(parts);
         if written.is_err() {
-            // On a full disk it would be in the way; the next try begins anew.
+            // It would take room on a full disk; the next attempt starts over.
             let _ = self.disk.remove(TEMPORARY);
         }
         let bytes = written?;
@@ -126,7 +125,7 @@ impl<D: Disk> Store<D> {
         Ok(bytes)
     }
 
-    /// Writes a file that is whole and synced, under a name that nobody reads.
+    /// Writes a file whole and synced, under a name that nothing reads.
     fn write(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
         let mut bytes = 0;
         let mut file = self.disk.create(TEMPORARY).map_err(failure(Operation::Create))?;
@@ -138,9 +137,9 @@ impl<D: Disk> Store<D> {
         Ok(bytes)
     }
 
-    /// Reads the latest snapshot that is whole and belongs to the cluster; sets aside what is not, as of `wall_ms`.
+    /// Reads the latest snapshot that is whole and belongs to the cluster; sets others aside, at `wall_ms`.
     pub(crate) fn load(&self, cluster: &ClusterName, wall_ms: u64) -> LoadOutcome {
-        // A write that did not end.
+        // An unfinished write.
         let _ = self.disk.remove(TEMPORARY);
         let mut loaded = LoadOutcome::default();
         for name in [LATEST, PREVIOUS] {

@@ -42,14 +42,14 @@ impl SavedState {
 pub(crate) struct StartupData {
     pub(crate) task: Option<Arc<SnapshotTask>>,
     pub(crate) snapshot: Option<Snapshot>,
-    /// Reasons of what was set aside.
+    /// Reasons why files were set aside.
     pub(crate) refused: Vec<&'static str>,
 }
 
-/// Takes the data directory and reads what is there; nothing is found without one.
+/// Locks the data directory and reads it; without one, nothing is found.
 ///
 /// # Errors
-/// [`DataError`] if the directory can't be used. A snapshot that can't be is none: it is set aside and said.
+/// [`DataError`] if the directory can't be used. A bad snapshot is no error: it is set aside, logged and counted.
 pub(crate) async fn open(settings: &Settings) -> Result<StartupData, DataError> {
     let Some(path) = settings.data_directory.clone() else { return Ok(StartupData::default()) };
     let cluster = settings.cluster.clone();
@@ -105,7 +105,7 @@ impl SnapshotTask {
         }
     }
 
-    /// Writes a snapshot if anything changed since the latest; what goes wrong is logged and counted.
+    /// Writes a snapshot if anything changed since the latest; failures are logged and counted.
     pub(crate) async fn save(self: Arc<Self>, context: Arc<NodeContext>) {
         let write = tokio::task::spawn_blocking(move || self.save_blocking(&context));
         if let Err(panic) = write.await {

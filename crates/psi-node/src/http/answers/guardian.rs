@@ -7,7 +7,7 @@ use psi_engine::{
 use psi_replica::{FieldView, GuardianView};
 use serde::Serialize;
 
-/// `interventions.last_step` before the first, as the service of old.
+/// `interventions.last_step` before the first, as in the original service.
 const NEVER: i64 = -100;
 
 /// What the guardian did after a step.
@@ -57,7 +57,7 @@ impl StatusAnswer {
 /// To `GET /guardian/statistics`.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct StatisticsAnswer {
-    /// As the service of old called a guardian with a history.
+    /// What the original service called a guardian with a history.
     kind: &'static str,
     history_size: usize,
     thresholds: Limits,
@@ -97,7 +97,7 @@ struct Numbers {
 
 #[derive(Debug, Serialize)]
 struct InterventionCounts {
-    /// By hand and by the guardian; the service of old counted only its guardian's.
+    /// By hand and by the guardian; the original service counted only its guardian's.
     total: u64,
     last_step: i64,
     current_red_flag: bool,

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::times::seconds;
 
-/// All parameters by name, the fifteen of the service of old first. Counts are integers.
+/// All parameters by name, the fifteen of the original service first. Counts are integers.
 #[derive(Debug)]
 pub(super) struct ParametersByName(pub(super) Parameters);
 

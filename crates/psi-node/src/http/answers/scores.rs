@@ -35,7 +35,7 @@ impl Serialize for Scores {
     }
 }
 
-/// The latest step's metrics; before the first one, zeros and the nominal step length, as the service of old.
+/// The latest step's metrics; before the first one, zeros and the nominal step length, as in the original service.
 pub(in crate::http) fn latest(view: &FieldView) -> Metrics {
     let before = || {
         let mut zeros = Metrics::from_array([0.0; 8]);

@@ -13,7 +13,7 @@ use crate::{
     http::refusal::{Problem, Refusal, record_refusal, shorten},
 };
 
-/// `?field=`: the field that a request is about; `default` if it names none.
+/// `?field=`: the field of a request; `default` if it is missing.
 pub(in crate::http) struct FieldParam(pub(in crate::http) String);
 
 impl FromRequestParts<Ops> for FieldParam {

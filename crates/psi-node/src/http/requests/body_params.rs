@@ -1,4 +1,4 @@
-//! Which parameters of a request stand in its body alone, so that a refusal can say where the problem is.
+//! Which parameters of a request are in its body alone, so that a refusal names the right place.
 
 use crate::http::routes::properties::WRITE_PARAMS;
 

@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for JsonObject {
     }
 }
 
-/// Any value, by where it stands; what is not looked into is skipped, to any depth.
+/// How deep a value is read, by its place; anything deeper is skipped.
 #[derive(Clone, Copy)]
 enum ValueSeed {
     /// A member of the body: arrays and objects are looked into.

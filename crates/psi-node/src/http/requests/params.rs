@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// `None` means that it was not named.
+/// `None` stands for a missing parameter.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct RequestParams {
@@ -43,7 +43,7 @@ impl FromRequestParts<Ops> for RequestParams {
     }
 }
 
-/// An empty name is more often a variable that was not set than a wish for `default`.
+/// An empty name is more often an unset variable than a request for `default`.
 pub(super) fn empty_name(place: &str) -> Refusal {
     Refusal::invalid("BAD_NAME", vec![empty_name_problem(place)])
 }

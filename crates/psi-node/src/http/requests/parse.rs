@@ -1,4 +1,4 @@
-//! From bytes to JSON, and what is said of JSON that does not fit.
+//! From bytes to JSON, and the problems of JSON that does not fit.
 
 use axum::http::StatusCode;
 use psi_engine::ParameterError;
@@ -13,7 +13,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<JsonObject, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| unreadable(bytes, &error))
 }
 
-/// Tells numbers that JSON can't carry from what is no JSON at all, and both from JSON of another shape.
+/// Distinguishes JSON of another shape, numbers that JSON can't carry, and bodies that are not JSON.
 fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Refusal {
     let (line, column) = (error.line(), error.column());
     let invalid = |reason, kind, msg: String| Refusal::invalid(reason, vec![Problem::new(["body".into()], kind, msg)]);
@@ -35,7 +35,7 @@ fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "BAD_JSON", message).with("line", line).with("column", column)
 }
 
-/// The name of a number that is none, as Python and JavaScript write it, where the parser stopped.
+/// `NaN` or `Infinity`, as Python and JavaScript write them, if the parser stopped at one.
 fn not_finite_at(bytes: &[u8], line: usize, column: usize) -> Option<&'static str> {
     let line = bytes.split(|byte| *byte == b'\n').nth(line.checked_sub(1)?)?;
     let starts = |name: &&str| {
@@ -46,7 +46,7 @@ fn not_finite_at(bytes: &[u8], line: usize, column: usize) -> Option<&'static st
     ["NaN", "Infinity"].into_iter().find(starts)
 }
 
-/// `place` is where parameters stand.
+/// `place` is the path to the parameters.
 pub(super) fn parameter_problem(place: &[&str], error: &ParameterError) -> Problem {
     let (name, kind) = match error {
         ParameterError::Unknown { name, .. } => (name.as_str(), "value_error.unknown"),

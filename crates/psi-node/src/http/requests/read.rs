@@ -16,8 +16,8 @@ use crate::{
 
 /// A body must have arrived whole in this time.
 const READ: Duration = Duration::from_secs(10);
-/// A body over the limit is read on, and thrown away, up to this many times the limit: a client that is still
-/// sending would otherwise see a reset connection in place of the answer.
+/// A body over the limit is read and discarded up to this many times the limit. Otherwise a client that is still sending
+/// would see a reset connection instead of the answer.
 const DISCARDED_TIMES: usize = 8;
 /// The whole body of a request to a node; a refusal is counted.
 ///
@@ -33,7 +33,7 @@ where
 /// The whole body.
 ///
 /// # Errors
-/// [`Refusal`] if it is not said to be JSON, too large, too slow or cut off.
+/// [`Refusal`] if it is declared as something else than JSON, too large, too slow or cut off.
 async fn read<B>(request: Request<B>, limit: usize) -> Result<Bytes, Refusal>
 where
     B: HttpBody<Data = Bytes, Error: Display>,
@@ -41,7 +41,7 @@ where
     check_type(request.headers())?;
     let declared = content_length(request.headers());
     if request.headers().contains_key(header::EXPECT) && declared.is_some_and(|length| length > limit) {
-        // The client asks first, so it can be told before it sends.
+        // The client asks before it sends the body.
         return Err(too_large(limit));
     }
     let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(limit));
@@ -64,7 +64,7 @@ where
         if length <= limit { Ok(()) } else { Err(too_large(limit)) }
     };
     let mut reading = pin!(reading);
-    // Mostly it has come with the headers, and nothing has to be waited for.
+    // Mostly the body arrived with the headers, so there is nothing to wait for.
     let read = match reading.as_mut().now_or_never() {
         Some(read) => Ok(read),
         None => tokio::time::timeout(READ, reading).await,
@@ -88,7 +88,7 @@ fn too_large(limit: usize) -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message).with("limit", limit)
 }
 
-/// A body of no declared type is taken for JSON; one declared to be something else is probably a mistake.
+/// A body without a declared type counts as JSON; another declared type is probably a mistake.
 fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let plain = headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/json");
     if plain && !headers.contains_key(header::CONTENT_ENCODING) {

@@ -33,7 +33,7 @@ struct UsualStep {
 }
 
 impl UsualStep {
-    /// `None` for whatever needs a closer look, of which [`StepBody::parse_any`] makes the same or a refusal.
+    /// `None` for any other body: [`StepBody::parse_any`] makes the same of it, or a refusal.
     fn parse(bytes: &[u8]) -> Option<StepBody> {
         // A derived reader would take an array of the members too.
         if bytes.len() > USUAL_BYTES_MAX || bytes.trim_ascii_start().first() != Some(&b'{') {
@@ -51,7 +51,7 @@ impl UsualStep {
 
 impl StepBody {
     /// # Errors
-    /// [`Refusal`] with all that is wrong.
+    /// [`Refusal`] with every problem.
     pub(in crate::http) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         UsualStep::parse(bytes).map_or_else(|| Self::parse_any(bytes), Ok)
     }

@@ -1,6 +1,6 @@
-//! Times and traces requests, around the router: within it, a layer boxes each request's future and copies the stack of
-//! services once more. For `POST /step`, which most requests are, even the router is left out: that it finds the way by
-//! patterns, and boxes and copies for it, takes a tenth of what a step costs over HTTP. It knows that route like any other.
+//! Times and traces requests, around the router: a layer inside it would box each request's future and copy the stack of
+//! services once more. `POST /step`, which most requests are, goes around the router too: matching patterns, boxing and
+//! copying cost a tenth of a step over HTTP. The router has that route as well.
 
 use std::{
     convert::Infallible,
@@ -44,7 +44,7 @@ pub(in crate::http) struct ObservedRouter {
 #[derive(Clone)]
 struct Counts {
     ops: Ops,
-    /// Where usual answers are counted, by place in [`ROUTES`]: looked up once.
+    /// Where usual answers are counted, by row of [`ROUTES`]: looked up once.
     usual: Arc<[OnceLock<Histogram>]>,
 }
 
@@ -119,7 +119,7 @@ impl Future for ResponseFuture {
     }
 }
 
-/// A label: what a client made up is none.
+/// A label; paths that a client made up share one.
 fn name(route: Option<usize>) -> &'static str {
     route.map_or("other", |route| ROUTES[route].path)
 }

@@ -81,7 +81,7 @@ async fn unknown_path(OriginalUri(uri): OriginalUri) -> Refusal {
         .with("path", path)
 }
 
-/// Answers for paths that exist, asked for in another way. The header `Allow` is the router's work.
+/// Answers for paths that exist, with another method. The router adds the header `Allow`.
 async fn wrong_method(method: Method, uri: Uri) -> Refusal {
     let known = find(uri.path()).map(|row| ROUTES[row].methods());
     let allowed = known.as_deref().unwrap_or("another method");
