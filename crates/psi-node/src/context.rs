@@ -232,7 +232,7 @@ impl NodeContext {
         members.iter().filter_map(agrees).collect()
     }
 
-    /// Counts and logs members that have begun to disagree, and forgets what was counted of nodes that are gone.
+    /// Counts and logs members that have begun to disagree, and drops the counts of nodes that are gone.
     pub(crate) fn check_agreement(&self) {
         let members = self.members.borrow().clone();
         for (node, agrees) in self.compare(&members) {

@@ -24,7 +24,7 @@ use crate::{
 
 /// Calls in progress have this long to end once the node stops.
 const DRAIN: Duration = Duration::from_secs(3);
-/// What was written last has this long to reach a peer before the links are closed.
+/// The last writes have this long to reach a peer before the links are closed.
 const HAND_OVER: Duration = Duration::from_secs(1);
 /// How long a node announces that it leaves: at least ten times to some members.
 const LEAVE_ANNOUNCE: Duration = Duration::from_millis(500);

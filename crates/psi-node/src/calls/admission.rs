@@ -63,14 +63,14 @@ impl Ops {
         let Some(token) = &options.after else { return Ok(()) };
         let mut changes = self.context.changes();
         let mut issuer_answer =
-            pin!(self.context.issuers.held_by_issuer(&self.context.members, token, tokio::time::Instant::now()));
-        let mut held_by_issuer: Option<Arc<Frontier>> = None;
+            pin!(self.context.issuers.issuer_frontier(&self.context.members, token, tokio::time::Instant::now()));
+        let mut issuer_frontier: Option<Arc<Frontier>> = None;
         loop {
             changes.mark_unchanged();
             let lacks = self.context.read(|replica| {
                 writable(replica)?;
                 let lacks = replica.lacks(token).map_err(|error| Cause::from(&error))?;
-                let covered = held_by_issuer.as_ref().is_some_and(|there| replica.frontier().covers(there));
+                let covered = issuer_frontier.as_ref().is_some_and(|there| replica.frontier().covers(there));
                 Ok((lacks, covered))
             });
             let lacks = match lacks {
@@ -80,7 +80,7 @@ impl Ops {
             };
             tokio::select! {
                 _ = changes.changed() => {}
-                held = &mut issuer_answer, if lacks.left_out && held_by_issuer.is_none() => held_by_issuer = Some(held),
+                held = &mut issuer_answer, if lacks.left_out && issuer_frontier.is_none() => issuer_frontier = Some(held),
                 () = tokio::time::sleep_until(options.deadline) => return Err(not_reached(&lacks, options)),
                 () = self.context.stop.cancelled() => return Err(Cause::from(&stopping())),
             }

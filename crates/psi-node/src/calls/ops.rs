@@ -25,7 +25,7 @@ impl Ops {
         self.context.write(write).map_err(|error: WriteError| self.record_cause(Cause::from(&error)))
     }
 
-    /// Counts what was refused.
+    /// Counts a refusal, if there is one.
     pub(super) fn record_refusal<T>(&self, result: Result<T, Cause>) -> Result<T, Cause> {
         result.map_err(|cause| self.record_cause(cause))
     }

@@ -1,4 +1,4 @@
-//! The guardian: its red flag, what it has seen, and interventions by hand.
+//! The guardian: its red flag, its statistics, and interventions by hand.
 
 use axum::{Json, extract::State};
 use psi_engine::Action;

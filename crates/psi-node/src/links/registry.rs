@@ -27,7 +27,7 @@ impl Links {
         if known && earlier != link {
             stop_earlier.cancel();
         } else if earlier != link {
-            // The two may be of two runs: the earlier hands over what it wrote last, and then ends by itself.
+            // The two may belong to two runs: the earlier hands over its last writes, and then ends by itself.
             tokio::spawn(async move {
                 tokio::time::sleep(REPLACED).await;
                 stop_earlier.cancel();

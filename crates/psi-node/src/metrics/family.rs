@@ -27,7 +27,7 @@ impl SeriesKind {
     }
 }
 
-/// What there is to say of one family.
+/// The row of one family.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Family {
     pub(crate) name: &'static str,

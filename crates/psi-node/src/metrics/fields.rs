@@ -98,7 +98,7 @@ impl FieldMetrics {
             noise,
             interventions,
             guardian,
-            // Not what is watched for.
+            // Shown by `/state`.
             learned: _,
             steps_dropped: _,
         } = view;

@@ -1,11 +1,11 @@
 //! Asks the run that issued a token for its frontier.
 //!
-//! A token that leaves origins out may not be provable here (see `psi_replica`'s module on sessions): where more than
-//! forty runs write all the time, it hardly ever is. The run that gave it is often still there. What that run holds
-//! now is at least what it held then, so a replica that covers the one has reached the other. Gossip says which
-//! node the run is of; the answer has to name the same run, or it proves nothing.
+//! A token that leaves origins out may not be provable here (see `psi_replica`'s module on sessions): with more than forty
+//! runs that write all the time, it hardly ever is. The run that issued it is often still live. Its frontier now covers its
+//! frontier then, so a replica that covers the one has reached the other. Gossip says which node the run belongs to; an
+//! answer that names another run proves nothing.
 //!
-//! Calls that ask the same node at the same time share an answer, if it was connection for after they came.
+//! Concurrent calls share an answer, if it was requested after they came.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ use tracing::debug;
 
 use crate::cluster::members::Member;
 
-/// A node that does not answer in this time is connection again.
+/// A node that does not answer in this time is asked again.
 const ANSWER: Duration = Duration::from_secs(2);
 /// Pause until a node that failed to answer, or that gossip does not know, is looked for again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -56,7 +56,7 @@ struct IssuerAnswer {
 impl Issuers {
     /// The frontier of the run that issued the token, at some moment after `since`. Resolves once that run has answered,
     /// which may be never.
-    pub(crate) async fn held_by_issuer(
+    pub(crate) async fn issuer_frontier(
         &self,
         members: &watch::Sender<Vec<Member>>,
         token: &Token,

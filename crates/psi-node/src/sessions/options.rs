@@ -65,8 +65,8 @@ impl RequestedOptions {
     }
 }
 
-/// How long a call may take. The transport's timeout is cut a little: the answer that says what was in the way must
-/// arrive before the transport gives up without one.
+/// How long a call may take. The transport's timeout is cut a little, so that the refusal with its reason
+/// arrives before the transport gives up.
 fn timeout(deadline_ms: u64, transport_timeout: Option<Duration>) -> Result<Duration, Cause> {
     /// For the way back, a guess.
     const ON_THE_WAY: Duration = Duration::from_millis(50);

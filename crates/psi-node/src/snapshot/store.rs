@@ -108,7 +108,7 @@ impl<D: Disk> Store<D> {
     /// Writes a snapshot of the given parts and returns its size. Once it returns, the snapshot is durable.
     ///
     /// # Errors
-    /// [`SaveError`]; the latest snapshot, or the one before it, is what it was.
+    /// [`SaveError`]; the latest snapshot, or the previous one, is unchanged.
     pub(crate) fn save(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
         let written = self.write(parts);
         if written.is_err() {

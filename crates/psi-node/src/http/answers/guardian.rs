@@ -1,4 +1,4 @@
-//! Answers about the guardian: what it did after a step, its red flag, and what it has seen.
+//! Answers about the guardian: its reaction to a step, its red flag, its statistics.
 
 use psi_engine::{
     Action,

@@ -43,7 +43,7 @@ impl FromRequestParts<Ops> for NameParam {
         record_refusal(ops, no_params(parts))?;
         match Path::<String>::from_request_parts(parts, ops).await {
             Ok(Path(name)) => Ok(Self(name)),
-            // Only what is no UTF-8 can't be read as text.
+            // Only invalid UTF-8 can't be read as text.
             Err(error) => {
                 let problem = Problem::new(["path".into(), "name".into()], "value_error.bad_name", error.body_text());
                 record_refusal(ops, Err(Refusal::invalid("BAD_NAME", vec![problem])))

@@ -1,6 +1,6 @@
 //! The body of a step.
 //!
-//! What is kept of it is bounded by what an operation can use, whatever its size: long arrays are counted, not stored.
+//! It is stored only as far as an operation can use it: numbers beyond the largest width are counted, not stored.
 
 use psi_replica::WIDTH_MAX;
 use serde::Deserialize;
@@ -89,7 +89,7 @@ impl StepBody {
                     problems.push(not_a("a string", "type_error.str", &name, &other));
                 }
                 ("apply_guardian", other) => problems.push(not_a("a boolean", "type_error.bool", &name, &other)),
-                // As before: what is not known is not looked at.
+                // Unknown keys are ignored, as in the original service.
                 _ => {}
             }
         }
@@ -101,7 +101,7 @@ impl StepBody {
     }
 }
 
-/// The numbers of `x`, or what is wrong with it.
+/// The numbers of `x`, or its problems.
 fn numbers(value: JsonValue) -> Result<Vec<f64>, Vec<Problem>> {
     let place = || -> [Place; 2] { ["body".into(), "x".into()] };
     let JsonValue::List(list) = value else {

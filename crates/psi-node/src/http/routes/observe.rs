@@ -124,7 +124,7 @@ fn name(route: Option<usize>) -> &'static str {
     route.map_or("other", |route| ROUTES[route].path)
 }
 
-/// What is logged of a request names it if it is part of a trace, or if somebody debugs.
+/// The span of a request: at level info if it belongs to a trace, else at level debug.
 fn span(request: &Request<Incoming>, path: &str) -> Span {
     match trace_id(request.headers()) {
         Some(trace_id) => info_span!("http", method = %request.method(), path, trace_id),
