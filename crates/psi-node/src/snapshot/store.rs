@@ -154,7 +154,7 @@ impl<D: Disk> Store<D> {
                     break;
                 }
                 Err(error) => {
-                    loaded.refused.push(RefusedSnapshot { name, error, aside: self.set_aside(name, wall_ms) })
+                    loaded.refused.push(RefusedSnapshot { name, error, aside: self.set_aside(name, wall_ms) });
                 }
             }
         }
