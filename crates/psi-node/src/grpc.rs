@@ -4,6 +4,8 @@ mod cluster;
 mod field;
 mod messages;
 mod replication;
+mod steps;
+mod streams;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -1,15 +1,30 @@
-//! Changes of fields as messages carry them.
+//! What messages carry: changes of fields, levels, interventions.
 
 use psi_api::{Cause, v1};
-use psi_engine::guardian::Mode;
+use psi_engine::{Action, guardian::Mode};
 use psi_replica::{Shape, WIDTH_MAX};
-use tonic::Code;
+use tonic::{Code, Status};
 
-use crate::calls::patch::FieldPatch;
+use crate::{
+    calls::{ops::Ops, patch::FieldPatch},
+    sessions::level::Level,
+};
 
 /// Refuses a number that an enum does not have.
-pub(super) fn unknown_number(reason: &'static str, what: &str, got: i32, known: &str) -> Cause {
+fn unknown_number(reason: &'static str, what: &str, got: i32, known: &str) -> Cause {
     Cause::new(Code::InvalidArgument, reason, format!("unknown {what} {got}; there are {known}")).with("got", got)
+}
+
+pub(super) fn level(ops: &Ops, level: i32) -> Result<Option<Level>, Status> {
+    Ok(Level::from_proto(level).map_err(|cause| ops.record_cause(cause))?)
+}
+
+pub(super) fn action(number: i32) -> Result<Action, Cause> {
+    match v1::Intervention::try_from(number) {
+        Ok(v1::Intervention::Nigredo) => Ok(Action::Nigredo),
+        Ok(v1::Intervention::Albedo) => Ok(Action::Albedo),
+        _ => Err(unknown_number("UNKNOWN_ACTION", "intervention", number, "1 (nigredo) and 2 (albedo)")),
+    }
 }
 
 pub(super) fn patch_of_create(request: v1::CreateFieldRequest) -> Result<FieldPatch, Cause> {

@@ -85,12 +85,12 @@ impl FieldBody {
                 Ok(())
             }
             (_, other) => {
-                let (patch, kind) = match name {
+                let (want, kind) = match name {
                     "width" | "scale_exponent" | "seed" => ("a number", "type_error.int"),
                     "parameters" => ("an object", "type_error.dict"),
                     _ => ("a string", "type_error.str"),
                 };
-                Err((BAD_BODY, not_a(patch, kind, name, &other)))
+                Err((BAD_BODY, not_a(want, kind, name, &other)))
             }
         };
         self.wrong.extend(result.err());
@@ -133,7 +133,7 @@ impl FieldBody {
     /// # Errors
     /// [`Refusal`] with every problem.
     pub(in crate::http) fn apply_to(self, setup: Setup) -> Result<FieldPatch, Refusal> {
-        let Self { patch, mut wrong, .. } = self;
+        let Self { name: _, patch, mut wrong } = self;
         if let Err(invalid) = patch.apply_to(setup) {
             wrong.extend(invalid.iter().map(setup_problem));
         }
