@@ -3,15 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use psi_node::reference::{errors_markdown, metrics_markdown, routes_markdown};
-
-/// The document with another text below one of its headings of the second level, up to the next one.
-fn with_section(document: &str, heading: &str, text: &str) -> String {
-    let line = format!("## {heading}\n");
-    let (before, rest) = document.split_once(&line).unwrap_or_else(|| panic!("no section is called {heading}"));
-    let after = rest.find("\n## ").map_or("", |at| &rest[at..]);
-    format!("{before}{line}{}\n{after}", text.trim_end())
-}
+use psi_node::reference::{errors_markdown, metrics_markdown, routes_markdown, with_section};
 
 #[test]
 fn the_reference_is_what_the_tables_say() {

@@ -10,8 +10,20 @@ use crate::{
     metrics::{Family, STEP_METRICS, families},
 };
 
+/// The document with another text below one of its headings of the second level, up to the next one.
+///
+/// # Panics
+/// If the document has no such heading.
+#[must_use]
+pub fn with_section(document: &str, heading: &str, text: &str) -> String {
+    let line = format!("## {heading}\n");
+    let (before, rest) = document.split_once(&line).unwrap_or_else(|| panic!("no section is called {heading}"));
+    let after = rest.find("\n## ").map_or("", |at| &rest[at..]);
+    format!("{before}{line}{}\n{after}", text.trim_end())
+}
+
 /// A table of Markdown; no cell may hold a line's end.
-fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let line = |cells: &[String; N]| {
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
         format!("| {} |\n", cells.join(" | "))

@@ -47,8 +47,10 @@ impl Inputs {
 /// A hash of the steps that a call asks for: a repetition has the same, whatever its options.
 pub(crate) fn content_of_steps(hasher: &RandomState, field: &FieldName, call: &StepCall) -> u64 {
     let mut content = hasher.build_hasher();
-    ("steps", field, call.guardian, call.inputs.is_batch()).hash(&mut content);
-    for input in call.inputs.iter() {
+    // The name of the field as it was checked.
+    let StepCall { field: _, inputs, guardian } = call;
+    ("steps", field, guardian, inputs.is_batch()).hash(&mut content);
+    for input in inputs.iter() {
         input.len().hash(&mut content);
         input.iter().for_each(|number| number.to_bits().hash(&mut content));
     }

@@ -149,15 +149,18 @@ impl PeerMetrics {
 
     /// Drops the series of peers that gossip has forgotten.
     pub(crate) fn keep(&self, known: &BTreeSet<&str>) {
+        // Lags are set at each scrape, and divergences are counted for all peers together.
+        let PeerSeries { lag_versions: _, lag_seconds: _, bytes, entries, cut, resent, refused, divergences: _ } =
+            &self.series;
         let mut seen = self.seen();
         let gone: Vec<String> = seen.peers.iter().filter(|peer| !known.contains(peer.as_str())).cloned().collect();
         for peer in gone {
-            for by_direction in [&self.series.bytes, &self.series.entries] {
+            for by_direction in [bytes, entries] {
                 for direction in [SENT, RECEIVED] {
                     let _ = by_direction.remove_label_values(&[&peer, direction]);
                 }
             }
-            for by_peer in [&self.series.cut, &self.series.resent, &self.series.refused] {
+            for by_peer in [cut, resent, refused] {
                 let _ = by_peer.remove_label_values(&[&peer]);
             }
             seen.peers.remove(&peer);
