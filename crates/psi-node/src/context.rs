@@ -259,14 +259,14 @@ impl NodeContext {
             Event::Ready { origin } => info!(%origin, "ready: accepts steps"),
             Event::Opened { peer } => info!(%peer, "link opened"),
             Event::Applied { peer, origin, version, entries } => {
-                debug!(%peer, %origin, %version, entries, "applied a pass");
+                debug!(%peer, %origin, %version, entries, "applied a delta");
             }
             Event::Refused(refused) => {
                 self.metrics.record_link_refusal(refused.refusal.reason());
                 warn!(reason = refused.refusal.reason(), "{refused}");
             }
             Event::RefusedByPeer { peer, origin, reason, detail } => {
-                warn!(%peer, %origin, reason, "peer refused a pass: {detail}");
+                warn!(%peer, %origin, reason, "peer refused a delta: {detail}");
             }
             Event::StepsDropped { field, steps, asked: true } => {
                 info!(%field, steps, "the reset or drop of the field discarded steps of this node, as asked for here");

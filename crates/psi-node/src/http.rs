@@ -6,7 +6,6 @@
 
 mod answers;
 mod federation;
-mod field;
 mod fields;
 mod guardian;
 mod health;
@@ -14,6 +13,8 @@ mod refusal;
 mod requests;
 pub(crate) mod routes;
 pub(crate) mod server;
+mod state;
+mod step;
 
 use std::{future::Future, sync::Arc};
 

@@ -28,7 +28,7 @@ use super::{
     router::{find, row_of},
     table::ROUTES,
 };
-use crate::{calls::ops::Ops, http::field};
+use crate::{calls::ops::Ops, http::step};
 
 /// The row that most requests ask for.
 const STEP: usize = row_of("/step");
@@ -57,7 +57,7 @@ impl ObservedRouter {
 impl Counts {
     fn step(&self, request: Request<Incoming>) -> StepFuture {
         let ops = self.ops.clone();
-        Box::pin(async move { Ok(field::step(ops, request).await) })
+        Box::pin(async move { Ok(step::step(ops, request).await) })
     }
 
     /// Counts an answer.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     calls::ops::Ops,
-    http::{federation, field, fields, guardian, health},
+    http::{federation, fields, guardian, health, state, step},
 };
 
 const NODE: Property = Property::text("node", "the node that answers, or accepted the write");
@@ -174,7 +174,7 @@ pub(super) static ROUTES: &[Route] = &[
         operations: &[get(
             "parameters of a field; ?field= chooses it, here and below",
             answer(&[Group::Parameters, Group::Each(&[SECONDS, NAME, EPOCH, ENGINE, WIDTH])]),
-            || routing::get(field::params),
+            || routing::get(state::params),
         )
         .query(FIELD_PARAMS)
         .refuses(&[OF_A_NAME])],
@@ -192,7 +192,7 @@ pub(super) static ROUTES: &[Route] = &[
                 NODE,
                 TOKEN,
             ])]),
-            || routing::post(field::init),
+            || routing::post(state::init),
         )
         .query(FIELD_PARAMS)
         .body(Body::Changes(&[Group::Parameters]))
@@ -227,7 +227,7 @@ pub(super) static ROUTES: &[Route] = &[
                     Property::object("learned", "what the engine holds, where it learns").optional(),
                 ]),
             ]),
-            || routing::get(field::state),
+            || routing::get(state::state),
         )
         .query(READ_PARAMS)
         .refuses(&[OF_A_NAME, OF_A_TOKEN])],
@@ -254,7 +254,7 @@ pub(super) static ROUTES: &[Route] = &[
                 ]),
             ]),
             // `observe` calls it directly, so that a step does not pay for the router.
-            || routing::post(|State(ops): State<Ops>, request: Request| field::step(ops, request)),
+            || routing::post(|State(ops): State<Ops>, request: Request| step::step(ops, request)),
         )
         .query(&WRITE_PARAMS)
         .body(Body::Json(&[Group::Each(&[X, APPLY_GUARDIAN]), Group::Each(&WRITE_PARAMS)]))
