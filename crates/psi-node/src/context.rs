@@ -121,8 +121,8 @@ impl NodeContext {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let clock = u64::try_from(clock).unwrap_or(u64::MAX);
         let later = |before: u64| clock.max(before.saturating_add(1));
-        let taken = |before| Some(later(before));
-        let before = self.gossip_generation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken);
+        let next = |before| Some(later(before));
+        let before = self.gossip_generation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         later(before.unwrap_or_else(|before| before))
     }
 
@@ -226,8 +226,8 @@ impl NodeContext {
     pub(crate) fn compare(&self, members: &[Member]) -> Vec<(NodeId, bool)> {
         let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
         let agrees = |member: &Member| {
-            let (_, theirs) = member.agreement.filter(|(theirs, _)| member.live && *theirs == frontier)?;
-            Some((member.node.clone(), theirs == digest))
+            let (_, peer_digest) = member.agreement.filter(|(hash, _)| member.live && *hash == frontier)?;
+            Some((member.node.clone(), peer_digest == digest))
         };
         members.iter().filter_map(agrees).collect()
     }
@@ -247,10 +247,10 @@ impl NodeContext {
         let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
         let known =
             self.members.borrow().iter().find(|member| member.node == *node).and_then(|member| member.agreement);
-        let theirs = known.map_or_else(|| "not published yet".to_owned(), |(_, digest)| digest.to_string());
+        let peer_digest = known.map_or_else(|| "not published yet".to_owned(), |(_, digest)| digest.to_string());
         error!(
-            %node, %frontier, %digest, theirs,
-            "DIVERGED: the node holds the same of every origin and has another digest; this is a bug, please report it"
+            %node, %frontier, %digest, peer_digest,
+            "DIVERGED: the node has the same frontier and another digest; this is a bug, please report it"
         );
     }
 
@@ -269,7 +269,7 @@ impl NodeContext {
                 warn!(%peer, %origin, reason, "peer refused a delta: {detail}");
             }
             Event::StepsDropped { field, steps, asked: true } => {
-                info!(%field, steps, "the reset or drop of the field discarded steps of this node, as asked for here");
+                info!(%field, steps, "the reset or drop of the field on this node discarded steps of this node");
             }
             Event::StepsDropped { field, steps, asked: false } => {
                 self.metrics.record_dropped_steps(steps);

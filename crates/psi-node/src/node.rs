@@ -145,7 +145,7 @@ impl Node {
                 let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
                 let holders: Vec<String> = replica.holders(written).iter().map(ToString::to_string).collect();
                 warn!(
-                    "not every peer took what was written last within {} s; taken by: {}",
+                    "not every peer acknowledged the last writes within {} s; acknowledged by: {}",
                     HAND_OVER.as_secs(),
                     holders.join(", ")
                 );

@@ -98,15 +98,15 @@ pub(crate) enum Admission {
 
 /// Another request had this id.
 fn reused(id: &str) -> Cause {
-    let message = format!("request_id `{id}` was another request's; draw a new one for each, a UUID for instance");
+    let message = format!("request_id `{id}` belongs to another request; draw a new one for each, for instance a UUID");
     Cause::new(Code::InvalidArgument, "REQUEST_ID_REUSED", message).with("request_id", id)
 }
 
 fn still_underway(id: &str, options: &CallOptions) -> Cause {
     let waited = options.timeout.as_millis();
     let message = format!(
-        "the first request with request_id `{id}` was still in progress after {waited} ms; send it again, with the \
-         same request_id"
+        "the first request with request_id `{id}` is still in progress after {waited} ms; retry it with the same \
+         request_id"
     );
     Cause::new(Code::DeadlineExceeded, "REQUEST_UNDERWAY", message).with("request_id", id).with("waited_ms", waited)
 }
@@ -114,8 +114,8 @@ fn still_underway(id: &str, options: &CallOptions) -> Cause {
 fn not_reached(lacks: &Lacks, options: &CallOptions) -> Cause {
     let waited = options.timeout.as_millis();
     let message = format!(
-        "after {waited} ms this node still lacks {lacks}, which the token in `after` tells of; ask again or another \
-         node, or with a longer deadline"
+        "after {waited} ms this node still lacks {lacks}, which the token in `after` names; retry, try another node, or allow a \
+         longer deadline"
     );
     let cause = Cause::new(Code::DeadlineExceeded, "TOKEN_NOT_REACHED", message);
     cause.with("waited_ms", waited).with("lacking", lacks.listed.len() + usize::from(lacks.left_out))

@@ -35,14 +35,14 @@ impl WriteAnswer {
     pub(super) fn version(&self) -> Version {
         match self {
             Self::Steps(steps) => steps.last().map_or(Version::ZERO, |last| last.step.version),
-            Self::Intervention(intervened) => intervened.intervention.version,
+            Self::Intervention(receipt) => receipt.intervention.version,
         }
     }
 
     pub(super) fn set_reach(&mut self, replicated: ReplicationReach) {
         let place = match self {
             Self::Steps(steps) => steps.last_mut().map(|last| &mut last.replicated),
-            Self::Intervention(intervened) => Some(&mut intervened.replicated),
+            Self::Intervention(receipt) => Some(&mut receipt.replicated),
         };
         if let Some(place) = place {
             *place = Some(replicated);

@@ -168,8 +168,8 @@ fn slices(inputs: &Inputs) -> Vec<&[f64]> {
 fn still_busy(field: &FieldName, options: &CallOptions) -> Cause {
     let waited = options.timeout.as_millis();
     let message = format!(
-        "after {waited} ms a batch of steps is still being worked out in field `{field}` on this node; nothing was taken: \
-         ask again or another node, or with a longer deadline"
+        "after {waited} ms this node is still computing a batch of steps in field `{field}`; nothing was written: retry, try \
+         another node, or allow a longer deadline"
     );
     Cause::new(Code::DeadlineExceeded, "FIELD_BUSY", message).with("field", field).with("waited_ms", waited)
 }

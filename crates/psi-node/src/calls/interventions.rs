@@ -38,7 +38,7 @@ impl Ops {
             }
         };
         match pending.settle(&self.context).await {
-            WriteAnswer::Intervention(intervened) => Ok(intervened),
+            WriteAnswer::Intervention(receipt) => Ok(receipt),
             WriteAnswer::Steps(_) => Err(self.record_cause(of_another_kind())),
         }
     }

@@ -52,6 +52,6 @@ pub(super) fn unknown_field(replica: &Replica, field: &FieldName) -> Cause {
 
 /// A request of another kind had this id, and its content has the same hash.
 pub(crate) fn of_another_kind() -> Cause {
-    let message = "the request_id was another request's; draw a new one for each, a UUID for instance";
+    let message = "the request_id belongs to another request; draw a new one for each, for instance a UUID";
     Cause::new(Code::InvalidArgument, "REQUEST_ID_REUSED", message)
 }

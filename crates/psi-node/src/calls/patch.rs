@@ -73,12 +73,12 @@ impl FieldPatch {
     }
 
     fn apply_parameters_to(&self, parameters: &Parameters) -> Result<Parameters, Vec<InvalidSetup>> {
-        const GIVEN_MAX: usize = 2 * psi_engine::DEFINITIONS.len();
-        let given = &self.parameters;
-        if given.len() > GIVEN_MAX {
-            return Err(vec![InvalidSetup::TooManyParameters(given.len())]);
+        const CHANGES_MAX: usize = 2 * psi_engine::DEFINITIONS.len();
+        let changes = &self.parameters;
+        if changes.len() > CHANGES_MAX {
+            return Err(vec![InvalidSetup::TooManyParameters(changes.len())]);
         }
-        let changes = given.iter().map(|(name, value)| (name.as_str(), *value));
+        let changes = changes.iter().map(|(name, value)| (name.as_str(), *value));
         parameters.with(changes).map_err(|errors| errors.into_iter().map(InvalidSetup::Parameter).collect())
     }
 }

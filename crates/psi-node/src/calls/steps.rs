@@ -78,13 +78,13 @@ impl Ops {
             Admission::Answered(pending) => return Ok(pending),
         };
         let is_batch = call.inputs.is_batch();
-        let carried = self.clone().carry_out(field, call.inputs, options, ticket);
+        let work = self.clone().carry_out(field, call.inputs, options, ticket);
         if !is_batch {
-            return carried.await;
+            return work.await;
         }
         // A batch may be computed beside the replica. It is absorbed even if its caller leaves meanwhile, and then its
         // answer must be cached too.
-        let ended = tokio::spawn(carried.in_current_span()).await;
+        let ended = tokio::spawn(work.in_current_span()).await;
         ended.unwrap_or_else(|ended| match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(self.record_cause(Cause::from(&stopping()))),

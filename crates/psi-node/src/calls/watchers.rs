@@ -27,7 +27,7 @@ pub(crate) struct WatchedStep {
     pub(crate) epoch: Epoch,
     pub(crate) k: u64,
     pub(crate) clock: Clock,
-    /// As the engine was given it.
+    /// As the engine scored it.
     pub(crate) input: Vec<f64>,
 }
 

@@ -29,11 +29,11 @@ pub(crate) async fn advertised(endpoint: Endpoint, bound: SocketAddr, seeds: &[S
     SocketAddr::new(own_ip.unwrap_or(loopback), bound.port())
 }
 
-/// The addresses to advertise instead of `told`; `None` while those are right. An address that this machine still has is
+/// The addresses to advertise instead of `advertised_now`; `None` while those are right. An address that this machine still has is
 /// kept, even if another would be found now.
-pub(crate) async fn moved(settings: &Settings, told: Addresses) -> Option<Addresses> {
+pub(crate) async fn changed_addresses(settings: &Settings, advertised_now: Addresses) -> Option<Addresses> {
     let found = |endpoint: Endpoint| endpoint.advertise.is_none() && endpoint.listen.ip().is_unspecified();
-    let mut now = told;
+    let mut now = advertised_now;
     let endpoints =
         [(settings.grpc, &mut now.grpc), (settings.http, &mut now.http), (settings.gossip, &mut now.gossip)];
     for (endpoint, address) in endpoints.into_iter().filter(|(endpoint, _)| found(*endpoint)) {
@@ -42,7 +42,7 @@ pub(crate) async fn moved(settings: &Settings, told: Addresses) -> Option<Addres
             address.set_ip(own_ip(&settings.seeds, endpoint.listen.ip()).await?);
         }
     }
-    (now != told).then_some(now)
+    (now != advertised_now).then_some(now)
 }
 
 /// This machine's address as others see it: that of the interface towards a seed, or that of the host's name. Its family is
@@ -77,14 +77,14 @@ mod tests {
     use super::*;
 
     /// What a node advertises that listens on `listen`, has the setting `advertise`, and started with the address `ip`.
-    async fn moved_from(ip: &str, listen: &str, advertise: Option<&str>) -> Option<Addresses> {
+    async fn changed_from(ip: &str, listen: &str, advertise: Option<&str>) -> Option<Addresses> {
         let endpoint =
             Endpoint { listen: listen.parse().unwrap(), advertise: advertise.map(|address| address.parse().unwrap()) };
         let seeds = vec!["127.0.0.1:1".to_owned()];
         let node = NodeId::new("a").unwrap();
         let settings = Settings { grpc: endpoint, http: endpoint, gossip: endpoint, seeds, ..Settings::new(node) };
         let address = SocketAddr::new(ip.parse().unwrap(), 7);
-        moved(&settings, Addresses { grpc: address, http: address, gossip: address }).await
+        changed_addresses(&settings, Addresses { grpc: address, http: address, gossip: address }).await
     }
 
     #[tokio::test]
@@ -93,7 +93,7 @@ mod tests {
         let gone = "203.0.113.1";
         let own = SocketAddr::from(([127, 0, 0, 1], 7));
         let want = Addresses { grpc: own, http: own, gossip: own };
-        assert_eq!(moved_from(gone, "0.0.0.0:7", None).await, Some(want));
+        assert_eq!(changed_from(gone, "0.0.0.0:7", None).await, Some(want));
     }
 
     #[tokio::test]
@@ -101,14 +101,14 @@ mod tests {
         // As where a name has an address of either family: the one of IPv6 comes first.
         let seeds = ["[::1]:1", "127.0.0.1:1"].map(str::to_owned);
         let endpoint = |listen: &str| Endpoint { listen: listen.parse().unwrap(), advertise: None };
-        let told = advertised(endpoint("0.0.0.0:7"), "0.0.0.0:7".parse().unwrap(), &seeds).await;
-        assert_eq!(told, SocketAddr::from(([127, 0, 0, 1], 7)));
+        let advertised_now = advertised(endpoint("0.0.0.0:7"), "0.0.0.0:7".parse().unwrap(), &seeds).await;
+        assert_eq!(advertised_now, SocketAddr::from(([127, 0, 0, 1], 7)));
         let settings = Settings { seeds: seeds.to_vec(), ..Settings::new(NodeId::new("a").unwrap()) };
         let all = endpoint("0.0.0.0:7");
         let settings = Settings { grpc: all, http: all, gossip: all, ..settings };
         let gone = SocketAddr::from(([203, 0, 113, 1], 7));
-        let now = moved(&settings, Addresses { grpc: gone, http: gone, gossip: gone }).await;
-        assert_eq!(now, Some(Addresses { grpc: told, http: told, gossip: told }));
+        let now = changed_addresses(&settings, Addresses { grpc: gone, http: gone, gossip: gone }).await;
+        assert_eq!(now, Some(Addresses { grpc: advertised_now, http: advertised_now, gossip: advertised_now }));
     }
 
     #[tokio::test]
@@ -118,7 +118,7 @@ mod tests {
             ("203.0.113.1", "0.0.0.0:7", Some("203.0.113.1:7")),
             ("203.0.113.1", "203.0.113.1:7", None),
         ] {
-            assert_eq!(moved_from(ip, listen, advertise).await, None, "{ip} {listen} {advertise:?}");
+            assert_eq!(changed_from(ip, listen, advertise).await, None, "{ip} {listen} {advertise:?}");
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
         tokio::select! {
             () = follow(&context, &handle, &remembered) => break,
             () = seeds::contact_seeds(&context, &handle) => break,
-            addresses = moved(&context) => {
+            addresses = next_addresses(&context) => {
                 info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
                 context.set_addresses(addresses);
                 if let Err(error) = handle.shutdown().await {
@@ -66,10 +66,10 @@ pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
 }
 
 /// Resolves once another address must be advertised.
-async fn moved(context: &NodeContext) -> Addresses {
+async fn next_addresses(context: &NodeContext) -> Addresses {
     loop {
         tokio::time::sleep(ADDRESS_CHECK).await;
-        if let Some(addresses) = address::moved(&context.settings, context.addresses()).await {
+        if let Some(addresses) = address::changed_addresses(&context.settings, context.addresses()).await {
             return addresses;
         }
     }

@@ -154,16 +154,16 @@ mod tests {
 
     /// Holds the replica's lock until it is released.
     fn hold(context: Arc<NodeContext>) -> (mpsc::Sender<()>, JoinHandle<()>) {
-        let (let_go, told) = mpsc::channel();
-        let (held, is_held) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let (has_lock, lock_held) = mpsc::channel();
         let holder = thread::spawn(move || {
             context.write(|_, _| {
-                let _ = held.send(());
-                let _ = told.recv();
+                let _ = has_lock.send(());
+                let _ = released.recv();
             });
         });
-        is_held.recv().expect("the replica is free");
-        (let_go, holder)
+        lock_held.recv().expect("the replica is free");
+        (release, holder)
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,10 +173,10 @@ mod tests {
         let context =
             Arc::new(NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None));
         let view = ClusterView { context: context.clone() };
-        let (let_go, holder) = hold(context);
+        let (release, holder) = hold(context);
         let pinged = tokio::spawn(async move { view.ping(Request::new(v1::PingRequest {})).await });
         let answered = tokio::time::timeout(Duration::from_secs(5), pinged).await;
-        drop(let_go);
+        drop(release);
         holder.join().expect("it was told to let go");
         assert!(answered.expect("it waited for the replica").expect("it ended").is_ok());
     }

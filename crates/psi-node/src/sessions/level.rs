@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_level_is_reached_by_so_many_nodes_of_all() {
         use Level::{All, Local, Majority, One};
-        for (asked, nodes, of, want) in [
+        for (target, nodes, of, want) in [
             (Local, 1, 5, Local),
             (One, 1, 3, Local),
             (One, 2, 3, One),
@@ -119,7 +119,7 @@ mod tests {
             (Majority, 1, 1, Majority),
             (All, 1, 1, All),
         ] {
-            assert_eq!(asked.reached(nodes, of), want, "{asked:?} {nodes} of {of}");
+            assert_eq!(target.reached(nodes, of), want, "{target:?} {nodes} of {of}");
         }
     }
 

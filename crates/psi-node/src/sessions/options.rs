@@ -70,8 +70,8 @@ impl RequestedOptions {
 fn timeout(deadline_ms: u64, transport_timeout: Option<Duration>) -> Result<Duration, Cause> {
     /// For the way back, a guess.
     const ON_THE_WAY: Duration = Duration::from_millis(50);
-    let asked = Duration::from_millis(deadline_ms);
-    if asked > DEADLINE_MAX {
+    let requested = Duration::from_millis(deadline_ms);
+    if requested > DEADLINE_MAX {
         let limit = DEADLINE_MAX.as_millis();
         let message = format!("a call may wait for at most {limit} ms, not {deadline_ms}; ask for less, or none");
         return Err(Cause::new(Code::InvalidArgument, "BAD_DEADLINE", message)
@@ -80,25 +80,27 @@ fn timeout(deadline_ms: u64, transport_timeout: Option<Duration>) -> Result<Dura
     }
     let transport_timeout = transport_timeout
         .map(|transport_timeout| (transport_timeout - ON_THE_WAY.min(transport_timeout / 10)).min(DEADLINE_MAX));
-    Ok(match (asked.is_zero(), transport_timeout) {
+    Ok(match (requested.is_zero(), transport_timeout) {
         (true, transport_timeout) => transport_timeout.unwrap_or(DEADLINE_DEFAULT),
-        (false, transport_timeout) => transport_timeout.map_or(asked, |transport_timeout| transport_timeout.min(asked)),
+        (false, transport_timeout) => {
+            transport_timeout.map_or(requested, |transport_timeout| transport_timeout.min(requested))
+        }
     })
 }
 
-fn request_id(given: String) -> Result<Option<String>, Cause> {
-    let length = given.chars().count();
+fn request_id(id: String) -> Result<Option<String>, Cause> {
+    let length = id.chars().count();
     if length > REQUEST_ID_MAX {
         let message = format!("a request_id has at most {REQUEST_ID_MAX} characters, this one {length}; use a UUID");
         return Err(Cause::new(Code::InvalidArgument, "BAD_REQUEST_ID", message)
             .with("got", length)
             .with("limit", REQUEST_ID_MAX));
     }
-    if let Some(other) = given.chars().find(|letter| !matches!(letter, ' '..='~')) {
+    if let Some(other) = id.chars().find(|letter| !matches!(letter, ' '..='~')) {
         let message = format!("a request_id has printable ASCII characters only, not {other:?}; use a UUID");
         return Err(Cause::new(Code::InvalidArgument, "BAD_REQUEST_ID", message).with("got", other.escape_default()));
     }
-    Ok(Some(given).filter(|id| !id.is_empty()))
+    Ok(Some(id).filter(|id| !id.is_empty()))
 }
 
 /// What gRPC's header `grpc-timeout` says: at most eight digits and a unit.
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_call_takes_the_shorter_of_its_own_timeout_and_that_of_the_transport() {
-        for (asked, transport_timeout, want) in [
+        for (requested, transport_timeout, want) in [
             (0, None, Some(2_000)),
             (300, None, Some(300)),
             (60_000, None, Some(60_000)),
@@ -142,7 +144,11 @@ mod tests {
             (3_000, Some(1_000), Some(950)),
             (0, Some(0), Some(0)),
         ] {
-            assert_eq!(timeout(asked, transport_timeout.map(ms)).ok(), want.map(ms), "{asked} {transport_timeout:?}");
+            assert_eq!(
+                timeout(requested, transport_timeout.map(ms)).ok(),
+                want.map(ms),
+                "{requested} {transport_timeout:?}"
+            );
         }
     }
 
@@ -169,10 +175,10 @@ mod tests {
     fn a_request_id_is_short_and_can_be_printed() {
         assert_eq!(request_id(String::new()).unwrap(), None);
         assert_eq!(request_id("~ ".repeat(64)).unwrap(), Some("~ ".repeat(64)));
-        for (given, named) in
+        for (id, named) in
             [("x".repeat(129).as_str(), "129"), ("é", "'é'"), ("a\nb", "'\\n'"), ("\u{7f}", "7f"), ("\0", "'\\0'")]
         {
-            let error = request_id(given.to_owned()).unwrap_err();
+            let error = request_id(id.to_owned()).unwrap_err();
             assert_eq!((error.reason, error.message.contains(named)), ("BAD_REQUEST_ID", true), "{}", error.message);
         }
     }

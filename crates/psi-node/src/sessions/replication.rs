@@ -18,7 +18,7 @@ use crate::{cluster::members::Member, context::NodeContext};
 pub(crate) async fn wait_for(
     context: &NodeContext,
     version: Version,
-    asked: Level,
+    target: Level,
     deadline: Instant,
 ) -> ReplicationReach {
     // Not at the next flush: the caller waits for it.
@@ -30,24 +30,24 @@ pub(crate) async fn wait_for(
         members.mark_unchanged();
         holders.extend(context.read(|replica| replica.holders(version)));
         let (nodes, of) = acknowledged_by(context, &holders);
-        if asked.is_reached(nodes, of) || of == 1 {
-            return ReplicationReach { level: asked.reached(nodes, of), nodes, of };
+        if target.is_reached(nodes, of) || of == 1 {
+            return ReplicationReach { level: target.reached(nodes, of), nodes, of };
         }
         tokio::select! {
             _ = acknowledged.changed() => {}
             _ = members.changed() => {}
             () = tokio::time::sleep_until(deadline) => {
-                return ReplicationReach { level: asked.reached(nodes, of), nodes, of };
+                return ReplicationReach { level: target.reached(nodes, of), nodes, of };
             }
-            () = context.stop.cancelled() => return ReplicationReach { level: asked.reached(nodes, of), nodes, of },
+            () = context.stop.cancelled() => return ReplicationReach { level: target.reached(nodes, of), nodes, of },
         }
     }
 }
 
 /// The reach of a write that was accepted just now.
-pub(crate) fn reach_now(context: &NodeContext, asked: Level) -> ReplicationReach {
+pub(crate) fn reach_now(context: &NodeContext, target: Level) -> ReplicationReach {
     let (nodes, of) = acknowledged_by(context, &BTreeSet::from([context.settings.node.clone()]));
-    ReplicationReach { level: asked.reached(nodes, of), nodes, of }
+    ReplicationReach { level: target.reached(nodes, of), nodes, of }
 }
 
 /// How many nodes hold a write, and how many are known.

@@ -166,8 +166,8 @@ impl<D: Disk> Store<D> {
     }
 
     fn set_aside(&self, name: &str, wall_ms: u64) -> io::Result<String> {
-        let taken = self.disk.names()?;
-        let free = (wall_ms..).map(|at| format!("{ASIDE}{at}")).find(|name| !taken.contains(name));
+        let names = self.disk.names()?;
+        let free = (wall_ms..).map(|at| format!("{ASIDE}{at}")).find(|name| !names.contains(name));
         let aside = free.ok_or_else(|| io::Error::other("no name is left for it"))?;
         self.disk.rename(name, &aside)?;
         Ok(aside)

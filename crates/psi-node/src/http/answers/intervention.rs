@@ -23,8 +23,8 @@ pub(in crate::http) struct InterventionAnswer {
 }
 
 impl InterventionAnswer {
-    pub(in crate::http) fn new(action: Action, field: &str, intervened: InterventionReceipt) -> Self {
-        let InterventionReceipt { intervention, token, replicated } = intervened;
+    pub(in crate::http) fn new(action: Action, field: &str, receipt: InterventionReceipt) -> Self {
+        let InterventionReceipt { intervention, token, replicated } = receipt;
         let Intervention { noise, clock, origin, version: _ } = intervention;
         Self {
             action: action.as_str(),

@@ -72,8 +72,8 @@ impl IntoResponse for StepAnswer<'_> {
 }
 
 impl<'a> From<&'a StepReceipt> for StepAnswer<'a> {
-    fn from(stepped: &'a StepReceipt) -> Self {
-        let StepReceipt { step, field, token, replicated } = stepped;
+    fn from(receipt: &'a StepReceipt) -> Self {
+        let StepReceipt { step, field, token, replicated } = receipt;
         let Step { epoch: _, engine, metrics, k, clock, origin, version: _, novelty, attention_gain, time, intervened } =
             step;
         Self {

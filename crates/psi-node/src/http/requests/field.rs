@@ -121,7 +121,7 @@ impl FieldBody {
                 self.wrong.insert(0, ("BAD_NAME", problem("name", "bad_name", error.to_string())));
             }
             None => {
-                let msg = "name: field required, the name of the field to make";
+                let msg = "name: field required, the name of the field to create";
                 self.wrong.insert(0, (BAD_BODY, problem("name", "missing", msg)));
             }
         }
@@ -269,9 +269,9 @@ mod tests {
             ),
         ] {
             let refusal = read(body).expect_err(body);
-            let told = format!("{refusal:?}");
-            assert_eq!(refusal.reason(), reason, "{body}: {told}");
-            assert!(told.contains(says) && told.contains(&format!("{kind:?}")), "{body}: {told}");
+            let text = format!("{refusal:?}");
+            assert_eq!(refusal.reason(), reason, "{body}: {text}");
+            assert!(text.contains(says) && text.contains(&format!("{kind:?}")), "{body}: {text}");
         }
     }
 
@@ -279,15 +279,15 @@ mod tests {
     fn all_that_is_wrong_is_told_at_once_and_no_more_than_can_be_read() {
         let body = "{\"name\": \"a b\", \"widht\": 4, \"engine\": \"x\", \"seed\": true, \"guardian\": \"no\", \
                     \"parameters\": {\"dt\": 0, \"N\": []}}";
-        let told = format!("{:?}", read(body).expect_err("wrong"));
+        let text = format!("{:?}", read(body).expect_err("wrong"));
         for part in
             ["a b", "`width`?", "called `x`", "seed takes a number", "called `no`", "0.001 to 60", "parameter N"]
         {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(text.contains(part), "{part}: {text}");
         }
         let many: String = (0..10_000).map(|number| format!("\"p{number}\": [],")).collect();
-        let told = format!("{:?}", read(&format!("{{\"name\": \"f\", \"parameters\": {{{many}\"dt\": 1}}}}")));
-        assert!(told.contains("BAD_PARAMETER") && told.len() < 30_000, "{}", told.len());
+        let text = format!("{:?}", read(&format!("{{\"name\": \"f\", \"parameters\": {{{many}\"dt\": 1}}}}")));
+        assert!(text.contains("BAD_PARAMETER") && text.len() < 30_000, "{}", text.len());
     }
 
     #[test]

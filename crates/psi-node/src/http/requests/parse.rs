@@ -27,8 +27,9 @@ fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Refusal {
         return invalid("NOT_FINITE", "value_error.not_finite", msg);
     }
     if let Some(name) = not_finite_at(bytes, line, column) {
-        let msg =
-            format!("{name} at line {line}, column {column}: JSON can't carry it, and only finite numbers are taken");
+        let msg = format!(
+            "{name} at line {line}, column {column}: JSON can't carry it, and only finite numbers are accepted"
+        );
         return invalid("NOT_FINITE", "value_error.not_finite", msg);
     }
     let message = format!("the body is not JSON: {error}; send an object such as {{\"x\": [0.1, 0.2]}}");
@@ -67,7 +68,7 @@ pub(super) fn whole(number: f64) -> Option<u64> {
     ((0.0..=LARGEST).contains(&number) && number.fract() == 0.0).then(whole)
 }
 
-pub(super) fn not_a(wanted: &str, kind: &str, name: &str, value: &JsonValue) -> Problem {
-    let msg = format!("{} takes {wanted}, not {}", shorten(name), value.kind());
+pub(super) fn not_a(want: &str, kind: &str, name: &str, value: &JsonValue) -> Problem {
+    let msg = format!("{} takes {want}, not {}", shorten(name), value.kind());
     Problem::new(["body".into(), name.into()], kind, msg)
 }

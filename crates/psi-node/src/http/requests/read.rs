@@ -100,7 +100,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
     if !essence.is_empty() && !is_json {
         let message = format!(
-            "the body is said to be {}; send JSON and the header `Content-Type: application/json` (curl -d needs -H \
+            "the body is declared as {}; send JSON and the header `Content-Type: application/json` (curl -d needs -H \
              'Content-Type: application/json')",
             shorten(&got)
         );
@@ -108,7 +108,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
     {
-        let message = format!("the body is said to be encoded as {}; send it plain", shorten(&encoding));
+        let message = format!("the body is declared to be encoded as {}; send it uncompressed", shorten(&encoding));
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "WRONG_ENCODING", message).with("got", encoding));
     }
     Ok(())
