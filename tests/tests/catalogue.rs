@@ -1,4 +1,5 @@
-//! The catalogue of reasons (`psi_api::REASONS`, shown in `docs/reference.md`) lists every reason that a program can meet.
+//! The catalogue of reasons (`psi_api::REASONS`, shown in `docs/reference.md`) lists every reason that a program can
+//! meet.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! `docs/reference.md` says what the tables in the code say. `UPDATE_REFERENCE=1 cargo test -p psi-tests --test reference`
-//! writes its sections again.
+//! `docs/reference.md` says what the tables in the code say. `UPDATE_REFERENCE=1 cargo test -p psi-tests --test
+//! reference` writes its sections again.
 
 use std::{fs, path::PathBuf};
 

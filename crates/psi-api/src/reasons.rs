@@ -1,7 +1,7 @@
 //! The catalogue of reasons: one row for each word by which a program tells refusals apart.
 //!
-//! `docs/reference.md` and the OpenAPI description are made from these rows; a test in `tests/tests/catalogue.rs` finds
-//! every reason that the code gives among them. Left out: the messages, which name the values.
+//! `docs/reference.md` and the OpenAPI description are made from these rows; a test in `tests/tests/catalogue.rs`
+//! finds every reason that the code gives among them. Left out: the messages, which name the values.
 
 use tonic::Code;
 

@@ -115,8 +115,8 @@ impl NodeContext {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A generation for a gossip loop: the wall clock in microseconds, but greater than earlier ones even if the clock was set
-    /// back. Members take a lower generation for a run that is gone.
+    /// A generation for a gossip loop: the wall clock in microseconds, but greater than earlier ones even if the
+    /// clock was set back. Members take a lower generation for a run that is gone.
     pub(crate) fn next_gossip_generation(&self) -> u64 {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let clock = u64::try_from(clock).unwrap_or(u64::MAX);
@@ -207,11 +207,11 @@ impl NodeContext {
         }
     }
 
-    /// A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and refusing to
-    /// answer would take down what still works. So the lock is one that no panic poisons.
+    /// A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and refusing
+    /// to answer would take down what still works. So the lock is one that no panic poisons.
     fn lock(&self) -> MutexGuard<'_, Replica> {
-        /// Some microseconds: longer than an ordinary step. The lock's own wait yields the core much sooner, and another
-        /// thread then keeps it for a thousand times as long.
+        /// Some microseconds: longer than an ordinary step. The lock's own wait yields the core much sooner, and
+        /// another thread then keeps it for a thousand times as long.
         const LOOKS: u32 = 100;
         for _ in 0..LOOKS {
             if let Some(replica) = self.replica.try_lock() {

@@ -127,8 +127,8 @@ impl Node {
         }
     }
 
-    /// Announces that it leaves, accepts no more steps, hands over its last writes, ends calls and closes sockets. Takes at
-    /// most 5 s, plus the time of a last snapshot.
+    /// Announces that it leaves, accepts no more steps, hands over its last writes, ends calls and closes sockets.
+    /// Takes at most 5 s, plus the time of a last snapshot.
     pub async fn shutdown(self) {
         info!(node = %self.context.settings.node, "stopping");
         self.context.write(|replica, _| {
@@ -225,8 +225,8 @@ async fn bind(endpoint: Endpoint, service: &'static str, setting: &'static str) 
     TcpListener::bind(address).await.map_err(|source| StartError::Bind { service, address, setting, source })
 }
 
-/// Checks that the gossip socket can be bound, and chooses its port if the setting is 0. chitchat binds the socket itself and
-/// must know the port beforehand.
+/// Checks that the gossip socket can be bound, and chooses its port if the setting is 0. chitchat binds the socket
+/// itself and must know the port beforehand.
 async fn probe_gossip(address: SocketAddr) -> Result<SocketAddr, StartError> {
     let bind = async { UdpSocket::bind(address).await?.local_addr() };
     bind.await.map_err(|source| StartError::Bind { service: "gossip", address, setting: "gossip.listen", source })

@@ -1,5 +1,5 @@
-//! The tables of this crate as pages of Markdown, for `docs/reference.md`. A test in `tests/tests/reference.rs` holds the
-//! document to them.
+//! The tables of this crate as pages of Markdown, for `docs/reference.md`. A test in `tests/tests/reference.rs` holds
+//! the document to them.
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! The settings of a node, in a form that can't be invalid. The command line reads them from files, variables and flags.
+//! The settings of a node, in a form that can't be invalid. The command line reads them from files, variables and
+//! flags.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -9,8 +10,8 @@ use psi_replica::{ClusterName, NodeId};
 pub struct Endpoint {
     /// Address to bind; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The advertised address. `None` means the bound one or, if that is unspecified (`0.0.0.0`, `::`), this machine's own
-    /// address towards the seeds, which may change while the node runs.
+    /// The advertised address. `None` means the bound one or, if that is unspecified (`0.0.0.0`, `::`), this
+    /// machine's own address towards the seeds, which may change while the node runs.
     pub advertise: Option<SocketAddr>,
 }
 
@@ -53,19 +54,20 @@ pub struct Settings {
     pub join: Duration,
     /// Off: the node keeps to itself and drifts, as the original service did.
     pub replication: bool,
-    /// Up to this many live members, every two are linked; above, each has a few links and entries are relayed. Too low: a
-    /// write takes more hops. Too high: every node keeps that many connections, and updates each peer on every write.
+    /// Up to this many live members, every two are linked; above, each has a few links and entries are relayed. Too
+    /// low: a write takes more hops. Too high: every node keeps that many connections, and updates each peer on every
+    /// write.
     pub full_mesh_max: usize,
     /// Time between gossip rounds; a dead node is noticed after about five. Too short: a busy machine's nodes are
     /// declared dead now and then. Too long: the dead stay listed as live.
     pub gossip_interval: Duration,
-    /// How many times longer than usual a silent node must be silent to count as dead; see `detector.rs`. Too low: a lossy
-    /// network or a stalled machine has live nodes declared dead. Too high: the dead stay listed as live.
+    /// How many times longer than usual a silent node must be silent to count as dead; see `detector.rs`. Too low: a
+    /// lossy network or a stalled machine has live nodes declared dead. Too high: the dead stay listed as live.
     pub phi_threshold: u32,
     /// How long a dead node is remembered by gossip.
     pub dead_node_grace: Duration,
-    /// Directory for this node's snapshots. `None`: its state is lost when it stops, and comes from other nodes when it
-    /// starts.
+    /// Directory for this node's snapshots. `None`: its state is lost when it stops, and comes from other nodes when
+    /// it starts.
     pub data_directory: Option<PathBuf>,
     /// Time between snapshots, while anything changes. Too short: the disk is busy. Too long: a crash of all nodes at
     /// once loses as much.

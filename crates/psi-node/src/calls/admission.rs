@@ -80,7 +80,9 @@ impl Ops {
             };
             tokio::select! {
                 _ = changes.changed() => {}
-                held = &mut issuer_answer, if lacks.left_out && issuer_frontier.is_none() => issuer_frontier = Some(held),
+                held = &mut issuer_answer, if lacks.left_out && issuer_frontier.is_none() => {
+                    issuer_frontier = Some(held);
+                }
                 () = tokio::time::sleep_until(options.deadline) => return Err(not_reached(&lacks, options)),
                 () = self.context.stop.cancelled() => return Err(Cause::from(&stopping())),
             }

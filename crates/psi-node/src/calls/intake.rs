@@ -1,7 +1,7 @@
 //! How steps get into the replica: at once under its lock or, if that would take long, beside it.
 //!
-//! The lock is never held for longer than [`LOCK_NS_MAX`] or one step, so gossip and replication go on whatever clients
-//! send. While a batch is computed, other steps and interventions in its field wait.
+//! The lock is never held for longer than [`LOCK_NS_MAX`] or one step, so gossip and replication go on whatever
+//! clients send. While a batch is computed, other steps and interventions in its field wait.
 
 use std::{future::Future, sync::Arc};
 
@@ -75,10 +75,10 @@ impl Ops {
             };
             tokio::select! {
                 _ = changes.changed() => {}
-                () = tokio::time::sleep_until(options.deadline) => return Err(WriteFailure::Other(still_busy(&field, options))),
-                () = self.context.stop.cancelled() => {
-                    return Err(stopping().into());
+                () = tokio::time::sleep_until(options.deadline) => {
+                    return Err(WriteFailure::Other(still_busy(&field, options)));
                 }
+                () = self.context.stop.cancelled() => return Err(stopping().into()),
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The operations of a node, which gRPC and HTTP share: one function an operation, one kind of error. Here is what the
-//! operations have in common.
+//! The operations of a node, which gRPC and HTTP share: one function an operation, one kind of error. Here is what
+//! the operations have in common.
 
 use std::sync::Arc;
 

@@ -35,8 +35,8 @@ impl Ops {
 
     /// The first half of [`Ops::step`]: once it is through, the steps are counted.
     ///
-    /// Most calls are done at once. They do without the future that has room for everything that a call may wait for: it
-    /// takes some kilobytes, which each call would move about.
+    /// Most calls are done at once. They do without the future that has room for everything that a call may wait for:
+    /// it takes some kilobytes, which each call would move about.
     pub(crate) fn accept_steps(
         &self,
         mut call: StepCall,
@@ -82,8 +82,8 @@ impl Ops {
         if !is_batch {
             return work.await;
         }
-        // A batch may be computed beside the replica. It is absorbed even if its caller leaves meanwhile, and then its
-        // answer must be cached too.
+        // A batch may be computed beside the replica. It is absorbed even if its caller leaves meanwhile, and then
+        // its answer must be cached too.
         let ended = tokio::spawn(work.in_current_span()).await;
         ended.unwrap_or_else(|ended| match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -135,7 +135,8 @@ impl Ops {
         }
     }
 
-    /// Records what the guardian did after a step. The threat may be an earlier step's: a red flag waits for the cooldown.
+    /// Records what the guardian did after a step. The threat may be an earlier step's: a red flag waits for the
+    /// cooldown.
     fn record_guardian_action(&self, field: &FieldName, step: &Step) {
         let Some((action, threat)) = step.intervened else { return };
         self.context.metrics.record_guardian_intervention(action, threat);

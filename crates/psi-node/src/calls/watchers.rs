@@ -1,7 +1,8 @@
 //! Watchers of the steps that this node accepts.
 //!
-//! Each watched field has a ring of its latest steps. Watchers read it at their own pace, and one that is slower than the
-//! ring misses steps. So a step never waits for a watcher, and a field without watchers costs one look at a counter.
+//! Each watched field has a ring of its latest steps. Watchers read it at their own pace, and one that is slower than
+//! the ring misses steps. So a step never waits for a watcher, and a field without watchers costs one look at a
+//! counter.
 
 use std::{
     collections::HashMap,
@@ -50,7 +51,8 @@ impl Watchers {
         receiver
     }
 
-    /// Sends accepted steps and their inputs to the watchers. The caller holds the replica's lock, which keeps the order.
+    /// Sends accepted steps and their inputs to the watchers. The caller holds the replica's lock, which keeps the
+    /// order.
     pub(crate) fn publish<'a>(
         &self,
         field: &FieldName,

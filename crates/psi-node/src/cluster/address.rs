@@ -1,5 +1,5 @@
-//! The advertised address, where no setting gives one: this machine's own, which may change while the node runs. A container
-//! that is disconnected from its network and connected again can get another; so can a machine with DHCP.
+//! The advertised address, where no setting gives one: this machine's own, which may change while the node runs. A
+//! container that is disconnected from its network and connected again can get another; so can a machine with DHCP.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -29,8 +29,8 @@ pub(crate) async fn advertised(endpoint: Endpoint, bound: SocketAddr, seeds: &[S
     SocketAddr::new(own_ip.unwrap_or(loopback), bound.port())
 }
 
-/// The addresses to advertise instead of `advertised_now`; `None` while those are right. An address that this machine still has is
-/// kept, even if another would be found now.
+/// The addresses to advertise instead of `advertised_now`; `None` while those are right. An address that this machine
+/// still has is kept, even if another would be found now.
 pub(crate) async fn changed_addresses(settings: &Settings, advertised_now: Addresses) -> Option<Addresses> {
     let found = |endpoint: Endpoint| endpoint.advertise.is_none() && endpoint.listen.ip().is_unspecified();
     let mut now = advertised_now;
@@ -45,8 +45,8 @@ pub(crate) async fn changed_addresses(settings: &Settings, advertised_now: Addre
     (now != advertised_now).then_some(now)
 }
 
-/// This machine's address as others see it: that of the interface towards a seed, or that of the host's name. Its family is
-/// one that `listen` accepts: 0.0.0.0 accepts IPv4 only, [::] both. Nothing is sent.
+/// This machine's address as others see it: that of the interface towards a seed, or that of the host's name. Its
+/// family is one that `listen` accepts: 0.0.0.0 accepts IPv4 only, [::] both. Nothing is sent.
 async fn own_ip(seeds: &[String], listen: IpAddr) -> Option<IpAddr> {
     let is_answered = |address: &SocketAddr| listen.is_ipv6() || address.is_ipv4();
     for seed in seeds {
@@ -76,7 +76,8 @@ mod tests {
 
     use super::*;
 
-    /// What a node advertises that listens on `listen`, has the setting `advertise`, and started with the address `ip`.
+    /// What a node advertises that listens on `listen`, has the setting `advertise`, and started with the address
+    /// `ip`.
     async fn changed_from(ip: &str, listen: &str, advertise: Option<&str>) -> Option<Addresses> {
         let endpoint =
             Endpoint { listen: listen.parse().unwrap(), advertise: advertise.map(|address| address.parse().unwrap()) };

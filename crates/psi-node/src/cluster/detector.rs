@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chitchat::FailureDetectorConfig;
 
-/// The configuration of chitchat. Its own defaults take 12 to 18 s to notice that a node died soon after it started: before
-/// there is a history, silence is compared with `initial_interval`.
+/// The configuration of chitchat. Its own defaults take 12 to 18 s to notice that a node died soon after it started:
+/// before there is a history, silence is compared with `initial_interval`.
 pub(crate) fn config(
     gossip_interval: Duration,
     phi_threshold: u32,

@@ -1,8 +1,8 @@
-//! Gossip membership by chitchat (UDP): which nodes are live, their addresses, and tiny facts about them. Field state never
-//! travels here.
+//! Gossip membership by chitchat (UDP): which nodes are live, their addresses, and tiny facts about them. Field state
+//! never travels here.
 //!
-//! This wrapper hides pitfalls of chitchat: keys must be ASCII and small in total, the loop can end silently, names are
-//! looked up only once a minute, and a dead node's keys are not gossiped any more.
+//! This wrapper hides pitfalls of chitchat: keys must be ASCII and small in total, the loop can end silently, names
+//! are looked up only once a minute, and a dead node's keys are not gossiped any more.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,11 +24,12 @@ const ADDRESS_CHECK: Duration = Duration::from_secs(1);
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
-/// Gossips until the node stops. Starts over when the loop ends by itself and, since a run of chitchat has one address, when
-/// this machine's address changes.
+/// Gossips until the node stops. Starts over when the loop ends by itself and, since a run of chitchat has one
+/// address, when this machine's address changes.
 pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
     let mut handle = first;
-    // The members of an earlier loop, and until when they count: a new loop knows none, and a majority of none is no majority.
+    // The members of an earlier loop, and until when they count: a new loop knows none, and a majority of none is no
+    // majority.
     let mut remembered = (Vec::new(), Instant::now());
     loop {
         let ended = handle.termination_watcher();

@@ -10,11 +10,11 @@ use crate::context::NodeContext;
 /// How often seeds are looked up and contacted while no other node is known, and once one is.
 const CONTACT_ALONE: Duration = Duration::from_secs(1);
 const CONTACT_JOINED: Duration = Duration::from_secs(10);
-/// A node that gets no answer warns after five seconds, and then twice a minute. Of seeds that it can't look up it warns at
-/// once, and then twice a minute.
+/// A node that gets no answer warns after five seconds, and then twice a minute. Of seeds that it can't look up it
+/// warns at once, and then twice a minute.
 const CONTACTS_PER_WARNING: u32 = 30;
-/// Contacts the seeds: often while no other node is known, and rarely from then on. A cluster that was cut in two for long
-/// has forgotten its other half. Not a part of `follow`, since name look-ups can be slow.
+/// Contacts the seeds: often while no other node is known, and rarely from then on. A cluster that was cut in two for
+/// long has forgotten its other half. Not a part of `follow`, since name look-ups can be slow.
 pub(super) async fn contact_seeds(context: &NodeContext, handle: &ChitchatHandle) {
     let mut members = context.members.subscribe();
     let mut unanswered = 0_u32;

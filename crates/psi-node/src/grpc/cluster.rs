@@ -1,5 +1,5 @@
-//! `ClusterService`: the cluster as this node sees it. A call for frontier or digest flushes first, so the answer includes
-//! every write.
+//! `ClusterService`: the cluster as this node sees it. A call for frontier or digest flushes first, so the answer
+//! includes every write.
 
 use std::{collections::BTreeMap, sync::Arc};
 

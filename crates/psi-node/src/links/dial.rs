@@ -57,8 +57,8 @@ fn expected(settings: &Settings, members: &[Member], wall: WallMs) -> BTreeMap<R
     dialled_here.filter_map(|member| Some(((member.node.clone(), member.generation), member.grpc?))).collect()
 }
 
-/// Whether a run that is not expected any more may keep its link, to hand over its last writes: it leaves, or a later run
-/// has replaced it. The link of a dead run is cut.
+/// Whether a run that is not expected any more may keep its link, to hand over its last writes: it leaves, or a later
+/// run has replaced it. The link of a dead run is cut.
 fn may_end_by_itself(known: &[Member], run: &Run) -> bool {
     let now = known.iter().find(|member| member.node == run.0);
     now.is_some_and(|member| member.left || member.generation != run.1)

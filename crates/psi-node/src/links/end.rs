@@ -29,7 +29,8 @@ pub(crate) enum LinkEnd {
 }
 
 impl From<Status> for LinkEnd {
-    /// Distinguishes a frame that could not be decoded here from a broken connection and from a reason that the peer gave.
+    /// Distinguishes a frame that could not be decoded here from a broken connection and from a reason that the peer
+    /// gave.
     fn from(status: Status) -> Self {
         let here = status.source().is_none() && psi_api::cause_of(&status).is_none();
         match status.code() {

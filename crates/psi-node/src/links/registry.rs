@@ -14,8 +14,8 @@ const REPLACED: Duration = Duration::from_secs(5);
 /// One run of a peer, as it introduces itself: its name, and its incarnation, 0 while it has none.
 type PeerRun = (NodeId, u64);
 
-/// Open links, by peer and run: a newer one replaces an older. Two live runs of one node keep a link each; otherwise the
-/// later would cut off the earlier before that has handed over its last writes.
+/// Open links, by peer and run: a newer one replaces an older. Two live runs of one node keep a link each; otherwise
+/// the later would cut off the earlier before that has handed over its last writes.
 #[derive(Debug, Default)]
 pub(crate) struct Links(Mutex<BTreeMap<PeerRun, (LinkId, CancellationToken)>>);
 

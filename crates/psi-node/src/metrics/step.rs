@@ -1,5 +1,5 @@
-//! The eight metrics of a step: a row each. Gauges, answers over HTTP, the OpenAPI description and `docs/reference.md`
-//! follow from it; the numbers themselves are in the order of [`Metrics::to_array`].
+//! The eight metrics of a step: a row each. Gauges, answers over HTTP, the OpenAPI description and
+//! `docs/reference.md` follow from it; the numbers themselves are in the order of [`Metrics::to_array`].
 
 use psi_engine::Metrics;
 

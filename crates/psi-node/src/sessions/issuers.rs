@@ -1,9 +1,9 @@
 //! Asks the run that issued a token for its frontier.
 //!
-//! A token that leaves origins out may not be provable here (see `psi_replica`'s module on sessions): with more than forty
-//! runs that write all the time, it hardly ever is. The run that issued it is often still live. Its frontier now covers its
-//! frontier then, so a replica that covers the one has reached the other. Gossip says which node the run belongs to; an
-//! answer that names another run proves nothing.
+//! A token that leaves origins out may not be provable here (see `psi_replica`'s module on sessions): with more than
+//! forty runs that write all the time, it hardly ever is. The run that issued it is often still live. Its frontier
+//! now covers its frontier then, so a replica that covers the one has reached the other. Gossip says which node the
+//! run belongs to; an answer that names another run proves nothing.
 //!
 //! Concurrent calls share an answer, if it was requested after they came.
 
@@ -54,8 +54,8 @@ struct IssuerAnswer {
 }
 
 impl Issuers {
-    /// The frontier of the run that issued the token, at some moment after `since`. Resolves once that run has answered,
-    /// which may be never.
+    /// The frontier of the run that issued the token, at some moment after `since`. Resolves once that run has
+    /// answered, which may be never.
     pub(crate) async fn issuer_frontier(
         &self,
         members: &watch::Sender<Vec<Member>>,

@@ -1,10 +1,10 @@
 //! How far a write got: the levels that a client may ask for, and waiting for them.
 //!
-//! A node holds a write once it has acknowledged it on a link, even if it dies later. Known nodes are those that gossip
-//! remembers, dead ones within their grace period included: after a partition, a majority of one side is no majority. A
-//! node that leaves counts neither as a holder nor as known, so a cluster that was made smaller reaches every level at once.
-//! A level out of reach is still waited for, since a node may return within the deadline; only a node that knows no other
-//! answers at once.
+//! A node holds a write once it has acknowledged it on a link, even if it dies later. Known nodes are those that
+//! gossip remembers, dead ones within their grace period included: after a partition, a majority of one side is no
+//! majority. A node that leaves counts neither as a holder nor as known, so a cluster that was made smaller reaches
+//! every level at once. A level out of reach is still waited for, since a node may return within the deadline; only a
+//! node that knows no other answers at once.
 
 use std::collections::BTreeSet;
 
@@ -56,8 +56,8 @@ fn acknowledged_by(context: &NodeContext, holders: &BTreeSet<NodeId>) -> (usize,
     count(&context.settings.node, &context.members.borrow(), holders, &linked)
 }
 
-/// How many of the `holders` stay, and how many nodes that stay are known: by gossip, or because they hold the write or
-/// have a link. `own` stays until it has answered.
+/// How many of the `holders` stay, and how many nodes that stay are known: by gossip, or because they hold the write
+/// or have a link. `own` stays until it has answered.
 fn count(own: &NodeId, members: &[Member], holders: &BTreeSet<NodeId>, linked: &BTreeSet<NodeId>) -> (usize, usize) {
     let left: BTreeSet<&NodeId> = members.iter().filter(|member| member.left).map(|member| &member.node).collect();
     let stays = |node: &&NodeId| *node == own || !left.contains(node);

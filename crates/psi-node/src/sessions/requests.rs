@@ -1,8 +1,8 @@
 //! Recent requests by the id that their client chose: a repetition gets the same answer and is not counted again.
 //!
-//! Bounded by number, by age and by the size of the answers. A request is cached from the moment that it is accepted, even
-//! if its caller leaves before the answer; a refused one leaves no trace. No cache crate does all of this: evict strictly
-//! the oldest, keep the result of a caller that was cancelled, and run on tokio's clock for tests.
+//! Bounded by number, by age and by the size of the answers. A request is cached from the moment that it is accepted,
+//! even if its caller leaves before the answer; a refused one leaves no trace. No cache crate does all of this: evict
+//! strictly the oldest, keep the result of a caller that was cancelled, and run on tokio's clock for tests.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -26,8 +26,8 @@ pub enum DataError {
 /// Held by the process that uses the directory.
 const LOCK: &str = "lock";
 
-/// Files of one directory, by name. Changes of names are durable once the directory is synced, contents of a file once the
-/// file is.
+/// Files of one directory, by name. Changes of names are durable once the directory is synced, contents of a file
+/// once the file is.
 pub(crate) trait Disk {
     /// A file that is being written.
     type File;

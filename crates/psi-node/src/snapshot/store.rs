@@ -1,8 +1,8 @@
 //! The snapshots of a directory: `snapshot`, and `snapshot.previous` before it.
 //!
-//! A new snapshot is written and synced under another name. Then it replaces the latest, which becomes the previous one. So
-//! one of the two names always holds a whole snapshot, even if the machine stops at any instant. The previous one also
-//! replaces a latest one that is damaged later: an older state is valid too, and other nodes have the rest.
+//! A new snapshot is written and synced under another name. Then it replaces the latest, which becomes the previous
+//! one. So one of the two names always holds a whole snapshot, even if the machine stops at any instant. The previous
+//! one also replaces a latest one that is damaged later: an older state is valid too, and other nodes have the rest.
 
 use std::{fmt, io};
 

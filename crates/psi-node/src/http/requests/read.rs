@@ -16,8 +16,8 @@ use crate::{
 
 /// A body must have arrived whole in this time.
 const READ: Duration = Duration::from_secs(10);
-/// A body over the limit is read and discarded up to this many times the limit. Otherwise a client that is still sending
-/// would see a reset connection instead of the answer.
+/// A body over the limit is read and discarded up to this many times the limit. Otherwise a client that is still
+/// sending would see a reset connection instead of the answer.
 const DISCARDED_TIMES: usize = 8;
 /// The whole body of a request to a node; a refusal is counted.
 ///

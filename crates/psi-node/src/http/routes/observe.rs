@@ -1,6 +1,6 @@
-//! Times and traces requests, around the router: a layer inside it would box each request's future and copy the stack of
-//! services once more. `POST /step`, which most requests are, goes around the router too: matching patterns, boxing and
-//! copying cost a tenth of a step over HTTP. The router has that route as well.
+//! Times and traces requests, around the router: a layer inside it would box each request's future and copy the stack
+//! of services once more. `POST /step`, which most requests are, goes around the router too: matching patterns,
+//! boxing and copying cost a tenth of a step over HTTP. The router has that route as well.
 
 use std::{
     convert::Infallible,

@@ -252,7 +252,8 @@ fn settled() -> Store<FaultyDisk> {
 const OPERATIONS: usize = 9;
 const FAULTS: [Fault; 3] = [Fault::Fails, Fault::FailsLate, Fault::Stops];
 
-/// Whatever is on the disk once the machine has stopped, it is one of the wanted snapshots, whole, and nothing broken.
+/// Whatever is on the disk once the machine has stopped, it is one of the wanted snapshots, whole, and nothing
+/// broken.
 fn check_after_a_stop(store: &Store<FaultyDisk>, want: std::ops::RangeInclusive<u64>, what: &str) {
     for disk in store.disk.0.borrow().after_a_stop() {
         let names = disk.names().unwrap();
