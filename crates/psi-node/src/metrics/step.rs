@@ -38,7 +38,7 @@ macro_rules! row {
 
 /// In the order of [`Metrics::to_array`].
 #[rustfmt::skip] // a table, one metric a row
-pub(crate) const STEP_METRICS: [StepMetric; 8] = [
+pub(crate) const STEP_METRICS: [StepMetric; Metrics::NAMES.len()] = [
     row!(0, "Density (Psi): overall stability, 0 to 1", "psi_field_density"),
     row!(1, "Continuity (C): how well the present binds to the immediate past", "psi_field_continuity"),
     row!(2, "Futurity (U): anticipatory grip on the near future", "psi_field_futurity"),
