@@ -2,9 +2,9 @@
 
 use psi_engine::{
     Metrics,
-    guardian::{Mode, Summary, Threat, Thresholds},
+    guardian::{Mode, Statistics, Summary, Threat, Thresholds},
 };
-use psi_replica::{Clock, CurrentSpec, Digest, FieldView, LearnedView, Step};
+use psi_replica::{Clock, CurrentSpec, Digest, FieldView, GuardianView, LearnedView, Setup, Shape, Spec, Step};
 
 use crate::v1;
 
@@ -19,19 +19,21 @@ pub fn timestamp(clock: Clock) -> prost_types::Timestamp {
 /// An accepted step, its replication left out.
 #[must_use]
 pub fn step(field: &str, step: &Step, token: String) -> v1::StepResponse {
+    let Step { epoch: _, engine, metrics, k, clock, origin, version: _, novelty, attention_gain, time, intervened } =
+        step;
     v1::StepResponse {
         field: field.to_owned(),
-        metrics: Some(step.metrics.into()),
-        k: step.k,
-        timestamp: Some(timestamp(step.clock)),
-        node: step.origin.node.to_string(),
+        metrics: Some((*metrics).into()),
+        k: *k,
+        timestamp: Some(timestamp(*clock)),
+        node: origin.node.to_string(),
         token,
-        engine: step.engine.as_str().to_owned(),
+        engine: engine.as_str().to_owned(),
         replicated: None,
-        novelty: step.novelty,
-        attention_gain: step.attention_gain,
-        time: step.time,
-        guardian: step.intervened.map(|(action, threat)| v1::GuardianReaction {
+        novelty: *novelty,
+        attention_gain: *attention_gain,
+        time: *time,
+        guardian: intervened.map(|(action, threat)| v1::GuardianReaction {
             action: v1::Intervention::from(action).into(),
             threat: v1::Threat::from(threat).into(),
         }),
@@ -41,69 +43,82 @@ pub fn step(field: &str, step: &Step, token: String) -> v1::StepResponse {
 /// A field's description, without a token.
 #[must_use]
 pub fn field(current: &CurrentSpec) -> v1::Field {
-    let spec = &current.spec;
+    let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = current;
+    let Setup { shape: Shape { engine, width, scale, seed }, parameters, guardian } = setup;
+    let parameters = parameters.iter().map(|(name, value)| v1::Parameter { name: name.to_owned(), value });
     v1::Field {
-        name: current.field.to_string(),
-        epoch: current.epoch.0,
-        engine: spec.setup.shape.engine.clone(),
-        width: u32::try_from(spec.setup.shape.width).unwrap_or(u32::MAX),
-        scale_exponent: spec.setup.shape.scale.exponent(),
-        seed: spec.setup.shape.seed,
-        parameters: spec
-            .setup
-            .parameters
-            .iter()
-            .map(|(name, value)| v1::Parameter { name: name.to_owned(), value })
-            .collect(),
+        name: field.to_string(),
+        epoch: epoch.0,
+        engine: engine.clone(),
+        width: u32::try_from(*width).unwrap_or(u32::MAX),
+        scale_exponent: scale.exponent(),
+        seed: *seed,
+        parameters: parameters.collect(),
         token: String::new(),
-        guardian: v1::GuardianMode::from(spec.setup.guardian).into(),
+        guardian: v1::GuardianMode::from(*guardian).into(),
     }
 }
 
 /// A field's state.
 #[must_use]
 pub fn state(view: &FieldView, node: &str, token: String) -> v1::FieldState {
+    let FieldView {
+        spec,
+        count,
+        // Read out below, as mean and variance.
+        moments: _,
+        window,
+        last,
+        noise,
+        interventions,
+        guardian,
+        learned,
+        steps_dropped,
+    } = view;
     v1::FieldState {
-        field: Some(field(&view.spec)),
-        k: view.count,
-        last: view.last.as_ref().map(|last| last.metrics.into()),
-        timestamp: view.last.as_ref().map(|last| timestamp(last.clock)),
-        last_node: view.last.as_ref().map(|last| last.origin.node.to_string()).unwrap_or_default(),
+        field: Some(field(spec)),
+        k: *count,
+        last: last.as_ref().map(|last| last.metrics.into()),
+        timestamp: last.as_ref().map(|last| timestamp(last.clock)),
+        last_node: last.as_ref().map(|last| last.origin.node.to_string()).unwrap_or_default(),
         window_mean: view.window_mean().map(Into::into),
-        window_steps: view.window.count(),
+        window_steps: window.count(),
         mean: view.mean().unwrap_or_default(),
         variance: view.variance().unwrap_or_default(),
-        noise: view.noise.value(),
-        interventions: view.interventions,
-        steps_dropped: view.steps_dropped,
+        noise: noise.value(),
+        interventions: *interventions,
+        steps_dropped: *steps_dropped,
         node: node.to_owned(),
         token,
-        novelty: view.last.as_ref().map(|last| last.novelty),
-        attention_gain: view.last.as_ref().map(|last| last.attention_gain),
-        time: view.learned.map(|learned| learned.time.seconds()),
-        red_flag: threat(view.guardian.flag),
-        learned: view.learned.map(Into::into),
+        novelty: last.as_ref().map(|last| last.novelty),
+        attention_gain: last.as_ref().map(|last| last.attention_gain),
+        time: learned.map(|learned| learned.time.seconds()),
+        red_flag: threat(guardian.flag),
+        learned: learned.map(Into::into),
     }
 }
 
 /// What the guardian of a field has seen and done.
 #[must_use]
 pub fn guardian(view: &FieldView, node: &str, token: String) -> v1::GuardianState {
-    let guardian = &view.guardian;
-    let statistics = guardian.statistics();
+    let CurrentSpec { field, epoch: _, spec } = &view.spec;
+    let (interventions, guardian) = (&view.interventions, &view.guardian);
+    // Summed up in statistics and thresholds.
+    let GuardianView { history: _, flag, automatic, superseded, last_step } = guardian;
+    let Statistics { samples, density, prediction_error, temporal_entropy } = guardian.statistics();
     v1::GuardianState {
-        field: view.spec.field.to_string(),
-        mode: v1::GuardianMode::from(view.spec.spec.setup.guardian).into(),
-        history_size: small(statistics.samples),
+        field: field.to_string(),
+        mode: v1::GuardianMode::from(spec.setup.guardian).into(),
+        history_size: small(samples),
         thresholds: Some(guardian.thresholds().into()),
-        density: Some(statistics.density.into()),
-        prediction_error: Some(statistics.prediction_error.into()),
-        temporal_entropy: Some(statistics.temporal_entropy.into()),
-        interventions: view.interventions,
-        automatic: guardian.automatic,
-        superseded: guardian.superseded,
-        last_step: guardian.last_step,
-        red_flag: threat(guardian.flag),
+        density: Some(density.into()),
+        prediction_error: Some(prediction_error.into()),
+        temporal_entropy: Some(temporal_entropy.into()),
+        interventions: *interventions,
+        automatic: *automatic,
+        superseded: *superseded,
+        last_step: *last_step,
+        red_flag: threat(*flag),
         current_threat: threat(guardian.current_threat()),
         node: node.to_owned(),
         token,
@@ -127,30 +142,50 @@ pub fn agreement(frontier_hash: Digest, digest: Digest) -> v1::Agreement {
 
 impl From<Metrics> for v1::Metrics {
     fn from(metrics: Metrics) -> Self {
+        let Metrics {
+            density,
+            continuity,
+            futurity,
+            phase_coherence,
+            temporal_entropy,
+            prediction_error,
+            memory,
+            time_dilation,
+        } = metrics;
         Self {
-            density: metrics.density,
-            continuity: metrics.continuity,
-            futurity: metrics.futurity,
-            phase_coherence: metrics.phase_coherence,
-            temporal_entropy: metrics.temporal_entropy,
-            prediction_error: metrics.prediction_error,
-            memory: metrics.memory,
-            time_dilation: metrics.time_dilation,
+            density,
+            continuity,
+            futurity,
+            phase_coherence,
+            temporal_entropy,
+            prediction_error,
+            memory,
+            time_dilation,
         }
     }
 }
 
 impl From<v1::Metrics> for Metrics {
     fn from(metrics: v1::Metrics) -> Self {
+        let v1::Metrics {
+            density,
+            continuity,
+            futurity,
+            phase_coherence,
+            temporal_entropy,
+            prediction_error,
+            memory,
+            time_dilation,
+        } = metrics;
         Self {
-            density: metrics.density,
-            continuity: metrics.continuity,
-            futurity: metrics.futurity,
-            phase_coherence: metrics.phase_coherence,
-            temporal_entropy: metrics.temporal_entropy,
-            prediction_error: metrics.prediction_error,
-            memory: metrics.memory,
-            time_dilation: metrics.time_dilation,
+            density,
+            continuity,
+            futurity,
+            phase_coherence,
+            temporal_entropy,
+            prediction_error,
+            memory,
+            time_dilation,
         }
     }
 }
@@ -198,12 +233,8 @@ impl v1::Threat {
 
 impl From<Thresholds> for v1::GuardianThresholds {
     fn from(thresholds: Thresholds) -> Self {
-        Self {
-            density_low: thresholds.density_low,
-            prediction_error_high: thresholds.error_high,
-            temporal_entropy_high: thresholds.entropy_high,
-            adaptive: thresholds.adaptive,
-        }
+        let Thresholds { error_high, density_low, entropy_high, adaptive } = thresholds;
+        Self { density_low, prediction_error_high: error_high, temporal_entropy_high: entropy_high, adaptive }
     }
 }
 
@@ -216,11 +247,13 @@ impl From<Summary> for v1::MetricSummary {
 
 impl From<LearnedView> for v1::Learned {
     fn from(learned: LearnedView) -> Self {
+        // Its time is a part of the state itself.
+        let LearnedView { time: _, updates, latents, working_memories, episodic_memories } = learned;
         Self {
-            updates: learned.updates,
-            latents: small(learned.latents),
-            working_memories: small(learned.working_memories),
-            episodic_memories: small(learned.episodic_memories),
+            updates,
+            latents: small(latents),
+            working_memories: small(working_memories),
+            episodic_memories: small(episodic_memories),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod codec;
 mod convert;
 mod error;
+mod reasons;
 
 /// Generated from `proto/psi/v1`.
 #[allow(
@@ -25,3 +26,4 @@ pub use codec::LinkCodec;
 pub use convert::{agreement, field, guardian, state, step, timestamp};
 pub use error::{Cause, DOMAIN, cause_of};
 pub use psi_replica::proto as replica;
+pub use reasons::{REASONS, Reason, Surface, http_status};

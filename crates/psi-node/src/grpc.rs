@@ -1,9 +1,11 @@
 //! The gRPC surface: services, health, reflection.
 
-mod asked;
 mod cluster;
 mod field;
+mod messages;
 mod replication;
+mod steps;
+mod streams;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -17,9 +19,9 @@ use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    link::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, Links},
-    ops::Ops,
-    shared::Shared,
+    calls::{ops::Ops, readiness::is_writable},
+    context::NodeContext,
+    links::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, registry::Links},
 };
 
 /// Largest message of a client, bytes.
@@ -27,15 +29,15 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Serves gRPC until `stop` resolves and calls in progress have ended.
 pub(crate) async fn serve(
-    shared: Arc<Shared>,
+    context: Arc<NodeContext>,
     links: Arc<Links>,
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    let ops = Ops { shared: shared.clone() };
+    let ops = Ops { context: context.clone() };
     let field = PsiFieldServiceServer::new(field::FieldService { ops }).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let cluster = ClusterServiceServer::new(cluster::ClusterView { shared: shared.clone() });
-    let replication = ReplicationServiceServer::new(replication::Replication { shared: shared.clone(), links })
+    let cluster = ClusterServiceServer::new(cluster::ClusterView { context: context.clone() });
+    let replication = ReplicationServiceServer::new(replication::Replication { context: context.clone(), links })
         .max_decoding_message_size(FRAME_ENCODED_MAX);
     let reflection = |builder: tonic_reflection::server::Builder<'static>| {
         builder
@@ -43,12 +45,12 @@ pub(crate) async fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let (reporter, health) = tonic_health::server::health_reporter();
-    tokio::spawn(report_health(shared.clone(), reporter));
+    tokio::spawn(report_health(context.clone(), reporter));
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .tcp_nodelay(true)
-        .concurrency_limit_per_connection(shared.settings.calls_per_connection_max)
+        .concurrency_limit_per_connection(context.settings.calls_per_connection_max)
         .load_shed(true)
         .add_service(field)
         .add_service(cluster)
@@ -62,17 +64,17 @@ pub(crate) async fn serve(
         .await
 }
 
-/// Keeps the standard health service true: serving while the node takes steps.
-async fn report_health(shared: Arc<Shared>, reporter: HealthReporter) {
+/// Updates the standard health service: serving while the node accepts steps.
+async fn report_health(context: Arc<NodeContext>, reporter: HealthReporter) {
     const LOOK: Duration = Duration::from_millis(250);
     loop {
-        let serving = shared.read(|replica| replica.may_write().is_ok());
+        let serving = context.read(is_writable);
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         reporter.set_service_status("", status).await;
         reporter.set_service_status("psi.v1.PsiFieldService", status).await;
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = shared.stop.cancelled() => break,
+            () = context.stop.cancelled() => break,
         }
     }
     reporter.set_service_status("", ServingStatus::NotServing).await;

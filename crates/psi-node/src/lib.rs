@@ -1,33 +1,23 @@
 //! The shell around the inner crates: sockets, tasks, membership, snapshots on disk, metrics.
 //!
 //! A [`Node`] answers gRPC and HTTP, gossips membership over UDP, and keeps a gRPC stream to every other live
-//! member on which the replicas exchange what they hold. Everything that decides what an answer is stands in the
-//! inner crates; nothing here changes a result.
+//! member on which the replicas exchange what they hold. The inner crates decide every result; this one
+//! changes none.
 
-mod address;
-mod detector;
-mod gossip;
+mod calls;
+mod cluster;
+mod context;
 mod grpc;
 mod http;
-mod issuer;
-mod lag;
-mod link;
-mod members;
+mod links;
 mod metrics;
 mod node;
-mod ops;
-mod pending;
-mod replicated;
-mod requests;
+pub mod reference;
+mod sessions;
 mod settings;
-mod shared;
 mod snapshot;
-mod steps;
-mod terms;
-mod watchers;
 
 pub use http::server::serve as serve_http;
 pub use node::{Node, StartError};
-pub use settings::{Endpoint, Settings};
-pub use shared::Addresses;
-pub use snapshot::DataError;
+pub use settings::{Addresses, Endpoint, Settings};
+pub use snapshot::directory::DataError;

@@ -10,20 +10,24 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    address::advertised,
-    gossip, grpc, http,
-    link::{self, Links},
-    settings::{Endpoint, Settings},
-    shared::{Addresses, Shared},
-    snapshot::{self, DataError, Found, Keeper},
+    calls::readiness::is_writable,
+    cluster::{address::advertised, gossip},
+    context::NodeContext,
+    grpc, http,
+    links::{dial, registry::Links},
+    settings::{Addresses, Endpoint, Settings},
+    snapshot::{
+        directory::DataError,
+        task::{self, SnapshotTask, StartupData},
+    },
 };
 
 /// Calls in progress have this long to end once the node stops.
 const DRAIN: Duration = Duration::from_secs(3);
-/// What was written last has this long to reach a peer before the links are closed.
+/// The last writes have this long to reach a peer before the links are closed.
 const HAND_OVER: Duration = Duration::from_secs(1);
-/// Others are told for this long that the node leaves, some at least ten times.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How long a node announces that it leaves: at least ten times to some members.
+const LEAVE_ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +55,10 @@ pub enum StartError {
 
 /// A running node. Dropping it without [`Node::shutdown`] leaves its tasks running until the runtime ends.
 pub struct Node {
-    shared: Arc<Shared>,
+    context: Arc<NodeContext>,
     servers: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
-    keeper: Option<Arc<Keeper>>,
+    snapshots: Option<Arc<SnapshotTask>>,
 }
 
 impl Node {
@@ -74,80 +78,81 @@ impl Node {
         );
         let addresses = Addresses { grpc, http, gossip };
         let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
-        let Found { keeper, snapshot, refused } = snapshot::open(&settings).await?;
-        let shared = Arc::new(Shared::new(settings, addresses, snapshot));
-        refused.into_iter().for_each(|reason| shared.metrics.snapshots.refused(reason));
+        let StartupData { task: snapshots, snapshot, refused } = task::open(&settings).await?;
+        let context = Arc::new(NodeContext::new(settings, addresses, snapshot));
+        refused.into_iter().for_each(|reason| context.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());
         let mut tasks = Vec::new();
-        if shared.settings.replication {
-            let handle = gossip::start(&shared).await.map_err(StartError::Gossip)?;
-            tasks.push(supervised(&shared, "gossip", gossip::run(shared.clone(), handle)));
-            tasks.push(supervised(&shared, "dialling members", link::dial_members(shared.clone(), links.clone())));
+        if context.settings.replication {
+            let handle = gossip::start(&context).await.map_err(StartError::Gossip)?;
+            tasks.push(supervised(&context, "gossip", gossip::run(context.clone(), handle)));
+            tasks.push(supervised(&context, "dialling members", dial::dial_members(context.clone(), links.clone())));
         }
-        let timekeeper = shared.clone();
-        tasks.push(supervised(&shared, "keeping time", async move { timekeeper.keep_time().await }));
-        if let Some(keeper) = keeper.clone() {
-            tasks.push(supervised(&shared, "keeping snapshots", keeper.run(shared.clone())));
+        let timekeeper = context.clone();
+        tasks.push(supervised(&context, "keeping time", async move { timekeeper.keep_time().await }));
+        if let Some(snapshots) = snapshots.clone() {
+            tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }
-        let servers = vec![serve_grpc(shared.clone(), links, grpc_listener), serve_http(shared.clone(), http_listener)];
+        let servers =
+            vec![serve_grpc(context.clone(), links, grpc_listener), serve_http(context.clone(), http_listener)];
         let Addresses { grpc, http, gossip } = addresses;
-        info!(node = %shared.settings.node, cluster = %shared.settings.cluster, %grpc, %http, %gossip, "node started");
-        Ok(Self { shared, servers, tasks, keeper })
+        info!(node = %context.settings.node, cluster = %context.settings.cluster, %grpc, %http, %gossip, "node started");
+        Ok(Self { context, servers, tasks, snapshots })
     }
 
     /// Its name.
     #[must_use]
     pub fn node_id(&self) -> &NodeId {
-        &self.shared.settings.node
+        &self.context.settings.node
     }
 
     /// Where it is reached.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.shared.addresses()
+        self.context.addresses()
     }
 
-    /// Whether it has caught up and takes steps.
+    /// Whether it has caught up and accepts steps.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.shared.read(|replica| replica.may_write().is_ok())
+        self.context.read(is_writable)
     }
 
     /// Resolves with the reason once the node can't go on; never while it can.
     pub async fn failed(&self) -> String {
-        let mut fatal = self.shared.fatal.subscribe();
+        let mut fatal = self.context.fatal.subscribe();
         match fatal.wait_for(Option::is_some).await {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Says that it leaves, takes no more steps, hands over what was written last, ends calls and closes sockets:
-    /// within 5 s, and what a last snapshot takes beyond that.
+    /// Announces that it leaves, accepts no more steps, hands over its last writes, ends calls and closes sockets.
+    /// Takes at most 5 s, plus the time of a last snapshot.
     pub async fn shutdown(self) {
-        info!(node = %self.shared.settings.node, "stopping");
-        self.shared.write(|replica, _| {
+        info!(node = %self.context.settings.node, "stopping");
+        self.context.write(|replica, _| {
             replica.stop_writing("it was told to");
             replica.flush();
         });
-        self.shared.wake_links();
-        self.shared.leaving.cancel();
-        let others = self.shared.members.borrow().iter().filter(|member| member.live).count() > 1;
-        let farewell = tokio::time::sleep(if others { FAREWELL } else { Duration::ZERO });
-        let (handed_over, ()) = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), farewell);
+        self.context.wake_links();
+        self.context.leaving.cancel();
+        let others = self.context.members.borrow().iter().filter(|member| member.live).count() > 1;
+        let announced = tokio::time::sleep(if others { LEAVE_ANNOUNCE } else { Duration::ZERO });
+        let (handed_over, ()) = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), announced);
         if handed_over.is_err() {
-            self.shared.read(|replica| {
+            self.context.read(|replica| {
                 let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
                 let holders: Vec<String> = replica.holders(written).iter().map(ToString::to_string).collect();
                 warn!(
-                    "not every peer took what was written last within {} s; taken by: {}",
+                    "not every peer acknowledged the last writes within {} s; acknowledged by: {}",
                     HAND_OVER.as_secs(),
                     holders.join(", ")
                 );
             });
         }
-        let last_snapshot = self.keeper.map(|keeper| tokio::spawn(keeper.save(self.shared.clone())));
-        self.shared.stop.cancel();
+        let last_snapshot = self.snapshots.map(|snapshots| tokio::spawn(snapshots.save(self.context.clone())));
+        self.context.stop.cancel();
         for server in self.servers {
             let abort = server.abort_handle();
             if tokio::time::timeout(DRAIN, server).await.is_err() {
@@ -166,16 +171,16 @@ impl Node {
         }
     }
 
-    /// Resolves when every linked peer holds all that this node wrote, at once when there is none.
+    /// Resolves when every linked peer holds all that this node wrote; at once if there is no peer.
     async fn handed_over(&self) {
-        let (mut acknowledged, mut changes) = (self.shared.acknowledgements(), self.shared.changes());
+        let (mut acknowledged, mut changes) = (self.context.acknowledgements(), self.context.changes());
         loop {
             acknowledged.mark_unchanged();
             changes.mark_unchanged();
-            if self.shared.read(Replica::has_handed_over) {
+            if self.context.read(Replica::has_handed_over) {
                 return;
             }
-            // A peer may also be gone, which wakes nobody by itself.
+            // A peer may be gone, which wakes no task.
             let look = Duration::from_millis(20);
             let _ = tokio::time::timeout(look, async {
                 tokio::select! { _ = acknowledged.changed() => {}, _ = changes.changed() => {} }
@@ -187,31 +192,31 @@ impl Node {
 
 /// Runs a task that lasts as long as the node; the node can't go on without it.
 fn supervised(
-    shared: &Arc<Shared>,
+    context: &Arc<NodeContext>,
     what: &'static str,
     task: impl Future<Output = ()> + Send + 'static,
 ) -> JoinHandle<()> {
-    let (shared, task) = (shared.clone(), tokio::spawn(task));
+    let (context, task) = (context.clone(), tokio::spawn(task));
     tokio::spawn(async move {
-        if task.await.is_err() || !shared.stop.is_cancelled() {
-            shared.fail(format!("the task of {what} ended; this is a bug, see the log"));
+        if task.await.is_err() || !context.stop.is_cancelled() {
+            context.fail(format!("the task of {what} ended; this is a bug, see the log"));
         }
     })
 }
 
-fn serve_grpc(shared: Arc<Shared>, links: Arc<Links>, listener: TcpListener) -> JoinHandle<()> {
+fn serve_grpc(context: Arc<NodeContext>, links: Arc<Links>, listener: TcpListener) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let stop = shared.stop.clone().cancelled_owned();
-        if let Err(error) = grpc::serve(shared.clone(), links, listener, stop).await {
-            shared.fail(format!("gRPC server failed: {error}"));
+        let stop = context.stop.clone().cancelled_owned();
+        if let Err(error) = grpc::serve(context.clone(), links, listener, stop).await {
+            context.fail(format!("gRPC server failed: {error}"));
         }
     })
 }
 
-fn serve_http(shared: Arc<Shared>, listener: TcpListener) -> JoinHandle<()> {
+fn serve_http(context: Arc<NodeContext>, listener: TcpListener) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let stop = shared.stop.clone().cancelled_owned();
-        http::serve(shared, listener, stop).await;
+        let stop = context.stop.clone().cancelled_owned();
+        http::serve(context, listener, stop).await;
     })
 }
 
@@ -220,8 +225,8 @@ async fn bind(endpoint: Endpoint, service: &'static str, setting: &'static str) 
     TcpListener::bind(address).await.map_err(|source| StartError::Bind { service, address, setting, source })
 }
 
-/// Makes sure that the gossip socket can be bound, and chooses its port where none is given: chitchat must know
-/// it beforehand and binds it itself.
+/// Checks that the gossip socket can be bound, and chooses its port if the setting is 0. chitchat binds the socket
+/// itself and must know the port beforehand.
 async fn probe_gossip(address: SocketAddr) -> Result<SocketAddr, StartError> {
     let bind = async { UdpSocket::bind(address).await?.local_addr() };
     bind.await.map_err(|source| StartError::Bind { service: "gossip", address, setting: "gossip.listen", source })

@@ -1,5 +1,5 @@
-//! What a node is told: a form that can't be invalid. Reading it from files, variables and flags is the command
-//! line's matter.
+//! The settings of a node, in a form that can't be invalid. The command line reads them from files, variables and
+//! flags.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -10,8 +10,8 @@ use psi_replica::{ClusterName, NodeId};
 pub struct Endpoint {
     /// Address to bind; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Address that others are told; `None` means the one that is bound, or this machine's own towards the seeds
-    /// where that is unspecified (`0.0.0.0`, `::`), and which may change while the node runs.
+    /// The advertised address. `None` means the bound one or, if that is unspecified (`0.0.0.0`, `::`), this
+    /// machine's own address towards the seeds, which may change while the node runs.
     pub advertise: Option<SocketAddr>,
 }
 
@@ -23,7 +23,18 @@ impl Endpoint {
     }
 }
 
-/// Everything that a node can be told.
+/// Where this node is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// HTTP.
+    pub http: SocketAddr,
+    /// Gossip, UDP.
+    pub gossip: SocketAddr,
+}
+
+/// Every setting of a node.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Nodes of different clusters refuse each other.
@@ -41,21 +52,22 @@ pub struct Settings {
     /// How long a seed waits for members to show themselves before it starts a cluster. Too short: a restarted
     /// seed serves an empty state for a moment. Too long: a first start takes as long.
     pub join: Duration,
-    /// Off: the node keeps to itself and drifts, as the service that this one replaces did.
+    /// Off: the node keeps to itself and drifts, as the original service did.
     pub replication: bool,
-    /// Up to so many live members every two are linked; above, each has a few links and entries are relayed. Too low: a
-    /// write takes some hops more. Too high: every node keeps that many connections, and tells each peer of every move.
+    /// Up to this many live members, every two are linked; above, each has a few links and entries are relayed. Too
+    /// low: a write takes more hops. Too high: every node keeps that many connections, and updates each peer on every
+    /// write.
     pub full_mesh_max: usize,
     /// Time between gossip rounds; a dead node is noticed after about five. Too short: a busy machine's nodes are
     /// declared dead now and then. Too long: the dead stay listed as live.
     pub gossip_interval: Duration,
-    /// How often longer than usual a node must be silent to be taken for dead; see `detector.rs`. Too low: a lossy
-    /// network or a stalled machine has live nodes declared dead. Too high: the dead stay listed as live.
+    /// How many times longer than usual a silent node must be silent to count as dead; see `detector.rs`. Too low: a
+    /// lossy network or a stalled machine has live nodes declared dead. Too high: the dead stay listed as live.
     pub phi_threshold: u32,
     /// How long a dead node is remembered by gossip.
     pub dead_node_grace: Duration,
-    /// Where snapshots are kept, for this node alone. `None`: what it holds is gone when it ends, and comes from other
-    /// nodes when it starts.
+    /// Directory for this node's snapshots. `None`: its state is lost when it stops, and comes from other nodes when
+    /// it starts.
     pub data_directory: Option<PathBuf>,
     /// Time between snapshots, while anything changes. Too short: the disk is busy. Too long: a crash of all nodes at
     /// once loses as much.

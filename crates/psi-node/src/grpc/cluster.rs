@@ -1,5 +1,5 @@
-//! `ClusterService`: the cluster as this node sees it. Who asks for frontier or digest gets what is written by
-//! now: it is flushed first.
+//! `ClusterService`: the cluster as this node sees it. A call for frontier or digest flushes first, so the answer
+//! includes every write.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,22 +8,23 @@ use psi_replica::{NodeId, Version};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    lag::{Lag, lags},
-    members::Member,
+    calls::readiness::is_writable,
+    cluster::members::Member,
+    context::NodeContext,
+    links::lag::{Lag, lags},
     metrics::Traffic,
-    shared::Shared,
 };
 
 pub(super) struct ClusterView {
-    pub(super) shared: Arc<Shared>,
+    pub(super) context: Arc<NodeContext>,
 }
 
 impl ClusterView {
-    /// Of itself a node knows more than it has published.
-    fn know_thyself(&self, own: &mut Member) {
-        self.shared.write(|replica, _| {
+    /// A node knows more of itself than it has published.
+    fn update_own(&self, own: &mut Member) {
+        self.context.write(|replica, _| {
             replica.flush();
-            own.ready = replica.may_write().is_ok();
+            own.ready = is_writable(replica);
             own.agreement = Some((replica.frontier().hash(), replica.digest()));
         });
     }
@@ -37,23 +38,36 @@ impl ClusterView {
     }
 
     fn member(&self, member: &Member, lags: &BTreeMap<NodeId, Lag>) -> v1::Member {
-        let own = member.node == self.shared.settings.node;
-        let lag = lags.get(&member.node);
-        let text =
-            |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
+        let Member {
+            node,
+            // Runs of one node are told apart by its incarnation.
+            generation: _,
+            live: _,
+            left: _,
+            gossip,
+            grpc,
+            http,
+            ready,
+            incarnation: _,
+            agreement,
+        } = member;
+        let is_own = *node == self.context.settings.node;
+        let lag = lags.get(node).copied();
+        let linked = is_own || lag.is_some();
+        let Lag { versions, ms, clock_offset_ms } = lag.unwrap_or_default();
         v1::Member {
-            node: member.node.to_string(),
+            node: node.to_string(),
             state: Self::state(member).into(),
-            grpc_address: text(member.grpc),
-            http_address: text(member.http),
-            gossip_address: member.gossip.to_string(),
-            agreement: member.agreement.map(|(frontier, digest)| psi_api::agreement(frontier, digest)),
-            linked: own || lag.is_some(),
-            lag_versions: lag.map_or(0, |lag| lag.versions),
-            clock_offset_ms: lag.and_then(|lag| lag.clock_offset_ms).unwrap_or(0),
-            ready: member.ready,
-            lag_ms: lag.map_or(0, |lag| lag.ms),
-            traffic: Some(traffic(self.shared.metrics.peers.traffic(member.node.as_str()))),
+            grpc_address: grpc.map(|address| address.to_string()).unwrap_or_default(),
+            http_address: http.map(|address| address.to_string()).unwrap_or_default(),
+            gossip_address: gossip.to_string(),
+            agreement: agreement.map(|(frontier, digest)| psi_api::agreement(frontier, digest)),
+            linked,
+            lag_versions: versions,
+            clock_offset_ms: clock_offset_ms.unwrap_or(0),
+            ready: *ready,
+            lag_ms: ms,
+            traffic: Some(traffic(self.context.metrics.peers.traffic(node.as_str()))),
         }
     }
 }
@@ -77,18 +91,18 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         &self,
         _: Request<v1::ListMembersRequest>,
     ) -> Result<Response<v1::ListMembersResponse>, Status> {
-        let lags = self.shared.read(|replica| {
-            self.shared.metrics.peers.observe(replica);
+        let lags = self.context.read(|replica| {
+            self.context.metrics.peers.observe(replica);
             lags(replica)
         });
-        let mut members: Vec<Member> = self.shared.members.borrow().clone();
-        for own in members.iter_mut().filter(|member| member.node == self.shared.settings.node) {
-            self.know_thyself(own);
+        let mut members: Vec<Member> = self.context.members.borrow().clone();
+        for own in members.iter_mut().filter(|member| member.node == self.context.settings.node) {
+            self.update_own(own);
         }
         let members = members.iter().map(|member| self.member(member, &lags)).collect();
         Ok(Response::new(v1::ListMembersResponse {
-            node: self.shared.settings.node.to_string(),
-            cluster: self.shared.settings.cluster.to_string(),
+            node: self.context.settings.node.to_string(),
+            cluster: self.context.settings.cluster.to_string(),
             members,
         }))
     }
@@ -97,7 +111,7 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         &self,
         _: Request<v1::GetFrontierRequest>,
     ) -> Result<Response<v1::GetFrontierResponse>, Status> {
-        let (incarnation, origins) = self.shared.write(|replica, _| {
+        let (incarnation, origins) = self.context.write(|replica, _| {
             replica.flush();
             let position = |(origin, version): (&psi_replica::Origin, Version)| v1::OriginPosition {
                 node: origin.node.to_string(),
@@ -107,19 +121,19 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
             let incarnation = replica.origin().map_or(0, |own| own.incarnation);
             (incarnation, replica.frontier().iter().map(position).collect())
         });
-        let node = self.shared.settings.node.to_string();
+        let node = self.context.settings.node.to_string();
         Ok(Response::new(v1::GetFrontierResponse { node, origins, incarnation }))
     }
 
     async fn get_digest(&self, _: Request<v1::GetDigestRequest>) -> Result<Response<v1::Agreement>, Status> {
-        let (frontier, digest) = self.shared.write(|replica, _| {
+        let (frontier, digest) = self.context.write(|replica, _| {
             replica.flush();
             (replica.frontier().hash(), replica.digest())
         });
         Ok(Response::new(psi_api::agreement(frontier, digest)))
     }
 
-    /// Takes no lock, so that it costs what any call costs and no more, and is answered by a node that is busy or joins.
+    /// Takes no lock: it costs what every call costs, and a busy or joining node answers it too.
     async fn ping(&self, _: Request<v1::PingRequest>) -> Result<Response<v1::PingResponse>, Status> {
         Ok(Response::new(v1::PingResponse {}))
     }
@@ -136,32 +150,33 @@ mod tests {
     use psi_api::v1::cluster_service_server::ClusterService;
 
     use super::*;
-    use crate::{settings::Settings, shared::Addresses};
+    use crate::settings::{Addresses, Settings};
 
-    /// Keeps the replica to itself until told to let go.
-    fn hold(shared: Arc<Shared>) -> (mpsc::Sender<()>, JoinHandle<()>) {
-        let (let_go, told) = mpsc::channel();
-        let (held, is_held) = mpsc::channel();
+    /// Holds the replica's lock until it is released.
+    fn hold(context: Arc<NodeContext>) -> (mpsc::Sender<()>, JoinHandle<()>) {
+        let (release, released) = mpsc::channel();
+        let (has_lock, lock_held) = mpsc::channel();
         let holder = thread::spawn(move || {
-            shared.write(|_, _| {
-                let _ = held.send(());
-                let _ = told.recv();
+            context.write(|_, _| {
+                let _ = has_lock.send(());
+                let _ = released.recv();
             });
         });
-        is_held.recv().expect("the replica is free");
-        (let_go, holder)
+        lock_held.recv().expect("the replica is free");
+        (release, holder)
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_ping_is_answered_while_the_replica_is_at_work() {
         let settings = Settings { replication: false, ..Settings::new(NodeId::new("n").expect("a name")) };
         let nowhere = settings.grpc.listen;
-        let shared = Arc::new(Shared::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None));
-        let view = ClusterView { shared: shared.clone() };
-        let (let_go, holder) = hold(shared);
+        let context =
+            Arc::new(NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None));
+        let view = ClusterView { context: context.clone() };
+        let (release, holder) = hold(context);
         let pinged = tokio::spawn(async move { view.ping(Request::new(v1::PingRequest {})).await });
         let answered = tokio::time::timeout(Duration::from_secs(5), pinged).await;
-        drop(let_go);
+        drop(release);
         holder.join().expect("it was told to let go");
         assert!(answered.expect("it waited for the replica").expect("it ended").is_ok());
     }

@@ -7,12 +7,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    link::{self, Links},
-    shared::Shared,
+    context::NodeContext,
+    links::{accept, registry::Links},
 };
 
 pub(super) struct Replication {
-    pub(super) shared: Arc<Shared>,
+    pub(super) context: Arc<NodeContext>,
     pub(super) links: Arc<Links>,
 }
 
@@ -21,9 +21,9 @@ impl v1::replication_service_server::ReplicationService for Replication {
     type LinkStream = ReceiverStream<Result<Frame, Status>>;
 
     async fn link(&self, request: Request<Streaming<Frame>>) -> Result<Response<Self::LinkStream>, Status> {
-        if !self.shared.settings.replication {
+        if !self.context.settings.replication {
             return Err(Status::failed_precondition("replication is switched off on this node"));
         }
-        Ok(Response::new(link::accept(self.shared.clone(), self.links.clone(), request.into_inner())))
+        Ok(Response::new(accept::accept(self.context.clone(), self.links.clone(), request.into_inner())))
     }
 }

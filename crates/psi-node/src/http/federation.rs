@@ -1,45 +1,44 @@
-//! What agents outside of the cluster ask for: the metrics of one agent, and of the swarm.
+//! For agents outside the cluster: the metrics of one agent, and of the swarm.
 //!
 //! Both are read from the merged view: the latest step of the chosen field, whichever node took it; zeros before the
 //! first. So every node gives the same figures, but for the number of live members as gossip knows it.
 
 use axum::{Json, extract::State};
 use psi_engine::Metrics;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
-    answer::{latest, seconds},
-    asked::Chosen,
+    answers::{
+        scores::{Scores, latest},
+        times::seconds,
+    },
+    health,
     refusal::Refusal,
-    status,
+    requests::address::FieldParam,
 };
-use crate::ops::Ops;
+use crate::calls::ops::Ops;
 
-pub(super) async fn metrics(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<Value>, Refusal> {
-    let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
+pub(super) async fn metrics(State(ops): State<Ops>, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
+    let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     let metrics = latest(&view);
+    // Psi stands by itself, and dt_eff says nothing to other agents.
+    let others = Scores(metrics).iter().filter(|(symbol, _)| !matches!(*symbol, "Psi" | "dt_eff"));
+    let parts: Map<String, Value> = others.map(|(symbol, number)| (symbol.to_owned(), number.into())).collect();
     Ok(Json(json!({
-        "agent_id": ops.shared.settings.node.as_str(),
+        "agent_id": ops.context.settings.node.as_str(),
         "psi": metrics.density,
-        "metrics": {
-            "C": metrics.continuity,
-            "U": metrics.futurity,
-            "Phi": metrics.phase_coherence,
-            "H": metrics.temporal_entropy,
-            "PE": metrics.prediction_error,
-            "M": metrics.memory,
-        },
+        "metrics": parts,
         "field": view.spec.field.as_str(),
         "k": view.count,
-        "timestamp": seconds(ops.shared.now().wall.0),
+        "timestamp": seconds(ops.context.now().wall.0),
     })))
 }
 
 /// A body is not looked at: the members are known by gossip, their metrics by replication.
-pub(super) async fn swarm(State(ops): State<Ops>, Chosen(field): Chosen) -> Result<Json<Value>, Refusal> {
-    let (view, _) = ops.state(&field).map_err(|cause| ops.refused(cause))?;
+pub(super) async fn swarm(State(ops): State<Ops>, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
+    let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     let swarm = view.last.as_ref().map(|last| Swarm::of(&last.metrics)).unwrap_or_default();
-    let (live, _, _) = status::members(&ops);
+    let (live, _, _) = health::members(&ops);
     Ok(Json(json!({
         "swarm_metrics": {
             "C_swarm": swarm.continuity,
@@ -50,7 +49,7 @@ pub(super) async fn swarm(State(ops): State<Ops>, Chosen(field): Chosen) -> Resu
         },
         "members": live,
         "field": view.spec.field.as_str(),
-        "timestamp": seconds(ops.shared.now().wall.0),
+        "timestamp": seconds(ops.context.now().wall.0),
     })))
 }
 
@@ -75,7 +74,16 @@ impl Swarm {
     ///
     /// The members hold one merged view, so each has the same metrics: the means are these, and Φ is 1.
     fn of(member: &Metrics) -> Self {
-        let Metrics { continuity, futurity, temporal_entropy, .. } = *member;
+        let Metrics {
+            density: _,
+            continuity,
+            futurity,
+            phase_coherence: _,
+            temporal_entropy,
+            prediction_error: _,
+            memory: _,
+            time_dilation: _,
+        } = *member;
         let phase_coherence = 1.0;
         let tension = 0.7 * continuity + 0.6 * phase_coherence + 0.5 * futurity - 0.4 * temporal_entropy;
         let density = 1.0 / (1.0 + libm::exp(-tension));

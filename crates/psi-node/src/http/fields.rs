@@ -1,104 +1,81 @@
-//! Fields themselves: listed, made, changed, reset, dropped.
+//! Fields: list, create, change, reset, drop.
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, Request, State},
-    http::{StatusCode, request::Parts},
+    extract::{Request, State},
+    http::StatusCode,
 };
 use psi_replica::{CurrentSpec, Setup};
 
 use super::{
-    answer::fields::{DroppedAnswer, FieldAnswer, FieldsAnswer},
-    asked::nothing_asked,
-    body::{self, FieldBody},
-    refusal::{Problem, Refusal, counted},
+    answers::fields::{DroppedAnswer, FieldAnswer, FieldsAnswer},
+    refusal::{Refusal, record_refusal},
+    requests::{
+        address::{NameParam, NoParams},
+        field::FieldBody,
+        read,
+    },
+    routes::properties::{KNOWN_FIELD, NEW_FIELD},
 };
-use crate::ops::{
-    Ops,
-    fields::{Wanted, new_field, started_over},
+use crate::calls::{
+    ops::Ops,
+    patch::{FieldPatch, new_field, with_default_parameters},
 };
 
-/// The field that a path names. Its address asks for nothing else.
-pub(super) struct Name(String);
-
-impl FromRequestParts<Ops> for Name {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        counted(ops, nothing_asked(parts))?;
-        match Path::<String>::from_request_parts(parts, ops).await {
-            Ok(Path(name)) => Ok(Self(name)),
-            // Only what is no UTF-8 can't be read as text.
-            Err(error) => {
-                let problem = Problem::new(["path".into(), "name".into()], "value_error.bad_name", error.body_text());
-                counted(ops, Err(Refusal::invalid("BAD_NAME", vec![problem])))
-            }
-        }
-    }
-}
-
-/// An address that asks for nothing.
-pub(super) struct Plain;
-
-impl FromRequestParts<Ops> for Plain {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        counted(ops, nothing_asked(parts)).map(|()| Self)
-    }
-}
-
-pub(super) async fn list(State(ops): State<Ops>, _: Plain) -> Result<Json<FieldsAnswer>, Refusal> {
-    let fields = ops.fields().map_err(|cause| ops.refused(cause))?;
-    Ok(Json(FieldsAnswer::new(fields, ops.shared.settings.node.as_str())))
+pub(super) async fn list(State(ops): State<Ops>, _: NoParams) -> Result<Json<FieldsAnswer>, Refusal> {
+    let fields = ops.fields().map_err(|cause| ops.record_cause(cause))?;
+    Ok(Json(FieldsAnswer::new(fields, ops.context.settings.node.as_str())))
 }
 
 pub(super) async fn create(
     State(ops): State<Ops>,
-    _: Plain,
+    _: NoParams,
     request: Request,
 ) -> Result<(StatusCode, Json<FieldAnswer>), Refusal> {
-    let body = counted(&ops, FieldBody::parse(&body::of(&ops, request).await?, FieldBody::OF_A_NEW_ONE))?;
-    let (name, wanted) = counted(&ops, body.of_a_new_one(new_field()))?;
-    Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &wanted)?)))
+    let body = record_refusal(&ops, FieldBody::parse(&read::body(&ops, request).await?, NEW_FIELD))?;
+    let (name, patch) = record_refusal(&ops, body.into_new_field(new_field()))?;
+    Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &patch)?)))
 }
 
-pub(super) async fn show(State(ops): State<Ops>, Name(name): Name) -> Result<Json<FieldAnswer>, Refusal> {
-    let (view, token) = ops.state(&name).map_err(|cause| Refusal::from(ops.refused(cause)).in_path())?;
+pub(super) async fn show(State(ops): State<Ops>, NameParam(name): NameParam) -> Result<Json<FieldAnswer>, Refusal> {
+    let (view, token) = ops.state(&name).map_err(|cause| Refusal::from(ops.record_cause(cause)).in_path())?;
     Ok(answer(&ops, (view.spec, token)))
 }
 
 pub(super) async fn change(
     State(ops): State<Ops>,
-    Name(name): Name,
+    NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
-    let wanted = wanted(&ops, &name, request, |held| held).await?;
-    Ok(answer(&ops, ops.change(&name, &wanted)?))
+    let patch = patch(&ops, &name, request, |held| held).await?;
+    Ok(answer(&ops, ops.change(&name, &patch)?))
 }
 
 pub(super) async fn reset(
     State(ops): State<Ops>,
-    Name(name): Name,
+    NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
-    let wanted = wanted(&ops, &name, request, started_over).await?;
-    Ok(answer(&ops, ops.reset(&name, &wanted)?))
+    let patch = patch(&ops, &name, request, with_default_parameters).await?;
+    Ok(answer(&ops, ops.reset(&name, &patch)?))
 }
 
-pub(super) async fn drop_field(State(ops): State<Ops>, Name(name): Name) -> Result<Json<DroppedAnswer>, Refusal> {
+pub(super) async fn drop_field(
+    State(ops): State<Ops>,
+    NameParam(name): NameParam,
+) -> Result<Json<DroppedAnswer>, Refusal> {
     let (current, token) = ops.drop_field(&name).map_err(|cause| Refusal::from(cause).in_path())?;
-    Ok(Json(DroppedAnswer::new(&current, ops.shared.settings.node.as_str(), token)))
+    Ok(Json(DroppedAnswer::new(&current, ops.context.settings.node.as_str(), token)))
 }
 
-/// What a body asks of a field that is there, over what `base` makes of it.
-async fn wanted(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<Wanted, Refusal> {
-    let bytes = body::of(ops, request).await?;
-    let body = counted(ops, FieldBody::parse(&bytes, FieldBody::OF_ONE_THAT_IS_THERE))?;
+/// The change in a body of a field that exists, checked against the setup that `base` makes of its own.
+async fn patch(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<FieldPatch, Refusal> {
+    let bytes = read::body(ops, request).await?;
+    let body = record_refusal(ops, FieldBody::parse(&bytes, KNOWN_FIELD))?;
     let held = ops.setup_of(name).map_err(|cause| Refusal::from(cause).in_path())?;
-    counted(ops, body.over(base(held)))
+    record_refusal(ops, body.apply_to(base(held)))
 }
 
 fn answer(ops: &Ops, (current, token): (CurrentSpec, String)) -> Json<FieldAnswer> {
-    Json(FieldAnswer::new(current, ops.shared.settings.node.as_str(), token))
+    Json(FieldAnswer::new(current, ops.context.settings.node.as_str(), token))
 }

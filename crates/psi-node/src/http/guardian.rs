@@ -1,45 +1,42 @@
-//! The guardian: its red flag, what it has seen, and interventions by hand.
+//! The guardian: its red flag, its statistics, and interventions by hand.
 
 use axum::{Json, extract::State};
 use psi_engine::Action;
-use psi_replica::FieldView;
 
 use super::{
-    answer::{
-        InterventionAnswer,
+    answers::{
         guardian::{StatisticsAnswer, StatusAnswer},
+        intervention::InterventionAnswer,
     },
-    asked::Asked,
-    refusal::{Refusal, counted},
+    refusal::Refusal,
+    requests::params::RequestParams,
+    state::view,
 };
-use crate::ops::Ops;
+use crate::calls::ops::Ops;
 
-pub(super) async fn status(State(ops): State<Ops>, asked: Asked) -> Result<Json<StatusAnswer>, Refusal> {
-    let (view, token) = view(&ops, asked).await?;
-    Ok(Json(StatusAnswer::new(&view, ops.shared.settings.node.as_str(), token)))
+pub(super) async fn status(State(ops): State<Ops>, params: RequestParams) -> Result<Json<StatusAnswer>, Refusal> {
+    let (field, token) = view(&ops, params).await?;
+    Ok(Json(StatusAnswer::new(&field, ops.context.settings.node.as_str(), token)))
 }
 
-pub(super) async fn statistics(State(ops): State<Ops>, asked: Asked) -> Result<Json<StatisticsAnswer>, Refusal> {
-    let (view, token) = view(&ops, asked).await?;
-    Ok(Json(StatisticsAnswer::new(&view, ops.shared.settings.node.as_str(), token)))
+pub(super) async fn statistics(
+    State(ops): State<Ops>,
+    params: RequestParams,
+) -> Result<Json<StatisticsAnswer>, Refusal> {
+    let (field, token) = view(&ops, params).await?;
+    Ok(Json(StatisticsAnswer::new(&field, ops.context.settings.node.as_str(), token)))
 }
 
-pub(super) async fn nigredo(ops: State<Ops>, asked: Asked) -> Result<Json<InterventionAnswer>, Refusal> {
-    intervene(&ops, asked, Action::Nigredo).await
+pub(super) async fn nigredo(ops: State<Ops>, params: RequestParams) -> Result<Json<InterventionAnswer>, Refusal> {
+    intervene(&ops, params, Action::Nigredo).await
 }
 
-pub(super) async fn albedo(ops: State<Ops>, asked: Asked) -> Result<Json<InterventionAnswer>, Refusal> {
-    intervene(&ops, asked, Action::Albedo).await
+pub(super) async fn albedo(ops: State<Ops>, params: RequestParams) -> Result<Json<InterventionAnswer>, Refusal> {
+    intervene(&ops, params, Action::Albedo).await
 }
 
-async fn intervene(ops: &Ops, asked: Asked, action: Action) -> Result<Json<InterventionAnswer>, Refusal> {
-    let (field, terms) = asked.read(ops)?;
-    let intervened = ops.intervene(&field, action, terms).await?;
-    Ok(Json(InterventionAnswer::new(action, &field, intervened)))
-}
-
-/// The field that a reader asks for.
-pub(super) async fn view(ops: &Ops, asked: Asked) -> Result<(FieldView, String), Refusal> {
-    let (field, terms) = counted(ops, asked.of_a_reader())?.read(ops)?;
-    Ok(ops.state_after(&field, &terms).await?)
+async fn intervene(ops: &Ops, params: RequestParams, action: Action) -> Result<Json<InterventionAnswer>, Refusal> {
+    let (field, options) = params.read(ops)?;
+    let receipt = ops.intervene(&field, action, options).await?;
+    Ok(Json(InterventionAnswer::new(action, &field, receipt)))
 }

@@ -6,12 +6,11 @@
 //! ```
 //!
 //! `error` holds the reason and values (all strings) of the same error over gRPC. `detail` is the message, except
-//! with 422: there it is the list that the service of old gave, one `{loc, msg, type}` for each thing wrong.
+//! with 422. There it is the list that the original service gave, one `{loc, msg, type}` a problem.
 
 use axum::{
     Json,
-    extract::OriginalUri,
-    http::{Method, StatusCode, Uri, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use psi_api::Cause;
@@ -19,10 +18,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tonic::Code;
 
-use super::{PATHS, asked::InBody};
-use crate::ops::Ops;
+use super::requests::body_params::BodyParams;
+use crate::calls::ops::Ops;
 
-/// Longest text of a client's that is shown back to it, in characters.
+/// Longest text of a client that is shown back to it, in characters.
 const SHOWN_MAX: usize = 200;
 
 /// A request that was refused; nothing was changed by it.
@@ -30,11 +29,11 @@ const SHOWN_MAX: usize = 200;
 pub(super) struct Refusal {
     status: StatusCode,
     cause: Cause,
-    /// With 422: what is wrong, thing by thing.
+    /// With 422: each problem.
     problems: Vec<Problem>,
 }
 
-/// One thing wrong with a request.
+/// One problem of a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Problem {
     loc: Vec<Place>,
@@ -43,7 +42,7 @@ pub(super) struct Problem {
     kind: String,
 }
 
-/// A step on the way to what is wrong: a name in an object, or a position in an array.
+/// One step of the path to a problem: a name in an object, or a position in an array.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Place {
@@ -86,9 +85,9 @@ impl Refusal {
         Self { status, ..Cause::new(Code::InvalidArgument, reason, message).into() }
     }
 
-    /// The same of a request whose body, not its address, named these.
-    pub(super) fn in_body(self, named: InBody) -> Self {
-        match asked_for(self.cause.reason) {
+    /// The same, of a request whose body, not its address, carried these parameters.
+    pub(super) fn in_body(self, named: BodyParams) -> Self {
+        match param_of(self.cause.reason) {
             Some(name) if named.has(name) => self.placed(["body".into(), name.into()]),
             _ => self,
         }
@@ -104,7 +103,7 @@ impl Refusal {
         self
     }
 
-    /// A request that can be read and does not make sense.
+    /// A request that can be read, but not carried out.
     pub(super) fn invalid(reason: &'static str, problems: Vec<Problem>) -> Self {
         let message = problems.iter().map(|problem| problem.msg.as_str()).collect::<Vec<_>>().join("; ");
         Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, reason, message) }
@@ -127,7 +126,7 @@ impl Refusal {
         if self.problems.is_empty() { json!([self.only_problem()]) } else { json!(self.problems) }
     }
 
-    /// An operation's refusal as a place in the request.
+    /// An operation's refusal as a problem with a place in the request.
     fn only_problem(&self) -> Problem {
         let index = self.cause.metadata.iter().find(|(name, _)| *name == "index");
         let index = index.and_then(|(_, index)| index.parse().ok()).map(Place::Index);
@@ -135,7 +134,7 @@ impl Refusal {
             "WRONG_WIDTH" | "NOT_FINITE" | "OUT_OF_RANGE" => {
                 ["body".into(), "x".into()].into_iter().chain(index).collect()
             }
-            reason => match asked_for(reason) {
+            reason => match param_of(reason) {
                 Some(name) => vec!["query".into(), name.into()],
                 None => vec!["body".into()],
             },
@@ -155,12 +154,12 @@ impl From<Cause> for Refusal {
 }
 
 /// Counts a refusal that no operation has counted.
-pub(super) fn counted<T>(ops: &Ops, result: Result<T, Refusal>) -> Result<T, Refusal> {
-    result.inspect_err(|refusal| ops.shared.metrics.error(refusal.reason()))
+pub(super) fn record_refusal<T>(ops: &Ops, result: Result<T, Refusal>) -> Result<T, Refusal> {
+    result.inspect_err(|refusal| ops.context.metrics.record_refusal(refusal.reason()))
 }
 
 /// What of a request's address or body a reason is about.
-fn asked_for(reason: &str) -> Option<&'static str> {
+fn param_of(reason: &str) -> Option<&'static str> {
     match reason {
         "BAD_NAME" => Some("field"),
         "BAD_DEADLINE" => Some("deadline_ms"),
@@ -172,15 +171,7 @@ fn asked_for(reason: &str) -> Option<&'static str> {
 }
 
 fn status(code: Code) -> StatusCode {
-    match code {
-        Code::InvalidArgument | Code::OutOfRange => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        // A full field included: not 429 or 507, since trying again does not help and resetting the field does.
-        Code::AlreadyExists | Code::FailedPrecondition | Code::ResourceExhausted => StatusCode::CONFLICT,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    }
+    StatusCode::from_u16(psi_api::http_status(code)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 impl IntoResponse for Refusal {
@@ -198,92 +189,10 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Answers for paths that don't exist.
-pub(super) async fn unknown_path(OriginalUri(uri): OriginalUri) -> Refusal {
-    let path = shorten(uri.path());
-    let advice = match nearest(uri.path()) {
-        Some(known) => format!("did you mean {known}?"),
-        None => format!("there are: {}", PATHS.map(|(path, ..)| path).join(" ")),
-    };
-    Refusal::new(StatusCode::NOT_FOUND, "UNKNOWN_PATH", format!("Not Found: no path is called {path}; {advice}"))
-        .with("path", path)
-}
-
-/// Answers for paths that exist, asked for in another way. The header `Allow` is the router's work.
-pub(super) async fn wrong_method(method: Method, uri: Uri) -> Refusal {
-    let known = PATHS.iter().find(|(pattern, ..)| is_like(uri.path(), pattern));
-    let allowed = known.map_or("another method", |(_, methods, _)| methods);
-    let message = format!("Method Not Allowed: {} takes {allowed}, not {method}", uri.path());
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "WRONG_METHOD", message)
-        .with("method", method)
-        .with("allowed", allowed)
-}
-
-/// Whether a path is one of those that the pattern stands for.
-fn is_like(path: &str, pattern: &str) -> bool {
-    let mut pairs = path.split('/').zip(pattern.split('/'));
-    let fits = |(got, want): (&str, &str)| got == want || (want.starts_with('{') && !got.is_empty());
-    path.split('/').count() == pattern.split('/').count() && pairs.all(fits)
-}
-
-/// The known path that was probably meant.
-fn nearest(got: &str) -> Option<&'static str> {
-    /// Longer paths are not compared, since the comparison is quadratic.
-    const LENGTH_MAX: usize = 64;
-    if got.len() > LENGTH_MAX {
-        return None;
-    }
-    let lower = got.trim_end_matches('/').to_lowercase();
-    let near = PATHS.iter().skip(1).map(|(path, ..)| (strsim::damerau_levenshtein(&lower, path), *path));
-    // One slip for every four letters, a guess: far enough from `/step` to `/stop`, too far from `/nope` to `/step`.
-    near.filter(|(slips, path)| *slips <= path.len() / 4).min_by_key(|(slips, _)| *slips).map(|(_, path)| path)
-}
-
-/// A client's text for an answer, cut where it is absurdly long.
+/// A client's text for an answer, cut if it is long.
 pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_in_a_path_is_forgiven_and_a_stranger_is_not() {
-        for (got, want) in [
-            ("/stpe", Some("/step")),
-            ("/steps", Some("/step")),
-            ("/Step/", Some("/step")),
-            ("/metric", Some("/metrics")),
-            ("/healthz", Some("/health")),
-            ("/guardian/nigreda", Some("/guardian/nigredo")),
-            ("/guardian/statistic", Some("/guardian/statistics")),
-            ("/guardian/verdict", None),
-            ("/field", Some("/fields")),
-            ("/fields/", Some("/fields")),
-            ("/nope", None),
-            ("//", None),
-            ("/", None),
-        ] {
-            assert_eq!(nearest(got), want, "{got}");
-        }
-        assert_eq!(nearest(&format!("/{}", "s".repeat(100))), None);
-    }
-
-    #[test]
-    fn a_pattern_stands_for_paths_of_its_length() {
-        for (path, pattern, want) in [
-            ("/fields", "/fields", true),
-            ("/fields/a", "/fields", false),
-            ("/fields/a", "/fields/{name}", true),
-            ("/fields/", "/fields/{name}", false),
-            ("/fields/a/reset", "/fields/{name}/reset", true),
-            ("/fields/a/rest", "/fields/{name}/reset", false),
-        ] {
-            assert_eq!(is_like(path, pattern), want, "{path} {pattern}");
-        }
     }
 }

@@ -18,14 +18,14 @@ use tracing::{debug, warn};
 
 /// A connection that has not sent a request's headers in this time is closed, be it slow or idle.
 const HEADERS_READ: Duration = Duration::from_secs(30);
-/// Requests in progress have this long to end once the server stops. They take microseconds, or wait, which ends then;
-/// what takes longer is a client that does not send the rest of its request.
+/// Requests in progress have this long to end once the server stops. They take microseconds, or wait, which ends
+/// then; what takes longer is a client that does not send the rest of its request.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Pause after a failed accept, mostly for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Answers what comes to `listener` by `service`, a router for instance, until `stop` resolves and requests in progress have
-/// ended.
+/// Answers what comes to `listener` by `service`, a router for instance, until `stop` resolves and requests in
+/// progress have ended.
 pub async fn serve<S>(service: S, listener: TcpListener, stop: impl Future<Output = ()> + Send)
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,

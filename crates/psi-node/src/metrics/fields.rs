@@ -1,134 +1,137 @@
 //! Series by field, read from the merged view at the scrape.
 
-use prometheus::{GaugeVec, IntGauge, IntGaugeVec};
-use psi_engine::{Metrics as StepMetrics, guardian::Thresholds};
-use psi_replica::{FieldName, FieldView};
+use prometheus::{GaugeVec, IntGaugeVec, Registry};
+use psi_engine::guardian::Thresholds;
+use psi_replica::{CurrentSpec, FieldName, FieldView, GuardianView, Record};
 
-use super::{count, maker::Maker};
+use super::{
+    family::{Family, Series, families},
+    step::STEP_METRICS,
+    values::{count, seconds},
+};
 
-/// Name, help, and the metric of a step that it shows.
-type WindowGauge = (&'static str, &'static str, fn(&StepMetrics) -> f64);
-
-/// The seven gauges of a field, each the mean over the 60 s up to its latest step.
-const WINDOW_GAUGES: [WindowGauge; 7] = [
-    ("psi_field_density", "Density (Psi): overall stability, 0 to 1", |m| m.density),
-    ("psi_field_phase_coherence", "Phase coherence (Phi): temporal alignment", |m| m.phase_coherence),
-    ("psi_field_continuity", "Continuity (C): how well the present binds to the immediate past", |m| m.continuity),
-    ("psi_field_futurity", "Futurity (U): anticipatory grip on the near future", |m| m.futurity),
-    ("psi_field_temporal_entropy", "Temporal entropy (H), nats", |m| m.temporal_entropy),
-    ("psi_field_prediction_error", "Prediction error (PE)", |m| m.prediction_error),
-    ("psi_field_time_dilation", "Effective integration step (dt_eff), seconds", |m| m.time_dilation),
-];
-
-const WINDOW: &str = "; mean over the 60 s up to the field's latest step, of all nodes";
-
-const BY_FIELD: [&str; 2] = ["field", "engine"];
-
-const BY_METRIC: [&str; 3] = ["field", "engine", "metric"];
+families! {
+    struct FieldSeries {
+        steps: IntGaugeVec = "psi_field_steps" ["field", "engine"]
+            "Steps that all nodes accepted in the field's epoch";
+        noise: GaugeVec = "psi_field_noise" ["field", "engine"] "Noise level, 0 to 1.5: the fold of all interventions";
+        interventions: IntGaugeVec = "psi_field_interventions" ["field", "engine"]
+            "Interventions of all nodes in the field's epoch";
+        window_steps: IntGaugeVec = "psi_field_window_steps" ["field", "engine"] "Steps in the 60 s window";
+        last_step: GaugeVec = "psi_field_last_step_timestamp_seconds" ["field", "engine"]
+            "When the latest step was accepted, seconds since the Unix epoch";
+        novelty: GaugeVec = "psi_field_novelty" ["field", "engine"]
+            "How unlike all earlier inputs the latest one is: root mean square z-score";
+        red_flag: IntGaugeVec = "psi_field_guardian_red_flag" ["field", "engine"]
+            "1 while the guardian's red flag is up";
+        automatic: IntGaugeVec = "psi_field_guardian_interventions" ["field", "engine"]
+            "Interventions by the guardian that count, of all nodes, in the field's epoch; of the last 64 of each run";
+        thresholds: GaugeVec = "psi_field_guardian_threshold" ["field", "engine", "metric"]
+            "Beyond which value of the metric the next step is a threat: density below, the others above";
+        fields: IntGauge = "psi_fields" [] "Fields that exist";
+        without_series: IntGauge = "psi_fields_without_series" []
+            "Fields beyond metrics.field_series_max, without series of their own";
+    }
+}
 
 /// Series of the fields that have some of their own.
 pub(super) struct FieldMetrics {
     series_max: usize,
-    /// In the order of [`WINDOW_GAUGES`].
-    windows: Vec<GaugeVec>,
-    steps: IntGaugeVec,
-    noise: GaugeVec,
-    interventions: IntGaugeVec,
-    window_steps: IntGaugeVec,
-    last_step: GaugeVec,
-    novelty: GaugeVec,
-    red_flag: IntGaugeVec,
-    automatic: IntGaugeVec,
-    thresholds: GaugeVec,
-    fields: IntGauge,
-    uncounted: IntGauge,
+    /// By the place of their metric in [`STEP_METRICS`].
+    windows: Vec<(usize, GaugeVec)>,
+    series: FieldSeries,
 }
 
 impl FieldMetrics {
-    /// At most `series_max` fields get series.
-    pub(super) fn new(make: &Maker<'_>, series_max: usize) -> Self {
-        let windows = WINDOW_GAUGES
-            .iter()
-            .map(|(name, help, _)| make.numbers(name, &format!("{help}{WINDOW}"), &BY_FIELD))
-            .collect();
-        Self {
-            series_max,
-            windows,
-            steps: make.gauges("psi_field_steps", "Steps that all nodes accepted in the field's epoch", &BY_FIELD),
-            noise: make.numbers("psi_field_noise", "Noise level, 0 to 1.5: the fold of all interventions", &BY_FIELD),
-            interventions: make.gauges(
-                "psi_field_interventions",
-                "Interventions of all nodes in the field's epoch",
-                &BY_FIELD,
-            ),
-            window_steps: make.gauges("psi_field_window_steps", "Steps in the 60 s window", &BY_FIELD),
-            last_step: make.numbers(
-                "psi_field_last_step_timestamp_seconds",
-                "When the latest step was accepted, seconds since the Unix epoch",
-                &BY_FIELD,
-            ),
-            novelty: make.numbers(
-                "psi_field_novelty",
-                "How unlike all earlier inputs the latest one is: root mean square z-score",
-                &BY_FIELD,
-            ),
-            red_flag: make.gauges("psi_field_guardian_red_flag", "1 while the guardian's red flag is up", &BY_FIELD),
-            automatic: make.gauges(
-                "psi_field_guardian_interventions",
-                "Interventions by the guardian that count, of all nodes, in the field's epoch; of the last 64 of each run",
-                &BY_FIELD,
-            ),
-            thresholds: make.numbers(
-                "psi_field_guardian_threshold",
-                "Beyond which value of the metric the next step is a threat: density below, the others above",
-                &BY_METRIC,
-            ),
-            fields: make.gauge("psi_fields", "Fields that exist"),
-            uncounted: make.gauge(
-                "psi_fields_without_series",
-                "Fields beyond metrics.field_series_max, without series of their own",
-            ),
-        }
+    /// The rows but for those of the metrics of a step.
+    pub(super) fn families() -> &'static [Family] {
+        FieldSeries::FAMILIES
     }
 
-    /// Notes which fields exist; tells which of them get series.
+    /// At most `series_max` fields get series.
+    pub(super) fn new(registry: &Registry, series_max: usize) -> Self {
+        let gauges = STEP_METRICS.iter().enumerate().filter_map(|(place, metric)| Some((place, metric.gauge?)));
+        let windows = gauges.map(|(place, family)| (place, GaugeVec::register(registry, &family))).collect();
+        Self { series_max, windows, series: FieldSeries::register(registry) }
+    }
+
+    /// Counts the fields that exist; tells which of them get series.
     pub(super) fn choose<'a>(&self, names: &'a [FieldName]) -> impl Iterator<Item = &'a FieldName> {
-        self.fields.set(count(names.len()));
-        self.uncounted.set(count(names.len().saturating_sub(self.series_max)));
+        self.series.fields.set(count(names.len()));
+        self.series.without_series.set(count(names.len().saturating_sub(self.series_max)));
         names.iter().take(self.series_max)
     }
 
     /// Shows these fields and no others.
     pub(super) fn show(&self, views: &[FieldView]) {
-        let Self { windows, steps, noise, interventions, window_steps, last_step, .. } = self;
-        let Self { novelty, red_flag, automatic, thresholds, .. } = self;
-        windows.iter().chain([noise, last_step, novelty, thresholds]).for_each(GaugeVec::reset);
+        self.reset();
+        views.iter().for_each(|view| self.show_view(view));
+    }
+
+    fn reset(&self) {
+        let FieldSeries {
+            steps,
+            noise,
+            interventions,
+            window_steps,
+            last_step,
+            novelty,
+            red_flag,
+            automatic,
+            thresholds,
+            fields: _,
+            without_series: _,
+        } = &self.series;
+        self.windows.iter().for_each(|(_, gauge)| gauge.reset());
+        [noise, last_step, novelty, thresholds].into_iter().for_each(GaugeVec::reset);
         [steps, interventions, window_steps, red_flag, automatic].into_iter().for_each(IntGaugeVec::reset);
-        for view in views {
-            let [field, engine] = [view.spec.field.as_str(), view.spec.spec.setup.shape.engine.as_str()];
-            let labels = [field, engine];
-            if let Some(mean) = view.window_mean() {
-                for (gauge, (_, _, metric)) in windows.iter().zip(WINDOW_GAUGES) {
-                    gauge.with_label_values(&labels).set(metric(&mean));
-                }
-            }
-            if let Some(last) = &view.last {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit 53 bits")]
-                last_step.with_label_values(&labels).set(last.clock.wall_ms as f64 / 1000.0);
-                novelty.with_label_values(&labels).set(last.novelty);
-            }
-            red_flag.with_label_values(&labels).set(view.guardian.flag.is_some().into());
-            automatic.with_label_values(&labels).set(count(view.guardian.automatic));
-            let Thresholds { density_low, error_high, entropy_high, .. } = view.guardian.thresholds();
-            for (metric, value) in
-                [("density", density_low), ("prediction_error", error_high), ("temporal_entropy", entropy_high)]
-            {
-                thresholds.with_label_values(&[field, engine, metric]).set(value);
-            }
-            steps.with_label_values(&labels).set(count(view.count));
-            interventions.with_label_values(&labels).set(count(view.interventions));
-            window_steps.with_label_values(&labels).set(count(view.window.count()));
-            noise.with_label_values(&labels).set(view.noise.value());
+    }
+
+    fn show_view(&self, view: &FieldView) {
+        let FieldView {
+            spec: CurrentSpec { field, epoch: _, spec },
+            count: steps,
+            // As many numbers as the field is wide.
+            moments: _,
+            window,
+            last,
+            noise,
+            interventions,
+            guardian,
+            // Shown by `/state`.
+            learned: _,
+            steps_dropped: _,
+        } = view;
+        let labels = [field.as_str(), spec.setup.shape.engine.as_str()];
+        if let Some(mean) = view.window_mean() {
+            let numbers = mean.to_array();
+            self.windows.iter().for_each(|(place, gauge)| gauge.with_label_values(&labels).set(numbers[*place]));
+        }
+        if let Some(last) = last {
+            self.show_last(labels, last);
+        }
+        self.show_guardian(labels, guardian);
+        self.series.steps.with_label_values(&labels).set(count(*steps));
+        self.series.interventions.with_label_values(&labels).set(count(*interventions));
+        self.series.window_steps.with_label_values(&labels).set(count(window.count()));
+        self.series.noise.with_label_values(&labels).set(noise.value());
+    }
+
+    fn show_last(&self, labels: [&str; 2], last: &Record) {
+        self.series.last_step.with_label_values(&labels).set(seconds(last.clock.wall_ms));
+        self.series.novelty.with_label_values(&labels).set(last.novelty);
+    }
+
+    fn show_guardian(&self, labels: [&str; 2], guardian: &GuardianView) {
+        let GuardianView { history: _, flag, automatic, superseded: _, last_step: _ } = guardian;
+        self.series.red_flag.with_label_values(&labels).set(flag.is_some().into());
+        self.series.automatic.with_label_values(&labels).set(count(*automatic));
+        let Thresholds { density_low, error_high, entropy_high, adaptive: _ } = guardian.thresholds();
+        let [field, engine] = labels;
+        for (metric, value) in
+            [("density", density_low), ("prediction_error", error_high), ("temporal_entropy", entropy_high)]
+        {
+            self.series.thresholds.with_label_values(&[field, engine, metric]).set(value);
         }
     }
 }

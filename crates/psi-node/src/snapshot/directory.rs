@@ -6,23 +6,38 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::DataError;
+/// The data directory can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// Another process has it.
+    #[error("data directory {} is in use by another process; give each node a directory of its own (data.dir)", .0.display())]
+    InUse(PathBuf),
+    /// It can't be created or written.
+    #[error("can't use data directory {}: {source}; make it writable, or choose another (data.dir)", .path.display())]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
 
 /// Held by the process that uses the directory.
 const LOCK: &str = "lock";
 
-/// Files of one directory, by name. What was done to names is on the disk for certain once the directory is synced,
-/// what was written to a file once the file is.
+/// Files of one directory, by name. Changes of names are durable once the directory is synced, contents of a file
+/// once the file is.
 pub(crate) trait Disk {
     /// A file that is being written.
     type File;
 
-    /// Makes a file, or empties it.
+    /// Creates a file, or truncates it.
     fn create(&self, name: &str) -> io::Result<Self::File>;
-    /// Appends all bytes; some of them may have been when it fails.
+    /// Appends all bytes; after a failure, some of them may be there.
     fn write(&self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
     fn sync(&self, file: &Self::File) -> io::Result<()>;
-    /// Gives a file another name, in place of the one that has it.
+    /// Renames a file, replacing one of the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
     fn sync_directory(&self) -> io::Result<()>;
@@ -39,7 +54,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Takes the directory, and makes it where it is missing.
+    /// Locks the directory, and creates it if it is missing.
     ///
     /// # Errors
     /// [`DataError`] if it can't be written to, or another process has it.
@@ -58,7 +73,7 @@ impl Directory {
     }
 }
 
-/// Makes a directory and those above it that are missing, for certain: the names of new ones are synced too.
+/// Creates a directory and its missing parents durably: the names of new ones are synced too.
 fn make(path: &Path) -> io::Result<()> {
     let above = |path: &Path| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -102,7 +117,7 @@ impl Disk for Directory {
 
     fn names(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string()));
-        // What is not UTF-8 is none of ours.
+        // Other names than UTF-8 are not ours.
         names.filter_map(|name: io::Result<Result<String, _>>| name.map(Result::ok).transpose()).collect()
     }
 }

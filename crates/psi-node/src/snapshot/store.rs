@@ -1,9 +1,8 @@
 //! The snapshots of a directory: `snapshot`, and `snapshot.previous` before it.
 //!
-//! A new one is written and synced under another name, then takes the place of the latest, which becomes the previous
-//! one. So at every instant there is a whole one under one of the two names, though the machine should stop. The
-//! previous one also stands in where the latest is damaged later: an older state is a true state too, of which the
-//! rest comes from other nodes.
+//! A new snapshot is written and synced under another name. Then it replaces the latest, which becomes the previous
+//! one. So one of the two names always holds a whole snapshot, even if the machine stops at any instant. The previous
+//! one also replaces a latest one that is damaged later: an older state is valid too, and other nodes have the rest.
 
 use std::{fmt, io};
 
@@ -19,7 +18,7 @@ const ASIDE: &str = "snapshot.refused-";
 /// Files set aside that are kept, the latest of them: what two starts may find.
 const ASIDE_KEPT: usize = 4;
 
-/// What was done to the disk.
+/// An operation on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Create,
@@ -44,7 +43,7 @@ impl Operation {
     }
 }
 
-/// A snapshot was not written; the ones before it still stand.
+/// A snapshot was not written; the earlier ones are unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("{} failed: {source}", .operation.as_str())]
 pub(crate) struct SaveError {
@@ -78,21 +77,21 @@ impl fmt::Display for RefusedFile {
     }
 }
 
-/// A file that was not used, and what became of it.
+/// A file that was not used, and its name now.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedSnapshot {
     pub(crate) name: &'static str,
     pub(crate) error: RefusedFile,
     /// Its name now.
     pub(crate) aside: io::Result<String>,
 }
 
-/// What a directory had to offer.
+/// The content of a directory.
 #[derive(Debug, Default)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadOutcome {
     /// The latest that is whole, with its name.
     pub(crate) snapshot: Option<(&'static str, Snapshot)>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Vec<RefusedSnapshot>,
 }
 
 /// The snapshots of one directory.
@@ -106,43 +105,43 @@ impl<D: Disk> Store<D> {
         Self { disk }
     }
 
-    /// Writes a snapshot of the given parts; tells its size. Once it returns, the snapshot outlives the machine.
+    /// Writes a snapshot of the given parts and returns its size. Once it returns, the snapshot is durable.
     ///
     /// # Errors
-    /// [`SaveError`]; the latest snapshot, or the one before it, is what it was.
+    /// [`SaveError`]; the latest snapshot, or the previous one, is unchanged.
     pub(crate) fn save(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
         let written = self.write(parts);
         if written.is_err() {
-            // On a full disk it would be in the way; the next try begins anew.
+            // It would take room on a full disk; the next attempt starts over.
             let _ = self.disk.remove(TEMPORARY);
         }
         let bytes = written?;
         match self.disk.rename(LATEST, PREVIOUS) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            renamed => renamed.map_err(failed(Operation::Rename))?,
+            renamed => renamed.map_err(failure(Operation::Rename))?,
         }
-        self.disk.rename(TEMPORARY, LATEST).map_err(failed(Operation::Rename))?;
-        self.disk.sync_directory().map_err(failed(Operation::SyncDirectory))?;
+        self.disk.rename(TEMPORARY, LATEST).map_err(failure(Operation::Rename))?;
+        self.disk.sync_directory().map_err(failure(Operation::SyncDirectory))?;
         Ok(bytes)
     }
 
-    /// Writes a file that is whole and synced, under a name that nobody reads.
+    /// Writes a file whole and synced, under a name that nothing reads.
     fn write(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
         let mut bytes = 0;
-        let mut file = self.disk.create(TEMPORARY).map_err(failed(Operation::Create))?;
+        let mut file = self.disk.create(TEMPORARY).map_err(failure(Operation::Create))?;
         for part in parts {
-            self.disk.write(&mut file, &part).map_err(failed(Operation::Write))?;
+            self.disk.write(&mut file, &part).map_err(failure(Operation::Write))?;
             bytes += part.len() as u64;
         }
-        self.disk.sync(&file).map_err(failed(Operation::SyncFile))?;
+        self.disk.sync(&file).map_err(failure(Operation::SyncFile))?;
         Ok(bytes)
     }
 
-    /// Reads the latest snapshot that is whole and belongs to the cluster; sets aside what is not, as of `wall_ms`.
-    pub(crate) fn load(&self, cluster: &ClusterName, wall_ms: u64) -> Loaded {
-        // A write that did not end.
+    /// Reads the latest snapshot that is whole and belongs to the cluster; sets others aside, at `wall_ms`.
+    pub(crate) fn load(&self, cluster: &ClusterName, wall_ms: u64) -> LoadOutcome {
+        // An unfinished write.
         let _ = self.disk.remove(TEMPORARY);
-        let mut loaded = Loaded::default();
+        let mut loaded = LoadOutcome::default();
         for name in [LATEST, PREVIOUS] {
             let read = match self.disk.read(name) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -154,7 +153,9 @@ impl<D: Disk> Store<D> {
                     loaded.snapshot = Some((name, snapshot));
                     break;
                 }
-                Err(error) => loaded.refused.push(Refused { name, error, aside: self.set_aside(name, wall_ms) }),
+                Err(error) => {
+                    loaded.refused.push(RefusedSnapshot { name, error, aside: self.set_aside(name, wall_ms) });
+                }
             }
         }
         if !loaded.refused.is_empty() {
@@ -165,8 +166,8 @@ impl<D: Disk> Store<D> {
     }
 
     fn set_aside(&self, name: &str, wall_ms: u64) -> io::Result<String> {
-        let taken = self.disk.names()?;
-        let free = (wall_ms..).map(|at| format!("{ASIDE}{at}")).find(|name| !taken.contains(name));
+        let names = self.disk.names()?;
+        let free = (wall_ms..).map(|at| format!("{ASIDE}{at}")).find(|name| !names.contains(name));
         let aside = free.ok_or_else(|| io::Error::other("no name is left for it"))?;
         self.disk.rename(name, &aside)?;
         Ok(aside)
@@ -183,7 +184,7 @@ impl<D: Disk> Store<D> {
     }
 }
 
-fn failed(operation: Operation) -> impl FnOnce(io::Error) -> SaveError {
+fn failure(operation: Operation) -> impl FnOnce(io::Error) -> SaveError {
     move |source| SaveError { operation, source }
 }
 

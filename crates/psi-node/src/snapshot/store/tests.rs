@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use psi_replica::{Config, FieldName, NodeId, Now, Replica, TickMs, WallMs};
 
 use super::*;
-use crate::snapshot::{DataError, directory::Directory};
+use crate::snapshot::directory::{DataError, Directory};
 
 fn at(tick: u64) -> Now {
     Now { tick: TickMs(tick), wall: WallMs(1_750_000_000_000 + tick) }
@@ -31,7 +31,7 @@ fn parts(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     bytes.chunks(bytes.len().div_ceil(3)).map(<[u8]>::to_vec)
 }
 
-fn steps_of(loaded: Loaded) -> Option<u64> {
+fn steps_of(loaded: LoadOutcome) -> Option<u64> {
     let config = Config::new(cluster(), NodeId::new("n").unwrap());
     let (_, snapshot) = loaded.snapshot?;
     Some(Replica::with_snapshot(config, at(0), snapshot).view(&FieldName::default_field()).unwrap().count)
@@ -252,7 +252,8 @@ fn settled() -> Store<FaultyDisk> {
 const OPERATIONS: usize = 9;
 const FAULTS: [Fault; 3] = [Fault::Fails, Fault::FailsLate, Fault::Stops];
 
-/// Whatever is on the disk once the machine has stopped, it is one of the wanted snapshots, whole, and nothing broken.
+/// Whatever is on the disk once the machine has stopped, it is one of the wanted snapshots, whole, and nothing
+/// broken.
 fn check_after_a_stop(store: &Store<FaultyDisk>, want: std::ops::RangeInclusive<u64>, what: &str) {
     for disk in store.disk.0.borrow().after_a_stop() {
         let names = disk.names().unwrap();

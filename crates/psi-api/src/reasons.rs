@@ -1,0 +1,198 @@
+//! The catalogue of reasons: one row for each word by which a program tells refusals apart.
+//!
+//! `docs/reference.md` and the OpenAPI description are made from these rows; a test in `tests/tests/catalogue.rs`
+//! finds every reason that the code gives among them. Left out: the messages, which name the values.
+
+use tonic::Code;
+
+/// Where a reason is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// Any call, over gRPC with this code and over HTTP with [`http_status`] of it.
+    Call(Code),
+    /// Likewise: a call that carries a token.
+    Token(Code),
+    /// HTTP itself, with this status, before any operation.
+    Http(u16),
+    /// A link between nodes, which is closed.
+    Link,
+    /// One delta on a link, which goes on.
+    Delta,
+    /// A snapshot file found at the start, which is set aside.
+    Snapshot,
+}
+
+/// One row of the catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason {
+    /// The word that programs compare.
+    pub name: &'static str,
+    /// Where it is met.
+    pub surface: Surface,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do about it; empty where the meaning says all.
+    pub remedy: &'static str,
+}
+
+impl Reason {
+    /// The HTTP status that comes with it; `None` where HTTP never carries it.
+    #[must_use]
+    pub const fn http_status(&self) -> Option<u16> {
+        match self.surface {
+            Surface::Call(code) | Surface::Token(code) => Some(http_status(code)),
+            Surface::Http(status) => Some(status),
+            Surface::Link | Surface::Delta | Surface::Snapshot => None,
+        }
+    }
+
+    /// The row of a reason.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        REASONS.iter().find(|row| row.name == name)
+    }
+}
+
+/// The HTTP status that stands for a gRPC code.
+#[must_use]
+pub const fn http_status(code: Code) -> u16 {
+    match code {
+        Code::InvalidArgument | Code::OutOfRange => 422,
+        Code::NotFound => 404,
+        // A full field included: not 429 or 507, since a retry does not help and a reset of the field does.
+        Code::AlreadyExists | Code::FailedPrecondition | Code::ResourceExhausted => 409,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+        _ => 500,
+    }
+}
+
+const fn call(name: &'static str, code: Code, meaning: &'static str, remedy: &'static str) -> Reason {
+    Reason { name, surface: Surface::Call(code), meaning, remedy }
+}
+
+const fn token(name: &'static str, code: Code, meaning: &'static str, remedy: &'static str) -> Reason {
+    Reason { name, surface: Surface::Token(code), meaning, remedy }
+}
+
+const fn http(name: &'static str, status: u16, meaning: &'static str) -> Reason {
+    Reason { name, surface: Surface::Http(status), meaning, remedy: "" }
+}
+
+const fn link(name: &'static str, meaning: &'static str, remedy: &'static str) -> Reason {
+    Reason { name, surface: Surface::Link, meaning, remedy }
+}
+
+const fn delta(name: &'static str, meaning: &'static str) -> Reason {
+    Reason { name, surface: Surface::Delta, meaning, remedy: "" }
+}
+
+const fn snapshot(name: &'static str, meaning: &'static str) -> Reason {
+    Reason { name, surface: Surface::Snapshot, meaning, remedy: "" }
+}
+
+const DAMAGED: &str = "the delta was damaged on the way; the peer sends it again";
+const FORBIDDEN: &str = "an origin may not write this; a bug in the peer if it lasts";
+const STRANGER: &str = "the peer does not follow the protocol";
+const STRANGER_REMEDY: &str = "another program talks to the gRPC port, or this is a bug";
+
+/// Every reason, in the order in which people read about them.
+#[rustfmt::skip] // a table, one reason a row
+pub const REASONS: &[Reason] = &[
+    call("NOT_READY", Code::Unavailable, "the node is joining, stopping, or its clock is off; the message says which", "try another node, or retry later"),
+    call("WRONG_WIDTH", Code::InvalidArgument, "the input has another length than the field takes", "send as many numbers as `want` says"),
+    call("NOT_FINITE", Code::InvalidArgument, "NaN or infinity at `index`", "leave it out, or clean the input"),
+    call("OUT_OF_RANGE", Code::InvalidArgument, "a number is 2²⁴ × scale or more in size", "create the field with a larger scale"),
+    call("UNKNOWN_FIELD", Code::NotFound, "no field has that name", "create it; if it was just created on another node, send the token of that answer"),
+    call("FIELD_EXISTS", Code::AlreadyExists, "a field already has that name", "use it, or drop it first"),
+    call("PROTECTED_FIELD", Code::FailedPrecondition, "`default` can't be dropped", "reset it instead"),
+    call("FIELD_FULL", Code::ResourceExhausted, "the field has counted 2⁴⁷ steps", "reset it"),
+    call("BAD_NAME", Code::InvalidArgument, "a name is not 1 to 64 of `A-Z a-z 0-9 . _ -`", "choose another"),
+    call("BAD_SHAPE", Code::InvalidArgument, "the width or scale is out of range", "see the limits in the message"),
+    call("BAD_PARAMETER", Code::InvalidArgument, "a parameter is unknown or out of range; the message names each with its limits", "correct it"),
+    call("UNKNOWN_ENGINE", Code::InvalidArgument, "no engine has that name", "the message suggests the nearest"),
+    call("UNKNOWN_GUARDIAN_MODE", Code::InvalidArgument, "the guardian has no mode of that name or number", "`watch` or `intervene`"),
+    call("FIELD_HAS_HISTORY", Code::FailedPrecondition, "the field has counted steps, so `changed` is fixed", "reset the field with the change, which drops its history, or create another"),
+    call("ENGINE_NOT_HERE", Code::FailedPrecondition, "the field runs an engine that this version lacks", "upgrade this node"),
+    call("BATCH_SIZE", Code::InvalidArgument, "a batch has no vectors, or too many", "split it"),
+    call("UNKNOWN_ACTION", Code::InvalidArgument, "an intervention is neither nigredo nor albedo", "correct it"),
+    call("UNKNOWN_LEVEL", Code::InvalidArgument, "`replicate_to` is none of local, one, majority, all", "correct it"),
+    call("BAD_DEADLINE", Code::InvalidArgument, "`deadline_ms` is over 60,000", "wait less"),
+    call("BAD_REQUEST_ID", Code::InvalidArgument, "a `request_id` has more than 128 characters, or characters outside printable ASCII", "use a UUID"),
+    call("REQUEST_ID_REUSED", Code::InvalidArgument, "another request had that `request_id` within 5 minutes", "draw a new id for each request"),
+    call("FIELD_BUSY", Code::DeadlineExceeded, "this node is still computing a batch in the field; nothing was written", "retry, try another node, or allow more time"),
+    call("REQUEST_UNDERWAY", Code::DeadlineExceeded, "the first request with that id is still in progress", "retry with the same id on the same node"),
+    call("INTERNAL", Code::Internal, "a bug in ψ-field", "report it with the log"),
+    token("TOKEN_NOT_REACHED", Code::DeadlineExceeded, "the node did not reach the token in time; the message names the gaps", "try another node, or allow more time"),
+    token("TOKEN_MALFORMED", Code::InvalidArgument, "not a token, or too long for one", "send what an answer held, whole"),
+    token("TOKEN_DAMAGED", Code::InvalidArgument, "its checksum is wrong", "send what an answer held, whole"),
+    token("TOKEN_FORMAT_UNKNOWN", Code::InvalidArgument, "a later version made it", "upgrade the node, or ask one that is upgraded"),
+    token("TOKEN_TOO_MANY_ORIGINS", Code::InvalidArgument, "it lists more than 40 origins", "send what an answer held, whole"),
+    token("TOKEN_OTHER_CLUSTER", Code::InvalidArgument, "a cluster of another name made it", "check which cluster the client talks to"),
+    token("TOKEN_FROM_THE_FUTURE", Code::InvalidArgument, "it claims writes that this node has not made", "send what an answer held, whole"),
+    http("UNKNOWN_PATH", 404, "no such path; the message lists the paths, or suggests the nearest"),
+    http("WRONG_METHOD", 405, "the path does not take this method; the message lists those it takes"),
+    http("WRONG_CONTENT_TYPE", 415, "send `application/json`"),
+    http("WRONG_ENCODING", 415, "send the body uncompressed"),
+    http("BAD_JSON", 400, "the body is not JSON; the message says where"),
+    http("BAD_BODY", 422, "the body has another shape than this call takes; each problem is listed with its place"),
+    http("BAD_QUERY", 422, "the address carries a parameter that this path does not take"),
+    http("BODY_TOO_LARGE", 413, "the body is over `http.body_bytes_max`"),
+    http("BODY_TOO_SLOW", 408, "the body did not arrive in time"),
+    http("BODY_CUT_OFF", 400, "the body ended early"),
+    link("WRONG_CLUSTER", "the peer's `cluster.name` is another", "check names and seeds; two clusters never merge"),
+    link("UNKNOWN_PROTOCOL", "the two have no protocol version in common", "upgrade by at most one protocol version at a time"),
+    link("SAME_NODE", "the peer has this node's `node.id`", "give each node a name of its own"),
+    link("OWN_FUTURE", "the peer claims what this node has not written", "a node started from a copy of another's disk: empty its `data.dir`"),
+    link("BAD_ORIGIN", STRANGER, STRANGER_REMEDY),
+    link("OUT_OF_TURN", STRANGER, STRANGER_REMEDY),
+    link("UNKNOWN_FRAME", STRANGER, STRANGER_REMEDY),
+    link("NOT_A_FRAME", STRANGER, STRANGER_REMEDY),
+    link("TOO_MANY_ORIGINS", STRANGER, STRANGER_REMEDY),
+    link("TOO_MANY_MOVES", STRANGER, STRANGER_REMEDY),
+    link("SILENT_PEER", "the peer did not introduce itself in time", STRANGER_REMEDY),
+    link("WRONG_PEER", "another node answers at the address", "check what the two nodes advertise"),
+    delta("digest_mismatch", DAMAGED),
+    delta("digest_length", DAMAGED),
+    delta("inconsistent_frames", DAMAGED),
+    delta("version_gap", FORBIDDEN),
+    delta("entry_version", FORBIDDEN),
+    delta("version_unwritten", FORBIDDEN),
+    delta("empty_pass", FORBIDDEN),
+    delta("duplicate_key", FORBIDDEN),
+    delta("below_tombstone", FORBIDDEN),
+    delta("tombstone_alone", FORBIDDEN),
+    delta("bad_name", FORBIDDEN),
+    delta("bad_value", FORBIDDEN),
+    delta("value_too_large", FORBIDDEN),
+    delta("own_origin", FORBIDDEN),
+    delta("pass_too_large", "over a limit that the log names"),
+    delta("too_many_passes", "over a limit that the log names"),
+    delta("clock_ahead", "the writer's clock is over 60 s ahead of the members' median; set it: the peer sends the delta until it fits"),
+    snapshot("not_a_snapshot", "the file begins with something else"),
+    snapshot("truncated", "the file ends early"),
+    snapshot("from_future", "a later version wrote it"),
+    snapshot("checksum", "its checksum is wrong"),
+    snapshot("wrong_cluster", "another cluster wrote it"),
+    snapshot("malformed", "its parts do not add up"),
+    snapshot("bad_origin", "it names no valid origin"),
+    snapshot("unreadable", "the disk did not give it"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_one_row_on_its_surface() {
+        let mut seen = BTreeSet::new();
+        for row in REASONS {
+            assert!(seen.insert(row.name), "{} has two rows", row.name);
+        }
+        assert_eq!(Reason::find("WRONG_WIDTH").and_then(Reason::http_status), Some(422));
+        assert_eq!(Reason::find("version_gap").and_then(Reason::http_status), None);
+        assert!(Reason::find("MADE_UP").is_none());
+    }
+}

@@ -1,0 +1,15 @@
+//! What clients ask for: steps, reads, fields, interventions. gRPC and HTTP are two ways to the same operations.
+
+pub(crate) mod admission;
+pub(crate) mod answer;
+pub(crate) mod fields;
+pub(crate) mod inputs;
+pub(crate) mod intake;
+pub(crate) mod interventions;
+pub(crate) mod ops;
+pub(crate) mod patch;
+pub(crate) mod pending;
+pub(crate) mod readiness;
+pub(crate) mod reads;
+pub(crate) mod steps;
+pub(crate) mod watchers;

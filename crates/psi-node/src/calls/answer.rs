@@ -1,0 +1,60 @@
+//! Answers to writes.
+
+use psi_replica::{FieldName, Intervention, Step, Version};
+
+use crate::sessions::{level::ReplicationReach, requests::CachedAnswer};
+
+/// An accepted step, and the rest of its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct StepReceipt {
+    pub(crate) step: Step,
+    pub(crate) field: FieldName,
+    /// In a batch, only the last step has one.
+    pub(crate) token: String,
+    /// Likewise; `None` if the call asked for no level.
+    pub(crate) replicated: Option<ReplicationReach>,
+}
+
+/// An accepted intervention, and the rest of its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct InterventionReceipt {
+    pub(crate) intervention: Intervention,
+    pub(crate) token: String,
+    pub(crate) replicated: Option<ReplicationReach>,
+}
+
+/// The answer to a write.
+#[derive(Clone, Debug)]
+pub(crate) enum WriteAnswer {
+    /// At least one.
+    Steps(Vec<StepReceipt>),
+    Intervention(InterventionReceipt),
+}
+
+impl WriteAnswer {
+    pub(super) fn version(&self) -> Version {
+        match self {
+            Self::Steps(steps) => steps.last().map_or(Version::ZERO, |last| last.step.version),
+            Self::Intervention(receipt) => receipt.intervention.version,
+        }
+    }
+
+    pub(super) fn set_reach(&mut self, replicated: ReplicationReach) {
+        let place = match self {
+            Self::Steps(steps) => steps.last_mut().map(|last| &mut last.replicated),
+            Self::Intervention(receipt) => Some(&mut receipt.replicated),
+        };
+        if let Some(place) = place {
+            *place = Some(replicated);
+        }
+    }
+}
+
+impl CachedAnswer for WriteAnswer {
+    fn steps(&self) -> usize {
+        match self {
+            Self::Steps(steps) => steps.len(),
+            Self::Intervention(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Creating, changing, resetting and dropping fields.
+
+use psi_api::Cause;
+use psi_replica::{CurrentSpec, FieldName, Now, Replica, Setup, WriteError};
+
+use super::{
+    ops::{Ops, unknown_field},
+    patch::{FieldPatch, cause_of_all, new_field, with_default_parameters},
+    readiness::writable,
+};
+
+impl Ops {
+    /// Creates a field. A token comes with it, here and below.
+    pub(crate) fn create(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
+        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let setup = self.record_refusal(patch.apply_to(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
+        self.write(|replica, now| replica.create_field(now, &field, setup))
+    }
+
+    /// Changes what the patch names.
+    pub(crate) fn change(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
+        self.replace_setup(name, patch, |held| held, Replica::change_field)
+    }
+
+    /// Starts a new epoch: parameters that the patch does not name get their defaults, the rest stays.
+    pub(crate) fn reset(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
+        self.replace_setup(name, patch, with_default_parameters, Replica::reset_field)
+    }
+
+    /// Removes a field.
+    pub(crate) fn drop_field(&self, name: &str) -> Result<(CurrentSpec, String), Cause> {
+        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        self.write(|replica, now| replica.drop_field(now, &field))
+    }
+
+    /// The current setup of a field.
+    pub(crate) fn setup_of(&self, name: &str) -> Result<Setup, Cause> {
+        self.record_refusal(self.state(name)).map(|(view, _)| view.spec.spec.setup)
+    }
+
+    /// Reads a field's setup and writes another, with nothing in between.
+    fn replace_setup(
+        &self,
+        name: &str,
+        patch: &FieldPatch,
+        base: impl FnOnce(Setup) -> Setup,
+        put: impl FnOnce(&mut Replica, Now, &FieldName, Setup) -> Result<CurrentSpec, WriteError>,
+    ) -> Result<(CurrentSpec, String), Cause> {
+        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let written = self.context.write(|replica, now| {
+            // A node that has not caught up says so, and does not say that there is no such field.
+            writable(replica)?;
+            let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
+            let setup = patch.apply_to(base(view.spec.spec.setup)).map_err(|wrong| cause_of_all(&wrong))?;
+            let current = put(replica, now, &field, setup).map_err(|error| Cause::from(&error))?;
+            Ok((current, replica.token().to_string()))
+        });
+        self.record_refusal(written)
+    }
+}

@@ -1,0 +1,58 @@
+//! The inputs of calls that step.
+
+use std::{
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    slice,
+};
+
+use psi_replica::FieldName;
+
+/// A call that steps, once or in a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct StepCall {
+    /// Empty means `default`.
+    pub(crate) field: String,
+    pub(crate) inputs: Inputs,
+    /// Whether the inputs are conditioned first.
+    pub(crate) guardian: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Inputs {
+    One(Vec<f64>),
+    Batch(Vec<Vec<f64>>),
+}
+
+impl Inputs {
+    pub(crate) fn is_batch(&self) -> bool {
+        matches!(self, Self::Batch(_))
+    }
+
+    pub(crate) fn iter(&self) -> slice::Iter<'_, Vec<f64>> {
+        match self {
+            Self::One(input) => slice::from_ref(input).iter(),
+            Self::Batch(inputs) => inputs.iter(),
+        }
+    }
+
+    pub(super) fn condition(&mut self) {
+        let inputs = match self {
+            Self::One(input) => slice::from_mut(input),
+            Self::Batch(inputs) => inputs.as_mut_slice(),
+        };
+        inputs.iter_mut().for_each(|input| psi_engine::guardian::condition(input));
+    }
+}
+
+/// A hash of the steps that a call asks for: a repetition has the same, whatever its options.
+pub(crate) fn content_of_steps(hasher: &RandomState, field: &FieldName, call: &StepCall) -> u64 {
+    let mut content = hasher.build_hasher();
+    // The name of the field as it was checked.
+    let StepCall { field: _, inputs, guardian } = call;
+    ("steps", field, guardian, inputs.is_batch()).hash(&mut content);
+    for input in inputs.iter() {
+        input.len().hash(&mut content);
+        input.iter().for_each(|number| number.to_bits().hash(&mut content));
+    }
+    content.finish()
+}

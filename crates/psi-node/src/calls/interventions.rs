@@ -1,0 +1,50 @@
+//! Interventions by hand.
+
+use std::hash::{BuildHasher, RandomState};
+
+use psi_api::Cause;
+use psi_engine::Action;
+use psi_replica::{FieldName, Replica};
+
+use super::{
+    admission::Admission,
+    answer::{InterventionReceipt, WriteAnswer},
+    ops::{Ops, field_name, of_another_kind},
+};
+use crate::sessions::options::CallOptions;
+
+impl Ops {
+    /// Intervenes by hand.
+    pub(crate) async fn intervene(
+        &self,
+        field: &str,
+        action: Action,
+        options: CallOptions,
+    ) -> Result<InterventionReceipt, Cause> {
+        let field = self.record_refusal(field_name(field))?;
+        let content = |hasher: &_| content_of_intervention(hasher, &field, action);
+        let pending = match self.admit(&options, content).await? {
+            Admission::Answered(pending) => pending,
+            Admission::First(ticket) => {
+                let write = |replica: &mut Replica, now| {
+                    Ok((replica.intervene(now, &field, action)?, replica.token().to_string()))
+                };
+                let written = self.when_free(&options, || std::future::ready(self.context.write(write))).await;
+                let (intervention, token) = self.record_refusal(written.map_err(Cause::from))?;
+                self.context.metrics.record_intervention(action);
+                tracing::info!(%field, %action, noise = intervention.noise, "intervention");
+                let receipt = InterventionReceipt { intervention, token, replicated: None };
+                self.pending_write(&options, ticket, WriteAnswer::Intervention(receipt))
+            }
+        };
+        match pending.settle(&self.context).await {
+            WriteAnswer::Intervention(receipt) => Ok(receipt),
+            WriteAnswer::Steps(_) => Err(self.record_cause(of_another_kind())),
+        }
+    }
+}
+
+/// A hash of the intervention that a call asks for.
+fn content_of_intervention(hasher: &RandomState, field: &FieldName, action: Action) -> u64 {
+    hasher.hash_one(("intervention", field, action.as_str()))
+}

@@ -1,0 +1,50 @@
+//! Reads: the state of a field, its steps as they come, and what fields there are.
+
+use std::sync::Arc;
+
+use psi_api::Cause;
+use psi_replica::{CurrentSpec, FieldView};
+use tokio::sync::broadcast::Receiver;
+
+use super::{
+    ops::{Ops, field_name, unknown_field},
+    readiness::readable,
+    watchers::WatchedStep,
+};
+use crate::sessions::options::CallOptions;
+
+impl Ops {
+    /// [`Ops::state`], once the token of the options is reached.
+    pub(crate) async fn state_after(&self, field: &str, options: &CallOptions) -> Result<(FieldView, String), Cause> {
+        self.record_refusal(self.reach(options).await)?;
+        self.record_refusal(self.state(field))
+    }
+
+    /// The field as all nodes' entries make it, and a token for it.
+    pub(crate) fn state(&self, field: &str) -> Result<(FieldView, String), Cause> {
+        let field = field_name(field)?;
+        self.context.read(|replica| {
+            readable(replica)?;
+            let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
+            Ok((view, replica.token().to_string()))
+        })
+    }
+
+    /// The field, and the steps of it that this node accepts from now on.
+    pub(crate) fn watch_steps(&self, field: &str) -> Result<(CurrentSpec, Receiver<Arc<WatchedStep>>), Cause> {
+        let name = field_name(field)?;
+        let (view, _) = self.state(field)?;
+        let accepted = self.context.watchers.watch(&name, view.spec.spec.setup.shape.width);
+        // Once more: it may have been reset just before the watch began.
+        let (view, _) = self.state(field)?;
+        Ok((view.spec, accepted))
+    }
+
+    /// Every field.
+    pub(crate) fn fields(&self) -> Result<Vec<CurrentSpec>, Cause> {
+        self.context.read(|replica| {
+            readable(replica)?;
+            Ok(replica.field_names().filter_map(|name| Some(replica.view(&name)?.spec)).collect())
+        })
+    }
+}

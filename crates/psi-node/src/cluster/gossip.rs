@@ -1,0 +1,167 @@
+//! Gossip membership by chitchat (UDP): which nodes are live, their addresses, and tiny facts about them. Field state
+//! never travels here.
+//!
+//! This wrapper hides pitfalls of chitchat: keys must be ASCII and small in total, the loop can end silently, names
+//! are looked up only once a minute, and a dead node's keys are not gossiped any more.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, ProtocolVersion, spawn_chitchat, transport::UdpTransport};
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{debug, error, info, warn};
+
+use super::{
+    address, detector, facts,
+    members::{Member, by_node, with_remembered},
+    seeds,
+};
+use crate::{context::NodeContext, settings::Addresses};
+
+/// How often a node that leaves announces it.
+const LEAVE_ANNOUNCE: Duration = Duration::from_millis(50);
+/// How often the node checks that this machine still has its advertised address.
+const ADDRESS_CHECK: Duration = Duration::from_secs(1);
+/// Wait before a loop that ended is started again.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// Gossips until the node stops. Starts over when the loop ends by itself and, since a run of chitchat has one
+/// address, when this machine's address changes.
+pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
+    let mut handle = first;
+    // The members of an earlier loop, and until when they count: a new loop knows none, and a majority of none is no
+    // majority.
+    let mut remembered = (Vec::new(), Instant::now());
+    loop {
+        let ended = handle.termination_watcher();
+        tokio::select! {
+            () = follow(&context, &handle, &remembered) => break,
+            () = seeds::contact_seeds(&context, &handle) => break,
+            addresses = next_addresses(&context) => {
+                info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
+                context.set_addresses(addresses);
+                if let Err(error) = handle.shutdown().await {
+                    debug!("gossip ended with {error:#}");
+                }
+            }
+            result = ended => {
+                context.metrics.record_gossip_restart();
+                let why = result.err().map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
+                error!("the gossip loop ended: {why}; starting it again");
+            }
+        }
+        remembered = (context.members.borrow().clone(), Instant::now() + context.settings.dead_node_grace);
+        handle = loop {
+            tokio::select! {
+                () = tokio::time::sleep(RESTART) => {}
+                () = context.stop.cancelled() => return,
+            }
+            match start(&context).await {
+                Ok(handle) => break handle,
+                Err(error) => error!("can't start gossip: {error:#}"),
+            }
+        };
+    }
+    if let Err(error) = handle.shutdown().await {
+        debug!("gossip ended with {error:#}");
+    }
+}
+
+/// Resolves once another address must be advertised.
+async fn next_addresses(context: &NodeContext) -> Addresses {
+    loop {
+        tokio::time::sleep(ADDRESS_CHECK).await;
+        if let Some(addresses) = address::changed_addresses(&context.settings, context.addresses()).await {
+            return addresses;
+        }
+    }
+}
+
+/// Starts the gossip loop: binds its socket.
+pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<ChitchatHandle> {
+    let settings = &context.settings;
+    let interval = settings.gossip_interval;
+    let generation = context.next_gossip_generation();
+    let id = ChitchatId::new(settings.node.to_string(), generation, context.addresses().gossip);
+    let config = ChitchatConfig {
+        chitchat_id: id,
+        cluster_id: settings.cluster.to_string(),
+        gossip_interval: interval,
+        listen_addr: settings.gossip.listen,
+        // Seeds are looked up here, every second: chitchat does so once a minute.
+        seed_nodes: Vec::new(),
+        failure_detector_config: detector::config(interval, settings.phi_threshold, settings.dead_node_grace),
+        marked_for_deletion_grace_period: Duration::from_secs(60 * 60),
+        catchup_callback: None,
+        extra_liveness_predicate: None,
+        protocol_version: ProtocolVersion::V1,
+    };
+    spawn_chitchat(config, facts::of_addresses(context.addresses()), &UdpTransport).await
+}
+
+/// Publishes this node's facts and reads those of others, once every gossip interval.
+async fn follow(context: &NodeContext, handle: &ChitchatHandle, (remembered, until): &(Vec<Member>, Instant)) {
+    let mut interval = tokio::time::interval(context.settings.gossip_interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut published = BTreeMap::new();
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = context.leaving.cancelled(), if !leaving => {
+                leaving = true;
+                interval = tokio::time::interval(LEAVE_ANNOUNCE);
+            }
+            () = context.stop.cancelled() => return,
+        }
+        let own_facts = facts::of_node(context, leaving);
+        let members = handle
+            .with_chitchat(|chitchat| {
+                facts::publish(chitchat, &own_facts, &mut published);
+                facts::read(chitchat)
+            })
+            .await;
+        check_superseded(context, handle.chitchat_id(), &members);
+        if leaving {
+            // A node that joined a moment ago may be known to members that it does not take for live yet.
+            let others = members.iter().filter(|member| !member.left && member.gossip != context.addresses().gossip);
+            // Fails only when the loop has ended, which `run` sees too.
+            others.for_each(|member| drop(handle.gossip(member.gossip)));
+        }
+        let members = match Instant::now() < *until {
+            true => with_remembered(members, remembered),
+            false => by_node(members),
+        };
+        context.members.send_if_modified(|known| {
+            log_changes(known, &members);
+            let changed = *known != members;
+            *known = members;
+            changed
+        });
+        context.check_agreement();
+    }
+}
+
+/// Two live runs of one node would write as two; the older stops.
+fn check_superseded(context: &NodeContext, own: &ChitchatId, members: &[Member]) {
+    let later = members
+        .iter()
+        .find(|member| member.live && *member.node.as_str() == *own.node_id && member.generation > own.generation_id);
+    if let Some(later) = later {
+        context.fail(format!(
+            "another run of node `{}` started later and is live at {}; give each node a name of its own (--node-id)",
+            later.node, later.gossip
+        ));
+    }
+}
+
+fn log_changes(before: &[Member], after: &[Member]) {
+    for member in after {
+        let was_live = before.iter().find(|known| known.node == member.node).map(|known| known.live);
+        match (was_live, member.live) {
+            (None | Some(false), true) => info!(node = %member.node, gossip = %member.gossip, "member is live"),
+            (Some(true), false) if member.left => info!(node = %member.node, "member leaves"),
+            (Some(true), false) => warn!(node = %member.node, gossip = %member.gossip, "member is dead"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The context of a node's tasks: the replica behind a lock, and the wakes that follow its changes.
+//!
+//! The lock is held for microseconds (for milliseconds by the largest steps) and never across an await, and is
+//! handed on fairly after half a millisecond.
+
+use std::{
+    hash::RandomState,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::MutexGuard;
+use psi_replica::{Event, LinkId, NodeId, Now, Replica, Snapshot, TickMs, WallMs};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    calls::{answer::WriteAnswer, watchers::Watchers},
+    cluster::members::Member,
+    metrics::Metrics,
+    sessions::{issuers::Issuers, requests::Requests},
+    settings::{Addresses, Settings},
+};
+
+/// What the tasks of a node have in common.
+pub(crate) struct NodeContext {
+    pub(crate) settings: Settings,
+    /// The advertised addresses; they change when the machine's own address does.
+    addresses: Mutex<Addresses>,
+    pub(crate) metrics: Metrics,
+    /// Members as gossip knows them, this node among them.
+    pub(crate) members: watch::Sender<Vec<Member>>,
+    /// Cancelled when the node is about to stop, and says so.
+    pub(crate) leaving: CancellationToken,
+    /// Cancelled when the node stops.
+    pub(crate) stop: CancellationToken,
+    /// Why the node can't go on, once it can't.
+    pub(crate) fatal: watch::Sender<Option<String>>,
+    replica: parking_lot::Mutex<Replica>,
+    started: Instant,
+    links: AtomicU64,
+    /// The generation of the latest gossip loop.
+    gossip_generation: AtomicU64,
+    /// Counts changes of the replica: link tasks and watchers look again.
+    changed: watch::Sender<u64>,
+    /// Counts frames of peers that may acknowledge own writes.
+    acknowledged: watch::Sender<u64>,
+    /// Requests that were answered not long ago.
+    pub(crate) requests: Arc<Requests<WriteAnswer>>,
+    /// Watchers of steps.
+    pub(crate) watchers: Watchers,
+    /// Frontiers of the runs that issued tokens.
+    pub(crate) issuers: Issuers,
+    /// Hashes what requests ask for.
+    pub(crate) hasher: RandomState,
+    /// The time-keeping task must look at its deadline again.
+    poke: Notify,
+}
+
+impl NodeContext {
+    /// `snapshot`: the state of the node when it last stopped.
+    pub(crate) fn new(settings: Settings, addresses: Addresses, snapshot: Option<Snapshot>) -> Self {
+        let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
+        let join = if settings.replication { settings.join } else { Duration::ZERO };
+        // Whether it is one of its own seeds, gossip finds out when it looks them up.
+        config.is_seed = settings.seeds.is_empty() || !settings.replication;
+        config.join_ms = u64::try_from(join.as_millis()).unwrap_or(u64::MAX);
+        let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_micros();
+        config.microsecond = u16::try_from(micros % 1000).unwrap_or_default();
+        let started = Instant::now();
+        let now = now_since(started);
+        let replica = match snapshot {
+            Some(snapshot) => Replica::with_snapshot(config, now, snapshot),
+            None => Replica::new(config, now),
+        };
+        Self {
+            replica: parking_lot::Mutex::new(replica),
+            metrics: Metrics::new(&settings),
+            members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
+            settings,
+            addresses: Mutex::new(addresses),
+            leaving: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            fatal: watch::Sender::default(),
+            started,
+            links: AtomicU64::new(0),
+            gossip_generation: AtomicU64::new(0),
+            changed: watch::Sender::default(),
+            acknowledged: watch::Sender::default(),
+            requests: Arc::default(),
+            watchers: Watchers::default(),
+            issuers: Issuers::default(),
+            hasher: RandomState::new(),
+            poke: Notify::new(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        now_since(self.started)
+    }
+
+    pub(crate) fn addresses(&self) -> Addresses {
+        *self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_addresses(&self, addresses: Addresses) {
+        *self.addresses.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+    }
+
+    pub(crate) fn next_link(&self) -> LinkId {
+        LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A generation for a gossip loop: the wall clock in microseconds, but greater than earlier ones even if the
+    /// clock was set back. Members take a lower generation for a run that is gone.
+    pub(crate) fn next_gossip_generation(&self) -> u64 {
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let clock = u64::try_from(clock).unwrap_or(u64::MAX);
+        let later = |before: u64| clock.max(before.saturating_add(1));
+        let next = |before| Some(later(before));
+        let before = self.gossip_generation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        later(before.unwrap_or_else(|before| before))
+    }
+
+    /// Looks at the replica.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&Replica) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// Changes the replica, logs and counts its events, and wakes the tasks that must act.
+    pub(crate) fn write<R>(&self, change: impl FnOnce(&mut Replica, Now) -> R) -> R {
+        let mut replica = self.lock();
+        let (was_dirty, frontier) = (replica.is_dirty(), replica.digest());
+        let result = change(&mut replica, self.now());
+        let mut moved = replica.digest() != frontier;
+        let became_dirty = !was_dirty && replica.is_dirty();
+        let events: Vec<Event> = std::iter::from_fn(|| replica.poll_event()).collect();
+        drop(replica);
+        moved |= !events.is_empty();
+        events.into_iter().for_each(|event| self.record(event));
+        if moved {
+            self.wake_links();
+        }
+        if became_dirty || moved {
+            self.poke.notify_one();
+        }
+        result
+    }
+
+    /// Wakes every link and every watcher of the state.
+    pub(crate) fn wake_links(&self) {
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Wakes the time-keeping task: a frame may have brought its deadline nearer.
+    pub(crate) fn wake_timekeeper(&self) {
+        self.poke.notify_one();
+    }
+
+    /// Resolves whenever the replica may have something new for links or watchers.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Wakes the calls that wait until peers hold own writes.
+    pub(crate) fn wake_pending_writes(&self) {
+        self.acknowledged.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Resolves whenever a peer may have acknowledged own writes.
+    pub(crate) fn acknowledgements(&self) -> watch::Receiver<u64> {
+        self.acknowledged.subscribe()
+    }
+
+    /// Sets the reason why the node can't go on, once.
+    pub(crate) fn fail(&self, why: String) {
+        self.fatal.send_if_modified(|fatal| {
+            let first = fatal.is_none();
+            fatal.get_or_insert(why);
+            first
+        });
+    }
+
+    /// Keeps the replica's time until the node stops: flushes, time-outs, beats.
+    pub(crate) async fn keep_time(&self) {
+        /// Least time between two looks: a link that is blocked stays due, and must not spin.
+        const STEP: Duration = Duration::from_millis(5);
+        loop {
+            let due = async {
+                match self.read(Replica::wake_at) {
+                    Some(at) => tokio::time::sleep(Duration::from_millis(at.since(self.now().tick))).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                () = self.poke.notified() => continue,
+                () = self.stop.cancelled() => return,
+            }
+            self.write(Replica::tick);
+            self.wake_links();
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    /// A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and refusing
+    /// to answer would take down what still works. So the lock is one that no panic poisons.
+    fn lock(&self) -> MutexGuard<'_, Replica> {
+        /// Some microseconds: longer than an ordinary step. The lock's own wait yields the core much sooner, and
+        /// another thread then keeps it for a thousand times as long.
+        const LOOKS: u32 = 100;
+        for _ in 0..LOOKS {
+            if let Some(replica) = self.replica.try_lock() {
+                return replica;
+            }
+            std::hint::spin_loop();
+        }
+        self.replica.lock()
+    }
+
+    /// Live members that have published this node's frontier, and whether with its digest: all, but for a bug.
+    pub(crate) fn compare(&self, members: &[Member]) -> Vec<(NodeId, bool)> {
+        let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
+        let agrees = |member: &Member| {
+            let (_, peer_digest) = member.agreement.filter(|(hash, _)| member.live && *hash == frontier)?;
+            Some((member.node.clone(), peer_digest == digest))
+        };
+        members.iter().filter_map(agrees).collect()
+    }
+
+    /// Counts and logs members that have begun to disagree, and drops the counts of nodes that are gone.
+    pub(crate) fn check_agreement(&self) {
+        let members = self.members.borrow().clone();
+        for (node, agrees) in self.compare(&members) {
+            if self.metrics.peers.record_comparison(&node, agrees) {
+                self.log_divergence(&node);
+            }
+        }
+        self.metrics.peers.keep(&members.iter().map(|member| member.node.as_str()).collect());
+    }
+
+    fn log_divergence(&self, node: &NodeId) {
+        let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
+        let known =
+            self.members.borrow().iter().find(|member| member.node == *node).and_then(|member| member.agreement);
+        let peer_digest = known.map_or_else(|| "not published yet".to_owned(), |(_, digest)| digest.to_string());
+        error!(
+            %node, %frontier, %digest, peer_digest,
+            "DIVERGED: the node has the same frontier and another digest; this is a bug, please report it"
+        );
+    }
+
+    fn record(&self, event: Event) {
+        match event {
+            Event::Ready { origin } => info!(%origin, "ready: accepts steps"),
+            Event::Opened { peer } => info!(%peer, "link opened"),
+            Event::Applied { peer, origin, version, entries } => {
+                debug!(%peer, %origin, %version, entries, "applied a delta");
+            }
+            Event::Refused(refused) => {
+                self.metrics.record_link_refusal(refused.refusal.reason());
+                warn!(reason = refused.refusal.reason(), "{refused}");
+            }
+            Event::RefusedByPeer { peer, origin, reason, detail } => {
+                warn!(%peer, %origin, reason, "peer refused a delta: {detail}");
+            }
+            Event::StepsDropped { field, steps, asked: true } => {
+                info!(%field, steps, "the reset or drop of the field on this node discarded steps of this node");
+            }
+            Event::StepsDropped { field, steps, asked: false } => {
+                self.metrics.record_dropped_steps(steps);
+                warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
+            }
+            Event::Diverged { peer } => {
+                if self.metrics.peers.record_comparison(&peer, false) {
+                    self.log_divergence(&peer);
+                }
+            }
+            Event::Superseded { by } => {
+                let why = format!(
+                    "a later run of this node, {by}, has written; give each node a name of its own (--node-id)"
+                );
+                self.fail(why);
+            }
+            other => debug!(?other, "replica event"),
+        }
+    }
+}
+
+fn now_since(started: Instant) -> Now {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { tick: TickMs(millis(started.elapsed())), wall: WallMs(millis(wall)) }
+}

@@ -1,0 +1,80 @@
+//! What the node is up to: for people, load balancers and Prometheus.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, header},
+};
+use psi_api::Cause;
+use psi_replica::FieldName;
+use serde_json::{Map, Value, json};
+use tonic::Code;
+
+use super::{answers::times::seconds, refusal::Refusal, routes::route::Route};
+use crate::{
+    calls::{ops::Ops, readiness::why_not_healthy},
+    metrics::scrape,
+};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub(super) async fn root(State(ops): State<Ops>, routes: &'static [Route]) -> Json<Value> {
+    let about = |route: &Route| (route.path.to_owned(), format!("{}: {}", route.methods(), route.help()).into());
+    let paths: Map<String, Value> = routes.iter().map(about).collect();
+    let settings = &ops.context.settings;
+    Json(json!({
+        "name": "Ψ-Field API",
+        "version": VERSION,
+        "status": if why_not_ready(&ops).is_none() { "active" } else { "not ready" },
+        "timestamp": seconds(ops.context.now().wall.0),
+        "node": settings.node.as_str(),
+        "cluster": settings.cluster.as_str(),
+        "paths": paths,
+    }))
+}
+
+/// Always 200: it informs, `/health/ready` judges.
+pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
+    let why = why_not_ready(&ops);
+    let engine = ops.context.read(|replica| replica.engine_name(&FieldName::default_field()));
+    let (live, left, dead) = members(&ops);
+    Json(json!({
+        "status": if why.is_none() { "healthy" } else { "not ready" },
+        // The original service said here whether it could load its engine; this one is built with it.
+        "import_success": true,
+        "engine_initialized": true,
+        "engine": engine,
+        "ready": why.is_none(),
+        "why": why,
+        "members": { "live": live, "left": left, "dead": dead },
+        "node": ops.context.settings.node.as_str(),
+        "timestamp": seconds(ops.context.now().wall.0),
+    }))
+}
+
+pub(super) async fn live() -> Json<Value> {
+    Json(json!({ "status": "live" }))
+}
+
+pub(super) async fn ready(State(ops): State<Ops>) -> Result<Json<Value>, Refusal> {
+    match why_not_ready(&ops) {
+        None => Ok(Json(json!({ "status": "ready" }))),
+        Some(why) => Err(Cause::new(Code::Unavailable, "NOT_READY", why).into()),
+    }
+}
+
+pub(super) async fn metrics(State(ops): State<Ops>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], scrape::render(&ops.context))
+}
+
+fn why_not_ready(ops: &Ops) -> Option<String> {
+    ops.context.read(why_not_healthy)
+}
+
+/// Counts of live, left and dead members. A node that knows none, since it just started or keeps to itself, is one.
+pub(super) fn members(ops: &Ops) -> (usize, usize, usize) {
+    let members = ops.context.members.borrow();
+    let live = members.iter().filter(|member| member.live).count();
+    let left = members.iter().filter(|member| member.left).count();
+    (live.max(1), left, members.len() - live - left)
+}

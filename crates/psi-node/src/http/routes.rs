@@ -1,0 +1,9 @@
+//! The table of routes and all that follows from it.
+
+pub(super) mod observe;
+mod openapi;
+pub(super) mod properties;
+pub(super) mod property;
+pub(super) mod route;
+pub(crate) mod router;
+mod table;

@@ -1,0 +1,166 @@
+//! Times and traces requests, around the router: a layer inside it would box each request's future and copy the stack
+//! of services once more. `POST /step`, which most requests are, goes around the router too: matching patterns,
+//! boxing and copying cost a tenth of a step over HTTP. The router has that route as well.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    http::{HeaderMap, Method, Request, StatusCode},
+    response::Response,
+    routing::future::RouteFuture,
+};
+use futures_util::future::Either;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use prometheus::Histogram;
+use tower::Service;
+use tracing::{Instrument, Span, debug, debug_span, info_span, instrument::Instrumented};
+
+use super::{
+    router::{find, row_of},
+    table::ROUTES,
+};
+use crate::{calls::ops::Ops, http::step};
+
+/// The row that most requests ask for.
+const STEP: usize = row_of("/step");
+
+/// A router, observed.
+#[derive(Clone)]
+pub(in crate::http) struct ObservedRouter {
+    router: Router,
+    counts: Counts,
+}
+
+/// Where answers are counted.
+#[derive(Clone)]
+struct Counts {
+    ops: Ops,
+    /// Where usual answers are counted, by row of [`ROUTES`]: looked up once.
+    usual: Arc<[OnceLock<Histogram>]>,
+}
+
+impl ObservedRouter {
+    pub(in crate::http) fn new(router: Router, ops: Ops) -> Self {
+        Self { router, counts: Counts { ops, usual: ROUTES.iter().map(|_| OnceLock::new()).collect() } }
+    }
+}
+
+impl Counts {
+    fn step(&self, request: Request<Incoming>) -> StepFuture {
+        let ops = self.ops.clone();
+        Box::pin(async move { Ok(step::step(ops, request).await) })
+    }
+
+    /// Counts an answer.
+    fn answered(&self, route: Option<usize>, status: StatusCode, begun: Instant) {
+        let seconds = || self.ops.context.metrics.http(name(route), status.as_u16());
+        let took = begun.elapsed().as_secs_f64();
+        match route.filter(|_| status == StatusCode::OK) {
+            Some(route) => self.usual[route].get_or_init(seconds).observe(took),
+            None => seconds().observe(took),
+        }
+    }
+}
+
+impl Service<Request<Incoming>> for ObservedRouter {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<Incoming>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> ResponseFuture {
+        let begun = Instant::now();
+        let route = find(request.uri().path());
+        let span = span(&request, name(route));
+        let is_step = request.method() == Method::POST && route == Some(STEP);
+        let answer = span.in_scope(|| match is_step {
+            true => Either::Left(self.counts.step(request)),
+            false => Either::Right(self.router.call(request)),
+        });
+        let answer = answer.instrument(span);
+        ResponseFuture { answer, counts: self.counts.clone(), route, begun }
+    }
+}
+
+type StepFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+pin_project! {
+    /// A request on its way.
+    pub(in crate::http) struct ResponseFuture {
+        #[pin]
+        answer: Instrumented<Either<StepFuture, RouteFuture<Infallible>>>,
+        counts: Counts,
+        route: Option<usize>,
+        begun: Instant,
+    }
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let answer = ready!(this.answer.as_mut().poll(context))?;
+        this.answer.span().in_scope(|| debug!(status = answer.status().as_u16(), "answered"));
+        this.counts.answered(*this.route, answer.status(), *this.begun);
+        Poll::Ready(Ok(answer))
+    }
+}
+
+/// A label; paths that a client made up share one.
+fn name(route: Option<usize>) -> &'static str {
+    route.map_or("other", |route| ROUTES[route].path)
+}
+
+/// The span of a request: at level info if it belongs to a trace, else at level debug.
+fn span(request: &Request<Incoming>, path: &str) -> Span {
+    match trace_id(request.headers()) {
+        Some(trace_id) => info_span!("http", method = %request.method(), path, trace_id),
+        None => debug_span!("http", method = %request.method(), path),
+    }
+}
+
+/// The trace that a call belongs to: the second part of the header `traceparent`, 32 hexadecimal digits of which
+/// one at least is not 0 (W3C Trace Context, level 1). Anything else counts as none.
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
+    let (version, id) = (parts.next()?, parts.next()?);
+    let hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let valid = version.len() == 2 && hex(version) && version != "ff" && id.len() == 32 && hex(id);
+    (valid && id.bytes().any(|byte| byte != b'0')).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_well_formed_traceparent_names_a_trace() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for (header, want) in [
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Some(id)),
+            ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more", Some(id)),
+            ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None),
+            ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
+            ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", None),
+            ("00-4bf9-00f067aa0ba902b7-01", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", header.parse().unwrap());
+            assert_eq!(trace_id(&headers), want, "{header}");
+        }
+    }
+}

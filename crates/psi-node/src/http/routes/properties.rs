@@ -1,0 +1,39 @@
+//! What addresses and bodies may name: a row each.
+
+use super::property::{Kind, Property};
+
+pub(super) const FIELD: Property = Property::text("field", "the field; `default` if left out").optional();
+pub(super) const AFTER: Property =
+    Property::text("after", "a token of an earlier answer, from any node: wait until this node has reached it")
+        .optional();
+pub(super) const DEADLINE_MS: Property =
+    Property::integer("deadline_ms", "most milliseconds to the answer; 2,000 if left out, at most 60,000").optional();
+pub(super) const REPLICATE_TO: Property =
+    Property::text("replicate_to", "how far the write is to get first: local, one, majority or all").optional();
+pub(super) const REQUEST_ID: Property =
+    Property::text("request_id", "a name for this request: sent again to the same node, it is not counted again")
+        .optional();
+
+/// What every call that names a field by its address may ask for.
+pub(super) const FIELD_PARAMS: &[Property] = &[FIELD];
+pub(super) const READ_PARAMS: &[Property] = &[FIELD, AFTER, DEADLINE_MS];
+/// What a write may ask for, in its address or, where it is a step, in its body.
+pub(in crate::http) const WRITE_PARAMS: [Property; 5] = [FIELD, AFTER, DEADLINE_MS, REPLICATE_TO, REQUEST_ID];
+
+pub(super) const X: Property = Property::new("x", Kind::Numbers, "the input: as many numbers as the field is wide");
+pub(super) const APPLY_GUARDIAN: Property =
+    Property::boolean("apply_guardian", "condition the input first: NaN becomes 0, all is clipped to [-5, 5]")
+        .optional();
+
+/// What the body for a new field may have. A field that exists is named by its path.
+pub(in crate::http) const NEW_FIELD: &[Property] = &[
+    Property::text("name", "1 to 64 of A-Z a-z 0-9 . _ -"),
+    Property::text("engine", "core or synthetic").optional().nullable(),
+    Property::integer("width", "numbers in an input vector").optional().nullable(),
+    Property::integer("scale_exponent", "inputs are kept in multiples of 2^(this - 56)").optional().nullable(),
+    Property::text("seed", "a whole number below 2^64; a JSON number may be at most 2^53").optional().nullable(),
+    Property::text("guardian", "watch or intervene").optional().nullable(),
+    Property::object("parameters", "parameters of the engine, by name").optional().nullable(),
+];
+/// What the body for a field that exists may have.
+pub(in crate::http) const KNOWN_FIELD: &[Property] = NEW_FIELD.split_at(1).1;

@@ -1,0 +1,44 @@
+//! `POST /step`.
+
+use std::fmt::Display;
+
+use axum::{
+    body::{Bytes, HttpBody},
+    http::{Request, StatusCode},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    answers::step::StepAnswer,
+    refusal::{Refusal, record_refusal},
+    requests::{params::RequestParams, read, step::StepBody},
+};
+use crate::calls::{
+    inputs::{Inputs, StepCall},
+    ops::Ops,
+};
+
+/// As [`super::routes::observe`] hands it over, around the router.
+pub(super) async fn step<B>(ops: Ops, request: Request<B>) -> Response
+where
+    B: HttpBody<Data = Bytes, Error: Display>,
+{
+    try_step(&ops, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn try_step<B>(ops: &Ops, request: Request<B>) -> Result<Response, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Display>,
+{
+    let of_address = RequestParams::of_address(request.uri(), ops)?;
+    let bytes = read::body(ops, request).await?;
+    let StepBody { x, apply_guardian, params } = record_refusal(ops, StepBody::parse(&bytes))?;
+    let params = record_refusal(ops, of_address.merge(params))?;
+    let in_body = params.in_body();
+    let (field, options) = params.read(ops)?;
+    let call = StepCall { field, inputs: Inputs::One(x), guardian: apply_guardian };
+    let steps = ops.step(call, options).await.map_err(|cause| Refusal::from(cause).in_body(in_body))?;
+    let without_answer = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a step without an answer");
+    let step = steps.first().ok_or_else(without_answer)?;
+    Ok(StepAnswer::from(step).into_response())
+}

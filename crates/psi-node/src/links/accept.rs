@@ -1,0 +1,46 @@
+//! The accepting end of links.
+
+use std::sync::Arc;
+
+use psi_api::{Cause, replica::Frame};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+use tracing::{debug, warn};
+
+use super::{OUTBOUND_FRAMES, end::LinkEnd, registry::Links, run::run_link};
+use crate::context::NodeContext;
+
+/// The accepting end: frames out, and at the end the reason as a status.
+pub(crate) fn accept(
+    context: Arc<NodeContext>,
+    links: Arc<Links>,
+    inbound: Streaming<Frame>,
+) -> ReceiverStream<Result<Frame, Status>> {
+    let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
+    tokio::spawn(async move {
+        let end = run_link(&context, &links, None, inbound, &outbound, Ok).await;
+        if let Some(reason) = end.refused() {
+            context.metrics.record_link_refusal(reason);
+            warn!(reason, "refused a link: {end}");
+        }
+        match end {
+            LinkEnd::Refused(error) => {
+                let _ = outbound.send(Err(Cause::from(&error).into())).await;
+            }
+            LinkEnd::NoFrame(_) => {
+                let cause = Cause::new(Code::InvalidArgument, "NOT_A_FRAME", &end);
+                let _ = outbound.send(Err(cause.into())).await;
+            }
+            LinkEnd::Silent => {
+                let cause = Cause::new(Code::DeadlineExceeded, "SILENT_PEER", &end);
+                let _ = outbound.send(Err(cause.into())).await;
+            }
+            LinkEnd::Stopped => {
+                let _ = outbound.send(Err(Status::unavailable("this node is stopping"))).await;
+            }
+            end => debug!("link ended: {end}"),
+        }
+    });
+    ReceiverStream::new(frames)
+}

@@ -1,0 +1,61 @@
+//! A scrape: gauges are set from the replica and from gossip, and everything is written as text.
+
+use std::{collections::BTreeSet, sync::PoisonError};
+
+use prometheus::{Encoder, TextEncoder};
+use psi_replica::{FieldView, NodeId, Replica};
+
+use super::{Metrics, values::count};
+use crate::{calls::readiness::is_writable, cluster::members::Member, context::NodeContext};
+
+/// Everything in the text format of Prometheus.
+pub(crate) fn render(context: &NodeContext) -> String {
+    let metrics = &context.metrics;
+    let mut died = metrics.died.lock().unwrap_or_else(PoisonError::into_inner);
+    let (ready, names) = context.read(|replica| {
+        read_replica(metrics, replica);
+        (is_writable(replica), replica.field_names().collect::<Vec<_>>())
+    });
+    metrics.node.ready.set(ready.into());
+    // A node that has not caught up would show a drift that is not there.
+    let shown = metrics.fields.choose(&names).filter(|_| ready);
+    // One field at a time: a scrape of many wide fields must not hold up steps.
+    let views: Vec<FieldView> = shown.filter_map(|name| context.read(|replica| replica.view(name))).collect();
+    metrics.fields.show(&views);
+    read_members(metrics, &context.members.borrow(), &mut died);
+    let agree = context.compare(&context.members.borrow()).iter().all(|(_, agrees)| *agrees);
+    metrics.node.agree.set(agree.into());
+    let mut text = Vec::new();
+    let encoded = TextEncoder::new().encode(&metrics.registry.gather(), &mut text);
+    encoded.map(|()| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+}
+
+fn read_replica(metrics: &Metrics, replica: &Replica) {
+    let (entries, bytes) = replica.size();
+    metrics.node.entries.set(count(entries));
+    metrics.node.entry_bytes.set(count(bytes));
+    metrics.node.origins.set(count(replica.frontier().len()));
+    #[expect(clippy::cast_precision_loss, reason = "an offset of years still fits 53 bits")]
+    metrics.node.clock_offset.set(replica.clock_offset_ms() as f64 / 1000.0);
+    metrics.peers.observe(replica);
+    metrics.node.links.set(count(metrics.peers.read_lags(replica)));
+}
+
+fn read_members(metrics: &Metrics, members: &[Member], died: &mut BTreeSet<NodeId>) {
+    let live = members.iter().filter(|member| member.live).count();
+    let left = members.iter().filter(|member| member.left).count();
+    for (state, number) in [("live", live), ("left", left), ("dead", members.len() - live - left)] {
+        metrics.node.members.with_label_values(&[state]).set(count(number));
+    }
+    metrics.node.dead.reset();
+    died.retain(|name| members.iter().any(|member| member.node == *name));
+    for member in members {
+        let is_dead = !member.live && !member.left;
+        if is_dead {
+            died.insert(member.node.clone());
+        }
+        if died.contains(&member.node) {
+            metrics.node.dead.with_label_values(&[member.node.as_str()]).set(is_dead.into());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Fields: chosen, created, changed, reset, dropped.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::server::{FEEDER, Server};
+
+#[tokio::test]
+async fn fields_are_chosen_by_name_and_kept_apart() {
+    let server = Server::start().await;
+    server.create_field("narrow", 3).await;
+    let x = json!({ "x": [1, 2, 6] });
+    assert_eq!(server.post("/step?field=narrow", &x).await.ok()["field"], "narrow");
+    let named = server.post("/step", &json!({ "x": [3, 2, 2], "field": "narrow" })).await.ok();
+    assert_eq!((&named["k"], &named["engine"], &named["node"]), (&json!(2), &json!("synthetic"), &json!("n1")));
+    assert_eq!(server.post("/step", &x).await.json()["error"]["want"], "16");
+    server.post("/guardian/nigredo?field=narrow", &json!(null)).await.ok();
+    let narrow = server.get("/state?field=narrow").await.ok();
+    assert_eq!((&narrow["mean"], &narrow["variance"]), (&json!([2.0, 2.0, 4.0]), &json!([2.0, 0.0, 8.0])));
+    assert_eq!((&narrow["noise"], &narrow["interventions"], &narrow["width"]), (&json!(1.5), &json!(1), &json!(3)));
+    assert_eq!(narrow["window"]["steps"], 2);
+    let default = server.get("/state").await.ok();
+    assert_eq!((&default["k"], &default["noise"], &default["last_node"]), (&json!(0), &json!(0.0), &json!("")));
+    assert_eq!((&default["mean"], &default["window"]), (&json!([]), &json!({ "steps": 0 })));
+    assert_eq!(server.get("/params?field=narrow").await.ok()["field"], "narrow");
+}
+
+#[tokio::test]
+async fn init_starts_a_field_over_in_a_new_epoch() {
+    let server = Server::start().await;
+    server.step(&FEEDER).await;
+    server.post("/guardian/nigredo", &json!({})).await.ok();
+    let before = server.get("/params").await.ok();
+    // As curl -X POST sends it: no body, no type.
+    let answer = server.send(server.client.post(server.url("/init"))).await.ok();
+    assert_eq!((&answer["status"], &answer["params"]["dt"]), (&json!("initialized"), &json!(0.2)));
+    assert!(!answer["token"].as_str().unwrap().is_empty());
+    assert_eq!(
+        server.post("/init", &json!({ "dt": 0.1, "N": 9.0, "lambda": 0.5 })).await.ok()["params"]["N"],
+        json!(9)
+    );
+    let params = server.get("/params").await.ok();
+    assert_eq!((&params["dt"], &params["lambda_"], &params["latent_dim"]), (&json!(0.1), &json!(0.5), &json!(32)));
+    assert_ne!(params["epoch"], before["epoch"]);
+    let state = server.get("/state").await.ok();
+    assert_eq!((&state["k"], &state["dt_eff"], &state["noise"]), (&json!(0), &json!(0.1), &json!(0.0)));
+    assert_eq!(state["steps_dropped"], 1);
+    // As asked for here: nothing that anybody is to be warned of.
+    let metrics = server.get("/metrics").await.text;
+    assert!(metrics.contains("\npsi_node_steps_dropped_total 0\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn fields_are_made_shown_changed_reset_and_dropped() {
+    let server = Server::start().await;
+    let send = async |method: Method, path: &str, body: Value| {
+        server.send(server.client.request(method, server.url(path)).json(&body)).await
+    };
+    let made = server.post("/fields", &json!({ "name": "f", "width": 2, "parameters": { "dt": 0.1 } })).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let made = made.json();
+    assert_eq!((&made["engine"], &made["guardian"], &made["seed"]), (&json!("core"), &json!("intervene"), &json!("0")));
+    assert_eq!((&made["parameters"]["dt"], &made["parameters"]["N"]), (&json!(0.1), &json!(8)));
+    assert!(made["epoch"].is_string() && made["token"].is_string(), "{made}");
+    let listed = server.get("/fields").await.ok();
+    let names: Vec<&Value> = listed["fields"].as_array().unwrap().iter().map(|field| &field["name"]).collect();
+    assert_eq!(names, ["default", "f"]);
+    server.post("/step?field=f", &json!({ "x": [1, 2] })).await.ok();
+    let wanted = json!({ "guardian": "watch", "parameters": { "lambda": 0.5 } });
+    let changed = send(Method::PATCH, "/fields/f", wanted).await.ok();
+    assert_eq!((&changed["epoch"], &changed["guardian"]), (&made["epoch"], &json!("watch")));
+    assert_eq!((&changed["parameters"]["dt"], &changed["parameters"]["lambda_"]), (&json!(0.1), &json!(0.5)));
+    assert_eq!(server.get("/fields/f").await.ok()["parameters"], changed["parameters"]);
+    assert_eq!(server.get("/state?field=f").await.ok()["k"], 1);
+    let reset = json!({ "engine": "synthetic", "width": 3, "seed": u64::MAX.to_string(), "scale_exponent": -2 });
+    let reset = server.post("/fields/f/reset", &reset).await.ok();
+    let told = (&reset["engine"], &reset["width"], &reset["scale_exponent"], &reset["guardian"]);
+    assert_eq!(told, (&json!("synthetic"), &json!(3), &json!(-2), &json!("watch")));
+    assert_eq!((&reset["seed"], &reset["parameters"]["dt"]), (&json!("18446744073709551615"), &json!(0.2)));
+    assert_eq!(server.get("/state?field=f").await.ok()["steps_dropped"], 1);
+    // As curl -X POST sends it.
+    server.send(server.client.post(server.url("/fields/f/reset"))).await.ok();
+    assert_eq!(send(Method::DELETE, "/fields/f", json!(null)).await.ok()["dropped"], "f");
+    assert_eq!(server.get("/fields/f").await.status, StatusCode::NOT_FOUND);
+    // A field like any other, but for its end.
+    assert_eq!(send(Method::PATCH, "/fields/default", json!({ "engine": "core" })).await.ok()["engine"], "core");
+}

@@ -1,0 +1,12 @@
+//! The HTTP surface of a real node, over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod answers;
+mod bodies;
+mod fields;
+mod health;
+mod original;
+mod refusals;
+mod routes;
+mod server;

@@ -1,0 +1,128 @@
+//! The table of routes, held against what the node answers.
+
+use serde_json::{Value, json};
+
+use crate::server::{FEEDER, Server};
+
+/// A schema's properties, with whether each must be there.
+fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value, bool)> {
+    let required: Vec<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let properties = schema["properties"].as_object().unwrap();
+    properties.iter().map(move |(name, property)| (name, property, required.contains(&name.as_str())))
+}
+
+fn is_of_type(value: &Value, name: &Value) -> bool {
+    match name.as_str() {
+        Some("string") => value.is_string(),
+        Some("number") => value.is_number(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("boolean") => value.is_boolean(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        Some("null") => value.is_null(),
+        _ => name.as_array().unwrap().iter().any(|name| is_of_type(value, name)),
+    }
+}
+
+/// Holds an answer to its description: all that must be there, nothing else, and each of its type.
+fn check_described(call: &str, schema: &Value, answer: &Value) {
+    for (name, property, required) in properties(schema) {
+        match answer.get(name) {
+            Some(value) => assert!(is_of_type(value, &property["type"]), "{call} {name}: {value} is no {property}"),
+            None => assert!(!required, "{call}: `{name}` is missing from {answer}"),
+        }
+    }
+    for name in answer.as_object().unwrap().keys() {
+        assert!(schema["properties"].get(name).is_some(), "{call}: `{name}` is not described");
+    }
+}
+
+/// What a good call of a route sends.
+fn good_body(method: &str, path: &str) -> Value {
+    match (method, path) {
+        ("POST", "/step") => json!({ "x": FEEDER, "replicate_to": "local" }),
+        ("POST", "/fields") => json!({ "name": "f" }),
+        ("PATCH", _) => json!({ "guardian": "watch" }),
+        _ => json!({}),
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_described_and_answers_as_described() {
+    let server = Server::start().await;
+    let document = server.get("/openapi.json").await.ok();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut calls = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let methods = item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters");
+        calls.extend(methods.map(|(method, operation)| (method.to_ascii_uppercase(), path, operation)));
+    }
+    // The field is dropped last.
+    calls.sort_by_key(|(method, path, _)| (method == "DELETE", *path != "/fields", path.to_owned()));
+    assert!(calls.len() >= 23, "{calls:?}");
+    for (method, path, operation) in calls {
+        let call = format!("{method} {path}");
+        let url = server.url(&path.replace("{name}", "f"));
+        let request = server.client.request(method.parse().unwrap(), url).json(&good_body(&method, path));
+        let answer = server.send(request).await;
+        let described = &operation["responses"][answer.status.as_str()];
+        assert!(answer.status.is_success() && described.is_object(), "{call}: {} {}", answer.status, answer.text);
+        let content = described["content"].as_object().unwrap();
+        let (media_type, content) = content.iter().next().unwrap();
+        assert_eq!(answer.header("content-type"), media_type, "{call}");
+        if media_type == "application/json" {
+            check_described(&call, &content["schema"], &answer.json());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_path_that_is_listed_exists() {
+    let server = Server::start().await;
+    let root = server.get("/").await.ok();
+    assert_eq!(
+        (&root["node"], &root["cluster"], &root["status"]),
+        (&json!("n1"), &json!("psi-field"), &json!("active"))
+    );
+    let paths = root["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 19);
+    for (path, about) in paths {
+        let methods = about.as_str().unwrap().split(':').next().unwrap();
+        for method in methods.split(", ") {
+            let url = server.url(&path.replace("{name}", "default"));
+            let request = server.client.request(method.parse().unwrap(), url);
+            let answer = server.send(request.json(&json!({ "x": FEEDER }))).await;
+            // The body is one for /step, so others name its unknown member; and `default` can't be dropped.
+            let want = match (method, path.as_str()) {
+                ("POST", "/init" | "/fields" | "/fields/{name}/reset") | ("PATCH", _) => 422,
+                ("DELETE", _) => 409,
+                _ => 200,
+            };
+            assert_eq!(answer.status.as_u16(), want, "{method} {path}: {}", answer.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_methods_are_told_the_right_ones() {
+    let server = Server::start().await;
+    for (method, path, allow) in
+        [("GET", "/step", "POST"), ("DELETE", "/state", "GET,HEAD"), ("PUT", "/federation/swarm", "GET,HEAD,POST")]
+    {
+        let answer = server.send(server.client.request(method.parse().unwrap(), server.url(path))).await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, allow), "{method} {path}");
+        assert_eq!(answer.json()["error"]["reason"], "WRONG_METHOD");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_never_by_what_was_asked_for() {
+    let server = Server::start().await;
+    for path in ["/made-up-1", "/made-up-2?a=b", "/state?field=made-up-3"] {
+        server.send(server.client.get(server.url(path)).header("traceparent", "00-zz-1-1")).await;
+    }
+    let scrape = server.get("/metrics").await.text;
+    assert!(scrape.contains("psi_http_request_duration_seconds_count{code=\"404\",path=\"other\"} 2"), "{scrape}");
+    assert!(scrape.contains("psi_http_request_duration_seconds_count{code=\"404\",path=\"/state\"} 1"), "{scrape}");
+    assert!(!scrape.contains("made-up"), "{scrape}");
+}
