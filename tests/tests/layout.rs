@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// A crate may depend on those above it only; `psi-tests` holds the clusters that the tests of others start. A new
 /// crate takes its place here.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "psi-stats",
     "psi-engine",
     "psi-replica",
@@ -16,6 +16,7 @@ const ORDER: [&str; 10] = [
     "psi-tests",
     "psi-sim",
     "psi-instructions",
+    "psi-bench",
     "psi-cli",
     "psi-field-example",
 ];

@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Replay(Box<replay::Replay>),
     Sim(sim::Sim),
     Bench(bench::Bench),
-    #[command(hide = true)]
+    #[command(name = psi_bench::HANDLERS_COMMAND, hide = true)]
     BenchHandlers(bench::ServeHandlers),
     Completions(completions::Completions),
 }
@@ -65,7 +65,7 @@ pub(crate) enum Command {
 impl Command {
     /// Threads that the command takes for its tasks; `None` for as many as there are cores.
     pub(crate) fn threads(&self) -> Option<usize> {
-        matches!(self, Self::Bench(_)).then(bench::threads)
+        matches!(self, Self::Bench(_)).then(psi_bench::threads)
     }
 
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {

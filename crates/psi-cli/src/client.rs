@@ -3,11 +3,12 @@
 use std::{error::Error, time::Duration};
 
 use clap::Args;
-use psi_api::v1::{cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient};
 use tonic::{
     Code, Response, Status,
     transport::{Channel, Endpoint},
 };
+
+pub(crate) use psi_bench::client::{cluster, fields, root_cause};
 
 use crate::{address::with_default_port, failure::Failure, settings};
 
@@ -55,21 +56,6 @@ pub(crate) struct Answered<T> {
     pub(crate) address: String,
     pub(crate) answer: T,
 }
-
-/// A client of the scoring service.
-pub(crate) fn fields(channel: Channel) -> PsiFieldServiceClient<Channel> {
-    PsiFieldServiceClient::new(channel)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
-}
-
-/// A client of the cluster service.
-pub(crate) fn cluster(channel: Channel) -> ClusterServiceClient<Channel> {
-    ClusterServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
-}
-
-/// Wide fields and large clusters have long answers; what a node takes is the node's matter.
-const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 impl Nodes {
     /// Asks one node after the other until one takes the call. A node that can't be reached, or says that it is not
@@ -140,26 +126,13 @@ impl Nodes {
 /// # Errors
 /// If no URI can be made of it.
 pub(crate) fn endpoint(address: &str, timeout: Duration) -> Result<Endpoint, Failure> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|error| Failure::usage(format!("can't dial `{address}`: {}", root_cause(&error))))?;
-    Ok(endpoint.connect_timeout(timeout).tcp_nodelay(true))
+    psi_bench::client::endpoint(address, timeout)
+        .map_err(|error| Failure::usage(format!("can't dial `{address}`: {}", root_cause(&error))))
 }
 
 fn not_reached(address: &str, why: &str) -> Failure {
     Failure::unreachable(format!("can't reach {address}: {why}"))
         .with_hint("is the node running? start one with `psi-field node`, or name another with --node")
-}
-
-/// The innermost of an error's causes: what the system said, without its number.
-pub(crate) fn root_cause(error: &dyn Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    let text = inner.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Whether a refusal says that another node may take the call: this one is starting, stopping, gone or overloaded.
@@ -211,12 +184,5 @@ mod tests {
             broken.set_source(std::sync::Arc::new(std::io::Error::other("broken pipe")));
             assert!(may_go_elsewhere(&broken), "{code:?}");
         }
-    }
-
-    #[test]
-    fn what_the_system_said_is_told_in_one_phrase() {
-        let refused = std::io::Error::from_raw_os_error(111);
-        let outer = std::io::Error::other(refused);
-        assert_eq!(root_cause(&outer), "connection refused");
     }
 }

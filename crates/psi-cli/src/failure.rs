@@ -1,12 +1,13 @@
 //! How a command fails: one line for people, or one line of JSON, and an exit code that scripts can use.
 
-use std::{collections::BTreeMap, error::Error, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode};
 
+use psi_bench::{BenchError, client::refusal_text};
 use serde::Serialize;
 use tonic::{Code, Status};
 
 use crate::{
-    client::{broke_off, may_go_elsewhere, root_cause},
+    client::{broke_off, may_go_elsewhere},
     output::Output,
 };
 
@@ -86,14 +87,9 @@ impl Failure {
         let elsewhere = may_go_elsewhere(status);
         let late = status.code() == Code::DeadlineExceeded;
         let exit = if elsewhere || late || broke_off(status) { Exit::Unreachable } else { Exit::Failed };
-        let told = match status.source() {
-            Some(source) => format!("the connection failed: {}", root_cause(source)),
-            None if status.message().is_empty() => status.code().description().to_owned(),
-            None => status.message().to_owned(),
-        };
         Self {
             exit,
-            message: format!("{address}: {told}"),
+            message: format!("{address}: {}", refusal_text(status)),
             reason,
             values: values.unwrap_or_default().into_iter().collect(),
             elsewhere,
@@ -144,6 +140,12 @@ impl Failure {
             exit_code: self.exit as u8,
         };
         serde_json::to_string(&report).unwrap_or_else(|_| self.message.clone())
+    }
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        Self::failed(error.to_string())
     }
 }
 

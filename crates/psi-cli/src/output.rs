@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
+pub(crate) use psi_bench::pluralize;
+
 use crate::failure::Failure;
 
 /// For whom.
@@ -69,12 +71,6 @@ pub(crate) fn table<const N: usize>(header: [&str; N], right: &[usize], rows: Ve
         }
     }
     table.trim_fmt()
-}
-
-/// `1 step`, `2 steps`.
-pub(crate) fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 #[cfg(test)]

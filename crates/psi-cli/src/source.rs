@@ -11,14 +11,14 @@ mod json_lines;
 mod order;
 mod random_walk;
 
-use crate::output::counted;
+use crate::output::pluralize;
 
 pub(crate) use csv_file::{Columns, CsvFile};
 pub(crate) use header::Header;
 pub(crate) use host::Host;
 pub(crate) use incident::Incident;
 pub(crate) use json_lines::JsonLines;
-pub(crate) use random_walk::RandomWalk;
+pub(crate) use psi_bench::RandomWalk;
 
 /// A sequence of input vectors of one width.
 ///
@@ -56,7 +56,7 @@ pub(crate) enum SourceError {
         error: csv::Error,
     },
     /// A row has more or fewer cells than the rows before.
-    #[error("{path}, line {line} has {}, those before it {want}", counted(*got as u64, "cell"))]
+    #[error("{path}, line {line} has {}, those before it {want}", pluralize(*got as u64, "cell"))]
     RowLength { path: String, line: u64, got: usize, want: usize },
     /// The file has no row of data.
     #[error("{path} has no row of data")]
@@ -101,7 +101,7 @@ pub(crate) enum SourceError {
     #[error("line {line} of {name}: {why}")]
     Foreign { name: String, line: u64, why: String },
     /// A line has more or fewer numbers than the lines before it.
-    #[error("line {line} of {name} has {}, those before it {want}", counted(*got as u64, "number"))]
+    #[error("line {line} of {name} has {}, those before it {want}", pluralize(*got as u64, "number"))]
     Width { name: String, line: u64, got: usize, want: usize },
     /// The system does not tell about itself where Linux does.
     #[error("can't read {path}: {error}; the host source needs Linux and its /proc")]

@@ -1,48 +1,24 @@
 //! `psi-field bench`: starts what it measures and prints one table, with ratios from the same run.
 
-mod calls;
-mod capacity;
-mod engines;
-mod fields;
-mod http;
-mod local;
-mod machine;
-mod meter;
-mod moments;
-mod origins;
-mod plan;
+mod handlers;
 mod plot;
-mod process;
-mod progress;
-mod propagation;
-mod relay;
-mod report;
-mod rig;
-mod rounds;
-mod row;
-mod snapshot;
-mod usage;
-mod wire_bytes;
+mod save_file;
+mod text;
 
-use std::{
-    path::PathBuf,
-    pin,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
+use psi_bench::{Build, Group, Plan, Progress, Report};
 
-pub(crate) use self::http::handlers::ServeHandlers;
-use self::{
-    plan::Plan,
-    progress::Progress,
-    report::{Kept, Measured, Report, Settings},
-};
+pub(crate) use self::handlers::ServeHandlers;
+use self::save_file::SaveFile;
 use crate::{
     failure::Failure,
-    output::{self, Output},
+    output::{Output, pluralize},
     signals,
 };
+
+const BUILD: Build = Build { version: env!("CARGO_PKG_VERSION"), commit: env!("BUILT_FROM_COMMIT") };
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -61,27 +37,6 @@ Targets are shown beside the ratios, met or not. Ctrl-C prints the groups that a
 
 Exit codes: 0 everything was measured, whether or not targets are met; 1 a row could not be measured, or stopped before \
 the end; 2 wrong arguments.";
-
-/// What is measured together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Group {
-    /// A step over gRPC, against an empty call: unary, streamed, in batches
-    Calls,
-    /// `POST /step`, against handlers that do nothing, or only parse and answer
-    Http,
-    /// Engines and replica in this process, without a wire
-    Engines,
-    /// Exact moments, against a loop of doubles
-    Moments,
-    /// How long after its answer a step shows at the other nodes
-    Propagation,
-    /// What a step costs on the wire between nodes
-    Bytes,
-    /// What a node costs by what it holds: many fields, many origins, many steps
-    Capacity,
-    /// What it takes to write and to read what a node holds
-    Snapshot,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -125,56 +80,16 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-impl Group {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Calls => "calls",
-            Self::Http => "http",
-            Self::Engines => "engines",
-            Self::Moments => "moments",
-            Self::Propagation => "propagation",
-            Self::Bytes => "bytes",
-            Self::Capacity => "capacity",
-            Self::Snapshot => "snapshot",
-        }
-    }
-
-    async fn measure(self, plan: &Plan, progress: &Progress) -> Result<Measured, Failure> {
-        match self {
-            Self::Calls => calls::measure(plan, progress).await,
-            Self::Http => http::measure(plan, progress).await,
-            Self::Engines => engines::measure(plan, progress).await,
-            Self::Moments => moments::measure(plan, progress).await,
-            Self::Propagation => propagation::measure(plan, progress).await,
-            Self::Bytes => wire_bytes::measure(plan, progress).await,
-            Self::Capacity => capacity::measure(plan, progress).await,
-            Self::Snapshot => snapshot::measure(plan, progress).await,
-        }
-    }
-}
-
-/// Half of the cores are for callers. If these take as many threads as there are cores, and nodes do too, what a call waits
-/// for is its thread's next turn, which is milliseconds away, and not the node.
-pub(crate) fn threads() -> usize {
-    (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
-}
-
 impl Bench {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         if let Some(Command::Plot(plot)) = self.command {
             return plot.run(output);
         }
-        let kept = self.save.as_deref().map(Kept::open).transpose()?;
-        let (groups, plan) = (self.groups(), self.plan());
-        let names = groups.iter().map(|group| group.name()).collect();
-        let mut report = Report::new(Settings { groups: names, plan });
-        let begun = Instant::now();
-        let progress = Progress::new(output);
-        report.complete = measure(&groups, &plan, &progress, &mut report).await;
-        progress.clear();
-        report.duration_s = report::seconds(begun.elapsed());
-        output.print(&report, Report::text)?;
-        kept.map_or(Ok(()), |kept| kept.write(&report))?;
+        let file = self.save.as_deref().map(SaveFile::open).transpose()?;
+        let progress = if output == Output::Json { Progress::hidden() } else { Progress::shown() };
+        let report = psi_bench::run(BUILD, &self.groups(), self.plan(), &progress, signals::stop()).await;
+        output.print(&report, text::text)?;
+        file.map_or(Ok(()), |file| file.write(&report))?;
         verdict(&report)
     }
 
@@ -189,24 +104,6 @@ impl Bench {
     }
 }
 
-/// Measures group after group until all are done, or somebody has enough; whether all are. What a group has started ends
-/// with it, also where it is told to stop.
-async fn measure(groups: &[Group], plan: &Plan, progress: &Progress, report: &mut Report) -> bool {
-    let mut told_to_stop = pin::pin!(signals::stop());
-    for group in groups {
-        progress.group(group.name());
-        let measured = tokio::select! {
-            measured = group.measure(plan, progress) => measured,
-            () = &mut told_to_stop => return false,
-        };
-        report.add(measured.unwrap_or_else(|failure| Measured {
-            rows: vec![row::unmeasured(group.name(), failure.text())],
-            notes: Vec::new(),
-        }));
-    }
-    true
-}
-
 fn verdict(report: &Report) -> Result<(), Failure> {
     if !report.complete && report.is_empty() {
         return Err(Failure::failed("stopped before the first group was through; nothing is shown of a part of one"));
@@ -217,7 +114,7 @@ fn verdict(report: &Report) -> Result<(), Failure> {
     match report.failures() {
         0 => Ok(()),
         failed => {
-            let rows = output::counted(failed as u64, "row");
+            let rows = pluralize(failed as u64, "row");
             Err(Failure::failed(format!("{rows} could not be measured, or not in every round; the notes say why")))
         }
     }

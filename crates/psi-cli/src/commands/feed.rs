@@ -22,7 +22,7 @@ pub(crate) use arguments::Feed;
 use crate::{
     client,
     failure::{Exit, Failure},
-    output::{Output, counted},
+    output::{Output, pluralize},
     signals,
 };
 use report::Reporter;
@@ -155,7 +155,7 @@ impl Feed {
         Err(Failure::failed(format!(
             "field `{}` takes {}, the source gives {width} ({source}); feed another field with --field NAME --create",
             field.name,
-            counted(u64::from(field.width), "number"),
+            pluralize(u64::from(field.width), "number"),
         )))
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     client::{self, Nodes},
     failure::Failure,
     numbers::{self, short},
-    output::{Output, counted, table},
+    output::{Output, pluralize, table},
 };
 
 const AFTER_HELP: &str = "\
@@ -190,7 +190,7 @@ fn status_text(guardian: &answer::guardian::Guardian) -> String {
 }
 
 fn statistics_text(guardian: &answer::guardian::Guardian) -> String {
-    let steps = counted(u64::from(guardian.history_size), "step");
+    let steps = pluralize(u64::from(guardian.history_size), "step");
     let kind = match &guardian.thresholds {
         Some(thresholds) if thresholds.adaptive => "adaptive",
         _ => "fixed",

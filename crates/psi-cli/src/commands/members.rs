@@ -13,7 +13,7 @@ use crate::{
     client::{self, Nodes, parse_timeout},
     failure::Failure,
     numbers::short_hash,
-    output::{Output, counted, table},
+    output::{Output, pluralize, table},
 };
 
 /// Time between two looks of `--wait`.
@@ -248,7 +248,7 @@ fn text(answer: &Answer) -> String {
     let header = ["node", "state", "ready", "linked", "clock", "frontier", "digest", "gRPC", "HTTP", "gossip"];
     let table = table(header, &[4], rows);
     let live = members.iter().filter(|row| row.is_live()).count();
-    let count = counted(u64::try_from(live).unwrap_or(u64::MAX), "live member");
+    let count = pluralize(u64::try_from(live).unwrap_or(u64::MAX), "live member");
     let unreached = members.iter().filter(|row| row.is_live() && !row.reached).count();
     let said = match verdict {
         Verdict::Agree if live == 1 => "the only live member agrees with itself".to_owned(),

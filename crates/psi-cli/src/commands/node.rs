@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::{
     failure::Failure,
     logs,
-    output::{self, Output, counted},
+    output::{self, Output, pluralize},
     settings::{self, Inputs, Loaded, Problem, SettingFlags},
     signals,
 };
@@ -113,7 +113,7 @@ pub(crate) fn load(config: Option<&Path>, flags: &SettingFlags) -> Result<Loaded
 }
 
 fn wrong_settings(problems: &[Problem]) -> Failure {
-    let count = counted(u64::try_from(problems.len()).unwrap_or(u64::MAX), "setting");
+    let count = pluralize(u64::try_from(problems.len()).unwrap_or(u64::MAX), "setting");
     let verb = if problems.len() == 1 { "is" } else { "are" };
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     // One line for one, so that it stays whole among those of other containers.

@@ -19,7 +19,7 @@ use super::{FieldArg, parse_limit};
 use crate::{
     client::{self, Nodes},
     failure::Failure,
-    output::{Output, counted},
+    output::{Output, pluralize},
     signals,
 };
 use file::File;
@@ -187,7 +187,7 @@ impl Record {
                 }
                 Some(Event::Missed(steps)) => {
                     summary.missed += steps;
-                    eprintln!("missed {}: they came faster than they could be written", counted(steps, "step"));
+                    eprintln!("missed {}: they came faster than they could be written", pluralize(steps, "step"));
                 }
                 Some(Event::Field(_)) | None => {}
             }
@@ -215,7 +215,7 @@ fn is_stdout(file: &Path) -> bool {
 
 fn text(summary: &Summary) -> String {
     let Summary { field, address, file, ended, seconds, recorded, missed } = summary;
-    let steps = counted(*recorded, "step");
+    let steps = pluralize(*recorded, "step");
     let to = if is_stdout(file) { String::new() } else { format!(" to {}", file.display()) };
     let end = match ended {
         End::Count | End::Seconds => "",

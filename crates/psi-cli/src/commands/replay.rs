@@ -25,7 +25,7 @@ use super::Changes;
 use crate::{
     failure::Failure,
     numbers::short,
-    output::{self, Output, counted},
+    output::{self, Output, pluralize},
     source::Header,
 };
 use comparison::Comparison;
@@ -157,7 +157,7 @@ impl Replay {
         };
         if let Some(path) = &self.png {
             self.picture(engine, &kept, &runs).write(path, self.force)?;
-            eprintln!("drew {} into {}", counted(kept.this.steps() as u64, "step"), path.display());
+            eprintln!("drew {} into {}", pluralize(kept.this.steps() as u64, "step"), path.display());
         }
         match (output, &runs.against) {
             (Output::Json, None) => Ok(()),
@@ -303,7 +303,7 @@ impl Replay {
             title: format!(
                 "{}: metrics of engine {engine} over {}",
                 self.file.display(),
-                counted(kept.this.steps() as u64, "step")
+                pluralize(kept.this.steps() as u64, "step")
             ),
             this: &kept.this,
             against: runs.against.as_ref().map(|_| (&kept.against, self.against_name())),
@@ -313,7 +313,7 @@ impl Replay {
 
     /// What ran.
     fn head(&self, engine: EngineKind, kept: &Kept, runs: &Runs) -> String {
-        let (steps, file) = (counted(kept.this.steps() as u64, "step"), self.file.display());
+        let (steps, file) = (pluralize(kept.this.steps() as u64, "step"), self.file.display());
         let mut text = format!("replayed {steps} of {file} through engine {engine}, t = {} s", short(kept.this.t()));
         if runs.this.has_guardian() {
             text += &format!("\nguardian: {}", interventions(&runs.this));
@@ -355,7 +355,7 @@ fn write_json(to: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
 /// How often the guardian intervened, and when first.
 fn interventions(run: &Run) -> String {
     const SHOWN: usize = 10;
-    let count = counted(run.interventions.len() as u64, "intervention");
+    let count = pluralize(run.interventions.len() as u64, "intervention");
     let each = run.interventions.iter().take(SHOWN).map(|(k, action)| format!("{action} at {k}"));
     let each: Vec<String> = each.collect();
     let more = if run.interventions.len() > SHOWN { ", …" } else { "" };

@@ -10,7 +10,7 @@ use crate::{
     client::{self, Nodes},
     failure::Failure,
     numbers::short,
-    output::{self, Output, counted, table},
+    output::{self, Output, pluralize, table},
     signals,
 };
 
@@ -117,7 +117,7 @@ fn text(state: &answer::State) -> String {
     if let Some(learned) = &state.learned {
         text += &learned_text(learned);
     }
-    text += &format!("noise ν        {} after {}\n", short(*noise), counted(*interventions, "intervention"));
+    text += &format!("noise ν        {} after {}\n", short(*noise), pluralize(*interventions, "intervention"));
     text += &match state.red_flag {
         Some(threat) => format!("red flag       up: {threat}\n"),
         None => "red flag       down\n".to_owned(),
@@ -136,11 +136,11 @@ fn text(state: &answer::State) -> String {
 
 fn learned_text(learned: &answer::Learned) -> String {
     let answer::Learned { updates, latents, working_memories, episodic_memories } = learned;
-    let latents = counted(u64::from(*latents), "latent");
+    let latents = pluralize(u64::from(*latents), "latent");
     format!(
         "learned        {} of the transition; holds {latents}, {working_memories} working and {episodic_memories} \
          episodic memories\n",
-        counted(*updates, "update")
+        pluralize(*updates, "update")
     )
 }
 
@@ -149,7 +149,7 @@ fn metrics_table(last: &Metrics, mean: &Metrics, steps: u64) -> String {
         .rows()
         .zip(mean.rows())
         .map(|((symbol, name, last), (_, _, mean))| [symbol.to_owned(), name.to_owned(), short(last), short(mean)]);
-    let window = format!("mean of 60 s ({})", counted(steps, "step"));
+    let window = format!("mean of 60 s ({})", pluralize(steps, "step"));
     table(["", "metric", "last step", &window], &[2, 3], rows.collect())
 }
 

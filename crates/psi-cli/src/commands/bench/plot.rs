@@ -44,7 +44,7 @@ pub(super) struct Plot {
 
 /// What was drawn.
 #[derive(Serialize)]
-struct Drawn {
+struct PictureList {
     pictures: Vec<PathBuf>,
 }
 
@@ -59,13 +59,13 @@ impl Plot {
         let directory = self.directory.display();
         fs::create_dir_all(&self.directory)
             .map_err(|error| Failure::usage(format!("can't make the directory {directory}: {error}")))?;
-        let mut drawn = Drawn { pictures: Vec::new() };
+        let mut drawn = PictureList { pictures: Vec::new() };
         for chart in charts {
             let path = self.directory.join(chart.file);
             chart.write(&path, self.force)?;
             drawn.pictures.push(path);
         }
-        let paths = |drawn: &Drawn| {
+        let paths = |drawn: &PictureList| {
             let paths: Vec<String> = drawn.pictures.iter().map(|path| path.display().to_string()).collect();
             paths.join("\n")
         };

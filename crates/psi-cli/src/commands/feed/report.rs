@@ -12,7 +12,7 @@ use tokio::{sync::oneshot, task::JoinHandle, time::MissedTickBehavior};
 use super::tally::{Shared, Summary};
 use crate::{
     numbers::{duration, short},
-    output::{Output, counted, table},
+    output::{Output, pluralize, table},
 };
 
 /// On a terminal, the line is rewritten.
@@ -109,7 +109,7 @@ fn look(tally: &Shared) -> (Vec<String>, Summary) {
 
 fn line(summary: &Summary) -> String {
     let Summary { accepted, rate_per_s, latency_us, .. } = summary;
-    let mut line = format!("{}, {}/s", counted(*accepted, "step"), tenths(*rate_per_s));
+    let mut line = format!("{}, {}/s", pluralize(*accepted, "step"), tenths(*rate_per_s));
     if *accepted > 0 {
         line += &format!(", p50 {}, p99 {}", duration(latency_us.p50), duration(latency_us.p99));
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     numbers::duration,
-    output::{counted, table},
+    output::{pluralize, table},
 };
 
 /// A round as programs read it.
@@ -81,7 +81,7 @@ pub(super) fn text(report: &Report) -> String {
         ]
     };
     let ok = report.nodes.iter().filter(|node| node.ok).count();
-    let all = counted(report.nodes.len() as u64, "node");
+    let all = pluralize(report.nodes.len() as u64, "node");
     let nodes = table(["target", "node", "result", "step"], &[3], report.nodes.iter().map(row).collect());
     let mut text = format!("field {}: {ok} of {all} ok\n\n{nodes}", report.field);
     if !report.reads.is_empty() {

@@ -9,7 +9,7 @@ use std::{
 use tracing::{info, warn};
 
 use super::{round::Round, targets::TARGETS_MAX};
-use crate::{numbers, output::counted};
+use crate::{numbers, output::pluralize};
 
 /// Least time between two lines that sum rounds up: somewhat less than that between two rounds unless told otherwise,
 /// so that each of those has its line.
@@ -55,7 +55,7 @@ impl Summary {
         let (step, read) = (short(step_max), short(read_max));
         // One node alone is read by nobody.
         let read = if read_max.is_zero() { String::new() } else { format!(", slowest read {read}") };
-        Some(format!("{}: {came}; slowest step {step}{read}", counted(rounds, "round")))
+        Some(format!("{}: {came}; slowest step {step}{read}", pluralize(rounds, "round")))
     }
 }
 

@@ -8,7 +8,7 @@ use psi_engine::{EngineKind, core::Matrix};
 use super::trace::{Trace, TraceError};
 use crate::{
     failure::Failure,
-    output::counted,
+    output::pluralize,
     source::{Columns, CsvFile, Header, JsonLines, Source, SourceError},
 };
 
@@ -146,7 +146,7 @@ impl Recording {
     /// Tells people that `missing` steps are not in the file.
     pub(super) fn warn(&self, missing: u64) {
         if missing > 0 {
-            let (file, steps) = (self.file.path.display(), counted(missing, "step"));
+            let (file, steps) = (self.file.path.display(), pluralize(missing, "step"));
             eprintln!(
                 "warning: {file} lacks {steps} that its k passes over (before it began, by other nodes, or missed); \
                  an engine that remembers does not give what the node answered"

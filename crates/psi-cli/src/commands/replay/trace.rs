@@ -12,7 +12,7 @@ use psi_replica::WIDTH_MAX;
 use zip::{ZipArchive, result::ZipError};
 
 use super::engine::Start;
-use crate::output::counted;
+use crate::output::pluralize;
 
 /// Most rollouts: what the parameters allow.
 const ROLLOUTS_MAX: usize = 128;
@@ -263,7 +263,7 @@ fn shape_text(shape: &[u64]) -> String {
     }
     let lengths: Vec<String> = shape.iter().map(ToString::to_string).collect();
     let text = lengths.join(" × ");
-    if let [length] = shape { format!("{} in one row", counted(*length, "number")) } else { text }
+    if let [length] = shape { format!("{} in one row", pluralize(*length, "number")) } else { text }
 }
 
 fn listed(names: &[String]) -> String {

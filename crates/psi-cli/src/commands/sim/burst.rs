@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     failure::Failure,
-    output::{Output, counted, table},
+    output::{Output, pluralize, table},
 };
 
 /// Larger clusters are only for bursts; the simulator proper links every two nodes.
@@ -208,7 +208,7 @@ impl Report {
         format!(
             "{} on each of {} nodes at once, {before}; {} two-way links, {} % of frames lost; seeds {} to {} in \
              {:.1} s\n\n{}",
-            counted(self.writes, "step"),
+            pluralize(self.writes, "step"),
             self.nodes,
             self.links,
             self.loss_percent,

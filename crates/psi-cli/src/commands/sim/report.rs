@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use psi_sim::{Marker, Totals};
 use serde::Serialize;
 
-use crate::output::{counted, table};
+use crate::output::{pluralize, table};
 
 /// What came of a sweep.
 #[derive(Serialize)]
@@ -63,7 +63,7 @@ impl Report {
             "{} held ({modes}): {virtual_seconds} virtual seconds in {seconds:.1} s\n\
              {frames} frames of {bytes} bytes; {writes} writes, {writes_refused} refused; {compared} states compared \
              bit for bit\nat most {:.1} s from the end of the faults to agreement\n\n{faults}\n\n{markers}",
-            counted(seeds, "seed"),
+            pluralize(seeds, "seed"),
             *agreed_ms_max as f64 / 1000.0,
         )
     }

@@ -6,11 +6,11 @@ use std::{error::Error, path::Path};
 use plotters::prelude::{
     BLACK, ChartBuilder, Circle, Color, EmptyElement, IntoFont, PathElement, RGBColor, TRANSPARENT, Text,
 };
+use psi_bench::Spread;
 
 use super::axis::Axis;
 use crate::{
     canvas::{Area, FONT, Picture},
-    commands::bench::row::Spread,
     failure::Failure,
 };
 

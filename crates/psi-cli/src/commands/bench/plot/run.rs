@@ -4,7 +4,9 @@ use std::{fs, path::Path};
 
 use serde::Deserialize;
 
-use crate::{commands::bench::row::Spread, failure::Failure};
+use psi_bench::Spread;
+
+use crate::failure::Failure;
 
 /// A run.
 #[derive(Debug, Deserialize)]

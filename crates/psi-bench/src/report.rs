@@ -1,0 +1,103 @@
+//! What was measured: one JSON document for programs, from which tables and pictures are made.
+
+pub(crate) mod machine;
+pub(crate) mod question;
+pub(crate) mod row;
+pub(crate) mod spread;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::rounds::Plan;
+
+pub use crate::rounds::Label;
+pub use machine::Machine;
+pub use question::Target;
+pub use row::{Answer, Row};
+pub use spread::Spread;
+
+/// The first note of a build that nobody should measure.
+const UNOPTIMIZED: &str =
+    "this program was built without optimization: figures and ratios mean nothing; build with --release";
+
+/// What a group found.
+#[derive(Debug, Default)]
+pub(crate) struct GroupReport {
+    pub(crate) rows: Vec<Row>,
+    /// What must be known to read the rows.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Which program is measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Build {
+    /// Of the release.
+    pub version: &'static str,
+    /// That it is built from.
+    pub commit: &'static str,
+}
+
+/// A run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Which program was measured.
+    #[serde(flatten)]
+    pub build: Build,
+    /// What it was measured on.
+    pub machine: Machine,
+    /// RFC 3339.
+    pub started: String,
+    /// To the millisecond.
+    pub duration_s: f64,
+    /// What was asked for.
+    pub settings: RunSettings,
+    /// Whether all groups that were asked for are here.
+    pub complete: bool,
+    /// In the order of groups.
+    pub rows: Vec<Row>,
+    /// What must be known to read the rows.
+    pub notes: Vec<String>,
+}
+
+/// What was asked for.
+#[derive(Debug, Serialize)]
+pub struct RunSettings {
+    /// Their names, in order.
+    pub groups: Vec<&'static str>,
+    /// How often and for how long.
+    #[serde(flatten)]
+    pub plan: Plan,
+}
+
+impl Report {
+    /// With nothing in it yet.
+    pub(crate) fn new(build: Build, settings: RunSettings) -> Self {
+        Self {
+            build,
+            machine: Machine::this(),
+            started: format!("{:.3}", Timestamp::now()),
+            duration_s: 0.0,
+            settings,
+            complete: false,
+            rows: Vec::new(),
+            notes: if cfg!(debug_assertions) { vec![UNOPTIMIZED.to_owned()] } else { Vec::new() },
+        }
+    }
+
+    pub(crate) fn add(&mut self, group: GroupReport) {
+        self.rows.extend(group.rows);
+        self.notes.extend(group.notes);
+    }
+
+    /// Whether no group was finished.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Rows that were not measured, or not in every round.
+    #[must_use]
+    pub fn failures(&self) -> usize {
+        self.rows.iter().filter(|row| row.failure.is_some()).count()
+    }
+}
