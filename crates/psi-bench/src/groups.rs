@@ -13,7 +13,7 @@ mod wire_bytes;
 use clap::ValueEnum;
 
 use crate::{
-    BenchError,
+    error::BenchError,
     report::GroupReport,
     rounds::{Plan, Progress},
 };

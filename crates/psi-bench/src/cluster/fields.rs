@@ -5,7 +5,7 @@ use psi_api::v1::{ListFieldsRequest, StepBatchRequest, Vector};
 use tonic::{Status, transport::Channel};
 
 use super::{process::Node, rig};
-use crate::{BenchError, client};
+use crate::{client, error::BenchError};
 
 /// Steps in each field.
 const STEPS: usize = 10;

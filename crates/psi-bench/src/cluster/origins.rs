@@ -8,7 +8,7 @@ use psi_replica::{
 };
 
 use super::{process::CLUSTER, rig};
-use crate::BenchError;
+use crate::error::BenchError;
 
 /// Steps of each origin.
 const STEPS: usize = 10;

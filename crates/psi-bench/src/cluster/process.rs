@@ -18,8 +18,8 @@ use tonic::transport::Channel;
 
 use super::usage::Usage;
 use crate::{
-    BenchError,
     client::{self, root_cause},
+    error::BenchError,
 };
 
 /// The cluster that they form.

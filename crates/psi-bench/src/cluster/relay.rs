@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::io::InspectReader;
 
-use crate::BenchError;
+use crate::error::BenchError;
 
 /// Bytes that count through relays that share it.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use psi_engine::EngineKind;
 use tonic::{Status, transport::Channel};
 
 use super::process::{Launch, Node};
-use crate::{BenchError, RandomWalk, client};
+use crate::{client, error::BenchError, random_walk::RandomWalk};
 
 /// The field that is stepped: engine `synthetic`, a guardian that watches.
 pub(crate) const FIELD: &str = "bench";

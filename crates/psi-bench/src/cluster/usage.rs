@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use crate::BenchError;
+use crate::error::BenchError;
 
 /// In what `/proc/PID/stat` counts time: USER_HZ, 100 on every architecture that this program is built for.
 const TICKS_A_SECOND: f64 = 100.0;

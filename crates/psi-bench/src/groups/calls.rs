@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tonic::transport::Channel;
 
 use crate::{
-    BenchError,
     cluster::rig::{self, Rig},
-    pluralize,
+    error::BenchError,
+    plural::pluralize,
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},

@@ -6,7 +6,8 @@ mod loaded_cluster;
 use std::sync::Arc;
 
 use crate::{
-    BenchError, pluralize,
+    error::BenchError,
+    plural::pluralize,
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},

@@ -9,8 +9,8 @@ use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, Replica, Shape, T
 
 use super::local::LocalCase;
 use crate::{
-    BenchError,
     cluster::rig,
+    error::BenchError,
     report::{
         GroupReport,
         question::{Heading, Part, Question},

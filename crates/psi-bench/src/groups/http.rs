@@ -7,9 +7,9 @@ pub(crate) mod handlers;
 use serde::Serialize;
 
 use crate::{
-    BenchError,
     cluster::rig::{self, Rig},
-    pluralize,
+    error::BenchError,
+    plural::pluralize,
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    BenchError,
+    error::BenchError,
     rounds::{Case, Label, Plan, Sample},
 };
 

@@ -6,8 +6,8 @@ use psi_stats::{Moments, Scale, quantize_into};
 
 use super::local::LocalCase;
 use crate::{
-    BenchError,
     cluster::rig,
+    error::BenchError,
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},

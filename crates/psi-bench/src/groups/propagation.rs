@@ -14,8 +14,9 @@ use tokio::{
 use tonic::{Status, transport::Channel};
 
 use crate::{
-    BenchError, client,
+    client,
     cluster::rig::{self, Rig},
+    error::BenchError,
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},

@@ -11,12 +11,13 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 
 use crate::{
-    BenchError, client,
+    client,
     cluster::{
         fields,
         process::{CLUSTER, Launch},
         rig::{self, Rig},
     },
+    error::BenchError,
     report::{GroupReport, question::Heading, row},
     rounds::{Case, Label, Plan, Progress, Sample, interleaved},
 };

@@ -17,13 +17,14 @@ use tokio::{
 use tonic::{Status, transport::Channel};
 
 use crate::{
-    BenchError, client,
+    client,
     cluster::{
         process::Launch,
         relay::{ByteCount, Relay},
         rig::{self, Rig},
     },
-    pluralize,
+    error::BenchError,
+    plural::pluralize,
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},

@@ -8,7 +8,7 @@ use super::{
     progress::Progress,
     sample::{Sample, Turn},
 };
-use crate::BenchError;
+use crate::error::BenchError;
 
 /// Something that can be measured again and again.
 pub(crate) trait Case {

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
 use super::{plan::Plan, sample::Sample};
-use crate::BenchError;
+use crate::error::BenchError;
 
 /// The longest call that is told from longer ones, nanoseconds.
 const CALL_NS_MAX: u64 = 60_000_000_000;

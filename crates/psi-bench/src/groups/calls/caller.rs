@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming, transport::Channel};
 
-use crate::{BenchError, client, cluster::rig, rounds::meter::Meter};
+use crate::{client, cluster::rig, error::BenchError, rounds::meter::Meter};
 
 /// Steps that are unanswered at most on a pipelined stream.
 pub(crate) const WINDOW: usize = 64;

@@ -10,12 +10,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::loaded_cluster::{LoadedCluster, STEPS_YOUNG};
 use crate::{
-    BenchError, client,
+    client,
     cluster::{
         fields,
         process::Launch,
         rig::{self, until},
     },
+    error::BenchError,
     rounds::{Case, Label, Plan, Sample},
 };
 

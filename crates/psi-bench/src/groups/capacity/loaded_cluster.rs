@@ -5,12 +5,13 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 
 use crate::{
-    BenchError, client,
+    client,
     cluster::{
         fields, origins,
         process::{Launch, Node},
         rig::{self, Rig},
     },
+    error::BenchError,
 };
 
 /// Nodes that hold the same; one of them is looked at.

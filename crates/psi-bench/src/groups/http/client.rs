@@ -14,7 +14,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::{BenchError, client::root_cause, rounds::meter::Meter};
+use crate::{client::root_cause, error::BenchError, rounds::meter::Meter};
 
 /// Bodies to send, round and round.
 pub(crate) type Bodies = Arc<[Bytes]>;

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::{
-    BenchError,
     cluster::process::{Process, this_program},
+    error::BenchError,
 };
 
 /// The name of the command that serves them.
