@@ -9,7 +9,7 @@ use psi_api::v1;
 use psi_engine::Metrics as Engine;
 use serde::Serialize;
 
-use crate::numbers;
+use crate::output::numbers;
 
 /// The metrics of a step, by their names.
 #[derive(Clone, Debug, Serialize)]

@@ -6,8 +6,8 @@ use psi_replica::{ClusterName, NodeId};
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
-use super::{Effective, Kind};
-use crate::logs::LogFormat;
+use super::{all::AllSettings, kind::Kind};
+use crate::process::logs::LogFormat;
 
 /// What there is to know of one setting.
 pub(crate) struct Definition {
@@ -16,7 +16,7 @@ pub(crate) struct Definition {
     /// What values it takes, and where they go.
     pub(crate) kind: Kind,
     /// Its value, as the file would have it.
-    pub(crate) show: fn(&Effective) -> Value,
+    pub(crate) show: fn(&AllSettings) -> Value,
     /// What it is, in a sentence that stands alone; then what too low and too high do where that is not plain.
     pub(crate) meaning: &'static str,
 }
@@ -42,12 +42,18 @@ impl Definition {
         flag_name(self.key)
     }
 
+    /// Its unit, by the end of its name; empty where it has none.
+    pub(crate) fn unit(&self) -> &'static str {
+        let units = [("_ms", "milliseconds"), ("_s", "seconds"), ("_bytes_max", "bytes")];
+        units.into_iter().find(|(suffix, _)| self.key.ends_with(suffix)).map_or("", |(_, unit)| unit)
+    }
+
     /// The default as the file would have it; of `node.id`, where it depends on the machine, in words.
     pub(crate) fn default_text(&self) -> String {
         if self.key == "node.id" {
             return "this machine's name, and -PORT where the gRPC port is not 50051".to_owned();
         }
-        match (self.show)(&Effective::default()) {
+        match (self.show)(&AllSettings::default()) {
             Value::String(text) if text.is_empty() => "none".to_owned(),
             Value::Array(list) if list.is_empty() => "none".to_owned(),
             Value::String(text) => text,

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use psi_replica::NameError;
 use toml::Value;
 
-use super::Effective;
-use crate::address::with_default_port;
+use super::all::AllSettings;
+use crate::client::address::with_default_port;
 
 /// The port of gossip where a seed names none.
 const GOSSIP_PORT: u16 = 7280;
@@ -14,23 +14,23 @@ const GOSSIP_PORT: u16 = 7280;
 /// A type of value, with where it goes.
 pub(crate) enum Kind {
     /// 1 to 64 characters of `[A-Za-z0-9._-]`.
-    Name(fn(&mut Effective, &str) -> Result<(), NameError>),
+    Name(fn(&mut AllSettings, &str) -> Result<(), NameError>),
     /// A text with a rule of its own.
-    Text(fn(&mut Effective, &str) -> Result<(), String>),
+    Text(fn(&mut AllSettings, &str) -> Result<(), String>),
     /// One of a few words.
-    Choice(&'static [&'static str], fn(&mut Effective, &str)),
+    Choice(&'static [&'static str], fn(&mut AllSettings, &str)),
     /// A whole number between limits, both included.
-    Whole { min: u64, max: u64, put: fn(&mut Effective, u64) },
+    Whole { min: u64, max: u64, put: fn(&mut AllSettings, u64) },
     /// True or false.
-    Switch(fn(&mut Effective, bool)),
+    Switch(fn(&mut AllSettings, bool)),
     /// An IP address and a port.
-    Address(fn(&mut Effective, SocketAddr)),
+    Address(fn(&mut AllSettings, SocketAddr)),
     /// An IP address and a port that others can dial, or an empty text.
-    AddressOrNone(fn(&mut Effective, Option<SocketAddr>)),
+    AddressOrNone(fn(&mut AllSettings, Option<SocketAddr>)),
     /// A directory, which need not exist, or an empty text.
-    DirectoryOrNone(fn(&mut Effective, Option<PathBuf>)),
+    DirectoryOrNone(fn(&mut AllSettings, Option<PathBuf>)),
     /// A list of `host:port`.
-    Seeds(fn(&mut Effective, Vec<String>)),
+    Seeds(fn(&mut AllSettings, Vec<String>)),
 }
 
 impl Kind {
@@ -38,7 +38,7 @@ impl Kind {
     ///
     /// # Errors
     /// For people: what is taken instead. Nothing was put.
-    pub(crate) fn put(&self, all: &mut Effective, value: &Value) -> Result<(), String> {
+    pub(crate) fn put(&self, all: &mut AllSettings, value: &Value) -> Result<(), String> {
         match self {
             Self::Name(put) => put(all, text(value)?).map_err(|error| error.to_string()),
             Self::Text(put) => put(all, text(value)?),

@@ -1,10 +1,22 @@
 //! Claims about reading settings.
 
-use super::*;
+use super::{
+    all::AllSettings,
+    definition::DEFINITIONS,
+    kind::Kind,
+    load::{Inputs, LoadedSettings, load},
+    place::Place,
+    problem::Problem,
+    *,
+};
 
 const FILE: &str = "psi.toml";
 
-fn loaded(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Loaded, Vec<Problem>> {
+fn loaded(
+    file: &str,
+    variables: &[(&str, &str)],
+    flags: &[(&'static str, &str)],
+) -> Result<LoadedSettings, Vec<Problem>> {
     let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     load(Inputs { file: Some((FILE, file)), variables, flags: &SettingFlags::of(flags), machine: "m" })
 }
@@ -167,7 +179,7 @@ fn what_is_printed_reads_back_as_the_same_settings() {
 #[test]
 fn every_default_is_a_value_that_is_taken() {
     for definition in &DEFINITIONS {
-        let mut all = Effective::default();
+        let mut all = AllSettings::default();
         let value = (definition.show)(&all);
         assert_eq!(definition.kind.put(&mut all, &value), Ok(()), "{}", definition.key);
         assert_eq!((definition.show)(&all), value, "{}", definition.key);

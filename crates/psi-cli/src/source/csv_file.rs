@@ -9,7 +9,7 @@ use std::path::Path;
 
 use csv::{Reader, ReaderBuilder, StringRecord, Terminator};
 
-use super::{Source, SourceError};
+use super::{error::SourceError, vectors::Source};
 
 /// A CSV file, or any text in that format.
 ///

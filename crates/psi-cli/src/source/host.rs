@@ -8,7 +8,7 @@ mod snapshot;
 
 use snapshot::{Snapshot, Texts};
 
-use super::{Source, SourceError};
+use super::{error::SourceError, vectors::Source};
 
 /// Every number is clipped to plus or minus this; only loads can be that large.
 const LIMIT: f64 = 16.0;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Header, SourceError};
+use super::{error::SourceError, header::Header};
 
 /// What a record has shown so far. Lines that say nothing of their field, epoch or k are taken as they are.
 #[derive(Debug, Default)]

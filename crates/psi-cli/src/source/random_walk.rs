@@ -2,7 +2,7 @@
 
 use psi_bench::{RandomWalk, pluralize};
 
-use super::{Source, SourceError};
+use super::{error::SourceError, vectors::Source};
 
 /// Never exhausted.
 impl Source for RandomWalk {

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use super::SourceError;
+use crate::source::error::SourceError;
 
 const UPTIME: &str = "/proc/uptime";
 const LOADAVG: &str = "/proc/loadavg";

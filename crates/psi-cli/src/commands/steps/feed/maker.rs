@@ -1,0 +1,50 @@
+//! Makes the field anew when it is gone: dropped by somebody, or with a cluster that started over.
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+use super::{arguments::Feed, field::LOOK};
+
+/// Whoever waits for the field; told whether it is there.
+type Waiting = oneshot::Sender<bool>;
+
+/// For steps that missed the field.
+#[derive(Clone, Debug)]
+pub(super) struct Asking(mpsc::UnboundedSender<Waiting>);
+
+/// Looks for the field when a step missed it.
+pub(super) struct Maker(mpsc::UnboundedReceiver<Waiting>);
+
+pub(super) fn maker() -> (Asking, Maker) {
+    let (asking, asked) = mpsc::unbounded_channel();
+    (Asking(asking), Maker(asked))
+}
+
+impl Asking {
+    /// Resolves once the field was looked for; whether it is there.
+    pub(super) async fn look(&self) -> bool {
+        let (waiting, told) = oneshot::channel();
+        self.0.send(waiting).is_ok() && told.await.unwrap_or(false)
+    }
+}
+
+impl Maker {
+    /// Goes on for ever.
+    pub(super) async fn keep(&mut self, feed: &Feed, width: usize) {
+        while let Some(first) = self.0.recv().await {
+            // A node that has not heard of the field may yet; and steps that miss it meanwhile wait for the same look.
+            sleep(LOOK).await;
+            let mut waiting = vec![first];
+            while let Ok(more) = self.0.try_recv() {
+                waiting.push(more);
+            }
+            let is_there = feed.field_now(width).await.is_ok();
+            for waiting in waiting {
+                let _ = waiting.send(is_there);
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+}
