@@ -70,7 +70,7 @@ pub(crate) struct Step {
     pub(crate) metrics: Option<Metrics>,
     pub(crate) token: String,
     /// Null unless a level was asked for.
-    pub(crate) replicated: Option<Replicated>,
+    pub(crate) replicated: Option<Replication>,
     pub(crate) novelty: f64,
     pub(crate) attention_gain: f64,
     /// t, seconds; null where the engine keeps none.
@@ -81,14 +81,14 @@ pub(crate) struct Step {
 
 /// How far a write got.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Replicated {
+pub(crate) struct Replication {
     /// The highest level reached, up to the one asked for.
     level: &'static str,
     nodes: u32,
     of: u32,
 }
 
-impl From<v1::Replicated> for Replicated {
+impl From<v1::Replicated> for Replication {
     fn from(from: v1::Replicated) -> Self {
         let level = match from.level() {
             v1::ReplicationLevel::Unspecified | v1::ReplicationLevel::Local => "local",
@@ -100,7 +100,7 @@ impl From<v1::Replicated> for Replicated {
     }
 }
 
-impl fmt::Display for Replicated {
+impl fmt::Display for Replication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "held by {} of {} known nodes: level {} is reached", self.nodes, self.of, self.level)
     }
@@ -180,19 +180,19 @@ pub(crate) struct State {
     /// Why the guardian's red flag is up; null if it is down.
     pub(crate) red_flag: Option<&'static str>,
     /// Null where the engine does not learn.
-    pub(crate) learned: Option<Learned>,
+    pub(crate) learned: Option<LearnerState>,
 }
 
 /// What an engine that learns holds.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Learned {
+pub(crate) struct LearnerState {
     pub(crate) updates: u64,
     pub(crate) latents: u32,
     pub(crate) working_memories: u32,
     pub(crate) episodic_memories: u32,
 }
 
-impl From<v1::Learned> for Learned {
+impl From<v1::Learned> for LearnerState {
     fn from(from: v1::Learned) -> Self {
         let v1::Learned { updates, latents, working_memories, episodic_memories } = from;
         Self { updates, latents, working_memories, episodic_memories }

@@ -53,7 +53,7 @@ pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
 }
 
 /// An answer, and the address of the node that gave it.
-pub(crate) struct Answered<T> {
+pub(crate) struct Reply<T> {
     pub(crate) address: String,
     pub(crate) answer: T,
 }
@@ -67,11 +67,11 @@ impl Nodes {
     pub(crate) async fn ask<T>(
         &self,
         call: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
-    ) -> Result<Answered<T>, Failure> {
+    ) -> Result<Reply<T>, Failure> {
         let mut failures = Vec::new();
         for address in &self.addresses {
             match self.ask_one(address, &call).await {
-                Ok(answer) => return Ok(Answered { address: address.clone(), answer }),
+                Ok(answer) => return Ok(Reply { address: address.clone(), answer }),
                 Err(failure) if failure.may_go_elsewhere() => failures.push(failure),
                 Err(failure) => return Err(failure),
             }

@@ -57,7 +57,7 @@ pub(crate) struct Node {
 
 /// What programs that start a node wait for.
 #[derive(Serialize)]
-struct Started {
+struct NodeAddresses {
     node: String,
     grpc: String,
     http: String,
@@ -122,7 +122,7 @@ fn wrong_settings(problems: &[Problem]) -> Failure {
 async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failure> {
     let node = psi_node::Node::start(settings).await.map_err(|error| Failure::failed(error.to_string()))?;
     if output == Output::Json {
-        output.print(&Started::of(&node), |_| String::new())?;
+        output.print(&NodeAddresses::of(&node), |_| String::new())?;
     }
     let failed = tokio::select! {
         () = signals::stop() => None,
@@ -139,7 +139,7 @@ async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failu
     failed.map_or(Ok(()), |why| Err(Failure::failed(format!("the node could not go on: {why}"))))
 }
 
-impl Started {
+impl NodeAddresses {
     fn of(node: &psi_node::Node) -> Self {
         let addresses = node.addresses();
         Self {

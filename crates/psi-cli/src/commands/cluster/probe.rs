@@ -6,8 +6,8 @@ mod http;
 mod metrics;
 mod report;
 mod round;
+mod round_log;
 mod targets;
-mod told;
 
 use std::{
     io::{self, IsTerminal},
@@ -39,7 +39,7 @@ use crate::{
 use metrics::Metrics;
 use report::Report;
 use round::Prober;
-use told::Told;
+use round_log::RoundLog;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -134,7 +134,7 @@ pub(crate) struct Probe {
 
 /// What programs that start a probe wait for.
 #[derive(Serialize)]
-struct Started {
+struct ProbeAddress {
     http: SocketAddr,
 }
 
@@ -180,7 +180,7 @@ impl Probe {
             "probe started"
         );
         if output == Output::Json {
-            output.print(&Started { http: address }, |_| String::new())?;
+            output.print(&ProbeAddress { http: address }, |_| String::new())?;
         }
         let metrics = Arc::new(Mutex::new(Metrics::new()));
         let (stop, stopped) = oneshot::channel::<()>();
@@ -190,7 +190,7 @@ impl Probe {
 
         let mut due = interval(Duration::from_millis(self.every_ms.into()));
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = Told::new(&self.nodes, io::stderr().is_terminal());
+        let mut log = RoundLog::new(&self.nodes, io::stderr().is_terminal());
         let mut told_to_stop = pin::pin!(signals::stop());
         loop {
             let round = async {
@@ -201,7 +201,7 @@ impl Probe {
                 () = &mut told_to_stop => break,
                 round = round => {
                     metrics.lock().unwrap_or_else(PoisonError::into_inner).observe(&round);
-                    told.tell(&round);
+                    log.record(&round);
                 }
             }
         }

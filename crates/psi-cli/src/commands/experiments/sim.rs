@@ -137,7 +137,7 @@ impl Sim {
         let sweep = Sweep { first: self.first_seed, seeds: self.seeds.unwrap_or(SEEDS), options: self.options() };
         let bar = progress(sweep.seeds, output);
         let began = Instant::now();
-        let swept = Arc::<Mutex<Swept>>::default();
+        let swept = Arc::<Mutex<SweepProgress>>::default();
         let (found, told) = (swept.clone(), bar.clone());
         let is_interrupted = tokio::select! {
             // Whoever is told to stop in this moment has all the same.
@@ -146,7 +146,7 @@ impl Sim {
             () = signals::stop() => true,
         };
         bar.finish_and_clear();
-        let Swept { totals, seeds } = swept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let SweepProgress { totals, seeds } = swept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let missing = totals.missing(&Sweep { seeds, ..sweep });
         output.print(&Report::new(&totals, &missing, began.elapsed()), Report::text)?;
         if let Some(failure) = &totals.failure {
@@ -200,12 +200,12 @@ impl Sim {
 
 /// What came of the seeds that were swept so far, from the first on.
 #[derive(Clone, Default)]
-struct Swept {
+struct SweepProgress {
     totals: Totals,
     seeds: u64,
 }
 
-impl Swept {
+impl SweepProgress {
     fn add(&mut self, part: Totals, seeds: u64) {
         let Totals { runs, counts, virtual_ms, agreed_ms_max, failure } = part;
         for (mode, more) in runs {
@@ -221,7 +221,7 @@ impl Swept {
 
 /// Sweeps so many seeds after so many, so that what was found is known before all are done; ends at the first part in
 /// which one fails.
-fn run_in_parts(sweep: &Sweep, part: u64, swept: &Mutex<Swept>, progress: &(impl Fn() + Sync)) {
+fn run_in_parts(sweep: &Sweep, part: u64, swept: &Mutex<SweepProgress>, progress: &(impl Fn() + Sync)) {
     let mut done = 0;
     while done < sweep.seeds {
         let part = Sweep { first: sweep.first.saturating_add(done), seeds: part.min(sweep.seeds - done), ..*sweep };
@@ -253,9 +253,9 @@ mod tests {
     fn parts_of_a_sweep_add_up_to_the_whole() {
         let sweep = Sweep { first: 3, seeds: 5, options: Options::default() };
         let whole = sweep.run(&|| {});
-        let swept = Mutex::new(Swept::default());
+        let swept = Mutex::new(SweepProgress::default());
         run_in_parts(&sweep, 2, &swept, &|| {});
-        let Swept { totals, seeds } = swept.into_inner().unwrap();
+        let SweepProgress { totals, seeds } = swept.into_inner().unwrap();
         assert_eq!(seeds, 5);
         assert_eq!((totals.runs, totals.counts), (whole.runs, whole.counts));
         assert_eq!((totals.virtual_ms, totals.agreed_ms_max), (whole.virtual_ms, whole.agreed_ms_max));

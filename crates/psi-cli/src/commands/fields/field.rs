@@ -125,13 +125,13 @@ struct Create {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("change").args(Wanted::NAMES).required(true).multiple(true))]
+#[command(group = ArgGroup::new("change").args(FieldSetup::NAMES).required(true).multiple(true))]
 struct Change {
     /// Its name
     #[arg(value_parser = parse_field)]
     name: String,
     #[command(flatten)]
-    wanted: Wanted,
+    setup: FieldSetup,
     #[command(flatten)]
     nodes: Nodes,
 }
@@ -142,14 +142,14 @@ struct Reset {
     #[arg(value_parser = parse_field)]
     name: String,
     #[command(flatten)]
-    wanted: Wanted,
+    setup: FieldSetup,
     #[command(flatten)]
     nodes: Nodes,
 }
 
 /// What is to be otherwise in a field that exists.
 #[derive(Clone, Debug, Args)]
-struct Wanted {
+struct FieldSetup {
     /// The engine that scores its inputs: core or synthetic
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     engine: Option<String>,
@@ -169,7 +169,7 @@ struct Wanted {
     parameters: Changes,
 }
 
-impl Wanted {
+impl FieldSetup {
     /// All of them.
     const NAMES: [&'static str; 6] = ["engine", "width", "scale_exponent", "seed", "guardian", "changes"];
 
@@ -193,7 +193,7 @@ struct Fields {
 }
 
 #[derive(Serialize)]
-struct Dropped {
+struct DropReport {
     dropped: String,
 }
 
@@ -236,9 +236,9 @@ impl Create {
 
 impl Change {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let guardian = self.wanted.guardian();
-        let Wanted { engine, width, scale_exponent, seed, parameters: Changes { changes: parameters }, .. } =
-            self.wanted;
+        let guardian = self.setup.guardian();
+        let FieldSetup { engine, width, scale_exponent, seed, parameters: Changes { changes: parameters }, .. } =
+            self.setup;
         let request = ChangeFieldRequest { name: self.name, engine, width, scale_exponent, seed, parameters, guardian };
         let asked = self.nodes.ask(async |channel| client::fields(channel).change_field(request.clone()).await);
         let field = answer::Field::from(asked.await?.answer);
@@ -248,9 +248,9 @@ impl Change {
 
 impl Reset {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let guardian = self.wanted.guardian();
-        let Wanted { engine, width, scale_exponent, seed, parameters: Changes { changes: parameters }, .. } =
-            self.wanted;
+        let guardian = self.setup.guardian();
+        let FieldSetup { engine, width, scale_exponent, seed, parameters: Changes { changes: parameters }, .. } =
+            self.setup;
         let request = ResetFieldRequest { name: self.name, engine, width, scale_exponent, seed, parameters, guardian };
         let asked = self.nodes.ask(async |channel| client::fields(channel).reset_field(request.clone()).await);
         let field = answer::Field::from(asked.await?.answer);
@@ -265,7 +265,7 @@ impl Drop {
         let request = DropFieldRequest { name: self.name.clone() };
         let asked = self.nodes.ask(async |channel| client::fields(channel).drop_field(request.clone()).await);
         asked.await?;
-        output.print(&Dropped { dropped: self.name }, |dropped| format!("dropped field {}", dropped.dropped))
+        output.print(&DropReport { dropped: self.name }, |dropped| format!("dropped field {}", dropped.dropped))
     }
 }
 

@@ -63,16 +63,16 @@ pub(crate) struct Guardian {
 enum Action {
     /// Is the red flag up, why, and what was done
     #[command(after_help = STATUS_EXAMPLES)]
-    Status(Asked),
+    Status(QueryArgs),
     /// What the guardian has seen, and its thresholds
     #[command(after_help = STATISTICS_EXAMPLES)]
-    Statistics(Asked),
+    Statistics(QueryArgs),
     /// Dissolution: raise the noise by 1.5
     #[command(after_help = EXAMPLES)]
-    Nigredo(Target),
+    Nigredo(InterventionArgs),
     /// Purification: lower the noise by 0.7
     #[command(after_help = EXAMPLES)]
-    Albedo(Target),
+    Albedo(InterventionArgs),
 }
 
 /// What the guardian of a field does about a threat.
@@ -94,7 +94,7 @@ impl From<Mode> for GuardianMode {
 }
 
 #[derive(Clone, Debug, Args)]
-struct Asked {
+struct QueryArgs {
     #[command(flatten)]
     field: FieldArg,
     #[command(flatten)]
@@ -104,7 +104,7 @@ struct Asked {
 }
 
 #[derive(Clone, Debug, Args)]
-struct Target {
+struct InterventionArgs {
     #[command(flatten)]
     field: FieldArg,
     #[command(flatten)]
@@ -121,21 +121,21 @@ struct Answer {
     timestamp: Option<String>,
     node: String,
     token: String,
-    replicated: Option<answer::Replicated>,
+    replicated: Option<answer::Replication>,
 }
 
 impl Guardian {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self.action {
-            Action::Status(asked) => asked.show(output, status_text).await,
-            Action::Statistics(asked) => asked.show(output, statistics_text).await,
+            Action::Status(query) => query.show(output, status_text).await,
+            Action::Statistics(query) => query.show(output, statistics_text).await,
             Action::Nigredo(target) => target.intervene(Intervention::Nigredo, "nigredo", output).await,
             Action::Albedo(target) => target.intervene(Intervention::Albedo, "albedo", output).await,
         }
     }
 }
 
-impl Asked {
+impl QueryArgs {
     async fn show(self, output: Output, text: fn(&answer::guardian::Guardian) -> String) -> Result<(), Failure> {
         let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
         let request = GetGuardianRequest { field: self.field.field.clone(), after, deadline_ms };
@@ -145,7 +145,7 @@ impl Asked {
     }
 }
 
-impl Target {
+impl InterventionArgs {
     async fn intervene(self, action: Intervention, name: &'static str, output: Output) -> Result<(), Failure> {
         let request = InterveneRequest {
             field: self.field.field.clone(),

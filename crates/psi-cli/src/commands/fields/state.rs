@@ -132,8 +132,8 @@ fn text(state: &answer::State) -> String {
     text.trim_end().to_owned()
 }
 
-fn learned_text(learned: &answer::Learned) -> String {
-    let answer::Learned { updates, latents, working_memories, episodic_memories } = learned;
+fn learned_text(learned: &answer::LearnerState) -> String {
+    let answer::LearnerState { updates, latents, working_memories, episodic_memories } = learned;
     let latents = pluralize(u64::from(*latents), "latent");
     format!(
         "learned        {} of the transition; holds {latents}, {working_memories} working and {episodic_memories} \

@@ -25,7 +25,7 @@ use tally::Tally;
 use targets::Targets;
 
 /// What there is before the first step.
-struct Prepared {
+struct Preparation {
     supply: Supply,
     /// The source, for people.
     described: String,
@@ -46,7 +46,7 @@ impl Feed {
         self.feed(prepared, output).await
     }
 
-    async fn prepare(&self) -> Result<Prepared, Failure> {
+    async fn prepare(&self) -> Result<Preparation, Failure> {
         let source = self.source.open().map_err(|error| Failure::usage(error.to_string()))?;
         let described = source.describe();
         let width = source.width();
@@ -57,16 +57,16 @@ impl Feed {
         };
         let field = self.find_field(width).await?;
         self.check_width(&field, width, &described)?;
-        Ok(Prepared { supply, described, width })
+        Ok(Preparation { supply, described, width })
     }
 
-    async fn feed(&self, prepared: Prepared, output: Output) -> Result<(), Failure> {
-        let Prepared { mut supply, described, width } = prepared;
+    async fn feed(&self, prepared: Preparation, output: Output) -> Result<(), Failure> {
+        let Preparation { mut supply, described, width } = prepared;
         let tally = Arc::new(Mutex::new(Tally::new(&self.field.field, &described)));
         let targets = Targets::new(&self.nodes)?;
-        let (asking, mut maker) = maker::maker();
-        let asking = Some(asking).filter(|_| self.service && self.create);
-        let sender = Arc::new(Sender::new(self, targets, tally.clone(), asking));
+        let (requester, mut maker) = maker::maker();
+        let requester = Some(requester).filter(|_| self.service && self.create);
+        let sender = Arc::new(Sender::new(self, targets, tally.clone(), requester));
         if self.service {
             eprintln!("feeding field {}: {described}", self.field.field);
         }

@@ -28,7 +28,7 @@ use crate::{
 };
 use comparison::Comparison;
 use engine::{Outcome, Run};
-use parameters::Named;
+use parameters::NamedValues;
 use picture::Picture;
 use progress::Progress;
 use recording::{File, Format, Recording};
@@ -126,7 +126,7 @@ pub(crate) struct Replay {
 }
 
 /// All that a replay needs, checked.
-struct Prepared {
+struct Preparation {
     engine: EngineKind,
     recording: Recording,
     runs: Runs,
@@ -140,7 +140,7 @@ struct Runs {
 
 /// What came of the runs.
 #[derive(Default)]
-struct Kept {
+struct Results {
     this: Series,
     /// Empty if there was no other run.
     against: Series,
@@ -148,28 +148,28 @@ struct Kept {
 
 impl Replay {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
-        let Prepared { engine, recording, mut runs } = self.prepare()?;
-        let kept = match (output, runs.against.is_some()) {
+        let Preparation { engine, recording, mut runs } = self.prepare()?;
+        let results = match (output, runs.against.is_some()) {
             (Output::Json, false) => self.stream(&recording, &mut runs)?,
-            _ => self.keep(&recording, &mut runs)?,
+            _ => self.collect(&recording, &mut runs)?,
         };
         if let Some(path) = &self.png {
-            self.picture(engine, &kept, &runs).write(path, self.force)?;
-            eprintln!("drew {} into {}", pluralize(kept.this.steps() as u64, "step"), path.display());
+            self.picture(engine, &results, &runs).write(path, self.force)?;
+            eprintln!("drew {} into {}", pluralize(results.this.steps() as u64, "step"), path.display());
         }
         match (output, &runs.against) {
             (Output::Json, None) => Ok(()),
             (_, Some(_)) => {
-                let comparison = Comparison::of(&kept.this, &kept.against);
-                output.print(&comparison, |comparison| self.comparison_text(engine, &kept, &runs, comparison))
+                let comparison = Comparison::of(&results.this, &results.against);
+                output.print(&comparison, |comparison| self.comparison_text(engine, &results, &runs, comparison))
             }
             (Output::Text, None) => {
-                output::line(&format!("{}\n\n{}", self.head(engine, &kept, &runs), summary::text(&kept.this)))
+                output::line(&format!("{}\n\n{}", self.head(engine, &results, &runs), summary::text(&results.this)))
             }
         }
     }
 
-    fn prepare(&self) -> Result<Prepared, Failure> {
+    fn prepare(&self) -> Result<Preparation, Failure> {
         if let Some(path) = &self.png {
             let inputs = [Some(&self.file), self.parameters.as_ref(), self.against.as_ref()];
             picture::check(path, inputs.into_iter().flatten().map(PathBuf::as_path), self.force)?;
@@ -182,7 +182,7 @@ impl Replay {
         let header = file.header()?.unwrap_or_default();
         let engine = self.engine(&file, &header)?;
         let guardian = self.guardian(&header)?;
-        let base: Named = header.parameters.into_iter().collect();
+        let base: NamedValues = header.parameters.into_iter().collect();
         parameters::of_run(&base, &[], &[], &format!("{}, header", self.file.display()))?;
         // By itself first, so that what is wrong in the file is told by its name.
         let name = self.parameters.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -194,14 +194,14 @@ impl Replay {
             return Err(Failure::usage(format!("{file}: its header says width {want}, its first vector has {got}")));
         }
         let seed = self.seed.or(header.seed).unwrap_or_default();
-        let new_run = |given: &Named, source: &str| {
+        let new_run = |given: &NamedValues, source: &str| {
             let parameters = parameters::of_run(&base, &fixed(&recording), given, source)?;
             self.new_run(engine, seed, &recording, &parameters, guardian)
         };
         parameters::of_run(&base, &fixed(&recording), &of_file, &name)?;
         let this = new_run(&given, "--param")?;
         let against = others.map(|others| new_run(&others, &self.against_name())).transpose()?;
-        Ok(Prepared { engine, recording, runs: Runs { this, against } })
+        Ok(Preparation { engine, recording, runs: Runs { this, against } })
     }
 
     /// What the file of the other parameters is called.
@@ -261,7 +261,7 @@ impl Replay {
     }
 
     /// Prints a line a step, once the whole file has been seen to be right; keeps nothing but for a picture.
-    fn stream(&self, recording: &Recording, runs: &mut Runs) -> Result<Kept, Failure> {
+    fn stream(&self, recording: &Recording, runs: &mut Runs) -> Result<Results, Failure> {
         let mut checked = Progress::new("checking", recording.steps(), false);
         let missing = recording.play(|_, _| {
             checked.step();
@@ -270,62 +270,62 @@ impl Replay {
         recording.warn(missing);
         let mut progress = Progress::new("replaying", Some(checked.steps()), true);
         drop(checked);
-        let mut kept = Kept::default();
+        let mut results = Results::default();
         let mut stdout = BufWriter::new(io::stdout().lock());
         self.play(recording, runs, &mut progress, |outcome, _| {
             if self.png.is_some() {
-                kept.this.push(outcome);
+                results.this.push(outcome);
             }
             write_json(&mut stdout, outcome).map_err(|error| output::unwritten(&error))
         })?;
         stdout.flush().map_err(|error| output::unwritten(&error))?;
-        Ok(kept)
+        Ok(results)
     }
 
     /// Prints nothing yet.
-    fn keep(&self, recording: &Recording, runs: &mut Runs) -> Result<Kept, Failure> {
-        let mut kept = Kept::default();
+    fn collect(&self, recording: &Recording, runs: &mut Runs) -> Result<Results, Failure> {
+        let mut results = Results::default();
         let mut progress = Progress::new("replaying", recording.steps(), false);
         let missing = self.play(recording, runs, &mut progress, |this, against| {
-            kept.this.push(this);
-            against.into_iter().for_each(|against| kept.against.push(against));
+            results.this.push(this);
+            against.into_iter().for_each(|against| results.against.push(against));
             Ok(())
         })?;
         drop(progress);
         recording.warn(missing);
-        Ok(kept)
+        Ok(results)
     }
 
-    fn picture<'a>(&self, engine: EngineKind, kept: &'a Kept, runs: &Runs) -> Picture<'a> {
+    fn picture<'a>(&self, engine: EngineKind, results: &'a Results, runs: &Runs) -> Picture<'a> {
         Picture {
             title: format!(
                 "{}: metrics of engine {engine} over {}",
                 self.file.display(),
-                pluralize(kept.this.steps() as u64, "step")
+                pluralize(results.this.steps() as u64, "step")
             ),
-            this: &kept.this,
-            against: runs.against.as_ref().map(|_| (&kept.against, self.against_name())),
+            this: &results.this,
+            against: runs.against.as_ref().map(|_| (&results.against, self.against_name())),
             interventions: runs.this.interventions.iter().map(|(k, _)| *k).collect(),
         }
     }
 
     /// What ran.
-    fn head(&self, engine: EngineKind, kept: &Kept, runs: &Runs) -> String {
-        let (steps, file) = (pluralize(kept.this.steps() as u64, "step"), self.file.display());
-        let mut text = format!("replayed {steps} of {file} through engine {engine}, t = {} s", short(kept.this.t()));
+    fn head(&self, engine: EngineKind, results: &Results, runs: &Runs) -> String {
+        let (steps, file) = (pluralize(results.this.steps() as u64, "step"), self.file.display());
+        let mut text = format!("replayed {steps} of {file} through engine {engine}, t = {} s", short(results.this.t()));
         if runs.this.has_guardian() {
             text += &format!("\nguardian: {}", interventions(&runs.this));
         }
         text
     }
 
-    fn comparison_text(&self, engine: EngineKind, kept: &Kept, runs: &Runs, comparison: &Comparison) -> String {
-        let mut text = self.head(engine, kept, runs);
+    fn comparison_text(&self, engine: EngineKind, results: &Results, runs: &Runs, comparison: &Comparison) -> String {
+        let mut text = self.head(engine, results, runs);
         text += &format!("\nagainst {}: t = {} s", self.against_name(), short(comparison.against_t));
         if let Some(against) = runs.against.as_ref().filter(|run| run.has_guardian()) {
             text += &format!(", {}", interventions(against));
         }
-        format!("{text}\n\n{}\n\n{}", comparison.text(), comparison::plots(&kept.this, &kept.against))
+        format!("{text}\n\n{}\n\n{}", comparison.text(), comparison::plots(&results.this, &results.against))
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use super::metrics::Metrics;
 use crate::output::Failure;
 
-pub(super) type Shared = Arc<Mutex<Metrics>>;
+pub(super) type SharedMetrics = Arc<Mutex<Metrics>>;
 
 /// Takes the port.
 ///
@@ -30,7 +30,7 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
     })
 }
 
-pub(super) async fn serve(metrics: Shared, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+pub(super) async fn serve(metrics: SharedMetrics, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
     let router = Router::new()
         .route("/metrics", get(scrape))
         .route("/health/live", get(async || Json(json!({ "status": "live" }))))
@@ -39,7 +39,7 @@ pub(super) async fn serve(metrics: Shared, listener: TcpListener, stop: impl Fut
     psi_node::serve_http(router, listener, stop).await;
 }
 
-async fn scrape(State(metrics): State<Shared>) -> ([(HeaderName, &'static str); 1], String) {
+async fn scrape(State(metrics): State<SharedMetrics>) -> ([(HeaderName, &'static str); 1], String) {
     let text = metrics.lock().unwrap_or_else(PoisonError::into_inner).render();
     ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text)
 }

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::commands::cluster::probe::{
         fault::Fault,
-        round::{Read, Stepped},
+        round::{ReadResult, StepResult},
     };
 
     fn round(targets: &[&str], failing: Option<&str>) -> Round {
@@ -154,10 +154,10 @@ mod tests {
             _ => Ok(Duration::from_millis(3)),
         };
         let steps =
-            targets.iter().map(|target| Stepped { target: (*target).to_owned(), node: None, took: took(target) });
+            targets.iter().map(|target| StepResult { target: (*target).to_owned(), node: None, took: took(target) });
         let pairs = targets.iter().flat_map(|source| targets.iter().map(move |target| (source, target)));
         let pairs = pairs.filter(|(source, target)| source != target && took(source).is_ok());
-        let reads = pairs.map(|(source, target)| Read {
+        let reads = pairs.map(|(source, target)| ReadResult {
             source: (*source).to_owned(),
             target: (*target).to_owned(),
             took: took(target),

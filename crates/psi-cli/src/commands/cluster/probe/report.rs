@@ -13,12 +13,12 @@ use crate::output::{numbers::duration, pluralize, table};
 pub(super) struct Report {
     field: String,
     ok: bool,
-    nodes: Vec<Node>,
-    reads: Vec<Read>,
+    nodes: Vec<NodeRow>,
+    reads: Vec<ReadRow>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Node {
+struct NodeRow {
     target: String,
     /// What the node calls itself; null if it acknowledged no step.
     node: Option<String>,
@@ -30,7 +30,7 @@ struct Node {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Read {
+struct ReadRow {
     source: String,
     target: String,
     propagation_us: Option<u64>,
@@ -41,10 +41,10 @@ struct Read {
 impl Report {
     pub(super) fn new(field: &str, round: &Round) -> Self {
         let us = |took: &std::time::Duration| u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let told = |fault: Option<&Fault>| (fault.map(|fault| fault.reason), fault.map(|fault| fault.said.clone()));
+        let cause = |fault: Option<&Fault>| (fault.map(|fault| fault.reason), fault.map(|fault| fault.said.clone()));
         let nodes = round.steps.iter().map(|step| {
-            let (reason, why) = told(round.fault(&step.target));
-            Node {
+            let (reason, why) = cause(round.fault(&step.target));
+            NodeRow {
                 target: step.target.clone(),
                 node: step.node.clone(),
                 ok: reason.is_none(),
@@ -54,8 +54,8 @@ impl Report {
             }
         });
         let reads = round.reads.iter().map(|read| {
-            let (reason, why) = told(read.took.as_ref().err());
-            Read {
+            let (reason, why) = cause(read.took.as_ref().err());
+            ReadRow {
                 source: read.source.clone(),
                 target: read.target.clone(),
                 propagation_us: read.took.as_ref().ok().map(us),
@@ -69,7 +69,7 @@ impl Report {
 
 pub(super) fn text(report: &Report) -> String {
     let time = |us: Option<u64>| us.map_or_else(|| "-".to_owned(), duration);
-    let row = |node: &Node| {
+    let row = |node: &NodeRow| {
         [
             node.target.clone(),
             node.node.clone().unwrap_or_else(|| "-".to_owned()),
@@ -82,7 +82,7 @@ pub(super) fn text(report: &Report) -> String {
     let nodes = table(["target", "node", "result", "step"], &[3], report.nodes.iter().map(row).collect());
     let mut text = format!("field {}: {ok} of {all} ok\n\n{nodes}", report.field);
     if !report.reads.is_empty() {
-        let row = |read: &Read| {
+        let row = |read: &ReadRow| {
             let took = read.reason.map_or_else(|| time(read.propagation_us), |reason| reason.as_str().to_owned());
             [read.source.clone(), read.target.clone(), took]
         };

@@ -32,16 +32,16 @@ const ON_THE_WAY: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Round {
     /// One for each node.
-    pub(super) steps: Vec<Stepped>,
+    pub(super) steps: Vec<StepResult>,
     /// One for each step that was acknowledged and each other node that could be asked.
-    pub(super) reads: Vec<Read>,
+    pub(super) reads: Vec<ReadResult>,
     /// Nodes that were left out because there are too many.
     pub(super) left_out: usize,
 }
 
 /// The step at a node.
 #[derive(Clone, Debug)]
-pub(super) struct Stepped {
+pub(super) struct StepResult {
     pub(super) target: String,
     /// What the node calls itself, once it has acknowledged a step.
     pub(super) node: Option<String>,
@@ -51,7 +51,7 @@ pub(super) struct Stepped {
 
 /// What a node showed of a step that another had acknowledged.
 #[derive(Clone, Debug)]
-pub(super) struct Read {
+pub(super) struct ReadResult {
     pub(super) source: String,
     pub(super) target: String,
     /// From the acknowledgement to the answer.
@@ -69,9 +69,9 @@ impl Round {
 
     /// Who answers for a read: the node that was asked. But if a step shows nowhere, the node that acknowledged it has
     /// not passed it on, being cut off or gone.
-    fn answers_for<'a>(&self, read: &'a Read) -> &'a str {
-        let reason = |read: &Read| read.took.as_ref().err().map(|fault| fault.reason);
-        let shows = |one: &Read| matches!(reason(one), None | Some(Reason::Stale));
+    fn answers_for<'a>(&self, read: &'a ReadResult) -> &'a str {
+        let reason = |read: &ReadResult| read.took.as_ref().err().map(|fault| fault.reason);
+        let shows = |one: &ReadResult| matches!(reason(one), None | Some(Reason::Stale));
         let shows_nowhere = !self.reads.iter().any(|one| one.source == read.source && shows(one));
         let is_source = reason(read) == Some(Reason::NotReplicated) && shows_nowhere;
         if is_source { &read.source } else { &read.target }
@@ -126,7 +126,7 @@ impl Prober {
                     }
                 },
             };
-            round.steps.push(Stepped { target: target.clone(), node, took });
+            round.steps.push(StepResult { target: target.clone(), node, took });
         }
         round
     }
@@ -195,7 +195,7 @@ impl Prober {
         Ok((step, begun.elapsed()))
     }
 
-    async fn read(&self, source: &Peer, step: &StepResponse, acknowledged: Instant, other: &Peer) -> Read {
+    async fn read(&self, source: &Peer, step: &StepResponse, acknowledged: Instant, other: &Peer) -> ReadResult {
         let request =
             GetStateRequest { field: self.field.clone(), after: step.token.clone(), deadline_ms: self.deadline_ms() };
         let mut client = client::fields(other.channel.clone());
@@ -214,7 +214,7 @@ impl Prober {
                 ),
             ))
         });
-        Read { source: source.address.clone(), target: other.address.clone(), took }
+        ReadResult { source: source.address.clone(), target: other.address.clone(), took }
     }
 
     /// Waits for an answer; a little longer than the node itself waits.
@@ -275,12 +275,12 @@ mod tests {
 
     fn round(steps: &[(&str, Option<Reason>)], reads: &[(&str, &str, Option<Reason>)]) -> Round {
         let took = |reason: Option<Reason>| reason.map_or(Ok(Duration::ZERO), |reason| Err(Fault::new(reason, "")));
-        let steps = steps.iter().map(|(target, reason)| Stepped {
+        let steps = steps.iter().map(|(target, reason)| StepResult {
             target: (*target).to_owned(),
             node: None,
             took: took(*reason),
         });
-        let reads = reads.iter().map(|(source, target, reason)| Read {
+        let reads = reads.iter().map(|(source, target, reason)| ReadResult {
             source: (*source).to_owned(),
             target: (*target).to_owned(),
             took: took(*reason),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::acts::{Apart, DRIFT_ALERT, Returning, Together};
+use super::acts::{AgreementResult, DRIFT_ALERT, DriftResult, ReturnResult};
 
 /// The whole result.
 #[derive(Debug, Serialize)]
@@ -12,13 +12,13 @@ pub(super) struct Report {
     /// Whether agreement held in acts two and three.
     pub(super) agreement: bool,
     nodes: usize,
-    replication_off: Apart,
-    replication_on: Together,
-    node_returning: Returning,
+    replication_off: DriftResult,
+    replication_on: AgreementResult,
+    node_returning: ReturnResult,
 }
 
 impl Report {
-    pub(super) fn new(nodes: usize, apart: Apart, together: Together, returning: Returning) -> Self {
+    pub(super) fn new(nodes: usize, apart: DriftResult, together: AgreementResult, returning: ReturnResult) -> Self {
         let agreement = together.figures_match
             && together.digests_equal
             && together.spread == 0.0

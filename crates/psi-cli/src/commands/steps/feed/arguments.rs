@@ -112,7 +112,7 @@ pub(crate) struct Feed {
 #[command(next_help_heading = "Source (one is needed)")]
 pub(super) struct SourceArgs {
     #[command(flatten)]
-    one: OneSource,
+    one: SourceChoice,
 
     /// With --csv: the columns to send, in this order; otherwise every column of numbers
     #[arg(
@@ -145,7 +145,7 @@ pub(super) struct SourceArgs {
 
 #[derive(Clone, Debug, Args)]
 #[group(required = true, multiple = false)]
-struct OneSource {
+struct SourceChoice {
     /// The vector of 16 numbers that was sent during the pod-drift incident, for ever
     #[arg(long)]
     incident: bool,

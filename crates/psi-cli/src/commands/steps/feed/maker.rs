@@ -8,21 +8,21 @@ use tokio::{
 use super::{arguments::Feed, field::LOOK};
 
 /// Whoever waits for the field; told whether it is there.
-type Waiting = oneshot::Sender<bool>;
+type Waiter = oneshot::Sender<bool>;
 
 /// For steps that missed the field.
 #[derive(Clone, Debug)]
-pub(super) struct Asking(mpsc::UnboundedSender<Waiting>);
+pub(super) struct FieldRequester(mpsc::UnboundedSender<Waiter>);
 
 /// Looks for the field when a step missed it.
-pub(super) struct Maker(mpsc::UnboundedReceiver<Waiting>);
+pub(super) struct FieldMaker(mpsc::UnboundedReceiver<Waiter>);
 
-pub(super) fn maker() -> (Asking, Maker) {
-    let (asking, asked) = mpsc::unbounded_channel();
-    (Asking(asking), Maker(asked))
+pub(super) fn maker() -> (FieldRequester, FieldMaker) {
+    let (requester, asked) = mpsc::unbounded_channel();
+    (FieldRequester(requester), FieldMaker(asked))
 }
 
-impl Asking {
+impl FieldRequester {
     /// Resolves once the field was looked for; whether it is there.
     pub(super) async fn look(&self) -> bool {
         let (waiting, told) = oneshot::channel();
@@ -30,7 +30,7 @@ impl Asking {
     }
 }
 
-impl Maker {
+impl FieldMaker {
     /// Goes on for ever.
     pub(super) async fn keep(&mut self, feed: &Feed, width: usize) {
         while let Some(first) = self.0.recv().await {

@@ -9,7 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::{sync::oneshot, task::JoinHandle, time::MissedTickBehavior};
 
-use super::tally::{Shared, Summary};
+use super::tally::{SharedTally, Summary};
 use crate::output::{
     Output,
     numbers::{duration, short},
@@ -30,7 +30,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn start(output: Output, tally: Shared, is_service: bool) -> Self {
+    pub(super) fn start(output: Output, tally: SharedTally, is_service: bool) -> Self {
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             if io::stderr().is_terminal() {
@@ -50,7 +50,7 @@ impl Reporter {
     }
 }
 
-async fn on_terminal(tally: Shared, mut stopped: oneshot::Receiver<()>) {
+async fn on_terminal(tally: SharedTally, mut stopped: oneshot::Receiver<()>) {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
         bar.set_style(style);
@@ -75,7 +75,7 @@ async fn on_terminal(tally: Shared, mut stopped: oneshot::Receiver<()>) {
     bar.finish_and_clear();
 }
 
-async fn in_log(output: Output, every: Duration, tally: Shared, mut stopped: oneshot::Receiver<()>) {
+async fn in_log(output: Output, every: Duration, tally: SharedTally, mut stopped: oneshot::Receiver<()>) {
     let mut due = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     let mut look_for_news = tokio::time::interval(REDRAW);
     loop {
@@ -103,7 +103,7 @@ async fn in_log(output: Output, every: Duration, tally: Shared, mut stopped: one
     }
 }
 
-fn look(tally: &Shared) -> (Vec<String>, Summary) {
+fn look(tally: &SharedTally) -> (Vec<String>, Summary) {
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     (tally.take_news(), tally.summary(false))
 }

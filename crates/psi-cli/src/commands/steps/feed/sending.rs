@@ -14,11 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     arguments::Feed,
-    maker::Asking,
+    maker::FieldRequester,
     pace::Pace,
     supply::Supply,
-    tally::{Shared, Tally},
-    targets::{Accepted, Refused, Targets},
+    tally::{SharedTally, Tally},
+    targets::{Acceptance, Refusal, Targets},
 };
 
 /// A source that gives this many errors in a row has no more to give.
@@ -26,9 +26,9 @@ const UNREADABLE_MAX: u32 = 1000;
 
 pub(super) struct Sender {
     targets: Targets,
-    tally: Shared,
+    tally: SharedTally,
     /// Has the field made anew, where that is wanted.
-    asking: Option<Asking>,
+    requester: Option<FieldRequester>,
     field: String,
     guardian: bool,
     backoff: ExponentialBuilder,
@@ -42,7 +42,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(feed: &Feed, targets: Targets, tally: Shared, asking: Option<Asking>) -> Self {
+    pub(super) fn new(feed: &Feed, targets: Targets, tally: SharedTally, requester: Option<FieldRequester>) -> Self {
         // A first pause shorter than people notice, and no more than one try a second of each step in an outage.
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(20))
@@ -53,7 +53,7 @@ impl Sender {
         Self {
             targets,
             tally,
-            asking,
+            requester,
             field: feed.field.field.clone(),
             guardian: feed.guardian,
             backoff,
@@ -99,7 +99,7 @@ impl Sender {
             StepRequest { field: self.field.clone(), input, apply_guardian: self.guardian, ..StepRequest::default() };
         let answered = (|| self.try_step(request.clone()))
             .retry(self.backoff)
-            .when(|refused: &Refused| refused.is_worth_another_try() && !self.ending.load(Ordering::Relaxed))
+            .when(|refused: &Refusal| refused.is_worth_another_try() && !self.ending.load(Ordering::Relaxed))
             .notify(|refused, _| self.tally(|tally| tally.retried(refused)))
             .await;
         self.tally(|tally| match answered {
@@ -109,13 +109,13 @@ impl Sender {
         drop(permit);
     }
 
-    async fn try_step(&self, request: StepRequest) -> Result<Accepted, Refused> {
+    async fn try_step(&self, request: StepRequest) -> Result<Acceptance, Refusal> {
         let mut answered = self.targets.step(request).await;
         if let Err(refused) = &mut answered
-            && let Some(asking) = &self.asking
+            && let Some(requester) = &self.requester
             && refused.is_for_want_of_the_field()
         {
-            refused.field_was_made = asking.look().await;
+            refused.field_was_made = requester.look().await;
         }
         answered
     }

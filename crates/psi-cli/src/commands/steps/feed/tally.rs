@@ -9,11 +9,11 @@ use std::{
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::targets::{Accepted, Refused};
+use super::targets::{Acceptance, Refusal};
 use crate::{answer, output::Failure};
 
 /// Counts, shared by all that send.
-pub(super) type Shared = Arc<Mutex<Tally>>;
+pub(super) type SharedTally = Arc<Mutex<Tally>>;
 
 pub(super) struct Tally {
     field: String,
@@ -86,8 +86,8 @@ impl Tally {
         }
     }
 
-    pub(super) fn accepted(&mut self, accepted: Accepted, took: Duration) {
-        let Accepted { address, step } = accepted;
+    pub(super) fn accepted(&mut self, accepted: Acceptance, took: Duration) {
+        let Acceptance { address, step } = accepted;
         self.accepted += 1;
         if self.absent.remove(&address) {
             self.news.push(format!("{address}: takes steps again"));
@@ -99,7 +99,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn refused(&mut self, refused: &Refused) {
+    pub(super) fn refused(&mut self, refused: &Refusal) {
         let status = &refused.status;
         let reason = if refused.is_worth_another_try() {
             UNAVAILABLE.to_owned()
@@ -116,13 +116,13 @@ impl Tally {
         }
     }
 
-    pub(super) fn retried(&mut self, refused: &Refused) {
+    pub(super) fn retried(&mut self, refused: &Refusal) {
         self.retried += 1;
         self.absence(refused);
     }
 
     /// Told once, until the node takes steps again.
-    fn absence(&mut self, refused: &Refused) {
+    fn absence(&mut self, refused: &Refusal) {
         if self.absent.insert(refused.address.clone()) {
             let Failure { message, .. } = Failure::refused(&refused.address, &refused.status);
             let goes_on = if refused.is_worth_another_try() { "; trying on" } else { "" };
@@ -193,12 +193,12 @@ mod tests {
     use super::*;
     use crate::output::Exit;
 
-    fn refused(code: Code) -> Refused {
-        Refused { address: "a:1".to_owned(), status: tonic::Status::new(code, "why"), field_was_made: false }
+    fn refused(code: Code) -> Refusal {
+        Refusal { address: "a:1".to_owned(), status: tonic::Status::new(code, "why"), field_was_made: false }
     }
 
-    fn answer() -> Accepted {
-        Accepted { address: "a:1".to_owned(), step: StepResponse::default() }
+    fn answer() -> Acceptance {
+        Acceptance { address: "a:1".to_owned(), step: StepResponse::default() }
     }
 
     fn exit_after(accepted: u64, codes: &[Code], unreadable: u64) -> Option<Exit> {

@@ -37,21 +37,21 @@ struct Target {
 
 /// A step that a node accepted.
 #[derive(Debug)]
-pub(super) struct Accepted {
+pub(super) struct Acceptance {
     pub(super) address: String,
     pub(super) step: StepResponse,
 }
 
 /// A step that a node did not accept.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct Refusal {
     pub(super) address: String,
     pub(super) status: Status,
     /// It was for want of the field, which is there now.
     pub(super) field_was_made: bool,
 }
 
-impl Refused {
+impl Refusal {
     /// Whether the step should be sent again, to another node: that this one may have taken it before its connection
     /// broke is why steps are counted at least once.
     pub(super) fn is_worth_another_try(&self) -> bool {
@@ -90,16 +90,16 @@ impl Targets {
     ///
     /// # Errors
     /// What the node said, or that it did not in time.
-    pub(super) async fn step(&self, request: StepRequest) -> Result<Accepted, Refused> {
+    pub(super) async fn step(&self, request: StepRequest) -> Result<Acceptance, Refusal> {
         let target = self.next();
         let mut client = target.client.clone();
         let answered = tokio::time::timeout(self.nodes.timeout, client.step(request)).await;
         let status = match answered {
-            Ok(Ok(response)) => return Ok(Accepted { address: target.address.clone(), step: response.into_inner() }),
+            Ok(Ok(response)) => return Ok(Acceptance { address: target.address.clone(), step: response.into_inner() }),
             Ok(Err(status)) => status,
             Err(_) => self.nodes.late(),
         };
-        let refused = Refused { address: target.address.clone(), status, field_was_made: false };
+        let refused = Refusal { address: target.address.clone(), status, field_was_made: false };
         if refused.is_absence() {
             target.rest();
         }

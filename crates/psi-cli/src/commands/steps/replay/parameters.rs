@@ -7,14 +7,14 @@ use toml::{Table, Value};
 
 use crate::output::Failure;
 
-/// Named values; of two with one name the later counts.
-pub(super) type Named = Vec<(String, f64)>;
+/// Values by name; of two with one name the later counts.
+pub(super) type NamedValues = Vec<(String, f64)>;
 
 /// Reads a file of lines such as `dt = 0.1`.
 ///
 /// # Errors
 /// If it can't be read, or a value is no number.
-pub(super) fn read(path: &Path) -> Result<Named, Failure> {
+pub(super) fn read(path: &Path) -> Result<NamedValues, Failure> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| Failure::usage(format!("can't read {shown}: {error}")))?;
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
@@ -48,7 +48,7 @@ pub(super) fn of_run(
 ) -> Result<Parameters, Failure> {
     let named = |(name, value): &'_ (String, f64)| (name.clone(), *value);
     let fixed_ones = fixed.iter().map(|(name, value)| ((*name).to_owned(), *value));
-    let all: Named = base.iter().map(named).chain(fixed_ones).chain(given.iter().map(named)).collect();
+    let all: NamedValues = base.iter().map(named).chain(fixed_ones).chain(given.iter().map(named)).collect();
     let parameters = Parameters::default()
         .with(all.iter().map(|(name, value)| (name.as_str(), *value)))
         .map_err(|errors| refused(source, errors.iter().map(ToString::to_string)))?;
@@ -65,11 +65,11 @@ fn refused(source: &str, reasons: impl Iterator<Item = String>) -> Failure {
 mod tests {
     use super::*;
 
-    fn named(values: &[(&str, f64)]) -> Named {
+    fn named(values: &[(&str, f64)]) -> NamedValues {
         values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
     }
 
-    fn read_text(text: &str) -> Result<Named, String> {
+    fn read_text(text: &str) -> Result<NamedValues, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("p.toml");
         fs::write(&path, text).unwrap();

@@ -15,7 +15,7 @@ use crate::output::{numbers, pluralize};
 /// so that each of those has its line.
 const SUMMARY: Duration = Duration::from_secs(9);
 
-pub(super) struct Told {
+pub(super) struct RoundLog {
     targets: BTreeSet<String>,
     failing: BTreeSet<String>,
     left_out: usize,
@@ -59,7 +59,7 @@ impl Summary {
     }
 }
 
-impl Told {
+impl RoundLog {
     /// What was told at the start: the names. `is_watched` by somebody who would take silence for a standstill.
     pub(super) fn new(names: &[String], is_watched: bool) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Told {
         }
     }
 
-    pub(super) fn tell(&mut self, round: &Round) {
+    pub(super) fn record(&mut self, round: &Round) {
         let targets: BTreeSet<String> = round.steps.iter().map(|step| step.target.clone()).collect();
         if self.targets != targets {
             info!(
@@ -105,7 +105,7 @@ mod tests {
     use super::{
         super::{
             fault::{Fault, Reason},
-            round::{Read, Stepped},
+            round::{ReadResult, StepResult},
         },
         *,
     };
@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn the_first_round_is_told_at_once_and_later_ones_together() {
         let took = |ms| Ok(Duration::from_millis(ms));
-        let step = |target: &str, took| Stepped { target: target.to_owned(), node: None, took };
-        let read = Read { source: "a".to_owned(), target: "b".to_owned(), took: took(7) };
+        let step = |target: &str, took| StepResult { target: target.to_owned(), node: None, took };
+        let read = ReadResult { source: "a".to_owned(), target: "b".to_owned(), took: took(7) };
         let good = Round { steps: vec![step("a", took(2)), step("b", took(3))], reads: vec![read], left_out: 0 };
         let late = Fault { reason: Reason::Late, said: String::new() };
         let bad = Round { steps: vec![step("a", took(4)), step("b", Err(late))], ..Round::default() };
