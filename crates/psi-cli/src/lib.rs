@@ -10,7 +10,8 @@ mod client;
 mod commands;
 mod output;
 mod process;
-pub mod settings;
+pub mod reference;
+mod settings;
 mod source;
 
 use std::process::ExitCode;

@@ -13,16 +13,17 @@ mod load;
 mod machine;
 mod place;
 mod problem;
-mod reference;
 mod show;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use definition::DEFINITIONS;
 pub(crate) use flags::SettingFlags;
 pub(crate) use load::{Inputs, LoadedSettings, load};
 pub(crate) use problem::Problem;
-pub use reference::reference_markdown;
 pub(crate) use show::{to_json, to_toml};
+#[cfg(test)]
+pub(crate) use variables::VARIABLES_OF_COMMANDS;
 pub(crate) use variables::{CONFIG, NODES, PROBE_DEADLINE_MS, PROBE_EVERY_MS, PROBE_FIELD, PROBE_LISTEN, unknown};
