@@ -16,7 +16,7 @@ pub use question::Target;
 pub use row::{Answer, Row};
 pub use spread::Spread;
 
-/// The first note of a build that nobody should measure.
+/// The first note of a build that should not be measured.
 const UNOPTIMIZED: &str =
     "this program was built without optimization: figures and ratios mean nothing; build with --release";
 

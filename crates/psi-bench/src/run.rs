@@ -1,4 +1,4 @@
-//! A run: group after group, until all are done or somebody stops it.
+//! A run: group after group, until all are done or it is stopped.
 
 use std::{future::Future, pin::pin, time::Instant};
 

@@ -34,7 +34,7 @@ pub fn run() -> ExitCode {
         Err(error) => return output::Failure::failed(format!("can't start: {error}")).report(output),
     };
     let result = runtime.block_on(cli.command.run(output));
-    // Whoever still waits for standard input would otherwise wait on.
+    // A thread that still waits for standard input would otherwise keep the process alive.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,

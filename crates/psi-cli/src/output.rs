@@ -11,6 +11,6 @@ mod table;
 
 pub(crate) use failure::{Exit, Failure};
 pub(crate) use format::Output;
-pub(crate) use print::{line, unwritten};
+pub(crate) use print::{line, write_failure};
 pub(crate) use psi_bench::pluralize;
 pub(crate) use table::table;

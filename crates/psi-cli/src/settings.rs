@@ -1,4 +1,4 @@
-//! What a node is told, and by whom: one TOML file, overridden by `PSI_…` variables, overridden by flags.
+//! The settings of a node, and who gave each: one TOML file, overridden by `PSI_…` variables, overridden by flags.
 //!
 //! The table in `definition.rs` has one row for each setting; reading, checking, help, `--print-config` and the reference
 //! all follow it. Every value is checked, also one that is overridden, and one run reports all that are wrong. Nothing

@@ -59,7 +59,7 @@ impl Probe {
         self.series(&format!(r#"psi_probe_attempts_total{{result="{result}",target="{target}"}}"#)).await
     }
 
-    /// Waits until a node has so many more attempts with a result.
+    /// Waits until a node has this many more attempts with a result.
     async fn more(&self, target: &str, result: &str, more: f64) -> Result<()> {
         // There are no series before the first round.
         let before = self.attempts(target, result).await.unwrap_or_default();

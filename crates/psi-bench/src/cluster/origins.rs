@@ -15,7 +15,7 @@ const STEPS: usize = 10;
 /// Milliseconds from a replica's beginning to its steps: it has joined by then, and flushes after them.
 const BETWEEN_MS: u64 = 20;
 
-/// Bytes of a snapshot in which so many origins have taken ten steps each in the field that is stepped.
+/// Bytes of a snapshot in which `count` origins have taken ten steps each in the field that is stepped.
 ///
 /// # Errors
 /// If it can't be made, which is a bug.

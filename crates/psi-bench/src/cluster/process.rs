@@ -37,7 +37,7 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// A node of this name, on free ports of the loopback unless told otherwise.
+    /// A node of this name, on free ports of the loopback by default.
     pub(crate) fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), flags: Vec::new() }
             .with("--grpc-listen", &"127.0.0.1:0")
@@ -115,7 +115,7 @@ impl Node {
     }
 }
 
-/// This program, without the settings of whoever runs it. Dropped, it is killed.
+/// This program, without the settings in the environment. Dropped, it is killed.
 ///
 /// # Errors
 /// If the system does not say where it is.

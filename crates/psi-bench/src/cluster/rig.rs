@@ -23,7 +23,7 @@ pub(crate) const WIDTH: usize = 16;
 const SEED: u64 = 1;
 /// Different vectors; callers begin at different ones and go round.
 pub(crate) const VECTORS: usize = 1024;
-/// How long a cluster may take until all its nodes take steps and are linked.
+/// How long a cluster may take until all its nodes accept steps and are linked.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at that.
 const LOOK: Duration = Duration::from_millis(20);
@@ -59,7 +59,7 @@ impl Rig {
         Ok(rig)
     }
 
-    /// Waits until every node takes steps and is linked to every other.
+    /// Waits until every node accepts steps and is linked to every other.
     pub(crate) async fn linked(&self) -> Result<(), BenchError> {
         for node in &self.nodes {
             let channel = node.connect().await?;
@@ -111,7 +111,7 @@ impl Rig {
         until("all nodes to hold the same", agree).await
     }
 
-    /// So many connections to the first node.
+    /// This many connections to the first node.
     ///
     /// # Errors
     /// If there is none.

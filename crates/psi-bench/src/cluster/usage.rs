@@ -31,7 +31,7 @@ impl Usage {
             fs::read_to_string(&path).map_err(|error| BenchError::failed(format!("can't read {path}: {error}")))
         };
         let (stat, status) = (read("stat")?, read("status")?);
-        let untold = |what: &str| BenchError::failed(format!("/proc/{process} does not tell {what}"));
+        let untold = |what: &str| BenchError::failed(format!("/proc/{process} does not say {what}"));
         Ok(Self {
             cpu_s: cpu_s(&stat).ok_or_else(|| untold("CPU time"))?,
             thread_cpu_ns: thread_cpu_ns(Path::new(&format!("/proc/{process}/task"))),

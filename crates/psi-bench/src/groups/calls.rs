@@ -67,7 +67,7 @@ fn over_step(nodes: u32, callers: u32, least: f64) -> Question {
     if nodes == 3 && callers == 64 { ratio.target(Target::AtLeast(least)) } else { ratio }
 }
 
-/// One row: a call, a cluster, so many callers.
+/// One row: a call, a cluster, and a number of callers.
 struct CallCase {
     call: Call,
     callers: u32,

@@ -24,7 +24,7 @@ pub(crate) const GROUP: &str = "capacity";
 const FIELDS: [u32; 3] = [1, 100, 10_000];
 /// Origins that nodes know, all with steps in one field.
 const ORIGINS: [u32; 3] = [10, 100, 1_000];
-/// Quantity a step may cost where much is held, over where little is.
+/// What a step may cost where much is held, over where little is.
 const STEP_MOST: Target = Target::AtMost(1.10);
 /// Of a core, percent, for an idle node that holds the most fields.
 const IDLE_MOST: Target = Target::AtMost(2.0);
@@ -56,8 +56,8 @@ impl Rows {
     }
 
     fn idle(&mut self, cluster: &Arc<LoadedCluster>, label: Label, target: bool) {
-        let told = Question::itself("% of a core", Part::Figure);
-        self.add(Quantity::Idle, cluster, label, if target { vec![told.target(IDLE_MOST)] } else { Vec::new() });
+        let question = Question::itself("% of a core", Part::Figure);
+        self.add(Quantity::Idle, cluster, label, if target { vec![question.target(IDLE_MOST)] } else { Vec::new() });
     }
 
     fn step(
@@ -95,8 +95,13 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
         let over = with_fields("seldom step", FIELDS[0]);
         rows.step(Quantity::Seldom, &cluster, with_fields("seldom step", fields), &over, None);
         if fields == FIELDS[2] {
-            let told = Question::itself("s from its start", Part::Figure).target(CATCH_UP_MOST);
-            rows.add(Quantity::CatchUp { fields }, &cluster, with_fields("fresh node catches up", fields), vec![told]);
+            let question = Question::itself("s from its start", Part::Figure).target(CATCH_UP_MOST);
+            rows.add(
+                Quantity::CatchUp { fields },
+                &cluster,
+                with_fields("fresh node catches up", fields),
+                vec![question],
+            );
         }
     }
     for origins in ORIGINS {
@@ -135,7 +140,7 @@ fn notes() -> Vec<String> {
         format!(
             "capacity: a step is what the node's process takes of the CPU for each step of a caller that sends batches of \
              {STEPS_A_BATCH}, wire, flushes, what it sends its peers and all else included. Flushes of 20 ms are shared by many steps there; a seldom step \
-             comes alone, every 25 ms, and bears what a flush and the links cost meanwhile. A field that took {STEPS_YOUNG} steps is made anew for \
+             comes alone, every 25 ms, and bears what a flush and the links cost meanwhile. A field that took {STEPS_YOUNG} steps is made again for \
              each turn. A fresh node has caught up when it says that it is ready, counted from the start of its process."
         ),
     ]

@@ -66,7 +66,7 @@ impl Responder {
     }
 }
 
-/// One row: who answers, and so many callers.
+/// One row: who answers, and a number of callers.
 struct HttpCase {
     label: Label,
     callers: u32,

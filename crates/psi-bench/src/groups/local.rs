@@ -13,7 +13,7 @@ use crate::{
 /// Between two looks at the clock, which then cost nothing that shows.
 const LOOK: Duration = Duration::from_micros(200);
 
-/// Does something so many times.
+/// Does something this many times.
 type Work = Box<dyn FnMut(u64) + Send>;
 
 /// A row of such work.

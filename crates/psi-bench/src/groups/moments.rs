@@ -1,4 +1,4 @@
-//! Group `moments`: what exact sums cost, against the loop of doubles that anybody would write.
+//! Group `moments`: what exact sums cost, against the obvious loop of doubles.
 
 use std::hint::black_box;
 

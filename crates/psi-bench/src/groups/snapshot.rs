@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FILE: &str = "snapshot";
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Quantity of a snapshot is measured.
+/// What of a snapshot is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quantity {
     Write,
@@ -98,14 +98,14 @@ impl SnapshotRig {
         self.metric("psi_snapshot_duration_seconds").await
     }
 
-    /// Quantity the node's `/metrics` says.
+    /// A value of the node's `/metrics`.
     async fn metric(&self, name: &str) -> Result<f64, BenchError> {
         let url = format!("http://{}/metrics", self.rig.nodes[0].http);
         let failed = |error: reqwest::Error| BenchError::failed(format!("GET {url}: {error}"));
         let page = reqwest::get(&url).await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
         let page = page.text().await.map_err(failed)?;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
-        value.ok_or_else(|| BenchError::failed(format!("{url} does not tell {name}")))
+        value.ok_or_else(|| BenchError::failed(format!("{url} does not say {name}")))
     }
 
     /// Reads the latest file, checks it, and folds it to what a node would start with; seconds.

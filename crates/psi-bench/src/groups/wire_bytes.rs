@@ -82,7 +82,7 @@ fn idle_heading() -> Heading {
     Heading { label: Label::new("link that has nothing to say").nodes(2), unit: "bytes/s", questions: Vec::new() }
 }
 
-/// One row: two nodes, so many steps; without a rate none at all.
+/// One row: two nodes, and a rate of steps; without a rate no steps at all.
 struct WireCase {
     rate: Option<Rate>,
     label: Label,

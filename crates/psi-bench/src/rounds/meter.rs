@@ -39,7 +39,7 @@ impl Meter {
         Self { span, count: 0, call_ns }
     }
 
-    /// Takes in a call of `count` steps that began at `begun` and has ended now; whether to go on. What ends outside the
+    /// Records a call of `count` steps that began at `begun` and has ended now; whether to go on. What ends outside the
     /// span is not counted: as many calls stick out at its beginning as at its end.
     pub(crate) fn ended(&mut self, begun: Instant, count: u64) -> bool {
         let now = Instant::now();
@@ -64,7 +64,7 @@ impl Meter {
     }
 }
 
-/// Runs so many callers at once, each a task, and adds up what they did: calls or steps per second.
+/// Runs `count` callers at once, each a task, and adds up what they did: calls or steps per second.
 ///
 /// # Errors
 /// The first that a caller met; the others are stopped. Also if nothing ended in time.

@@ -13,7 +13,7 @@ const WARM_UP_PART: u32 = 5;
 pub struct Plan {
     /// How often each row is measured.
     pub rounds: u32,
-    /// GroupReport time of a row in a round.
+    /// Measured time of a row in a round.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub time: Duration,
 }
@@ -22,7 +22,7 @@ impl Plan {
     /// One short round: for a look.
     pub const QUICK: Self = Self { rounds: 1, time: Duration::from_millis(200) };
 
-    /// The same with turns that are so many times longer, for what happens seldom.
+    /// The same with turns that are this many times longer, for what happens seldom.
     pub(crate) fn longer(&self, times: u32) -> Self {
         Self { time: self.time * times, ..*self }
     }

@@ -39,7 +39,7 @@ impl Progress {
         self.bar.set_message(what.into());
     }
 
-    /// So many turns are ahead.
+    /// This many turns are ahead.
     pub(crate) fn turns(&self, count: usize) {
         self.bar.reset_eta();
         self.bar.inc_length(count as u64);

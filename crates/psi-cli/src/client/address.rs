@@ -18,11 +18,11 @@ pub(crate) fn with_default_port(text: &str, port: u16) -> Result<String, String>
     let (host, port) = match text.split_once(':') {
         None => (text, port),
         Some((host, port)) => {
-            let port = port.parse().map_err(|_| format!("`{port}` is no port of 0 to 65535"))?;
+            let port = port.parse().map_err(|_| format!("`{port}` is not a port from 0 to 65535"))?;
             (host, port)
         }
     };
-    if is_host(host) { Ok(format!("{host}:{port}")) } else { Err(format!("`{host}` is no host name or address")) }
+    if is_host(host) { Ok(format!("{host}:{port}")) } else { Err(format!("`{host}` is not a host name or address")) }
 }
 
 fn is_host(host: &str) -> bool {

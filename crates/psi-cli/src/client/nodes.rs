@@ -23,7 +23,7 @@ const TIMEOUT_S_MAX: f64 = 3600.0;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Nodes")]
 pub(crate) struct Nodes {
-    /// Node to ask: host:port, the port 50051 if missing. Several, repeated or after commas, are tried in turn
+    /// Node to ask: host:port, port 50051 by default. Several, repeated or separated by commas, are tried in turn
     #[arg(
         long = "node",
         env = settings::NODES,

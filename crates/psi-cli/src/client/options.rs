@@ -1,5 +1,5 @@
-//! What a command may ask of a node beside its own matter: to have reached a token, in what time, how far a write is to
-//! get, and by what name a repetition is known.
+//! Options that commands share: the token that a node must have reached, how long that may take, how far a write must
+//! get, and the name by which a repeated request is known.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::nodes::Nodes;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Sessions")]
 pub(crate) struct ReadOptions {
-    /// Answer only where all is held that this token, of an earlier answer of any node, tells of
+    /// Token of an earlier answer, of any node. The node answers once it holds everything that the token covers
     #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
     after: Option<String>,
 
-    /// Most milliseconds that the node waits for the token and for --replicate-to, up to 60000; 2000 if not given
+    /// How long the node waits for the token and for --replicate-to, milliseconds, up to 60000; 2000 if not given
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     deadline_ms: Option<u32>,
 }
@@ -31,7 +31,7 @@ impl ReadOptions {
         self.deadline_ms.unwrap_or_default()
     }
 
-    /// The nodes, asked with enough patience for the deadline.
+    /// The nodes, with a timeout that is long enough for the deadline.
     pub(crate) fn patient(&self, nodes: &Nodes) -> Nodes {
         /// For the way there and back.
         const ON_THE_WAY: Duration = Duration::from_secs(1);
@@ -47,12 +47,12 @@ pub(crate) struct WriteOptions {
     #[command(flatten)]
     pub(crate) read: ReadOptions,
 
-    /// How far the write is to get before it is answered; what was reached in time is shown
+    /// How far the write must get before it is answered. The answer shows the level that it reached in time
     #[arg(long, value_name = "LEVEL")]
     replicate_to: Option<Level>,
 
-    /// Name of this request, at most 128 printable ASCII characters: sent again to the same node within 5 minutes, it is answered again
-    /// and not counted again
+    /// Name of this request, at most 128 printable ASCII characters. A node that gets it again within 5 minutes repeats
+    /// its answer and counts nothing again
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     request_id: Option<String>,
 }
@@ -60,11 +60,11 @@ pub(crate) struct WriteOptions {
 /// How many nodes are to hold a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Level {
-    /// The node that takes it
+    /// The node that accepts it
     Local,
     /// One other node
     One,
-    /// More than half of all known nodes: those that died lately included, those that were stopped left out
+    /// More than half of all known nodes; crashed nodes count, nodes that were stopped do not
     Majority,
     /// All known nodes
     All,

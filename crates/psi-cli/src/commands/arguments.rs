@@ -28,7 +28,7 @@ pub(crate) struct Changes {
 
 fn parse_parameter(text: &str) -> Result<Parameter, String> {
     let (name, value) = text.split_once('=').ok_or("takes NAME=VALUE, such as dt=0.1")?;
-    let value = value.trim().parse().map_err(|_| format!("`{value}` is no number"))?;
+    let value = value.trim().parse().map_err(|_| format!("`{value}` is not a number"))?;
     Ok(Parameter { name: name.trim().to_owned(), value })
 }
 

@@ -53,7 +53,7 @@ impl Picture {
         &self.pixels
     }
 
-    /// Writes it into a file, by `force` in place of one that is there.
+    /// Writes it into a file, with `force` over one that exists.
     ///
     /// # Errors
     /// If that is not possible.

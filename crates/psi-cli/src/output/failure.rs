@@ -12,8 +12,8 @@ use crate::client::status::{broke_off, may_go_elsewhere};
 /// What went wrong, as scripts see it. `--help` documents the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// The other side of standard output is gone: nobody to tell.
-    Unheard = 0,
+    /// The other side of standard output is gone.
+    OutputClosed = 0,
     /// Failed, or refused by the node.
     Failed = 1,
     /// Wrong arguments or settings.
@@ -77,11 +77,11 @@ impl Failure {
 
     /// What would be written is there, and must not be overwritten.
     pub(crate) fn file_exists(path: &Path) -> Self {
-        Self::usage(format!("{} is there already; overwrite it with --force, or name another file", path.display()))
+        Self::usage(format!("{} exists already; overwrite it with --force, or name another file", path.display()))
     }
 
-    pub(crate) fn unheard() -> Self {
-        Self::new(Exit::Unheard, "")
+    pub(crate) fn output_closed() -> Self {
+        Self::new(Exit::OutputClosed, "")
     }
 
     /// What the node at `address` answered.
@@ -115,7 +115,7 @@ impl Failure {
         self.reason.as_deref()
     }
 
-    /// Tells standard error; the answer is the exit code.
+    /// Prints the failure on standard error, and returns the exit code.
     pub(crate) fn report(&self, output: Output) -> ExitCode {
         let code = self.exit as u8;
         if !self.message.is_empty() {

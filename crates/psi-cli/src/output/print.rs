@@ -26,19 +26,19 @@ impl Output {
 /// Prints a line, or several.
 ///
 /// # Errors
-/// [`Failure::unheard`] if standard output is closed, as by `head`; otherwise the system's.
+/// [`Failure::output_closed`] if standard output is closed, as by `head`; otherwise the system's.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
-        Err(error) => Err(unwritten(&error)),
+        Err(error) => Err(write_failure(&error)),
     }
 }
 
 /// What a failed write to standard output ends a command with.
-pub(crate) fn unwritten(error: &io::Error) -> Failure {
+pub(crate) fn write_failure(error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::unheard(),
+        io::ErrorKind::BrokenPipe => Failure::output_closed(),
         _ => Failure::failed(format!("can't write to standard output: {error}")),
     }
 }

@@ -1,6 +1,6 @@
-//! Being told to stop: Ctrl-C, or SIGTERM as container runtimes send it.
+//! The signal to stop: Ctrl-C, or SIGTERM as container runtimes send it.
 
-/// Resolves when this process is told to stop. Each call waits for a signal of its own.
+/// Resolves when this process is asked to stop. Each call waits for a signal of its own.
 pub(crate) async fn stop() {
     #[cfg(unix)]
     {

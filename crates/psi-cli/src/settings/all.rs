@@ -3,7 +3,7 @@
 use super::machine;
 use crate::process::logs::LogSettings;
 
-/// Everything that `psi-field node` can be told, all of it valid.
+/// All settings of `psi-field node`, all of them valid.
 #[derive(Clone, Debug)]
 pub(crate) struct AllSettings {
     pub(crate) node: psi_node::Settings,

@@ -89,7 +89,7 @@ impl Kind {
             Self::Name(_) => "1 to 64 characters of A-Z a-z 0-9 . _ -".to_owned(),
             Self::Text(_) => "a text".to_owned(),
             Self::Choice(words, _) => words.join(" or "),
-            Self::Whole { min, max, .. } => format!("a whole number of {min} to {max}"),
+            Self::Whole { min, max, .. } => format!("a whole number from {min} to {max}"),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Address(_) | Self::AddressOrNone(_) => "an IP address and a port".to_owned(),
             Self::DirectoryOrNone(_) => "a directory".to_owned(),
@@ -113,7 +113,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn dialled(text: &str) -> Result<SocketAddr, String> {
     let address = address(text)?;
     if address.ip().is_unspecified() || address.port() == 0 {
-        return Err("is no address that others can reach; name one, or leave it empty".to_owned());
+        return Err("is not an address that others can reach; name one, or leave it empty".to_owned());
     }
     Ok(address)
 }

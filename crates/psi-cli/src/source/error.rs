@@ -68,7 +68,7 @@ pub(crate) enum SourceError {
     /// A line has more or fewer numbers than the lines before it.
     #[error("line {line} of {name} has {}, those before it {want}", pluralize(*got as u64, "number"))]
     Width { name: String, line: u64, got: usize, want: usize },
-    /// The system does not tell about itself where Linux does.
+    /// The system does not say about itself where Linux does.
     #[error("can't read {path}: {error}; the host source needs Linux and its /proc")]
     HostFile {
         path: &'static str,
@@ -76,6 +76,6 @@ pub(crate) enum SourceError {
         error: std::io::Error,
     },
     /// A file of /proc lacks a number that Linux has there.
-    #[error("{path} does not tell `{wanted}`")]
+    #[error("{path} does not say `{wanted}`")]
     HostNumber { path: &'static str, wanted: &'static str },
 }

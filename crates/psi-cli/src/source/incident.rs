@@ -1,4 +1,4 @@
-//! The vector that the feeder sent, every 30 seconds, during the pod-drift incident; for ever.
+//! The vector that the feeder sent, every 30 seconds, during the pod-drift incident; without end.
 
 use super::{error::SourceError, vectors::Source};
 
@@ -24,7 +24,7 @@ impl Source for Incident {
     }
 
     fn describe(&self) -> String {
-        format!("the incident's vector of {} numbers, for ever", VECTOR.len())
+        format!("the incident's vector of {} numbers, without end", VECTOR.len())
     }
 }
 

@@ -42,7 +42,7 @@ impl Order {
             Some(k) if self.k.is_some() => {
                 Err(foreign(format!("its k is {k}, that before it {before}; sort the lines by k, each once")))
             }
-            _ => Err(foreign(format!("its k is {k}, which is no step: those count from 1; mend it or leave k out"))),
+            _ => Err(foreign(format!("its k is {k}, which is not a step: those count from 1; mend it or leave k out"))),
         }
     }
 }

@@ -27,7 +27,7 @@ fn a_picture_overwrites_no_input_and_nothing_without_force() -> Result<()> {
         (&csv, &["--force", "--against", other, "--png", other], &["would overwrite the input"]),
         (&csv, &["--force", "--parameters", other, "--png", other], &["would overwrite the input"]),
         (&csv, &["--force", "--png", csv_path], &["a.csv: a picture is a PNG; give it a name that ends in .png"]),
-        (&csv, &["--png", drawn_path], &["drawn.png is there already; overwrite it with --force"]),
+        (&csv, &["--png", drawn_path], &["drawn.png exists already; overwrite it with --force"]),
     ] {
         check_refused(file, &[&synthetic, arguments].concat(), wanted)?;
     }
@@ -58,13 +58,13 @@ fn bad_files_are_refused_before_anything_is_printed() -> Result<()> {
         ("width.jsonl", "{\"engine\":\"core\",\"width\":3}\n[1]\n", &["header says width 3", "first vector has 1"]),
         ("unknown.dat", "1\n", &["unknown.dat", "add --format csv, jsonl or npz"]),
         ("none", "1\n", &["add --format csv, jsonl or npz"]),
-        ("no.npz", "1,2\n", &["no.npz is no .npz archive: "]),
-        ("empty.npz", "", &["empty.npz is no .npz archive: "]),
+        ("no.npz", "1,2\n", &["no.npz is not an .npz archive: "]),
+        ("empty.npz", "", &["empty.npz is not an .npz archive: "]),
     ] {
         check_refused(&folder.file(name, text)?, &synthetic, wanted)?;
     }
     check_refused(&folder.path("missing.csv"), &synthetic, &["can't open ", "missing.csv"])?;
-    check_refused(folder.0.path(), &synthetic, &["is no file"])?;
+    check_refused(folder.0.path(), &synthetic, &["is not a file"])?;
     Ok(())
 }
 
@@ -82,13 +82,13 @@ fn a_record_is_held_to_its_header() -> Result<()> {
         (line("f", "8", "2"), "it is of epoch 8, the header is of epoch 7; replay each by itself"),
         (line("f", "7", "1"), "its k is 1, that before it 1; sort the lines by k, each once"),
         (line("f", "7", "0"), "its k is 0, that before it 1"),
-        (line("f", "7", "2.5"), "its k is 2.5, which is no step"),
+        (line("f", "7", "2.5"), "its k is 2.5, which is not a step"),
     ] {
         let record = folder.file("a.jsonl", &[header, &good, &second].join("\n"))?;
         check_refused(&record, &[], &[wanted])?;
     }
     let record = folder.file("a.jsonl", &[header, &line("f", "7", "0")].join("\n"))?;
-    check_refused(&record, &[], &["its k is 0, which is no step"])?;
+    check_refused(&record, &[], &["its k is 0, which is not a step"])?;
     let record = folder.file("a.jsonl", "{\"engine\":\"core\",\"widht\":1}\n[1]\n")?;
     check_refused(&record, &[], &["line 1 of ", "no member is called `widht`", "did you mean `width`?"])?;
 
@@ -203,6 +203,6 @@ fn damage_is_noticed() -> Result<()> {
     let whole = folder.trace("", None)?;
     let bytes = fs::read(&whole)?;
     fs::write(&whole, &bytes[..bytes.len() / 2])?;
-    check_refused(&whole, &[], &["trace.npz is no .npz archive: "])?;
+    check_refused(&whole, &[], &["trace.npz is not an .npz archive: "])?;
     Ok(())
 }

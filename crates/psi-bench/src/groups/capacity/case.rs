@@ -1,4 +1,4 @@
-//! Quantity is looked at in one turn, on a node that holds what it holds.
+//! What one turn measures on a node of a loaded cluster.
 
 use std::{
     sync::Arc,
@@ -22,18 +22,18 @@ use crate::{
 
 /// Steps in a batch of those that are measured.
 pub(crate) const STEPS_A_BATCH: usize = 64;
-/// An idle node is watched for so many times the time of a turn.
+/// An idle node is watched for this many times the time of a turn.
 pub(crate) const LONGER: u32 = 5;
-/// A node that is seldom called, for so many times.
+/// A node that is seldom called is watched for this many times.
 const SELDOM_LONGER: u32 = 2;
 /// Between two steps that are seldom: a node flushes every 20 ms, so each of them has a flush of its own.
 const SELDOM: Duration = Duration::from_millis(25);
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Quantity is measured.
+/// What is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Quantity {
-    /// CPU of a node that nobody calls.
+    /// CPU of a node without calls.
     Idle,
     /// Memory that is resident.
     Memory,
@@ -108,7 +108,7 @@ async fn idle_percent(cluster: &LoadedCluster, plan: &Plan) -> Result<f64, Bench
     Ok(100.0 * after.cpu_s_since(&before) / seconds)
 }
 
-/// Quantity one caller's batches cost the node, each step.
+/// CPU that each step of one caller's batches costs the node.
 async fn step_cpu_us(cluster: &LoadedCluster, field: &str, plan: &Plan) -> Result<f64, BenchError> {
     let requests: Vec<StepBatchRequest> =
         (0..rig::VECTORS).step_by(STEPS_A_BATCH).map(|from| rig::step_batch(field, from, STEPS_A_BATCH)).collect();
@@ -131,7 +131,7 @@ async fn step_cpu_us(cluster: &LoadedCluster, field: &str, plan: &Plan) -> Resul
     Ok(1e6 * counted.map_or(0.0, |before| now.cpu_s_since(&before)) / steps as f64)
 }
 
-/// Quantity a step costs that comes alone: all that the node does from one to the next.
+/// CPU of a step that comes alone: all that the node does from one step to the next.
 async fn seldom_cpu_us(cluster: &LoadedCluster, plan: &Plan) -> Result<f64, BenchError> {
     let mut client = client::fields(cluster.channel.clone());
     let mut clock = interval(SELDOM);

@@ -43,12 +43,12 @@ impl LoadedCluster {
         &self.rig.nodes[0]
     }
 
-    /// One of so many, with nothing but an empty field.
+    /// A cluster of `nodes`, with nothing but an empty field.
     pub(crate) async fn empty(nodes: u32) -> Result<Self, BenchError> {
         Self::new(Rig::start(nodes).await?, None).await
     }
 
-    /// One that holds so many fields beside `default`, as all nodes do.
+    /// A cluster whose nodes hold `count` fields beside `default`.
     pub(crate) async fn fields(count: u32) -> Result<Self, BenchError> {
         let cluster = Self::empty(NODES).await?;
         fields::fill(cluster.node(), count).await?;
@@ -56,7 +56,7 @@ impl LoadedCluster {
         Ok(cluster)
     }
 
-    /// One that knows so many origins, as all nodes do, all with steps in one field.
+    /// A cluster whose nodes know `count` origins, all with steps in one field.
     pub(crate) async fn origins(count: u32) -> Result<Self, BenchError> {
         let made = tokio::task::spawn_blocking(move || {
             let snapshot = origins::snapshot(count)?;
@@ -87,7 +87,7 @@ impl LoadedCluster {
     }
 
     /// # Errors
-    /// If the node does not know so many origins.
+    /// If the node knows fewer origins.
     async fn knows(&self, origins: u32) -> Result<(), BenchError> {
         let frontier = client::cluster(self.channel.clone()).get_frontier(psi_api::v1::GetFrontierRequest {}).await;
         let known = frontier.map_err(|status| BenchError::refused("a node", &status))?.into_inner().origins.len();
@@ -97,14 +97,14 @@ impl LoadedCluster {
         Ok(())
     }
 
-    /// One with many steps in the field that is stepped.
+    /// A cluster with many steps in the field that is stepped.
     pub(crate) async fn stepped() -> Result<Self, BenchError> {
         let cluster = Self::empty(NODES).await?;
         cluster.step(rig::FIELD, STEPS_OLD).await?;
         Ok(cluster)
     }
 
-    /// Takes so many steps in a field.
+    /// Takes this many steps in a field.
     pub(crate) async fn step(&self, field: &str, steps: u64) -> Result<(), BenchError> {
         let request = rig::step_batch(field, 0, STEPS_AT_ONCE);
         for _ in 0..steps.div_ceil(STEPS_AT_ONCE as u64) {

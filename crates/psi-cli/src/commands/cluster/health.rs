@@ -1,4 +1,4 @@
-//! `psi-field health`: whether nodes take steps, as an exit code for container runtimes.
+//! `psi-field health`: whether nodes accept steps, as an exit code for container runtimes.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -23,19 +23,18 @@ Examples:
   psi-field health
   psi-field health --node node-1:50051,node-2:50051 --timeout 1
 
-Exit codes: 0 if all the nodes asked are ready, 1 if any is not or can't be reached; container runtimes know no others. \
-A node that is joining, stopping or whose clock is off is not ready.
+Exit codes: 0 if all the nodes asked are ready; 1 if any is not ready or can't be reached. Container runtimes know \
+no other codes. A node is not ready while it joins or stops, or while its clock is off.
 
-Without --node and PSI_NODES it asks the node that the settings around it are for: at grpc.listen, as PSI_GRPC_LISTEN \
-or the file PSI_CONFIG has it, on this machine. Flags that the node was given are not known here. So in a Dockerfile, \
-whatever port is set:
+Without --node and PSI_NODES it asks the node of this machine: at grpc.listen, as PSI_GRPC_LISTEN or the file \
+PSI_CONFIG says. Flags that the node was started with are not known here. In a Dockerfile this works for every port:
   HEALTHCHECK CMD [\"psi-field\", \"health\"]";
 
-/// Ask nodes whether they are ready to take steps
+/// Ask nodes whether they are ready to accept steps
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Health {
-    /// Node to ask: host:port, the port 50051 if missing; all of several. Without: this machine's own, see below
+    /// Nodes to ask, all of them: host:port, port 50051 by default. Without --node: this machine's own, see below
     #[arg(
         long = "node",
         env = settings::NODES,
@@ -79,12 +78,12 @@ impl Health {
         if unready.is_empty() { Ok(()) } else { Err(Failure::failed(unready.join("\n  "))) }
     }
 
-    /// Why the node at `address` takes no steps; `None` if it does.
+    /// Why the node at `address` accepts no steps; `None` if it does.
     async fn why_not(&self, address: &str) -> Option<String> {
         let one = Nodes { addresses: vec![address.to_owned()], timeout: self.timeout };
-        let asked =
+        let reply =
             one.ask(async |channel| HealthClient::new(channel).check(HealthCheckRequest::default()).await).await;
-        match asked {
+        match reply {
             Ok(answered) if answered.answer.status() == ServingStatus::Serving => None,
             Ok(_) => Some(unready(&one).await),
             Err(failure) => Some(failure.message),
@@ -93,7 +92,7 @@ impl Health {
 }
 
 /// Why a node that is not serving is not. The standard service of health has no word for it, but a node that joins says
-/// it to whoever reads.
+/// it to clients.
 async fn unready(node: &Nodes) -> String {
     let address = &node.addresses[0];
     let read = node.ask(async |channel| client::fields(channel).get_state(GetStateRequest::default()).await).await;

@@ -23,19 +23,19 @@ Examples:
   psi-field members --node node-1:50051,node-2:50051 --output json
   psi-field members --wait 10 --live 3           # for scripts: until three are live and agree
 
-Frontier is a hash of what a node has received, digest one of all that it holds. Where frontiers differ, steps are still \
-on their way. Equal frontiers with different digests can't be, unless this program has a bug.
+Frontier is a hash of what a node has received. Digest is a hash of all that it holds. If frontiers differ, steps \
+are still on their way. Equal frontiers with different digests mean a bug in this program.
 
-A member that was told to stop has left; one that ended without a word is dead.
+A member that was stopped has left; a crashed member is dead.
 
-Clock is the member's less that of the node asked. The second table is of the links of the node asked: lag counts the \
-versions that it has written and the member has not acknowledged; cut are deltas that took more than one frame.
+Clock is the member's offset from the node you asked. The second table shows the links of that node. Lag counts the \
+versions that it has written and the member has not acknowledged. Cut counts deltas that took more than one frame.
 
 JSON `verdict`: agree, catching_up, diverged, or unknown where live members can't be asked.
 
-Exit codes: 0, also while members catch up; 1 if any diverged; 3 if no node answers, or --wait ended too soon.";
+Exit codes: 0, also while members catch up; 1 if any diverged; 3 if no node answers, or --wait timed out.";
 
-/// List the members, and tell whether all live ones agree
+/// List the members, and whether all live ones agree
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Members {
@@ -167,7 +167,7 @@ impl Members {
 }
 
 impl Answer {
-    /// Whether at least so many members are live, and all live ones are ready and agree.
+    /// Whether at least `live` members are live, and all live ones are ready and agree.
     fn is_settled(&self, live_min: usize) -> bool {
         let live = self.members.iter().filter(|row| row.is_live());
         let all_ready = live.clone().all(|row| row.ready);
@@ -259,7 +259,7 @@ fn text(answer: &Answer) -> String {
     format!("cluster {cluster}, as node {asked} sees it\n\n{table}\n\n{links}{said}")
 }
 
-/// Tells people on a terminal what is waited for, until it is cleared or dropped.
+/// Shows on a terminal what is waited for, until it is cleared or dropped.
 fn spinner() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}");
     let spinner = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
@@ -316,15 +316,15 @@ fn links_text(asked: &str, members: &[Row]) -> String {
 
 fn row_text(row: &Row) -> [String; 10] {
     let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-    let told = |text: String| if row.is_live() { text } else { "-".to_owned() };
+    let if_live = |text: String| if row.is_live() { text } else { "-".to_owned() };
     [
         row.node.clone(),
         if row.is_live() && !row.reached { "live, mute".to_owned() } else { row.state.to_owned() },
-        told(yes_no(row.ready)),
-        told(yes_no(row.linked)),
-        told(format!("{} ms", row.clock_offset_ms)),
-        told(short_hash(&row.agreement.frontier_hash)),
-        told(short_hash(&row.agreement.digest)),
+        if_live(yes_no(row.ready)),
+        if_live(yes_no(row.linked)),
+        if_live(format!("{} ms", row.clock_offset_ms)),
+        if_live(short_hash(&row.agreement.frontier_hash)),
+        if_live(short_hash(&row.agreement.digest)),
         row.grpc_address.clone(),
         port_beside(&row.http_address, &row.grpc_address),
         port_beside(&row.gossip_address, &row.grpc_address),

@@ -1,4 +1,4 @@
-//! `psi-field node`: runs a node until it is told to stop.
+//! `psi-field node`: runs a node until it is stopped.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use crate::{
     settings::{self, Inputs, LoadedSettings, Problem, SettingFlags},
 };
 
-/// A node that was told to stop is gone after this, whatever it is at.
+/// A node that was asked to stop is gone after this, whatever it is at.
 const STOP: Duration = Duration::from_secs(5);
 
 const AFTER_HELP: &str = "\
@@ -31,13 +31,13 @@ Examples:
   psi-field node --cluster-seeds 127.0.0.1 --grpc-listen 127.0.0.1:50053 \\
       --http-listen 127.0.0.1:8002 --gossip-listen 127.0.0.1:7282
 
-A setting is taken from its flag, else from its variable, else from the file, else it has its default. All are checked \
-before anything starts, and all that are wrong are reported. `--help` tells what each does, `-h` is short.
+A setting comes from its flag, else from its variable, else from the file, else it has its default. All are checked \
+before anything starts, and every wrong one is reported. `--help` explains each setting, `-h` is short.
 
-It stops within 5 s of Ctrl-C or SIGTERM; a second one ends it at once. With `--output json` one line on standard \
-output tells the addresses once the node listens.
+It stops within 5 s of Ctrl-C or SIGTERM; a second signal ends it at once. With `--output json` it prints one line \
+with its addresses once it listens.
 
-Exit codes: 0 stopped as told, 1 could not start or go on, 2 wrong arguments or settings.";
+Exit codes: 0 stopped; 1 could not start or go on; 2 wrong arguments or settings.";
 
 /// Run a node
 #[derive(Clone, Debug, Args)]
@@ -134,7 +134,7 @@ async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failu
                 warn!("not stopped after {} s, ending anyway", STOP.as_secs());
             }
         }
-        () = signals::stop() => warn!("told twice to stop, ending at once"),
+        () = signals::stop() => warn!("asked twice to stop, ending at once"),
     }
     failed.map_or(Ok(()), |why| Err(Failure::failed(format!("the node could not go on: {why}"))))
 }

@@ -1,5 +1,5 @@
-//! `psi-field probe`: is what one node acknowledges there on the others? Asked again and again, as a client would, and
-//! told to Prometheus.
+//! `psi-field probe`: whether the other nodes have what one node acknowledges. It asks as any client would, round after
+//! round, and exports the results to Prometheus.
 
 mod fault;
 mod http;
@@ -48,31 +48,31 @@ Examples:
   psi-field probe --once --node 127.0.0.1:50051,127.0.0.1:50052    # by hand, or in CI
   PSI_NODES=node-1,node-2 PSI_PROBE_EVERY_MS=30000 psi-field probe
 
-A round steps at each node in turn and reads each step back at every other node, by its token. Nothing is tried twice. \
-A node is ok if its step was acknowledged and showed elsewhere, and every step of the others showed at it, each within \
-the deadline. A step that shows nowhere counts against the node that acknowledged it. Names are looked up anew each \
-round; a name that can't be is a node that fails.
+In each round the probe steps at every node in turn, and reads each step back at every other node, by its token. It \
+retries nothing. A node is ok if its step was acknowledged and showed elsewhere, and if it showed every step of the \
+others, each within the deadline. A step that shows nowhere counts against the node that acknowledged it. Names are \
+resolved again each round; a name that does not resolve is a node that fails.
 
-Reasons of failures, what weighs most last:
-  unresolved      the name can't be looked up
+Reasons of failures, the heaviest last:
+  unresolved      the name does not resolve
   unreachable     no connection
   not_ready       the node is joining, stopping or overloaded, or its clock is off
   late            no answer within the deadline
   broken          the connection broke during a call
   refused         any other refusal
   not_replicated  what one node had acknowledged was not on another within the deadline
-  stale           the node claimed to have it and showed less: a bug, or another program in its place
+  stale           the node claimed to have it and showed fewer steps: a bug, or another program in its place
 
-On --listen: /metrics and /health/live. With `--output json` one line on standard output tells the address.
+On --listen: /metrics and /health/live. With `--output json` it prints one line with its address.
 
-Exit codes: 0 stopped as told, or with --once every node is ok; 1 the port is not free, or with --once a node is not \
-ok; 2 wrong arguments or variables.";
+Exit codes: 0 stopped, or with --once every node is ok; 1 the port is not free, or with --once a node is not ok; 2 \
+wrong arguments or variables.";
 
-/// Check again and again that what one node acknowledges is there on the others
+/// Check continuously that the other nodes have what one node acknowledges
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Probe {
-    /// Nodes: host:port, the port 50051 if missing; repeated or after commas. At most 50 are probed
+    /// Nodes: host:port, port 50051 by default; repeated or separated by commas. At most 50 are probed
     #[arg(
         long = "node",
         env = settings::NODES,
@@ -83,7 +83,7 @@ pub(crate) struct Probe {
     )]
     nodes: Vec<String>,
 
-    /// The field that is stepped; made where it is missing, 4 numbers wide
+    /// The field to step; made if it is missing, 4 numbers wide
     #[arg(
         long,
         short,
@@ -94,7 +94,7 @@ pub(crate) struct Probe {
     )]
     field: String,
 
-    /// Milliseconds from the start of one round to that of the next. Too low: a load. Too high: a failure shows late
+    /// Milliseconds from the start of one round to the next. Too low: load on the cluster. Too high: failures show late
     #[arg(
         long,
         env = settings::PROBE_EVERY_MS,
@@ -104,8 +104,8 @@ pub(crate) struct Probe {
     )]
     every_ms: u32,
 
-    /// Most milliseconds for a connection, for a step and for a read. Too low: a busy cluster fails. Too high: a
-    /// slow one passes
+    /// Longest time for a connection, for a step and for a read, milliseconds. Too low: a busy cluster fails. Too high:
+    /// a slow one passes
     #[arg(
         long,
         env = settings::PROBE_DEADLINE_MS,
@@ -115,11 +115,11 @@ pub(crate) struct Probe {
     )]
     deadline_ms: u32,
 
-    /// Where to answer HTTP. Port 0 takes a free one. Nothing is encrypted or authenticated
+    /// Where to answer HTTP. Port 0 picks a free one. Nothing is encrypted or authenticated
     #[arg(long, env = settings::PROBE_LISTEN, value_name = "IP:PORT", default_value = "127.0.0.1:9464")]
     listen: SocketAddr,
 
-    /// One round, without HTTP: print what came of it and stop
+    /// Run one round without HTTP, print the result and stop
     #[arg(long)]
     once: bool,
 
@@ -166,7 +166,7 @@ impl Probe {
         }
     }
 
-    /// Goes from round to round until told to stop.
+    /// Goes from round to round until it is stopped.
     async fn go_on(&self, mut prober: Prober, output: Output) -> Result<(), Failure> {
         let listener = http::listen(self.listen).await?;
         let address = listener.local_addr().unwrap_or(self.listen);

@@ -28,14 +28,15 @@ Examples:
   psi-field bench plot bench.json pictures       # what was saved, as PNGs
 
 Starts the nodes that it measures, as processes on free ports of this machine, and ends them. A row's figure is the \
-median over the rounds, spread is the least and the greatest. In each round every row of a group has one turn; every \
-second round goes in reverse. A ratio is taken within a round, row over row, then its median. Figures depend on the \
-machine, which clients and nodes share; ratios much less. Leave the machine alone meanwhile, and build with --release.
+median over the rounds; its spread runs from the least to the greatest. In each round every row of a group has one \
+turn; every second round goes in reverse. A ratio is taken within a round, row over row; its median is shown. \
+Figures depend on the machine, which clients and nodes share. Ratios depend on it much less. Leave the machine alone \
+meanwhile, and build with --release.
 
 Targets are shown beside the ratios, met or not. Ctrl-C prints the groups that are done.
 
-Exit codes: 0 everything was measured, whether or not targets are met; 1 a row could not be measured, or stopped before \
-the end; 2 wrong arguments.";
+Exit codes: 0 everything was measured, whether or not targets are met; 1 a row could not be measured, or it was \
+stopped before the end; 2 wrong arguments.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -49,7 +50,7 @@ pub(crate) struct Bench {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// What to measure; everything unless told otherwise
+    /// What to measure; by default everything
     #[arg(value_enum, value_name = "GROUP")]
     groups: Vec<Group>,
 
@@ -61,11 +62,11 @@ pub(crate) struct Bench {
     #[arg(long, default_value = "1", value_parser = parse_seconds)]
     seconds: Duration,
 
-    /// One round of 0.2 s: a look, no measurement
+    /// One round of 0.2 s: a first look, not a measurement
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     quick: bool,
 
-    /// Write the report to this file too, as JSON. An earlier run in it is replaced once this one is through
+    /// Also write the report to this file, as JSON. It replaces an earlier run there once this one is complete
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 }
@@ -94,8 +95,8 @@ impl Bench {
 
     /// Those that were asked for, each once, in the order of the list.
     fn groups(&self) -> Vec<Group> {
-        let asked = |group: &Group| self.groups.is_empty() || self.groups.contains(group);
-        Group::value_variants().iter().copied().filter(asked).collect()
+        let is_chosen = |group: &Group| self.groups.is_empty() || self.groups.contains(group);
+        Group::value_variants().iter().copied().filter(is_chosen).collect()
     }
 
     fn plan(&self) -> Plan {
@@ -105,7 +106,7 @@ impl Bench {
 
 fn verdict(report: &Report) -> Result<(), Failure> {
     if !report.complete && report.is_empty() {
-        return Err(Failure::failed("stopped before the first group was through; nothing is shown of a part of one"));
+        return Err(Failure::failed("stopped before the first group was through, so there is nothing to show"));
     }
     if !report.complete {
         return Err(Failure::failed("stopped before the end; the groups that were done are above"));

@@ -30,7 +30,7 @@ nodes run in this process, on free loopback ports, and meet only over UDP, gRPC 
 
 Exit codes: 0 if agreement held in acts two and three, 1 if it did not.";
 
-/// Show the incident and the remedy on a cluster of this machine's own
+/// Show the incident and the remedy on a cluster on this machine
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Demo {

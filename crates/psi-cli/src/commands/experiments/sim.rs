@@ -33,25 +33,27 @@ Examples:
   psi-field sim --mode clocks --seeds 200
   psi-field sim --seed 42 --trace | less         # who sent what to whom
   psi-field sim --seeds 500 --output json        # for scripts
-  psi-field sim --burst --nodes 128 --loss 10    # how fast and how dear is a write on every node at once?
+  psi-field sim --burst --nodes 128 --loss 10    # how fast and how costly is a write on every node at once?
   psi-field sim --nodes 1000                     # the same on a large cluster
 
-A seed is one run of the real replication code on a virtual network and a virtual clock, the same to the last byte \
-each time. It draws its nodes, its clients (whose fields are of both engines, with guardians that watch or intervene) \
-and its faults. Nodes that hold the same must show the same, and what an oracle works out for itself; in the end the \
-same input must get the same answer from all of them. The modes: in `safety` faults go on throughout, then all is \
-quiet and all must agree; in `liveness` a connected core is left alone while the rest keeps failing, and must agree \
-nearly as fast as if all were well; in `clocks` clocks jump by hours. With `all`, the seed decides: 8 of 10 are safety.
+A seed is one run of the real replication code on a virtual network and a virtual clock, identical to the last byte \
+each time. The seed draws the nodes, the clients and the faults. Clients use fields of both engines, with guardians \
+that watch or intervene. Nodes that hold the same must show the same, and what an independent oracle computes. In \
+the end the same input must get the same answer from all of them.
 
-Of at least 500 seeds of all modes, some must reach each marker of the list (a delta was cut, a partition healed, …); \
-the sweep fails if none did.
+The modes: in `safety` faults go on throughout, then all is quiet and all must agree. In `liveness` a connected core \
+is left alone while the rest keeps failing, and must agree nearly as fast as without faults. In `clocks` clocks jump \
+by hours. With `all`, the seed decides: 8 of 10 are safety.
+
+Of at least 500 seeds of all modes, some must reach each marker of the list (a delta was cut, a partition healed, \
+…). The sweep fails if none did.
 
 Ctrl-C prints what was found so far, and what is left to run.
 
-Exit codes: 0 if all agreed, 1 at the first seed that failed, with the command that replays it, or when stopped before \
-the end.";
+Exit codes: 0 if all agreed; 1 at the first seed that failed, with the command that replays it, or if it was stopped \
+before the end.";
 
-/// Seeds unless told otherwise: enough to expect every marker.
+/// Seeds by default: enough to expect every marker.
 const SEEDS: u64 = psi_sim::MARKED_SEEDS;
 
 /// Seeds a core in one part of a sweep: at its end cores wait for the slowest, and a sweep that is stopped knows of whole
@@ -132,17 +134,17 @@ impl Sim {
         Options { mode: self.mode.mode(), nodes: self.nodes.map(usize::from), ..Options::default() }
     }
 
-    /// Runs the seeds until all are done, one fails, or somebody has enough; prints what was found up to then.
+    /// Runs the seeds until all are done, one fails, or it is stopped; prints what was found up to then.
     async fn sweep(&self, output: Output) -> Result<(), Failure> {
         let sweep = Sweep { first: self.first_seed, seeds: self.seeds.unwrap_or(SEEDS), options: self.options() };
         let bar = progress(sweep.seeds, output);
         let began = Instant::now();
         let swept = Arc::<Mutex<SweepProgress>>::default();
-        let (found, told) = (swept.clone(), bar.clone());
+        let (found, counter) = (swept.clone(), bar.clone());
         let is_interrupted = tokio::select! {
-            // Whoever is told to stop in this moment has all the same.
+            // A sweep that is stopped in this moment is complete all the same.
             biased;
-            done = blocking(move || run_in_parts(&sweep, PART * cores(), &found, &|| told.inc(1))) => done.map(|()| false)?,
+            done = blocking(move || run_in_parts(&sweep, PART * cores(), &found, &|| counter.inc(1))) => done.map(|()| false)?,
             () = signals::stop() => true,
         };
         bar.finish_and_clear();
@@ -166,7 +168,9 @@ impl Sim {
         }
         let names: Vec<&str> = missing.iter().map(|marker| marker.name()).collect();
         let names = names.join(", ");
-        Err(Failure::failed(format!("no seed reached: {names}; the simulator has grown too tame to prove anything")))
+        Err(Failure::failed(format!(
+            "no seed reached: {names}; the simulator no longer provokes enough to prove anything"
+        )))
     }
 
     /// The command that shows what a seed does.
@@ -178,17 +182,17 @@ impl Sim {
 
     fn replay(&self, seed: u64, output: Output) -> Result<(), Failure> {
         let mut stdout = BufWriter::new(io::stdout().lock());
-        let mut unheard = None;
+        let mut write_error = None;
         let mut line = |line: &str| {
-            if unheard.is_none() {
-                unheard = writeln!(stdout, "{line}").err();
+            if write_error.is_none() {
+                write_error = writeln!(stdout, "{line}").err();
             }
         };
         let result = psi_sim::run(seed, self.options(), self.trace.then_some(&mut line as psi_sim::Sink<'_>));
-        let unheard = unheard.or_else(|| stdout.flush().err());
+        let write_error = write_error.or_else(|| stdout.flush().err());
         drop(stdout);
-        if unheard.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-            return Err(Failure::unheard());
+        if write_error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return Err(Failure::output_closed());
         }
         match result {
             Ok(report) => output.print(&Replay::from(&report), Replay::text),
@@ -198,7 +202,7 @@ impl Sim {
     }
 }
 
-/// What came of the seeds that were swept so far, from the first on.
+/// The results of the seeds that were run so far, from the first on.
 #[derive(Clone, Default)]
 struct SweepProgress {
     totals: Totals,
@@ -219,7 +223,7 @@ impl SweepProgress {
     }
 }
 
-/// Sweeps so many seeds after so many, so that what was found is known before all are done; ends at the first part in
+/// Sweeps the seeds part by part, so that what was found is known before all are done; ends at the first part in
 /// which one fails.
 fn run_in_parts(sweep: &Sweep, part: u64, swept: &Mutex<SweepProgress>, progress: &(impl Fn() + Sync)) {
     let mut done = 0;

@@ -36,10 +36,10 @@ Examples:
   psi-field field create prices --width 2 --scale-exponent 10 --param dt=0.1 --param dt_max=1
 
 Engine `core` learns: it remembers, predicts, and scores against what it expected. `synthetic` scores each vector by \
-itself and the noise that interventions left.
+itself and by the noise that interventions left.
 Inputs are kept in multiples of 2^(E - 56) and must be below 2^(24 + E) in size, where E is the scale exponent.
-Parameters and guardian can be changed later, engine, width, scale, seed and `latent_dim` only before the first step or \
-with a reset.";
+Parameters and guardian can be changed later. Engine, width, scale, seed and `latent_dim` can be changed only before \
+the first step, or with a reset.";
 
 const CHANGE_EXAMPLES: &str = "\
 Examples:
@@ -47,8 +47,8 @@ Examples:
   psi-field field change sensors --guardian watch
   psi-field field change default --engine core --guardian intervene   # before its first step
 
-What is not named stays as it is, and so does what the field has counted. Engine, width, scale, seed and, of engine \
-`core`, the parameter latent_dim can be changed only before the first step; later, `psi-field field reset` does.";
+Everything else stays as it is, counts included. Engine, width, scale, seed and (for engine `core`) the parameter \
+latent_dim can be changed only before the first step. After that, use `psi-field field reset`.";
 
 const RESET_EXAMPLES: &str = "\
 Examples:
@@ -56,14 +56,14 @@ Examples:
   psi-field field reset sensors --param dt=0.1
   psi-field field reset sensors --engine synthetic --guardian watch
 
-What it counted and learned is dropped on all nodes. Parameters not named get their defaults; all else that is not named \
+All nodes drop what the field counted and learned. Parameters that are not given get their defaults; everything else \
 stays as it is.";
 
 const DROP_EXAMPLES: &str = "\
 Examples:
   psi-field field drop sensors
 
-All that it counted is dropped on all nodes. `default` can't be dropped, only reset.";
+All nodes drop what the field counted. `default` can't be dropped, only reset.";
 
 /// List, create, change, reset and drop fields
 #[derive(Clone, Debug, Args)]
@@ -81,7 +81,7 @@ enum Action {
     /// Make a field
     #[command(after_help = CREATE_EXAMPLES)]
     Create(Create),
-    /// Change a field, and keep what it counted
+    /// Change a field and keep its counts
     #[command(after_help = CHANGE_EXAMPLES)]
     Change(Change),
     /// Start a field over
@@ -147,7 +147,7 @@ struct Reset {
     nodes: Nodes,
 }
 
-/// What is to be otherwise in a field that exists.
+/// What to change in a field that exists.
 #[derive(Clone, Debug, Args)]
 struct FieldSetup {
     /// The engine that scores its inputs: core or synthetic
@@ -211,8 +211,8 @@ impl Field {
 
 impl List {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let asked = self.nodes.ask(async |channel| client::fields(channel).list_fields(ListFieldsRequest {}).await);
-        let fields = asked.await?.answer.fields.into_iter().map(Into::into).collect();
+        let reply = self.nodes.ask(async |channel| client::fields(channel).list_fields(ListFieldsRequest {}).await);
+        let fields = reply.await?.answer.fields.into_iter().map(Into::into).collect();
         output.print(&Fields { fields }, |fields| list_text(&fields.fields))
     }
 }
@@ -228,8 +228,8 @@ impl Create {
             guardian: GuardianMode::from(self.guardian).into(),
             parameters: self.parameters.changes,
         };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).create_field(request.clone()).await);
-        let field = answer::Field::from(asked.await?.answer);
+        let reply = self.nodes.ask(async |channel| client::fields(channel).create_field(request.clone()).await);
+        let field = answer::Field::from(reply.await?.answer);
         output.print(&field, |field| format!("created field {}:\n\n{}", field.name, list_text(slice::from_ref(field))))
     }
 }
@@ -240,8 +240,8 @@ impl Change {
         let FieldSetup { engine, width, scale_exponent, seed, parameters: Changes { changes: parameters }, .. } =
             self.setup;
         let request = ChangeFieldRequest { name: self.name, engine, width, scale_exponent, seed, parameters, guardian };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).change_field(request.clone()).await);
-        let field = answer::Field::from(asked.await?.answer);
+        let reply = self.nodes.ask(async |channel| client::fields(channel).change_field(request.clone()).await);
+        let field = answer::Field::from(reply.await?.answer);
         output.print(&field, |field| format!("changed field {}:\n\n{}", field.name, list_text(slice::from_ref(field))))
     }
 }
@@ -252,8 +252,8 @@ impl Reset {
         let FieldSetup { engine, width, scale_exponent, seed, parameters: Changes { changes: parameters }, .. } =
             self.setup;
         let request = ResetFieldRequest { name: self.name, engine, width, scale_exponent, seed, parameters, guardian };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).reset_field(request.clone()).await);
-        let field = answer::Field::from(asked.await?.answer);
+        let reply = self.nodes.ask(async |channel| client::fields(channel).reset_field(request.clone()).await);
+        let field = answer::Field::from(reply.await?.answer);
         output.print(&field, |field| {
             format!("field {} starts over:\n\n{}", field.name, list_text(slice::from_ref(field)))
         })
@@ -263,8 +263,8 @@ impl Reset {
 impl Drop {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let request = DropFieldRequest { name: self.name.clone() };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).drop_field(request.clone()).await);
-        asked.await?;
+        let reply = self.nodes.ask(async |channel| client::fields(channel).drop_field(request.clone()).await);
+        reply.await?;
         output.print(&DropReport { dropped: self.name }, |dropped| format!("dropped field {}", dropped.dropped))
     }
 }

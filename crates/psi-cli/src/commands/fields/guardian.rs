@@ -25,16 +25,17 @@ Examples:
   psi-field guardian nigredo
   psi-field guardian albedo --field sensors --output json
 
-All nodes fold interventions in the order of their clocks, and clip the noise ν to 0 to 1.5 after each. `psi-field field \
-change NAME --guardian watch|intervene` says what the guardian does about a threat.";
+All nodes apply interventions in the order of their clocks, and clip the noise ν to 0 to 1.5 after each. What the \
+guardian does about a threat is set with `psi-field field change NAME --guardian watch|intervene`.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
   psi-field guardian status
   psi-field guardian status --field sensors --output json | jq -r .red_flag   # null while it is down
 
-The red flag goes up when a step's prediction error or entropy is above its threshold, or its density below; it goes \
-down with the next intervention. In mode `intervene` the guardian makes that itself, at most once in 100 steps.";
+The red flag goes up when a step's prediction error or entropy is above its threshold, or its density is below. The \
+next intervention takes it down. In mode `intervene` the guardian makes that intervention itself, at most once in \
+100 steps.";
 
 const STATISTICS_EXAMPLES: &str = "\
 Examples:
@@ -48,8 +49,8 @@ Examples:
   psi-field guardian nigredo
   psi-field guardian albedo --field sensors --node node-1:50051
 
-In a field of engine `core`, nigredo also clears the retained latents, what the next input was expected to be, and \
-working memory; no metric of `core` depends on the noise.";
+In a field of engine `core`, nigredo also clears the retained latents, the expected next input, and working memory. \
+No metric of `core` depends on the noise.";
 
 /// Show the guardian of a field, or intervene by hand
 #[derive(Clone, Debug, Args)]
@@ -61,7 +62,7 @@ pub(crate) struct Guardian {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Action {
-    /// Is the red flag up, why, and what was done
+    /// Whether the red flag is up, why, and what was done
     #[command(after_help = STATUS_EXAMPLES)]
     Status(QueryArgs),
     /// What the guardian has seen, and its thresholds
@@ -78,7 +79,7 @@ enum Action {
 /// What the guardian of a field does about a threat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
-    /// Raise the red flag, and leave it to people to intervene
+    /// Raise the red flag, and leave interventions to people
     Watch,
     /// Raise the red flag and intervene, at most once in 100 steps
     Intervene,
@@ -140,8 +141,8 @@ impl QueryArgs {
         let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
         let request = GetGuardianRequest { field: self.field.field.clone(), after, deadline_ms };
         let nodes = self.options.patient(&self.nodes);
-        let asked = nodes.ask(async |channel| client::fields(channel).get_guardian(request.clone()).await);
-        output.print(&asked.await?.answer.into(), text)
+        let reply = nodes.ask(async |channel| client::fields(channel).get_guardian(request.clone()).await);
+        output.print(&reply.await?.answer.into(), text)
     }
 }
 
@@ -156,8 +157,8 @@ impl InterventionArgs {
             request_id: self.options.request_id(),
         };
         let nodes = self.options.read.patient(&self.nodes);
-        let asked = nodes.ask(async |channel| client::fields(channel).intervene(request.clone()).await);
-        let response = asked.await?.answer;
+        let reply = nodes.ask(async |channel| client::fields(channel).intervene(request.clone()).await);
+        let response = reply.await?.answer;
         let answer = Answer {
             field: self.field.field,
             action: name,

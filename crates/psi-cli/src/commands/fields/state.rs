@@ -22,7 +22,7 @@ const AFTER_HELP: &str = "\
 Examples:
   psi-field state
   psi-field state --field sensors --output json
-  psi-field state --after \"$token\" --deadline-ms 500  # with all that the token tells of; see `psi-field step -h`
+  psi-field state --after \"$token\" --deadline-ms 500  # includes what the token covers; see `psi-field step -h`
   psi-field state --watch --interval-ms 200       # a line whenever it changed, until Ctrl-C";
 
 /// Show a field: last metrics, window, mean and deviation of the inputs
@@ -64,8 +64,8 @@ impl State {
         let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
         let request = GetStateRequest { field: self.field.field.clone(), after, deadline_ms };
         let nodes = self.options.patient(&self.nodes);
-        let asked = nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await);
-        output.print(&answer::State::from(asked.await?.answer), text)
+        let reply = nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await);
+        output.print(&answer::State::from(reply.await?.answer), text)
     }
 
     async fn follow(&self, output: Output) -> Result<(), Failure> {
@@ -73,14 +73,14 @@ impl State {
         let (field, interval_ms) = (self.field.field.clone(), self.interval_ms);
         let request = WatchStateRequest { field, interval_ms, after, deadline_ms };
         let nodes = self.options.patient(&self.nodes);
-        let asked = nodes.ask(async |channel| client::fields(channel).watch_state(request.clone()).await);
-        let answered = asked.await?;
+        let reply = nodes.ask(async |channel| client::fields(channel).watch_state(request.clone()).await);
+        let answered = reply.await?;
         let mut states = answered.answer;
         let mut lines = 0;
         let mut shown = None;
         while let Some(state) = states.next().await {
             let state: FieldState = state.map_err(|status| Failure::refused(&answered.address, &status))?;
-            // Something that the token tells of changed, such as another field.
+            // Something else that the token covers changed, such as another field.
             let without_token = FieldState { token: String::new(), ..state.clone() };
             if shown.replace(without_token.clone()) == Some(without_token) {
                 continue;

@@ -1,4 +1,4 @@
-//! `psi-field feed`: sends the vectors of a source to nodes, at a rate, until told to stop.
+//! `psi-field feed`: sends the vectors of a source to nodes, at a rate, until it is stopped.
 
 mod arguments;
 mod field;

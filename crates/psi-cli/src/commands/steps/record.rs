@@ -34,20 +34,20 @@ Examples:
   psi-field replay steps.jsonl                        # the same steps again, through the same engine
   psi-field replay steps.jsonl --param dt=0.1         # and through another one
 
-The file has JSON lines: first an object with the field's engine, width, scale_exponent, seed, guardian and parameters, \
-which replay takes as defaults unless told otherwise; then one for each step that this node accepts, in that order, with field, epoch, k, \
-timestamp and input. The input is what the engine was given, so conditioned if the step asked for that. Steps that \
-other nodes accept are not among them, nor are interventions.
+The file has JSON lines. The first is an object with the field's engine, width, scale_exponent, seed, guardian and \
+parameters; these are the defaults of a replay. Each further line is a step that this node accepted, in order: \
+field, epoch, k, timestamp and input. The input is what the engine was given: conditioned, if the step asked for \
+that. Steps that other nodes accept are not in the file, nor are interventions.
 
-A replay gives what the node answered if the record begins with the field and misses nothing, this node alone steps it, \
-no more than 800 times a second (a guardian does not look at more), nobody changes its parameters or its guardian \
-meanwhile, and nobody intervenes by hand.
+A replay reproduces the node's answers under these conditions. The record begins with the field and misses nothing. \
+Only this node steps the field, at most 800 times a second (a guardian looks at no more). Nobody changes its \
+parameters or its guardian, or intervenes by hand.
 
-A node waits for nobody who watches: what it could not hand over in time is counted as missed, and shows in the file as \
-a gap in k. A record ends where its field is reset or dropped.
+Recording never blocks a node. Steps that it misses are counted, and show in the file as a gap in k. A record ends \
+when its field is reset or dropped.
 
-Exit codes: 0 ended as asked, by Ctrl-C, or with the field; 1 refused, or the file can't be written; 2 wrong arguments, \
-or the file is there already; 3 no node could be reached, or it stopped.";
+Exit codes: 0 ended as asked, by Ctrl-C, or with the field; 1 refused, or the file can't be written; 2 wrong \
+arguments, or the file exists; 3 no node could be reached, or it stopped.";
 
 /// Write the steps that a node accepts to a file, for `psi-field replay`
 #[derive(Clone, Debug, Args)]
@@ -86,7 +86,7 @@ enum End {
     NodeStopped,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Debug, Serialize)]
 struct Summary {
     field: String,
@@ -104,15 +104,15 @@ impl Record {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         File::check(&self.file, self.force)?;
         let request = WatchStepsRequest { field: self.field.field.clone() };
-        let asked = self.nodes.ask(async |channel| client::fields(channel).watch_steps(request.clone()).await).await?;
-        let mut events = asked.answer;
-        let field = self.first(&mut events, &asked.address).await?;
+        let reply = self.nodes.ask(async |channel| client::fields(channel).watch_steps(request.clone()).await).await?;
+        let mut events = reply.answer;
+        let field = self.first(&mut events, &reply.address).await?;
         let mut file = File::create(&self.file, self.force, &field)?;
-        eprintln!("recording field {} as {} accepts its steps", field.name, asked.address);
+        eprintln!("recording field {} as {} accepts its steps", field.name, reply.address);
 
         let mut summary = Summary {
             field: field.name,
-            address: asked.address,
+            address: reply.address,
             file: self.file.clone(),
             ended: End::NodeStopped,
             seconds: 0.0,

@@ -45,26 +45,26 @@ Examples:
 
 Files:
   csv    a vector a row, with or without a header; `nan` and `inf` are numbers
-  jsonl  a vector a line, or an object with one as `x` or `input`; the first line may be an object without, whose \
-`engine`, `width`, `seed`, `guardian` and `parameters` hold unless told otherwise here, as `psi-field record` writes it
+  jsonl  a vector a line, or an object with one as `x` or `input`. The first line may be an object without one, as \
+`psi-field record` writes it: its `engine`, `width`, `seed`, `guardian` and `parameters` are defaults
   npz    numpy's arrays `inputs` (steps × input; else `raw_inputs`) and for engine core `encoder` (latent × input), \
 `transition` (latent × latent) and `rollout_noise` (steps × N × latent), which decide latent_dim and N
 
-What is not finite is taken as the engine does without a node: NaN as 0, infinities as ±5. With \
---condition it is conditioned first, as a node does for a step that asks for that: NaN is 0, infinities are ±1, and what \
-is beyond ±5 is ±5. A record holds what was conditioned already.
+The engine treats what is not finite as it does without a node: NaN as 0, infinities as ±5. With --condition vectors \
+are conditioned first, as a node does for a step that asks for it: NaN becomes 0, infinities become ±1, and numbers \
+are clipped to ±5. A record holds conditioned vectors already.
 
 The guardian watches the metrics and intervenes with --guardian, or if the file says that its guardian does \
 (`\"guardian\":\"intervene\"`), unless --no-guardian.
 
-`psi-field record --help` says when a replay gives what the node answered.
+`psi-field record --help` says when a replay reproduces the node's answers.
 
-With `--output json` a step is one line: k, Psi, C, U, Phi, H, PE, M, dt_eff, t (seconds) and att_gain, with 17 digits. \
-The file is read twice then, so that nothing is printed if anything in it is wrong.
+With `--output json` a step is one line: k, Psi, C, U, Phi, H, PE, M, dt_eff, t (seconds) and att_gain, with 17 \
+digits. The file is then read twice, so that nothing is printed if anything in it is wrong.
 
-With --against the same steps run twice, the second time with the parameters of that file in place of --parameters and \
---param, and what is shown is how far that is from the first: of each metric both means, the mean difference (the other's \
-less this one's), its root mean square, the largest and its step; with `--output json` one line of these.
+With --against the same steps run twice. The second run has the parameters of that file in place of --parameters and \
+--param. The output compares the two, metric by metric: both means, the mean difference (second minus first), its \
+root mean square, the largest and its step. With `--output json` that is one line.
 
 A file of parameters has lines such as `dt = 0.1`; `psi-field field list --output json` shows all names.
 
@@ -138,7 +138,7 @@ struct Runs {
     against: Option<Run>,
 }
 
-/// What came of the runs.
+/// The results of the runs.
 #[derive(Default)]
 struct Results {
     this: Series,
@@ -184,7 +184,7 @@ impl Replay {
         let guardian = self.guardian(&header)?;
         let base: NamedValues = header.parameters.into_iter().collect();
         parameters::of_run(&base, &[], &[], &format!("{}, header", self.file.display()))?;
-        // By itself first, so that what is wrong in the file is told by its name.
+        // By itself first, so that an error in the file names the file.
         let name = self.parameters.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
         parameters::of_run(&base, &[], &of_file, &name)?;
         parameters::of_run(&base, &[], &given, "--param")?;
@@ -240,7 +240,7 @@ impl Replay {
         Ok(Run::new(engine, seed, recording.width, parameters, start, guardian)?)
     }
 
-    /// Steps through the whole recording; `each` is told what came of each step.
+    /// Steps through the whole recording; `each` is given the result of each step.
     fn play(
         &self,
         recording: &Recording,
@@ -276,9 +276,9 @@ impl Replay {
             if self.png.is_some() {
                 results.this.push(outcome);
             }
-            write_json(&mut stdout, outcome).map_err(|error| output::unwritten(&error))
+            write_json(&mut stdout, outcome).map_err(|error| output::write_failure(&error))
         })?;
-        stdout.flush().map_err(|error| output::unwritten(&error))?;
+        stdout.flush().map_err(|error| output::write_failure(&error))?;
         Ok(results)
     }
 

@@ -27,17 +27,17 @@ Examples:
   psi-field step --incident --replicate-to majority --deadline-ms 500
   psi-field step --incident --request-id \"$(uuidgen)\"              # safe to send again to the same node
 
-On standard input (`-`) a line is a vector: numbers divided by spaces or commas, a JSON array, or an object with one as \
-its `x`. Several lines are one batch: all are taken, or none.";
+On standard input (`-`) a line is a vector: numbers separated by spaces or commas, a JSON array, or an object whose \
+`x` is one. Several lines are one batch: all are accepted, or none.";
 
-/// Score a vector, and take it in
+/// Score a vector and add it to the field
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP, override_usage = "psi-field step [OPTIONS] <NUMBER>...|--incident|-")]
 pub(crate) struct Step {
     #[command(flatten)]
     field: FieldArg,
 
-    /// The vector, as many numbers as the field is wide (`default`: 16); or `-` to read standard input
+    /// The vector, as many numbers as the field is wide (`default`: 16). `-` reads standard input
     #[arg(
         required_unless_present = "incident",
         conflicts_with = "incident",
@@ -46,11 +46,11 @@ pub(crate) struct Step {
     )]
     numbers: Vec<String>,
 
-    /// Score the vector of 16 numbers that was sent during the pod-drift incident
+    /// Score the vector of 16 numbers that was sent in the pod-drift incident
     #[arg(long)]
     incident: bool,
 
-    /// Condition the vector first: NaN becomes 0, infinities ±1, and all is clipped to -5 to 5
+    /// Condition the vector first: NaN becomes 0, infinities become ±1, and numbers are clipped to -5 to 5
     #[arg(long)]
     guardian: bool,
 
@@ -78,8 +78,8 @@ impl Step {
             request_id: self.options.request_id(),
         };
         let nodes = self.options.read.patient(&self.nodes);
-        let asked = nodes.ask(async |channel| client::fields(channel).step(request.clone()).await);
-        output.print(&answer::Step::from(asked.await?.answer), text)
+        let reply = nodes.ask(async |channel| client::fields(channel).step(request.clone()).await);
+        output.print(&answer::Step::from(reply.await?.answer), text)
     }
 
     async fn batch(&self, inputs: Vec<Vec<f64>>, output: Output) -> Result<(), Failure> {
@@ -94,8 +94,8 @@ impl Step {
             request_id: self.options.request_id(),
         };
         let nodes = self.options.read.patient(&self.nodes);
-        let asked = nodes.ask(async |channel| client::fields(channel).step_batch(request.clone()).await);
-        let steps: Vec<answer::Step> = asked.await?.answer.steps.into_iter().map(Into::into).collect();
+        let reply = nodes.ask(async |channel| client::fields(channel).step_batch(request.clone()).await);
+        let steps: Vec<answer::Step> = reply.await?.answer.steps.into_iter().map(Into::into).collect();
         match output {
             Output::Text => output.print(&steps, |steps| batch_text(steps)),
             Output::Json => steps.iter().try_for_each(|step| output.print(step, text)),
@@ -138,7 +138,9 @@ fn vectors(mut source: impl Source, count_max: Option<usize>) -> Result<Vec<Vec<
 fn parse_vector(text: &str) -> Result<Vec<f64>, Failure> {
     let words = text.split(|letter: char| letter == ',' || letter.is_whitespace()).filter(|word| !word.is_empty());
     words
-        .map(|word| word.parse().map_err(|_| Failure::usage(format!("`{word}` is no number; see `psi-field step -h`"))))
+        .map(|word| {
+            word.parse().map_err(|_| Failure::usage(format!("`{word}` is not a number; see `psi-field step -h`")))
+        })
         .collect()
 }
 

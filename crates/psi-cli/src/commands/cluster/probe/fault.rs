@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 
 use crate::{client::broke_off, output::Failure};
 
-/// Why a probe failed. The later in this list, the more it weighs: of several, the greatest is told.
+/// Why a probe failed. The later in this list, the more it weighs: of several, the greatest is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reason {

@@ -1,4 +1,4 @@
-//! What the probe answers over HTTP: `/metrics` for Prometheus, `/health/live` for whoever restarts it.
+//! What the probe answers over HTTP: `/metrics` for Prometheus, `/health/live` for what restarts it.
 
 use std::{
     future::Future,

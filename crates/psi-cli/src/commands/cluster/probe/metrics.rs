@@ -69,7 +69,7 @@ impl Metrics {
         }
     }
 
-    /// Takes in a round.
+    /// Records a round.
     pub(super) fn observe(&mut self, round: &Round) {
         self.show(round.steps.iter().map(|one| one.target.clone()).collect());
         for step in &round.steps {

@@ -1,7 +1,7 @@
 //! One round: a step at each node in turn, each read back at every other node.
 //!
 //! Nothing is tried twice: what a client without retries would meet is what is measured. Every wait has an end, so a
-//! round has one too. Connections are opened anew each round, so that names that moved are followed and a connection to
+//! round has one too. Connections are opened again each round, so that names that moved are followed and a connection to
 //! a machine that is gone is not waited for.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,7 +28,7 @@ pub(super) const WIDTH: u32 = 4;
 /// What a node may take beyond the deadline to say that it passed.
 const ON_THE_WAY: Duration = Duration::from_millis(250);
 
-/// What came of one round.
+/// The result of one round.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Round {
     /// One for each node.
@@ -87,7 +87,7 @@ pub(super) struct Prober {
     names: Vec<String>,
     field: String,
     deadline: Duration,
-    /// Tells the requests of this run from those of others.
+    /// Distinguishes the requests of this run from those of others.
     run: u128,
     steps: u64,
 }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::{round::Round, targets::TARGETS_MAX};
 use crate::output::{numbers, pluralize};
 
-/// Least time between two lines that sum rounds up: somewhat less than that between two rounds unless told otherwise,
+/// Least time between two lines that sum rounds up: somewhat less than that between two rounds by default,
 /// so that each of those has its line.
 const SUMMARY: Duration = Duration::from_secs(9);
 
@@ -19,14 +19,14 @@ pub(super) struct RoundLog {
     targets: BTreeSet<String>,
     failing: BTreeSet<String>,
     left_out: usize,
-    /// Where somebody watches.
+    /// Only where somebody watches.
     summary: Option<Summary>,
 }
 
-/// What came of the rounds since the last line that summed them up.
+/// The results of the rounds since the last line that summed them up.
 #[derive(Default)]
 struct Summary {
-    told: Option<Instant>,
+    last_line: Option<Instant>,
     rounds: u64,
     /// Nodes, each in each round.
     turns: usize,
@@ -36,7 +36,7 @@ struct Summary {
 }
 
 impl Summary {
-    /// Takes a round in; gives the line if it is time for one.
+    /// Records a round; gives the line if it is time for one.
     fn line(&mut self, round: &Round, now: Instant) -> Option<String> {
         self.rounds += 1;
         self.turns += round.steps.len();
@@ -45,15 +45,15 @@ impl Summary {
         self.step_max = steps.copied().fold(self.step_max, Duration::max);
         let reads = round.reads.iter().filter_map(|read| read.took.as_ref().ok());
         self.read_max = reads.copied().fold(self.read_max, Duration::max);
-        if self.told.is_some_and(|told| now.duration_since(told) < SUMMARY) {
+        if self.last_line.is_some_and(|last| now.duration_since(last) < SUMMARY) {
             return None;
         }
         let Self { rounds, turns, failed, step_max, read_max, .. } = std::mem::take(self);
-        self.told = Some(now);
+        self.last_line = Some(now);
         let came = if failed == 0 { "all nodes ok".to_owned() } else { format!("{failed} of {turns} turns failed") };
         let short = |took: Duration| numbers::duration(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         let (step, read) = (short(step_max), short(read_max));
-        // One node alone is read by nobody.
+        // With one node there are no reads.
         let read = if read_max.is_zero() { String::new() } else { format!(", slowest read {read}") };
         Some(format!("{}: {came}; slowest step {step}{read}", pluralize(rounds, "round")))
     }
@@ -123,8 +123,8 @@ mod tests {
         assert_eq!(line(&good, 0).unwrap(), "1 round: all nodes ok; slowest step 3.0 ms, slowest read 7.0 ms");
         assert_eq!(line(&bad, 4), None);
         assert_eq!(line(&bad, 8), None);
-        let told = line(&good, 10).unwrap();
-        assert_eq!(told, "3 rounds: 2 of 6 turns failed; slowest step 4.0 ms, slowest read 7.0 ms");
+        let later = line(&good, 10).unwrap();
+        assert_eq!(later, "3 rounds: 2 of 6 turns failed; slowest step 4.0 ms, slowest read 7.0 ms");
         assert_eq!(line(&good, 20).unwrap(), "1 round: all nodes ok; slowest step 3.0 ms, slowest read 7.0 ms");
     }
 }

@@ -23,7 +23,7 @@ capacity.png, CPU of a step and memory of a node against fields held and against
 rounds, bars reach from the least to the greatest.
 
 Exit codes: 0 drawn; 1 the run has nothing of what is drawn, or a picture could not be written; 2 wrong arguments, or a \
-picture is there already.";
+picture exists.";
 
 /// Draw what a run measured, as PNGs
 #[derive(Debug, Args)]
@@ -33,11 +33,11 @@ pub(super) struct Plot {
     #[arg(value_name = "RUN.json")]
     run: PathBuf,
 
-    /// Where to put the pictures; made if missing
+    /// Where to put the pictures; created if missing
     #[arg(value_name = "DIRECTORY")]
     directory: PathBuf,
 
-    /// Overwrite pictures that are there
+    /// Overwrite pictures that exist
     #[arg(long)]
     force: bool,
 }

@@ -32,9 +32,9 @@ impl SaveFile {
         if self.is_taken && !report.complete {
             return Ok(());
         }
-        let unwritten = |error: &dyn std::fmt::Display| Failure::failed(format!("can't write the report: {error}"));
-        let mut json = serde_json::to_vec(report).map_err(|error| unwritten(&error))?;
+        let write_failure = |error: &dyn std::fmt::Display| Failure::failed(format!("can't write the report: {error}"));
+        let mut json = serde_json::to_vec(report).map_err(|error| write_failure(&error))?;
         json.push(b'\n');
-        self.file.set_len(0).and_then(|()| self.file.write_all(&json)).map_err(|error| unwritten(&error))
+        self.file.set_len(0).and_then(|()| self.file.write_all(&json)).map_err(|error| write_failure(&error))
     }
 }

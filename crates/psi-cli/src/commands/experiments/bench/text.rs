@@ -71,7 +71,7 @@ fn line(mut cells: [String; 13], answer: &Answer) -> [String; 13] {
     cells
 }
 
-/// Nothing to tell of a single round.
+/// Empty for a single round.
 fn spread(spread: Spread) -> String {
     if spread.least == spread.greatest {
         return String::new();

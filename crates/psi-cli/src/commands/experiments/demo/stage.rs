@@ -126,14 +126,14 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Starts the nodes and waits until all take steps and know each other.
+    /// Starts the nodes and waits until all accept steps and know each other.
     pub(super) async fn set(nodes: usize, replication: bool) -> Result<Self, Failure> {
         let mut stage = Self { actors: Vec::new(), replication };
         for number in 1..=nodes {
             let seed = stage.seed();
             stage.actors.push(Actor::enter(&format!("node-{number}"), seed, replication).await?);
         }
-        until("all nodes take steps", async || Ok(stage.is_ready())).await?;
+        until("all nodes accept steps", async || Ok(stage.is_ready())).await?;
         if replication {
             until("all nodes are linked", async || stage.is_linked().await).await?;
         }
@@ -207,7 +207,7 @@ impl Stage {
     }
 }
 
-/// Waits until `condition` holds; tells how long it took.
+/// Waits until `condition` holds; returns how long it took.
 pub(super) async fn until<F>(what: &str, condition: impl Fn() -> F) -> Result<Duration, Failure>
 where
     F: Future<Output = Result<bool, Failure>>,

@@ -11,14 +11,14 @@ use crate::output::{Failure, Output, pluralize, table};
 
 /// Larger clusters are only for bursts; the simulator proper links every two nodes.
 pub(super) const FULL_MESH_MAX: usize = 32;
-/// Nodes of a burst unless told otherwise: those of the guarantee in the README.
+/// Nodes of a burst by default: those of the guarantee in the README.
 const NODES: usize = 128;
 /// Clusters up to this size have written before the burst; larger ones would take too long.
 const WARM_MAX: usize = 256;
-/// Seeds unless told otherwise, of clusters up to [`WARM_MAX`] and of larger ones.
+/// Seeds by default, of clusters up to [`WARM_MAX`] and of larger ones.
 const SEEDS: (u64, u64) = (100, 1);
 
-/// What bursts are told.
+/// The arguments of bursts.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Bursts")]
 pub(super) struct BurstArgs {
@@ -149,7 +149,7 @@ struct Report {
     /// Frames sent from the first write until 300 ms after agreement, mean.
     frames: f64,
     bytes: f64,
-    /// Encoded bytes of the entries that changed, once for each node that had to be told, mean.
+    /// Encoded bytes of the entries that changed, once for each node that needed them, mean.
     bytes_needed: f64,
     /// Bytes sent for each that was needed, mean.
     factor: f64,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::output::{pluralize, table};
 
-/// What came of a sweep.
+/// The result of a sweep.
 #[derive(Serialize)]
 pub(crate) struct Report {
     /// Runs in which nothing was wrong, by mode.
@@ -73,7 +73,7 @@ fn rows(counts: &BTreeMap<&'static str, u64>) -> Vec<[String; 2]> {
     counts.iter().map(|(name, count)| [(*name).to_owned(), count.to_string()]).collect()
 }
 
-/// What came of one seed.
+/// The result of one seed.
 #[derive(Serialize)]
 pub(crate) struct Replay {
     seed: u64,

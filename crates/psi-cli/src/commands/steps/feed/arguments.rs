@@ -31,12 +31,12 @@ Examples:
   psi-field feed --host --node node-1,node-2,node-3    # in turn; one that is down is left out
   psi-field feed --host --field host --create --every 30 --service   # in a container, until it is stopped
 
-A step goes to the next of the nodes in turn. One that a node is not available for is sent again to another, with \
-back-off, so a step is counted at least once. Several steps are in flight: with --in-flight 1 they arrive in order. \
+Each step goes to the next node in turn. If that node is not available, the step is sent again to another, with \
+back-off. So a step is counted at least once. Several steps are in flight: with --in-flight 1 they arrive in order. \
 Ctrl-C ends with the summary.
 
-Exit codes: 0 if every step was accepted, 1 if any was refused or could not be read, 2 wrong arguments, 3 if no node \
-took any. With --service also 0 if it was told to stop.";
+Exit codes: 0 if every step was accepted; 1 if any was refused or could not be read; 2 wrong arguments; 3 if no node \
+accepted any. With --service also 0 if it was stopped.";
 
 static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     let names = Host::NAMES.map(|(name, meaning)| format!("  {name:16}  {meaning}"));
@@ -66,7 +66,7 @@ pub(crate) struct Feed {
     #[arg(long, short, value_name = "RATE", default_value = "1")]
     rate: Rate,
 
-    /// One step in so many seconds, instead of --rate
+    /// Seconds from one step to the next, instead of --rate
     #[arg(long, value_name = "SECONDS", value_parser = parse_limit, conflicts_with = "rate")]
     every: Option<Duration>,
 
@@ -78,7 +78,7 @@ pub(crate) struct Feed {
     #[arg(long, value_name = "SECONDS", value_parser = parse_limit)]
     pub(super) seconds: Option<Duration>,
 
-    /// Steps in flight at most. Too low: high rates are not reached. Too high: a slow node answers later still
+    /// Most steps in flight. Too low: high rates are not reached. Too high: a slow node answers even later
     #[arg(
         long,
         value_name = "STEPS",
@@ -87,16 +87,16 @@ pub(crate) struct Feed {
     )]
     pub(super) in_flight: u32,
 
-    /// Try a step this long while no node is available
+    /// How long to retry a step while no node is available, seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_patience)]
     pub(super) patience: Duration,
 
-    /// Run unattended, as in a container: wait for a node as long as it takes, make the field anew if it is gone (with
-    /// --create), report every 5 minutes and when a node goes or returns, and end with 0 when told to stop
+    /// Run unattended, as in a container. Wait for a node without limit, make the field again if it is gone (with
+    /// --create), report every 5 minutes and when a node goes or returns, and exit with 0 when stopped
     #[arg(long)]
     pub(super) service: bool,
 
-    /// Condition vectors first: NaN becomes 0, infinities ±1, and all is clipped to -5 to 5
+    /// Condition vectors first: NaN becomes 0, infinities become ±1, and numbers are clipped to -5 to 5
     #[arg(long)]
     pub(super) guardian: bool,
 
@@ -114,7 +114,7 @@ pub(super) struct SourceArgs {
     #[command(flatten)]
     one: SourceChoice,
 
-    /// With --csv: the columns to send, in this order; otherwise every column of numbers
+    /// With --csv: the columns to send, in this order; by default every column of numbers
     #[arg(
         long,
         value_name = "NAMES",
@@ -146,7 +146,7 @@ pub(super) struct SourceArgs {
 #[derive(Clone, Debug, Args)]
 #[group(required = true, multiple = false)]
 struct SourceChoice {
-    /// The vector of 16 numbers that was sent during the pod-drift incident, for ever
+    /// The vector of 16 numbers that was sent in the pod-drift incident, again and again
     #[arg(long)]
     incident: bool,
 
@@ -170,7 +170,7 @@ struct SourceChoice {
 fn parse_width(text: &str) -> Result<usize, String> {
     let max = psi_replica::WIDTH_MAX;
     let width = text.parse().ok().filter(|width| (1..=max).contains(width));
-    width.ok_or_else(|| format!("takes a whole number of 1 to {max}"))
+    width.ok_or_else(|| format!("takes a whole number from 1 to {max}"))
 }
 
 fn parse_patience(text: &str) -> Result<Duration, String> {
@@ -187,7 +187,7 @@ impl Feed {
         self.every.map_or(self.rate, |every| Rate::PerSecond(1.0 / every.as_secs_f64()))
     }
 
-    /// How long a node is waited for at the start; `None` if for ever.
+    /// How long to wait for a node at the start; `None` for no limit.
     pub(super) fn start_patience(&self) -> Option<Duration> {
         if self.service { None } else { Some(self.patience) }
     }

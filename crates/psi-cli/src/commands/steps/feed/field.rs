@@ -19,12 +19,12 @@ impl Feed {
     pub(super) async fn find_field(&self, width: usize) -> Result<Field, Failure> {
         let begun = Instant::now();
         let patience = self.start_patience();
-        let mut told = false;
+        let mut is_reported = false;
         loop {
             match self.field_now(width).await {
                 Err(failure) if is_passing(&failure) && patience.is_none_or(|patience| begun.elapsed() < patience) => {
-                    if !told {
-                        told = true;
+                    if !is_reported {
+                        is_reported = true;
                         match patience {
                             Some(most) => eprintln!("waiting up to {} s: {}", most.as_secs(), failure.text()),
                             None => eprintln!("waiting: {}", one_line(&failure.text())),

@@ -1,4 +1,4 @@
-//! Makes the field anew when it is gone: dropped by somebody, or with a cluster that started over.
+//! Makes the field again when it is gone: dropped by somebody, or with a cluster that started over.
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -7,7 +7,7 @@ use tokio::{
 
 use super::{arguments::Feed, field::LOOK};
 
-/// Whoever waits for the field; told whether it is there.
+/// A step that waits for the field; it is sent whether the field is there.
 type Waiter = oneshot::Sender<bool>;
 
 /// For steps that missed the field.
@@ -18,20 +18,20 @@ pub(super) struct FieldRequester(mpsc::UnboundedSender<Waiter>);
 pub(super) struct FieldMaker(mpsc::UnboundedReceiver<Waiter>);
 
 pub(super) fn maker() -> (FieldRequester, FieldMaker) {
-    let (requester, asked) = mpsc::unbounded_channel();
-    (FieldRequester(requester), FieldMaker(asked))
+    let (requester, requests) = mpsc::unbounded_channel();
+    (FieldRequester(requester), FieldMaker(requests))
 }
 
 impl FieldRequester {
     /// Resolves once the field was looked for; whether it is there.
     pub(super) async fn look(&self) -> bool {
-        let (waiting, told) = oneshot::channel();
-        self.0.send(waiting).is_ok() && told.await.unwrap_or(false)
+        let (waiter, found) = oneshot::channel();
+        self.0.send(waiter).is_ok() && found.await.unwrap_or(false)
     }
 }
 
 impl FieldMaker {
-    /// Goes on for ever.
+    /// Never returns.
     pub(super) async fn keep(&mut self, feed: &Feed, width: usize) {
         while let Some(first) = self.0.recv().await {
             // A node that has not heard of the field may yet; and steps that miss it meanwhile wait for the same look.

@@ -1,4 +1,4 @@
-//! Tells people how it goes, on standard error, and what came of it in the end.
+//! Reports progress on standard error, and the result at the end.
 
 use std::{
     io::{self, IsTerminal},

@@ -27,7 +27,7 @@ const UNREADABLE_MAX: u32 = 1000;
 pub(super) struct Sender {
     targets: Targets,
     tally: SharedTally,
-    /// Has the field made anew, where that is wanted.
+    /// Has the field made again, where that is wanted.
     requester: Option<FieldRequester>,
     field: String,
     guardian: bool,

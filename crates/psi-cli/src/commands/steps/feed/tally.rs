@@ -1,4 +1,4 @@
-//! What came of the steps so far.
+//! The results of the steps so far.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ pub(super) struct Tally {
     last: Option<answer::Step>,
     /// Nodes that were not available when they were last asked.
     absent: BTreeSet<String>,
-    /// What people have not been told yet.
+    /// What has not been reported yet.
     news: Vec<String>,
 }
 
@@ -90,7 +90,7 @@ impl Tally {
         let Acceptance { address, step } = accepted;
         self.accepted += 1;
         if self.absent.remove(&address) {
-            self.news.push(format!("{address}: takes steps again"));
+            self.news.push(format!("{address}: accepts steps again"));
         }
         *self.by_node.entry(step.node.clone()).or_default() += 1;
         self.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
@@ -121,7 +121,7 @@ impl Tally {
         self.absence(refused);
     }
 
-    /// Told once, until the node takes steps again.
+    /// Told once, until the node accepts steps again.
     fn absence(&mut self, refused: &Refusal) {
         if self.absent.insert(refused.address.clone()) {
             let Failure { message, .. } = Failure::refused(&refused.address, &refused.status);
@@ -137,7 +137,7 @@ impl Tally {
         }
     }
 
-    /// What people have not been told yet: the first problem of each kind, and nodes that go and return.
+    /// What has not been reported yet: the first problem of each kind, and nodes that go and return.
     pub(super) fn take_news(&mut self) -> Vec<String> {
         std::mem::take(&mut self.news)
     }
@@ -179,7 +179,7 @@ impl Summary {
             return Ok(());
         }
         if self.accepted == 0 && self.refused_by_reason.get(UNAVAILABLE) == Some(&lost) {
-            return Err(Failure::unreachable("no node took any step; are the nodes running? see --patience"));
+            return Err(Failure::unreachable("no node accepted any step; are the nodes running? see --patience"));
         }
         Err(Failure::failed(format!("{lost} of {} vectors were not accepted", lost + self.accepted)))
     }
@@ -261,7 +261,7 @@ mod tests {
             assert_eq!(tally.take_news(), ["a:1: why; trying on"]);
             tally.accepted(answer(), Duration::ZERO);
             tally.accepted(answer(), Duration::ZERO);
-            assert_eq!(tally.take_news(), ["a:1: takes steps again"]);
+            assert_eq!(tally.take_news(), ["a:1: accepts steps again"]);
         }
     }
 }

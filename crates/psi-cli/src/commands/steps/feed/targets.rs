@@ -20,7 +20,7 @@ use crate::{
 /// How long a node is left out after it was not available, unless all are.
 const REST: Duration = Duration::from_secs(1);
 
-/// A connection to a machine that is gone is noticed after twice this, and dialled anew.
+/// A connection to a machine that is gone is noticed after twice this, and dialled again.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 pub(super) struct Targets {
@@ -47,7 +47,7 @@ pub(super) struct Acceptance {
 pub(super) struct Refusal {
     pub(super) address: String,
     pub(super) status: Status,
-    /// It was for want of the field, which is there now.
+    /// The field was missing, and is there now.
     pub(super) field_was_made: bool,
 }
 
@@ -71,7 +71,7 @@ impl Refusal {
 }
 
 impl Targets {
-    /// Dials nobody yet.
+    /// Dials no node yet.
     ///
     /// # Errors
     /// If an address can't be dialled at all.

@@ -113,7 +113,7 @@ impl File {
         result.map_err(|error| {
             self.is_broken = true;
             if is_stdout(&self.path) {
-                output::unwritten(&error)
+                output::write_failure(&error)
             } else {
                 Failure::failed(format!("can't write {}: {error}", self.path.display()))
             }

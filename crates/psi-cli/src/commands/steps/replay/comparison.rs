@@ -24,7 +24,7 @@ pub(super) struct Comparison {
     metrics: BTreeMap<&'static str, Difference>,
 }
 
-/// Of one metric; differences are the other run's number less this one's.
+/// Of one metric; differences are the other run's number minus this one's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 struct Difference {
     mean: f64,

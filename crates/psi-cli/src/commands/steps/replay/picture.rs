@@ -20,10 +20,10 @@ const SIZE: (u32, u32) = (1500, 1080);
 const PANELS: (usize, usize) = (3, 3);
 const HEADER_HEIGHT: u32 = 64;
 
-/// So many pixels are there for a line; of more steps the least and the greatest in each are drawn.
+/// Pixels for a line. Of more steps, the least and the greatest in each pixel are drawn.
 const PANEL_PIXELS: usize = 420;
 
-/// Told apart by people who don't see red and green alike, too (Okabe and Ito).
+/// Colours that can be told apart by people who don't see red and green alike, too (Okabe and Ito).
 const THIS: RGBColor = RGBColor(0, 114, 178);
 const AGAINST: RGBColor = RGBColor(213, 94, 0);
 const EVENT: RGBColor = RGBColor(150, 150, 150);
@@ -69,7 +69,7 @@ pub(super) fn check<'a>(path: &Path, inputs: impl Iterator<Item = &'a Path>, for
 }
 
 impl Picture<'_> {
-    /// Draws it into a file, by `force` in place of one that is there.
+    /// Draws it into a file, with `force` over one that exists.
     ///
     /// # Errors
     /// If that is not possible.
@@ -164,7 +164,7 @@ impl Picture<'_> {
     }
 }
 
-/// (step, number): all, or of so many that they share pixels, the least and the greatest of those.
+/// (step, number): all of them; where several share a pixel, the least and the greatest of those.
 fn thinned(numbers: &[f64]) -> Vec<(u64, f64)> {
     let a_pixel = numbers.len().div_ceil(PANEL_PIXELS);
     if a_pixel <= 2 {

@@ -1,4 +1,4 @@
-//! Tells people on a terminal how far a long replay is.
+//! Shows on a terminal how far a long replay is.
 
 use std::{
     io::{self, IsTerminal},
@@ -14,12 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Progress {
     steps: u64,
     begun: Instant,
-    /// Where somebody looks.
+    /// Only on a terminal.
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// `total` steps, if that is known. Nothing is shown where nobody looks, or where the answer is written meanwhile.
+    /// `total` steps, if that is known. Nothing is shown without a terminal, or where the answer is written meanwhile.
     pub(super) fn new(what: &'static str, total: Option<u64>, answers_meanwhile: bool) -> Self {
         let is_shown = io::stderr().is_terminal() && !(answers_meanwhile && io::stdout().is_terminal());
         Self { steps: 0, begun: Instant::now(), bar: is_shown.then(|| bar(what, total)) }
@@ -29,7 +29,7 @@ impl Progress {
     pub(super) fn step(&mut self) {
         self.steps += 1;
         let Some(bar) = &self.bar else { return };
-        // Told from the start, so that it knows the pace by the time that it is shown.
+        // Counted from the start, so that the pace is known by the time the bar is shown.
         bar.set_position(self.steps);
         if bar.is_hidden() && self.begun.elapsed() >= PATIENCE {
             bar.set_draw_target(ProgressDrawTarget::stderr());

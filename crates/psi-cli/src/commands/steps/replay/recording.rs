@@ -49,7 +49,7 @@ impl File {
         let shown = path.display();
         let is_file = fs::metadata(&path).map(|metadata| metadata.is_file());
         if !is_file.map_err(|error| Failure::usage(format!("can't open {shown}: {error}")))? {
-            let message = format!("{shown} is no file; what is replayed is read twice, so write it to a file first");
+            let message = format!("{shown} is not a file; what is replayed is read twice, so write it to a file first");
             return Err(Failure::usage(message));
         }
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -115,7 +115,7 @@ impl Recording {
         self.trace.as_ref().map(|trace| trace.steps)
     }
 
-    /// Gives each step's input, and its rollout noise if the file has it, in order; tells how many steps a record lacks.
+    /// Gives each step's input, and its rollout noise if the file has it, in order; returns how many steps a record lacks.
     ///
     /// # Errors
     /// What `step` fails with, or what is wrong with the file.
@@ -142,7 +142,7 @@ impl Recording {
         Ok(0)
     }
 
-    /// Tells people that `missing` steps are not in the file.
+    /// Says that `missing` steps are not in the file.
     pub(super) fn warn(&self, missing: u64) {
         if missing > 0 {
             let (file, steps) = (self.file.path.display(), pluralize(missing, "step"));

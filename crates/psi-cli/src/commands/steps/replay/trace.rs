@@ -25,7 +25,7 @@ const INPUTS: [&str; 2] = ["inputs", "raw_inputs"];
 pub(super) enum TraceError {
     #[error("can't open {}: {error}", path.display())]
     Open { path: PathBuf, error: io::Error },
-    #[error("{} is no .npz archive: {error}", path.display())]
+    #[error("{} is not an .npz archive: {error}", path.display())]
     Archive { path: PathBuf, error: ZipError },
     #[error("{} has no array `{name}` (wanted: {want}); it has: {}", path.display(), listed(known))]
     Missing { path: PathBuf, name: &'static str, want: String, known: Vec<String> },

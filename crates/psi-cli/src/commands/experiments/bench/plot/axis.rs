@@ -6,7 +6,7 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 use crate::output::numbers;
 
-/// Up to so many powers of ten are divided at 2 and 5.
+/// Up to this many powers of ten are divided at 2 and 5.
 const DIVIDED_DECADES: f64 = 3.0;
 /// Room beyond the first and the last of given ticks, as a part of the distance between them.
 const ROOM: f64 = 0.08;
@@ -104,7 +104,7 @@ fn mantissa(number: f64) -> f64 {
 
 /// The nearest of 1, 2, 5, 10, … upward or downward.
 fn round(number: f64, upward: bool) -> f64 {
-    // Whoever is there stays there, rounding or not.
+    // A round number stays where it is, whatever the rounding.
     const SLACK: f64 = 1e-9;
     let power = 10_f64.powf((number.log10() + SLACK).floor());
     let rounds = [1.0, 2.0, 5.0, 10.0].map(|mantissa| mantissa * power);

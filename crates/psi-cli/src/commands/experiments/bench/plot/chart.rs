@@ -23,7 +23,7 @@ const GREY: RGBColor = RGBColor(90, 90, 90);
 /// Half of the width of the ends of a bar, pixels.
 const BAR_END: i32 = 5;
 
-/// Told apart by people who don't see red and green alike, too (Okabe and Ito).
+/// Colours that can be told apart by people who don't see red and green alike, too (Okabe and Ito).
 const COLORS: [RGBColor; 7] = [
     RGBColor(90, 90, 90),
     RGBColor(0, 114, 178),
@@ -71,7 +71,7 @@ impl Panel {
 }
 
 impl Chart {
-    /// Draws it into a file, by `force` in place of one that is there.
+    /// Draws it into a file, with `force` over one that exists.
     ///
     /// # Errors
     /// If that is not possible.
@@ -91,7 +91,7 @@ impl Chart {
         picture.map_err(failed)?.write(path, force)
     }
 
-    /// All that is written on it, but for numbers.
+    /// All that is written on it, except numbers.
     #[cfg(test)]
     pub(super) fn words(&self) -> Vec<&str> {
         let panels = self.panels.iter().flat_map(|panel| [panel.caption.as_str(), panel.x, panel.y]);

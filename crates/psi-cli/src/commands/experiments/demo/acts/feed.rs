@@ -41,7 +41,7 @@ impl Feed {
         self.run_until(board, stage, source, caption, async |_: &Stage| Ok(Instant::now() >= end)).await.map(|_| ())
     }
 
-    /// Feeds until `done`, which is asked before every step; tells when that was.
+    /// Feeds until `done`, which is asked before every step; returns when that was.
     pub(super) async fn run_until(
         &mut self,
         board: &Board,

@@ -30,7 +30,7 @@ pub(crate) const DRIFT_ALERT: f64 = 0.3;
 pub(crate) struct DriftResult {
     /// Prediction error of the last step, by node.
     pub(crate) prediction_error: BTreeMap<String, f64>,
-    /// Greatest less least of them.
+    /// Greatest minus least of them.
     pub(crate) spread: f64,
 }
 
@@ -99,7 +99,7 @@ async fn intervene(stage: &Stage, [first, second]: [usize; 2]) -> Result<(), Fai
     Ok(())
 }
 
-/// Deals the incident's vector unevenly; every node gets at least one. Tells how many steps that was.
+/// Deals the incident's vector unevenly; every node gets at least one. Returns how many steps that was.
 async fn deal(board: &Board, stage: &Stage, caption: &str) -> Result<u64, Failure> {
     let uneven = |index| DEALT.iter().find(|(node, _)| *node == index).map_or(1, |(_, steps)| *steps);
     let mut dealt = 0;

@@ -45,7 +45,7 @@ pub(super) async fn settled(stage: &Stage, field: &str, k: u64) -> Result<(), Fa
     Ok(())
 }
 
-/// Waits until all frontiers are equal; tells whether the digests then are.
+/// Waits until all frontiers are equal; returns whether the digests then are.
 pub(super) async fn agree(stage: &Stage) -> Result<bool, Failure> {
     let all = async || {
         let mut agreements = Vec::new();
