@@ -4,6 +4,7 @@
 //! all follow it. Every value is checked, also one that is overridden, and one run reports all that are wrong. Nothing
 //! here does I/O.
 
+pub(crate) mod address;
 mod all;
 mod definition;
 mod file;

@@ -10,8 +10,10 @@ use tonic::{
 
 use psi_bench::client::root_cause;
 
-use super::address::with_default_port;
-use crate::{output::Failure, settings};
+use crate::{
+    output::Failure,
+    settings::{self, address::with_default_port},
+};
 
 /// The port of gRPC where an address names none.
 const GRPC_PORT: u16 = 50_051;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use psi_api::v1::Parameter;
+use clap::{Args, ValueEnum};
+use psi_api::v1::{GuardianMode, Parameter};
 
 /// The field that a command is about.
 #[derive(Clone, Debug, Args)]
@@ -30,6 +30,24 @@ fn parse_parameter(text: &str) -> Result<Parameter, String> {
     let (name, value) = text.split_once('=').ok_or("takes NAME=VALUE, such as dt=0.1")?;
     let value = value.trim().parse().map_err(|_| format!("`{value}` is not a number"))?;
     Ok(Parameter { name: name.trim().to_owned(), value })
+}
+
+/// What the guardian of a field does about a threat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Raise the red flag, and leave interventions to people
+    Watch,
+    /// Raise the red flag and intervene, at most once in 100 steps
+    Intervene,
+}
+
+impl From<Mode> for GuardianMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Watch => Self::Watch,
+            Mode::Intervene => Self::Intervene,
+        }
+    }
 }
 
 /// A time after which a command ends, in seconds.

@@ -6,8 +6,10 @@ use psi_bench::{BenchError, client::refusal_text};
 use serde::Serialize;
 use tonic::{Code, Status};
 
-use super::format::Output;
-use crate::client::status::{broke_off, may_go_elsewhere};
+use super::{
+    format::Output,
+    refusal::{broke_off, may_go_elsewhere},
+};
 
 /// What went wrong, as scripts see it. `--help` documents the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use psi_replica::NameError;
 use toml::Value;
 
-use super::all::AllSettings;
-use crate::client::address::with_default_port;
+use super::{address::with_default_port, all::AllSettings};
 
 /// The port of gossip where a seed names none.
 const GOSSIP_PORT: u16 = 7280;

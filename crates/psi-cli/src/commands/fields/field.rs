@@ -9,11 +9,10 @@ use psi_api::v1::{
 use psi_engine::{EngineKind, Parameters};
 use serde::Serialize;
 
-use super::guardian::Mode;
 use crate::{
     answer,
     client::{self, Nodes},
-    commands::arguments::{Changes, parse_field},
+    commands::arguments::{Changes, Mode, parse_field},
     output::{Failure, Output, numbers::short, table},
 };
 

@@ -1,7 +1,7 @@
 //! `psi-field guardian`: intervenes by hand, and shows what the guardian has seen and done.
 
-use clap::{Args, Subcommand, ValueEnum};
-use psi_api::v1::{GetGuardianRequest, GuardianMode, InterveneRequest, Intervention};
+use clap::{Args, Subcommand};
+use psi_api::v1::{GetGuardianRequest, InterveneRequest, Intervention};
 use serde::Serialize;
 
 use crate::{
@@ -74,24 +74,6 @@ enum Action {
     /// Purification: lower the noise by 0.7
     #[command(after_help = EXAMPLES)]
     Albedo(InterventionArgs),
-}
-
-/// What the guardian of a field does about a threat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Mode {
-    /// Raise the red flag, and leave interventions to people
-    Watch,
-    /// Raise the red flag and intervene, at most once in 100 steps
-    Intervene,
-}
-
-impl From<Mode> for GuardianMode {
-    fn from(mode: Mode) -> Self {
-        match mode {
-            Mode::Watch => Self::Watch,
-            Mode::Intervene => Self::Intervene,
-        }
-    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tonic::{Code, Status};
 
-use crate::{client::broke_off, output::Failure};
+use crate::output::{Failure, broke_off};
 
 /// Why a probe failed. The later in this list, the more it weighs: of several, the greatest is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -8,10 +8,7 @@ use psi_api::v1::GuardianMode;
 use super::pace::Rate;
 use crate::{
     client::{Nodes, parse_timeout},
-    commands::{
-        arguments::{FieldArg, parse_limit},
-        fields::guardian::Mode,
-    },
+    commands::arguments::{FieldArg, Mode, parse_limit},
     source::{Columns, CsvFile, Host, Incident, JsonLines, RandomWalk, Source, SourceError},
 };
 

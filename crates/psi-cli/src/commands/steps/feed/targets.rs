@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{
-    client::{self, Nodes, broke_off, may_go_elsewhere},
-    output::Failure,
+    client::{self, Nodes},
+    output::{Failure, broke_off, may_go_elsewhere},
 };
 
 /// How long a node is left out after it was not available, unless all are.
