@@ -8,13 +8,15 @@ pub(crate) mod spread;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::rounds::Plan;
+use crate::rounds::{Case, Plan, Progress, interleaved};
 
 pub use crate::rounds::Label;
 pub use machine::Machine;
 pub use question::Target;
 pub use row::{Answer, Row};
 pub use spread::Spread;
+
+use question::Heading;
 
 /// The first note of a build that should not be measured.
 const UNOPTIMIZED: &str =
@@ -26,6 +28,31 @@ pub(crate) struct GroupReport {
     pub(crate) rows: Vec<Row>,
     /// What must be known to read the rows.
     pub(crate) notes: Vec<String>,
+}
+
+impl GroupReport {
+    /// Measures all cases of a group in every round, and answers its questions.
+    pub(crate) async fn measure<C: Case>(
+        group: &'static str,
+        headings: Vec<Heading>,
+        mut cases: Vec<C>,
+        plan: &Plan,
+        progress: &Progress,
+    ) -> Self {
+        progress.turns(cases.len() * plan.rounds as usize);
+        let turns = interleaved(&mut cases, plan, progress).await;
+        Self { rows: row::rows(group, headings, &turns), notes: Vec::new() }
+    }
+
+    /// The same with notes.
+    pub(crate) fn with_notes(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// Of a group that could not begin.
+    pub(crate) fn unmeasured(group: &'static str, why: String) -> Self {
+        Self { rows: vec![row::unmeasured(group, why)], notes: Vec::new() }
+    }
 }
 
 /// Which program is measured.

@@ -4,7 +4,7 @@ use std::{future::Future, pin::pin, time::Instant};
 
 use crate::{
     groups::Group,
-    report::{Build, GroupReport, Report, RunSettings, row},
+    report::{Build, GroupReport, Report, RunSettings},
     rounds::{Plan, Progress},
 };
 
@@ -38,10 +38,7 @@ async fn measure(groups: &[Group], progress: &Progress, report: &mut Report, sto
             measured = group.measure(&plan, progress) => measured,
             () = &mut stop => return false,
         };
-        report.add(measured.unwrap_or_else(|error| GroupReport {
-            rows: vec![row::unmeasured(group.name(), error.to_string())],
-            notes: Vec::new(),
-        }));
+        report.add(measured.unwrap_or_else(|error| GroupReport::unmeasured(group.name(), error.to_string())));
     }
     true
 }

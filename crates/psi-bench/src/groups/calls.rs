@@ -13,9 +13,8 @@ use crate::{
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},
-        row,
     },
-    rounds::{Case, Label, Plan, Progress, Sample, interleaved, meter},
+    rounds::{Case, Label, Plan, Progress, Sample, meter},
 };
 
 use caller::{BATCH, Call, Requests, WINDOW};
@@ -111,9 +110,7 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
             cases.push(CallCase { call, callers, label: call.label(nodes, callers), channels, requests });
         }
     }
-    progress.turns(cases.len() * plan.rounds as usize);
-    let turns = interleaved(&mut cases, plan, progress).await;
-    Ok(GroupReport { rows: row::rows(GROUP, headings, &turns), notes: notes() })
+    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

@@ -11,9 +11,8 @@ use crate::{
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},
-        row,
     },
-    rounds::{Label, Plan, Progress, interleaved},
+    rounds::{Label, Plan, Progress},
 };
 
 use case::{CapacityCase, Quantity, STEPS_A_BATCH};
@@ -118,10 +117,8 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
     rows.step(Quantity::StepYoung, &cluster, young.clone(), &young, None);
     rows.step(Quantity::Step, &cluster, after_steps(STEPS_OLD), &young, None);
 
-    let Rows { headings, mut cases } = rows;
-    progress.turns(cases.len() * plan.rounds as usize);
-    let turns = interleaved(&mut cases, plan, progress).await;
-    Ok(GroupReport { rows: row::rows(GROUP, headings, &turns), notes: notes() })
+    let Rows { headings, cases } = rows;
+    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn after_steps(steps: u64) -> Label {

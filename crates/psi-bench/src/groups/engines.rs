@@ -14,9 +14,8 @@ use crate::{
     report::{
         GroupReport,
         question::{Heading, Part, Question},
-        row,
     },
-    rounds::{Label, Plan, Progress, interleaved},
+    rounds::{Label, Plan, Progress},
 };
 
 pub(crate) const GROUP: &str = "engines";
@@ -167,12 +166,10 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
         let both = |kind: EngineCase| [kind.engine_alone(&vectors), kind.replica_step(&vectors)];
         EngineCase::ALL.into_iter().flat_map(both).collect::<Result<Vec<LocalCase>, BenchError>>()
     });
-    let mut cases =
+    let cases =
         prepared.await.map_err(|error| BenchError::failed(format!("the engines ended: {error}; this is a bug")))??;
     let headings = EngineCase::ALL.into_iter().flat_map(EngineCase::headings).collect();
-    progress.turns(cases.len() * plan.rounds as usize);
-    let turns = interleaved(&mut cases, plan, progress).await;
-    Ok(GroupReport { rows: row::rows(GROUP, headings, &turns), notes: notes() })
+    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

@@ -13,9 +13,8 @@ use crate::{
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},
-        row,
     },
-    rounds::{Case, Label, Plan, Progress, Sample, interleaved, meter},
+    rounds::{Case, Label, Plan, Progress, Sample, meter},
 };
 
 use client::Caller;
@@ -119,9 +118,7 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
         headings.push(who.heading(callers));
         cases.push(HttpCase { label: who.label(callers), callers, caller: caller.clone() });
     }
-    progress.turns(cases.len() * plan.rounds as usize);
-    let turns = interleaved(&mut cases, plan, progress).await;
-    Ok(GroupReport { rows: row::rows(GROUP, headings, &turns), notes: notes(answer.len()) })
+    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes(answer.len())))
 }
 
 /// The body of a step of each vector.

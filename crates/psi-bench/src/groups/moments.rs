@@ -11,9 +11,8 @@ use crate::{
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},
-        row,
     },
-    rounds::{Label, Plan, Progress, interleaved},
+    rounds::{Label, Plan, Progress},
 };
 
 pub(crate) const GROUP: &str = "moments";
@@ -118,11 +117,9 @@ impl DoubleSums {
 /// # Errors
 /// None; a row that fails says so itself.
 pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupReport, BenchError> {
-    let mut cases: Vec<LocalCase> = Inputs::ALL.into_iter().flat_map(Inputs::cases).collect();
+    let cases: Vec<LocalCase> = Inputs::ALL.into_iter().flat_map(Inputs::cases).collect();
     let headings = Inputs::ALL.into_iter().flat_map(Inputs::headings).collect();
-    progress.turns(cases.len() * plan.rounds as usize);
-    let turns = interleaved(&mut cases, plan, progress).await;
-    Ok(GroupReport { rows: row::rows(GROUP, headings, &turns), notes: notes() })
+    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

@@ -20,9 +20,8 @@ use crate::{
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},
-        row,
     },
-    rounds::{Case, Label, Plan, Progress, Sample, interleaved},
+    rounds::{Case, Label, Plan, Progress, Sample},
 };
 
 pub(crate) const GROUP: &str = "propagation";
@@ -180,9 +179,7 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
             headings.push(heading);
         }
     }
-    progress.turns(cases.len() * plan.rounds as usize);
-    let turns = interleaved(&mut cases, plan, progress).await;
-    Ok(GroupReport { rows: row::rows(GROUP, headings, &turns), notes: notes() })
+    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

@@ -18,8 +18,8 @@ use crate::{
         rig::{self, Rig},
     },
     error::BenchError,
-    report::{GroupReport, question::Heading, row},
-    rounds::{Case, Label, Plan, Progress, Sample, interleaved},
+    report::{GroupReport, question::Heading},
+    rounds::{Case, Label, Plan, Progress, Sample},
 };
 
 pub(crate) const GROUP: &str = "snapshot";
@@ -173,10 +173,8 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
         label: heading.label.clone(),
         rig: rig.clone(),
     };
-    let mut cases: Vec<SnapshotCase> = Quantity::ALL.into_iter().zip(&headings).map(case).collect();
-    progress.turns(cases.len() * plan.rounds as usize);
-    let turns = interleaved(&mut cases, plan, progress).await;
-    Ok(GroupReport { rows: row::rows(GROUP, headings, &turns), notes: notes() })
+    let cases: Vec<SnapshotCase> = Quantity::ALL.into_iter().zip(&headings).map(case).collect();
+    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

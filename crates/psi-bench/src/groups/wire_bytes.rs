@@ -28,9 +28,8 @@ use crate::{
     report::{
         GroupReport,
         question::{Heading, Part, Question, Target},
-        row,
     },
-    rounds::{Case, Label, Plan, Progress, Sample, interleaved},
+    rounds::{Case, Label, Plan, Progress, Sample},
 };
 
 pub(crate) const GROUP: &str = "bytes";
@@ -201,10 +200,8 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
         channel: channel.clone(),
         bytes: bytes.clone(),
     };
-    let mut cases: Vec<WireCase> = rates.zip(&headings).map(case).collect();
-    progress.turns(cases.len() * plan.rounds as usize);
-    let turns = interleaved(&mut cases, plan, progress).await;
-    Ok(GroupReport { rows: row::rows(GROUP, headings, &turns), notes: notes() })
+    let cases: Vec<WireCase> = rates.zip(&headings).map(case).collect();
+    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {
