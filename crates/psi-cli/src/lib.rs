@@ -1,8 +1,9 @@
 //! The command line: one binary that runs a node, and talks to nodes.
 //!
-//! Start at [`Cli`], which lists the commands; each has a file in a folder of `commands/` with its arguments, its help and what
-//! it does. Everything that a command prints goes through `output`, every way in which it fails through `output/failure.rs`.
-//! Left out on purpose: storing, replicating, and scoring but for `replay` and `bench`. A command that would need these asks a node.
+//! Start at [`Cli`], which lists the commands. Each has a file in a folder of `commands/`, with its arguments, its help and
+//! what it does. Everything that a command prints goes through `output`, and so does every way in which it fails.
+//! Left out on purpose: storing and replicating, and scoring except in `replay`. A command that would need these asks a
+//! node. What `bench` measures is the crate `psi-bench`.
 
 mod answer;
 mod cli;
