@@ -1,13 +1,17 @@
-//! The commands there are. To add one: a file in `commands/`, and a line in each of the two lists here.
+//! The commands there are. To add one: a file in a folder of `commands/`, and one row here. Help, completions and the
+//! check that every command shows an example follow from the row.
 
 use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        bench, completions, demo, feed, field, guardian, health, members, node, probe, record, replay, sim, state, step,
+        cluster::{health, members, node, probe},
+        completions,
+        experiments::{bench, demo, sim},
+        fields::{field, guardian, state},
+        steps::{feed, record, replay, step},
     },
-    failure::Failure,
-    output::Output,
+    output::{Failure, Output},
 };
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("BUILT_FROM_COMMIT"), ")");
@@ -41,8 +45,26 @@ pub struct Cli {
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+/// Makes the list of commands and what runs each of them, from one row a command.
+macro_rules! commands {
+    ($($(#[$attribute:meta])* $name:ident($command:ty)),* $(,)?) => {
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Command {
+            $($(#[$attribute])* $name($command),)*
+        }
+
+        impl Command {
+            pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+                match self {
+                    $(Self::$name(command) => command.run(output).await,)*
+                }
+            }
+        }
+    };
+}
+
+// In the order of `--help`.
+commands! {
     Node(Box<node::Node>),
     Demo(demo::Demo),
     Step(step::Step),
@@ -57,7 +79,7 @@ pub(crate) enum Command {
     Replay(Box<replay::Replay>),
     Sim(sim::Sim),
     Bench(bench::Bench),
-    #[command(hide = true)]
+    #[command(name = psi_bench::HANDLERS_COMMAND, hide = true)]
     BenchHandlers(bench::ServeHandlers),
     Completions(completions::Completions),
 }
@@ -65,28 +87,7 @@ pub(crate) enum Command {
 impl Command {
     /// Threads that the command takes for its tasks; `None` for as many as there are cores.
     pub(crate) fn threads(&self) -> Option<usize> {
-        matches!(self, Self::Bench(_)).then(bench::threads)
-    }
-
-    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
-        match self {
-            Self::Node(command) => command.run(output).await,
-            Self::Demo(command) => command.run(output).await,
-            Self::Step(command) => command.run(output).await,
-            Self::Feed(command) => command.run(output).await,
-            Self::State(command) => command.run(output).await,
-            Self::Members(command) => command.run(output).await,
-            Self::Field(command) => command.run(output).await,
-            Self::Guardian(command) => command.run(output).await,
-            Self::Health(command) => command.run(output).await,
-            Self::Probe(command) => command.run(output).await,
-            Self::Record(command) => command.run(output).await,
-            Self::Replay(command) => command.run(output),
-            Self::Sim(command) => command.run(output).await,
-            Self::Bench(command) => command.run(output).await,
-            Self::BenchHandlers(command) => command.run(output).await,
-            Self::Completions(command) => command.run(),
-        }
+        matches!(self, Self::Bench(_)).then(psi_bench::threads)
     }
 }
 

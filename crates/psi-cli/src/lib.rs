@@ -1,23 +1,19 @@
 //! The command line: one binary that runs a node, and talks to nodes.
 //!
-//! Start at [`Cli`], which lists the commands; each has a file in `commands/` with its arguments, its help and what it
-//! does. Everything that a command prints goes through `output`, every way in which it fails through `failure`.
-//! Left out on purpose: storing, replicating, and scoring but for `replay` and `bench`. A command that would need these asks a node.
+//! Start at [`Cli`], which lists the commands. Each has a file in a folder of `commands/`, with its arguments, its help and
+//! what it does. Everything that a command prints goes through `output`, and so does every way in which it fails.
+//! Left out on purpose: storing and replicating, and scoring except in `replay`. A command that would need these asks a
+//! node. What `bench` measures is the crate `psi-bench`.
 
-mod address;
 mod answer;
-mod canvas;
 mod cli;
 mod client;
 mod commands;
-mod failure;
-mod logs;
-mod numbers;
 mod output;
+mod process;
+pub mod reference;
 mod settings;
-mod signals;
 mod source;
-mod suggest;
 
 use std::process::ExitCode;
 
@@ -36,10 +32,10 @@ pub fn run() -> ExitCode {
     }
     let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failure::Failure::failed(format!("can't start: {error}")).report(output),
+        Err(error) => return output::Failure::failed(format!("can't start: {error}")).report(output),
     };
     let result = runtime.block_on(cli.command.run(output));
-    // Whoever still waits for standard input would otherwise wait on.
+    // A thread that still waits for standard input would otherwise keep the process alive.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,

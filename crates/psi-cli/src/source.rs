@@ -4,113 +4,20 @@
 //! the next vector is, not when it is due, and passes numbers on as they are.
 
 mod csv_file;
+mod error;
 mod header;
 mod host;
 mod incident;
 mod json_lines;
 mod order;
 mod random_walk;
-
-use crate::output::counted;
+mod vectors;
 
 pub(crate) use csv_file::{Columns, CsvFile};
+pub(crate) use error::SourceError;
 pub(crate) use header::Header;
 pub(crate) use host::Host;
 pub(crate) use incident::Incident;
 pub(crate) use json_lines::JsonLines;
-pub(crate) use random_walk::RandomWalk;
-
-/// A sequence of input vectors of one width.
-///
-/// `Send`, because most sources block and so belong on a thread of their own.
-pub(crate) trait Source: Send {
-    /// Numbers a vector, or `None` as long as the source can't know it.
-    fn width(&self) -> Option<usize>;
-
-    /// The next vector, or `None` once the source is exhausted. May block until there is one.
-    ///
-    /// # Errors
-    /// The one vector that could not be read. The source has moved past it: a caller may go on.
-    fn next(&mut self) -> Result<Option<Vec<f64>>, SourceError>;
-
-    /// One line for people: what is read, and what of it is left out.
-    fn describe(&self) -> String;
-}
-
-/// Why a source could not be opened, or a vector not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum SourceError {
-    /// The file can't be opened.
-    #[error("can't open {path}: {error}")]
-    Open {
-        path: String,
-        #[source]
-        error: std::io::Error,
-    },
-    /// A row can't be read, or is not UTF-8.
-    #[error("can't read {path}: {error}")]
-    Csv {
-        path: String,
-        #[source]
-        error: csv::Error,
-    },
-    /// A row has more or fewer cells than the rows before.
-    #[error("{path}, line {line} has {}, those before it {want}", counted(*got as u64, "cell"))]
-    RowLength { path: String, line: u64, got: usize, want: usize },
-    /// The file has no row of data.
-    #[error("{path} has no row of data")]
-    NoRow { path: String },
-    /// The first row of data has no number.
-    #[error("{path} has no number in its first row of data, line {line}; are its columns separated by commas?")]
-    NoNumericColumn { path: String, line: u64 },
-    /// A column that was asked for is not in the header.
-    #[error("{path} has no column `{name}`; it has: {}", known.join(", "))]
-    UnknownColumn { path: String, name: String, known: Vec<String> },
-    /// A cell of a column that is used is not a number.
-    #[error("{path}, line {line}, column `{column}`: `{text}` is not a number")]
-    NotANumber { path: String, line: u64, column: String, text: String },
-    /// A line can't be read.
-    #[error("can't read line {line} of {name}: {error}")]
-    ReadLine {
-        name: String,
-        line: u64,
-        #[source]
-        error: std::io::Error,
-    },
-    /// A line is not JSON.
-    #[error("line {line} of {name} is not JSON: {error}")]
-    Json {
-        name: String,
-        line: u64,
-        #[source]
-        error: serde_json::Error,
-    },
-    /// A line is JSON, but not a vector.
-    #[error("line {line} of {name}: {found} where {wanted} should be")]
-    JsonShape { name: String, line: u64, found: &'static str, wanted: String },
-    /// The first line is a header, with a member that it does not have, or one of another type.
-    #[error("line {line} of {name} is a header of a record with something wrong in it: {error}")]
-    Header {
-        name: String,
-        line: u64,
-        #[source]
-        error: serde_json::Error,
-    },
-    /// A line of a record is not what comes next by its header and the lines before it.
-    #[error("line {line} of {name}: {why}")]
-    Foreign { name: String, line: u64, why: String },
-    /// A line has more or fewer numbers than the lines before it.
-    #[error("line {line} of {name} has {}, those before it {want}", counted(*got as u64, "number"))]
-    Width { name: String, line: u64, got: usize, want: usize },
-    /// The system does not tell about itself where Linux does.
-    #[error("can't read {path}: {error}; the host source needs Linux and its /proc")]
-    HostFile {
-        path: &'static str,
-        #[source]
-        error: std::io::Error,
-    },
-    /// A file of /proc lacks a number that Linux has there.
-    #[error("{path} does not tell `{wanted}`")]
-    HostNumber { path: &'static str, wanted: &'static str },
-}
+pub(crate) use psi_bench::RandomWalk;
+pub(crate) use vectors::Source;

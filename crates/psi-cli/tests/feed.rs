@@ -55,11 +55,11 @@ async fn a_service_waits_for_nodes_and_outlives_them() -> Result<()> {
     goes_on(&second).await?;
     let first = launch(0).start()?;
     first.ready().await?;
-    feed.says(&format!("localhost:{}: takes steps again", ends[0].grpc.port())).await?;
+    feed.says(&format!("localhost:{}: accepts steps again", ends[0].grpc.port())).await?;
     goes_on(&first).await?;
 
     first.field.clone().drop_field(DropFieldRequest { name: "host".to_owned() }).await?;
-    eventually("the field is made anew", async || {
+    eventually("the field is made again", async || {
         let made = first.state("host").await.ok().and_then(|state| state.field);
         Ok(made.is_some_and(|made| made.epoch > field.epoch))
     })

@@ -59,7 +59,7 @@ impl Probe {
         self.series(&format!(r#"psi_probe_attempts_total{{result="{result}",target="{target}"}}"#)).await
     }
 
-    /// Waits until a node has so many more attempts with a result.
+    /// Waits until a node has this many more attempts with a result.
     async fn more(&self, target: &str, result: &str, more: f64) -> Result<()> {
         // There are no series before the first round.
         let before = self.attempts(target, result).await.unwrap_or_default();
@@ -193,10 +193,10 @@ async fn a_node_that_does_not_replicate_fails_alone() -> Result<()> {
 }
 
 /// Passes calls on to a node, and shows no step of any field.
-struct Forgetful(PsiFieldServiceClient<Channel>);
+struct ForgetfulNode(PsiFieldServiceClient<Channel>);
 
 #[tonic::async_trait]
-impl PsiFieldService for Forgetful {
+impl PsiFieldService for ForgetfulNode {
     type StepStreamStream = tokio_stream::Pending<Result<v1::StepStreamResponse, Status>>;
     type WatchStateStream = tokio_stream::Pending<Result<FieldState, Status>>;
     type WatchStepsStream = tokio_stream::Pending<Result<v1::WatchStepsResponse, Status>>;
@@ -267,7 +267,7 @@ async fn a_node_that_takes_a_token_and_shows_less_lies() -> Result<()> {
     node.ready().await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let liar = listener.local_addr()?.to_string();
-    let service = PsiFieldServiceServer::new(Forgetful(node.field.clone()));
+    let service = PsiFieldServiceServer::new(ForgetfulNode(node.field.clone()));
     let serve = tonic::transport::Server::builder().add_service(service);
     tokio::spawn(serve.serve_with_incoming(TcpListenerStream::new(listener)));
     let honest = node.grpc.to_string();

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use psi_tests::{DEADLINE, INCIDENT};
 use serde_json::Value;
 
-/// `psi-field`, without settings of whoever runs the tests.
+/// `psi-field`, without settings from the environment.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_psi-field"));
     command.env_clear().envs(std::env::vars().filter(|(name, _)| !name.starts_with("PSI_")));

@@ -180,7 +180,7 @@ async fn a_record_that_is_stopped_is_whole() -> Result<()> {
 
     let mut second = record(&node, &file, &["--force", "--seconds", "0.3"]).await?;
     assert_eq!(second.ended().await?.code(), Some(0));
-    assert_eq!(lines(&file)?.len(), 1, "begun anew");
+    assert_eq!(lines(&file)?.len(), 1, "begun again");
     Ok(())
 }
 

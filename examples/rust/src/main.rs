@@ -45,7 +45,7 @@ async fn main() -> Result<()> {
     let (taken, token) = stream_steps(&nodes).await.context("no node took the stream")?;
     println!("stream: {taken} steps taken");
 
-    // Another node first, if there is one: it answers once it holds what the token tells of.
+    // Another node first, if there is one: it answers once it holds what the token covers.
     let others: Vec<Client> = nodes.iter().skip(1).chain(&nodes[..1]).cloned().collect();
     let state = state_somewhere(&others, &token).await.context("no node told its state")?;
     println!("state: node {}, k = {}, noise {}, mean {:?}", state.node, state.k, state.noise, state.mean);

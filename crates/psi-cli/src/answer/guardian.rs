@@ -102,22 +102,41 @@ impl From<v1::MetricSummary> for Summary {
 
 impl From<v1::GuardianState> for Guardian {
     fn from(from: v1::GuardianState) -> Self {
+        let mode = mode(from.mode());
+        let (red_flag, current_threat) = (threat(from.red_flag()), threat(from.current_threat()));
+        let v1::GuardianState {
+            field,
+            mode: _,
+            history_size,
+            thresholds,
+            density,
+            prediction_error,
+            temporal_entropy,
+            interventions,
+            automatic,
+            superseded,
+            last_step,
+            red_flag: _,
+            current_threat: _,
+            node,
+            token,
+        } = from;
         Self {
-            mode: mode(from.mode()),
-            red_flag: threat(from.red_flag()),
-            current_threat: threat(from.current_threat()),
-            field: from.field,
-            history_size: from.history_size,
-            thresholds: from.thresholds.map(Into::into),
-            density: from.density.map(Into::into),
-            prediction_error: from.prediction_error.map(Into::into),
-            temporal_entropy: from.temporal_entropy.map(Into::into),
-            interventions: from.interventions,
-            automatic: from.automatic,
-            superseded: from.superseded,
-            last_step: from.last_step,
-            node: from.node,
-            token: from.token,
+            field,
+            mode,
+            red_flag,
+            current_threat,
+            history_size,
+            thresholds: thresholds.map(Into::into),
+            density: density.map(Into::into),
+            prediction_error: prediction_error.map(Into::into),
+            temporal_entropy: temporal_entropy.map(Into::into),
+            interventions,
+            automatic,
+            superseded,
+            last_step,
+            node,
+            token,
         }
     }
 }

@@ -1,9 +1,14 @@
 //! `psi-field completions`: what a shell needs to complete our arguments.
+//!
+//! This file and `cli.rs` need each other: the command is in the list, and completes the whole list.
 
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 
-use crate::{cli::Cli, failure::Failure, output};
+use crate::{
+    cli::Cli,
+    output::{self, Failure, Output},
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -20,7 +25,7 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(self, _: Output) -> Result<(), Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut visible(&Cli::command()), "psi-field", &mut script);
         let mut script = String::from_utf8_lossy(&script).into_owned();

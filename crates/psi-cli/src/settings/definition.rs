@@ -6,8 +6,8 @@ use psi_replica::{ClusterName, NodeId};
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
-use super::{Effective, Kind};
-use crate::logs::LogFormat;
+use super::{all::AllSettings, kind::Kind};
+use crate::process::logs::LogFormat;
 
 /// What there is to know of one setting.
 pub(crate) struct Definition {
@@ -16,7 +16,7 @@ pub(crate) struct Definition {
     /// What values it takes, and where they go.
     pub(crate) kind: Kind,
     /// Its value, as the file would have it.
-    pub(crate) show: fn(&Effective) -> Value,
+    pub(crate) show: fn(&AllSettings) -> Value,
     /// What it is, in a sentence that stands alone; then what too low and too high do where that is not plain.
     pub(crate) meaning: &'static str,
 }
@@ -42,12 +42,18 @@ impl Definition {
         flag_name(self.key)
     }
 
+    /// Its unit, by the end of its name; empty where it has none.
+    pub(crate) fn unit(&self) -> &'static str {
+        let units = [("_ms", "milliseconds"), ("_s", "seconds"), ("_bytes_max", "bytes")];
+        units.into_iter().find(|(suffix, _)| self.key.ends_with(suffix)).map_or("", |(_, unit)| unit)
+    }
+
     /// The default as the file would have it; of `node.id`, where it depends on the machine, in words.
     pub(crate) fn default_text(&self) -> String {
         if self.key == "node.id" {
             return "this machine's name, and -PORT where the gRPC port is not 50051".to_owned();
         }
-        match (self.show)(&Effective::default()) {
+        match (self.show)(&AllSettings::default()) {
             Value::String(text) if text.is_empty() => "none".to_owned(),
             Value::Array(list) if list.is_empty() => "none".to_owned(),
             Value::String(text) => text,
@@ -71,8 +77,8 @@ macro_rules! listen {
             meaning: concat!(
                 "Where to listen for ",
                 $what,
-                ". Port 0 takes a free one. Nothing is encrypted or authenticated: listen on other than loopback \
-                 only inside a network you trust"
+                ". Port 0 picks a free one. Nothing is encrypted or authenticated: listen beyond loopback only inside a \
+                 network you trust"
             ),
         }
     };
@@ -90,7 +96,7 @@ macro_rules! advertise {
             meaning: concat!(
                 "Where others reach ",
                 $what,
-                ". None: the address listened on, or this machine's own where that is 0.0.0.0 or [::]"
+                ". None: the address listened on, or this machine's own if that is 0.0.0.0 or [::]"
             ),
         }
     };
@@ -104,8 +110,8 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
         show: |all| Value::String(all.node.node.to_string()),
-        meaning: "Name of this node. It is unique in its cluster and the same after a restart; of two live runs with one \
-                  name the older ends",
+        meaning: "Name of this node. It is unique in its cluster and the same after a restart. If two running \
+                  nodes share a name, the older shuts down",
     },
     Definition {
         key: "cluster.name",
@@ -117,15 +123,15 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
         key: "cluster.seeds",
         kind: Kind::Seeds(|all, seeds| all.node.seeds = seeds),
         show: |all| Value::Array(all.node.seeds.iter().cloned().map(Value::String).collect()),
-        meaning: "Where one or more other nodes gossip. The port is 7280 where missing. None: this node \
-                  may start a cluster of its own",
+        meaning: "Gossip addresses of one or more other nodes. The default port is 7280. None: this node may start \
+                  a cluster of its own",
     },
     Definition {
         key: "cluster.join_ms",
         kind: Kind::Whole { min: 0, max: 600_000, put: |all, ms| all.node.join = Duration::from_millis(ms) },
         show: |all| millis(all.node.join),
-        meaning: "How long a node waits for members to show themselves before it starts a cluster. Too low: a \
-                  restarted seed serves an empty state for a moment. Too high: a first start takes as long",
+        meaning: "How long a node waits for members before it starts a cluster. Too low: a restarted seed serves \
+                  an empty state for a moment. Too high: a first start takes as long",
     },
     listen!(grpc, "grpc.listen", "gRPC: programs and replication"),
     advertise!(grpc, "grpc.advertise", "gRPC"),
@@ -133,8 +139,8 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
         key: "grpc.calls_per_connection_max",
         kind: Kind::Whole { min: 1, max: 100_000, put: |all, calls| all.node.calls_per_connection_max = size(calls) },
         show: |all| whole(all.node.calls_per_connection_max),
-        meaning: "Calls that one gRPC connection may have in progress; more are refused. Too low: busy clients are \
-              refused. Too high: one client can take all memory",
+        meaning: "Most calls in progress on one gRPC connection; more are refused. Too low: busy clients are \
+                  refused. Too high: one client can take all memory",
     },
     listen!(http, "http.listen", "HTTP: programs, Prometheus and health checks"),
     advertise!(http, "http.advertise", "HTTP"),
@@ -142,7 +148,8 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
         key: "http.body_bytes_max",
         kind: Kind::Whole { min: 1024, max: 64 << 20, put: |all, bytes| all.node.body_bytes_max = size(bytes) },
         show: |all| whole(all.node.body_bytes_max),
-        meaning: "Largest HTTP body taken. Too low: long vectors are refused. Too high: one client can take all memory",
+        meaning: "Largest HTTP body that is accepted. Too low: long vectors are refused. Too high: one client can \
+                  take all memory",
     },
     listen!(gossip, "gossip.listen", "gossip between nodes, UDP"),
     advertise!(gossip, "gossip.advertise", "gossip (UDP)"),
@@ -151,34 +158,36 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
         kind: Kind::Whole { min: 20, max: 60_000, put: |all, ms| all.node.gossip_interval = Duration::from_millis(ms) },
         show: |all| millis(all.node.gossip_interval),
         meaning: "Time between gossip rounds; a dead node is noticed after five to eight. Too low: nodes of a busy \
-                  machine are declared dead now and then. Too high: the dead stay listed as live",
+                  machine are sometimes declared dead. Too high: dead nodes stay listed as live",
     },
     Definition {
         key: "gossip.phi_threshold",
         kind: Kind::Whole { min: 3, max: 100, put: |all, phi| all.node.phi_threshold = phi.try_into().unwrap_or(100) },
         show: |all| Value::Integer(all.node.phi_threshold.into()),
-        meaning: "How many times longer than usual a node must be silent to be taken for dead. Too low: a lossy \
-                  network or a stalled machine has live nodes declared dead. Too high: the dead stay listed as live",
+        meaning: "How many times longer than usual a node must be silent to count as dead. Too low: live nodes on \
+                  a lossy network or a stalled machine are declared dead. Too high: dead nodes stay listed as live",
     },
     Definition {
         key: "gossip.dead_node_grace_s",
         kind: Kind::Whole { min: 1, max: 7 * DAY_S, put: |all, s| all.node.dead_node_grace = Duration::from_secs(s) },
         show: |all| seconds(all.node.dead_node_grace),
-        meaning: "How long gossip remembers a dead node. Too low: one that was cut off for a while is taken for a new \
-                  one. Too high: `members` lists nodes that are long gone",
+        meaning: "How long gossip remembers a dead node. Too low: a node that was cut off for a while counts as a \
+                  new one. Too high: `members` lists nodes that are long gone",
     },
     Definition {
         key: "replication.enabled",
         kind: Kind::Switch(|all, on| all.node.replication = on),
         show: |all| Value::Boolean(all.node.replication),
-        meaning: "Whether to replicate to and from other nodes. false: the node keeps to itself and drifts from the others. For demonstrations and tests",
+        meaning: "Whether to replicate to and from other nodes. false: the node keeps to itself and drifts from \
+                  the others. For demonstrations and tests",
     },
     Definition {
         key: "replication.full_mesh_max",
         kind: Kind::Whole { min: 2, max: 1000, put: |all, members| all.node.full_mesh_max = size(members) },
         show: |all| whole(all.node.full_mesh_max),
-        meaning: "Up to so many live members every two are linked; above, each has about six links and entries are \
-                  relayed. The same on every node. Too low: a write takes some hops more to arrive. Too high: every node keeps so many connections",
+        meaning: "Most live members that are all linked to each other; in a larger cluster each has about six \
+                  links, and entries are relayed. The same on every node. Too low: a write takes more hops to \
+                  arrive. Too high: every node keeps as many connections",
     },
     Definition {
         key: "data.dir",
@@ -187,9 +196,9 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
             let directory = all.node.data_directory.as_ref();
             Value::String(directory.map(|directory| directory.display().to_string()).unwrap_or_default())
         },
-        meaning: "Where to keep snapshots of what the node holds, so that a restart of the whole cluster keeps it. It is \
-                  made where it is missing, belongs to this node alone, and needs room for three snapshots. None: a \
-                  node that starts gets everything from the others",
+        meaning: "Directory for snapshots of what the node holds, so that it survives a restart of the whole \
+                  cluster. It is made if it is missing, belongs to this node alone, and needs room for three \
+                  snapshots. None: a node that starts gets everything from the others",
     },
     Definition {
         key: "data.snapshot_interval_ms",
@@ -199,15 +208,15 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
             put: |all, ms| all.node.snapshot_interval = Duration::from_millis(ms),
         },
         show: |all| millis(all.node.snapshot_interval),
-        meaning: "Time between snapshots while anything changes; one more is written at the end. Too low: the disk is \
-                  busy. Too high: a crash of all nodes at once loses as much",
+        meaning: "Time between snapshots while anything changes; one more is written at the end. Too low: the disk \
+                  is busy. Too high: a crash of all nodes at once loses as much",
     },
     Definition {
         key: "metrics.field_series_max",
         kind: Kind::Whole { min: 0, max: 100_000, put: |all, fields| all.node.field_series_max = size(fields) },
         show: |all| whole(all.node.field_series_max),
-        meaning: "Fields with metric series of their own; the others are counted in one. Too low: fields can't be \
-                  told apart. Too high: Prometheus holds about 20 series for each field and node",
+        meaning: "Fields with metric series of their own; the others share one. Too low: fields can't be told \
+                  apart. Too high: Prometheus holds about 20 series for each field and node",
     },
     Definition {
         key: "log.format",
@@ -226,7 +235,7 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
                 filter.clone_into(&mut all.log.filter);
                 Ok(())
             }
-            Err(error) => Err(format!("is no log filter such as `info` or `info,psi_node=debug`: {error}")),
+            Err(error) => Err(format!("is not a log filter such as `info` or `info,psi_node=debug`: {error}")),
         }),
         show: |all| Value::String(all.log.filter.clone()),
         meaning: "Which log lines are written: a level (error, warn, info, debug, trace), or several by module. Too \

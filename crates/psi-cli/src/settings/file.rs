@@ -5,10 +5,13 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Given, Place, Problem};
+use super::{
+    place::{Place, RawSetting},
+    problem::Problem,
+};
 
 /// Appends what the file `name` gives, and what of it is no TOML.
-pub(super) fn read(name: &str, text: &str, given: &mut Vec<Given>, problems: &mut Vec<Problem>) {
+pub(super) fn read(name: &str, text: &str, given: &mut Vec<RawSetting>, problems: &mut Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     problems.extend(errors.iter().map(|error| Problem::Syntax {
         name: name.to_owned(),
@@ -29,14 +32,14 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn flatten(&self, above: &str, table: &DeTable<'_>, given: &mut Vec<Given>) {
+    fn flatten(&self, above: &str, table: &DeTable<'_>, given: &mut Vec<RawSetting>) {
         for (name, value) in table {
             let key = if above.is_empty() { name.get_ref().to_string() } else { format!("{above}.{}", name.get_ref()) };
             match value.get_ref() {
                 DeValue::Table(inner) => self.flatten(&key, inner, given),
                 plain => {
                     let line = line_of(self.text, name.span().start);
-                    given.push(Given {
+                    given.push(RawSetting {
                         key,
                         value: value_of(plain),
                         place: Place::File { name: self.name.to_owned(), line },

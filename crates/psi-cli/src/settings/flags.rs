@@ -2,18 +2,22 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use super::{DEFINITIONS, Definition, Given, Kind, Place};
+use super::{
+    definition::{DEFINITIONS, Definition},
+    kind::Kind,
+    place::{Place, RawSetting},
+};
 
 /// The flags that were given, as text: keys with their values.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SettingFlags(Vec<(&'static str, String)>);
 
 impl SettingFlags {
-    pub(super) fn given(&self) -> impl Iterator<Item = Given> {
+    pub(super) fn given(&self) -> impl Iterator<Item = RawSetting> {
         self.0.iter().filter_map(|(key, text)| {
             let definition = DEFINITIONS.iter().find(|definition| definition.key == *key)?;
             let value = definition.kind.value_of(text);
-            Some(Given { key: (*key).to_owned(), value, place: Place::Flag(definition.key) })
+            Some(RawSetting { key: (*key).to_owned(), value, place: Place::Flag(definition.key) })
         })
     }
 

@@ -5,8 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use psi_replica::NameError;
 use toml::Value;
 
-use super::Effective;
-use crate::address::with_default_port;
+use super::{address::with_default_port, all::AllSettings};
 
 /// The port of gossip where a seed names none.
 const GOSSIP_PORT: u16 = 7280;
@@ -14,23 +13,23 @@ const GOSSIP_PORT: u16 = 7280;
 /// A type of value, with where it goes.
 pub(crate) enum Kind {
     /// 1 to 64 characters of `[A-Za-z0-9._-]`.
-    Name(fn(&mut Effective, &str) -> Result<(), NameError>),
+    Name(fn(&mut AllSettings, &str) -> Result<(), NameError>),
     /// A text with a rule of its own.
-    Text(fn(&mut Effective, &str) -> Result<(), String>),
+    Text(fn(&mut AllSettings, &str) -> Result<(), String>),
     /// One of a few words.
-    Choice(&'static [&'static str], fn(&mut Effective, &str)),
+    Choice(&'static [&'static str], fn(&mut AllSettings, &str)),
     /// A whole number between limits, both included.
-    Whole { min: u64, max: u64, put: fn(&mut Effective, u64) },
+    Whole { min: u64, max: u64, put: fn(&mut AllSettings, u64) },
     /// True or false.
-    Switch(fn(&mut Effective, bool)),
+    Switch(fn(&mut AllSettings, bool)),
     /// An IP address and a port.
-    Address(fn(&mut Effective, SocketAddr)),
+    Address(fn(&mut AllSettings, SocketAddr)),
     /// An IP address and a port that others can dial, or an empty text.
-    AddressOrNone(fn(&mut Effective, Option<SocketAddr>)),
+    AddressOrNone(fn(&mut AllSettings, Option<SocketAddr>)),
     /// A directory, which need not exist, or an empty text.
-    DirectoryOrNone(fn(&mut Effective, Option<PathBuf>)),
+    DirectoryOrNone(fn(&mut AllSettings, Option<PathBuf>)),
     /// A list of `host:port`.
-    Seeds(fn(&mut Effective, Vec<String>)),
+    Seeds(fn(&mut AllSettings, Vec<String>)),
 }
 
 impl Kind {
@@ -38,7 +37,7 @@ impl Kind {
     ///
     /// # Errors
     /// For people: what is taken instead. Nothing was put.
-    pub(crate) fn put(&self, all: &mut Effective, value: &Value) -> Result<(), String> {
+    pub(crate) fn put(&self, all: &mut AllSettings, value: &Value) -> Result<(), String> {
         match self {
             Self::Name(put) => put(all, text(value)?).map_err(|error| error.to_string()),
             Self::Text(put) => put(all, text(value)?),
@@ -89,7 +88,7 @@ impl Kind {
             Self::Name(_) => "1 to 64 characters of A-Z a-z 0-9 . _ -".to_owned(),
             Self::Text(_) => "a text".to_owned(),
             Self::Choice(words, _) => words.join(" or "),
-            Self::Whole { min, max, .. } => format!("a whole number of {min} to {max}"),
+            Self::Whole { min, max, .. } => format!("a whole number from {min} to {max}"),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Address(_) | Self::AddressOrNone(_) => "an IP address and a port".to_owned(),
             Self::DirectoryOrNone(_) => "a directory".to_owned(),
@@ -113,7 +112,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn dialled(text: &str) -> Result<SocketAddr, String> {
     let address = address(text)?;
     if address.ip().is_unspecified() || address.port() == 0 {
-        return Err("is no address that others can reach; name one, or leave it empty".to_owned());
+        return Err("is not an address that others can reach; name one, or leave it empty".to_owned());
     }
     Ok(address)
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{DEFINITIONS, Loaded};
+use super::{definition::DEFINITIONS, load::LoadedSettings};
 
 /// A settings file that gives the same settings; the comment of each line tells where it is from.
-pub(crate) fn to_toml(loaded: &Loaded) -> String {
+pub(crate) fn to_toml(loaded: &LoadedSettings) -> String {
     let lines: Vec<(String, String)> = DEFINITIONS
         .iter()
         .map(|definition| {
@@ -28,7 +28,7 @@ pub(crate) fn to_toml(loaded: &Loaded) -> String {
 }
 
 /// By key: value and origin.
-pub(crate) fn to_json(loaded: &Loaded) -> Value {
+pub(crate) fn to_json(loaded: &LoadedSettings) -> Value {
     let entries = DEFINITIONS.iter().map(|definition| {
         let value = (definition.show)(&loaded.effective);
         let from = loaded.place(definition.key).to_string();

@@ -1,10 +1,22 @@
 //! Claims about reading settings.
 
-use super::*;
+use super::{
+    all::AllSettings,
+    definition::DEFINITIONS,
+    kind::Kind,
+    load::{Inputs, LoadedSettings, load},
+    place::Place,
+    problem::Problem,
+    *,
+};
 
 const FILE: &str = "psi.toml";
 
-fn loaded(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Loaded, Vec<Problem>> {
+fn loaded(
+    file: &str,
+    variables: &[(&str, &str)],
+    flags: &[(&'static str, &str)],
+) -> Result<LoadedSettings, Vec<Problem>> {
     let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     load(Inputs { file: Some((FILE, file)), variables, flags: &SettingFlags::of(flags), machine: "m" })
 }
@@ -56,16 +68,16 @@ id = \"a b\"
     let want = [
         "no setting has the variable PSI_HTTP_LISTN; did you mean `PSI_HTTP_LISTEN`?",
         "psi.toml, line 2: no setting is called `grcp.listen`; did you mean `grpc.listen`?",
-        "psi.toml, line 5: gossip.interval_ms = 5: takes a whole number of 20 to 60000",
+        "psi.toml, line 5: gossip.interval_ms = 5: takes a whole number from 20 to 60000",
         "psi.toml, line 6: gossip.listen = 7280: takes a text, in quotes",
         "psi.toml, line 8: node.id = \"a b\": node name `a b` must be 1 to 64 characters of A-Z a-z 0-9 . _ -",
         "PSI_HTTP_LISTEN: http.listen = \"localhost\": takes an IP address and a port, such as 127.0.0.1:7000 or \
          [::1]:7000",
-        "--log-filter: log.filter = \"psi_node=loud\": is no log filter such as `info` or `info,psi_node=debug`: \
+        "--log-filter: log.filter = \"psi_node=loud\": is not a log filter such as `info` or `info,psi_node=debug`: \
          error parsing level filter: expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a \
          number 0-5",
         "--replication-enabled: replication.enabled = \"no\": takes true or false",
-        "--cluster-seeds: cluster.seeds = [\"a\", \":1\"]: `` is no host name or address",
+        "--cluster-seeds: cluster.seeds = [\"a\", \":1\"]: `` is not a host name or address",
     ];
     let mut got = problems(file, &variables, &flags);
     got.sort();
@@ -167,7 +179,7 @@ fn what_is_printed_reads_back_as_the_same_settings() {
 #[test]
 fn every_default_is_a_value_that_is_taken() {
     for definition in &DEFINITIONS {
-        let mut all = Effective::default();
+        let mut all = AllSettings::default();
         let value = (definition.show)(&all);
         assert_eq!(definition.kind.put(&mut all, &value), Ok(()), "{}", definition.key);
         assert_eq!((definition.show)(&all), value, "{}", definition.key);

@@ -1,6 +1,11 @@
 //! Reads `PSI_…` variables.
 
-use super::{DEFINITIONS, Given, Place, Problem};
+use super::{
+    definition::{DEFINITIONS, Definition},
+    place::{Place, RawSetting},
+    problem::Problem,
+};
+use crate::output::suggest::did_you_mean;
 
 const PREFIX: &str = "PSI_";
 
@@ -15,12 +20,13 @@ pub(crate) const PROBE_DEADLINE_MS: &str = "PSI_PROBE_DEADLINE_MS";
 pub(crate) const PROBE_LISTEN: &str = "PSI_PROBE_LISTEN";
 
 /// Known, and not a node's: containers may share them with it.
-const OF_OTHERS: [&str; 6] = [CONFIG, NODES, PROBE_FIELD, PROBE_EVERY_MS, PROBE_DEADLINE_MS, PROBE_LISTEN];
+pub(crate) const VARIABLES_OF_COMMANDS: [&str; 6] =
+    [CONFIG, NODES, PROBE_FIELD, PROBE_EVERY_MS, PROBE_DEADLINE_MS, PROBE_LISTEN];
 
 /// Every variable that has a meaning.
-pub(super) fn names() -> Vec<String> {
-    let settings = DEFINITIONS.iter().map(super::Definition::variable);
-    settings.chain(OF_OTHERS.map(str::to_owned)).collect()
+fn names() -> Vec<String> {
+    let settings = DEFINITIONS.iter().map(Definition::variable);
+    settings.chain(VARIABLES_OF_COMMANDS.map(str::to_owned)).collect()
 }
 
 /// Those of our prefix that have no meaning.
@@ -32,18 +38,21 @@ pub(crate) fn unknown(names: impl Iterator<Item = String>) -> Vec<Problem> {
 
 /// Appends what `variables` give. Those without our prefix are others', and those that a container platform makes for
 /// its services are nobody's.
-pub(super) fn read(mut variables: Vec<(String, String)>, given: &mut Vec<Given>, problems: &mut Vec<Problem>) {
-    variables.retain(|(name, _)| name.starts_with(PREFIX) && !OF_OTHERS.contains(&name.as_str()));
+pub(super) fn read(mut variables: Vec<(String, String)>, given: &mut Vec<RawSetting>, problems: &mut Vec<Problem>) {
+    variables.retain(|(name, _)| name.starts_with(PREFIX) && !VARIABLES_OF_COMMANDS.contains(&name.as_str()));
     variables.sort();
     for (name, text) in variables {
         match DEFINITIONS.iter().find(|definition| definition.variable() == name) {
-            Some(definition) => given.push(Given {
+            Some(definition) => given.push(RawSetting {
                 key: definition.key.to_owned(),
                 value: definition.kind.value_of(&text),
                 place: Place::Variable(name),
             }),
             None if is_service_link(&name) => {}
-            None => problems.push(Problem::UnknownVariable { name }),
+            None => {
+                let guess = did_you_mean(&name, names().iter().map(String::as_str));
+                problems.push(Problem::UnknownVariable { name, guess });
+            }
         }
     }
 }

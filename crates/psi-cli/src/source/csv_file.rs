@@ -9,7 +9,7 @@ use std::path::Path;
 
 use csv::{Reader, ReaderBuilder, StringRecord, Terminator};
 
-use super::{Source, SourceError};
+use super::{error::SourceError, vectors::Source};
 
 /// A CSV file, or any text in that format.
 ///
@@ -23,7 +23,7 @@ pub(crate) struct CsvFile<R> {
     path: String,
     /// Cells a row.
     cells: usize,
-    reader: Reader<Terminated<R>>,
+    reader: Reader<TerminatedInput<R>>,
     used: Vec<Column>,
     /// Names of the columns left out for being text.
     skipped: Vec<String>,
@@ -62,7 +62,7 @@ struct Row {
 }
 
 /// The input and a line end, so that no row is without one; an additional one is a blank line.
-type Terminated<R> = Chain<R, &'static [u8]>;
+type TerminatedInput<R> = Chain<R, &'static [u8]>;
 
 impl CsvFile<File> {
     /// Opens the file at `path` and reads its first row of data.

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::Error};
 use serde_json::Value;
 
-use super::json_lines::VECTOR_MEMBERS;
-use crate::suggest::did_you_mean;
+use crate::output::suggest::did_you_mean;
+
+/// Where an object has its vector.
+pub(super) const VECTOR_MEMBERS: [&str; 2] = ["x", "input"];
 
 /// Members that make a line a header, if it has no vector.
 const MEMBERS: [&str; 6] = ["engine", "width", "scale_exponent", "seed", "guardian", "parameters"];

@@ -8,12 +8,12 @@ mod snapshot;
 
 use snapshot::{Snapshot, Texts};
 
-use super::{Source, SourceError};
+use super::{error::SourceError, vectors::Source};
 
 /// Every number is clipped to plus or minus this; only loads can be that large.
 const LIMIT: f64 = 16.0;
 
-/// The numbers of this machine, measured anew at each call; never exhausted.
+/// The numbers of this machine, measured again at each call; never exhausted.
 #[derive(Debug)]
 pub(crate) struct Host {
     before: Snapshot,

@@ -1,6 +1,6 @@
-//! The vector that the feeder sent, every 30 seconds, during the pod-drift incident; for ever.
+//! The vector that the feeder sent, every 30 seconds, during the pod-drift incident; without end.
 
-use super::{Source, SourceError};
+use super::{error::SourceError, vectors::Source};
 
 /// What the feeder sent.
 const VECTOR: [f64; 16] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.0, -0.1, 0.2, 0.9, -0.4, 0.1, 0.0, 0.2, -0.2, 0.3, 0.1];
@@ -24,7 +24,7 @@ impl Source for Incident {
     }
 
     fn describe(&self) -> String {
-        format!("the incident's vector of {} numbers, for ever", VECTOR.len())
+        format!("the incident's vector of {} numbers, without end", VECTOR.len())
     }
 }
 

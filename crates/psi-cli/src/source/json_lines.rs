@@ -10,10 +10,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Header, Source, SourceError, order::Order};
-
-/// Where an object has its vector.
-pub(super) const VECTOR_MEMBERS: [&str; 2] = ["x", "input"];
+use super::{
+    error::SourceError,
+    header::{Header, VECTOR_MEMBERS},
+    order::Order,
+    vectors::Source,
+};
 
 /// The vectors of `reader`, one a line. Blank lines are skipped but counted.
 #[derive(Debug)]

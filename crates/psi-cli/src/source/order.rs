@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Header, SourceError};
+use super::{error::SourceError, header::Header};
 
 /// What a record has shown so far. Lines that say nothing of their field, epoch or k are taken as they are.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Order {
             Some(k) if self.k.is_some() => {
                 Err(foreign(format!("its k is {k}, that before it {before}; sort the lines by k, each once")))
             }
-            _ => Err(foreign(format!("its k is {k}, which is no step: those count from 1; mend it or leave k out"))),
+            _ => Err(foreign(format!("its k is {k}, which is not a step: those count from 1; mend it or leave k out"))),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use super::SourceError;
+use crate::source::error::SourceError;
 
 const UPTIME: &str = "/proc/uptime";
 const LOADAVG: &str = "/proc/loadavg";
@@ -246,19 +246,19 @@ mod tests {
     fn a_missing_number_is_named_with_its_file() {
         let text = sample;
         for (texts, want) in [
-            (Texts { uptime: String::new(), ..text() }, "/proc/uptime does not tell `seconds since boot`"),
-            (Texts { loadavg: "0.1 NaN".into(), ..text() }, "/proc/loadavg does not tell `load over 5 minutes`"),
-            (Texts { stat: text().stat.replace("cpu ", "gpu "), ..text() }, "/proc/stat does not tell `cpu`"),
-            (Texts { stat: text().stat.replace("ctxt", "text"), ..text() }, "/proc/stat does not tell `ctxt`"),
+            (Texts { uptime: String::new(), ..text() }, "/proc/uptime does not say `seconds since boot`"),
+            (Texts { loadavg: "0.1 NaN".into(), ..text() }, "/proc/loadavg does not say `load over 5 minutes`"),
+            (Texts { stat: text().stat.replace("cpu ", "gpu "), ..text() }, "/proc/stat does not say `cpu`"),
+            (Texts { stat: text().stat.replace("ctxt", "text"), ..text() }, "/proc/stat does not say `ctxt`"),
             (
                 Texts { meminfo: text().meminfo.replace("MemAvailable:", "x"), ..text() },
-                "/proc/meminfo does not tell `MemAvailable:`",
+                "/proc/meminfo does not say `MemAvailable:`",
             ),
             (
                 Texts { network: text().network.replace("203659776", "-1"), ..text() },
-                "/proc/net/dev does not tell `bytes received and sent`",
+                "/proc/net/dev does not say `bytes received and sent`",
             ),
-            (Texts { vmstat: "pgpgin x".into(), ..text() }, "/proc/vmstat does not tell `pgpgin`"),
+            (Texts { vmstat: "pgpgin x".into(), ..text() }, "/proc/vmstat does not say `pgpgin`"),
         ] {
             check_refused(&texts, want);
         }

@@ -1,0 +1,70 @@
+//! Nodes as gRPC clients see them: how they are dialled, and what they say when they refuse.
+
+use std::{error::Error, time::Duration};
+
+use psi_api::v1::{cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient};
+use tonic::{
+    Status,
+    transport::{self, Channel, Endpoint},
+};
+
+/// Wide fields and large clusters have long answers. How much a node accepts is the node's decision.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// A client of the scoring service.
+#[must_use]
+pub fn fields(channel: Channel) -> PsiFieldServiceClient<Channel> {
+    PsiFieldServiceClient::new(channel)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// A client of the cluster service.
+#[must_use]
+pub fn cluster(channel: Channel) -> ClusterServiceClient<Channel> {
+    ClusterServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// How the node at `address` (`host:port`) is dialled, with this long to connect.
+///
+/// # Errors
+/// If `address` does not fit into a URI.
+pub fn endpoint(address: &str, timeout: Duration) -> Result<Endpoint, transport::Error> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
+    Ok(endpoint.connect_timeout(timeout).tcp_nodelay(true))
+}
+
+/// What a refusal says, in one phrase.
+#[must_use]
+pub fn refusal_text(status: &Status) -> String {
+    match status.source() {
+        Some(source) => format!("the connection failed: {}", root_cause(source)),
+        None if status.message().is_empty() => status.code().description().to_owned(),
+        None => status.message().to_owned(),
+    }
+}
+
+/// The innermost of an error's causes: what the system said, without its number.
+#[must_use]
+pub fn root_cause(error: &dyn Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    let text = inner.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_said_is_told_in_one_phrase() {
+        let refused = std::io::Error::from_raw_os_error(111);
+        let outer = std::io::Error::other(refused);
+        assert_eq!(root_cause(&outer), "connection refused");
+    }
+}

@@ -1,0 +1,60 @@
+//! An accepted step.
+
+use psi_api::v1;
+use serde::Serialize;
+
+use super::{guardian, metrics::Metrics, replication::Replication};
+use crate::output::numbers;
+
+/// An accepted step.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Step {
+    pub(crate) field: String,
+    pub(crate) engine: String,
+    pub(crate) k: u64,
+    pub(crate) node: String,
+    pub(crate) timestamp: Option<String>,
+    pub(crate) metrics: Option<Metrics>,
+    pub(crate) token: String,
+    /// Null unless a level was asked for.
+    pub(crate) replicated: Option<Replication>,
+    pub(crate) novelty: f64,
+    pub(crate) attention_gain: f64,
+    /// t, seconds; null where the engine keeps none.
+    pub(crate) time: Option<f64>,
+    /// Null unless the guardian intervened after the step.
+    pub(crate) guardian: Option<guardian::Reaction>,
+}
+
+impl From<v1::StepResponse> for Step {
+    fn from(from: v1::StepResponse) -> Self {
+        let v1::StepResponse {
+            field,
+            metrics,
+            k,
+            timestamp,
+            node,
+            token,
+            engine,
+            replicated,
+            novelty,
+            attention_gain,
+            time,
+            guardian,
+        } = from;
+        Self {
+            timestamp: timestamp.map(|time| numbers::time(time.seconds, time.nanos)),
+            metrics: metrics.map(Into::into),
+            replicated: replicated.map(Into::into),
+            guardian: guardian.map(Into::into),
+            field,
+            engine,
+            k,
+            node,
+            token,
+            novelty,
+            attention_gain,
+            time,
+        }
+    }
+}

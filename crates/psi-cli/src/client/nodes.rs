@@ -1,0 +1,152 @@
+//! Asking nodes: which ones, in what order, and what to say when none answers.
+
+use std::time::Duration;
+
+use clap::Args;
+use tonic::{
+    Response, Status,
+    transport::{Channel, Endpoint},
+};
+
+use psi_bench::client::root_cause;
+
+use crate::{
+    output::Failure,
+    settings::{self, address::with_default_port},
+};
+
+/// The port of gRPC where an address names none.
+const GRPC_PORT: u16 = 50_051;
+
+/// Longest wait for an answer that can be asked for, seconds.
+const TIMEOUT_S_MAX: f64 = 3600.0;
+
+/// The nodes that a command talks to.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Nodes")]
+pub(crate) struct Nodes {
+    /// Node to ask: host:port, port 50051 by default. Several, repeated or separated by commas, are tried in turn
+    #[arg(
+        long = "node",
+        env = settings::NODES,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:50051",
+        value_parser = parse_address
+    )]
+    pub(crate) addresses: Vec<String>,
+
+    /// Seconds to wait for a node's answer
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_timeout)]
+    pub(crate) timeout: Duration,
+}
+
+/// `host:port`, with the port of gRPC where it names none.
+pub(crate) fn parse_address(text: &str) -> Result<String, String> {
+    with_default_port(text, GRPC_PORT)
+}
+
+/// A time above 0, in seconds.
+pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= TIMEOUT_S_MAX => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("takes seconds above 0, up to {TIMEOUT_S_MAX}")),
+    }
+}
+
+/// An answer, and the address of the node that gave it.
+pub(crate) struct Reply<T> {
+    pub(crate) address: String,
+    pub(crate) answer: T,
+}
+
+impl Nodes {
+    /// Asks one node after the other until one takes the call. A node that can't be reached, or says that it is not
+    /// available, has changed nothing, so the next is asked; every other refusal is final.
+    ///
+    /// # Errors
+    /// The refusal, or what each node said if none was available.
+    pub(crate) async fn ask<T>(
+        &self,
+        call: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+    ) -> Result<Reply<T>, Failure> {
+        let mut failures = Vec::new();
+        for address in &self.addresses {
+            match self.ask_one(address, &call).await {
+                Ok(answer) => return Ok(Reply { address: address.clone(), answer }),
+                Err(failure) if failure.may_go_elsewhere() => failures.push(failure),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(Failure::of_all(failures))
+    }
+
+    async fn ask_one<T>(
+        &self,
+        address: &str,
+        call: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+    ) -> Result<T, Failure> {
+        let channel = self.connect(address).await?;
+        match tokio::time::timeout(self.timeout, call(channel)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(Failure::refused(address, &status)),
+            Err(_) => Err(Failure::refused(address, &self.late())),
+        }
+    }
+
+    /// What a call that was not answered in time ends with.
+    pub(crate) fn late(&self) -> Status {
+        Status::deadline_exceeded(format!(
+            "no answer within {} s, so it may or may not have been done; wait longer with --timeout",
+            self.timeout.as_secs_f64()
+        ))
+    }
+
+    /// A connection to the node at `address`.
+    ///
+    /// # Errors
+    /// If there is none within the time to wait for an answer.
+    pub(crate) async fn connect(&self, address: &str) -> Result<Channel, Failure> {
+        let endpoint = self.endpoint(address)?;
+        match tokio::time::timeout(self.timeout, endpoint.connect()).await {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(error)) => Err(not_reached(address, &root_cause(&error))),
+            Err(_) => Err(not_reached(address, &format!("no answer within {} s", self.timeout.as_secs_f64()))),
+        }
+    }
+
+    /// How the node at `address` is dialled.
+    ///
+    /// # Errors
+    /// If no URI can be made of it.
+    pub(crate) fn endpoint(&self, address: &str) -> Result<Endpoint, Failure> {
+        endpoint(address, self.timeout)
+    }
+}
+
+/// How the node at `address` is dialled, with this long to connect.
+///
+/// # Errors
+/// If no URI can be made of it.
+pub(crate) fn endpoint(address: &str, timeout: Duration) -> Result<Endpoint, Failure> {
+    psi_bench::client::endpoint(address, timeout)
+        .map_err(|error| Failure::usage(format!("can't dial `{address}`: {}", root_cause(&error))))
+}
+
+fn not_reached(address: &str, why: &str) -> Failure {
+    Failure::unreachable(format!("can't reach {address}: {why}"))
+        .with_hint("is the node running? start one with `psi-field node`, or name another with --node")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_positive_and_finite() {
+        for text in ["0", "-1", "nan", "inf", "1e9", "x", ""] {
+            assert!(parse_timeout(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_timeout("0.5"), Ok(Duration::from_millis(500)));
+    }
+}

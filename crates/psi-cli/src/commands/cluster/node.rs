@@ -1,0 +1,152 @@
+//! `psi-field node`: runs a node until it is stopped.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use serde::Serialize;
+use tracing::warn;
+
+use crate::{
+    output::{self, Failure, Output, pluralize},
+    process::{logs, signals},
+    settings::{self, Inputs, LoadedSettings, Problem, SettingFlags},
+};
+
+/// A node that was asked to stop is gone after this, whatever it is at.
+const STOP: Duration = Duration::from_secs(5);
+
+const AFTER_HELP: &str = "\
+Examples:
+  psi-field node                              # a cluster of one; nothing needs to be set
+  psi-field node --config psi.toml
+  PSI_LOG_FORMAT=json psi-field node --cluster-seeds node-1,node-2
+  psi-field node --print-config > psi.toml    # all settings, and where each is from
+
+  # Two more nodes on the same machine, joining the first:
+  psi-field node --cluster-seeds 127.0.0.1 --grpc-listen 127.0.0.1:50052 \\
+      --http-listen 127.0.0.1:8001 --gossip-listen 127.0.0.1:7281
+  psi-field node --cluster-seeds 127.0.0.1 --grpc-listen 127.0.0.1:50053 \\
+      --http-listen 127.0.0.1:8002 --gossip-listen 127.0.0.1:7282
+
+A setting comes from its flag, else from its variable, else from the file, else it has its default. All are checked \
+before anything starts, and every wrong one is reported. `--help` explains each setting, `-h` is short.
+
+It stops within 5 s of Ctrl-C or SIGTERM; a second signal ends it at once. With `--output json` it prints one line \
+with its addresses once it listens.
+
+Exit codes: 0 stopped; 1 could not start or go on; 2 wrong arguments or settings.";
+
+/// Run a node
+#[derive(Clone, Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Node {
+    /// Settings file, in TOML
+    #[arg(long, value_name = "FILE", env = settings::CONFIG)]
+    config: Option<PathBuf>,
+
+    /// Print the settings that would be used, with where each is from, and stop
+    #[arg(long)]
+    print_config: bool,
+
+    #[command(flatten)]
+    flags: SettingFlags,
+}
+
+/// What programs that start a node wait for.
+#[derive(Serialize)]
+struct NodeAddresses {
+    node: String,
+    grpc: String,
+    http: String,
+    gossip: String,
+}
+
+impl Node {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        let loaded = load(self.config.as_deref(), &self.flags).map_err(|problems| wrong_settings(&problems))?;
+        if self.print_config {
+            return match output {
+                Output::Text => output::line(&settings::to_toml(&loaded)),
+                Output::Json => output.print(&settings::to_json(&loaded), |_| String::new()),
+            };
+        }
+        logs::start(&loaded.effective.log);
+        serve(loaded.effective.node, output).await
+    }
+}
+
+/// The settings of a node of this process: from the file, if there is one, this process's variables and the flags.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(crate) fn load(config: Option<&Path>, flags: &SettingFlags) -> Result<LoadedSettings, Vec<Problem>> {
+    let mut unread = Vec::new();
+    let name = config.map(|path| path.display().to_string());
+    let text = config.and_then(|path| match std::fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let name = path.display();
+            unread.push(Problem::File(format!("can't read the settings file {name} (--config): {error}")));
+            None
+        }
+    });
+    let variables = std::env::vars_os()
+        .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
+        .collect();
+    let machine = gethostname::gethostname();
+    let loaded = settings::load(Inputs {
+        file: name.as_deref().zip(text.as_deref()),
+        variables,
+        flags,
+        machine: &machine.to_string_lossy(),
+    });
+    match loaded {
+        Ok(loaded) if unread.is_empty() => Ok(loaded),
+        Ok(_) => Err(unread),
+        Err(problems) => Err(unread.into_iter().chain(problems).collect()),
+    }
+}
+
+fn wrong_settings(problems: &[Problem]) -> Failure {
+    let count = pluralize(u64::try_from(problems.len()).unwrap_or(u64::MAX), "setting");
+    let verb = if problems.len() == 1 { "is" } else { "are" };
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    // One line for one, so that it stays whole among those of other containers.
+    let divider = if problems.len() == 1 { " " } else { "\n  " };
+    Failure::usage(format!("{count} {verb} wrong, nothing was started:{divider}{}", lines.join("\n  ")))
+}
+
+async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failure> {
+    let node = psi_node::Node::start(settings).await.map_err(|error| Failure::failed(error.to_string()))?;
+    if output == Output::Json {
+        output.print(&NodeAddresses::of(&node), |_| String::new())?;
+    }
+    let failed = tokio::select! {
+        () = signals::stop() => None,
+        why = node.failed() => Some(why),
+    };
+    tokio::select! {
+        stopped = tokio::time::timeout(STOP, node.shutdown()) => {
+            if stopped.is_err() {
+                warn!("not stopped after {} s, ending anyway", STOP.as_secs());
+            }
+        }
+        () = signals::stop() => warn!("asked twice to stop, ending at once"),
+    }
+    failed.map_or(Ok(()), |why| Err(Failure::failed(format!("the node could not go on: {why}"))))
+}
+
+impl NodeAddresses {
+    fn of(node: &psi_node::Node) -> Self {
+        let addresses = node.addresses();
+        Self {
+            node: node.node_id().to_string(),
+            grpc: addresses.grpc.to_string(),
+            http: addresses.http.to_string(),
+            gossip: addresses.gossip.to_string(),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The demo's nodes, each reached by clients over its sockets alone.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use psi_api::v1::{
+    CreateFieldRequest, FieldState, GetDigestRequest, GetFrontierRequest, GetStateRequest, GuardianMode,
+    InterveneRequest, Intervention, ListMembersRequest, Member, OriginPosition, StepRequest, StepResponse,
+    cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient,
+};
+use psi_engine::EngineKind;
+use psi_node::{Endpoint, Node, Settings};
+use psi_replica::NodeId;
+use tonic::{Status, transport::Channel};
+
+use crate::output::Failure;
+
+/// How long anything may take before the demo gives up on it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A seed of the demo waits this long for members; on one machine they show themselves much sooner.
+const JOIN: Duration = Duration::from_millis(300);
+
+/// One node, and clients for it.
+pub(super) struct Actor {
+    pub(super) name: String,
+    pub(super) http: SocketAddr,
+    node: Option<Node>,
+    field: PsiFieldServiceClient<Channel>,
+    cluster: ClusterServiceClient<Channel>,
+}
+
+impl Actor {
+    async fn enter(name: &str, seed: Option<SocketAddr>, replication: bool) -> Result<Self, Failure> {
+        let free = Endpoint::new(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let id = NodeId::new(name).map_err(|error| Failure::failed(error.to_string()))?;
+        let settings = Settings {
+            grpc: free,
+            http: free,
+            gossip: free,
+            seeds: seed.iter().map(ToString::to_string).collect(),
+            join: JOIN,
+            replication,
+            ..Settings::new(id)
+        };
+        let node = Node::start(settings).await.map_err(|error| Failure::failed(error.to_string()))?;
+        let addresses = node.addresses();
+        let channel = Channel::from_shared(format!("http://{}", addresses.grpc))
+            .map_err(|error| Failure::failed(error.to_string()))?
+            .connect_lazy();
+        Ok(Self {
+            name: name.to_owned(),
+            http: addresses.http,
+            node: Some(node),
+            field: PsiFieldServiceClient::new(channel.clone()),
+            cluster: ClusterServiceClient::new(channel),
+        })
+    }
+
+    /// Whether the node runs.
+    pub(super) fn is_up(&self) -> bool {
+        self.node.is_some()
+    }
+
+    pub(super) async fn step(&self, field: &str, input: &[f64]) -> Result<StepResponse, Status> {
+        let request = StepRequest { field: field.to_owned(), input: input.to_vec(), ..Default::default() };
+        Ok(self.field.clone().step(request).await?.into_inner())
+    }
+
+    pub(super) async fn intervene(&self, action: Intervention) -> Result<f64, Status> {
+        let request = InterveneRequest { action: action.into(), ..Default::default() };
+        Ok(self.field.clone().intervene(request).await?.into_inner().noise)
+    }
+
+    pub(super) async fn create(&self, field: &str, width: u32) -> Result<(), Status> {
+        let request = CreateFieldRequest {
+            name: field.to_owned(),
+            engine: EngineKind::Synthetic.to_string(),
+            width,
+            guardian: GuardianMode::Watch.into(),
+            ..Default::default()
+        };
+        self.field.clone().create_field(request).await.map(|_| ())
+    }
+
+    pub(super) async fn state(&self, field: &str) -> Result<FieldState, Status> {
+        Ok(self
+            .field
+            .clone()
+            .get_state(GetStateRequest { field: field.to_owned(), ..Default::default() })
+            .await?
+            .into_inner())
+    }
+
+    /// Frontier hash and digest, as hexadecimal digits.
+    pub(super) async fn agreement(&self) -> Result<(String, String), Status> {
+        let agreement = self.cluster.clone().get_digest(GetDigestRequest {}).await?.into_inner();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok((hex(&agreement.frontier_hash), hex(&agreement.digest)))
+    }
+
+    pub(super) async fn frontier(&self) -> Result<Vec<OriginPosition>, Status> {
+        Ok(self.cluster.clone().get_frontier(GetFrontierRequest {}).await?.into_inner().origins)
+    }
+
+    pub(super) async fn members(&self) -> Result<Vec<Member>, Status> {
+        Ok(self.cluster.clone().list_members(ListMembersRequest {}).await?.into_inner().members)
+    }
+
+    /// The body of a page of the node's HTTP surface.
+    pub(super) async fn get(&self, path: &str) -> Result<String, Failure> {
+        let url = format!("http://{}{path}", self.http);
+        let failed = |error: reqwest::Error| Failure::failed(format!("GET {url}: {error}"));
+        let answer = reqwest::get(&url).await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
+        answer.text().await.map_err(failed)
+    }
+}
+
+/// The nodes.
+pub(super) struct Stage {
+    pub(super) actors: Vec<Actor>,
+    replication: bool,
+}
+
+impl Stage {
+    /// Starts the nodes and waits until all accept steps and know each other.
+    pub(super) async fn set(nodes: usize, replication: bool) -> Result<Self, Failure> {
+        let mut stage = Self { actors: Vec::new(), replication };
+        for number in 1..=nodes {
+            let seed = stage.seed();
+            stage.actors.push(Actor::enter(&format!("node-{number}"), seed, replication).await?);
+        }
+        until("all nodes accept steps", async || Ok(stage.is_ready())).await?;
+        if replication {
+            until("all nodes are linked", async || stage.is_linked().await).await?;
+        }
+        Ok(stage)
+    }
+
+    /// Where a new node finds the others: at any that runs.
+    fn seed(&self) -> Option<SocketAddr> {
+        let up = self.actors.iter().find_map(|actor| actor.node.as_ref());
+        up.filter(|_| self.replication).map(|node| node.addresses().gossip)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.actors.iter().filter_map(|actor| actor.node.as_ref()).all(Node::is_ready)
+    }
+
+    async fn is_linked(&self) -> Result<bool, Failure> {
+        for actor in &self.actors {
+            let linked = actor.members().await.map_err(|status| Failure::refused(&actor.name, &status))?;
+            if linked.iter().filter(|member| member.linked).count() < self.actors.len() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Stops the node at `index`, gracefully.
+    pub(super) async fn leave(&mut self, index: usize) {
+        if let Some(node) = self.actors[index].node.take() {
+            node.shutdown().await;
+        }
+    }
+
+    /// Starts the node at `index` again: the same name, nothing kept, another run.
+    pub(super) async fn enter_again(&mut self, index: usize) -> Result<(), Failure> {
+        let (name, seed) = (self.actors[index].name.clone(), self.seed());
+        self.actors[index] = Actor::enter(&name, seed, self.replication).await?;
+        Ok(())
+    }
+
+    /// What to try on the nodes while they stay up.
+    pub(super) fn invitation(&self) -> String {
+        use std::fmt::Write;
+        let mut text = String::from("\nThe nodes stay up until Ctrl-C:\n");
+        for actor in &self.actors {
+            if let Some(node) = &actor.node {
+                let addresses = node.addresses();
+                let _ = writeln!(text, "  {}  http://{}  gRPC {}", actor.name, addresses.http, addresses.grpc);
+            }
+        }
+        if let Some(first) = self.actors.first() {
+            let _ = write!(
+                text,
+                "Try:\n  curl -X POST http://{}/step -H 'Content-Type: application/json' \
+                 -d '{{\"x\":[0.1,0.2,0.3,0.4,0.5,0.0,-0.1,0.2,0.9,-0.4,0.1,0.0,0.2,-0.2,0.3,0.1],\"apply_guardian\":false}}'\n  \
+                 curl http://{}/state",
+                first.http,
+                self.actors.last().unwrap_or(first).http,
+            );
+        }
+        text
+    }
+
+    /// Stops every node.
+    pub(super) async fn strike(self) {
+        let nodes = self.actors.into_iter().filter_map(|actor| actor.node);
+        let stops: Vec<_> = nodes.map(|node| tokio::spawn(node.shutdown())).collect();
+        for stop in stops {
+            let _ = stop.await;
+        }
+    }
+}
+
+/// Waits until `condition` holds; returns how long it took.
+pub(super) async fn until<F>(what: &str, condition: impl Fn() -> F) -> Result<Duration, Failure>
+where
+    F: Future<Output = Result<bool, Failure>>,
+{
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if condition().await? {
+            return Ok(begun.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Err(Failure::failed(format!("it took over {} s until {what}", PATIENCE.as_secs())))
+}

@@ -1,0 +1,126 @@
+//! Sends steps, several at once, and again where a node was not available.
+
+use std::{
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use backon::{ExponentialBuilder, Retryable};
+use psi_api::v1::StepRequest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    arguments::Feed,
+    maker::FieldRequester,
+    pace::Pace,
+    supply::Supply,
+    tally::{SharedTally, Tally},
+    targets::{Acceptance, Refusal, Targets},
+};
+
+/// A source that gives this many errors in a row has no more to give.
+const UNREADABLE_MAX: u32 = 1000;
+
+pub(super) struct Sender {
+    targets: Targets,
+    tally: SharedTally,
+    /// Has the field made again, where that is wanted.
+    requester: Option<FieldRequester>,
+    field: String,
+    guardian: bool,
+    backoff: ExponentialBuilder,
+    /// One permit for each step in flight.
+    permits: Arc<Semaphore>,
+    in_flight: u32,
+    /// No step is tried again.
+    ending: AtomicBool,
+    /// Longest time that a step in flight is waited for at the end.
+    timeout: Duration,
+}
+
+impl Sender {
+    pub(super) fn new(feed: &Feed, targets: Targets, tally: SharedTally, requester: Option<FieldRequester>) -> Self {
+        // A first pause shorter than people notice, and no more than one try a second of each step in an outage.
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(20))
+            .with_max_delay(Duration::from_secs(1))
+            .with_jitter()
+            .without_max_times()
+            .with_total_delay(Some(feed.patience));
+        Self {
+            targets,
+            tally,
+            requester,
+            field: feed.field.field.clone(),
+            guardian: feed.guardian,
+            backoff,
+            permits: Arc::new(Semaphore::new(usize::try_from(feed.in_flight).unwrap_or(1))),
+            in_flight: feed.in_flight,
+            ending: AtomicBool::new(false),
+            timeout: feed.nodes.timeout,
+        }
+    }
+
+    /// Sends what `supply` gives, to its end or to the count that was asked for. Returns with steps in flight.
+    pub(super) async fn send_all(self: &Arc<Self>, supply: &mut Supply, feed: &Feed) {
+        let mut pace = Pace::new(feed.rate());
+        let mut sent = 0;
+        let mut unreadable = 0;
+        while feed.count.is_none_or(|count| sent < count) && unreadable < UNREADABLE_MAX {
+            let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
+            pace.due().await;
+            match supply.next().await {
+                None => return,
+                Some(Ok(input)) => {
+                    tokio::spawn(self.clone().send(input, permit));
+                    sent += 1;
+                    unreadable = 0;
+                }
+                Some(Err(error)) => {
+                    self.tally(|tally| tally.unreadable(&error.to_string()));
+                    unreadable += 1;
+                }
+            }
+        }
+    }
+
+    /// Waits for the steps in flight. None is tried again.
+    pub(super) async fn finish(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+        let _ = tokio::time::timeout(self.timeout, self.permits.acquire_many(self.in_flight)).await;
+    }
+
+    async fn send(self: Arc<Self>, input: Vec<f64>, permit: OwnedSemaphorePermit) {
+        let begun = Instant::now();
+        let request =
+            StepRequest { field: self.field.clone(), input, apply_guardian: self.guardian, ..StepRequest::default() };
+        let answered = (|| self.try_step(request.clone()))
+            .retry(self.backoff)
+            .when(|refused: &Refusal| refused.is_worth_another_try() && !self.ending.load(Ordering::Relaxed))
+            .notify(|refused, _| self.tally(|tally| tally.retried(refused)))
+            .await;
+        self.tally(|tally| match answered {
+            Ok(accepted) => tally.accepted(accepted, begun.elapsed()),
+            Err(refused) => tally.refused(&refused),
+        });
+        drop(permit);
+    }
+
+    async fn try_step(&self, request: StepRequest) -> Result<Acceptance, Refusal> {
+        let mut answered = self.targets.step(request).await;
+        if let Err(refused) = &mut answered
+            && let Some(requester) = &self.requester
+            && refused.is_for_want_of_the_field()
+        {
+            refused.field_was_made = requester.look().await;
+        }
+        answered
+    }
+
+    fn tally(&self, count: impl FnOnce(&mut Tally)) {
+        count(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

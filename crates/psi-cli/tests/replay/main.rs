@@ -1,0 +1,5 @@
+//! `psi-field replay` as a process.
+
+mod answers;
+mod refusals;
+mod support;
