@@ -64,7 +64,7 @@ record-instructions:
 
 # Measures how long the inner crates take: all benchmarks, or those whose names contain a word.
 microbench *words:
-    cargo bench -p psi-stats -p psi-engine -p psi-replica --bench moments --bench synthetic --bench core --bench step -- {{ words }}
+    cargo bench -p psi-stats -p psi-engine -p psi-state --bench moments --bench synthetic --bench core --bench step -- {{ words }}
 
 # Tests the alerts, firing and silent, and checks Alertmanager's configuration. Needs promtool and amtool (Debian:
 # prometheus, prometheus-alertmanager).

@@ -1,10 +1,10 @@
-//! Generates the messages of links, entries and snapshots from `proto/`; protox compiles them, so no protoc is needed.
+//! Generates the messages of links and snapshots from `proto/`; protox compiles them, so no protoc is needed.
 
 use std::{env, error::Error, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
-    let files = ["psi/replica/v1/link.proto", "psi/replica/v1/entry.proto", "psi/replica/v1/snapshot.proto"];
+    let files = ["psi/replica/v1/link.proto", "psi/replica/v1/snapshot.proto"];
     for file in files {
         println!("cargo::rerun-if-changed={}", root.join(file).display());
     }

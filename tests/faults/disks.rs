@@ -3,7 +3,8 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result};
-use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, Replica, Snapshot, TickMs, WallMs};
+use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, Snapshot, TickMs, WallMs};
+use psi_state::Replica;
 use psi_tests::{
     eventually,
     fleet::Fleet,
@@ -28,7 +29,7 @@ fn steps_on_disk(data: &Path) -> Result<Option<u64>> {
     let snapshot = Snapshot::decode(&cluster, &bytes).context("what is on disk at a kill is whole")?;
     let now = Now { tick: TickMs(0), wall: WallMs(0) };
     let replica = Replica::with_snapshot(Config::new(cluster, NodeId::new("n1")?), now, snapshot);
-    Ok(replica.view(&FieldName::default_field()).map(|view| view.count))
+    Ok(replica.view(&FieldName::default_field()).map(|view| view.moments.count))
 }
 
 #[tokio::test(flavor = "multi_thread")]

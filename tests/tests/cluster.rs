@@ -129,7 +129,7 @@ async fn a_peer_of_another_cluster_is_refused_and_learns_nothing() -> Result<()>
     let stranger = psi_node::Node::start(stranger).await?;
     // Gossip checks the cluster's name on first contact only, so the link must too: dial it by hand.
     let frame = |cluster: &str, min, max| psi_api::replica::Frame {
-        body: Some(psi_api::replica::frame::Body::Open(psi_api::replica::Open {
+        body: Some(psi_api::replica::frame::Body::Hello(psi_api::replica::Hello {
             cluster: cluster.to_owned(),
             node: "n9".to_owned(),
             protocol_min: min,

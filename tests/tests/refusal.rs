@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use psi_api::{
-    replica::{Entry, Frame, News, Open, Origin, Pass, frame::Body},
+    replica::{Delta, Entry, Frame, FrontierUpdate, Hello, Origin, frame::Body},
     v1::{self, replication_service_client::ReplicationServiceClient},
 };
 use psi_tests::{DEADLINE, INCIDENT, Member, settings};
@@ -88,7 +88,7 @@ impl Stranger {
         let mut stranger = Self { frames, answers };
         let wall_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
         stranger
-            .send(Body::Open(Open {
+            .send(Body::Hello(Hello {
                 cluster: "psi-field".to_owned(),
                 node: "stranger".to_owned(),
                 protocol_min: 1,
@@ -97,7 +97,7 @@ impl Stranger {
                 ..Default::default()
             }))
             .await?;
-        stranger.answer(|body| matches!(body, Body::Open(_)).then_some(())).await?;
+        stranger.answer(|body| matches!(body, Body::Hello(_)).then_some(())).await?;
         Ok(stranger)
     }
 
@@ -118,11 +118,11 @@ impl Stranger {
         tokio::time::timeout(DEADLINE, search).await.context("no answer")?
     }
 
-    /// Sends a pass of one frame; gives the reason by which it is refused.
-    async fn refused(&mut self, pass: Pass) -> Result<String> {
-        self.send(Body::Pass(pass)).await?;
+    /// Sends a delta of one frame; gives the reason by which it is refused.
+    async fn refused(&mut self, delta: Delta) -> Result<String> {
+        self.send(Body::Delta(delta)).await?;
         self.answer(|body| match body {
-            Body::Refusal(refusal) => Some(refusal.reason),
+            Body::Nack(refusal) => Some(refusal.reason),
             _ => None,
         })
         .await
@@ -133,20 +133,24 @@ fn origin(node: &str, incarnation: u64) -> Option<Origin> {
     Some(Origin { node: node.to_owned(), incarnation })
 }
 
-/// A pass in one frame, of one entry of a lane that nobody knows, as its origin would send it.
-fn pass(node: &str, incarnation: u64, number: u64, base: u64, version: u64) -> Pass {
+/// A delta in one frame, of one entry of a lane that nobody knows, as its origin would send it.
+fn delta(node: &str, incarnation: u64, number: u64, base: u64, version: u64) -> Delta {
     let writer = psi_replica::Origin { node: node.parse().expect("a valid name"), incarnation };
     let field = psi_replica::FieldName::default_field();
-    let key = psi_replica::Key { field, epoch: psi_replica::Epoch(0), lane: psi_replica::Lane(99), index: 0 };
+    let key = psi_replica::Key {
+        scope: psi_replica::Scope::Epoch(field, psi_replica::Epoch(0)),
+        lane: psi_replica::Lane(99),
+        index: 0,
+    };
     let digest = psi_replica::Digest::of_entry(&writer, &key, psi_replica::Version(version), b"");
-    Pass {
+    Delta {
         origin: origin(node, incarnation),
-        pass: number,
+        number,
         base,
         version,
         last: true,
         digest: digest.to_bytes().to_vec().into(),
-        entries: vec![Entry { field: key.field.to_string(), lane: 99, version, ..Default::default() }],
+        entries: vec![Entry { field: "default".to_owned(), epoch: Some(0), lane: 99, version, ..Default::default() }],
         ..Default::default()
     }
 }
@@ -160,17 +164,17 @@ async fn bad_passes_are_refused_by_name_and_change_nothing() -> Result<()> {
     let a_day = Duration::from_secs(86_400).as_micros();
     let tomorrow = now_us + u64::try_from(a_day)?;
     let mut stranger = Stranger::dial(&member).await?;
-    for (want, pass) in [
-        ("version_gap", pass("a", now_us, 1, 7, 9)),
-        ("own_origin", pass(&own[0].node, own[0].incarnation, 2, 0, 9)),
-        ("digest_mismatch", Pass { digest: vec![1; 32].into(), ..pass("a", now_us, 3, 0, 1) }),
-        ("clock_ahead", pass("b", tomorrow, 4, 0, 1)),
+    for (want, delta) in [
+        ("version_gap", delta("a", now_us, 1, 7, 9)),
+        ("own_origin", delta(&own[0].node, own[0].incarnation, 2, 0, 9)),
+        ("digest_mismatch", Delta { digest: vec![1; 32].into(), ..delta("a", now_us, 3, 0, 1) }),
+        ("clock_ahead", delta("b", tomorrow, 4, 0, 1)),
     ] {
-        assert_eq!(stranger.refused(pass).await?, want);
+        assert_eq!(stranger.refused(delta).await?, want);
         assert_eq!(member.agreement().await?, before, "{want}");
     }
-    // The same pass is taken where nothing is wrong with it.
-    stranger.send(Body::Pass(pass("a", now_us, 5, 0, 1))).await?;
+    // The same delta is taken where nothing is wrong with it.
+    stranger.send(Body::Delta(delta("a", now_us, 5, 0, 1))).await?;
     stranger.answer(|body| matches!(body, Body::Ack(_)).then_some(())).await?;
     assert_ne!(member.agreement().await?, before);
     Ok(())
@@ -185,7 +189,14 @@ async fn a_peer_that_claims_a_nodes_own_future_is_cut_off() -> Result<()> {
     let origins = origin(&own[0].node, own[0].incarnation).into_iter().collect();
     let moved = vec![0, own[0].version + 1];
     stranger
-        .send(Body::News(News { number: 1, origins, moved, restart: true, complete: true, ..Default::default() }))
+        .send(Body::FrontierUpdate(FrontierUpdate {
+            number: 1,
+            origins,
+            moved,
+            restart: true,
+            complete: true,
+            ..Default::default()
+        }))
         .await?;
     let error = stranger.answer(|_| None::<()>).await.expect_err("the link is closed");
     let status = error.downcast_ref::<Status>().context("a status")?;
@@ -199,11 +210,11 @@ async fn a_frame_beyond_the_limits_is_refused_by_name_and_counted() -> Result<()
     let member = node_with_a_step().await?;
     let before = member.agreement().await?;
     let long = vec![0; psi_replica::FRAME_ENCODED_MAX + 1];
-    let too_long = Pass { digest: long.into(), ..pass("a", 1, 1, 0, 1) };
-    let too_many = Pass { entries: vec![Entry::default(); 100_000], ..pass("a", 1, 1, 0, 1) };
-    for (what, pass) in [("too long", too_long), ("too many entries", too_many)] {
+    let too_long = Delta { digest: long.into(), ..delta("a", 1, 1, 0, 1) };
+    let too_many = Delta { entries: vec![Entry::default(); 100_000], ..delta("a", 1, 1, 0, 1) };
+    for (what, delta) in [("too long", too_long), ("too many entries", too_many)] {
         let mut stranger = Stranger::dial(&member).await?;
-        stranger.send(Body::Pass(pass)).await?;
+        stranger.send(Body::Delta(delta)).await?;
         let error = stranger.answer(|_| None::<()>).await.expect_err("the link is closed");
         let status = error.downcast_ref::<Status>().context("a status")?;
         check(what, Err(status.clone()), Code::InvalidArgument, "NOT_A_FRAME");

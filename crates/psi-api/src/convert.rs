@@ -4,7 +4,10 @@ use psi_engine::{
     Metrics,
     guardian::{Mode, Statistics, Summary, Threat, Thresholds},
 };
-use psi_replica::{Clock, CurrentSpec, Digest, FieldView, GuardianView, LearnedView, Setup, Shape, Spec, Step};
+use psi_replica::{Clock, Digest};
+use psi_state::{
+    CurrentSpec, FieldView, GuardianView, InterventionsView, LearnedView, MomentsView, Setup, Shape, Spec, Step,
+};
 
 use crate::v1;
 
@@ -64,13 +67,11 @@ pub fn field(current: &CurrentSpec) -> v1::Field {
 pub fn state(view: &FieldView, node: &str, token: String) -> v1::FieldState {
     let FieldView {
         spec,
-        count,
-        // Read out below, as mean and variance.
-        moments: _,
+        // The parts are read out below, as mean and variance.
+        moments: MomentsView { count, parts: _ },
         window,
         last,
-        noise,
-        interventions,
+        interventions: InterventionsView { noise, counted },
         guardian,
         learned,
         steps_dropped,
@@ -86,7 +87,7 @@ pub fn state(view: &FieldView, node: &str, token: String) -> v1::FieldState {
         mean: view.mean().unwrap_or_default(),
         variance: view.variance().unwrap_or_default(),
         noise: noise.value(),
-        interventions: *interventions,
+        interventions: *counted,
         steps_dropped: *steps_dropped,
         node: node.to_owned(),
         token,
@@ -114,7 +115,7 @@ pub fn guardian(view: &FieldView, node: &str, token: String) -> v1::GuardianStat
         density: Some(density.into()),
         prediction_error: Some(prediction_error.into()),
         temporal_entropy: Some(temporal_entropy.into()),
-        interventions: *interventions,
+        interventions: interventions.counted,
         automatic: *automatic,
         superseded: *superseded,
         last_step: *last_step,

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use psi_replica::{LinkError, NameError, TokenError, WriteError};
+use psi_replica::{LinkError, NameError, TokenError};
+use psi_state::WriteError;
 use psi_stats::FixedError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -109,7 +110,7 @@ impl From<&WriteError> for Cause {
                 Self { message: error.to_string(), ..inner }.with("position", position)
             }
             WriteError::BatchSize(got) => {
-                cause(InvalidArgument, "BATCH_SIZE").with("got", got).with("limit", psi_replica::BATCH_MAX)
+                cause(InvalidArgument, "BATCH_SIZE").with("got", got).with("limit", psi_state::BATCH_MAX)
             }
             WriteError::Fixed { field, count, changed } => {
                 let cause = cause(FailedPrecondition, "FIELD_HAS_HISTORY").with("field", field).with("count", count);
@@ -124,7 +125,7 @@ impl From<&WriteError> for Cause {
             }
             WriteError::UnknownEngine(unknown) => cause(InvalidArgument, "UNKNOWN_ENGINE").with("got", &unknown.got),
             WriteError::WidthRange(got) => {
-                cause(InvalidArgument, "BAD_SHAPE").with("got", got).with("limit", psi_replica::WIDTH_MAX)
+                cause(InvalidArgument, "BAD_SHAPE").with("got", got).with("limit", psi_state::WIDTH_MAX)
             }
             WriteError::Parameters(_) => cause(InvalidArgument, "BAD_PARAMETER"),
             _ => cause(Code::Internal, "INTERNAL"),

@@ -8,7 +8,7 @@
 //! same counts. What is left out: time, for which there is `cargo bench`, caches, and everything around a replica.
 
 mod replica;
-#[path = "../../psi-replica/benches/common/mod.rs"]
+#[path = "../../psi-state/benches/common/mod.rs"]
 mod replicas;
 mod vectors;
 

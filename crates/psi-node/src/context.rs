@@ -13,7 +13,9 @@ use std::{
 };
 
 use parking_lot::MutexGuard;
-use psi_replica::{Event, LinkId, NodeId, Now, Replica, Snapshot, TickMs, WallMs};
+use psi_replica::{LinkId, NodeId, Now, Snapshot, TickMs, WallMs};
+use psi_state::StateEvent;
+use psi_state::{Event, Replica};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -191,7 +193,7 @@ impl NodeContext {
         const STEP: Duration = Duration::from_millis(5);
         loop {
             let due = async {
-                match self.read(Replica::wake_at) {
+                match self.read(|replica| replica.wake_at()) {
                     Some(at) => tokio::time::sleep(Duration::from_millis(at.since(self.now().tick))).await,
                     None => std::future::pending().await,
                 }
@@ -201,7 +203,7 @@ impl NodeContext {
                 () = self.poke.notified() => continue,
                 () = self.stop.cancelled() => return,
             }
-            self.write(Replica::tick);
+            self.write(|replica, now| replica.tick(now));
             self.wake_links();
             tokio::time::sleep(STEP).await;
         }
@@ -268,10 +270,10 @@ impl NodeContext {
             Event::RefusedByPeer { peer, origin, reason, detail } => {
                 warn!(%peer, %origin, reason, "peer refused a delta: {detail}");
             }
-            Event::StepsDropped { field, steps, asked: true } => {
+            Event::State(StateEvent::StepsDropped { field, steps, asked: true }) => {
                 info!(%field, steps, "the reset or drop of the field on this node discarded steps of this node");
             }
-            Event::StepsDropped { field, steps, asked: false } => {
+            Event::State(StateEvent::StepsDropped { field, steps, asked: false }) => {
                 self.metrics.record_dropped_steps(steps);
                 warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
             }

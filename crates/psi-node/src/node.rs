@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use psi_replica::{NodeId, Replica, Version};
+use psi_replica::{NodeId, Version};
 use tokio::{
     net::{TcpListener, UdpSocket},
     task::JoinHandle,
@@ -132,7 +132,7 @@ impl Node {
     pub async fn shutdown(self) {
         info!(node = %self.context.settings.node, "stopping");
         self.context.write(|replica, _| {
-            replica.stop_writing("it was told to");
+            replica.stop_writing(psi_replica::StopCause::Requested);
             replica.flush();
         });
         self.context.wake_links();
@@ -177,7 +177,7 @@ impl Node {
         loop {
             acknowledged.mark_unchanged();
             changes.mark_unchanged();
-            if self.context.read(Replica::has_handed_over) {
+            if self.context.read(|replica| replica.has_handed_over()) {
                 return;
             }
             // A peer may be gone, which wakes no task.

@@ -1,15 +1,22 @@
 //! What happened inside a replica that the shell may want to log or count.
 
+use std::collections::VecDeque;
+
 use crate::{
-    name::{FieldName, NodeId},
-    origin::{Origin, Version},
-    refusal::RefusedPass,
+    delta::refusal::RefusedDelta,
+    entry::{
+        name::NodeId,
+        origin::{Origin, Version},
+    },
 };
 
-/// Something worth telling; see [`crate::Replica::poll_event`].
+/// Events kept for the shell; it is expected to take them after every call.
+const EVENTS_MAX: usize = 4096;
+
+/// Something that happened; see [`crate::Replica::poll_event`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum Event<E> {
     /// The replica has caught up, minted its origin and takes writes.
     Ready {
         /// What it writes as.
@@ -20,7 +27,7 @@ pub enum Event {
         /// The peer.
         peer: NodeId,
     },
-    /// A pass was applied.
+    /// A delta was applied.
     Applied {
         /// Who sent it.
         peer: NodeId,
@@ -31,9 +38,9 @@ pub enum Event {
         /// Entries that were put.
         entries: usize,
     },
-    /// A pass was refused; nothing of it was applied.
-    Refused(RefusedPass),
-    /// A peer refused a pass of ours.
+    /// A delta was refused; nothing of it was applied.
+    Refused(RefusedDelta),
+    /// A peer refused a delta of ours.
     RefusedByPeer {
         /// The peer.
         peer: NodeId,
@@ -54,14 +61,29 @@ pub enum Event {
         /// The later run.
         by: Origin,
     },
-    /// A reset or drop of a field discarded steps that this node had accepted.
-    StepsDropped {
-        /// The field.
-        field: FieldName,
-        /// How many.
-        steps: u64,
-        /// Whether a caller asked this node for it: those steps were meant. Else it overtook them, having come from
-        /// another node or from two shapes in one epoch.
-        asked: bool,
-    },
+    /// Something that the state emitted.
+    State(E),
+}
+
+/// Events that the shell has not taken yet, oldest first; beyond [`EVENTS_MAX`] the oldest go.
+#[derive(Debug)]
+pub(crate) struct EventQueue<E> {
+    events: VecDeque<Event<E>>,
+}
+
+impl<E> EventQueue<E> {
+    pub(crate) fn new() -> Self {
+        Self { events: VecDeque::new() }
+    }
+
+    pub(crate) fn emit(&mut self, event: Event<E>) {
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event<E>> {
+        self.events.pop_front()
+    }
 }

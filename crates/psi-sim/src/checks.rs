@@ -6,7 +6,7 @@ mod end;
 mod full;
 mod oracle;
 
-use psi_replica::{Digest, LinkError, LinkId, NotReady, Origin, Version};
+use psi_replica::{Digest, JoinStage, LinkError, LinkId, NotReady, Origin, Version};
 
 use self::{full::check_full, oracle::not_expected};
 use crate::{
@@ -45,10 +45,11 @@ impl World<'_> {
         if process.replica.origin().is_some() {
             return;
         }
-        let Err(NotReady::Joining(why)) = process.replica.may_write() else { return };
-        let member =
-            why.strip_prefix("catching up with ").and_then(|rest| rest.split_once(',')).map(|(member, _)| member);
-        let Some(member) = member.map(str::to_owned) else { return };
+        let Err(NotReady::Joining(JoinStage::CatchingUp { member, .. })) = process.replica.readiness().for_writing()
+        else {
+            return;
+        };
+        let member = member.to_string();
         let earlier = process.catches_up_with.replace(member.clone());
         if earlier.is_some_and(|earlier| earlier != member) {
             self.reach(Marker::JOINER_SWITCHED);
@@ -58,7 +59,7 @@ impl World<'_> {
     /// Notes what a link has carried, when it ends or the run does.
     pub(crate) fn record_link(&mut self, p: usize, link: LinkId) {
         let Some((_, status)) = self.processes[p].replica.links().find(|(id, _)| *id == link) else { return };
-        if status.counts.passes_cut > 0 {
+        if status.counts.deltas_cut > 0 {
             self.reach(Marker::DELTA_CUT);
         }
         if status.counts.resent > 0 {

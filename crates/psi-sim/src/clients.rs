@@ -7,7 +7,8 @@ mod setups;
 pub(crate) mod token;
 mod writes;
 
-use psi_replica::{FieldName, NotReady, Version, WriteError};
+use psi_replica::{FieldName, NotReady, Version};
+use psi_state::WriteError;
 
 use self::request::ClientRequest;
 use crate::{

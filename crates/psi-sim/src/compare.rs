@@ -10,7 +10,7 @@ mod steps;
 mod subject;
 mod words;
 
-use psi_replica::Replica;
+use psi_state::Replica;
 
 pub(crate) use self::rows::{AnyWrite, CLIENT_WRITES, record_write};
 use self::same::same;
@@ -49,7 +49,7 @@ pub(crate) fn views_hash(replica: &mut Replica) -> [u8; 32] {
         if let Some(view) = replica.view(&field) {
             rows::hash_field(ShownField { view: &view, replica }, &mut hasher);
         }
-        if let Some(print) = replica.learned_print(&field) {
+        if let Some(print) = replica.learned_fingerprint(&field) {
             hasher.update(&print.to_bytes());
         }
     }

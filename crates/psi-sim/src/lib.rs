@@ -1,4 +1,4 @@
-//! Whole clusters on a virtual network and a virtual clock: the real [`psi_replica::Replica`] under faults that a seed
+//! Whole clusters on a virtual network and a virtual clock: the real [`psi_state::Replica`] under faults that a seed
 //! draws. One seed is one run, the same to the last byte each time.
 //!
 //! Deterministic simulation as FoundationDB (Zhou et al., 2021) and TigerBeetle do it. What is left out: sockets,

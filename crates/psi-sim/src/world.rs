@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use psi_replica::Replica;
+use psi_state::Replica;
 
 use self::{dice::Dice, network::Network, process::Machine, queue::QueuedOccurrence};
 pub(crate) use self::{

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 use psi_engine::Action;
-use psi_replica::{Backlog, ClusterName, Config, FieldName, LinkId, NodeId, Now, Replica, TickMs, WallMs};
+use psi_replica::{Backlog, ClusterName, Config, FieldName, LinkId, NodeId, Now, TickMs, WallMs};
 use psi_sim::burst::{Burst, Links, Summary};
+use psi_state::Replica;
 
 /// One write of each node, at once.
 fn bursts(nodes: usize, links: Links, loss: u64, warm: bool, seeds: u64) -> Summary {

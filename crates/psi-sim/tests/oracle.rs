@@ -7,10 +7,7 @@ use std::{fs, path::Path};
 
 use proptest::prelude::*;
 use psi_engine::{Action, EngineKind, Parameters, guardian::Mode};
-use psi_replica::{
-    ClusterName, Config, CurrentSpec, FieldName, Frontier, LinkId, NodeId, Now, Replica, Setup, Shape, TickMs, Version,
-    WallMs, WriteError,
-};
+use psi_replica::{ClusterName, Config, FieldName, Frontier, LinkId, NodeId, Now, TickMs, Version, WallMs};
 use psi_sim::{
     Rng,
     compare::{
@@ -19,6 +16,7 @@ use psi_sim::{
     },
     oracle::{FieldWrite, Oracle, OracleAnswer, OracleFrontier, StepWrite},
 };
+use psi_state::{CurrentSpec, Replica, Setup, Shape, WriteError};
 use psi_stats::Scale;
 
 const LINK: LinkId = LinkId(1);
@@ -205,9 +203,9 @@ impl Pair {
         self.check();
         for field in FIELDS {
             let field = FieldName::new(field).unwrap();
-            let prints = self.replicas.each_mut().map(|replica| replica.learned_print(&field));
+            let prints = self.replicas.each_mut().map(|replica| replica.learned_fingerprint(&field));
             assert_eq!(prints[0], prints[1], "{field}");
-            assert_eq!(prints[0], self.replicas[0].learned_print_from_entries(&field), "{field}");
+            assert_eq!(prints[0], self.replicas[0].learned_fingerprint_from_entries(&field), "{field}");
         }
     }
 }

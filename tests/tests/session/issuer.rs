@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::{Context, Result};
 use psi_api::v1::{GetFrontierRequest, GetStateRequest, replication_service_client::ReplicationServiceClient};
-use psi_replica::{ClusterName, Config, FieldName, LinkId, NameHash, Now, Replica, TickMs, Token, WallMs};
+use psi_replica::{ClusterName, Config, FieldName, LinkId, NameHash, Now, TickMs, Token, WallMs};
+use psi_state::Replica;
 use psi_tests::{INCIDENT, Member, cluster, eventually};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};

@@ -84,9 +84,9 @@ async fn a_step_tells_how_far_it_got() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_acknowledges_nothing_does_not_count() -> Result<()> {
-    use psi_api::replica::{Frame, News, Open, frame::Body};
+    use psi_api::replica::{Frame, FrontierUpdate, Hello, frame::Body};
     let member = Member::start(settings("n1", &[])).await?;
-    let open = Open {
+    let open = Hello {
         cluster: "psi-field".to_owned(),
         node: "n9".to_owned(),
         protocol_min: 1,
@@ -94,8 +94,8 @@ async fn a_peer_that_acknowledges_nothing_does_not_count() -> Result<()> {
         wall_ms: u64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_millis())?,
         ..Default::default()
     };
-    let listing = News { number: 1, restart: true, complete: true, ..Default::default() };
-    let frames = [Body::Open(open), Body::News(listing)].map(|body| Frame { body: Some(body) });
+    let listing = FrontierUpdate { number: 1, restart: true, complete: true, ..Default::default() };
+    let frames = [Body::Hello(open), Body::FrontierUpdate(listing)].map(|body| Frame { body: Some(body) });
     let address = format!("http://{}", member.node.addresses().grpc);
     let mut client = psi_api::v1::replication_service_client::ReplicationServiceClient::connect(address).await?;
     // The link stays open, and nothing more is said on it.
@@ -105,11 +105,11 @@ async fn a_peer_that_acknowledges_nothing_does_not_count() -> Result<()> {
         while !answers.message().await?.context("the link ended")?.body.is_some_and(|body| wanted(&body)) {}
         Ok(())
     };
-    until(|body| matches!(body, Body::Heard(_))).await.context("it knows the peer now")?;
+    until(|body| matches!(body, Body::FrontierAck(_))).await.context("it knows the peer now")?;
     let request = StepRequest { replicate_to: ReplicationLevel::One.into(), deadline_ms: PATIENT_MS, ..step() };
     let (mut field, first) = (member.field.clone(), request.clone());
     let waiting = tokio::spawn(async move { field.step(first).await });
-    until(|body| matches!(body, Body::Pass(_))).await?;
+    until(|body| matches!(body, Body::Delta(_))).await?;
     assert!(!waiting.is_finished(), "it was sent, and is not known to have arrived");
     waiting.abort();
     let late = take(&member, StepRequest { deadline_ms: SHORT_MS, ..request }).await?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use psi_api::v1::{GetStateRequest, StepRequest, step_stream_response::Outcome};
 use psi_node::Settings;
-use psi_replica::{ClusterName, Now, Replica, TickMs, WallMs};
+use psi_replica::{ClusterName, Now, TickMs, WallMs};
+use psi_state::Replica;
 use psi_tests::{INCIDENT, Member, cluster, eventually, settings};
 use tonic::{Code, Request};
 

@@ -3,9 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use psi_engine::Parameters;
-use psi_replica::{
-    ClusterName, Config, FieldName, NodeId, Now, Origin, Replica, Shape, SnapshotEncoder, TickMs, WallMs,
-};
+use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, Origin, TickMs, WallMs};
+use psi_state::{Replica, Shape};
 
 use super::{process::CLUSTER, rig};
 use crate::error::BenchError;
@@ -54,7 +53,7 @@ pub(crate) fn snapshot(count: u32) -> Result<Vec<u8>, BenchError> {
 fn encode(mut origins: Vec<(Origin, Replica)>) -> Result<Vec<u8>, BenchError> {
     origins.sort_by(|(one, _), (other, _)| one.cmp(other));
     let (_, any) = origins.first().ok_or_else(|| bug(&"there are no origins"))?;
-    let (mut encoder, mut bytes) = SnapshotEncoder::begin(any);
+    let (mut encoder, mut bytes) = any.begin_snapshot();
     for (origin, replica) in &origins {
         let mut frozen = replica.freeze(origin).ok_or_else(|| bug(&"a replica wrote nothing"))?;
         while let Some(part) = encoder.origin_part(&mut frozen) {
@@ -85,6 +84,6 @@ mod tests {
         let now = Now { tick: TickMs(0), wall: WallMs(1_750_000_000_000) };
         let restored = Replica::restore(config(COUNT).unwrap(), now, &snapshot(COUNT).unwrap()).unwrap();
         let view = restored.view(&FieldName::new(rig::FIELD).unwrap()).unwrap();
-        assert_eq!((restored.frontier().iter().count(), view.count), (12, 120));
+        assert_eq!((restored.frontier().iter().count(), view.moments.count), (12, 120));
     }
 }

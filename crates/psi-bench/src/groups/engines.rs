@@ -5,7 +5,8 @@ use psi_engine::{
     core::{CoreState, EPISODIC_CAPACITY, EPISODIC_EVICTED, draw},
     synthetic,
 };
-use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, Replica, Shape, TickMs, WallMs};
+use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, TickMs, WallMs};
+use psi_state::{Replica, Shape};
 
 use super::local::LocalCase;
 use crate::{

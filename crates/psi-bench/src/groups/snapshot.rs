@@ -6,7 +6,8 @@ use std::{
 };
 
 use psi_api::v1::StepRequest;
-use psi_replica::{ClusterName, Config, NodeId, Now, Replica, TickMs, WallMs};
+use psi_replica::{ClusterName, Config, NodeId, Now, TickMs, WallMs};
+use psi_state::Replica;
 use tempfile::TempDir;
 use tonic::transport::Channel;
 

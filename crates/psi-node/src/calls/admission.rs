@@ -3,7 +3,7 @@
 use std::{hash::RandomState, pin::pin, sync::Arc};
 
 use psi_api::Cause;
-use psi_replica::{Frontier, Lacks};
+use psi_replica::{Frontier, TokenGaps};
 use tonic::Code;
 
 use super::{
@@ -67,23 +67,23 @@ impl Ops {
         let mut issuer_frontier: Option<Arc<Frontier>> = None;
         loop {
             changes.mark_unchanged();
-            let lacks = self.context.read(|replica| {
+            let gaps = self.context.read(|replica| {
                 writable(replica)?;
-                let lacks = replica.lacks(token).map_err(|error| Cause::from(&error))?;
+                let gaps = replica.token_gaps(token).map_err(|error| Cause::from(&error))?;
                 let covered = issuer_frontier.as_ref().is_some_and(|there| replica.frontier().covers(there));
-                Ok((lacks, covered))
+                Ok((gaps, covered))
             });
-            let lacks = match lacks {
-                Ok((lacks, covered)) if covered || lacks.is_empty() => return Ok(()),
-                Ok((lacks, _)) => lacks,
+            let gaps = match gaps {
+                Ok((gaps, covered)) if covered || gaps.is_empty() => return Ok(()),
+                Ok((gaps, _)) => gaps,
                 Err(cause) => return Err(cause),
             };
             tokio::select! {
                 _ = changes.changed() => {}
-                held = &mut issuer_answer, if lacks.left_out && issuer_frontier.is_none() => {
+                held = &mut issuer_answer, if gaps.left_out && issuer_frontier.is_none() => {
                     issuer_frontier = Some(held);
                 }
-                () = tokio::time::sleep_until(options.deadline) => return Err(not_reached(&lacks, options)),
+                () = tokio::time::sleep_until(options.deadline) => return Err(not_reached(&gaps, options)),
                 () = self.context.stop.cancelled() => return Err(Cause::from(&stopping())),
             }
         }
@@ -113,12 +113,12 @@ fn still_underway(id: &str, options: &CallOptions) -> Cause {
     Cause::new(Code::DeadlineExceeded, "REQUEST_UNDERWAY", message).with("request_id", id).with("waited_ms", waited)
 }
 
-fn not_reached(lacks: &Lacks, options: &CallOptions) -> Cause {
+fn not_reached(gaps: &TokenGaps, options: &CallOptions) -> Cause {
     let waited = options.timeout.as_millis();
     let message = format!(
-        "after {waited} ms this node still lacks {lacks}, which the token in `after` names; retry, try another node, or allow a \
+        "after {waited} ms this node still gaps {gaps}, which the token in `after` names; retry, try another node, or allow a \
          longer deadline"
     );
     let cause = Cause::new(Code::DeadlineExceeded, "TOKEN_NOT_REACHED", message);
-    cause.with("waited_ms", waited).with("lacking", lacks.listed.len() + usize::from(lacks.left_out))
+    cause.with("waited_ms", waited).with("lacking", gaps.listed.len() + usize::from(gaps.left_out))
 }

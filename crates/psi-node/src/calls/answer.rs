@@ -1,6 +1,7 @@
 //! Answers to writes.
 
-use psi_replica::{FieldName, Intervention, Step, Version};
+use psi_replica::{FieldName, Version};
+use psi_state::{Intervention, Step};
 
 use crate::sessions::{level::ReplicationReach, requests::CachedAnswer};
 

@@ -1,7 +1,8 @@
 //! Creating, changing, resetting and dropping fields.
 
 use psi_api::Cause;
-use psi_replica::{CurrentSpec, FieldName, Now, Replica, Setup, WriteError};
+use psi_replica::{FieldName, Now};
+use psi_state::{CurrentSpec, Replica, Setup, WriteError};
 
 use super::{
     ops::{Ops, unknown_field},

@@ -6,7 +6,8 @@
 use std::{future::Future, sync::Arc};
 
 use psi_api::Cause;
-use psi_replica::{Batch, FieldName, Now, Replica, Step, Token, WriteError};
+use psi_replica::{FieldName, Now, Token};
+use psi_state::{Batch, Replica, Step, WriteError};
 use tonic::Code;
 
 use super::{inputs::Inputs, ops::Ops, readiness::stopping};
@@ -189,7 +190,7 @@ mod tests {
         let nowhere = settings.grpc.listen;
         let context = NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None);
         let field = FieldName::default_field();
-        context.write(Replica::tick);
+        context.write(|replica, now| replica.tick(now));
         let input: &[f64] = &[0.5; 16];
         let worked = catch_unwind(AssertUnwindSafe(|| {
             let batch = context.write(|replica, now| replica.begin_batch(now, &field, &[input])).expect("it is ready");

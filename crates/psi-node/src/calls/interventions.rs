@@ -4,7 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use psi_api::Cause;
 use psi_engine::Action;
-use psi_replica::{FieldName, Replica};
+use psi_replica::FieldName;
+use psi_state::Replica;
 
 use super::{
     admission::Admission,

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use psi_api::Cause;
-use psi_replica::{FieldName, Now, Replica, WriteError};
+use psi_replica::{FieldName, Now};
+use psi_state::{Replica, WriteError};
 use tonic::Code;
 
 use crate::context::NodeContext;
@@ -46,7 +47,7 @@ pub(super) fn field_name(name: &str) -> Result<FieldName, Cause> {
 }
 
 pub(super) fn unknown_field(replica: &Replica, field: &FieldName) -> Cause {
-    let known = replica.field_names().take(psi_replica::FIELDS_SHOWN).collect();
+    let known = replica.field_names().take(psi_state::FIELDS_SHOWN).collect();
     Cause::from(&WriteError::UnknownField { field: field.clone(), known })
 }
 

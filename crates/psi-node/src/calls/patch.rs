@@ -2,7 +2,7 @@
 
 use psi_api::Cause;
 use psi_engine::{EngineKind, ParameterError, Parameters, UnknownEngine, guardian::Mode};
-use psi_replica::{Setup, Shape, WIDTH_MAX};
+use psi_state::{Setup, Shape, WIDTH_MAX};
 use psi_stats::{Scale, ScaleError};
 use tonic::Code;
 

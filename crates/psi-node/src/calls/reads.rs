@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use psi_api::Cause;
-use psi_replica::{CurrentSpec, FieldView};
+use psi_state::{CurrentSpec, FieldView};
 use tokio::sync::broadcast::Receiver;
 
 use super::{

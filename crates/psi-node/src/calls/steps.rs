@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::future::Either;
 use psi_api::Cause;
-use psi_replica::{FieldName, Step};
+use psi_replica::FieldName;
+use psi_state::Step;
 use tracing::Instrument;
 
 use super::{

@@ -12,7 +12,8 @@ use std::{
     },
 };
 
-use psi_replica::{Clock, Epoch, FieldName, Step};
+use psi_replica::{Clock, Epoch, FieldName};
+use psi_state::Step;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
 /// Steps in a ring, at most and at least: a whole batch, or what a client reads in one go.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use psi_api::v1;
-use psi_replica::{CurrentSpec, Intervention};
+use psi_state::{CurrentSpec, Intervention};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{

@@ -2,7 +2,7 @@
 
 use psi_api::{Cause, v1};
 use psi_engine::{Action, guardian::Mode};
-use psi_replica::{Shape, WIDTH_MAX};
+use psi_state::{Shape, WIDTH_MAX};
 use tonic::{Code, Status};
 
 use crate::{

@@ -7,7 +7,7 @@ use psi_api::{
     cause_of,
     v1::{self, watch_steps_response::Event},
 };
-use psi_replica::CurrentSpec;
+use psi_state::CurrentSpec;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastStreamRecvError};
 use tonic::{Status, Streaming};

@@ -29,7 +29,7 @@ pub(super) async fn metrics(State(ops): State<Ops>, FieldParam(field): FieldPara
         "psi": metrics.density,
         "metrics": parts,
         "field": view.spec.field.as_str(),
-        "k": view.count,
+        "k": view.moments.count,
         "timestamp": seconds(ops.context.now().wall.0),
     })))
 }

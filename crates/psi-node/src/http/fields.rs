@@ -5,7 +5,7 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
-use psi_replica::{CurrentSpec, Setup};
+use psi_state::{CurrentSpec, Setup};
 
 use super::{
     answers::fields::{DroppedAnswer, FieldAnswer, FieldsAnswer},

@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use psi_replica::FieldView;
+use psi_state::FieldView;
 
 use super::{
     answers::{

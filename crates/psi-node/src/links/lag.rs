@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use psi_replica::{LinkStatus, NodeId, Replica, Version};
+use psi_replica::{LinkStatus, NodeId, Version};
+use psi_state::Replica;
 
 /// How far one linked peer is behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

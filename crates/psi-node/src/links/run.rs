@@ -51,7 +51,7 @@ impl<'a> LinkGuard<'a> {
     fn handle_frame(&mut self, frame: Frame) -> Result<(), LinkEnd> {
         let introduction = self.introduction(&frame)?;
         let bytes = frame.encoded_len();
-        let may_acknowledge = matches!(frame.body, Some(Body::Ack(_) | Body::News(_)));
+        let may_acknowledge = matches!(frame.body, Some(Body::Ack(_) | Body::FrontierUpdate(_)));
         self.context.write(|replica, now| replica.handle_frame(now, self.link, frame))?;
         self.context.wake_timekeeper();
         if may_acknowledge {
@@ -69,7 +69,7 @@ impl<'a> LinkGuard<'a> {
 
     /// The run that introduces itself by a frame, if that is what the frame does.
     fn introduction(&self, frame: &Frame) -> Result<Option<(NodeId, u64)>, LinkEnd> {
-        let Some(Body::Open(open)) = &frame.body else { return Ok(None) };
+        let Some(Body::Hello(open)) = &frame.body else { return Ok(None) };
         match self.expected {
             Some(expected) if open.node != expected.as_str() => {
                 Err(LinkEnd::WrongPeer { expected: expected.clone(), got: open.node.chars().take(64).collect() })

@@ -2,7 +2,8 @@
 
 use prometheus::{GaugeVec, IntGaugeVec, Registry};
 use psi_engine::guardian::Thresholds;
-use psi_replica::{CurrentSpec, FieldName, FieldView, GuardianView, Record};
+use psi_replica::FieldName;
+use psi_state::{CurrentSpec, FieldView, GuardianView, InterventionsView, MomentsView, Record};
 
 use super::{
     family::{Family, Series, families},
@@ -90,13 +91,11 @@ impl FieldMetrics {
     fn show_view(&self, view: &FieldView) {
         let FieldView {
             spec: CurrentSpec { field, epoch: _, spec },
-            count: steps,
-            // As many numbers as the field is wide.
-            moments: _,
+            // The parts have as many numbers as the field is wide.
+            moments: MomentsView { count: steps, parts: _ },
             window,
             last,
-            noise,
-            interventions,
+            interventions: InterventionsView { noise, counted: interventions },
             guardian,
             // Shown by `/state`.
             learned: _,

@@ -9,7 +9,8 @@ use std::{
 };
 
 use prometheus::{IntCounterVec, Registry};
-use psi_replica::{LinkCounts, LinkId, LinkStatus, NodeId, Replica};
+use psi_replica::{LinkCounts, LinkId, LinkStatus, NodeId};
+use psi_state::Replica;
 
 use super::{
     family::{Family, families},
@@ -117,10 +118,10 @@ impl PeerMetrics {
         let LinkCounts {
             entries_sent,
             entries_received,
-            passes_sent: _,
-            passes_received: _,
-            passes_cut,
-            passes_refused,
+            deltas_sent: _,
+            deltas_received: _,
+            deltas_cut,
+            deltas_refused,
             frames_unknown: _,
             resent,
         } = *now;
@@ -129,9 +130,9 @@ impl PeerMetrics {
         };
         add(&self.series.entries, &[peer, SENT], entries_sent, before.entries_sent);
         add(&self.series.entries, &[peer, RECEIVED], entries_received, before.entries_received);
-        add(&self.series.cut, &[peer], passes_cut, before.passes_cut);
+        add(&self.series.cut, &[peer], deltas_cut, before.deltas_cut);
         add(&self.series.resent, &[peer], resent, before.resent);
-        add(&self.series.refused, &[peer], passes_refused, before.passes_refused);
+        add(&self.series.refused, &[peer], deltas_refused, before.deltas_refused);
     }
 
     /// Sets the lag of each linked peer; returns how many there are.

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::PoisonError};
 
 use prometheus::{Encoder, TextEncoder};
-use psi_replica::{FieldView, NodeId, Replica};
+use psi_replica::NodeId;
+use psi_state::{FieldView, Replica};
 
 use super::{Metrics, values::count};
 use crate::{calls::readiness::is_writable, cluster::members::Member, context::NodeContext};

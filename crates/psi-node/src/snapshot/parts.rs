@@ -18,7 +18,7 @@ impl<'a> Parts<'a> {
     pub(super) fn of(context: &'a NodeContext) -> Self {
         let (begun, origins) = context.read(|replica| {
             let origins: Vec<Origin> = replica.frontier().iter().map(|(origin, _)| origin.clone()).collect();
-            (SnapshotEncoder::begin(replica), origins)
+            (replica.begin_snapshot(), origins)
         });
         let (encoder, first) = begun;
         Self { context, encoder: Some(encoder), first: Some(first), origins: origins.into_iter(), frozen: None }

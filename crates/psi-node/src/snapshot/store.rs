@@ -2,11 +2,12 @@
 //!
 //! A new snapshot is written and synced under another name. Then it replaces the latest, which becomes the previous
 //! one. So one of the two names always holds a whole snapshot, even if the machine stops at any instant. The previous
-//! one also replaces a latest one that is damaged later: an older state is valid too, and other nodes have the rest.
+//! one also replaces a latest one that is damaged extension: an older state is valid too, and other nodes have the rest.
 
 use std::{fmt, io};
 
 use psi_replica::{ClusterName, Snapshot, SnapshotError};
+use psi_state::Replica;
 
 use super::directory::Disk;
 
@@ -146,7 +147,7 @@ impl<D: Disk> Store<D> {
             let read = match self.disk.read(name) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => Err(RefusedFile::Unreadable(error)),
-                Ok(bytes) => Snapshot::decode(cluster, &bytes).map_err(RefusedFile::Snapshot),
+                Ok(bytes) => Replica::decode_snapshot(cluster, &bytes).map_err(RefusedFile::Snapshot),
             };
             match read {
                 Ok(snapshot) => {

@@ -7,7 +7,8 @@ use std::{
     time::Instant,
 };
 
-use psi_replica::{ClusterName, Digest, Origin, Replica, Snapshot};
+use psi_replica::{ClusterName, Digest, Origin, Snapshot};
+use psi_state::Replica;
 use tracing::{debug, error, info};
 
 use super::{

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use prost::Message;
-use psi_replica::{ClusterName, Config, Event, FieldName, LinkId, Now, Replica, TickMs, Version, WallMs, proto};
+use psi_replica::{ClusterName, Config, FieldName, Key, LinkId, Now, TickMs, Version, WallMs, proto};
+use psi_state::{Event, Replica};
 
 use super::topology::name_of;
 use crate::rng::Rng;
@@ -14,7 +15,7 @@ const DELAY_MS: (u64, u64) = (1, 10);
 /// What wall clocks show at the beginning.
 const WALL_MS: u64 = 1_760_000_000_000;
 /// Numbers in the inputs of the implicit field.
-const WIDTH: usize = psi_replica::WIDTH_DEFAULT;
+const WIDTH: usize = psi_state::WIDTH_DEFAULT;
 /// Milliseconds of virtual time between two progress reports.
 const WATCH_MS: u64 = 10;
 
@@ -282,11 +283,12 @@ fn changed_bytes(replica: &Replica, version: Version) -> u64 {
     let Some(me) = replica.origin() else { return 0 };
     let changed = replica.entries(me).filter(|entry| entry.version == version);
     let encoded = changed.map(|entry| {
+        let Key { scope, lane, index } = entry.key;
         let proto = proto::Entry {
-            field: entry.key.field.to_string(),
-            epoch: entry.key.epoch.0,
-            lane: entry.key.lane.0,
-            index: entry.key.index,
+            field: scope.field().map(ToString::to_string).unwrap_or_default(),
+            epoch: scope.epoch().map(|epoch| epoch.0),
+            lane: lane.0,
+            index,
             version: entry.version.0,
             value: entry.value,
         };

@@ -1,6 +1,7 @@
 //! The last thing in a run: whether the same input gets the same answer everywhere.
 
-use psi_replica::{FieldName, Step, WriteError};
+use psi_replica::FieldName;
+use psi_state::{Step, WriteError};
 
 use crate::{rng::Rng, world::World};
 

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use psi_replica::{Digest, Epoch, FieldName, Origin, Replica, Shape, Version};
+use psi_replica::{Digest, Epoch, FieldName, Origin, Version};
+use psi_state::{Replica, Shape};
 
 use crate::{
     compare::{empty_oracle, views_hash},

@@ -1,6 +1,7 @@
 //! What must be true once all is quiet: agreement, and what nodes show when they agree.
 
-use psi_replica::{LinkId, NotReady, Replica};
+use psi_replica::{LinkId, NotReady};
+use psi_state::Replica;
 
 use super::full::check_full;
 use crate::{
@@ -16,7 +17,7 @@ impl World<'_> {
 
     /// Whether all that last agree, and none believes that there is more.
     pub(crate) fn is_settled(&self) -> bool {
-        self.is_agreed() && self.lasting().iter().all(|p| self.processes[*p].replica.lacking() == 0)
+        self.is_agreed() && self.lasting().iter().all(|p| self.processes[*p].replica.gaps() == 0)
     }
 
     /// Whether all that last hold the same, ready and flushed.
@@ -24,7 +25,7 @@ impl World<'_> {
         let lasting = self.lasting();
         let replica = |p: &usize| &self.processes[*p].replica;
         let Some(first) = lasting.first().map(replica) else { return true };
-        let settled = |replica: &Replica| !replica.is_dirty() && replica.may_write().is_ok();
+        let settled = |replica: &Replica| !replica.is_dirty() && replica.readiness().is_serving();
         self.processes.iter().all(|process| process.is_staying() || process.state == State::Gone)
             && lasting.iter().map(replica).all(|replica| settled(replica) && replica.frontier() == first.frontier())
     }
@@ -34,9 +35,10 @@ impl World<'_> {
         let mut lines = Vec::new();
         for p in self.lasting() {
             let replica = &self.processes[p].replica;
-            let why = replica.may_write().err().map_or_else(String::new, |why: NotReady| format!(", {why}"));
+            let why =
+                replica.readiness().for_writing().err().map_or_else(String::new, |why: NotReady| format!(", {why}"));
             let hash = replica.frontier().hash().short() >> 32;
-            let (origins, lacking) = (replica.frontier().len(), replica.lacking());
+            let (origins, lacking) = (replica.frontier().len(), replica.gaps());
             let links = self.processes[p].links.len();
             lines.push(format!(
                 "{} frontier {hash:08x} of {origins} origins, lacks {lacking}, {links} links{why}",

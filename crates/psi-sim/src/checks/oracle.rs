@@ -1,7 +1,8 @@
 //! The oracle is told what was accepted, and asked what must be shown.
 
 use psi_engine::Action;
-use psi_replica::{CurrentSpec, FieldName, Intervention, Step};
+use psi_replica::FieldName;
+use psi_state::{CurrentSpec, Intervention, Step};
 
 use crate::{
     compare::{

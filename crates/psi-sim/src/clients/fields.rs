@@ -1,6 +1,7 @@
 //! Clients that create, reset, drop and change fields.
 
-use psi_replica::{CurrentSpec, FieldName, WriteError};
+use psi_replica::FieldName;
+use psi_state::{CurrentSpec, WriteError};
 
 use super::{request::ClientRequest, setups};
 use crate::{checks::book::FieldChange, markers::Marker, world::World};
@@ -29,7 +30,7 @@ impl World<'_> {
         let held = before.as_ref().map(|view| view.spec.spec.setup.clone()).unwrap_or_default();
         let (setup, is_fixed) = setups::changed(&mut self.dice.setups, &held);
         let result = self.with(p, |replica, now| replica.change_field(now, field, setup));
-        let counted = before.as_ref().map_or(0, |view| view.count);
+        let counted = before.as_ref().map_or(0, |view| view.moments.count);
         match result {
             Ok(spec) if is_fixed && counted > 0 => {
                 self.found_wrong(format_args!("{} changed what is fixed: {spec:?}", self.label(p)));

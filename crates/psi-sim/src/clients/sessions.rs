@@ -46,10 +46,10 @@ impl World<'_> {
         let turn = self.dice.sessions.below(self.tokens.len() as u64);
         let Some(carried) = usize::try_from(turn).ok().and_then(|turn| self.tokens.get(turn)) else { return };
         let replica = &self.processes[p].replica;
-        if replica.may_write().is_err() {
+        if replica.readiness().for_writing().is_err() {
             return;
         }
-        let lacks = match replica.lacks(&carried.token) {
+        let lacks = match replica.token_gaps(&carried.token) {
             Ok(lacks) => lacks,
             Err(error) => {
                 return self.found_wrong(format_args!("{} refused an honest token: {error}", self.label(p)));
@@ -77,7 +77,7 @@ impl World<'_> {
                 carried.holds.iter().all(|(origin, version)| replica.frontier().version(origin) >= *version)
             };
             let broken = self.tokens.iter().filter(covered).find_map(|carried| {
-                let lacks = replica.lacks(&carried.token).map_err(|error| error.to_string());
+                let lacks = replica.token_gaps(&carried.token).map_err(|error| error.to_string());
                 match lacks {
                     Ok(lacks) if lacks.is_empty() => None,
                     Ok(lacks) => Some(format!("lacks {lacks}")),

@@ -1,7 +1,7 @@
 //! What clients want fields to be: shapes, engines, parameters and guardians, small enough that runs stay quick.
 
 use psi_engine::{EngineKind, Parameters, guardian::Mode};
-use psi_replica::{Setup, Shape};
+use psi_state::{Setup, Shape};
 use psi_stats::Scale;
 
 use crate::{plan::Habits, rng::Rng};

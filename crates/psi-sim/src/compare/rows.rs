@@ -1,6 +1,7 @@
 //! What follows from the rows of the oracle's `components.rs` here: each has its real side, and is asked in turn.
 
-use psi_replica::{FieldName, Now, Replica, Version, WriteError};
+use psi_replica::{FieldName, Now, Version};
+use psi_state::{Replica, WriteError};
 
 use super::{
     subject::{AcceptedWrite, ShownField, Subject, SubjectWrites},

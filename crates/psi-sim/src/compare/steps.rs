@@ -1,7 +1,8 @@
 //! Steps: what one was answered, beside what it had to be.
 
 use psi_engine::{Action, Noise, Parameters, core::FieldTime, synthetic};
-use psi_replica::{FieldName, Shape, Step};
+use psi_replica::FieldName;
+use psi_state::{Shape, Step};
 
 use super::{
     same::{same, same_numbers},

@@ -1,6 +1,7 @@
 //! The real side of a component: what a replica shows and writes of it, beside what the oracle has.
 
-use psi_replica::{FieldName, FieldView, Now, Replica, Version, WriteError};
+use psi_replica::{FieldName, Now, Version};
+use psi_state::{FieldView, Replica, WriteError};
 
 use crate::{
     oracle::{Component, Oracle, Stamp},

@@ -1,7 +1,8 @@
 //! From the words of the code under test to the oracle's.
 
 use psi_engine::{Action, Parameters, guardian};
-use psi_replica::{Clock, CurrentSpec, Origin, Replica};
+use psi_replica::{Clock, Origin};
+use psi_state::{CurrentSpec, Replica};
 
 use crate::oracle::{
     Oracle, OracleAction, OracleClock, OracleFrontier, OracleOrigin, OracleParameters, OracleSpec, OracleThreat,

@@ -70,7 +70,7 @@ impl World<'_> {
             self.reach(Marker::OLD_RUN_RETURNED);
         }
         self.trace_process(p, "resume", "goes on");
-        self.with(p, psi_replica::Replica::tick);
+        self.with(p, |replica, now| replica.tick(now));
         for held in std::mem::take(&mut self.processes[p].held) {
             match held {
                 QueuedInput::Frame { connection, bytes, damaged } => self.receive(p, connection, &bytes, damaged),

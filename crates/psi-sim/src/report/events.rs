@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use psi_replica::{Event, Origin};
+use psi_replica::Origin;
+use psi_state::Event;
+use psi_state::StateEvent;
 
 use super::frames::short_origin;
 
@@ -27,7 +29,7 @@ impl fmt::Display for EventText<'_> {
             }
             Event::Diverged { peer } => write!(f, "DIVERGED from {peer}"),
             Event::Superseded { by } => write!(f, "is superseded by {}", short(by)),
-            Event::StepsDropped { field, steps, .. } => {
+            Event::State(StateEvent::StepsDropped { field, steps, .. }) => {
                 write!(f, "dropped {steps} step{} of {field}", if *steps == 1 { "" } else { "s" })
             }
             other => write!(f, "{other:?}"),

@@ -105,7 +105,7 @@ impl World<'_> {
             let lacking = target.iter().filter(|(origin, version)| frontier.version(origin) < **version);
             let name = |origin: &Origin| frames::short_origin(origin.node.as_str(), origin.incarnation);
             let lacking: Vec<String> = lacking.map(|(origin, version)| format!("{}={version}", name(origin))).collect();
-            let why = process.replica.may_write().err().map_or_else(String::new, |why| format!(" {why}"));
+            let why = process.replica.readiness().for_writing().err().map_or_else(String::new, |why| format!(" {why}"));
             if !lacking.is_empty() || !why.is_empty() {
                 let (label, lacking) = (process.label.clone(), lacking.join(" "));
                 let line = || format!("{label:<6} lacks {lacking}{why}");
@@ -117,7 +117,7 @@ impl World<'_> {
     fn has_reached(&self, machine: usize, target: &Target) -> bool {
         self.latest_run(machine).is_some_and(|process| {
             let frontier = process.replica.frontier();
-            process.replica.may_write().is_ok()
+            process.replica.readiness().is_serving()
                 && target.iter().all(|(origin, version)| frontier.version(origin) >= *version)
         })
     }

@@ -1,6 +1,7 @@
 //! What is played, and why: one row a transcript.
 
-use psi_replica::{Config, FieldName, Setup, Shape};
+use psi_replica::{Config, FieldName};
+use psi_state::{Setup, Shape};
 
 use super::stage::{DeltaFault, Stage};
 

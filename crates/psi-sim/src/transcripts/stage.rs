@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use bytes::Bytes;
 use prost::Message;
-use psi_replica::{ClusterName, Config, FieldName, LinkId, NodeId, Now, Replica, TickMs, WallMs, proto};
+use psi_replica::{ClusterName, Config, FieldName, LinkId, NodeId, Now, TickMs, WallMs, proto};
+use psi_state::Replica;
 
 use crate::{
     plan::WALL_MS,
@@ -158,7 +159,7 @@ impl Stage {
     }
 
     fn take_events(&mut self, actor: Actor) {
-        while let Some(event) = self.replicas.get_mut(actor).and_then(Replica::poll_event) {
+        while let Some(event) = self.replicas.get_mut(actor).and_then(|replica| replica.poll_event()) {
             self.line(actor, "", &EventText(&event));
         }
     }
@@ -177,7 +178,7 @@ impl Stage {
     fn send(&mut self, from: Actor, link: usize, to: Actor, mut frame: proto::Frame) {
         let fate = self.spoil(&mut frame);
         self.line(from, to, &format_args!("{}{}", describe(&frame), fate.map_or("", |(words, _)| words)));
-        if let Some(proto::frame::Body::Pass(delta)) = &frame.body {
+        if let Some(proto::frame::Body::Delta(delta)) = &frame.body {
             for entry in &delta.entries {
                 self.line("", "", &format_args!("    {}", describe_entry(entry)));
             }
@@ -189,7 +190,7 @@ impl Stage {
 
     /// Does what was to happen to a frame, if it is the one: says so, and whether the frame arrives.
     fn spoil(&mut self, frame: &mut proto::Frame) -> Option<(&'static str, bool)> {
-        let Some(proto::frame::Body::Pass(delta)) = &mut frame.body else { return None };
+        let Some(proto::frame::Body::Delta(delta)) = &mut frame.body else { return None };
         match self.fault? {
             DeltaFault::Lost(index) if index == delta.index => {
                 self.fault = None;

@@ -46,7 +46,7 @@ impl World<'_> {
         let bytes: Bytes = frame.encode_to_vec().into();
         self.counts.frames += 1;
         self.counts.bytes += bytes.len() as u64;
-        if matches!(&frame.body, Some(proto::frame::Body::News(news)) if news.restart && news.number > 1) {
+        if matches!(&frame.body, Some(proto::frame::Body::FrontierUpdate(news)) if news.restart && news.number > 1) {
             self.reach(Marker::LISTING_RESTARTED);
         }
         if bytes.len() > FRAME_ENCODED_MAX {
@@ -155,7 +155,7 @@ impl World<'_> {
 
     fn hand_in(&mut self, p: usize, connection: u64, end: usize, frame: proto::Frame) {
         let opened = match &frame.body {
-            Some(proto::frame::Body::Open(open)) => NodeId::new(&open.node).ok().map(|node| (node, open.incarnation)),
+            Some(proto::frame::Body::Hello(open)) => NodeId::new(&open.node).ok().map(|node| (node, open.incarnation)),
             _ => None,
         };
         let dialled = self.peer_of(connection, end).map(|peer| self.processes[peer].node.clone()).filter(|_| end == 0);

@@ -1,6 +1,8 @@
 //! What replicas tell: counted, and held against what may happen.
 
-use psi_replica::{Event, Origin};
+use psi_replica::Origin;
+use psi_state::Event;
+use psi_state::StateEvent;
 
 use super::World;
 use crate::{markers::Marker, plan::Mode, report::events::EventText};
@@ -32,7 +34,7 @@ impl World<'_> {
             Event::Diverged { peer } if !self.is_damaged_link() => {
                 self.found_wrong(format_args!("{} has diverged from {peer}", self.label(p)));
             }
-            Event::StepsDropped { .. } => self.reach(Marker::STEPS_DROPPED),
+            Event::State(StateEvent::StepsDropped { .. }) => self.reach(Marker::STEPS_DROPPED),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use psi_replica::{NodeId, Replica, Version};
+use psi_replica::{NodeId, Version};
 
 use super::{
     World,
@@ -100,7 +100,7 @@ impl World<'_> {
         }
         self.processes[p].wake = None;
         if self.processes[p].is_running() {
-            self.with(p, Replica::tick);
+            self.with(p, |replica, now| replica.tick(now));
         }
     }
 
@@ -108,7 +108,7 @@ impl World<'_> {
     pub(crate) fn hand_over(&mut self, p: usize) {
         if self.processes[p].ends_at.is_none() {
             self.processes[p].ends_at = Some(self.now + HAND_OVER_MS);
-            self.processes[p].replica.stop_writing("it was told to");
+            self.processes[p].replica.stop_writing(psi_replica::StopCause::Requested);
             self.trace_process(p, "leave", "takes no more writes and hands over");
         }
     }

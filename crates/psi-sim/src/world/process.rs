@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use psi_replica::{ClusterName, Config, Later, NodeId, Now, Origin, Replica, TickMs, Version, WallMs};
+use psi_replica::{ClusterName, Config, NodeId, Now, Origin, TickMs, Version, WallMs};
+use psi_state::Replica;
 
 use super::disk::Disk;
 use crate::plan::WALL_MS;
@@ -127,6 +128,7 @@ pub(crate) fn moment(started: u64, now: u64, machine: &Machine) -> Now {
 }
 
 /// A message field of a number that no message has yet: 2000, three bytes.
+#[cfg(feature = "testing")]
 const UNKNOWN_FIELD: [u8; 6] = [0x82, 0x7d, 0x03, 0x01, 0x02, 0x03];
 
 /// What a replica of the simulated cluster is told.
@@ -134,11 +136,12 @@ pub(crate) fn config(machine: &Machine, frame_bytes: usize) -> Config {
     Config {
         is_seed: machine.is_seed,
         join_ms: 2_000,
-        pass_bytes_max: DELTA_BYTES_MAX,
+        delta_bytes_max: DELTA_BYTES_MAX,
         frame_bytes,
         // Distinct among the runs of a machine, as a clock that counts microseconds has them.
         microsecond: u16::try_from(machine.runs % 1000).unwrap_or(0),
-        later: machine.is_later.then(|| Later {
+        #[cfg(feature = "testing")]
+        extension: machine.is_later.then(|| psi_replica::Extension {
             protocol_max: psi_replica::PROTOCOL + 1,
             value_fields: Bytes::from_static(&UNKNOWN_FIELD),
         }),

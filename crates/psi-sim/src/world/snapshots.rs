@@ -1,6 +1,6 @@
 //! Snapshots: written now and then, and what a run begins with. Disks get lost, old and damaged.
 
-use psi_replica::{Replica, Snapshot};
+use psi_state::Replica;
 
 use super::{
     World,
@@ -51,7 +51,7 @@ impl World<'_> {
         let now = moment(self.now, self.now, host);
         let told = config(host, self.plan.frame_bytes);
         let Some(bytes) = &host.disk.latest else { return Replica::new(told, now) };
-        match Snapshot::decode(&cluster(), bytes) {
+        match Replica::decode_snapshot(&cluster(), bytes) {
             Ok(snapshot) => {
                 self.reach(Marker::SNAPSHOT_RESTORED);
                 Replica::with_snapshot(told, now, snapshot)

@@ -106,7 +106,7 @@ struct Create {
     #[arg(long, default_value_t = EngineKind::Core.to_string(), value_parser = NonEmptyStringValueParser::new())]
     engine: String,
     /// Numbers in an input vector
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=psi_replica::WIDTH_MAX as i64))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=psi_state::WIDTH_MAX as i64))]
     width: u32,
     /// Power of two that scales the inputs' range and precision
     #[arg(long, value_name = "E", default_value_t = 0, allow_negative_numbers = true)]
@@ -153,7 +153,7 @@ struct FieldSetup {
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     engine: Option<String>,
     /// Numbers in an input vector
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=psi_replica::WIDTH_MAX as i64))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=psi_state::WIDTH_MAX as i64))]
     width: Option<u32>,
     /// Power of two that scales the inputs' range and precision
     #[arg(long, value_name = "E", allow_negative_numbers = true)]

@@ -1,6 +1,6 @@
 //! Answers about fields themselves.
 
-use psi_replica::{CurrentSpec, Setup, Shape, Spec};
+use psi_state::{CurrentSpec, Setup, Shape, Spec};
 use serde::Serialize;
 
 use super::parameters::ParametersByName;

@@ -4,7 +4,7 @@ use psi_engine::{
     Action,
     guardian::{Statistics, Summary, Threat, Thresholds},
 };
-use psi_replica::{FieldView, GuardianView};
+use psi_state::{FieldView, GuardianView};
 use serde::Serialize;
 
 /// `interventions.last_step` before the first, as in the original service.
@@ -135,7 +135,7 @@ impl StatisticsAnswer {
                 h: temporal_entropy.into(),
             },
             interventions: InterventionCounts {
-                total: view.interventions,
+                total: view.interventions.counted,
                 last_step: last_step.map_or(NEVER, |step| i64::try_from(step).unwrap_or(i64::MAX)),
                 current_red_flag: flag.is_some(),
                 current_reason: flag.map(Threat::as_str),

@@ -1,7 +1,8 @@
 //! The answer to an intervention by hand.
 
 use psi_engine::Action;
-use psi_replica::{DEFAULT_FIELD, Intervention};
+use psi_replica::DEFAULT_FIELD;
+use psi_state::Intervention;
 use serde::Serialize;
 
 use super::{step::ReachAnswer, times::utc};

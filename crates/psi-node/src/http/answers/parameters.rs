@@ -1,7 +1,7 @@
 //! Answers that show the parameters of a field.
 
 use psi_engine::Parameters;
-use psi_replica::{CurrentSpec, Setup, Shape, Spec};
+use psi_state::{CurrentSpec, Setup, Shape, Spec};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::times::seconds;

@@ -1,7 +1,7 @@
 //! The metrics of a step by their symbols.
 
 use psi_engine::Metrics;
-use psi_replica::FieldView;
+use psi_state::FieldView;
 use serde::{
     Serialize, Serializer,
     ser::{SerializeMap, SerializeStruct},

@@ -1,6 +1,6 @@
 //! The answer that shows a field's state.
 
-use psi_replica::{CurrentSpec, FieldView, LearnedView, Setup, Shape, Spec};
+use psi_state::{CurrentSpec, FieldView, InterventionsView, LearnedView, MomentsView, Setup, Shape, Spec};
 use serde::Serialize;
 
 use super::{
@@ -76,13 +76,11 @@ impl StateAnswer {
     pub(in crate::http) fn new(view: &FieldView, node: &str, token: String, now_ms: u64) -> Self {
         let FieldView {
             spec,
-            count,
-            // Read out below, as mean and variance.
-            moments: _,
+            // The parts are read out below, as mean and variance.
+            moments: MomentsView { count, parts: _ },
             window,
             last,
-            noise,
-            interventions,
+            interventions: InterventionsView { noise, counted },
             guardian,
             learned,
             steps_dropped,
@@ -101,7 +99,7 @@ impl StateAnswer {
             epoch: epoch.to_string(),
             width: *width,
             noise: noise.value(),
-            interventions: *interventions,
+            interventions: *counted,
             mean: view.mean().unwrap_or_default(),
             variance: view.variance().unwrap_or_default(),
             window: Window { means: view.window_mean().map(Scores), steps: window.count() },

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use psi_engine::Metrics;
-use psi_replica::Step;
+use psi_state::Step;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{guardian::Reaction, scores::Scores, times::utc};

@@ -1,7 +1,8 @@
 //! The body of a call that creates, changes or resets a field.
 
 use psi_engine::guardian::Mode;
-use psi_replica::{FieldName, Setup};
+use psi_replica::FieldName;
+use psi_state::Setup;
 
 use super::{
     json::{JsonObject, JsonValue, PROBLEMS_MAX},

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use psi_engine::DEFINITIONS;
-use psi_replica::WIDTH_MAX;
+use psi_state::WIDTH_MAX;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},

@@ -2,7 +2,7 @@
 //!
 //! It is stored only as far as an operation can use it: numbers beyond the largest width are counted, not stored.
 
-use psi_replica::WIDTH_MAX;
+use psi_state::WIDTH_MAX;
 use serde::Deserialize;
 
 use super::{

@@ -2,7 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use psi_replica::{Config, FieldName, NodeId, Now, Replica, TickMs, WallMs};
+use psi_replica::{Config, FieldName, NodeId, Now, TickMs, WallMs};
+use psi_state::Replica;
 
 use super::*;
 use crate::snapshot::directory::{DataError, Directory};
@@ -34,7 +35,7 @@ fn parts(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 fn steps_of(loaded: LoadOutcome) -> Option<u64> {
     let config = Config::new(cluster(), NodeId::new("n").unwrap());
     let (_, snapshot) = loaded.snapshot?;
-    Some(Replica::with_snapshot(config, at(0), snapshot).view(&FieldName::default_field()).unwrap().count)
+    Some(Replica::with_snapshot(config, at(0), snapshot).view(&FieldName::default_field()).unwrap().moments.count)
 }
 
 /// What goes wrong at one operation.

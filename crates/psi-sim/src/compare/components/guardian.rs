@@ -1,6 +1,6 @@
 //! What the guardians have seen and done.
 
-use psi_replica::GuardianView;
+use psi_state::GuardianView;
 
 use crate::compare::{
     same::{same, same_numbers},

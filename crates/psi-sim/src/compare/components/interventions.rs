@@ -1,7 +1,10 @@
 //! Interventions: ν, and what origins wrote of their own.
 
 use prost::Message;
-use psi_replica::{Lane, Replica, Version, proto};
+use psi_replica::Version;
+use psi_state::Replica;
+use psi_state::lanes;
+use psi_state::proto as values;
 
 use crate::compare::{
     same::{same, same_numbers},
@@ -15,12 +18,14 @@ use crate::oracle::{
 
 impl Subject for Interventions {
     fn compare(expected: &ExpectedNoise, ShownField { view, .. }: ShownField<'_>) -> Result<(), String> {
-        same_numbers("ν", Some(&[expected.noise]), Some(&[view.noise.value()]))?;
-        same("interventions", expected.count, view.interventions)
+        same_numbers("ν", Some(&[expected.noise]), Some(&[view.interventions.noise.value()]))?;
+        same("interventions", expected.count, view.interventions.counted)
     }
 
     fn hash(ShownField { view, .. }: ShownField<'_>, hasher: &mut blake3::Hasher) {
-        hasher.update(&view.noise.value().to_bits().to_le_bytes()).update(&view.interventions.to_le_bytes());
+        hasher
+            .update(&view.interventions.noise.value().to_bits().to_le_bytes())
+            .update(&view.interventions.counted.to_le_bytes());
     }
 }
 
@@ -29,10 +34,11 @@ impl SubjectWrites for Interventions {
     fn check_own_entries(oracle: &mut Oracle, replica: &Replica, since: Version) -> Result<(), String> {
         let Some(origin) = replica.origin() else { return Ok(()) };
         let new =
-            replica.entries(origin).filter(|entry| entry.key.lane == Lane::INTERVENTIONS && entry.version > since);
+            replica.entries(origin).filter(|entry| entry.key.lane == lanes::INTERVENTIONS && entry.version > since);
         for entry in new {
-            let field = entry.key.field.as_str();
-            let value = proto::InterventionValue::decode(entry.value).map_err(|error| format!("`{field}`: {error}"))?;
+            let field = entry.key.scope.field().map_or("", |field| field.as_str());
+            let value =
+                values::InterventionValue::decode(entry.value).map_err(|error| format!("`{field}`: {error}"))?;
             let written = written(value);
             let expected = oracle.intervention(field, &oracle_origin(origin), written.0);
             let expected = expected.map(|(action, k, automatic)| {
@@ -47,10 +53,10 @@ impl SubjectWrites for Interventions {
 /// What was done, at which count, and for the guardian why (by number) and after which.
 type WrittenIntervention = (OracleAction, u64, Option<(i32, Option<OracleMoment>)>);
 
-fn written(value: proto::InterventionValue) -> (OracleClock, WrittenIntervention) {
+fn written(value: values::InterventionValue) -> (OracleClock, WrittenIntervention) {
     let clock = value.clock.map_or((0, 0), |clock| (clock.wall_ms, clock.counter));
     let action =
-        if value.action == proto::Action::Nigredo as i32 { OracleAction::Nigredo } else { OracleAction::Albedo };
+        if value.action == values::Action::Nigredo as i32 { OracleAction::Nigredo } else { OracleAction::Albedo };
     let automatic = value.automatic.map(|automatic| {
         let follows = automatic.follows.and_then(|event| {
             let (clock, origin) = (event.clock?, event.origin?);
@@ -63,8 +69,8 @@ fn written(value: proto::InterventionValue) -> (OracleClock, WrittenIntervention
 
 fn number(threat: OracleThreat) -> i32 {
     match threat {
-        OracleThreat::HighPredictionError => proto::Threat::HighPredictionError as i32,
-        OracleThreat::LowDensity => proto::Threat::LowDensity as i32,
-        OracleThreat::HighEntropy => proto::Threat::HighEntropy as i32,
+        OracleThreat::HighPredictionError => values::Threat::HighPredictionError as i32,
+        OracleThreat::LowDensity => values::Threat::LowDensity as i32,
+        OracleThreat::HighEntropy => values::Threat::HighEntropy as i32,
     }
 }

@@ -1,7 +1,7 @@
 //! What was learned, as far as it can be counted. The numbers themselves are held against another replica's, by
-//! [`psi_replica::Replica::learned_print`].
+//! [`psi_state::Replica::learned_fingerprint`].
 
-use psi_replica::LearnedView;
+use psi_state::LearnedView;
 
 use crate::compare::{
     same::same,

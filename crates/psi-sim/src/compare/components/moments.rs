@@ -9,8 +9,8 @@ use crate::oracle::components::moments::{ExpectedMoments, Moments};
 impl Subject for Moments {
     fn compare(expected: &ExpectedMoments, ShownField { view, .. }: ShownField<'_>) -> Result<(), String> {
         let ExpectedMoments { count, mean, variance, standard_deviation } = expected;
-        same("count", *count, view.count)?;
-        for moments in &view.moments {
+        same("count", *count, view.moments.count)?;
+        for moments in &view.moments.parts {
             same("count of a moments entry", *count, moments.count())?;
         }
         same_numbers("mean", mean.as_deref(), view.mean().as_deref())?;
@@ -19,8 +19,8 @@ impl Subject for Moments {
     }
 
     fn hash(ShownField { view, .. }: ShownField<'_>, hasher: &mut blake3::Hasher) {
-        hasher.update(&view.count.to_le_bytes());
-        for moments in &view.moments {
+        hasher.update(&view.moments.count.to_le_bytes());
+        for moments in &view.moments.parts {
             hasher.update(&moments.encode());
         }
     }

@@ -2,7 +2,10 @@
 
 use prost::Message;
 use psi_engine::DEFINITIONS;
-use psi_replica::{Lane, Replica, Version, proto};
+use psi_replica::Version;
+use psi_state::Replica;
+use psi_state::lanes;
+use psi_state::proto as values;
 
 use crate::compare::{
     same::same,
@@ -42,17 +45,17 @@ impl SubjectWrites for Specs {
     /// An origin repeats another's spec when it leaves the epochs before.
     fn check_own_entries(oracle: &mut Oracle, replica: &Replica, since: Version) -> Result<(), String> {
         let Some(origin) = replica.origin() else { return Ok(()) };
-        for entry in replica.entries(origin).filter(|entry| entry.key.lane == Lane::SPEC && entry.version > since) {
-            let field = entry.key.field.as_str();
-            let spec = proto::SpecValue::decode(entry.value).map_err(|error| format!("spec of `{field}`: {error}"))?;
-            let spec = written_spec(entry.key.epoch.0, &spec);
+        for entry in replica.entries(origin).filter(|entry| entry.key.lane == lanes::SPEC && entry.version > since) {
+            let field = entry.key.scope.field().map_or("", |field| field.as_str());
+            let spec = values::SpecValue::decode(entry.value).map_err(|error| format!("spec of `{field}`: {error}"))?;
+            let spec = written_spec(entry.key.scope.epoch().unwrap_or_default().0, &spec);
             oracle.record_repeated(oracle_origin(origin), entry.version.0, field, spec)?;
         }
         Ok(())
     }
 }
 
-fn written_spec(epoch: u64, value: &proto::SpecValue) -> OracleSpec {
+fn written_spec(epoch: u64, value: &values::SpecValue) -> OracleSpec {
     OracleSpec {
         epoch,
         engine: value.engine.clone(),
@@ -60,7 +63,7 @@ fn written_spec(epoch: u64, value: &proto::SpecValue) -> OracleSpec {
         scale_exponent: value.scale_exponent,
         seed: value.seed,
         parameters: DEFINITIONS.iter().map(|one| one.name.to_owned()).zip(value.parameters.iter().copied()).collect(),
-        intervenes: value.guardian == proto::GuardianMode::Intervene as i32,
+        intervenes: value.guardian == values::GuardianMode::Intervene as i32,
         dropped: value.dropped,
         clock: value.clock.map_or((0, 0), |clock| (clock.wall_ms, clock.counter)),
     }

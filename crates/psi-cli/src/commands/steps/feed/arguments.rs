@@ -165,7 +165,7 @@ struct SourceChoice {
 }
 
 fn parse_width(text: &str) -> Result<usize, String> {
-    let max = psi_replica::WIDTH_MAX;
+    let max = psi_state::WIDTH_MAX;
     let width = text.parse().ok().filter(|width| (1..=max).contains(width));
     width.ok_or_else(|| format!("takes a whole number from 1 to {max}"))
 }

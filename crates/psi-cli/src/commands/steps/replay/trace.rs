@@ -8,7 +8,7 @@ use std::{
 
 use npyz::{NpyFile, Order};
 use psi_engine::{EngineKind, LATENT_MAX, core::Matrix};
-use psi_replica::WIDTH_MAX;
+use psi_state::WIDTH_MAX;
 use zip::{ZipArchive, result::ZipError};
 
 use super::engine::Start;

@@ -1,0 +1,146 @@
+//! The own origin: its name, its count of writes, and what waits for a flush.
+
+pub(crate) mod writer;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{
+    config::Config,
+    entry::{
+        Entry,
+        clock::{Now, TickMs},
+        key::Key,
+        name::FieldName,
+        origin::{Origin, Version},
+        scope::Epoch,
+    },
+    session::cache::TokenCache,
+    store::Store,
+};
+
+/// How often at most local writes are encoded, hashed and sent.
+pub const FLUSH_MS: u64 = 20;
+
+/// Own flushes whose time is kept, for the lag of peers: those of the last 20 s under load.
+const FLUSHES_KEPT: usize = 1024;
+
+/// This run of the node, as it writes.
+#[derive(Debug)]
+pub(crate) struct LocalOrigin {
+    /// `None` until it is minted.
+    origin: Option<Origin>,
+    /// The latest write; ahead of the frontier until the flush.
+    version: Version,
+    /// Entries that were put and wait for a flush.
+    pending: BTreeMap<Key, Entry>,
+    flush_at: TickMs,
+    /// When the latest flushes were, oldest first.
+    flushes: VecDeque<(Version, TickMs)>,
+    /// The greatest incarnation of this node that any peer or snapshot has shown.
+    incarnation_seen: u64,
+}
+
+impl LocalOrigin {
+    pub(crate) fn new(now: TickMs) -> Self {
+        Self {
+            origin: None,
+            version: Version::ZERO,
+            pending: BTreeMap::new(),
+            flush_at: now,
+            flushes: VecDeque::new(),
+            incarnation_seen: 0,
+        }
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    pub(crate) fn is(&self, origin: &Origin) -> bool {
+        self.origin.as_ref() == Some(origin)
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(crate) fn next_version(&mut self, tokens: &mut TokenCache) -> Version {
+        if self.version == Version::ZERO {
+            tokens.forget_others();
+        }
+        self.version = self.version.next();
+        self.version
+    }
+
+    /// The incarnation to name in a snapshot: the own one, or the greatest that was seen.
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.origin.as_ref().map_or(self.incarnation_seen, |origin| origin.incarnation)
+    }
+
+    pub(crate) fn record_incarnation(&mut self, incarnation: u64) {
+        self.incarnation_seen = self.incarnation_seen.max(incarnation);
+    }
+
+    /// Mints the incarnation: greater than any that was seen for this node, and different from what any run takes that
+    /// has seen the same. Where the clock is behind what was seen, the moment is added to that: an earlier run may have
+    /// written and be known to nobody who can be reached.
+    pub(crate) fn mint(&mut self, config: &Config, store: &Store, now: Now) -> Origin {
+        /// About a second: far below what a clock may be ahead.
+        const SPREAD_US: u64 = 1 << 20;
+        let node = &config.node;
+        let runs = store.logs().map(|(origin, _)| origin).filter(|origin| origin.node == *node);
+        let seen = self.incarnation_seen.max(runs.map(|origin| origin.incarnation).max().unwrap_or(0));
+        let by_clock = now.wall.0.saturating_mul(1000).saturating_add(u64::from(config.microsecond.min(999)));
+        let incarnation =
+            if by_clock > seen { by_clock } else { seen.saturating_add(1).saturating_add(by_clock % SPREAD_US) };
+        let origin = Origin { node: node.clone(), incarnation };
+        self.origin = Some(origin.clone());
+        origin
+    }
+
+    // --- What waits for a flush
+
+    pub(crate) fn put(&mut self, entry: Entry) {
+        self.pending.insert(entry.key.clone(), entry);
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    pub(crate) fn take_pending(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.pending).into_values().collect()
+    }
+
+    pub(crate) fn has_older(&self, field: &FieldName, epoch: Epoch) -> bool {
+        self.pending.range(Key::older_than(field, epoch)).next().is_some()
+    }
+
+    pub(crate) fn forget_older(&mut self, field: &FieldName, epoch: Epoch) {
+        let older = Key::older_than(field, epoch);
+        self.pending.retain(|key, _| !older.contains(key));
+    }
+
+    // --- Flushes
+
+    pub(crate) fn flush_at(&self) -> TickMs {
+        self.flush_at
+    }
+
+    pub(crate) fn flush_again_after(&mut self, now: TickMs) {
+        self.flush_at = now.plus(FLUSH_MS);
+    }
+
+    pub(crate) fn record_flush(&mut self, at: TickMs) {
+        if self.flushes.len() == FLUSHES_KEPT {
+            self.flushes.pop_front();
+        }
+        self.flushes.push_back((self.version, at));
+    }
+
+    /// When the first write after `version` was flushed; `None` if that is not known any more.
+    pub(crate) fn flushed_after(&self, version: Version) -> Option<TickMs> {
+        let first_after = self.flushes.partition_point(|(flushed, _)| *flushed <= version);
+        self.flushes.get(first_after).map(|(_, at)| *at)
+    }
+}

@@ -1,0 +1,214 @@
+//! Frames that arrive: what they say of a peer, and what follows.
+//!
+//! An origin pushes its own entries to every peer as soon as they are flushed. Everything else is pulled: a replica
+//! that has missed something for 100 ms, though a peer's frontier shows it, pulls it from one such peer. So first-hand
+//! comes first, nothing is relayed to a peer that has it, and a joiner takes each origin from one member. Any frame may
+//! be lost or repeated; time-outs send deltas again.
+
+use super::Replica;
+use crate::{
+    PROTOCOL,
+    delta::refusal::LinkError,
+    entry::{
+        clock::{Now, WallMs},
+        name::{NAME_LENGTH_MAX, NodeId, cut},
+        origin::{Origin, Version},
+    },
+    event::Event,
+    links::{
+        ORIGINS_MAX, ORIGINS_PER_FRAME,
+        frontier_receiver::{PeerMoves, UpdateError},
+        link::{LinkId, Peer},
+        skew::AHEAD_MS_MAX,
+    },
+    proto::{self, frame::Body},
+    state::State,
+};
+
+/// Characters kept of what a peer says of a refusal.
+const DETAIL_SHOWN: usize = 500;
+
+impl<S: State> Replica<S> {
+    /// A connection to a peer stands. Both sides then introduce themselves.
+    pub fn link_up(&mut self, now: Now, link: LinkId) {
+        self.links.open(link, now.tick, self.store.frontier());
+    }
+
+    /// A connection is gone. A joiner that was catching up over it looks to another member.
+    pub fn link_down(&mut self, now: Now, link: LinkId) {
+        if let Some(gone) = self.links.close(link).and_then(|link| link.into_peer()) {
+            self.follow_another_than(now, &gone.node);
+        }
+    }
+
+    /// Takes in one frame. Nothing of it is applied when it is refused.
+    ///
+    /// # Errors
+    /// [`LinkError`] when the link can't go on: close the connection and call [`Replica::link_down`].
+    pub fn handle_frame(&mut self, now: Now, id: LinkId, frame: proto::Frame) -> Result<(), LinkError> {
+        self.record_now(now);
+        let Some(link) = self.links.get_mut(id) else { return Ok(()) };
+        let Some(body) = frame.body else {
+            // Bodies may be added within a protocol version.
+            link.peer().ok_or(LinkError::UnknownFrame(PROTOCOL))?;
+            link.counts.frames_unknown += 1;
+            return Ok(());
+        };
+        if !matches!(body, Body::Hello(_)) {
+            link.peer().ok_or(LinkError::OutOfTurn("a frame before Hello"))?;
+            link.record_hello_received();
+        }
+        match body {
+            Body::Hello(hello) => self.handle_hello(now, id, &hello),
+            Body::FrontierUpdate(update) => self.handle_update(now, id, update),
+            Body::FrontierAck(ack) => {
+                link.acknowledge_update(now.tick, &ack, self.store.frontier());
+                Ok(())
+            }
+            Body::Delta(delta) => self.handle_delta(now, id, delta),
+            Body::Ack(ack) => match link.acknowledge_delta(now.tick, ack.number) {
+                Some((origin, version)) => self.record_peer_holds(now, id, &origin, version),
+                None => Ok(()),
+            },
+            Body::Nack(nack) => self.handle_nack(now, id, nack),
+            Body::Pull(pull) => self.handle_pull(id, pull),
+            Body::Heartbeat(heartbeat) => {
+                self.handle_heartbeat(now, id, &heartbeat);
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_hello(&mut self, now: Now, id: LinkId, hello: &proto::Hello) -> Result<(), LinkError> {
+        if hello.cluster != self.config.cluster.as_str() {
+            let theirs = cut(&hello.cluster, NAME_LENGTH_MAX);
+            return Err(LinkError::Cluster { ours: self.config.cluster.clone(), theirs });
+        }
+        let ours = self.protocol_max();
+        let protocol = ours.min(hello.protocol_max);
+        if protocol < hello.protocol_min.max(PROTOCOL) {
+            return Err(LinkError::Protocol { ours, min: hello.protocol_min, max: hello.protocol_max });
+        }
+        let node = NodeId::new(&hello.node)?;
+        if node == self.config.node {
+            self.record_incarnation(now, hello.incarnation);
+            return Err(LinkError::SameNode(node));
+        }
+        let Some(link) = self.links.get_mut(id) else { return Ok(()) };
+        link.record_clock(now, WallMs(hello.wall_ms));
+        match link.peer() {
+            Some(known) if known.node != node => return Err(LinkError::OutOfTurn("another Hello")),
+            Some(_) => {}
+            None => {
+                link.introduce(Peer { node: node.clone(), protocol });
+                self.emit(Event::Opened { peer: node });
+            }
+        }
+        self.record_ready(now, id, hello.ready);
+        Ok(())
+    }
+
+    fn handle_update(&mut self, now: Now, id: LinkId, update: proto::FrontierUpdate) -> Result<(), LinkError> {
+        let Some(link) = self.links.get_mut(id) else { return Ok(()) };
+        let PeerMoves { moved, listed } = link.receive_update(update).map_err(|error| match error {
+            UpdateError::Origin(error) => LinkError::Origin(error),
+            UpdateError::TooMany => LinkError::TooManyOrigins { limit: ORIGINS_MAX },
+            UpdateError::TooManyMoves => LinkError::TooManyMoves { limit: ORIGINS_PER_FRAME },
+        })?;
+        for (origin, version) in &moved {
+            self.record_peer_holds(now, id, origin, *version)?;
+        }
+        if listed {
+            self.record_own_lag(id);
+            self.record_listing(now, id);
+        }
+        Ok(())
+    }
+
+    /// Records that a link's peer holds `version` of `origin`.
+    pub(super) fn record_peer_holds(
+        &mut self,
+        now: Now,
+        id: LinkId,
+        origin: &Origin,
+        version: Version,
+    ) -> Result<(), LinkError> {
+        let held = self.store.version(origin);
+        let is_own = self.local.is(origin);
+        if is_own && version > held {
+            return Err(LinkError::OwnFuture { origin: origin.clone(), claimed: version, written: held });
+        }
+        if origin.node == self.config.node {
+            self.record_incarnation(now, origin.incarnation);
+        }
+        let Some(link) = self.links.get_mut(id) else { return Ok(()) };
+        let known = link.peer_frontier();
+        if known.len() >= ORIGINS_MAX && known.version(origin) == Version::ZERO {
+            return Err(LinkError::TooManyOrigins { limit: ORIGINS_MAX });
+        }
+        link.record_peer_holds(origin, version);
+        if is_own {
+            self.record_own_lag(id);
+        } else if version > held && !self.gaps.contains(origin) {
+            self.record_gap(now.tick, origin);
+        }
+        Ok(())
+    }
+
+    /// Keeps track of since when a peer is behind on own writes.
+    fn record_own_lag(&mut self, id: LinkId) {
+        let Some((own, link)) = self.local.origin().zip(self.links.get_mut(id)) else { return };
+        let held = link.peer_frontier().version(own);
+        let is_behind = held < self.store.version(own);
+        link.record_behind_since(is_behind.then(|| self.local.flushed_after(held).unwrap_or(self.ticked)));
+    }
+
+    /// Serves an origin to a peer that pulls it. A peer that expects more than is held is corrected.
+    fn handle_pull(&mut self, id: LinkId, pull: proto::Pull) -> Result<(), LinkError> {
+        let (origin, have) = (Origin::try_from(pull.origin)?, Version(pull.have));
+        let held = self.store.version(&origin);
+        let Some(link) = self.links.get_mut(id) else { return Ok(()) };
+        link.record_peer_holds_only(&origin, have);
+        if held > have {
+            link.outbox.record_pull(origin, have);
+        }
+        Ok(())
+    }
+
+    /// Records an incarnation of this node that a peer knows of. One so far ahead that nobody would take its entries is
+    /// a fault of the peer's, and must not be outdone.
+    fn record_incarnation(&mut self, now: Now, incarnation: u64) {
+        if incarnation / 1000 <= self.skew(now).cluster_wall(now.wall).0.saturating_add(AHEAD_MS_MAX) {
+            self.local.record_incarnation(incarnation);
+        }
+    }
+
+    fn handle_heartbeat(&mut self, now: Now, id: LinkId, heartbeat: &proto::Heartbeat) {
+        let (hash, digest) = (self.store.frontier().hash().short(), self.store.digest().short());
+        let Some(link) = self.links.get_mut(id) else { return };
+        if heartbeat.settled {
+            link.check_listing(heartbeat.frontier_hash);
+        }
+        link.record_clock(now, WallMs(heartbeat.wall_ms));
+        let is_new = link.record_divergence(heartbeat.frontier_hash == hash && heartbeat.digest != digest);
+        if let Some(peer) = link.peer_node().filter(|_| is_new).cloned() {
+            self.emit(Event::Diverged { peer });
+        }
+        self.record_ready(now, id, heartbeat.ready);
+    }
+
+    fn handle_nack(&mut self, now: Now, id: LinkId, nack: proto::Nack) -> Result<(), LinkError> {
+        let origin = Origin::try_from(nack.origin)?;
+        let Some(link) = self.links.get_mut(id) else { return Ok(()) };
+        if !link.outbox.has(&origin, nack.number) {
+            return Ok(());
+        }
+        link.outbox.record_failure(&origin, now.tick);
+        link.record_peer_holds_only(&origin, Version(nack.held));
+        if let Some(peer) = link.peer_node().cloned() {
+            let (reason, detail) = (cut(&nack.reason, NAME_LENGTH_MAX), cut(&nack.detail, DETAIL_SHOWN));
+            self.emit(Event::RefusedByPeer { peer, origin, reason, detail });
+        }
+        Ok(())
+    }
+}

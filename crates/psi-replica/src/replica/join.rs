@@ -1,0 +1,176 @@
+//! Joining: catching up with a member, becoming ready, and what else decides whether the replica takes writes.
+
+use super::Replica;
+use crate::{
+    entry::{
+        clock::{Now, TickMs},
+        name::NodeId,
+        origin::{Origin, Version},
+    },
+    event::Event,
+    joining::join_state::{JoinState, JoinTarget},
+    joining::readiness::{JoinStage, NotReady, Readiness},
+    links::{
+        link::LinkId,
+        skew::{AHEAD_MS_MAX, SKEW_MS_MAX, Skew},
+    },
+    state::State,
+};
+
+/// How long a joiner may get nowhere until it looks to another member.
+const STUCK_MS: u64 = 10_000;
+
+impl<S: State> Replica<S> {
+    /// How ready the replica is. Reads, writes and health ask it for what they mean.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.obstacle().map_or(Readiness::Ready, Readiness::NotReady)
+    }
+
+    fn obstacle(&self) -> Option<NotReady> {
+        if let Some(cause) = &self.stopping {
+            return Some(NotReady::Stopping(cause.clone()));
+        }
+        if let Some(stage) = self.join_stage() {
+            return Some(NotReady::Joining(stage));
+        }
+        if self.clocks_are_close() {
+            return None;
+        }
+        let skew = self.skew(self.moment);
+        if skew.is_off() {
+            return Some(NotReady::ClockOff { offset_ms: skew.median_ms() });
+        }
+        // Alone, nobody is there to put its writes off.
+        let ahead_ms = self.clock.latest().wall_ms.saturating_sub(skew.cluster_wall(self.moment.wall).0);
+        (ahead_ms > AHEAD_MS_MAX && self.links.has_peer()).then_some(NotReady::StateAhead { ahead_ms })
+    }
+
+    fn join_stage(&self) -> Option<JoinStage> {
+        match &self.join {
+            JoinState::Alone { .. } if self.config.is_seed => Some(JoinStage::Waiting),
+            JoinState::Alone { .. } => Some(JoinStage::Unreached),
+            JoinState::Following(JoinTarget { member, frontier, .. }) => {
+                let is_behind = |(origin, version): &(&Origin, Version)| self.store.version(origin) < *version;
+                let behind = frontier.iter().filter(is_behind).count();
+                Some(JoinStage::CatchingUp { member: member.clone(), behind })
+            }
+            JoinState::Done => None,
+        }
+    }
+
+    /// Whether all clocks are so close that no vote is needed: none differs by as much as one that is off, and what is
+    /// held is hardly ahead of this node's own. Takes no memory, since it is asked before each write.
+    fn clocks_are_close(&self) -> bool {
+        let ahead_ms = self.clock.latest().wall_ms.saturating_sub(self.moment.wall.0);
+        // The median lies among the offsets.
+        ahead_ms.saturating_add(SKEW_MS_MAX) <= AHEAD_MS_MAX && self.links.clocks_are_close(self.moment)
+    }
+
+    /// The members' median clock minus this node's, milliseconds.
+    #[must_use]
+    pub fn clock_offset_ms(&self) -> i64 {
+        self.skew(self.moment).median_ms()
+    }
+
+    pub(super) fn skew(&self, now: Now) -> Skew {
+        self.links.skew(now)
+    }
+
+    /// Whether the replica has caught up.
+    pub(super) fn has_joined(&self) -> bool {
+        self.join == JoinState::Done
+    }
+
+    /// Lets the replica start a cluster if it meets nobody: it has turned out to be a seed. From now on it waits for
+    /// members as long as one that was a seed from its start.
+    pub fn become_seed(&mut self, now: Now) {
+        if self.config.is_seed {
+            return;
+        }
+        self.config.is_seed = true;
+        if let JoinState::Alone { since } = &mut self.join {
+            *since = now.tick;
+        }
+    }
+
+    /// When a seed that met nobody becomes ready.
+    pub(super) fn join_at(&self) -> Option<TickMs> {
+        match &self.join {
+            JoinState::Alone { since } if self.config.is_seed => Some(since.plus(self.config.join_ms)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn join(&mut self, now: Now) {
+        let done = match &self.join {
+            JoinState::Alone { since } => self.config.is_seed && now.tick.since(*since) >= self.config.join_ms,
+            JoinState::Following(target) => self.store.frontier().covers(&target.frontier),
+            JoinState::Done => false,
+        };
+        if done {
+            self.join = JoinState::Done;
+        }
+        // An incarnation from a clock that is off would outlast the clock's repair.
+        if self.has_joined() && self.local.origin().is_none() && !self.skew(now).is_off() {
+            let origin = self.local.mint(&self.config, &self.store, now);
+            self.tokens.record_own(&origin);
+            self.emit(Event::Ready { origin });
+        }
+    }
+
+    /// An origin moved: a joiner may have come nearer to its target.
+    pub(super) fn record_join_progress(&mut self, origin: &Origin) {
+        if let JoinState::Following(target) = &mut self.join
+            && target.frontier.version(origin) > Version::ZERO
+        {
+            target.progress = self.ticked;
+        }
+    }
+
+    /// A ready peer that has listed what it holds sets the target of a replica that is joining.
+    pub(super) fn record_ready(&mut self, now: Now, id: LinkId, ready: bool) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        link.record_peer_ready(ready);
+        if matches!(self.join, JoinState::Alone { .. })
+            && let Some(target) = JoinTarget::of(link, now.tick)
+        {
+            self.join = JoinState::Following(target);
+        }
+        self.tick(now);
+    }
+
+    /// A peer has listed what it holds: a target that it set before may have been wrong.
+    pub(super) fn record_listing(&mut self, now: Now, id: LinkId) {
+        let Some(link) = self.links.get(id) else { return };
+        let since = match (&self.join, link.peer_node()) {
+            (JoinState::Alone { .. }, _) => Some(now.tick),
+            // To list again is no progress: a member that does nothing else is not to be waited for.
+            (JoinState::Following(target), Some(node)) if target.member == *node => Some(target.progress),
+            _ => None,
+        };
+        if let Some(target) = since.and_then(|since| JoinTarget::of(link, since)) {
+            self.join = JoinState::Following(target);
+        }
+        self.tick(now);
+    }
+
+    /// A link is gone. A joiner that was catching up over it looks to another member.
+    pub(super) fn follow_another_than(&mut self, now: Now, gone: &NodeId) {
+        if matches!(&self.join, JoinState::Following(target) if target.member == *gone) {
+            let other = self.links.links().find_map(|link| JoinTarget::of(link, now.tick));
+            self.join = other.map_or(JoinState::Alone { since: now.tick }, JoinState::Following);
+            self.tick(now);
+        }
+    }
+
+    /// A joiner that gets nowhere looks to another member.
+    pub(super) fn look_elsewhere(&mut self, now: TickMs) {
+        let JoinState::Following(target) = &self.join else { return };
+        if now.since(target.progress) < STUCK_MS {
+            return;
+        }
+        let other = self.links.leader_after(&target.member).and_then(|link| JoinTarget::of(link, now));
+        self.join = other.map_or(JoinState::Alone { since: now }, JoinState::Following);
+    }
+}

@@ -1,0 +1,78 @@
+//! What a replica shows of its links, for metrics, people and tests.
+
+use std::collections::BTreeSet;
+
+use super::Replica;
+use crate::{
+    entry::{frontier::Frontier, name::NodeId, origin::Version},
+    links::link::{Backlog, LinkCounts, LinkId, Peer},
+    state::State,
+};
+
+/// A link as it stands, for metrics and people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkStatus {
+    /// Who is at the other end; `None` until it has introduced itself.
+    pub peer: Option<Peer>,
+    /// What the peer is known to hold of this replica's own origin.
+    pub holds_own: Version,
+    /// How long the oldest own write that the peer is not known to hold has been flushed, milliseconds; 0 if it is
+    /// known to hold all.
+    pub lag_ms: u64,
+    /// Peer's wall clock minus ours, milliseconds.
+    pub clock_offset_ms: Option<i64>,
+    /// What has crossed.
+    pub counts: LinkCounts,
+}
+
+impl<S: State> Replica<S> {
+    /// Links that stand.
+    pub fn links(&self) -> impl Iterator<Item = (LinkId, LinkStatus)> {
+        let own = self.local.origin();
+        self.links.iter().map(move |(id, link)| {
+            let status = LinkStatus {
+                peer: link.peer().cloned(),
+                holds_own: own.map_or(Version::ZERO, |own| link.peer_frontier().version(own)),
+                lag_ms: link.behind_since().map_or(0, |since| self.ticked.since(since)),
+                clock_offset_ms: link.clock_offset_ms(self.moment),
+                counts: link.counts,
+            };
+            (id, status)
+        })
+    }
+
+    /// What the peer of a link is known to hold; `None` if there is no such link.
+    #[must_use]
+    pub fn peer_frontier(&self, link: LinkId) -> Option<&Frontier> {
+        Some(self.links.get(link)?.peer_frontier())
+    }
+
+    /// What a link keeps in memory; `None` if there is no such link.
+    #[must_use]
+    pub fn backlog(&self, link: LinkId) -> Option<Backlog> {
+        Some(self.links.get(link)?.backlog())
+    }
+
+    /// Origins of which some peer is known to hold more.
+    #[must_use]
+    pub fn gaps(&self) -> usize {
+        self.gaps.len()
+    }
+
+    /// Nodes at the other end of a link that are known to hold this replica's own writes up to `version`. Those that
+    /// held it and are gone are not among them.
+    #[must_use]
+    pub fn holders(&self, version: Version) -> BTreeSet<NodeId> {
+        let holding = self.links().filter(|(_, link)| link.holds_own >= version);
+        holding.filter_map(|(_, link)| Some(link.peer?.node)).collect()
+    }
+
+    /// Whether every linked node is known to hold all that this replica wrote, over one link or another: an old link to
+    /// it may be dead and not know it yet.
+    #[must_use]
+    pub fn has_handed_over(&self) -> bool {
+        let written = self.local.origin().map_or(Version::ZERO, |own| self.store.version(own));
+        let holders = self.holders(written);
+        !self.is_dirty() && self.links().filter_map(|(_, link)| link.peer).all(|peer| holders.contains(&peer.node))
+    }
+}

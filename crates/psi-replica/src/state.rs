@@ -1,0 +1,67 @@
+//! The border to what the entries mean. A replica moves entries and keeps them; the state checks and folds them.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::{
+    entry::{
+        Entry, InvalidValue,
+        clock::Clock,
+        key::{Key, Lane},
+        origin::Origin,
+    },
+    local::writer::Writer,
+    store::{Store, log::Change},
+};
+
+/// What an update changed of another origin.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoteUpdate<'a> {
+    /// Whose entries changed.
+    pub origin: &'a Origin,
+    /// How.
+    pub changes: &'a [Change],
+    /// What is held of all origins, the changes included.
+    pub store: &'a Store,
+    /// This replica's own origin; `None` until it is minted.
+    pub local: Option<&'a Origin>,
+}
+
+/// What entries mean, and what they fold to.
+///
+/// A state holds what all origins' entries come to, and the own origin's writes that wait for a flush. It does no I/O
+/// and reads no clock: the same calls give the same state.
+pub trait State {
+    /// A write of the own origin that a fold demands, in answer to what others wrote.
+    type Demand;
+    /// What happened inside that the shell may want to log or count.
+    type Event: Clone + fmt::Debug + PartialEq;
+
+    /// The lane whose entry at index 0 declares an epoch. A tombstone without one is refused.
+    const EPOCH_LANE: Lane;
+
+    /// Checks a value that a peer sent; returns the greatest clock that it stands for. Lanes that the state does not
+    /// know are carried, and stand for no clock.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] if an entry of a known lane can't be read.
+    fn check(key: &Key, value: &Bytes) -> Result<Clock, InvalidValue>;
+
+    /// Whether the state reads entries of a lane, rather than carry them.
+    #[cfg(feature = "testing")]
+    fn knows(lane: Lane) -> bool;
+
+    /// Folds in what another origin changed; returns the own writes that this demands. The replica writes them through
+    /// [`State::write_demand`] if it has an origin to write as.
+    fn apply(&mut self, update: RemoteUpdate<'_>) -> Vec<Self::Demand>;
+
+    /// Makes an own write that a fold demanded.
+    fn write_demand(&mut self, writer: &mut Writer<'_, Self::Event>, demand: Self::Demand);
+
+    /// Whether own writes wait for a flush, beside those that a [`Writer`] was given.
+    fn is_dirty(&self) -> bool;
+
+    /// Hands over the own entries that were written since the last flush.
+    fn flush(&mut self, local: &Origin) -> Vec<Entry>;
+}

@@ -1,0 +1,122 @@
+//! What the values of all lanes have in common: how they are read, and why they are refused.
+
+use bytes::Bytes;
+use prost::Message;
+use psi_replica::{Epoch, Key, OriginError, ScopeKind};
+use psi_stats::DecodeError;
+
+use crate::limits::{METRICS, WIDTH_MAX};
+
+/// Why a value of a known lane can't be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueError {
+    /// Not a message of the lane.
+    #[error("not a message: {0}")]
+    Message(String),
+    /// An entry of another scope than its lane has.
+    #[error("belongs to scope `{want}`, stands in scope `{got}`")]
+    Scope {
+        /// The scope of its key.
+        got: ScopeKind,
+        /// The scope of its lane.
+        want: ScopeKind,
+    },
+    /// Moments that can't be.
+    #[error(transparent)]
+    Moments(#[from] DecodeError),
+    /// Moments of another number of dimensions than the lane has.
+    #[error("moments of {0} dimensions")]
+    Dimensions(usize),
+    /// A metric is missing or not finite.
+    #[error("the metrics must be {METRICS} finite numbers")]
+    Metrics,
+    /// No clock.
+    #[error("no clock")]
+    NoClock,
+    /// An action that this protocol version does not have.
+    #[error("unknown action {0}")]
+    Action(i32),
+    /// An entry in another place than its contents call for.
+    #[error("stands at index {got}, belongs at {want}")]
+    Index {
+        /// Where it stands.
+        got: u64,
+        /// Where it belongs.
+        want: u64,
+    },
+    /// A spec in an epoch that was not drawn from its shape.
+    #[error("epoch {0} was not drawn from engine, width, scale and seed of the spec")]
+    Epoch(Epoch),
+    /// A width that no field may have.
+    #[error("width {0} is outside 1 to {WIDTH_MAX}")]
+    Width(usize),
+    /// A scale that no field may have.
+    #[error("scale exponent {0} is outside -64 to 64")]
+    Scale(i32),
+    /// Parameters out of range.
+    #[error("{}", .0.join("; "))]
+    Parameters(Vec<String>),
+    /// An index beyond the last of its lane.
+    #[error("stands at index {got}, the last is {last}")]
+    Beyond {
+        /// Where it stands.
+        got: u64,
+        /// The last index of the lane.
+        last: u64,
+    },
+    /// More numbers or samples than the lane's entries have, or none.
+    #[error("{got} of them, an entry has 1 to {max}")]
+    Size {
+        /// How many there are.
+        got: usize,
+        /// Most there may be.
+        max: usize,
+    },
+    /// A number that is not finite, or far beyond what any step leaves.
+    #[error("a number is not finite, or out of range")]
+    Number,
+    /// A threat that this protocol version does not have.
+    #[error("unknown threat {0}")]
+    Threat(i32),
+    /// A guardian mode that this protocol version does not have.
+    #[error("unknown guardian mode {0}")]
+    GuardianMode(i32),
+    /// A name of an intervention without an origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// A text that is too long, or not one line of printable characters.
+    #[error("a text of {got} bytes, at most {max} of one line are allowed")]
+    Text {
+        /// Its length.
+        got: usize,
+        /// The greatest length.
+        max: usize,
+    },
+}
+
+/// Refuses an entry that stands in another place than its contents call for.
+pub(crate) fn at_index(key: &Key, want: u64) -> Result<(), ValueError> {
+    if key.index == want {
+        return Ok(());
+    }
+    Err(ValueError::Index { got: key.index, want })
+}
+
+/// Refuses a number of things that no entry has.
+pub(crate) fn at_most(got: usize, max: usize) -> Result<(), ValueError> {
+    if (1..=max).contains(&got) {
+        return Ok(());
+    }
+    Err(ValueError::Size { got, max })
+}
+
+/// Reads a message.
+pub(crate) fn message<M: Message + Default>(bytes: &Bytes) -> Result<M, ValueError> {
+    M::decode(bytes.clone()).map_err(|error| ValueError::Message(error.to_string()))
+}
+
+/// The one encoding of a message.
+pub(crate) fn encoded(message: &impl Message) -> Bytes {
+    message.encode_to_vec().into()
+}

@@ -1,0 +1,47 @@
+//! Tests of what is folded of engine `core`.
+
+use psi_replica::{Clock, NodeId, Origin};
+
+use super::{
+    fold::CoreFold,
+    values::{CoreValue, Tally},
+};
+use crate::component::Direction;
+
+fn origin(name: &str) -> Origin {
+    Origin { node: NodeId::new(name).unwrap(), incarnation: 1 }
+}
+
+fn memory(wall_ms: u64) -> CoreValue {
+    let clock = Clock { wall_ms, counter: 0 };
+    let numbers = vec![1.0, 2.0];
+    CoreValue::Memories(vec![(clock, numbers)])
+}
+
+/// An origin that writes an older memory in place of a newer one is none of ours, and all must agree on it all the same.
+#[test]
+fn episodic_memory_is_the_latest_of_what_is_held_whatever_was_held_before() {
+    let (a, b) = (origin("a"), origin("b"));
+    let put = |fold: &mut CoreFold, origin: &Origin, wall_ms: u64, direction: Direction| {
+        fold.change(origin, 0, &memory(wall_ms), direction);
+    };
+    let empty = || {
+        let mut fold = CoreFold::new(1, 0, 2);
+        fold.put_tally(&a, Tally { memories: 1, ..Tally::default() });
+        fold
+    };
+    let mut fold = empty();
+    put(&mut fold, &b, 5, Direction::Put);
+    put(&mut fold, &a, 10, Direction::Put);
+    fold.settle(None, None);
+    put(&mut fold, &a, 10, Direction::Remove);
+    put(&mut fold, &a, 1, Direction::Put);
+    fold.settle(None, None);
+    let mut anew = empty();
+    put(&mut anew, &a, 1, Direction::Put);
+    put(&mut anew, &b, 5, Direction::Put);
+    anew.settle(None, None);
+    let keys = |fold: &CoreFold| fold.episodic_places().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&fold), keys(&anew));
+    assert_eq!(keys(&fold).first().map(|(clock, ..)| clock.wall_ms), Some(5));
+}

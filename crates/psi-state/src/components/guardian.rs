@@ -1,0 +1,275 @@
+//! The guardian: what it has seen of a field on all nodes, and why the red flag is up.
+
+mod fold;
+mod own;
+
+use bytes::Bytes;
+use psi_engine::{
+    Metrics,
+    guardian::{Sample, Statistics, Threat, Thresholds, judge},
+};
+use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
+
+#[cfg(test)]
+use crate::component::sample::SampleRng;
+use crate::{
+    component::dirty_slots::DirtySlots,
+    component::facts::{EpochFacts, InterventionSummary},
+    component::moment::Moment,
+    component::value::{ValueError, at_most, encoded, message},
+    component::{Component, Direction, EntryLifetime, EpochComponent, FlushSink},
+    components::interventions::{number_of, threat_of},
+    proto,
+    spec::EpochShape,
+};
+use fold::{Alarm, SampleFold};
+use own::{HISTORY_ENTRIES, OwnSamples, Recorder, SAMPLES_PER_ENTRY};
+
+/// What the guardian has seen: 200 samples, 8 an entry.
+pub const HISTORY: Lane = Lane(proto::Lane::History as u32);
+/// The guardian's latest threat.
+pub const ALARM: Lane = Lane(proto::Lane::Alarm as u32);
+
+/// What an origin writes of its guardian.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum GuardianValue {
+    History(Vec<(Clock, Sample)>),
+    Alarm(Alarm),
+}
+
+/// The fold, of all origins, and what the own guardian keeps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guardian {
+    fold: SampleFold,
+    own: OwnSamples,
+    recorder: Recorder,
+    dirty: DirtySlots,
+}
+
+/// What the guardians of all nodes have seen and done in a field.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GuardianView {
+    /// The latest steps that they looked at, 200 at most, newest first.
+    pub history: Vec<Sample>,
+    /// Why the red flag is up, or that it is down.
+    pub flag: Option<Threat>,
+    /// Interventions by the guardian that count, of the last 64 of each origin.
+    pub automatic: u64,
+    /// Interventions by the guardian that don't count, since another node's came first; of the last 64 of each origin.
+    pub superseded: u64,
+    /// The field's step count at the latest intervention; `None` before the first.
+    pub last_step: Option<u64>,
+}
+
+impl GuardianView {
+    /// What the next step is judged by, but for its own sample.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds::of(&self.history)
+    }
+
+    /// Statistics of the history.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        Statistics::of(&self.history)
+    }
+
+    /// The threat that the latest step is, if it is one.
+    #[must_use]
+    pub fn current_threat(&self) -> Option<Threat> {
+        self.thresholds().threat(self.history.first()?)
+    }
+}
+
+impl Guardian {
+    /// Whether the own step of `clock` is one to record: so many are within a span of hybrid time.
+    pub(crate) fn records(&mut self, clock: Clock) -> bool {
+        self.recorder.takes(clock)
+    }
+
+    /// Looks at an own step `k`, as part of the write `version`; returns what it would intervene for.
+    pub(crate) fn watch(
+        &mut self,
+        local: &Moment,
+        version: Version,
+        (k, metrics): (u64, &Metrics),
+        interventions: &InterventionSummary,
+    ) -> Option<Threat> {
+        let (clock, origin) = local;
+        let sample = Sample::from(metrics);
+        let (slot, replaced) = self.own.record(*clock, sample);
+        if let Some(replaced) = replaced {
+            self.fold.remove(&(replaced, origin.clone(), slot));
+        }
+        self.fold.put((*clock, origin.clone(), slot), sample);
+        self.dirty.record(version, [(HISTORY, slot / SAMPLES_PER_ENTRY as u64)]);
+
+        let last = interventions.last.as_ref();
+        let flag = self.fold.flag(last.map(|last| &last.moment));
+        let since = last.map(|last| k.saturating_sub(last.k));
+        let verdict = judge(&sample, &self.fold.thresholds(), flag, since);
+        if let Some(threat) = verdict.threat {
+            self.own.alarm = Some(Alarm { threat, clock: *clock });
+            self.fold.put_alarm(origin, self.own.alarm);
+            self.dirty.record(version, [(ALARM, 0)]);
+        }
+        verdict.intervention.and(verdict.threat.or(flag))
+    }
+
+    /// An own entry as it stands.
+    fn own_value(&self, (lane, index): (Lane, u64)) -> Option<GuardianValue> {
+        if lane == ALARM {
+            return self.own.alarm.map(GuardianValue::Alarm);
+        }
+        let samples = self.own.entry(index);
+        (!samples.is_empty()).then(|| GuardianValue::History(samples.to_vec()))
+    }
+
+    fn change_value(&mut self, origin: &Origin, index: u64, value: &GuardianValue, direction: Direction) {
+        match (value, direction) {
+            (GuardianValue::History(samples), Direction::Put) => {
+                for ((clock, sample), slot) in samples.iter().zip(first_slot(index)..) {
+                    self.fold.put((*clock, origin.clone(), slot), *sample);
+                }
+            }
+            (GuardianValue::History(samples), Direction::Remove) => {
+                for ((clock, _), slot) in samples.iter().zip(first_slot(index)..) {
+                    self.fold.remove(&(*clock, origin.clone(), slot));
+                }
+            }
+            (GuardianValue::Alarm(alarm), Direction::Put) => self.fold.put_alarm(origin, Some(*alarm)),
+            (GuardianValue::Alarm(_), Direction::Remove) => self.fold.put_alarm(origin, None),
+        }
+    }
+}
+
+/// The slot of an entry's first sample.
+fn first_slot(index: u64) -> u64 {
+    index.saturating_mul(SAMPLES_PER_ENTRY as u64)
+}
+
+impl Component for Guardian {
+    type Value = GuardianValue;
+
+    const SCOPE: ScopeKind = ScopeKind::Epoch;
+    const LIFETIME: EntryLifetime = EntryLifetime::WithEpoch;
+
+    fn last_index(lane: Lane) -> u64 {
+        if lane == ALARM { 0 } else { HISTORY_ENTRIES - 1 }
+    }
+
+    fn decode(key: &Key, bytes: &Bytes) -> Result<GuardianValue, ValueError> {
+        if key.lane == ALARM {
+            let proto::AlarmValue { threat, clock } = message(bytes)?;
+            let (threat, clock) = (threat_of(threat)?, clock.ok_or(ValueError::NoClock)?.into());
+            return Ok(GuardianValue::Alarm(Alarm { threat, clock }));
+        }
+        let samples = message::<proto::HistoryValue>(bytes)?.samples;
+        at_most(samples.len(), SAMPLES_PER_ENTRY)?;
+        Ok(GuardianValue::History(samples.into_iter().map(sample_of).collect::<Result<_, _>>()?))
+    }
+
+    fn encode(value: &GuardianValue) -> Bytes {
+        match value {
+            GuardianValue::History(samples) => encode_history(samples),
+            GuardianValue::Alarm(alarm) => encode_alarm(*alarm),
+        }
+    }
+
+    fn clock(value: &GuardianValue) -> Option<Clock> {
+        match value {
+            GuardianValue::History(samples) => samples.iter().map(|(clock, _)| *clock).max(),
+            GuardianValue::Alarm(alarm) => Some(alarm.clock),
+        }
+    }
+
+    fn change(&mut self, origin: &Origin, key: &Key, value: &GuardianValue, direction: Direction) {
+        self.change_value(origin, key.index, value, direction);
+    }
+
+    #[cfg(test)]
+    fn sample(rng: &mut SampleRng, _: &psi_replica::Scope) -> (Lane, u64, GuardianValue) {
+        if rng.chance(30) {
+            return (ALARM, 0, GuardianValue::Alarm(Alarm { threat: rng.threat(), clock: rng.clock() }));
+        }
+        let samples = (0..=rng.below(8).min(7)).map(|_| {
+            let [density, prediction_error, temporal_entropy] = [rng.unit(), rng.unit(), rng.unit()];
+            (rng.clock(), Sample { density, prediction_error, temporal_entropy })
+        });
+        let samples = samples.collect();
+        (HISTORY, rng.below(HISTORY_ENTRIES), GuardianValue::History(samples))
+    }
+}
+
+impl EpochComponent for Guardian {
+    type View = GuardianView;
+
+    fn new(_: &EpochShape) -> Self {
+        Self::default()
+    }
+
+    fn restart(&mut self, _: &EpochShape, kept: Option<&Origin>) {
+        self.fold.keep_only(kept);
+    }
+
+    fn view(&self, facts: &EpochFacts<'_>) -> GuardianView {
+        let InterventionSummary { noise: _, counted: _, automatic, superseded, last, dissolved: _ } =
+            facts.interventions;
+        GuardianView {
+            history: self.fold.history(),
+            flag: self.fold.flag(last.as_ref().map(|last| &last.moment)),
+            automatic: *automatic,
+            superseded: *superseded,
+            last_step: last.as_ref().map(|last| last.k),
+        }
+    }
+
+    fn flush(&mut self, _: &Origin, sink: &mut FlushSink) {
+        for ((lane, index), version) in self.dirty.take() {
+            let value = match self.own.alarm {
+                Some(alarm) if lane == ALARM => encode_alarm(alarm),
+                _ => encode_history(self.own.entry(index)),
+            };
+            sink.push(lane, index, version, value);
+        }
+    }
+
+    fn forget_pending(&mut self) {
+        self.dirty.clear();
+    }
+
+    fn merge_own(&mut self, mut copy: Self, local: &Origin, version: Version) {
+        for (lane, index) in copy.dirty.iter() {
+            for (value, direction) in
+                [(self.own_value((lane, index)), Direction::Remove), (copy.own_value((lane, index)), Direction::Put)]
+            {
+                if let Some(value) = value {
+                    self.change_value(local, index, &value, direction);
+                }
+            }
+        }
+        copy.dirty.merge(version, &self.dirty);
+        let Self { fold: _, own, recorder, dirty } = copy;
+        *self = Self { fold: std::mem::take(&mut self.fold), own, recorder, dirty };
+    }
+}
+
+fn encode_history(samples: &[(Clock, Sample)]) -> Bytes {
+    encoded(&proto::HistoryValue { samples: samples.iter().map(sample_message).collect() })
+}
+
+fn encode_alarm(Alarm { threat, clock }: Alarm) -> Bytes {
+    encoded(&proto::AlarmValue { threat: number_of(threat), clock: Some(clock.into()) })
+}
+
+fn sample_of(sample: proto::Sample) -> Result<(Clock, Sample), ValueError> {
+    let proto::Sample { wall_ms, counter, density, prediction_error, temporal_entropy } = sample;
+    let sample = Sample { density, prediction_error, temporal_entropy };
+    let is_finite = [density, prediction_error, temporal_entropy].iter().all(|metric| metric.is_finite());
+    is_finite.then_some((Clock { wall_ms, counter }, sample)).ok_or(ValueError::Metrics)
+}
+
+fn sample_message((clock, sample): &(Clock, Sample)) -> proto::Sample {
+    let Sample { density, prediction_error, temporal_entropy } = *sample;
+    proto::Sample { wall_ms: clock.wall_ms, counter: clock.counter, density, prediction_error, temporal_entropy }
+}

@@ -1,0 +1,242 @@
+//! One field, folded from the entries of all origins and kept up to date entry by entry.
+//!
+//! The fold is a function of what the origins hold: exact sums that can be added and taken out again, and maps in which
+//! the greatest key wins. So the order in which entries came can't be seen in it. What the own origin adds at every step
+//! stands in each component beside the others' share, and is joined when the field is read.
+
+mod step;
+
+use psi_engine::EngineKind;
+use psi_replica::{Change, Digest, Entry, Epoch, FieldName, Origin, Scope, Store, Version};
+
+use crate::{
+    component::{Direction, FlushSink},
+    components::{EpochParts, FieldParts, FieldView},
+    spec::{CurrentSpec, EpochShape, Spec},
+};
+
+pub(crate) use step::StepOutcome;
+
+/// A field's fold.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    name: FieldName,
+    /// What outlives epochs.
+    lasting: FieldParts,
+    current: Option<ActiveSpec>,
+    /// Of the current epoch.
+    parts: EpochParts,
+    /// Whether a batch of this replica is worked out on a copy.
+    checked_out: bool,
+}
+
+/// The spec that holds, with what is looked up at every step.
+#[derive(Clone, Debug)]
+pub(crate) struct ActiveSpec {
+    pub(crate) epoch: Epoch,
+    pub(crate) spec: Spec,
+    /// `None` for an engine that this build does not know.
+    pub(crate) engine: Option<EngineKind>,
+}
+
+/// What settling a field's spec did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SettleOutcome {
+    /// The epoch is the same; the fold stands.
+    Unchanged,
+    /// The field was folded anew.
+    Refolded {
+        /// Steps of this replica's own origin that the new epoch leaves behind.
+        own_steps_left: u64,
+    },
+}
+
+impl Field {
+    pub(crate) fn new(name: FieldName) -> Self {
+        let mut field = Self {
+            lasting: FieldParts::new(&name),
+            name,
+            current: None,
+            parts: EpochParts::new(&EpochShape::default()),
+            checked_out: false,
+        };
+        field.settle_spec();
+        field.parts = EpochParts::new(&field.shape());
+        field
+    }
+
+    /// A field of given parts, in an epoch whose spec holds.
+    #[cfg(test)]
+    pub(crate) fn lawful(
+        name: FieldName,
+        lasting: FieldParts,
+        parts: EpochParts,
+        (epoch, spec): (Epoch, Spec),
+    ) -> Self {
+        let current = Some(ActiveSpec { epoch, engine: spec.setup.engine(), spec });
+        Self { name, lasting, current, parts, checked_out: false }
+    }
+
+    /// The spec that holds, unless the field does not exist or was dropped.
+    pub(crate) fn current(&self) -> Option<&ActiveSpec> {
+        self.current.as_ref().filter(|current| !current.spec.dropped)
+    }
+
+    /// The epoch, of a dropped field too.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.current.as_ref().map_or(Epoch::IMPLICIT, |current| current.epoch)
+    }
+
+    /// The scope of the current epoch's entries.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::Epoch(self.name.clone(), self.epoch())
+    }
+
+    /// Steps that the field has counted, of all origins.
+    pub(crate) fn count(&self) -> u64 {
+        self.parts.moments.count()
+    }
+
+    /// What outlives epochs.
+    pub(crate) fn lasting(&self) -> &FieldParts {
+        &self.lasting
+    }
+
+    /// What outlives epochs, for an own write. [`Self::settle`] must follow a change of specs.
+    pub(crate) fn lasting_mut(&mut self) -> &mut FieldParts {
+        &mut self.lasting
+    }
+
+    /// A hash of all that was learned, where the engine learns.
+    pub(crate) fn learned_fingerprint(&mut self) -> Option<Digest> {
+        let parameters = self.current()?.spec.setup.parameters.clone();
+        self.parts.learned.fingerprint(&parameters)
+    }
+
+    pub(crate) fn is_checked_out(&self) -> bool {
+        self.checked_out
+    }
+
+    pub(crate) fn set_checked_out(&mut self, checked_out: bool) {
+        self.checked_out = checked_out;
+    }
+
+    fn shape(&self) -> EpochShape {
+        self.current().map(|current| EpochShape::from(&current.spec.setup)).unwrap_or_default()
+    }
+
+    /// Takes the greatest spec. Returns whether the field now is of another epoch or shape.
+    fn settle_spec(&mut self) -> bool {
+        let winner = self.lasting.specs.winner().map(|(epoch, spec)| ActiveSpec {
+            epoch,
+            engine: spec.setup.engine(),
+            spec: spec.clone(),
+        });
+        let shape = |current: &Option<ActiveSpec>| {
+            current.as_ref().map(|current| {
+                let setup = &current.spec.setup;
+                (current.epoch, setup.shape.clone(), setup.latent(), current.spec.dropped)
+            })
+        };
+        let reshaped = shape(&winner) != shape(&self.current);
+        self.current = winner;
+        reshaped
+    }
+
+    /// Settles the spec after it may have changed. If the epoch or the shape did, folds anew from the logs of the other
+    /// origins than `local`.
+    pub(crate) fn settle(&mut self, local: Option<&Origin>, store: &Store) -> SettleOutcome {
+        let before = self.epoch();
+        if !self.settle_spec() {
+            return SettleOutcome::Unchanged;
+        }
+        let shape = self.shape();
+        let own_steps_left = if self.epoch() == before {
+            self.parts.restart(&shape, local);
+            0
+        } else {
+            let left = std::mem::replace(&mut self.parts, EpochParts::new(&shape));
+            left.moments.own_count()
+        };
+        self.fold_logs(local, store);
+        SettleOutcome::Refolded { own_steps_left }
+    }
+
+    /// Folds in what the other origins than `local` hold of the current epoch.
+    fn fold_logs(&mut self, local: Option<&Origin>, store: &Store) {
+        for (origin, log) in store.logs_of_others(local) {
+            for (key, bytes) in log.in_scope(self.scope()) {
+                self.parts.change(origin, key, bytes, Direction::Put);
+            }
+        }
+        self.parts.settle();
+    }
+
+    /// Folds the whole field anew from the entries that are held.
+    #[cfg(feature = "testing")]
+    pub(crate) fn refolded(&self, store: &Store) -> Self {
+        let mut fresh = Self::new(self.name.clone());
+        for (origin, log) in store.logs() {
+            let lasting = log.in_scope(Scope::Field(self.name.clone())).chain(log.in_epochs(&self.name));
+            lasting.for_each(|(key, bytes)| fresh.lasting.change(origin, key, bytes, Direction::Put));
+        }
+        fresh.settle_spec();
+        fresh.parts = EpochParts::new(&fresh.shape());
+        fresh.fold_logs(None, store);
+        fresh
+    }
+
+    /// Folds in what another origin changed of what outlives epochs. [`Self::settle`] must follow.
+    pub(crate) fn change_lasting(&mut self, origin: &Origin, changes: &[&Change]) {
+        for change in changes {
+            each_value(change, |bytes, direction| self.lasting.change(origin, &change.key, bytes, direction));
+        }
+    }
+
+    /// Folds in what another origin changed of the current epoch.
+    pub(crate) fn change_parts(&mut self, origin: &Origin, changes: &[&Change]) {
+        let epoch = self.epoch();
+        for change in changes.iter().filter(|change| change.key.scope.epoch() == Some(epoch)) {
+            each_value(change, |bytes, direction| self.parts.change(origin, &change.key, bytes, direction));
+        }
+        self.parts.settle();
+    }
+
+    /// The field as it stands, own unflushed steps included; `None` if it does not exist.
+    pub(crate) fn view(&self) -> Option<FieldView> {
+        let current = self.current()?;
+        let spec = CurrentSpec { field: self.name.clone(), epoch: current.epoch, spec: current.spec.clone() };
+        Some(self.parts.view(spec, &self.lasting))
+    }
+
+    /// Encodes what the own origin has written since the last flush.
+    pub(crate) fn flush(&mut self, local: &Origin) -> Vec<Entry> {
+        let mut sink = FlushSink::new(self.scope());
+        self.parts.flush(local, &mut sink);
+        sink.into_entries()
+    }
+
+    /// A copy to work out a batch on: nothing in it waits for a flush.
+    pub(crate) fn check_out(&mut self) -> Self {
+        self.checked_out = true;
+        let mut copy = self.clone();
+        copy.parts.forget_pending();
+        copy
+    }
+
+    /// Takes what the own origin added in a copy of this field, as the write `version`.
+    pub(crate) fn merge_batch(&mut self, copy: Self, local: &Origin, version: Version) {
+        self.parts.merge_own(copy.parts, local, version);
+        self.parts.settle();
+    }
+}
+
+/// Calls back for the value that a change took out, then for the one that it put in.
+fn each_value(change: &Change, mut call: impl FnMut(&bytes::Bytes, Direction)) {
+    if let Some(before) = &change.before {
+        call(before, Direction::Remove);
+    }
+    if let Some(after) = &change.after {
+        call(after, Direction::Put);
+    }
+}

@@ -1,0 +1,60 @@
+//! What a cluster's entries mean: components, and what they fold to.
+//!
+//! [`Replica`] is the replica of the protocol (psi-replica) with [`State`] in it. The state is made of *components*, one
+//! file and one row of the registry each: specs, moments, windows, interventions, the guardian, what was learned. A fold
+//! is a function of the entries held, so replicas with equal frontiers show equal views, bit for bit.
+//!
+//! Pure like the crates below it: no clock, no randomness, no I/O, no async.
+
+mod component;
+mod components;
+mod event;
+mod field;
+mod limits;
+mod replica;
+mod spec;
+mod state;
+#[cfg(feature = "testing")]
+mod testing;
+mod view;
+mod writes;
+
+/// Messages of entry values, generated from `proto/psi/state/v1`.
+#[allow(missing_docs, clippy::all, reason = "generated; the documentation is in the proto files")]
+pub mod proto {
+    include!(concat!(env!("OUT_DIR"), "/psi.state.v1.rs"));
+}
+
+/// Lanes of entries, each documented where its component is.
+pub mod lanes {
+    pub use crate::components::{
+        core::{EPISODIC, LATENTS, TALLY, THETA, WORKING},
+        guardian::{ALARM, HISTORY},
+        interventions::{INTERVENTIONS, RETIRED},
+        moments::MOMENTS,
+        recent::RECENT,
+        specs::SPEC,
+        tombstones::TOMBSTONE,
+        windows::WINDOWS,
+    };
+}
+
+pub use component::EntryLifetime;
+pub use component::value::ValueError;
+pub use components::{COMPONENTS, ClusterView, ComponentInfo, FieldView, is_known, lane_name};
+pub use components::{
+    core::LearnedView,
+    guardian::GuardianView,
+    interventions::{INTERVENTIONS_KEPT, InterventionsView},
+    moments::{DIMENSIONS_PER_ENTRY, MomentsView},
+    recent::Record,
+};
+pub use event::{Event, StateEvent};
+pub use limits::{BATCH_MAX, METRICS, WIDTH_DEFAULT, WIDTH_MAX};
+pub use replica::Replica;
+pub use spec::{CurrentSpec, Setup, Shape, Spec};
+pub use state::{Demand, State};
+pub use writes::{
+    Batch, Intervention, Step,
+    error::{FIELDS_SHOWN, WriteError},
+};

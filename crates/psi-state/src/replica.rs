@@ -1,0 +1,93 @@
+//! A replica of fields: the replica of the protocol with [`State`] in it, and what callers ask of fields.
+//!
+//! Local writes are in `writes/`, one file a subject; a component may add its own in its file.
+
+use std::ops::{Deref, DerefMut};
+
+use psi_replica::{ClusterName, Config, Digest, FieldName, Now, Snapshot, SnapshotError};
+
+use crate::{
+    components::{ClusterView, FieldView},
+    state::State,
+};
+
+/// What one node holds of a cluster's fields. Dereferences to the replica of the protocol, which knows links, frames and
+/// versions; here is what it knows of fields.
+#[derive(Debug)]
+pub struct Replica {
+    inner: psi_replica::Replica<State>,
+}
+
+/// Inherent methods can't be added to a type of another crate, and the protocol's are callers' business too.
+impl Deref for Replica {
+    type Target = psi_replica::Replica<State>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+impl DerefMut for Replica {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.inner
+    }
+}
+
+impl Replica {
+    /// An empty replica that has not joined yet.
+    #[must_use]
+    pub fn new(config: Config, now: Now) -> Self {
+        Self { inner: psi_replica::Replica::new(config, now, State::default()) }
+    }
+
+    /// A replica that has not joined yet, and holds what the snapshot does; see
+    /// [`psi_replica::Replica::with_snapshot`].
+    #[must_use]
+    pub fn with_snapshot(config: Config, now: Now, snapshot: Snapshot) -> Self {
+        Self { inner: psi_replica::Replica::with_snapshot(config, now, snapshot, State::default()) }
+    }
+
+    /// A replica that has not joined yet, and holds what [`Replica::decode_snapshot`] reads from `bytes`.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn restore(config: Config, now: Now, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        Ok(Self { inner: psi_replica::Replica::restore(config, now, bytes, State::default())? })
+    }
+
+    /// Reads and checks a snapshot of the given cluster.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; it never panics, and what it allocates is bounded by the size of `bytes`.
+    pub fn decode_snapshot(cluster: &ClusterName, bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
+        Snapshot::decode::<State>(cluster, bytes)
+    }
+
+    /// A field as all origins make it, own unflushed steps included; `None` if there is no such field.
+    #[must_use]
+    pub fn view(&self, field: &FieldName) -> Option<FieldView> {
+        self.state().fields.get(field)?.view()
+    }
+
+    /// A hash of all that a field's engine has learned, to compare replicas by; `None` where it does not learn.
+    pub fn learned_fingerprint(&mut self, field: &FieldName) -> Option<Digest> {
+        self.state_mut().fields.get_mut(field)?.learned_fingerprint()
+    }
+
+    /// What belongs to the whole cluster.
+    #[must_use]
+    pub fn cluster_view(&self) -> ClusterView {
+        self.state().cluster_view()
+    }
+
+    /// Name of the engine that a field runs; `None` if there is no such field.
+    #[must_use]
+    pub fn engine_name(&self, field: &FieldName) -> Option<String> {
+        Some(self.state().fields.get(field)?.current()?.spec.setup.shape.engine.clone())
+    }
+
+    /// Names of the fields that exist, in order.
+    pub fn field_names(&self) -> impl Iterator<Item = FieldName> {
+        self.state().field_names().cloned()
+    }
+}

@@ -1,0 +1,173 @@
+//! All that entries mean: the fields, and what belongs to the whole cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use psi_replica::{Change, Clock, Entry, FieldName, InvalidValue, Key, Lane, Origin, RemoteUpdate, Writer};
+
+use crate::{
+    component::Direction,
+    components::specs::SPEC,
+    components::{self, ClusterParts, ClusterView},
+    event::StateEvent,
+    field::{Field, SettleOutcome},
+    writes::error::{FIELDS_SHOWN, WriteError},
+};
+
+/// What the entries of all origins fold to.
+#[derive(Debug)]
+pub struct State {
+    pub(crate) fields: BTreeMap<FieldName, Field>,
+    cluster: ClusterParts,
+    /// Fields with own writes that wait for a flush.
+    pub(crate) dirty: BTreeSet<FieldName>,
+}
+
+/// An own write that a fold demands.
+#[derive(Clone, Debug)]
+pub enum Demand {
+    /// Others moved a field to a new epoch: the own entries of older ones are to be ended by a tombstone.
+    LeaveOlderEpochs {
+        /// The field.
+        field: FieldName,
+        /// Own steps that the new epoch leaves behind.
+        steps: u64,
+    },
+    /// A field has two shapes in one epoch: sums of both may stand there, and must not be added up. It is to be moved
+    /// to a new epoch. Every replica that writes does so; the greatest of their epochs holds.
+    LeaveDisputedEpoch {
+        /// The field.
+        field: FieldName,
+    },
+}
+
+impl Default for State {
+    /// Only `default` exists.
+    fn default() -> Self {
+        let default = FieldName::default_field();
+        Self {
+            fields: BTreeMap::from([(default.clone(), Field::new(default))]),
+            cluster: ClusterParts::default(),
+            dirty: BTreeSet::new(),
+        }
+    }
+}
+
+impl State {
+    /// What belongs to the whole cluster.
+    pub(crate) fn cluster_view(&self) -> ClusterView {
+        self.cluster.view()
+    }
+
+    /// Names of the fields that exist, in order.
+    pub(crate) fn field_names(&self) -> impl Iterator<Item = &FieldName> {
+        self.fields.iter().filter(|(_, field)| field.current().is_some()).map(|(name, _)| name)
+    }
+
+    /// A field that exists.
+    pub(crate) fn existing(&self, name: &FieldName) -> Result<&Field, WriteError> {
+        self.fields.get(name).filter(|field| field.current().is_some()).ok_or_else(|| WriteError::UnknownField {
+            field: name.clone(),
+            known: self.field_names().take(FIELDS_SHOWN).cloned().collect(),
+        })
+    }
+
+    /// A field, made as one that does not exist where there is none.
+    pub(crate) fn field_mut(&mut self, name: &FieldName) -> &mut Field {
+        self.fields.entry(name.clone()).or_insert_with(|| Field::new(name.clone()))
+    }
+
+    /// Folds in what another origin changed in one field.
+    fn apply_to_field(
+        &mut self,
+        name: &FieldName,
+        RemoteUpdate { origin, local, store, .. }: RemoteUpdate<'_>,
+        changes: &[&Change],
+    ) -> impl Iterator<Item = Demand> {
+        let field = self.field_mut(name);
+        field.change_lasting(origin, changes);
+        let left = match field.settle(local, store) {
+            SettleOutcome::Unchanged => {
+                field.change_parts(origin, changes);
+                None
+            }
+            SettleOutcome::Refolded { own_steps_left: steps } => {
+                Some(Demand::LeaveOlderEpochs { field: name.clone(), steps })
+            }
+        };
+        let disputed = field.lasting().specs.disputed().is_some();
+        let resolve = disputed.then(|| Demand::LeaveDisputedEpoch { field: name.clone() });
+        left.into_iter().chain(resolve)
+    }
+
+    /// A field folded anew from the entries that are held.
+    #[cfg(feature = "testing")]
+    pub(crate) fn refolded(&self, name: &FieldName, store: &psi_replica::Store) -> Field {
+        self.fields.get(name).map_or_else(|| Field::new(name.clone()), |field| field.refolded(store))
+    }
+}
+
+impl psi_replica::State for State {
+    type Demand = Demand;
+    type Event = StateEvent;
+
+    const EPOCH_LANE: Lane = SPEC;
+
+    fn check(key: &Key, value: &Bytes) -> Result<Clock, InvalidValue> {
+        let checked = components::check(key, value);
+        let named = |error| InvalidValue(format!("{}: {error}", components::lane_name(key.lane)));
+        Ok(checked.map_err(named)?.unwrap_or_default())
+    }
+
+    #[cfg(feature = "testing")]
+    fn knows(lane: Lane) -> bool {
+        components::is_known(lane)
+    }
+
+    fn apply(&mut self, update: RemoteUpdate<'_>) -> Vec<Demand> {
+        let mut by_field: BTreeMap<&FieldName, Vec<&Change>> = BTreeMap::new();
+        for change in update.changes {
+            match change.key.scope.field() {
+                Some(field) => by_field.entry(field).or_default().push(change),
+                None => self.change_cluster(update.origin, change),
+            }
+        }
+        let mut demands = Vec::new();
+        for (name, changes) in by_field {
+            demands.extend(self.apply_to_field(name, update, &changes));
+        }
+        demands
+    }
+
+    fn write_demand(&mut self, writer: &mut Writer<'_, StateEvent>, demand: Demand) {
+        match demand {
+            Demand::LeaveOlderEpochs { field, steps } => self.leave_older_epochs(writer, &field, steps),
+            Demand::LeaveDisputedEpoch { field } => self.leave_disputed_epoch(writer, &field),
+        }
+    }
+
+    fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    fn flush(&mut self, local: &Origin) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for name in std::mem::take(&mut self.dirty) {
+            if let Some(field) = self.fields.get_mut(&name) {
+                entries.extend(field.flush(local));
+            }
+        }
+        entries
+    }
+}
+
+impl State {
+    fn change_cluster(&mut self, origin: &Origin, change: &Change) {
+        if let Some(before) = &change.before {
+            self.cluster.change(origin, &change.key, before, Direction::Remove);
+        }
+        if let Some(after) = &change.after {
+            self.cluster.change(origin, &change.key, after, Direction::Put);
+        }
+    }
+}

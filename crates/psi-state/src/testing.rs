@@ -1,0 +1,49 @@
+//! What only tests need; behind a feature that no release has.
+
+use bytes::Bytes;
+use psi_replica::{Digest, FieldName, Key, Lane, Now, Version};
+
+use crate::{
+    components::{self, FieldView},
+    field::Field,
+    replica::Replica,
+    writes::error::WriteError,
+};
+
+impl Replica {
+    /// [`Replica::view`] folded anew from the entries that are held: the same if nothing waits for a flush.
+    #[must_use]
+    pub fn view_from_entries(&self, field: &FieldName) -> Option<FieldView> {
+        self.refolded(field).view()
+    }
+
+    /// [`Replica::learned_fingerprint`], folded anew from the entries that are held.
+    #[must_use]
+    pub fn learned_fingerprint_from_entries(&self, field: &FieldName) -> Option<Digest> {
+        self.refolded(field).learned_fingerprint()
+    }
+
+    fn refolded(&self, field: &FieldName) -> Field {
+        self.state().refolded(field, self.store())
+    }
+
+    /// Writes an entry of a lane that this version does not know, as a node of a later one would.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is changed then.
+    pub fn write_unknown(
+        &mut self,
+        now: Now,
+        field: &FieldName,
+        lane: Lane,
+        index: u64,
+        value: Bytes,
+    ) -> Result<Version, WriteError> {
+        let too_much = value.len() > psi_replica::VALUE_BYTES_MAX;
+        debug_assert!(!components::is_known(lane) && !too_much, "{lane:?} is known, or too much");
+        let (state, mut writer) = self.begin_write(now)?;
+        let scope = state.existing(field)?.scope();
+        writer.put(Key { scope, lane, index }, value);
+        Ok(writer.version())
+    }
+}

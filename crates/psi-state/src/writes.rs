@@ -1,0 +1,12 @@
+//! Local writes, one file a subject. Each takes one version, whole or not at all.
+
+mod batch;
+mod epochs;
+pub(crate) mod error;
+mod fields;
+mod interventions;
+mod steps;
+
+pub use batch::Batch;
+pub use interventions::Intervention;
+pub use steps::Step;

@@ -1,0 +1,116 @@
+//! Why a write is refused.
+
+use psi_engine::{ParameterError, UnknownEngine};
+use psi_replica::{FieldName, NotReady};
+use psi_stats::{COUNT_LIMIT, FixedError};
+
+use crate::limits::{BATCH_MAX, WIDTH_MAX};
+
+/// Why a write was refused; nothing was changed by it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The replica takes no writes just now.
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    /// No such field.
+    #[error("there is no field `{field}`; create it first, or use one of: {}", list(.known))]
+    UnknownField {
+        /// What was asked for.
+        field: FieldName,
+        /// Some of the fields that exist.
+        known: Vec<FieldName>,
+    },
+    /// The field exists already.
+    #[error("field `{0}` exists already; change or reset{or_drop} it, or choose another name", or_drop = if .0.is_default() { "" } else { " or drop" })]
+    FieldExists(FieldName),
+    /// `default` always exists.
+    #[error("field `default` always exists and can't be dropped; reset it instead")]
+    Protected,
+    /// Wrong width.
+    #[error("input has {got} number{}, field `{field}` takes {want}", if *got == 1 { "" } else { "s" })]
+    Width {
+        /// The field.
+        field: FieldName,
+        /// Numbers given.
+        got: usize,
+        /// Numbers that the field takes.
+        want: usize,
+    },
+    /// A number that the field can't take.
+    #[error("input[{index}]: {source}")]
+    Component {
+        /// Position in the vector, from 0.
+        index: usize,
+        /// Why not.
+        source: FixedError,
+    },
+    /// One vector of a batch was refused, so none was taken.
+    #[error("vector {position} of the batch: {source}; none of the batch was taken")]
+    InBatch {
+        /// Position in the batch, from 0.
+        position: usize,
+        /// Why.
+        source: Box<WriteError>,
+    },
+    /// An empty or too long batch.
+    #[error("a batch has 1 to {BATCH_MAX} vectors, this one has {0}")]
+    BatchSize(usize),
+    /// Something that is fixed while a field has history.
+    #[error(
+        "field `{field}` has history (steps counted: {count}), and {} can't be changed then; reset it first, which drops them, or make \
+         another field",
+        .changed.join(", ")
+    )]
+    Fixed {
+        /// The field.
+        field: FieldName,
+        /// Steps counted.
+        count: u64,
+        /// What would have changed: `engine`, `width`, `scale_exponent`, `seed` or `latent_dim`.
+        changed: Vec<&'static str>,
+    },
+    /// The exact counters are full.
+    #[error("field `{field}` has counted {count} steps and takes fewer than {COUNT_LIMIT}; reset it")]
+    Full {
+        /// The field.
+        field: FieldName,
+        /// Steps counted.
+        count: u64,
+    },
+    /// A batch of this replica is worked out in the field.
+    #[error("a batch of steps is being worked out in field `{0}` on this node; try again shortly, or another node")]
+    Busy(FieldName),
+    /// The field was reset or dropped while a batch was worked out.
+    #[error("field `{0}` was reset or dropped while the batch was worked out; none of it was taken, send it again")]
+    Overtaken(FieldName),
+    /// The field's engine belongs to another version of this program.
+    #[error("field `{field}` runs engine `{engine}`, which this node does not know; upgrade it or use another node")]
+    EngineHere {
+        /// The field.
+        field: FieldName,
+        /// Its engine.
+        engine: String,
+    },
+    /// No such engine.
+    #[error(transparent)]
+    UnknownEngine(#[from] UnknownEngine),
+    /// A width that no field may have.
+    #[error("a field takes vectors of 1 to {WIDTH_MAX} numbers, not {0}")]
+    WidthRange(usize),
+    /// Parameters out of range, all that are.
+    #[error("{}", join(.0))]
+    Parameters(Vec<ParameterError>),
+}
+
+/// Fields shown of those that exist.
+pub const FIELDS_SHOWN: usize = 10;
+
+fn list(fields: &[FieldName]) -> String {
+    let more = if fields.len() == FIELDS_SHOWN { ", …" } else { "" };
+    fields.iter().map(FieldName::as_str).collect::<Vec<_>>().join(", ") + more
+}
+
+fn join(errors: &[ParameterError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

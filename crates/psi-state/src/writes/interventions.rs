@@ -1,0 +1,40 @@
+//! Interventions by hand.
+
+use psi_engine::Action;
+use psi_replica::{Clock, FieldName, Now, Origin, Version};
+
+use super::error::WriteError;
+use crate::replica::Replica;
+
+/// What became of an intervention.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intervention {
+    /// ν once it is folded in, as this replica sees it.
+    pub noise: f64,
+    /// When it was accepted.
+    pub clock: Clock,
+    /// Who accepted it.
+    pub origin: Origin,
+    /// The version that the write took.
+    pub version: Version,
+}
+
+impl Replica {
+    /// Intervenes by hand: an event that every replica folds in clock order.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is changed then.
+    pub fn intervene(&mut self, now: Now, name: &FieldName, action: Action) -> Result<Intervention, WriteError> {
+        let (state, mut writer) = self.begin_write(now)?;
+        if state.existing(name)?.is_checked_out() {
+            return Err(WriteError::Busy(name.clone()));
+        }
+        let version = writer.version();
+        let (clock, origin) = (writer.tick(), writer.origin().clone());
+        let field = state.field_mut(name);
+        field.intervene(&(clock, origin.clone()), version, action, None);
+        let noise = field.noise().value();
+        state.dirty.insert(name.clone());
+        Ok(Intervention { noise, clock, origin, version })
+    }
+}
