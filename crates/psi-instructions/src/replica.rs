@@ -4,7 +4,7 @@ use prost::Message;
 use psi_engine::EngineKind::{self, Core, Synthetic};
 
 use crate::counted_by_valgrind;
-use crate::replicas::{Pair, Stepping, WIDTH, field};
+use crate::replicas::{Pair, StepBench, WIDTH, field};
 
 /// Steps before any is counted: all that a guardian and novelty look at is there.
 const WARM: u64 = 300;
@@ -12,8 +12,8 @@ const WARM: u64 = 300;
 /// Origins of a large cluster: more than a token lists.
 const ORIGINS: usize = 50;
 
-fn warm(engine: EngineKind) -> Stepping {
-    Stepping::new(engine, WIDTH).after(WARM)
+fn warm(engine: EngineKind) -> StepBench {
+    StepBench::new(engine, WIDTH).after(WARM)
 }
 
 pub(crate) fn step_synthetic(repetitions: u64) {
@@ -26,11 +26,11 @@ pub(crate) fn step_core(repetitions: u64) {
 }
 
 pub(crate) fn step_among_origins(repetitions: u64) {
-    steps(Stepping::among(Synthetic, ORIGINS).after(WARM), repetitions);
+    steps(StepBench::among(Synthetic, ORIGINS).after(WARM), repetitions);
 }
 
 /// Steps within one flush.
-fn steps(stepping: Stepping, repetitions: u64) {
+fn steps(stepping: StepBench, repetitions: u64) {
     let mut stepping = stepping.every_us(20);
     stepping.replica.flush();
     for _ in 0..repetitions {
@@ -92,10 +92,10 @@ pub(crate) fn token(repetitions: u64) {
 }
 
 pub(crate) fn token_of_origins(repetitions: u64) {
-    tokens(&Stepping::among(Synthetic, ORIGINS), repetitions);
+    tokens(&StepBench::among(Synthetic, ORIGINS), repetitions);
 }
 
-fn tokens(stepping: &Stepping, repetitions: u64) {
+fn tokens(stepping: &StepBench, repetitions: u64) {
     for _ in 0..repetitions {
         counted_by_valgrind(|| stepping.replica.token().to_string());
     }

@@ -19,7 +19,7 @@ pub struct Config {
     pub is_seed: bool,
     /// How long a seed waits for a member to show itself.
     pub join_ms: u64,
-    /// Below 1,000: what the incarnation has beside the milliseconds of the clock. Chosen anew for each run, so that two
+    /// Below 1,000: what the incarnation has beside the milliseconds of the clock. Chosen afresh for each run, so that two
     /// runs of one node that start in the same millisecond do not take each other's name.
     pub microsecond: u16,
     /// Most bytes of a delta that is being received, and of all that are on one link.

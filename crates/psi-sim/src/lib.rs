@@ -23,3 +23,7 @@ pub use plan::{Mode, WALL_MS};
 pub use report::{Counts, MarkerCounts, Sink};
 pub use rng::Rng;
 pub use run::{Failure, MARKED_SEEDS, Options, ROUND_MS, Report, Rounds, Sweep, Totals, run};
+
+/// Whether runs have nodes of a later version, entries of unknown lanes, and views that are folded again from the
+/// start: what a release leaves out.
+pub const TESTING: bool = cfg!(feature = "testing");

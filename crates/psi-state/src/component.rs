@@ -80,7 +80,7 @@ pub(crate) trait LastingComponent: Component {
     fn view(&self) -> Self::View;
 }
 
-/// A component of scope epoch: its fold is of the field's current epoch, and begins anew with each.
+/// A component of scope epoch: its fold is of the field's current epoch, and starts over with each.
 pub(crate) trait EpochComponent: Component {
     /// What it shows.
     type View: Clone + std::fmt::Debug + PartialEq;
@@ -88,7 +88,7 @@ pub(crate) trait EpochComponent: Component {
     /// A fold of nothing.
     fn new(shape: &EpochShape) -> Self;
 
-    /// Begins anew in the same epoch with another shape, and keeps what is of `kept`, whose log is not folded anew.
+    /// Starts over in the same epoch with another shape, and keeps what is of `kept`, whose log is not refolded.
     fn restart(&mut self, shape: &EpochShape, kept: Option<&Origin>);
 
     /// Its part of the view. What it says may depend on the other components.

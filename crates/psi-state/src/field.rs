@@ -44,7 +44,7 @@ pub(crate) struct ActiveSpec {
 pub(crate) enum SettleOutcome {
     /// The epoch is the same; the fold stands.
     Unchanged,
-    /// The field was folded anew.
+    /// The field was refolded.
     Refolded {
         /// Steps of this replica's own origin that the new epoch leaves behind.
         own_steps_left: u64,
@@ -143,7 +143,7 @@ impl Field {
         reshaped
     }
 
-    /// Settles the spec after it may have changed. If the epoch or the shape did, folds anew from the logs of the other
+    /// Settles the spec after it may have changed. If the epoch or the shape did, refolds from the logs of the other
     /// origins than `local`.
     pub(crate) fn settle(&mut self, local: Option<&Origin>, store: &Store) -> SettleOutcome {
         let before = self.epoch();
@@ -172,7 +172,7 @@ impl Field {
         self.parts.settle();
     }
 
-    /// Folds the whole field anew from the entries that are held.
+    /// Refolds the whole field from the entries that are held.
     #[cfg(feature = "testing")]
     pub(crate) fn refolded(&self, store: &Store) -> Self {
         let mut fresh = Self::new(self.name.clone());

@@ -100,7 +100,7 @@ impl State {
         left.into_iter().chain(resolve)
     }
 
-    /// A field folded anew from the entries that are held.
+    /// A field refolded from the entries that are held.
     #[cfg(feature = "testing")]
     pub(crate) fn refolded(&self, name: &FieldName, store: &psi_replica::Store) -> Field {
         self.fields.get(name).map_or_else(|| Field::new(name.clone()), |field| field.refolded(store))

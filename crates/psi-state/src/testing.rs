@@ -11,13 +11,13 @@ use crate::{
 };
 
 impl Replica {
-    /// [`Replica::view`] folded anew from the entries that are held: the same if nothing waits for a flush.
+    /// [`Replica::view`] refolded from the entries that are held: the same if nothing waits for a flush.
     #[must_use]
     pub fn view_from_entries(&self, field: &FieldName) -> Option<FieldView> {
         self.refolded(field).view()
     }
 
-    /// [`Replica::learned_fingerprint`], folded anew from the entries that are held.
+    /// [`Replica::learned_fingerprint`], refolded from the entries that are held.
     #[must_use]
     pub fn learned_fingerprint_from_entries(&self, field: &FieldName) -> Option<Digest> {
         self.refolded(field).learned_fingerprint()

@@ -39,7 +39,7 @@ fn fresh_origins(number: u64, complete: bool) -> proto::FrontierUpdate {
 }
 
 #[test]
-fn listings_that_begin_anew_and_never_end_are_cut_off() {
+fn listings_that_restart_and_never_end_are_cut_off() {
     let (_alone, mut replica) = (alone(), ready("n"));
     let link = LinkId(1);
     replica.link_up(at(0), link);

@@ -57,7 +57,7 @@ pub enum NotReady {
         /// Members' median minus this node's clock.
         offset_ms: i64,
     },
-    /// What it holds lies in the future by the members' clocks, so they would put off what it writes.
+    /// What it holds lies in the future by the members' clocks, so they would postpone what it writes.
     StateAhead {
         /// How far its hybrid clock is ahead of the members' median.
         ahead_ms: u64,

@@ -38,7 +38,7 @@ pub(crate) struct FrontierSender {
     named: BTreeMap<Origin, (u64, Version)>,
     /// Number of the last frame.
     frames: u64,
-    /// The next frame begins anew.
+    /// The next update restarts the listing.
     restart: bool,
     /// Not everything that was held at the beginning has been sent.
     listing: bool,
@@ -59,7 +59,7 @@ impl FrontierSender {
         }
     }
 
-    /// Begins anew: the peer can't follow, or has a wrong picture.
+    /// Restarts the listing: the peer can't follow, or has a wrong picture.
     fn start_over(&mut self, frontier: &Frontier) {
         let (frames, update_at) = (self.frames, self.update_at);
         *self = Self { frames, ..Self::new(update_at, frontier) };

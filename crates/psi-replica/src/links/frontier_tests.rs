@@ -156,7 +156,7 @@ fn a_long_listing_is_taken_in_only_when_it_is_complete() {
 }
 
 #[test]
-fn a_number_that_names_nothing_has_the_listing_begun_anew() {
+fn a_number_that_names_nothing_restarts_the_listing() {
     let mut channel = Channel::new([(origin(1), Version(4))].into_iter().collect());
     channel.settle(TickMs(0));
     let bad = proto::FrontierUpdate { number: 2, moved: vec![9, 1], ..Default::default() };
@@ -186,7 +186,7 @@ fn asking_again_before_the_new_beginning_came_begins_once() {
     assert!(second.restart);
     sender.acknowledge(TickMs(201), &again, &held);
     assert_eq!(sender.poll(TickMs(400), round_trip, &held), None, "it is on its way");
-    // Who has seen it and still can't follow is told anew.
+    // Who has seen it and still can't follow is told again.
     sender.acknowledge(TickMs(401), &proto::FrontierAck { number: second.number, restart: true }, &held);
     assert!(sender.poll(TickMs(600), round_trip, &held).is_some_and(|updates| updates.restart));
 }

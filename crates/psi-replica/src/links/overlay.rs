@@ -3,7 +3,7 @@
 //!
 //! The links of a large cluster are the neighbours on a few rings, each a random order of all members that every node
 //! works out for itself. Rings connect everybody by construction; a union of random ones is an expander, so that any
-//! two members are about log n links apart (Law and Siu, 2003, build overlays this way). Each ring is shuffled anew
+//! two members are about log n links apart (Law and Siu, 2003, build overlays this way). Each ring is reshuffled
 //! now and then, one at a time, so that no bad draw lasts and most links stand meanwhile. Nodes whose pictures of
 //! the members differ for a moment draw slightly different rings: a link that only its dialling end wants still stands.
 

@@ -4,7 +4,7 @@ use crate::entry::clock::WallMs;
 
 /// A node that differs from more than half of all members by more than this takes no writes.
 pub const SKEW_MS_MAX: u64 = 10_000;
-/// A pass that holds clocks further ahead of the members' median than this is put off.
+/// A delta that holds clocks further ahead of the members' median than this is postponed.
 pub const AHEAD_MS_MAX: u64 = 60_000;
 
 /// How the peers' clocks stand against this node's.

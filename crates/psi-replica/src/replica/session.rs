@@ -17,7 +17,7 @@
 //! If no set fits, some origin that was left out has written since, or is missing. These can't be told apart by a sum,
 //! so the replica does not answer: the token is not reached, and waits for its deadline. A wrong "no" costs a retry, a
 //! wrong "yes" would break a promise. It takes more than 40 runs that write within a token's life. A shell that can reach
-//! the run which gave the token may ask it for its frontier then: whoever covers what that run holds now has reached what
+//! the run which gave the token may ask it for its frontier then: a replica that covers what that run holds now has reached what
 //! it held before.
 //!
 //! A token claims the future if it wants more of the replica's *own* origin than was written: nobody else can have

@@ -1,7 +1,7 @@
 //! Clients that step and intervene, write what else there is to write, and what must be refused.
 
 use psi_engine::Action;
-use psi_replica::{FieldName, Lane};
+use psi_replica::FieldName;
 use psi_state::{Step, WriteError};
 
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// A lane that this version does not know.
-const UNKNOWN_LANE: Lane = Lane(99);
+#[cfg(feature = "testing")]
+const UNKNOWN_LANE: psi_replica::Lane = psi_replica::Lane(99);
 
 impl World<'_> {
     pub(super) fn step(&mut self, p: usize, field: &FieldName, size: u64) -> Result<(), WriteError> {

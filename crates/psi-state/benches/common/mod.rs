@@ -45,7 +45,7 @@ fn config(name: &str) -> Config {
 }
 
 /// A replica that goes on stepping, a millisecond a step unless told otherwise, and flushes every 20 ms as a node does.
-pub struct Stepping {
+pub struct StepBench {
     pub replica: Replica,
     pub steps: u64,
     pub width: usize,
@@ -53,7 +53,7 @@ pub struct Stepping {
     pub per_ms: u64,
 }
 
-impl Stepping {
+impl StepBench {
     pub fn new(engine: EngineKind, width: usize) -> Self {
         Self::of(setup(engine, width, &[]))
     }
@@ -197,15 +197,15 @@ impl<'a> Link<'a> {
 /// A replica, and a peer that steps and sends it what it wrote.
 pub struct Pair {
     own: Replica,
-    peer: Stepping,
+    peer: StepBench,
 }
 
 impl Pair {
     /// Both have the peer's field.
     pub fn new(engine: EngineKind) -> Self {
-        let mut peer = Stepping::new(engine, WIDTH).after(300);
+        let mut peer = StepBench::new(engine, WIDTH).after(300);
         peer.replica.flush();
-        let mut own = Stepping::restored("reader", WIDTH, &peer.replica.snapshot()).replica;
+        let mut own = StepBench::restored("reader", WIDTH, &peer.replica.snapshot()).replica;
         let now = peer.now();
         peer.replica.link_up(now, LINK);
         own.link_up(now, LINK);

@@ -78,8 +78,9 @@ impl Folds {
     fn shown(&self) -> String {
         let mut parts = self.epoch.clone();
         parts.settle();
-        let lawful = Field::lawful(field(), self.field.clone(), parts, (epoch(), spec()));
-        format!("{:?} {:?}", self.cluster.view(), lawful.view())
+        let mut lawful = Field::lawful(field(), self.field.clone(), parts, (epoch(), spec()));
+        let learned = lawful.learned_fingerprint();
+        format!("{:?} {:?} {learned:?}", self.cluster.view(), lawful.view())
     }
 }
 

@@ -50,7 +50,7 @@ impl Book {
     fn compare(&mut self, replica: &Replica, frontier: Vec<(Origin, Version)>) {
         let views = Views::of(replica);
         for name in replica.field_names() {
-            assert_eq!(replica.view(&name), replica.view_from_entries(&name), "kept up entry by entry, or folded anew");
+            assert_eq!(replica.view(&name), replica.view_from_entries(&name), "kept up entry by entry, or refolded");
         }
         match self.seen.get(&frontier) {
             Some((digest, first)) => {

@@ -64,23 +64,23 @@ pub fn faults() -> impl Strategy<Value = Faults> {
 
 /// Steps that were accepted, by who took them.
 #[derive(Debug, Default)]
-pub struct Accepted(pub BTreeMap<(FieldName, Origin), u64>);
+pub struct AcceptedSteps(pub BTreeMap<(FieldName, Origin), u64>);
 
-impl Accepted {
+impl AcceptedSteps {
     pub fn of(&self, name: &FieldName) -> u64 {
         self.0.iter().filter(|((field, _), _)| field == name).map(|(_, steps)| steps).sum()
     }
 }
 
-pub fn play(cluster: &mut Cluster, ops: &[Op]) -> Accepted {
-    let mut accepted = Accepted::default();
+pub fn play(cluster: &mut Cluster, ops: &[Op]) -> AcceptedSteps {
+    let mut accepted = AcceptedSteps::default();
     for (n, op) in ops.iter().enumerate() {
         play_one(cluster, n as u64, op, &mut accepted);
     }
     accepted
 }
 
-fn play_one(cluster: &mut Cluster, n: u64, op: &Op, accepted: &mut Accepted) {
+fn play_one(cluster: &mut Cluster, n: u64, op: &Op, accepted: &mut AcceptedSteps) {
     match *op {
         Op::Step { node, field } => step(cluster, node, field, n, 1, accepted),
         Op::Batch { node, field, size } => step(cluster, node, field, n, size, accepted),
@@ -117,7 +117,7 @@ fn play_one(cluster: &mut Cluster, n: u64, op: &Op, accepted: &mut Accepted) {
     }
 }
 
-fn step(cluster: &mut Cluster, node: usize, field: usize, n: u64, size: usize, accepted: &mut Accepted) {
+fn step(cluster: &mut Cluster, node: usize, field: usize, n: u64, size: usize, accepted: &mut AcceptedSteps) {
     let name = field_at(field);
     let Some(view) = cluster.nodes[node].replica.view(&name) else { return };
     let width = view.spec.spec.setup.shape.width;

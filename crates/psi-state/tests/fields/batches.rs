@@ -86,7 +86,7 @@ proptest! {
         }
     }
 
-    /// Whatever comes from elsewhere while a batch is worked out, what is kept up to date is what is folded anew.
+    /// Whatever comes from elsewhere while a batch is worked out, what is kept up to date is what is refolded.
     #[test]
     fn what_comes_meanwhile_is_merged(
         is_core: bool,

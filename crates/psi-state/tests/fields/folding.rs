@@ -1,5 +1,5 @@
 //! Whatever peers write, the fold is a function of the entries held: what is kept up to date entry by entry is what is
-//! folded anew, and what another replica folds that got the same at other times.
+//! refolded, and what another replica folds that got the same at other times.
 
 #![allow(
     clippy::unwrap_used,
@@ -73,12 +73,39 @@ impl Liars {
     /// An index and a value of some lane.
     fn value(&mut self, who: usize, lane: Lane) -> (u64, Vec<u8>) {
         match lane {
+            lanes::SPEC => (0, self.spec_value()),
+            lanes::MOMENTS | lanes::WINDOWS | lanes::RECENT => self.steps_value(lane),
+            lanes::INTERVENTIONS | lanes::ALARM | lanes::RETIRED | lanes::HISTORY => self.guardian_value(who, lane),
+            _ => self.core_value(lane),
+        }
+    }
+
+    fn spec_value(&mut self) -> Vec<u8> {
+        let mut setup = setup(self.latent);
+        let [w_r, c_w, n] = [self.rng.below(9), self.rng.below(6), self.rng.below(3)];
+        let changes = [("W_r", 0.2 + 0.2 * w_r as f64), ("C_w", 1.0 + c_w as f64), ("N", 1.0 + n as f64)];
+        setup.parameters = setup.parameters.with(changes).unwrap();
+        let value = values::SpecValue {
+            clock: Some(self.clock()),
+            engine: setup.shape.engine,
+            width: 3,
+            seed: 7,
+            parameters: setup.parameters.iter().map(|(_, value)| value).collect(),
+            guardian: i32::from(self.rng.chance(50)),
+            ..Default::default()
+        };
+        value.encode_to_vec()
+    }
+
+    /// What steps add up to.
+    fn steps_value(&mut self, lane: Lane) -> (u64, Vec<u8>) {
+        match lane {
             lanes::MOMENTS => (self.rng.below(2), values::MomentsValue { sums: self.sums(3).into() }.encode_to_vec()),
             lanes::WINDOWS => {
                 let second = self.clock().wall_ms / 1000;
                 (second % 64, values::WindowValue { second, sums: self.sums(8).into() }.encode_to_vec())
             }
-            lanes::RECENT => {
+            _ => {
                 let (clock, metrics) = (Some(self.clock()), vec![self.rng.unit(); 8]);
                 (
                     0,
@@ -86,10 +113,16 @@ impl Liars {
                         .encode_to_vec(),
                 )
             }
+        }
+    }
+
+    /// Interventions, and what the guardian has seen.
+    fn guardian_value(&mut self, who: usize, lane: Lane) -> (u64, Vec<u8>) {
+        match lane {
             lanes::INTERVENTIONS => {
                 let (sequence, clock) = (self.rng.below(200), self.clock());
                 let follows = self.events.get(self.rng.below(12) as usize).cloned();
-                let automatic = self.rng.chance(70).then_some(values::Automatic { threat: 1, follows });
+                let automatic = self.rng.chance(70).then_some(values::AutomaticCause { threat: 1, follows });
                 let origin = Some((&self.authors[who].origin).into());
                 self.events.insert(0, values::EventName { clock: Some(clock), origin });
                 let (action, k) = (1 + i32::from(self.rng.chance(50)), self.rng.below(300));
@@ -104,7 +137,7 @@ impl Liars {
                 let nigredo = self.rng.chance(50).then_some(self.clock());
                 (0, values::RetiredValue { counted: self.rng.below(3), nigredo }.encode_to_vec())
             }
-            lanes::HISTORY => {
+            _ => {
                 let sample = |rng: &mut Rng, wall_ms| {
                     let [density, prediction_error, temporal_entropy] = [rng.unit(), rng.unit(), rng.unit()];
                     values::Sample { wall_ms, counter: 0, density, prediction_error, temporal_entropy }
@@ -114,6 +147,12 @@ impl Liars {
                 let samples = clocks.iter().map(|clock| sample(&mut self.rng, clock.wall_ms)).collect();
                 (self.rng.below(25), values::HistoryValue { samples }.encode_to_vec())
             }
+        }
+    }
+
+    /// What engine `core` has learned.
+    fn core_value(&mut self, lane: Lane) -> (u64, Vec<u8>) {
+        match lane {
             lanes::TALLY => {
                 let huge = if self.rng.chance(20) { (1 << 47) - 1 } else { 9 };
                 let (updates, memories) = (self.rng.below(huge), self.rng.below(huge));
@@ -129,25 +168,9 @@ impl Liars {
                 (index, values::ThetaValue { numbers }.encode_to_vec())
             }
             lanes::LATENTS | lanes::WORKING => (self.rng.below(6), self.vector().encode_to_vec()),
-            lanes::EPISODIC => {
+            _ => {
                 let memories = (0..1 + self.rng.below(8)).map(|_| self.vector()).collect();
                 (self.rng.below(4), values::MemoriesValue { memories }.encode_to_vec())
-            }
-            _ => {
-                let mut setup = setup(self.latent);
-                let [w_r, c_w, n] = [self.rng.below(9), self.rng.below(6), self.rng.below(3)];
-                let changes = [("W_r", 0.2 + 0.2 * w_r as f64), ("C_w", 1.0 + c_w as f64), ("N", 1.0 + n as f64)];
-                setup.parameters = setup.parameters.with(changes).unwrap();
-                let value = values::SpecValue {
-                    clock: Some(self.clock()),
-                    engine: setup.shape.engine,
-                    width: 3,
-                    seed: 7,
-                    parameters: setup.parameters.iter().map(|(_, value)| value).collect(),
-                    guardian: i32::from(self.rng.chance(50)),
-                    ..Default::default()
-                };
-                (0, value.encode_to_vec())
             }
         }
     }
@@ -180,7 +203,7 @@ impl Liars {
     }
 }
 
-/// What is kept up to date is what is folded anew.
+/// What is kept up to date is what is refolded.
 fn check(replica: &mut Replica) {
     replica.flush();
     assert_eq!(replica.view_from_entries(&name()), replica.view(&name()));

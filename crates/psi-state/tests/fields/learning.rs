@@ -49,15 +49,11 @@ fn bits(metrics: Metrics) -> [u64; 8] {
     metrics.to_array().map(f64::to_bits)
 }
 
-/// All that shows what a replica has learned: a hash, the same folded anew, and its answer to a vector.
+/// All that shows what a replica has learned: a hash, the same refolded, and its answer to a vector.
 fn learned(replica: &mut Replica, width: usize) -> (String, [u64; 8]) {
     replica.flush();
     let print = replica.learned_fingerprint(&name()).unwrap();
-    assert_eq!(
-        replica.learned_fingerprint_from_entries(&name()).unwrap(),
-        print,
-        "what was kept up to date, folded anew"
-    );
+    assert_eq!(replica.learned_fingerprint_from_entries(&name()).unwrap(), print, "what was kept up to date, refolded");
     assert_eq!(replica.view_from_entries(&name()), replica.view(&name()));
     (format!("{print:?}"), bits(replica.score(&name(), &mild(1, width)).unwrap()))
 }
@@ -334,7 +330,7 @@ fn values_that_no_node_writes_are_refused_or_count_for_nothing() {
     }
 }
 
-/// Two entries of one origin with one clock: whatever a peer writes, what is kept up to date is what is folded anew.
+/// Two entries of one origin with one clock: whatever a peer writes, what is kept up to date is what is refolded.
 #[test]
 fn a_peer_that_repeats_clocks_splits_nothing() {
     let mut replica = ready("n");

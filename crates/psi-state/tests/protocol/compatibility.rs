@@ -131,7 +131,7 @@ fn a_field_of_an_unknown_engine_is_shown_but_not_scored() {
 
 /// Two origins that claim more than can be counted, or drop more than can be summed: shown alike by all, and no panic.
 #[test]
-fn absurd_figures_are_shown_alike_whoever_reads_them() {
+fn absurd_figures_are_shown_alike_by_every_reader() {
     let mut courier = Courier::default();
     let mut replicas: Vec<Replica> = ["a", "b"].map(ready).into();
     for replica in &mut replicas {

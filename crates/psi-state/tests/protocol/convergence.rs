@@ -11,7 +11,7 @@ use crate::common::{
     cases,
     cluster::{Cluster, Faults},
     field,
-    history::{self, Accepted, Op, field_at},
+    history::{self, AcceptedSteps, Op, field_at},
     input,
 };
 use proptest::prelude::*;
@@ -33,7 +33,7 @@ fn dropped(replica: &Replica, field: &FieldName) -> u64 {
 }
 
 /// Every accepted step is counted once, or was dropped by a reset and is counted as that.
-fn check_nothing_is_lost(cluster: &Cluster, accepted: &Accepted) {
+fn check_nothing_is_lost(cluster: &Cluster, accepted: &AcceptedSteps) {
     for n in 0..cluster.nodes.len() {
         for name in (0..3).map(field_at) {
             let known = cluster.count(n, &name) + dropped(&cluster.nodes[n].replica, &name);

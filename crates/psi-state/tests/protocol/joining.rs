@@ -292,7 +292,7 @@ fn a_clock_that_jumps_is_noticed_before_the_next_write() {
     replica.step(off(5, 0), &field("default"), &input(1, 16)).unwrap();
 }
 
-/// A node that wrote in the future, while it was alone, takes no writes that its peers would put off.
+/// A node that wrote in the future, while it was alone, takes no writes that its peers would postpone.
 #[test]
 fn a_node_ahead_of_its_peers_takes_no_writes_until_they_are_there() {
     let mut replica = ready("n");

@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_hands_them_on_the_result_is_the_same(seed in any::<u64>()) {
+    fn whichever_peer_hands_them_on_the_result_is_the_same(seed in any::<u64>()) {
         let (mut rng, mut courier) = (Rng(seed), Courier::default());
         let mut writers = writers(&mut rng, 4);
         // (((a b) c) d), and whatever other tree the seed grows, read by two that saw nothing else.
@@ -264,7 +264,7 @@ fn a_false_acknowledgement_is_repaired() {
     assert_eq!(State::of(&reader), State::of(&writer));
 }
 
-/// Nor does a made-up claim keep a replica asking for ever: the peer's listing puts it right.
+/// Nor does a made-up claim keep a replica asking without end: the peer's listing puts it right.
 #[test]
 fn a_false_claim_is_forgotten() {
     let mut reader = ready("reader");

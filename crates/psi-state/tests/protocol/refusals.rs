@@ -277,7 +277,7 @@ fn a_frame_without_a_known_body_is_skipped_after_open_and_refused_before() {
     assert_eq!(State::of(&replica), before);
 }
 
-/// A delta put off for its clock is tried again, less and less often, and taken once its time has come.
+/// A delta postponed for its clock is tried again, less and less often, and taken once its time has come.
 #[test]
 fn a_pass_that_was_put_off_is_taken_when_its_time_has_come() {
     let mut cluster =
@@ -322,7 +322,7 @@ fn a_lost_refusal_is_repeated_and_frames_that_straggle_are_not_staged() {
     assert_eq!(replica.frontier().version(&bad.origin).0, 2);
 }
 
-/// A frame that lost nothing but the mark of the end is not waited on for ever: the same frame sent again tells
+/// A frame that lost nothing but the mark of the end is not waited for without end: the same frame sent again tells
 /// (simulator, seed 5757).
 #[test]
 fn a_pass_whose_end_was_damaged_is_refused_and_comes_again() {

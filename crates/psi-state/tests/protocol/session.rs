@@ -136,7 +136,7 @@ fn a_token_lists_those_that_moved_last_and_what_it_leaves_out_is_still_asked_for
     let mut full = holder_of(60, &mut courier);
     let token = full.token();
     assert!(!token.is_whole() && token.seen().len() == TOKEN_ORIGINS_MAX);
-    assert!(reached(&full, &token), "whoever gave it has reached it");
+    assert!(reached(&full, &token), "the replica that gave it has reached it");
     // Holds all that is listed, and not all that is left out.
     let mut late = ready("late");
     for number in (20..60).chain(0..10) {

@@ -71,10 +71,10 @@ impl InterventionValue {
     }
 }
 
-impl TryFrom<proto::Automatic> for AutomaticCause {
+impl TryFrom<proto::AutomaticCause> for AutomaticCause {
     type Error = ValueError;
 
-    fn try_from(proto::Automatic { threat, follows }: proto::Automatic) -> Result<Self, ValueError> {
+    fn try_from(proto::AutomaticCause { threat, follows }: proto::AutomaticCause) -> Result<Self, ValueError> {
         let follows = match follows {
             None => None,
             Some(proto::EventName { clock, origin }) => {
@@ -110,7 +110,7 @@ pub(super) fn encode_event(clock: Clock, sequence: u64, event: &Event) -> Bytes 
         Action::Nigredo => proto::Action::Nigredo,
         Action::Albedo => proto::Action::Albedo,
     };
-    let automatic = event.automatic.as_ref().map(|AutomaticCause { threat, follows }| proto::Automatic {
+    let automatic = event.automatic.as_ref().map(|AutomaticCause { threat, follows }| proto::AutomaticCause {
         threat: number_of(*threat),
         follows: follows
             .as_ref()
