@@ -7,7 +7,7 @@ mod network;
 mod outcome;
 mod topology;
 
-use crate::rng::Rng;
+use crate::plan::rng::Rng;
 
 use self::{network::Network, outcome::ratio};
 pub use self::{

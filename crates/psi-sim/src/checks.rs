@@ -11,7 +11,7 @@ use psi_replica::{Digest, JoinStage, LinkError, LinkId, NotReady, Origin, Versio
 use self::{full::check_full, oracle::not_expected};
 use crate::{
     compare::check_own_entries,
-    markers::Marker,
+    report::markers::Marker,
     world::{DELTA_BYTES_MAX, World},
 };
 

@@ -12,8 +12,8 @@ use psi_state::WriteError;
 
 use self::request::ClientRequest;
 use crate::{
-    markers::Marker,
     plan::{BATCH, Habits},
+    report::markers::Marker,
     world::{Occurrence, Process, World},
 };
 

@@ -9,19 +9,15 @@ mod checks;
 mod clients;
 pub mod compare;
 mod faults;
-mod markers;
 pub mod oracle;
 mod plan;
 mod report;
-mod rng;
 mod run;
 pub mod transcripts;
 mod world;
 
-pub use markers::Marker;
-pub use plan::{Mode, WALL_MS};
-pub use report::{Counts, MarkerCounts, Sink};
-pub use rng::Rng;
+pub use plan::{Mode, WALL_MS, rng::Rng};
+pub use report::{Counts, MarkerCounts, Sink, markers::Marker};
 pub use run::{Failure, MARKED_SEEDS, Options, ROUND_MS, Report, Rounds, Sweep, Totals, run};
 
 /// Whether runs have nodes of a later version, entries of unknown lanes, and views that are folded again from the

@@ -39,7 +39,7 @@ use self::{
     records::Record,
     registry::{ClusterLogs, FieldLogs},
 };
-use crate::markers::Marker;
+use crate::report::markers::Marker;
 
 /// Every accepted write of a cluster.
 #[derive(Clone, Debug)]

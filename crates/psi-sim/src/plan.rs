@@ -2,11 +2,12 @@
 
 mod habits;
 pub(crate) mod mode;
+pub(crate) mod rng;
 mod weather;
 
 use std::collections::BTreeSet;
 
-use crate::{faults::kind::FaultKind, rng::Rng};
+use crate::{faults::kind::FaultKind, plan::rng::Rng};
 
 pub use self::mode::Mode;
 pub(crate) use self::{

@@ -4,6 +4,7 @@ mod counts;
 pub(crate) mod events;
 pub(crate) mod frames;
 mod marker_counts;
+pub(crate) mod markers;
 mod trace;
 
 pub(crate) use self::trace::Trace;

@@ -29,10 +29,10 @@ use crate::{
     checks::book::Book,
     clients::token::CarriedToken,
     faults::kind::FaultKind,
-    markers::Marker,
+    plan::rng::Rng,
     plan::{Plan, signed},
+    report::markers::Marker,
     report::{Counts, Sink, Trace},
-    rng::Rng,
 };
 
 pub(crate) struct World<'a> {

@@ -56,8 +56,8 @@ pub enum Refusal {
     /// The delta holds an entry that a tombstone of its origin covers.
     #[error("the delta holds {0:?}, which a tombstone of its origin covers")]
     BelowTombstone(Box<Key>),
-    /// The origin gives up older epochs without saying which spec follows.
-    #[error("the delta holds {0:?} without a spec of that epoch")]
+    /// The origin ends older epochs without declaring which one follows.
+    #[error("the delta holds {0:?} without a declaration of that epoch")]
     TombstoneAlone(Box<Key>),
     /// The frames of one delta contradict each other.
     #[error("frames of delta {0} contradict each other")]

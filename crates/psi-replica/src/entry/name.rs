@@ -135,7 +135,7 @@ name!(
     "node"
 );
 name!(
-    /// Name of a field: one stream with its own engine, parameters and statistics.
+    /// Name of a field: what entries of scope field and epoch belong to.
     FieldName,
     FIELD
 );

@@ -8,7 +8,7 @@ use psi_replica::{ClusterName, Config, FieldName, Key, LinkId, Now, TickMs, Vers
 use psi_state::{Event, Replica};
 
 use super::topology::name_of;
-use crate::rng::Rng;
+use crate::plan::rng::Rng;
 
 /// Delay of a frame, milliseconds, both ends included.
 const DELAY_MS: (u64, u64) = (1, 10);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use psi_replica::{NodeId, WallMs, overlay};
 
-use crate::rng::Rng;
+use crate::plan::rng::Rng;
 
 /// How links are chosen. All are two-way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use psi_replica::FieldName;
 use psi_state::{Step, WriteError};
 
-use crate::{rng::Rng, world::World};
+use crate::{plan::rng::Rng, world::World};
 
 impl World<'_> {
     /// The last thing in a run: the same input gets the same answer wherever it is given.

@@ -4,7 +4,7 @@ use psi_replica::FieldName;
 use psi_state::{CurrentSpec, WriteError};
 
 use super::{request::ClientRequest, setups};
-use crate::{checks::book::FieldChange, markers::Marker, world::World};
+use crate::{checks::book::FieldChange, report::markers::Marker, world::World};
 
 impl World<'_> {
     pub(super) fn reshape(&mut self, p: usize, field: &FieldName, ask: ClientRequest) -> Result<(), WriteError> {

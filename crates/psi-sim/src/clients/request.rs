@@ -1,6 +1,6 @@
 //! What a client asks for.
 
-use crate::rng::Rng;
+use crate::plan::rng::Rng;
 
 /// What a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use psi_replica::{Origin, Token, Version};
 
 use super::token::CarriedToken;
-use crate::{markers::Marker, world::World};
+use crate::{report::markers::Marker, world::World};
 
 /// Tokens that clients carry at one time.
 const CARRIED: usize = 24;

@@ -6,8 +6,8 @@ use psi_state::{Step, WriteError};
 
 use crate::{
     compare::{CLIENT_WRITES, oracle_frontier},
-    markers::Marker,
     oracle::OracleFrontier,
+    report::markers::Marker,
     world::World,
 };
 

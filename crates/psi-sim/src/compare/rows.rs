@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     oracle::{ClusterWrite, ExpectedCluster, ExpectedField, FieldWrite, Oracle, OracleFrontier, components},
-    rng::Rng,
+    plan::rng::Rng,
 };
 
 /// What clients may write of a component, and how often.

@@ -5,7 +5,7 @@ use psi_state::{FieldView, Replica, WriteError};
 
 use crate::{
     oracle::{Component, Oracle, Stamp},
-    rng::Rng,
+    plan::rng::Rng,
 };
 
 /// What a field shows, and the replica that shows it.

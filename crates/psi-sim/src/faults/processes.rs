@@ -1,8 +1,8 @@
 //! What befalls machines and the processes on them.
 
 use crate::{
-    markers::Marker,
     plan::Mode,
+    report::markers::Marker,
     world::{Occurrence, QueuedInput, State, World},
 };
 

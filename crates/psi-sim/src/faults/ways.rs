@@ -1,7 +1,7 @@
 //! What befalls connections, and the ways between machines.
 
 use crate::{
-    markers::Marker,
+    report::markers::Marker,
     world::{Occurrence, World},
 };
 

@@ -6,7 +6,7 @@ use super::{
     known::Knowledge,
     records::{Record, StepRecord},
 };
-use crate::markers::Marker;
+use crate::report::markers::Marker;
 
 /// What entries belong to, and so what ends them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -168,7 +168,7 @@ use super::{
     records::{Log, Record, SharedLogs, StepRecord},
     words::{OracleSpec, StepWrite},
 };
-use crate::markers::Marker;
+use crate::report::markers::Marker;
 
 components::components!(registry);
 

@@ -1,6 +1,6 @@
 //! What clients are given to.
 
-use crate::rng::Rng;
+use crate::plan::rng::Rng;
 
 /// Most steps in a batch where clients keep to no field.
 pub(crate) const BATCH: u64 = 6;

@@ -1,6 +1,6 @@
 //! What the network does to frames.
 
-use crate::rng::Rng;
+use crate::plan::rng::Rng;
 
 /// What the network does to frames; chances are of 1000.
 #[derive(Clone, Copy, Debug, Default)]

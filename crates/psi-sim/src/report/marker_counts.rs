@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    markers::{Marker, WORLD},
     oracle::SIGHTS,
+    report::markers::{Marker, WORLD},
 };
 
 const COUNT: usize = {

@@ -16,7 +16,7 @@ use super::{
     outcome::{Failure, Options, Report},
     seed::run,
 };
-use crate::{markers::Marker, plan::Mode, report::Counts};
+use crate::{plan::Mode, report::Counts, report::markers::Marker};
 
 /// Fewest seeds of all modes of which every marker is expected.
 pub const MARKED_SEEDS: u64 = 500;

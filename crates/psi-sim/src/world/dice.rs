@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::rng::Rng;
+use crate::plan::rng::Rng;
 
 /// Streams of random numbers, one for each concern.
 pub(crate) struct Dice {

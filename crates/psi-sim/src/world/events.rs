@@ -5,7 +5,7 @@ use psi_state::Event;
 use psi_state::StateEvent;
 
 use super::World;
-use crate::{markers::Marker, plan::Mode, report::events::EventText};
+use crate::{plan::Mode, report::events::EventText, report::markers::Marker};
 
 impl World<'_> {
     /// Takes what a process has to tell.

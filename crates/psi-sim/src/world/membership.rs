@@ -9,7 +9,7 @@ use super::{
     process::{Belief, Dial, QueuedInput, State},
     queue::Occurrence,
 };
-use crate::markers::Marker;
+use crate::report::markers::Marker;
 
 /// Time between two rounds of gossip and of the transport's pings.
 const GOSSIP_MS: u64 = 500;

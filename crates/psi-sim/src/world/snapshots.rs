@@ -7,7 +7,7 @@ use super::{
     disk::{Disk, spoil},
     process::{cluster, config, moment},
 };
-use crate::markers::Marker;
+use crate::report::markers::Marker;
 
 impl World<'_> {
     /// Writes a snapshot of a process, if its machine has a disk.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::interventions::CountedEvents;
 use crate::{
-    markers::Marker,
     oracle::{
         arithmetic::percentile,
         component::{Component, NoWrite, OwnRecords, Scope, Sights},
@@ -12,6 +11,7 @@ use crate::{
         records::{Record, StepRecord},
         words::{OracleAnswer, OracleThreat},
     },
+    report::markers::Marker,
 };
 
 /// Samples that thresholds come from at most.

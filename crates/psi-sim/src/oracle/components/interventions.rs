@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    markers::Marker,
     oracle::{
         component::{Component, OwnRecords, Scope, Sights},
         known::Knowledge,
         records::{InterventionRecord, Record, StepRecord},
         words::{OracleAction, OracleMoment},
     },
+    report::markers::Marker,
 };
 
 const NOISE_MAX: f64 = 1.5;

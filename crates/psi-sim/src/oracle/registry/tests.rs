@@ -50,12 +50,12 @@ mod components {
 
     pub(super) mod notices {
         use crate::{
-            markers::Marker,
             oracle::{
                 component::{Component, OwnRecords, Scope, Sights},
                 known::Knowledge,
                 records::Record,
             },
+            report::markers::Marker,
         };
 
         /// Notices of the whole cluster: all are shown, in order.

@@ -1,7 +1,6 @@
 //! Episodic memory: steps that were dense and continuous, or of middling error.
 
 use crate::{
-    markers::Marker,
     oracle::{
         component::{Component, NoWrite, OwnRecords, Scope, Sights},
         components::guardian::looks_at,
@@ -9,6 +8,7 @@ use crate::{
         records::{Record, StepRecord},
         words::{OracleAnswer, OracleSpec},
     },
+    report::markers::Marker,
 };
 
 /// Memories that are held at most, and how many go when there are more.

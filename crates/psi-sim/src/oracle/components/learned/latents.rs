@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::retention;
 use crate::{
-    markers::Marker,
     oracle::{
         component::{Component, NoWrite, OwnRecords, Scope, Sights},
         components::interventions::CountedEvents,
         known::Knowledge,
         records::{Record, StepRecord},
     },
+    report::markers::Marker,
 };
 
 /// As many latents were held as are retained.

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use super::corrects;
 use crate::{
-    markers::Marker,
     oracle::{
         component::{Component, NoWrite, OwnRecords, Scope, Sights},
         components::windows::first_second,
         known::Knowledge,
         records::{Record, StepRecord},
     },
+    report::markers::Marker,
 };
 
 /// Transitions of two origins were blended.
