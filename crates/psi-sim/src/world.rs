@@ -29,10 +29,8 @@ use crate::{
     checks::book::Book,
     clients::token::CarriedToken,
     faults::kind::FaultKind,
-    plan::rng::Rng,
-    plan::{Plan, signed},
-    report::markers::Marker,
-    report::{Counts, Sink, Trace},
+    plan::{Plan, rng::Rng, signed},
+    report::{Counts, Sink, Trace, markers::Marker},
 };
 
 pub(crate) struct World<'a> {

@@ -16,9 +16,10 @@ use bytes::Bytes;
 use psi_replica::{Clock, FieldName, Key, Lane, Origin, ScopeKind, Version};
 
 use crate::{
-    component::facts::EpochFacts,
-    component::value::ValueError,
-    component::{Component, Direction, EntryLifetime, EpochComponent, FlushSink, LastingComponent},
+    component::{
+        Component, Direction, EntryLifetime, EpochComponent, FlushSink, LastingComponent, facts::EpochFacts,
+        value::ValueError,
+    },
     proto,
     spec::{CurrentSpec, EpochShape},
 };

@@ -7,8 +7,7 @@ use psi_replica::{Change, Clock, Entry, FieldName, InvalidValue, Key, Lane, Orig
 
 use crate::{
     component::Direction,
-    components::specs::SPEC,
-    components::{self, ClusterParts, ClusterView},
+    components::{self, ClusterParts, ClusterView, specs::SPEC},
     event::StateEvent,
     field::{Field, SettleOutcome},
     writes::error::{FIELDS_SHOWN, WriteError},

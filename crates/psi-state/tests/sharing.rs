@@ -14,9 +14,7 @@ use peak_alloc::PeakAlloc;
 use prost::Message;
 use psi_engine::{EngineKind, LATENT_MAX, Parameters};
 use psi_replica::{Lane, proto};
-use psi_state::Shape;
-use psi_state::lanes;
-use psi_state::proto as values;
+use psi_state::{Shape, lanes, proto as values};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;

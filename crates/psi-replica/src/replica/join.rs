@@ -8,8 +8,10 @@ use crate::{
         origin::{Origin, Version},
     },
     event::Event,
-    joining::join_state::{JoinState, JoinTarget},
-    joining::readiness::{JoinStage, NotReady, Readiness},
+    joining::{
+        join_state::{JoinState, JoinTarget},
+        readiness::{JoinStage, NotReady, Readiness},
+    },
     links::{
         link::LinkId,
         skew::{AHEAD_MS_MAX, SKEW_MS_MAX, Skew},

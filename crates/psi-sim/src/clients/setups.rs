@@ -4,7 +4,7 @@ use psi_engine::{EngineKind, Parameters, guardian::Mode};
 use psi_state::{Setup, Shape};
 use psi_stats::Scale;
 
-use crate::{plan::Habits, plan::rng::Rng};
+use crate::plan::{Habits, rng::Rng};
 
 /// Name of the engine that learns.
 pub(crate) const CORE: &str = EngineKind::Core.as_str();

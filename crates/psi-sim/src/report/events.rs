@@ -3,8 +3,7 @@
 use std::fmt;
 
 use psi_replica::Origin;
-use psi_state::Event;
-use psi_state::StateEvent;
+use psi_state::{Event, StateEvent};
 
 use super::frames::short_origin;
 

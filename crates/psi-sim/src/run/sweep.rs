@@ -16,7 +16,10 @@ use super::{
     outcome::{Failure, Options, Report},
     seed::run,
 };
-use crate::{plan::Mode, report::Counts, report::markers::Marker};
+use crate::{
+    plan::Mode,
+    report::{Counts, markers::Marker},
+};
 
 /// Fewest seeds of all modes of which every marker is expected.
 pub const MARKED_SEEDS: u64 = 500;

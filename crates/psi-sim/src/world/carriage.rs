@@ -10,7 +10,7 @@ use super::{
     process::{QueuedInput, State},
     queue::Occurrence,
 };
-use crate::{report::frames, report::markers::Marker};
+use crate::report::{frames, markers::Marker};
 
 impl World<'_> {
     /// Sends what a process has to say, as far as its transports have room.

@@ -1,11 +1,13 @@
 //! What replicas tell: counted, and held against what may happen.
 
 use psi_replica::Origin;
-use psi_state::Event;
-use psi_state::StateEvent;
+use psi_state::{Event, StateEvent};
 
 use super::World;
-use crate::{plan::Mode, report::events::EventText, report::markers::Marker};
+use crate::{
+    plan::Mode,
+    report::{events::EventText, markers::Marker},
+};
 
 impl World<'_> {
     /// Takes what a process has to tell.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::{plan::Weather, plan::rng::Rng};
+use crate::plan::{Weather, rng::Rng};
 
 /// Frames that may wait for a transport, as in the shell.
 pub(crate) const OUTBOUND_FRAMES: usize = 2;

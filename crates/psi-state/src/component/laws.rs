@@ -10,8 +10,7 @@ use proptest::prelude::*;
 use psi_replica::{Epoch, FieldName, Key, Lane, Origin, Scope, ScopeKind, VALUE_BYTES_MAX};
 
 use crate::{
-    component::sample::SampleRng,
-    component::{Component, Direction},
+    component::{Component, Direction, sample::SampleRng},
     components::{self, *},
     field::Field,
     spec::{EpochShape, Spec},

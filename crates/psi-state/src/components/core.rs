@@ -17,11 +17,10 @@ use psi_replica::{Clock, Digest, Key, Lane, Origin, Scope, ScopeKind, Version};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
-    component::dirty_slots::DirtySlots,
-    component::facts::EpochFacts,
-    component::moment::Moment,
-    component::value::ValueError,
-    component::{Component, Direction, EntryLifetime, EpochComponent, FlushSink},
+    component::{
+        Component, Direction, EntryLifetime, EpochComponent, FlushSink, dirty_slots::DirtySlots, facts::EpochFacts,
+        moment::Moment, value::ValueError,
+    },
     components::windows::BucketMove,
     spec::EpochShape,
 };

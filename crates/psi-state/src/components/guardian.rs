@@ -13,11 +13,13 @@ use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
-    component::dirty_slots::DirtySlots,
-    component::facts::{EpochFacts, InterventionSummary},
-    component::moment::Moment,
-    component::value::{ValueError, at_most, encoded, message},
-    component::{Component, Direction, EntryLifetime, EpochComponent, FlushSink},
+    component::{
+        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        dirty_slots::DirtySlots,
+        facts::{EpochFacts, InterventionSummary},
+        moment::Moment,
+        value::{ValueError, at_most, encoded, message},
+    },
     components::interventions::{number_of, threat_of},
     proto,
     spec::EpochShape,

@@ -18,10 +18,12 @@ use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
-    component::facts::{EpochFacts, InterventionSummary},
-    component::moment::Moment,
-    component::value::ValueError,
-    component::{Component, Direction, EntryLifetime, EpochComponent, FlushSink},
+    component::{
+        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        facts::{EpochFacts, InterventionSummary},
+        moment::Moment,
+        value::ValueError,
+    },
     spec::EpochShape,
 };
 use events::EventFold;

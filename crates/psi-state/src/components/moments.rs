@@ -9,9 +9,11 @@ use psi_stats::{Fixed, Moments, MomentsError, Totals, ZScores};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
-    component::facts::EpochFacts,
-    component::value::{ValueError, encoded, message},
-    component::{Component, Direction, EntryLifetime, EpochComponent, FlushSink},
+    component::{
+        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        facts::EpochFacts,
+        value::{ValueError, encoded, message},
+    },
     limits::WIDTH_MAX,
     proto,
     spec::EpochShape,

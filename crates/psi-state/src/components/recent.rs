@@ -9,9 +9,11 @@ use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
-    component::facts::EpochFacts,
-    component::value::{ValueError, encoded, message},
-    component::{Component, Direction, EntryLifetime, EpochComponent, FlushSink},
+    component::{
+        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        facts::EpochFacts,
+        value::{ValueError, encoded, message},
+    },
     limits::METRICS,
     proto,
     spec::EpochShape,

@@ -8,8 +8,10 @@ use psi_replica::{Clock, Epoch, FieldName, Key, Lane, Origin, Scope, ScopeKind};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
-    component::value::{ValueError, encoded, message},
-    component::{Component, Direction, EntryLifetime},
+    component::{
+        Component, Direction, EntryLifetime,
+        value::{ValueError, encoded, message},
+    },
     proto,
     spec::Spec,
 };

@@ -10,8 +10,10 @@ use psi_replica::{Clock, Epoch, Key, Lane, Origin, Scope, ScopeKind};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
-    component::value::{ValueError, encoded, message},
-    component::{Component, Direction, EntryLifetime, LastingComponent},
+    component::{
+        Component, Direction, EntryLifetime, LastingComponent,
+        value::{ValueError, encoded, message},
+    },
     proto,
 };
 

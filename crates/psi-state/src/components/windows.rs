@@ -8,10 +8,12 @@ use psi_stats::{BUCKETS, Fixed, Moments, MomentsError, Scale, Window, WindowTota
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
-    component::dirty_slots::DirtySlots,
-    component::facts::EpochFacts,
-    component::value::{ValueError, at_index, encoded, message},
-    component::{Component, Direction, EntryLifetime, EpochComponent, FlushSink},
+    component::{
+        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        dirty_slots::DirtySlots,
+        facts::EpochFacts,
+        value::{ValueError, at_index, encoded, message},
+    },
     limits::METRICS,
     proto,
     spec::EpochShape,

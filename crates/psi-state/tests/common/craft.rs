@@ -7,8 +7,7 @@ use psi_replica::{
     Digest, Entry, Epoch, Key, Lane, LinkError, LinkId, Now, Origin, PROTOCOL, Scope, Version, decode_frame,
     proto::{self, frame::Body},
 };
-use psi_state::Replica;
-use psi_state::proto as values;
+use psi_state::{Replica, proto as values};
 
 use super::{WALL_MS, at, field, frame, node};
 

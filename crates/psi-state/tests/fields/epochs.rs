@@ -15,10 +15,7 @@ use proptest::prelude::*;
 use prost::Message;
 use psi_engine::{Action, Parameters};
 use psi_replica::{Epoch, FieldName, Lane, Origin};
-use psi_state::StateEvent;
-use psi_state::lanes;
-use psi_state::proto as values;
-use psi_state::{Event, Replica, Shape};
+use psi_state::{Event, Replica, Shape, StateEvent, lanes, proto as values};
 
 fn pair() -> Cluster {
     let mut cluster = Cluster::ready(7, 2, Faults { delay_ms: 4, ..Faults::default() });

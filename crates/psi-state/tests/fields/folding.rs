@@ -16,9 +16,7 @@ use proptest::prelude::*;
 use prost::Message;
 use psi_engine::{Action, EngineKind, Parameters, guardian::Mode};
 use psi_replica::{FieldName, Lane, Version, proto};
-use psi_state::lanes;
-use psi_state::proto as values;
-use psi_state::{Replica, Setup, Shape};
+use psi_state::{Replica, Setup, Shape, lanes, proto as values};
 use psi_stats::{Moments, Scale, quantize};
 
 fn name() -> FieldName {

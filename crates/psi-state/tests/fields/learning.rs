@@ -21,9 +21,7 @@ use psi_engine::{
     core::{CoreState, EPISODIC_CAPACITY, draw},
 };
 use psi_replica::{FieldName, Now, proto};
-use psi_state::lanes;
-use psi_state::proto as values;
-use psi_state::{Replica, Setup, Shape};
+use psi_state::{Replica, Setup, Shape, lanes, proto as values};
 
 fn core(width: usize, changes: &[(&str, f64)]) -> Setup {
     let shape = Shape { engine: EngineKind::Core.to_string(), seed: 7, ..shape(width) };

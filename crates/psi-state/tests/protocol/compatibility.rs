@@ -15,8 +15,7 @@ use crate::common::{
 use prost::Message;
 use psi_engine::Parameters;
 use psi_replica::{Config, Epoch, Extension, Lane};
-use psi_state::proto as values;
-use psi_state::{Replica, WriteError, lanes};
+use psi_state::{Replica, WriteError, lanes, proto as values};
 
 /// Field 900, four bytes: what a later version put into a message that this one knows.
 const UNKNOWN_FIELD: [u8; 7] = [0xa2, 0x38, 0x04, 1, 2, 3, 4];

@@ -17,9 +17,7 @@ use crate::common::{
 use proptest::prelude::*;
 use prost::Message;
 use psi_replica::FieldName;
-use psi_state::Replica;
-use psi_state::lanes;
-use psi_state::proto as values;
+use psi_state::{Replica, lanes, proto as values};
 
 /// Steps that tombstones say were dropped.
 fn dropped(replica: &Replica, field: &FieldName) -> u64 {

@@ -16,9 +16,7 @@ use crate::common::{
 };
 use prost::Message;
 use psi_replica::{LinkId, PROTOCOL, proto, proto::frame::Body};
-use psi_state::Event;
-use psi_state::lanes;
-use psi_state::proto as values;
+use psi_state::{Event, lanes, proto as values};
 
 const DAY_MS: u64 = 86_400_000;
 

@@ -22,8 +22,7 @@ use psi_engine::{Action, Parameters};
 use psi_replica::{
     ClusterName, Config, Now, PROTOCOL, SNAPSHOT_LAYOUT, Snapshot, SnapshotError, TickMs, WallMs, proto,
 };
-use psi_state::Replica;
-use psi_state::lanes;
+use psi_state::{Replica, lanes};
 
 fn small_frames(name: &str) -> Config {
     Config { frame_bytes: FRAME_BYTES, ..config(name) }

@@ -2,9 +2,7 @@
 
 use prost::Message;
 use psi_replica::Version;
-use psi_state::Replica;
-use psi_state::lanes;
-use psi_state::proto as values;
+use psi_state::{Replica, lanes, proto as values};
 
 use crate::compare::{
     same::{same, same_numbers},

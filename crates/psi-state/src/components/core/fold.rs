@@ -16,9 +16,9 @@ use super::{
     transitions::Transitions,
     values::{CoreValue, MEMORIES_PER_ENTRY, Tally},
 };
-use crate::{
-    component::Direction,
-    component::moment::{Moment, Place},
+use crate::component::{
+    Direction,
+    moment::{Moment, Place},
 };
 
 /// The fold of what all origins learned in one epoch. What is large and seldom changes is shared by its copies.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use psi_engine::{Action, guardian::Threat};
 use psi_replica::{Clock, Origin};
 
-use crate::{
-    component::facts::{InterventionSummary, LatestIntervention},
-    component::moment::{Moment, Place},
+use crate::component::{
+    facts::{InterventionSummary, LatestIntervention},
+    moment::{Moment, Place},
 };
 
 /// Interventions that each origin keeps of those by hand, and as many of its guardian's.
