@@ -48,7 +48,10 @@ pub(crate) struct Interventions {
     fold: EventFold,
     /// Own interventions so far by hand and by the guardian: the next one's sequence.
     written: [u64; 2],
-    pending: Vec<PendingEvent>,
+    /// Own events that wait for a flush, by index: as many as are kept at most.
+    pending: BTreeMap<u64, PendingEvent>,
+    /// In a copy that a batch is worked out on, all of its events in their order.
+    replay: Option<Vec<PendingEvent>>,
     /// The write that changed what the own origin says of those it no longer keeps, if that waits for a flush.
     retired_at: Option<Version>,
     /// Whether something changed since the fold was settled.
@@ -95,12 +98,14 @@ impl Interventions {
 
     /// Folds in an own event; records what is retired then.
     fn put_own(&mut self, local: &Origin, pending: PendingEvent) {
-        let moment = (pending.clock, local.clone());
-        let retired = self.fold.write(moment, pending.event.index(pending.sequence), pending.event.clone());
-        if retired.is_some() {
+        let (moment, index) = ((pending.clock, local.clone()), pending.event.index(pending.sequence));
+        if self.fold.write(moment, index, pending.event.clone()).is_some() {
             self.retired_at = Some(pending.version);
         }
-        self.pending.push(pending);
+        if let Some(replay) = &mut self.replay {
+            replay.push(pending.clone());
+        }
+        self.pending.insert(index, pending);
     }
 }
 
@@ -169,10 +174,7 @@ impl EpochComponent for Interventions {
     }
 
     fn flush(&mut self, local: &Origin, sink: &mut FlushSink) {
-        let pending = std::mem::take(&mut self.pending);
-        let latest: BTreeMap<u64, PendingEvent> =
-            pending.into_iter().map(|pending| (pending.event.index(pending.sequence), pending)).collect();
-        for (index, PendingEvent { version, clock, sequence, event }) in latest {
+        for (index, PendingEvent { version, clock, sequence, event }) in std::mem::take(&mut self.pending) {
             sink.push(INTERVENTIONS, index, version, values::encode_event(clock, sequence, &event));
         }
         if let Some(version) = self.retired_at.take() {
@@ -182,13 +184,14 @@ impl EpochComponent for Interventions {
 
     fn forget_pending(&mut self) {
         self.pending.clear();
+        self.replay = Some(Vec::new());
         self.retired_at = None;
     }
 
     /// What counts is judged by what is known by now.
     fn merge_own(&mut self, copy: Self, local: &Origin, version: Version) {
         let before = self.fold.retired_of(local);
-        for pending in copy.pending {
+        for pending in copy.replay.into_iter().flatten() {
             self.put_own(local, PendingEvent { version, ..pending });
         }
         self.written = copy.written;
