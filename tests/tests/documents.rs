@@ -1,17 +1,19 @@
-//! Documents lead somewhere: their links, and the files that ARCHITECTURE.md names. `just shape` measures how long they
-//! and their sentences are.
+//! Documents lead somewhere: their links, the files that ARCHITECTURE.md names, and what docs/protocol.md quotes. `just
+//! shape` measures how long they and their sentences are.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-/// What documents name already and other work brings. It is to become empty.
-const TO_COME: &[&str] =
-    &["crates/psi-sim/README.md", "docs/reference.md", "crates/psi-sim/tests/transcripts", "crates/psi-state"];
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// A file, by its path from the top.
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect("text")
 }
 
 /// The documents at the top, below docs/ and of the crates.
@@ -40,10 +42,6 @@ fn has_anchor(document: &Path, wanted: &str) -> bool {
     text.lines().filter(|line| line.starts_with('#')).any(|heading| anchor(heading) == wanted)
 }
 
-fn is_to_come(path: &Path) -> bool {
-    TO_COME.iter().any(|start| path.starts_with(root().join(start)))
-}
-
 /// The path without `..`.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
@@ -70,9 +68,6 @@ fn links_lead_to_files_and_headings() {
             let folder = document.parent().expect("a folder");
             let target = if file.is_empty() { document.clone() } else { plain(&folder.join(file)) };
             links += 1;
-            if is_to_come(&target) {
-                continue;
-            }
             assert!(target.exists(), "{}: {link} leads nowhere", document.display());
             assert!(heading.is_empty() || has_anchor(&target, heading), "{}: no heading {link}", document.display());
         }
@@ -80,25 +75,60 @@ fn links_lead_to_files_and_headings() {
     assert!(links > 60, "{links}");
 }
 
+/// Whether `name` is a path from the top, from `crates/`, or from the sources of a crate.
+fn is_there(name: &str) -> bool {
+    let crates = fs::read_dir(root().join("crates")).expect("crates").map(|entry| entry.expect("an entry").path());
+    let sources = crates.map(|folder| folder.join("src"));
+    [root(), root().join("crates")].into_iter().chain(sources).any(|folder| folder.join(name).exists())
+}
+
 #[test]
 fn files_that_the_architecture_names_are_there() {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("text");
+    let text = read("ARCHITECTURE.md");
     let is_path = |name: &&str| name.contains('/') && !name.contains([' ', '{', '(', '*']);
-    let mut missing = Vec::new();
-    for name in between(&text, "`", '`').filter(is_path) {
-        let places = [root().join(name), root().join("crates").join(name)];
-        let is_there = places.iter().any(|path| path.exists() || is_to_come(path));
-        // Inside the crate that the text speaks of.
-        let is_inside = || {
-            let crates =
-                fs::read_dir(root().join("crates")).expect("crates").map(|entry| entry.expect("an entry").path());
-            crates.into_iter().any(|folder| folder.join("src").join(name).exists())
-        };
-        if !is_there && !is_inside() {
-            missing.push(name.to_owned());
-        }
+    let names: Vec<_> = between(&text, "`", '`').filter(is_path).collect();
+    assert!(names.len() > 60, "{names:?}");
+    let missing: Vec<_> = names.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names files that are not there: {missing:#?}");
+}
+
+/// The items of a numbered list, as far as they are one path each.
+fn numbered_paths(text: &str) -> Vec<(usize, &str)> {
+    text.lines()
+        .filter_map(|line| {
+            let (number, path) = line.split_once(". `")?;
+            Some((number.parse().ok()?, path.strip_suffix('`')?))
+        })
+        .collect()
+}
+
+#[test]
+fn a_step_passes_through_at_most_thirty_files() {
+    let text = read("ARCHITECTURE.md");
+    let section = between(&text, "## A step, end to end", '#').next().expect("a section");
+    let files = numbered_paths(section);
+    let numbers: Vec<_> = files.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=files.len()).collect::<Vec<_>>());
+    let distinct: BTreeSet<_> = files.iter().map(|(_, path)| *path).collect();
+    assert_eq!(distinct.len(), files.len(), "a file is listed once");
+    assert!((20..=30).contains(&files.len()), "{}", files.len());
+    assert!(section.contains(&format!("{} files", files.len())), "the text names the number");
+}
+
+#[test]
+fn what_the_protocol_quotes_is_in_the_transcripts() {
+    let text = read("docs/protocol.md");
+    let mut quoted = 0;
+    for part in text.split("\nFrom `").skip(1) {
+        let (name, rest) = part.split_once('`').expect("a name");
+        let excerpt = between(rest, "```text\n", '`').next().expect("an excerpt");
+        let transcript = read(&format!("crates/psi-sim/tests/transcripts/{name}"));
+        assert!(transcript.contains(excerpt), "{name} does not hold\n{excerpt}");
+        quoted += 1;
     }
-    // Until the crates stand as ARCHITECTURE.md says, some are not there yet.
-    let is_moving = !root().join("crates/psi-state").exists();
-    assert!(missing.is_empty() || is_moving, "ARCHITECTURE.md names files that are not there: {missing:#?}");
+    assert!(quoted >= 2, "{quoted}");
+    let transcripts = fs::read_dir(root().join("crates/psi-sim/tests/transcripts")).expect("transcripts");
+    for name in transcripts.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")) {
+        assert!(text.contains(&format!("](../crates/psi-sim/tests/transcripts/{name})")), "no link to {name}");
+    }
 }
