@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result};
-use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, Snapshot, TickMs, WallMs};
+use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, TickMs, WallMs};
 use psi_state::Replica;
 use psi_tests::{
     eventually,
@@ -26,7 +26,7 @@ fn steps_on_disk(data: &Path) -> Result<Option<u64>> {
     let names = ["snapshot", "snapshot.previous"].map(|name| data.join(name));
     let Some(bytes) = names.iter().find_map(|path| fs::read(path).ok()) else { return Ok(None) };
     let cluster = ClusterName::new("psi-field")?;
-    let snapshot = Snapshot::decode(&cluster, &bytes).context("what is on disk at a kill is whole")?;
+    let snapshot = Replica::decode_snapshot(&cluster, &bytes).context("what is on disk at a kill is whole")?;
     let now = Now { tick: TickMs(0), wall: WallMs(0) };
     let replica = Replica::with_snapshot(Config::new(cluster, NodeId::new("n1")?), now, snapshot);
     Ok(replica.view(&FieldName::default_field()).map(|view| view.moments.count))

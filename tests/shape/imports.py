@@ -112,6 +112,9 @@ class Crate:
         for match in re.finditer(r"(?<![\w:$])([a-z_]\w*)((?:::\w+)+)", file.code):
             if any(start <= match.start() < end for start, end in statements):
                 continue
+            # `pub(in crate::a)` says who may look, and needs nothing of `a`.
+            if file.code[: match.start()].endswith("pub(in "):
+                continue
             segments = (match.group(1) + match.group(2)).split("::")
             path = self.absolute(module, segments, match.start())
             if path is not None and not self.excused(file, match.start()):
