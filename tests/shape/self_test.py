@@ -65,6 +65,10 @@ class Workspace(unittest.TestCase):
         self.assertEqual([], self.circles(lib=lib, a="mod tests {\n    use super::*;\n}\n"))
         self.assertEqual([["lib", "a"]], self.circles(lib=lib, a="use super::*;\n"))
 
+    def test_who_may_see_a_function_is_no_need(self):
+        a = "mod b;\nfn f() { b::g() }\n"
+        self.assertEqual([], self.circles(lib="mod a;\n", a=a, a__b="pub(in crate::a) fn g() {}\n"))
+
 
 class Words(unittest.TestCase):
     def test_the_last_word_of_a_type_is_a_noun(self):

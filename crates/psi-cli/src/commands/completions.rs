@@ -1,10 +1,9 @@
 //! `psi-field completions`: what a shell needs to complete our arguments.
-//!
-//! This file and `cli.rs` need each other: the command is in the list, and completes the whole list.
 
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 
+// A circle with `cli.rs`: the command is in the list of commands, and completes the whole list.
 use crate::{
     cli::Cli,
     output::{self, Failure, Output},

@@ -136,6 +136,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    // A circle of this test alone: the table has a row for this description of the table.
     use crate::http::routes::table::ROUTES;
 
     #[test]
