@@ -3,7 +3,7 @@
 use prost::Message;
 use psi_engine::EngineKind::{self, Core, Synthetic};
 
-use crate::counted_by_valgrind;
+use crate::counter::counted_by_valgrind;
 use crate::replicas::{Pair, StepBench, WIDTH, field};
 
 /// Steps before any is counted: all that a guardian and novelty look at is there.
@@ -69,22 +69,22 @@ fn flushes(engine: EngineKind, repetitions: u64) {
     }
 }
 
-pub(crate) fn apply_pass_synthetic(repetitions: u64) {
-    passes(Synthetic, repetitions);
+pub(crate) fn apply_delta_synthetic(repetitions: u64) {
+    deltas(Synthetic, repetitions);
 }
 
-pub(crate) fn apply_pass_core(repetitions: u64) {
-    passes(Core, repetitions);
+pub(crate) fn apply_delta_core(repetitions: u64) {
+    deltas(Core, repetitions);
 }
 
 /// Each of the steps of 20 ms.
-fn passes(engine: EngineKind, repetitions: u64) {
+fn deltas(engine: EngineKind, repetitions: u64) {
     let mut pair = Pair::new(engine);
     for _ in 0..repetitions {
-        let pass = pair.next_pass();
-        counted_by_valgrind(|| pair.apply(pass));
+        let delta = pair.next_pass();
+        counted_by_valgrind(|| pair.apply(delta));
     }
-    assert!(pair.is_level(), "all passes were applied");
+    assert!(pair.is_level(), "all deltas were applied");
 }
 
 pub(crate) fn token(repetitions: u64) {

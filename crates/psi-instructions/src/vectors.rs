@@ -10,7 +10,7 @@ use psi_engine::{
 };
 use psi_stats::{Fixed, Moments, Scale, quantize};
 
-use crate::counted_by_valgrind;
+use crate::counter::counted_by_valgrind;
 use crate::replicas::{WIDTH, input, setup};
 
 const SEED: u64 = 1;
