@@ -14,15 +14,15 @@ pub(crate) struct Replication {
     of: u32,
 }
 
-impl From<v1::Replicated> for Replication {
-    fn from(from: v1::Replicated) -> Self {
+impl From<v1::ReplicationReach> for Replication {
+    fn from(from: v1::ReplicationReach) -> Self {
         let level = match from.level() {
             v1::ReplicationLevel::Unspecified | v1::ReplicationLevel::Local => "local",
             v1::ReplicationLevel::One => "one",
             v1::ReplicationLevel::Majority => "majority",
             v1::ReplicationLevel::All => "all",
         };
-        let v1::Replicated { level: _, nodes, of } = from;
+        let v1::ReplicationReach { level: _, nodes, of } = from;
         Self { level, nodes, of }
     }
 }

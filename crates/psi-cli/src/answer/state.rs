@@ -43,9 +43,9 @@ pub(crate) struct LearnerState {
     pub(crate) episodic_memories: u32,
 }
 
-impl From<v1::Learned> for LearnerState {
-    fn from(from: v1::Learned) -> Self {
-        let v1::Learned { updates, latents, working_memories, episodic_memories } = from;
+impl From<v1::LearnedState> for LearnerState {
+    fn from(from: v1::LearnedState) -> Self {
+        let v1::LearnedState { updates, latents, working_memories, episodic_memories } = from;
         Self { updates, latents, working_memories, episodic_memories }
     }
 }

@@ -81,7 +81,7 @@ pub(crate) struct ReplicationReach {
     pub(crate) of: usize,
 }
 
-impl From<ReplicationReach> for v1::Replicated {
+impl From<ReplicationReach> for v1::ReplicationReach {
     fn from(replicated: ReplicationReach) -> Self {
         let level = match replicated.level {
             Level::Local => v1::ReplicationLevel::Local,
