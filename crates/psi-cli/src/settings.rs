@@ -7,24 +7,24 @@
 pub(crate) mod address;
 mod all;
 mod definition;
-mod file;
-mod flags;
 mod kind;
 mod load;
 mod machine;
 mod place;
 mod problem;
 mod show;
-mod variables;
+mod sources;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use definition::DEFINITIONS;
-pub(crate) use flags::SettingFlags;
 pub(crate) use load::{Inputs, LoadedSettings, load};
 pub(crate) use problem::Problem;
 pub(crate) use show::{to_json, to_toml};
+pub(crate) use sources::flags::SettingFlags;
 #[cfg(test)]
-pub(crate) use variables::VARIABLES_OF_COMMANDS;
-pub(crate) use variables::{CONFIG, NODES, PROBE_DEADLINE_MS, PROBE_EVERY_MS, PROBE_FIELD, PROBE_LISTEN, unknown};
+pub(crate) use sources::variables::VARIABLES_OF_COMMANDS;
+pub(crate) use sources::variables::{
+    CONFIG, NODES, PROBE_DEADLINE_MS, PROBE_EVERY_MS, PROBE_FIELD, PROBE_LISTEN, unknown,
+};

@@ -1,4 +1,4 @@
-//! `host:port` as people write it: the port may be missing, and an IPv6 address may lack its brackets.
+//! `host:port` as people write it: the port may be missing, and an IPv6 address may come without brackets.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use super::{
     all::AllSettings,
     definition::DEFINITIONS,
-    file,
-    flags::SettingFlags,
     machine,
     place::{Place, RawSetting},
     problem::Problem,
-    variables,
+    sources::{file, flags::SettingFlags, variables},
 };
 
 /// The settings, and who gave each of them.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{definition::DEFINITIONS, load::LoadedSettings};
 
-/// A settings file that gives the same settings; the comment of each line tells where it is from.
+/// A settings file that gives the same settings; the comment of each line says where it is from.
 pub(crate) fn to_toml(loaded: &LoadedSettings) -> String {
     let lines: Vec<(String, String)> = DEFINITIONS
         .iter()

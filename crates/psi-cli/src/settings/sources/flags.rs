@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use super::{
+use crate::settings::{
     definition::{DEFINITIONS, Definition},
     kind::Kind,
     place::{Place, RawSetting},
@@ -13,7 +13,7 @@ use super::{
 pub(crate) struct SettingFlags(Vec<(&'static str, String)>);
 
 impl SettingFlags {
-    pub(super) fn given(&self) -> impl Iterator<Item = RawSetting> {
+    pub(in crate::settings) fn given(&self) -> impl Iterator<Item = RawSetting> {
         self.0.iter().filter_map(|(key, text)| {
             let definition = DEFINITIONS.iter().find(|definition| definition.key == *key)?;
             let value = definition.kind.value_of(text);
@@ -22,7 +22,7 @@ impl SettingFlags {
     }
 
     #[cfg(test)]
-    pub(super) fn of(flags: &[(&'static str, &str)]) -> Self {
+    pub(in crate::settings) fn of(flags: &[(&'static str, &str)]) -> Self {
         Self(flags.iter().map(|(key, text)| (*key, (*text).to_owned())).collect())
     }
 }

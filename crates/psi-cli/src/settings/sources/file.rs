@@ -5,13 +5,13 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
+use crate::settings::{
     place::{Place, RawSetting},
     problem::Problem,
 };
 
 /// Appends what the file `name` gives, and what of it is no TOML.
-pub(super) fn read(name: &str, text: &str, given: &mut Vec<RawSetting>, problems: &mut Vec<Problem>) {
+pub(in crate::settings) fn read(name: &str, text: &str, given: &mut Vec<RawSetting>, problems: &mut Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     problems.extend(errors.iter().map(|error| Problem::Syntax {
         name: name.to_owned(),

@@ -1,11 +1,11 @@
 //! Reads `PSI_…` variables.
 
-use super::{
+use crate::output::suggest::did_you_mean;
+use crate::settings::{
     definition::{DEFINITIONS, Definition},
     place::{Place, RawSetting},
     problem::Problem,
 };
-use crate::output::suggest::did_you_mean;
 
 const PREFIX: &str = "PSI_";
 
@@ -38,7 +38,11 @@ pub(crate) fn unknown(names: impl Iterator<Item = String>) -> Vec<Problem> {
 
 /// Appends what `variables` give. Those without our prefix are others', and those that a container platform makes for
 /// its services are nobody's.
-pub(super) fn read(mut variables: Vec<(String, String)>, given: &mut Vec<RawSetting>, problems: &mut Vec<Problem>) {
+pub(in crate::settings) fn read(
+    mut variables: Vec<(String, String)>,
+    given: &mut Vec<RawSetting>,
+    problems: &mut Vec<Problem>,
+) {
     variables.retain(|(name, _)| name.starts_with(PREFIX) && !VARIABLES_OF_COMMANDS.contains(&name.as_str()));
     variables.sort();
     for (name, text) in variables {
@@ -57,7 +61,7 @@ pub(super) fn read(mut variables: Vec<(String, String)>, given: &mut Vec<RawSett
     }
 }
 
-/// Kubernetes and Docker tell containers of services by variables named after them, so a service `psi-field` makes
+/// Kubernetes and Docker set variables named after services in containers, so a service `psi-field` makes
 /// `PSI_FIELD_SERVICE_HOST`, `PSI_FIELD_SERVICE_PORT_HTTP`, `PSI_FIELD_PORT`, `PSI_FIELD_PORT_8000_TCP_ADDR`.
 fn is_service_link(name: &str) -> bool {
     let of_port = |rest: &str| {
@@ -75,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_container_platforms_are_told_from_typos() {
+    fn variables_of_container_platforms_are_distinguished_from_typos() {
         for name in [
             "PSI_FIELD_SERVICE_HOST",
             "PSI_FIELD_SERVICE_PORT",
