@@ -141,55 +141,22 @@ pub fn agreement(frontier_hash: Digest, digest: Digest) -> v1::Agreement {
     v1::Agreement { frontier_hash: frontier_hash.to_bytes().to_vec(), digest: digest.to_bytes().to_vec() }
 }
 
-impl From<Metrics> for v1::Metrics {
-    fn from(metrics: Metrics) -> Self {
-        let Metrics {
-            density,
-            continuity,
-            futurity,
-            phase_coherence,
-            temporal_entropy,
-            prediction_error,
-            memory,
-            time_dilation,
-        } = metrics;
-        Self {
-            density,
-            continuity,
-            futurity,
-            phase_coherence,
-            temporal_entropy,
-            prediction_error,
-            memory,
-            time_dilation,
+macro_rules! both_ways {
+    ($($(#[$documentation:meta])* $name:ident $symbol:literal $letter:literal $meaning:literal;)+) => {
+        impl From<Metrics> for v1::Metrics {
+            fn from(Metrics { $($name),+ }: Metrics) -> Self {
+                Self { $($name),+ }
+            }
         }
-    }
-}
 
-impl From<v1::Metrics> for Metrics {
-    fn from(metrics: v1::Metrics) -> Self {
-        let v1::Metrics {
-            density,
-            continuity,
-            futurity,
-            phase_coherence,
-            temporal_entropy,
-            prediction_error,
-            memory,
-            time_dilation,
-        } = metrics;
-        Self {
-            density,
-            continuity,
-            futurity,
-            phase_coherence,
-            temporal_entropy,
-            prediction_error,
-            memory,
-            time_dilation,
+        impl From<v1::Metrics> for Metrics {
+            fn from(v1::Metrics { $($name),+ }: v1::Metrics) -> Self {
+                Self { $($name),+ }
+            }
         }
-    }
+    };
 }
+psi_engine::for_each_metric!(both_ways);
 
 impl From<psi_engine::Action> for v1::Intervention {
     fn from(action: psi_engine::Action) -> Self {
@@ -246,7 +213,7 @@ impl From<Summary> for v1::MetricSummary {
     }
 }
 
-impl From<LearnedView> for v1::Learned {
+impl From<LearnedView> for v1::LearnedState {
     fn from(learned: LearnedView) -> Self {
         // Its time is a part of the state itself.
         let LearnedView { time: _, updates, latents, working_memories, episodic_memories } = learned;

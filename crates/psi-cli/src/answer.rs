@@ -12,7 +12,7 @@ mod step;
 
 pub(crate) use agreement::Agreement;
 pub(crate) use field::Field;
-pub(crate) use metrics::{Metrics, SYMBOLS};
+pub(crate) use metrics::Metrics;
 pub(crate) use replication::Replication;
 pub(crate) use state::{LearnerState, State};
 pub(crate) use step::Step;

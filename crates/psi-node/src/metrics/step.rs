@@ -1,5 +1,6 @@
-//! The eight metrics of a step: a row each. Gauges, answers over HTTP, the OpenAPI description and
-//! `docs/reference.md` follow from it; the numbers themselves are in the order of [`Metrics::to_array`].
+//! The eight metrics of a step, made from the rows of [`psi_engine::for_each_metric`]. Gauges, answers over HTTP, the
+//! OpenAPI description and `docs/reference.md` follow; the numbers themselves are in the order of
+//! [`Metrics::to_array`].
 
 use psi_engine::Metrics;
 
@@ -19,47 +20,30 @@ pub(crate) struct StepMetric {
     pub(crate) gauge: Option<Family>,
 }
 
-macro_rules! row {
-    ($place:literal, $meaning:literal) => {
-        StepMetric { name: Metrics::NAMES[$place], symbol: Metrics::SYMBOLS[$place], meaning: $meaning, gauge: None }
+/// The gauge of a metric. `memory` has none: no rule or dashboard looks at its mean.
+macro_rules! gauge {
+    (memory $meaning:literal) => {
+        None
     };
-    ($place:literal, $meaning:literal, $gauge:literal) => {
-        StepMetric {
-            gauge: Some(Family {
-                name: $gauge,
-                kind: SeriesKind::Gauge,
-                labels: BY_FIELD,
-                help: concat!($meaning, "; mean over the 60 s up to the field's latest step, of all nodes"),
-            }),
-            ..row!($place, $meaning)
-        }
+    ($name:ident $meaning:literal) => {
+        Some(Family {
+            name: concat!("psi_field_", stringify!($name)),
+            kind: SeriesKind::Gauge,
+            labels: BY_FIELD,
+            help: concat!($meaning, "; mean over the 60 s up to the field's latest step, of all nodes"),
+        })
     };
 }
 
-/// In the order of [`Metrics::to_array`].
-#[rustfmt::skip] // a table, one metric a row
-pub(crate) const STEP_METRICS: [StepMetric; Metrics::NAMES.len()] = [
-    row!(0, "Density (Psi): overall stability, 0 to 1", "psi_field_density"),
-    row!(1, "Continuity (C): how well the present binds to the immediate past", "psi_field_continuity"),
-    row!(2, "Futurity (U): anticipatory grip on the near future", "psi_field_futurity"),
-    row!(3, "Phase coherence (Phi): temporal alignment", "psi_field_phase_coherence"),
-    row!(4, "Temporal entropy (H), nats", "psi_field_temporal_entropy"),
-    row!(5, "Prediction error (PE)", "psi_field_prediction_error"),
-    row!(6, "Active mnemonic capacity (M)"),
-    row!(7, "Effective integration step (dt_eff), seconds", "psi_field_time_dilation"),
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gauge_bears_the_name_of_its_metric() {
-        for metric in STEP_METRICS {
-            if let Some(gauge) = metric.gauge {
-                assert_eq!(gauge.name, format!("psi_field_{}", metric.name));
-            }
-            assert!(metric.meaning.contains(metric.symbol), "{metric:?}");
-        }
-    }
+macro_rules! step_metrics {
+    ($($(#[$documentation:meta])* $name:ident $symbol:literal $letter:literal $meaning:literal;)+) => {
+        /// In the order of [`Metrics::to_array`].
+        pub(crate) const STEP_METRICS: [StepMetric; Metrics::COUNT] = [$(StepMetric {
+            name: stringify!($name),
+            symbol: $symbol,
+            meaning: $meaning,
+            gauge: gauge!($name $meaning),
+        }),+];
+    };
 }
+psi_engine::for_each_metric!(step_metrics);

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use psi_api::v1::{FieldState, GetStateRequest, WatchStateRequest};
+use psi_engine::Metrics as Engine;
 use tokio_stream::StreamExt;
 
 use crate::{
@@ -162,8 +163,7 @@ fn inputs_table(state: &answer::State) -> String {
 
 /// The columns of [`watch_line`]: wide enough for every number that is shown short.
 fn header() -> String {
-    let [psi, c, u, phi, h, pe, m, dt] = answer::SYMBOLS;
-    let metrics: String = [psi, c, u, phi, h, pe, m, dt].iter().map(|symbol| format!(" {symbol:>8}")).collect();
+    let metrics: String = Engine::LETTERS.iter().map(|letter| format!(" {letter:>8}")).collect();
     format!("{:24} {:>10}{metrics} {:>8} {:>6}", "last step", "steps", "novelty", "ν")
 }
 
@@ -171,7 +171,7 @@ fn watch_line(state: &answer::State) -> String {
     let time = state.timestamp.as_deref().unwrap_or("-");
     let metrics: String = match &state.last {
         Some(last) => last.rows().map(|(_, _, value)| format!(" {:>8}", short(value))).collect(),
-        None => " ".repeat(9 * answer::SYMBOLS.len()),
+        None => " ".repeat(9 * Engine::LETTERS.len()),
     };
     let novelty = state.novelty.map(short).unwrap_or_default();
     format!("{time:24} {:>10}{metrics} {novelty:>8} {:>6}", state.k, short(state.noise))

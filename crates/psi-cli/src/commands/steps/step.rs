@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use clap::Args;
 use psi_api::v1::{StepBatchRequest, StepRequest, Vector};
+use psi_engine::Metrics;
 
 use crate::{
     answer,
@@ -169,7 +170,7 @@ fn batch_text(steps: &[answer::Step]) -> String {
         values.push_back(short(step.novelty));
         std::array::from_fn(|_| values.pop_front().unwrap_or_default())
     };
-    let [psi, c, u, phi, h, pe, m, dt] = answer::SYMBOLS;
+    let [psi, c, u, phi, h, pe, m, dt] = Metrics::LETTERS;
     let rows = steps.iter().map(row).collect();
     let table = table(["step", psi, c, u, phi, h, pe, m, dt, "novelty"], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], rows);
     let replicated = steps.last().and_then(|last| last.replicated.as_ref()).map(ToString::to_string);

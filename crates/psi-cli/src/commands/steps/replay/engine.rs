@@ -26,20 +26,23 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) const COUNT: usize = 10;
+    pub(super) const COUNT: usize = Metrics::COUNT + 2;
     /// What programs call the numbers.
-    pub(super) const NAMES: [&'static str; Self::COUNT] =
-        ["Psi", "C", "U", "Phi", "H", "PE", "M", "dt_eff", "t", "att_gain"];
+    pub(super) const NAMES: [&'static str; Self::COUNT] = after(Metrics::SYMBOLS, ["t", "att_gain"]);
     /// What people call them.
-    pub(super) const SYMBOLS: [&'static str; Self::COUNT] =
-        ["Ψ", "C", "U", "Φ", "H", "PE", "M", "dt_eff", "t", "att_gain"];
+    pub(super) const SYMBOLS: [&'static str; Self::COUNT] = after(Metrics::LETTERS, ["t", "att_gain"]);
     /// Where t is, which only grows; the others are gauges.
-    pub(super) const T: usize = 8;
+    pub(super) const T: usize = Metrics::COUNT;
 
     fn new(k: u64, metrics: Metrics, t: f64, attention_gain: f64) -> Self {
-        let [psi, c, u, phi, h, pe, m, dt_eff] = metrics.to_array();
-        Self { k, numbers: [psi, c, u, phi, h, pe, m, dt_eff, t, attention_gain] }
+        Self { k, numbers: after(metrics.to_array(), [t, attention_gain]) }
     }
+}
+
+/// What each metric has, and then what the two numbers after them have.
+const fn after<T: Copy>(metrics: [T; Metrics::COUNT], [t, gain]: [T; 2]) -> [T; Outcome::COUNT] {
+    let [psi, c, u, phi, h, pe, m, dt] = metrics;
+    [psi, c, u, phi, h, pe, m, dt, t, gain]
 }
 
 /// One run of an engine from its start.
