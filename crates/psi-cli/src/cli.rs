@@ -157,6 +157,7 @@ mod tests {
             "completions bash",
             "sim --seeds 10000 --first-seed 7 --mode safety --nodes 5",
             "sim --seed 42 --trace",
+            "sim --transcript hello -o json",
             "sim --nodes 1000",
             "sim --burst --nodes 128 --links 3 --loss 50 --seeds 20 --first-seed 7 -o json",
             "sim --burst --links full --nodes 8 --seed 3 --writes 20",
@@ -226,6 +227,8 @@ mod tests {
             "sim --nodes 1",
             "sim --links 3",
             "sim --burst --links some",
+            "sim --transcript goodbye",
+            "sim --transcript hello --seed 1",
             "sim --burst --loss 99",
             "sim --burst --mode safety",
         ] {

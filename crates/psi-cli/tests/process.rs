@@ -37,11 +37,11 @@ impl Process {
         command.args(seed.iter().flat_map(|seed| ["--cluster-seeds", seed]));
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let lines = BufReader::new(child.stderr.take().context("stderr")?).lines();
-        let (tell, told) = mpsc::channel();
+        let (sender, lines_sent) = mpsc::channel();
         // Reads to the end, so that the pipe does not fill up.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(tell.send(line))));
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
         let started = loop {
-            let line = told.recv_timeout(DEADLINE).context("the node did not say that it started")?;
+            let line = lines_sent.recv_timeout(DEADLINE).context("the node did not say that it started")?;
             let entry: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
             if entry["message"] == "node started" {
                 break entry;
@@ -213,8 +213,8 @@ fn fields_are_made_changed_and_guarded_by_commands() -> Result<()> {
     let made = json("field create f --width 2")?;
     assert_eq!((&made["engine"], &made["guardian"]), (&"core".into(), &"intervene".into()), "{made}");
     let changed = json("field change f --param dt=0.1 --guardian watch --engine synthetic")?;
-    let told = (&changed["engine"], &changed["guardian"], &changed["parameters"]["dt"], &changed["width"]);
-    assert_eq!(told, (&"synthetic".into(), &"watch".into(), &0.1.into(), &2.into()), "{changed}");
+    let shown = (&changed["engine"], &changed["guardian"], &changed["parameters"]["dt"], &changed["width"]);
+    assert_eq!(shown, (&"synthetic".into(), &"watch".into(), &0.1.into(), &2.into()), "{changed}");
     // The last number is 3 from the mean, and 2 is too much.
     let step = json("step --field f 0 6")?;
     assert_eq!(
@@ -223,8 +223,8 @@ fn fields_are_made_changed_and_guarded_by_commands() -> Result<()> {
         "{step}"
     );
     let status = json("guardian status --field f")?;
-    let told = (&status["red_flag"], &status["mode"], &status["interventions"], &status["last_step"]);
-    assert_eq!(told, (&"high_prediction_error".into(), &"watch".into(), &0.into(), &Value::Null), "{status}");
+    let shown = (&status["red_flag"], &status["mode"], &status["interventions"], &status["last_step"]);
+    assert_eq!(shown, (&"high_prediction_error".into(), &"watch".into(), &0.into(), &Value::Null), "{status}");
     for (line, code, parts) in [
         ("guardian status --field f", 0, &["mode watch", "up: high_prediction_error"][..]),
         ("guardian statistics --field f", 0, &["thresholds     fixed", "above 2 ", "below 0.25 "]),
@@ -263,6 +263,19 @@ fn a_node_that_joins_tells_health_why_it_takes_no_steps() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("still joining: no ready member of this cluster has been reached"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn transcripts_are_printed_by_name_and_an_unknown_one_is_refused_with_the_list() -> Result<()> {
+    let output = program().args(["sim", "--transcript", "hello"]).output()?;
+    let kept = include_str!("../../psi-sim/tests/transcripts/hello.txt");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).as_ref()), (Some(0), kept));
+
+    let output = program().args(["sim", "--transcript", "goodbye"]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("goodbye") && said.contains("hello, delta"), "{said}");
     Ok(())
 }
 

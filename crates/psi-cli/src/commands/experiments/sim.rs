@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use psi_sim::{Mode, Options, Sweep, Totals};
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 use self::{
     burst::BurstArgs,
     progress::progress,
-    report::{Replay, Report},
+    report::{Replay, Report, Transcript},
 };
 
 const AFTER_HELP: &str = "\
@@ -32,6 +32,7 @@ Examples:
   psi-field sim --seeds 10000 --first-seed 5000
   psi-field sim --mode clocks --seeds 200
   psi-field sim --seed 42 --trace | less         # who sent what to whom
+  psi-field sim --transcript hello               # what two replicas say to each other
   psi-field sim --seeds 500 --output json        # for scripts
   psi-field sim --burst --nodes 128 --loss 10    # how fast and how costly is a write on every node at once?
   psi-field sim --nodes 1000                     # the same on a large cluster
@@ -80,6 +81,11 @@ pub(crate) struct Sim {
     #[arg(long, requires = "seed")]
     trace: bool,
 
+    /// Print what a few replicas say to each other, frame by frame
+    #[arg(long, value_name = "NAME", value_parser = transcripts())]
+    #[arg(conflicts_with_all = ["seeds", "first_seed", "seed", "mode", "nodes", "burst"])]
+    transcript: Option<String>,
+
     /// What runs are about
     #[arg(long, value_enum, default_value_t)]
     mode: ModeArg,
@@ -116,8 +122,18 @@ impl ModeArg {
     }
 }
 
+/// The names of all transcripts.
+fn transcripts() -> PossibleValuesParser {
+    PossibleValuesParser::new(psi_sim::transcripts::names())
+}
+
 impl Sim {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        if let Some(name) = self.transcript {
+            let text = psi_sim::transcripts::print(&name)
+                .ok_or_else(|| Failure::usage(format!("there is no transcript `{name}`")))?;
+            return output.print(&Transcript { name, text }, Transcript::text);
+        }
         let nodes = self.nodes.map(usize::from);
         if self.burst.is_meant(nodes) {
             let seeds = self.seed.map_or(self.seeds, |_| Some(1));

@@ -28,6 +28,8 @@ pub(crate) struct Report {
     /// Markers that were expected and not reached.
     missing: Vec<&'static str>,
     failed_seed: Option<u64>,
+    /// What this build can't simulate.
+    left_out: &'static [&'static str],
 }
 
 impl Report {
@@ -47,6 +49,7 @@ impl Report {
             markers: Marker::ALL.iter().map(|marker| (marker.name(), counts.markers.count(*marker))).collect(),
             missing: missing.iter().map(|marker| marker.name()).collect(),
             failed_seed: totals.failure.as_ref().map(|failure| failure.seed),
+            left_out: psi_sim::LEFT_OUT,
         }
     }
 
@@ -62,11 +65,20 @@ impl Report {
         format!(
             "{} held ({modes}): {virtual_seconds} virtual seconds in {seconds:.1} s\n\
              {frames} frames of {bytes} bytes; {writes} writes, {writes_refused} refused; {compared} states compared \
-             bit for bit\nat most {:.1} s from the end of the faults to agreement\n\n{faults}\n\n{markers}",
+             bit for bit\nat most {:.1} s from the end of the faults to agreement{}\n\n{faults}\n\n{markers}",
             pluralize(seeds, "seed"),
             *agreed_ms_max as f64 / 1000.0,
+            left_out_text(self.left_out),
         )
     }
+}
+
+/// A line on what was left out; empty where nothing was.
+fn left_out_text(left_out: &[&str]) -> String {
+    if left_out.is_empty() {
+        return String::new();
+    }
+    format!("\nleft out: {} (a build with `--features testing` has them)", left_out.join(", "))
 }
 
 fn rows(counts: &BTreeMap<&'static str, u64>) -> Vec<[String; 2]> {
@@ -110,5 +122,33 @@ impl Replay {
             "seed {seed}, {mode}: held. {virtual_ms} virtual ms, agreement {agreed_ms} ms after the faults, \
              {frames} frames, {writes} writes\nfaults: {faults}\ntrace {trace}"
         )
+    }
+}
+
+/// What a few replicas say to each other.
+#[derive(Serialize)]
+pub(crate) struct Transcript {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+impl Transcript {
+    pub(crate) fn text(&self) -> String {
+        self.text.trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_what_a_build_leaves_out() {
+        assert_eq!(left_out_text(&[]), "");
+        let line = left_out_text(&["unknown lanes", "views folded again"]);
+        assert!(
+            line.starts_with("\nleft out: unknown lanes, views folded again (") && line.contains("testing"),
+            "{line}"
+        );
     }
 }
