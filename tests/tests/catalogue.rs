@@ -25,7 +25,7 @@ fn capitals(source: &str) -> impl Iterator<Item = &str> {
     source.split('"').skip(1).step_by(2).filter(is_reason)
 }
 
-/// What the functions `reason` give: reasons of passes, links and snapshots.
+/// What the functions `reason` give: reasons of deltas, links and snapshots.
 fn of_functions(source: &str) -> impl Iterator<Item = &str> {
     let bodies = source.split("fn reason(&self)").skip(1).filter_map(|rest| rest.split("\n    }").next());
     bodies.flat_map(|body| body.split('"').skip(1).step_by(2))
@@ -35,7 +35,7 @@ fn of_functions(source: &str) -> impl Iterator<Item = &str> {
 fn every_reason_is_in_the_catalogue() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
-    for folder in ["crates/psi-api/src", "crates/psi-node/src", "crates/psi-replica/src"] {
+    for folder in ["crates/psi-api/src", "crates/psi-node/src", "crates/psi-replica/src", "crates/psi-state/src"] {
         sources(&root.join(folder), &mut found);
     }
     let reasons: BTreeSet<&str> =

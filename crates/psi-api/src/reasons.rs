@@ -1,4 +1,4 @@
-//! The catalogue of reasons: one row for each word by which a program tells refusals apart.
+//! The catalogue of reasons: one row for each word by which a program distinguishes refusals.
 //!
 //! `docs/reference.md` and the OpenAPI description are made from these rows; a test in `tests/tests/catalogue.rs`
 //! finds every reason that the code gives among them. Left out: the messages, which name the values.
@@ -113,7 +113,7 @@ pub const REASONS: &[Reason] = &[
     call("UNKNOWN_ENGINE", Code::InvalidArgument, "no engine has that name", "the message suggests the nearest"),
     call("UNKNOWN_GUARDIAN_MODE", Code::InvalidArgument, "the guardian has no mode of that name or number", "`watch` or `intervene`"),
     call("FIELD_HAS_HISTORY", Code::FailedPrecondition, "the field has counted steps, so `changed` is fixed", "reset the field with the change, which drops its history, or create another"),
-    call("ENGINE_NOT_HERE", Code::FailedPrecondition, "the field runs an engine that this version lacks", "upgrade this node"),
+    call("ENGINE_NOT_HERE", Code::FailedPrecondition, "the field runs an engine that this version does not have", "upgrade this node"),
     call("BATCH_SIZE", Code::InvalidArgument, "a batch has no vectors, or too many", "split it"),
     call("UNKNOWN_ACTION", Code::InvalidArgument, "an intervention is neither nigredo nor albedo", "correct it"),
     call("UNKNOWN_LEVEL", Code::InvalidArgument, "`replicate_to` is none of local, one, majority, all", "correct it"),
@@ -163,6 +163,7 @@ pub const REASONS: &[Reason] = &[
     delta("below_tombstone", FORBIDDEN),
     delta("tombstone_alone", FORBIDDEN),
     delta("bad_name", FORBIDDEN),
+    delta("bad_key", FORBIDDEN),
     delta("bad_value", FORBIDDEN),
     delta("value_too_large", FORBIDDEN),
     delta("own_origin", FORBIDDEN),
