@@ -3,11 +3,8 @@
 pub(crate) mod admission;
 pub(crate) mod answer;
 pub(crate) mod fields;
-pub(crate) mod inputs;
-pub(crate) mod intake;
 pub(crate) mod interventions;
 pub(crate) mod ops;
-pub(crate) mod patch;
 pub(crate) mod pending;
 pub(crate) mod readiness;
 pub(crate) mod reads;

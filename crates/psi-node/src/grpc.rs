@@ -20,8 +20,8 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     calls::{ops::Ops, readiness::is_writable},
-    context::NodeContext,
     links::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, registry::Links},
+    node::context::NodeContext,
 };
 
 /// Largest message of a client, bytes.

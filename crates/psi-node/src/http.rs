@@ -21,7 +21,7 @@ use std::{future::Future, sync::Arc};
 use tokio::net::TcpListener;
 
 use self::routes::{observe::ObservedRouter, router::router};
-use crate::{calls::ops::Ops, context::NodeContext};
+use crate::{calls::ops::Ops, node::context::NodeContext};
 
 /// Serves HTTP until `stop` resolves and requests in progress have ended.
 pub(crate) async fn serve(

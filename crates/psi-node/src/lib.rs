@@ -6,7 +6,6 @@
 
 mod calls;
 mod cluster;
-mod context;
 mod grpc;
 mod http;
 mod links;

@@ -1,5 +1,7 @@
 //! A node: its sockets and tasks, from start to graceful end.
 
+pub(crate) mod context;
+
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use psi_replica::{NodeId, Version};
@@ -9,10 +11,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use self::context::NodeContext;
 use crate::{
     calls::readiness::is_writable,
     cluster::{address::advertised, gossip},
-    context::NodeContext,
     grpc, http,
     links::{dial, registry::Links},
     settings::{Addresses, Endpoint, Settings},

@@ -120,5 +120,5 @@ fn not_reached(gaps: &TokenGaps, options: &CallOptions) -> Cause {
          longer deadline"
     );
     let cause = Cause::new(Code::DeadlineExceeded, "TOKEN_NOT_REACHED", message);
-    cause.with("waited_ms", waited).with("lacking", gaps.listed.len() + usize::from(gaps.left_out))
+    cause.with("waited_ms", waited).with("missing", gaps.listed.len() + usize::from(gaps.left_out))
 }

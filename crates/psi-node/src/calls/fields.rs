@@ -1,12 +1,14 @@
 //! Creating, changing, resetting and dropping fields.
 
+pub(crate) mod patch;
+
 use psi_api::Cause;
 use psi_replica::{FieldName, Now};
 use psi_state::{CurrentSpec, Replica, Setup, WriteError};
 
+use self::patch::{FieldPatch, cause_of_all, new_field, with_default_parameters};
 use super::{
     ops::{Ops, unknown_field},
-    patch::{FieldPatch, cause_of_all, new_field, with_default_parameters},
     readiness::writable,
 };
 

@@ -8,7 +8,7 @@ use psi_replica::{FieldName, Now};
 use psi_state::{Replica, WriteError};
 use tonic::Code;
 
-use crate::context::NodeContext;
+use crate::node::context::NodeContext;
 
 /// The operations of a node.
 #[derive(Clone)]

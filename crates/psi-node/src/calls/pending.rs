@@ -9,7 +9,7 @@ use futures_util::future::Either;
 
 use super::{answer::WriteAnswer, ops::Ops};
 use crate::{
-    context::NodeContext,
+    node::context::NodeContext,
     sessions::{level::Level, options::CallOptions, replication, requests::Ticket},
 };
 
@@ -22,9 +22,9 @@ pub(crate) struct PendingWrite {
 }
 
 /// A future that is mostly ready from the start.
-pub(crate) type MaybeReady<'a, T> = Either<Ready<T>, Pin<Box<dyn Future<Output = T> + Send + 'a>>>;
+pub(crate) type CallFuture<'a, T> = Either<Ready<T>, Pin<Box<dyn Future<Output = T> + Send + 'a>>>;
 
-pub(crate) fn ready_now<'a, T>(value: T) -> MaybeReady<'a, T> {
+pub(crate) fn ready_now<'a, T>(value: T) -> CallFuture<'a, T> {
     Either::Left(ready(value))
 }
 
@@ -35,7 +35,7 @@ impl PendingWrite {
     }
 
     /// Waits for its replication level, if there is one.
-    pub(crate) fn settle(mut self, context: &NodeContext) -> MaybeReady<'_, WriteAnswer> {
+    pub(crate) fn settle(mut self, context: &NodeContext) -> CallFuture<'_, WriteAnswer> {
         let Some((level, deadline)) = self.target else { return ready_now(self.answer) };
         Either::Right(Box::pin(async move {
             let replicated = replication::wait_for(context, self.answer.version(), level, deadline).await;

@@ -1,5 +1,8 @@
 //! Steps, from a call to its answer.
 
+pub(crate) mod inputs;
+mod intake;
+
 use std::{sync::Arc, time::Instant};
 
 use futures_util::future::Either;
@@ -8,13 +11,15 @@ use psi_replica::FieldName;
 use psi_state::Step;
 use tracing::Instrument;
 
+use self::{
+    inputs::{Inputs, StepCall, content_of_steps},
+    intake::WrittenSteps,
+};
 use super::{
     admission::Admission,
     answer::{StepReceipt, WriteAnswer},
-    inputs::{Inputs, StepCall, content_of_steps},
-    intake::WrittenSteps,
     ops::{Ops, field_name, of_another_kind},
-    pending::{MaybeReady, PendingWrite, ready_now},
+    pending::{CallFuture, PendingWrite, ready_now},
     readiness::stopping,
 };
 use crate::sessions::{
@@ -42,7 +47,7 @@ impl Ops {
         &self,
         mut call: StepCall,
         options: CallOptions,
-    ) -> MaybeReady<'_, Result<PendingWrite, Cause>> {
+    ) -> CallFuture<'_, Result<PendingWrite, Cause>> {
         let field = match self.record_refusal(field_name(&call.field)) {
             Ok(field) => field,
             Err(cause) => return ready_now(self.record_call(Err(cause))),

@@ -19,7 +19,7 @@ pub(crate) fn config(
     FailureDetectorConfig {
         phi_threshold: phi_threshold.into(),
         initial_interval: gossip_interval,
-        // Longer silences are outages, not a measure of how often a node is heard.
+        // Longer silences are outages, not a measure of how often messages of a node arrive.
         max_interval: gossip_interval * 10,
         dead_node_grace_period: dead_node_grace,
         ..FailureDetectorConfig::default()

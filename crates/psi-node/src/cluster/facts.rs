@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use psi_replica::{Digest, NodeId};
 
 use super::members::Member;
-use crate::{calls::readiness::is_writable, context::NodeContext, settings::Addresses};
+use crate::{calls::readiness::is_writable, node::context::NodeContext, settings::Addresses};
 
 const GRPC: &str = "grpc";
 const HTTP: &str = "http";

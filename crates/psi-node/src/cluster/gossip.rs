@@ -15,7 +15,7 @@ use super::{
     members::{Member, by_node, with_remembered},
     seeds,
 };
-use crate::{context::NodeContext, settings::Addresses};
+use crate::{node::context::NodeContext, settings::Addresses};
 
 /// How often a node that leaves announces it.
 const LEAVE_ANNOUNCE: Duration = Duration::from_millis(50);

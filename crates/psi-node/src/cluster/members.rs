@@ -11,9 +11,9 @@ use crate::settings::Addresses;
 pub(crate) struct Member {
     /// Its name.
     pub(crate) node: NodeId,
-    /// When its process started, microseconds since the Unix epoch; tells runs of one node apart.
+    /// When its process started, microseconds since the Unix epoch; distinguishes runs of one node.
     pub(crate) generation: u64,
-    /// Gossip hears from it, and it has not announced that it leaves.
+    /// Gossip receives its heartbeats, and it has not announced that it leaves.
     pub(crate) live: bool,
     /// It has announced that it leaves; true of such a run for as long as gossip remembers it.
     pub(crate) left: bool,
@@ -59,7 +59,7 @@ pub(crate) fn by_node(mut members: Vec<Member>) -> Vec<Member> {
     members
 }
 
-/// Adds those that gossip knew before it started over, as dead until it hears of them again: they are members still.
+/// Adds those that gossip knew before it started over, as dead until it finds them again: they are still members.
 pub(crate) fn with_remembered(mut members: Vec<Member>, remembered: &[Member]) -> Vec<Member> {
     let forgotten = |old: &&Member| !members.iter().any(|member| member.node == old.node);
     let dead: Vec<Member> =

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chitchat::ChitchatHandle;
 use tracing::warn;
 
-use crate::context::NodeContext;
+use crate::node::context::NodeContext;
 
 /// How often seeds are looked up and contacted while no other node is known, and once one is.
 const CONTACT_ALONE: Duration = Duration::from_secs(1);

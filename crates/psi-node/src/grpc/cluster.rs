@@ -10,9 +10,9 @@ use tonic::{Request, Response, Status};
 use crate::{
     calls::readiness::is_writable,
     cluster::members::Member,
-    context::NodeContext,
     links::lag::{Lag, lags},
     metrics::Traffic,
+    node::context::NodeContext,
 };
 
 pub(super) struct ClusterView {
@@ -40,7 +40,7 @@ impl ClusterView {
     fn member(&self, member: &Member, lags: &BTreeMap<NodeId, Lag>) -> v1::Member {
         let Member {
             node,
-            // Runs of one node are told apart by its incarnation.
+            // The incarnation distinguishes runs of one node.
             generation: _,
             live: _,
             left: _,
@@ -177,7 +177,7 @@ mod tests {
         let pinged = tokio::spawn(async move { view.ping(Request::new(v1::PingRequest {})).await });
         let answered = tokio::time::timeout(Duration::from_secs(5), pinged).await;
         drop(release);
-        holder.join().expect("it was told to let go");
+        holder.join().expect("the holder lets go after its message");
         assert!(answered.expect("it waited for the replica").expect("it ended").is_ok());
     }
 }

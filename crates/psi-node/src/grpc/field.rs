@@ -13,8 +13,8 @@ use super::{
 use crate::{
     calls::{
         answer::InterventionReceipt,
-        inputs::{Inputs, StepCall},
         ops::Ops,
+        steps::inputs::{Inputs, StepCall},
     },
     sessions::options::{CallOptions, RequestedOptions, grpc_timeout},
 };

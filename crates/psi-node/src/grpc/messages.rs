@@ -6,7 +6,7 @@ use psi_state::{Shape, WIDTH_MAX};
 use tonic::{Code, Status};
 
 use crate::{
-    calls::{ops::Ops, patch::FieldPatch},
+    calls::{fields::patch::FieldPatch, ops::Ops},
     sessions::level::Level,
 };
 

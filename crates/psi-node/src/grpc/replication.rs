@@ -7,8 +7,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    context::NodeContext,
     links::{accept, registry::Links},
+    node::context::NodeContext,
 };
 
 pub(super) struct Replication {

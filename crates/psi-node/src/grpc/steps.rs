@@ -9,9 +9,9 @@ use super::messages::level;
 use crate::{
     calls::{
         answer::StepReceipt,
-        inputs::{Inputs, StepCall},
         ops::Ops,
         pending::PendingWrite,
+        steps::inputs::{Inputs, StepCall},
     },
     sessions::options::RequestedOptions,
 };

@@ -18,8 +18,8 @@ use super::{
     routes::properties::{KNOWN_FIELD, NEW_FIELD},
 };
 use crate::calls::{
+    fields::patch::{FieldPatch, new_field, with_default_parameters},
     ops::Ops,
-    patch::{FieldPatch, new_field, with_default_parameters},
 };
 
 pub(super) async fn list(State(ops): State<Ops>, _: NoParams) -> Result<Json<FieldsAnswer>, Refusal> {

@@ -1,4 +1,4 @@
-//! Connections of HTTP/1.1: a time-out on headers, and an orderly end, both of which `axum::serve` lacks.
+//! Connections of HTTP/1.1: a time-out on headers, and an orderly end. `axum::serve` has neither.
 
 use std::{convert::Infallible, future::Future, pin, time::Duration};
 

@@ -14,7 +14,7 @@ use super::{
     refusal::{Refusal, record_refusal},
     requests::{address::FieldParam, parameters, params::RequestParams, read},
 };
-use crate::calls::{ops::Ops, patch::FieldPatch};
+use crate::calls::{fields::patch::FieldPatch, ops::Ops};
 
 pub(super) async fn state(State(ops): State<Ops>, params: RequestParams) -> Result<Json<StateAnswer>, Refusal> {
     let (view, token) = view(&ops, params).await?;

@@ -14,8 +14,8 @@ use super::{
     requests::{params::RequestParams, read, step::StepBody},
 };
 use crate::calls::{
-    inputs::{Inputs, StepCall},
     ops::Ops,
+    steps::inputs::{Inputs, StepCall},
 };
 
 /// As [`super::routes::observe`] hands it over, around the router.

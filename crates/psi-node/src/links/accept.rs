@@ -9,7 +9,7 @@ use tonic::{Code, Status, Streaming};
 use tracing::{debug, warn};
 
 use super::{OUTBOUND_FRAMES, end::LinkEnd, registry::Links, run::run_link};
-use crate::context::NodeContext;
+use crate::node::context::NodeContext;
 
 /// The accepting end: frames out, and at the end the reason as a status.
 pub(crate) fn accept(

@@ -11,11 +11,11 @@ use tonic::{Status, transport::Endpoint};
 use tracing::{debug, warn};
 
 use super::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, OUTBOUND_FRAMES, end::LinkEnd, registry::Links, run::run_link};
-use crate::{cluster::members::Member, context::NodeContext, settings::Settings};
+use crate::{cluster::members::Member, node::context::NodeContext, settings::Settings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A node's name, and the generation that tells its runs apart.
+/// A node's name, and the generation that distinguishes its runs.
 type Run = (NodeId, u64);
 
 /// Keeps a link to each live neighbour with a greater name than this node's.

@@ -11,7 +11,7 @@ use super::{
     end::{INTRODUCTION, LinkEnd},
     registry::Links,
 };
-use crate::context::NodeContext;
+use crate::node::context::NodeContext;
 
 /// A link of the replica, which goes down however its task ends.
 struct LinkGuard<'a> {

@@ -56,7 +56,7 @@ impl FieldMetrics {
         Self { series_max, windows, series: FieldSeries::register(registry) }
     }
 
-    /// Counts the fields that exist; tells which of them get series.
+    /// Counts the fields that exist; returns which of them get series.
     pub(super) fn choose<'a>(&self, names: &'a [FieldName]) -> impl Iterator<Item = &'a FieldName> {
         self.series.fields.set(count(names.len()));
         self.series.without_series.set(count(names.len().saturating_sub(self.series_max)));

@@ -26,7 +26,7 @@ families! {
         lag_versions: IntGaugeVec = "psi_replica_lag_versions" ["peer"]
             "Versions that this node wrote and the peer has not acknowledged";
         lag_seconds: GaugeVec = "psi_replica_lag_seconds" ["peer"]
-            "For how long the peer has lacked the oldest of them";
+            "For how long the peer has missed the oldest of them";
         bytes: IntCounterVec = "psi_replica_peer_bytes_total" ["peer", "direction"]
             "Bytes of link frames, by peer and direction";
         entries: IntCounterVec = "psi_replica_peer_entries_total" ["peer", "direction"]

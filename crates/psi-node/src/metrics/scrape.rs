@@ -7,7 +7,7 @@ use psi_replica::NodeId;
 use psi_state::{FieldView, Replica};
 
 use super::{Metrics, values::count};
-use crate::{calls::readiness::is_writable, cluster::members::Member, context::NodeContext};
+use crate::{calls::readiness::is_writable, cluster::members::Member, node::context::NodeContext};
 
 /// Everything in the text format of Prometheus.
 pub(crate) fn render(context: &NodeContext) -> String {

@@ -12,7 +12,7 @@ use psi_replica::{NodeId, Version};
 use tokio::time::Instant;
 
 use super::level::{Level, ReplicationReach};
-use crate::{cluster::members::Member, context::NodeContext};
+use crate::{cluster::members::Member, node::context::NodeContext};
 
 /// Waits until an own write has reached the level, or until the deadline.
 pub(crate) async fn wait_for(
@@ -90,11 +90,11 @@ mod tests {
             // It acknowledges what others wrote until its link ends, and takes that with it.
             ("a b", "c", "a c", "b c", (1, 2)),
             ("", "a b", "a b", "b", (1, 1)),
-            // Gossip has not heard of it yet.
+            // Gossip does not know it yet.
             ("a", "", "a b", "b c", (2, 3)),
         ] {
-            let counted = count(&node("a"), &members(stay, left), &nodes(holders), &nodes(linked));
-            assert_eq!(counted, want, "{stay}, left {left}, held by {holders}, linked to {linked}");
+            let reach = count(&node("a"), &members(stay, left), &nodes(holders), &nodes(linked));
+            assert_eq!(reach, want, "{stay}, left {left}, held by {holders}, linked to {linked}");
         }
     }
 }

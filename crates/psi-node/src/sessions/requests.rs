@@ -35,7 +35,7 @@ struct KnownRequests<A> {
     by_id: HashMap<Arc<str>, Request<A>>,
     /// In the order in which they came, with those that were refused since.
     order: VecDeque<(u64, Arc<str>)>,
-    /// Given out so far: tells a request from a later one of the same name.
+    /// Handed out so far: distinguishes a request from a later one of the same name.
     numbers: u64,
     steps: usize,
 }
@@ -126,7 +126,7 @@ impl<A: CachedAnswer> KnownRequests<A> {
     }
 
     /// Forgets the oldest request that is not under way any more: one that is, sent again, would be counted again.
-    /// Tells whether there was one.
+    /// Returns whether there was one.
     fn forget_first_finished(&mut self) -> bool {
         let by_id = &self.by_id;
         let is_underway = |(number, id): &(u64, Arc<str>)| {

@@ -2,7 +2,7 @@
 
 use psi_replica::{FrozenOrigin, Origin, SnapshotEncoder};
 
-use crate::context::NodeContext;
+use crate::node::context::NodeContext;
 
 /// The parts of a snapshot, frozen origin by origin: the replica's lock is held for one origin at a time, and no more
 /// than one part is in memory.

@@ -16,7 +16,7 @@ use super::{
     parts::Parts,
     store::{RefusedSnapshot, Store},
 };
-use crate::{context::NodeContext, settings::Settings};
+use crate::{node::context::NodeContext, settings::Settings};
 
 /// Writes the snapshots of one node.
 pub(crate) struct SnapshotTask {
@@ -25,7 +25,7 @@ pub(crate) struct SnapshotTask {
     saved: Mutex<Option<SavedState>>,
 }
 
-/// The state that a snapshot holds, to tell whether anything changed since.
+/// The state that a snapshot holds, to find out whether anything changed since.
 #[derive(Clone, Debug, PartialEq)]
 struct SavedState {
     digest: Digest,

@@ -30,9 +30,9 @@ const HISTORY: Duration = Duration::from_secs(30);
 
 /// The network: sockets by address.
 #[derive(Clone)]
-struct Ether(Arc<Mutex<Inner>>);
+struct Ether(Arc<Mutex<EtherState>>);
 
-struct Inner {
+struct EtherState {
     sockets: BTreeMap<SocketAddr, UnboundedSender<RecvOutcome>>,
     random: StdRng,
     loss: f64,
@@ -41,10 +41,10 @@ struct Inner {
 impl Ether {
     fn new(loss: f64, seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed);
-        Self(Arc::new(Mutex::new(Inner { sockets: BTreeMap::new(), random, loss })))
+        Self(Arc::new(Mutex::new(EtherState { sockets: BTreeMap::new(), random, loss })))
     }
 
-    fn inner<R>(&self, look: impl FnOnce(&mut Inner) -> R) -> R {
+    fn with_state<R>(&self, look: impl FnOnce(&mut EtherState) -> R) -> R {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -59,7 +59,7 @@ struct EtherSocket {
 impl Transport for Ether {
     async fn open(&self, own: SocketAddr) -> Result<Box<dyn Socket>> {
         let (sender, inbound) = unbounded_channel();
-        self.inner(|inner| inner.sockets.insert(own, sender));
+        self.with_state(|inner| inner.sockets.insert(own, sender));
         Ok(Box::new(EtherSocket { own, ether: self.clone(), inbound }))
     }
 }
@@ -71,7 +71,7 @@ impl Socket for EtherSocket {
     }
 
     async fn send(&mut self, to: SocketAddr, envelope: ChitchatEnvelope) -> Result<SendOutcome> {
-        let passing = self.ether.inner(|inner| {
+        let passing = self.ether.with_state(|inner| {
             let lost = inner.random.random::<f64>() < inner.loss;
             let delay = Duration::from_micros(inner.random.random_range(100..5_000));
             inner.sockets.get(&to).filter(|_| !lost).cloned().map(|socket| (socket, delay))
@@ -116,7 +116,7 @@ impl Cluster {
 
     /// Starts the node at an index, at some moment of the others' rounds.
     async fn revive(&mut self, index: usize) {
-        let phase = self.ether.inner(|inner| inner.random.random_range(0..250));
+        let phase = self.ether.with_state(|inner| inner.random.random_range(0..250));
         tokio::time::sleep(Duration::from_millis(phase)).await;
         self.starts += 1;
         let config = ChitchatConfig {
@@ -135,9 +135,9 @@ impl Cluster {
         self.nodes[index] = Some(handle);
     }
 
-    /// Ends the node at an index without a word.
+    /// Crashes the node at an index.
     fn kill(&mut self, index: usize) {
-        self.ether.inner(|inner| inner.sockets.remove(&address(index)));
+        self.ether.with_state(|inner| inner.sockets.remove(&address(index)));
         if let Some(node) = self.nodes[index].take() {
             node.abort();
         }
@@ -195,7 +195,7 @@ impl Cluster {
     }
 }
 
-/// The settings of a node that was told nothing else.
+/// The settings of a node that leaves everything else at its default.
 fn defaults() -> Settings {
     Settings::new(NodeId::new("n0").expect("a name"))
 }

@@ -9,7 +9,7 @@ use super::{
     parse::{not_a, parameter_problem, parse, whole},
 };
 use crate::{
-    calls::patch::{FieldPatch, InvalidSetup},
+    calls::fields::patch::{FieldPatch, InvalidSetup},
     http::{
         refusal::{Problem, Refusal, shorten},
         routes::property::Property,
@@ -199,7 +199,7 @@ fn setup_problem(invalid: &InvalidSetup) -> (&'static str, Problem) {
 mod tests {
     use super::*;
     use crate::{
-        calls::patch::new_field,
+        calls::fields::patch::new_field,
         http::routes::properties::{KNOWN_FIELD, NEW_FIELD},
     };
 

@@ -10,8 +10,9 @@ use psi_replica::{FieldName, Now, Token};
 use psi_state::{Batch, Replica, Step, WriteError};
 use tonic::Code;
 
-use super::{inputs::Inputs, ops::Ops, readiness::stopping};
-use crate::{context::NodeContext, sessions::options::CallOptions};
+use super::inputs::Inputs;
+use crate::calls::{ops::Ops, readiness::stopping};
+use crate::{node::context::NodeContext, sessions::options::CallOptions};
 
 /// A longer batch is computed beside the replica. Far below the 50 ms that a peer's frames may wait.
 const LOCK_NS_MAX: u64 = 5_000_000;
@@ -195,7 +196,8 @@ mod tests {
         let worked = catch_unwind(AssertUnwindSafe(|| {
             let batch = context.write(|replica, now| replica.begin_batch(now, &field, &[input])).expect("it is ready");
             let _guard = BatchGuard { context: &context, batch: Some(batch) };
-            let busy = context.write(|replica, now| replica.step(now, &field, input)).expect_err("it is lent");
+            let busy =
+                context.write(|replica, now| replica.step(now, &field, input)).expect_err("the field is checked out");
             assert_eq!(busy, WriteError::Busy(field.clone()));
             std::panic::resume_unwind(Box::new("in the middle of it"));
         }));
