@@ -165,7 +165,7 @@ def variable(name, label, query):
         "datasource": SOURCE,
         "query": {"query": query, "refId": f"variable-{name}"},
         "definition": query,
-        # Anew when the time range changes: fields and nodes come and go.
+        # Queried again when the time range changes: fields and nodes come and go.
         "refresh": 2,
         "sort": 1,
         "multi": True,
@@ -316,7 +316,7 @@ OVERVIEW = dashboard(
                     limits=(0, None),
                 ),
                 graph(
-                    "Steps that nodes lack",
+                    "Steps missing on nodes",
                     "The field's count of steps: largest less smallest over nodes. What was taken since the last "
                     "exchange, or is written while Prometheus goes from node to node.",
                     "none",
@@ -422,7 +422,7 @@ REPLICATION = dashboard(
                 ),
                 stat(
                     "Largest lag",
-                    "For how long a peer has lacked something that a node wrote.",
+                    "For how long a peer has missed something that a node wrote.",
                     "s",
                     f"max({of('psi_replica_lag_seconds')})",
                     thresholds=steps_of(GREEN, (1, YELLOW), (5, RED)),
@@ -482,7 +482,7 @@ REPLICATION = dashboard(
                 ),
                 graph(
                     "Lag, time",
-                    "For how long the second node has lacked the oldest of that.",
+                    "For how long the second node has missed the oldest of that.",
                     "s",
                     by_node("psi_replica_lag_seconds", PEER),
                     limits=(0, None),

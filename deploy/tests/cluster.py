@@ -17,7 +17,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-# Settings that whoever runs the test has in variables are none of the test's.
+# Settings in the variables of the person who runs the test do not affect it.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PSI_")}
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Starts compose.yaml as it is, with a real engine, and does to it what happens to clusters: nodes that are killed, cut
-off, added, all stopped at once, and the incident with replication off and on. Then containers that are told wrong.
+off, added, all stopped at once, and the incident with replication off and on. Then containers with wrong settings.
 
 Ports are free ones, the project has a name of its own, Prometheus has the rules of ./prometheus with shorter times, and
 all that was made is taken away at the end, but for images. Needs docker, and docker-compose or the compose plugin.
@@ -35,7 +35,7 @@ BINARY_BYTES_MAX = 20_000_000
 
 # The vector of the incident, and the prediction errors of nodes that know of the interventions, and that do not.
 VECTOR = [0.1, 0.2, 0.3, 0.4, 0.5, 0.0, -0.1, 0.2, 0.9, -0.4, 0.1, 0.0, 0.2, -0.2, 0.3, 0.1]
-INTERVENED, UNTOLD = 0.8625, 0.0625
+INTERVENED, NOT_INTERVENED = 0.8625, 0.0625
 
 
 # --- What must hold
@@ -78,7 +78,7 @@ def test_the_incident(cluster):
     """The headline: two interventions that reach one node of three."""
     cluster.start(replication=False)
     cluster.incident(starts_over=NODES)
-    assert cluster.prediction_errors() == {"node-1": INTERVENED, "node-2": UNTOLD, "node-3": UNTOLD}
+    assert cluster.prediction_errors() == {"node-1": INTERVENED, "node-2": NOT_INTERVENED, "node-3": NOT_INTERVENED}
     with cluster.vectors_through_all():
         seconds = cluster.wait_for_alert("PsiFieldPodDrift")
 
@@ -98,7 +98,7 @@ def test_a_killed_node_is_missed_and_returns(cluster):
         cluster.docker("kill", cluster.container("node-3"))
         for alert in ["PsiFieldDown", "PsiFieldMembersMissing"]:
             cluster.wait_for_alert(alert)
-        wait_for("Alertmanager was told", lambda: "PsiFieldDown" in cluster.notified())
+        wait_for("Alertmanager was notified", lambda: "PsiFieldDown" in cluster.notified())
         cluster.docker("start", cluster.container("node-3"))
         for alert in ["PsiFieldDown", "PsiFieldMembersMissing"]:
             cluster.wait_for_no_alert(alert)
@@ -138,7 +138,7 @@ def test_nodes_can_be_added_and_taken_away(cluster):
     wait_for("five nodes are scraped", lambda: len(cluster.query('up{job="psi-field"} == 1')) == 5)
     cluster.scale(0)
     wait_for("they are gone", lambda: cluster.live_members("node-1") == 3)
-    assert cluster.left_members("node-1") == left + 2, "a node that is told to stop says that it leaves"
+    assert cluster.left_members("node-1") == left + 2, "a node that is stopped says that it leaves"
 
 
 def test_snapshots_outlive_the_containers(cluster):
@@ -151,8 +151,8 @@ def test_snapshots_outlive_the_containers(cluster):
 
 def test_the_containers_are_closed(cluster):
     """No root, no capabilities, nothing to write to but the data, no shell."""
-    told = json.loads(cluster.docker("inspect", *map(cluster.container, NODES)))
-    for one in told:
+    shown = json.loads(cluster.docker("inspect", *map(cluster.container, NODES)))
+    for one in shown:
         host = one["HostConfig"]
         assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"], host
         assert "no-new-privileges:true" in host["SecurityOpt"], host
@@ -166,50 +166,50 @@ def test_the_containers_are_closed(cluster):
     assert shell.returncode != 0 and "not found" in shell.stdout + shell.stderr, shell
 
 
-# --- Containers that are told wrong: one line says so, and the exit code.
+# --- Containers with wrong settings: one line says so, and the exit code.
 
 def test_a_port_in_use(cluster):
-    told = wrong("--network", f"container:{cluster.container('node-1')}")
-    assert told == (1, "error: can't listen on 0.0.0.0:50051 for gRPC: Address already in use (os error 98); "
-                       "set grpc.listen to a free address"), told
+    answer = wrong("--network", f"container:{cluster.container('node-1')}")
+    assert answer == (1, "error: can't listen on 0.0.0.0:50051 for gRPC: Address already in use (os error 98); "
+                       "set grpc.listen to a free address"), answer
 
 
 def test_no_volume_on_a_read_only_container(_):
-    told = wrong("--read-only")
-    assert told == (1, "error: can't use data directory /data: Read-only file system (os error 30); "
-                       "make it writable, or choose another (data.dir)"), told
+    answer = wrong("--read-only")
+    assert answer == (1, "error: can't use data directory /data: Read-only file system (os error 30); "
+                       "make it writable, or choose another (data.dir)"), answer
 
 
 def test_a_volume_of_another_user(_):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        told = wrong("--volume", f"{folder}:/data")
-    assert told == (1, "error: can't use data directory /data: Permission denied (os error 13); "
-                       "make it writable, or choose another (data.dir)"), told
+        answer = wrong("--volume", f"{folder}:/data")
+    assert answer == (1, "error: can't use data directory /data: Permission denied (os error 13); "
+                       "make it writable, or choose another (data.dir)"), answer
 
 
 def test_settings_that_are_missing(_):
-    told = wrong("--env", "PSI_CONFIG=/nowhere.toml")
-    assert told == (2, "error: 1 setting is wrong, nothing was started: can't read the settings file /nowhere.toml "
-                       "(--config): No such file or directory (os error 2)"), told
+    answer = wrong("--env", "PSI_CONFIG=/nowhere.toml")
+    assert answer == (2, "error: 1 setting is wrong, nothing was started: can't read the settings file /nowhere.toml "
+                       "(--config): No such file or directory (os error 2)"), answer
 
 
 def test_settings_that_may_not_be_read(_):
     with tempfile.NamedTemporaryFile() as file:
-        told = wrong("--volume", f"{file.name}:/etc/psi-field.toml:ro")
-    assert told == (2, "error: 1 setting is wrong, nothing was started: can't read the settings file "
-                       "/etc/psi-field.toml (--config): Permission denied (os error 13)"), told
+        answer = wrong("--volume", f"{file.name}:/etc/psi-field.toml:ro")
+    assert answer == (2, "error: 1 setting is wrong, nothing was started: can't read the settings file "
+                       "/etc/psi-field.toml (--config): Permission denied (os error 13)"), answer
 
 
 def test_a_seed_that_is_never_found(_):
-    """Nobody can tell a seed that is still to come from a misspelt one: the node keeps trying, and says so."""
+    """A seed that is still to come looks like a misspelt one: the node keeps trying, and says so."""
     container = docker("run", "--detach", "--env", "PSI_CLUSTER_SEEDS=nowhere.invalid", IMAGE)
     try:
         said = "can't look up the seed nowhere.invalid"
         wait_for("the log names the seed", lambda: said in docker("logs", container))
         asked = subprocess.run(["docker", "exec", container, "psi-field", "health"], capture_output=True, text=True)
         assert asked.returncode == 1 and "still joining" in asked.stderr, asked
-        wait_for("the log tells what to check", lambda: "check cluster.seeds" in docker("logs", container))
+        wait_for("the log says what to check", lambda: "check cluster.seeds" in docker("logs", container))
         lines = docker("logs", container).count(said)
         assert json.loads(docker("inspect", container))[0]["State"]["Running"]
         assert lines <= 2, f"{lines} lines in a few seconds"
@@ -251,7 +251,7 @@ class Cluster:
         return run(command, env=self.environment)
 
     def start(self, replication):
-        """Starts what is not running, and starts nodes again that were told otherwise."""
+        """Starts what is not running, and starts nodes again whose settings changed."""
         self.environment["PSI_REPLICATION_ENABLED"] = "true" if replication else "false"
         self.compose("up", "-d", "--no-build", *STARTED)
         for node in NODES:
@@ -335,7 +335,7 @@ class Cluster:
         return self.members(node, "left")
 
     def incident(self, starts_over):
-        """Starts field `default` over on those nodes; then nigredo and albedo, both through node-1 and told to nobody
+        """Starts field `default` over on those nodes; then nigredo and albedo, both through node-1 and sent to nobody
         by this."""
         for node in starts_over:
             self.json(node, "/init", {})
@@ -416,7 +416,7 @@ def shorten(config, shortened):
 
 
 def environment():
-    """Without the variables that would tell compose other than its file does."""
+    """Without the variables that would override compose's file."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PSI_", "COMPOSE_"))}
 
 

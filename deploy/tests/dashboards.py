@@ -185,9 +185,9 @@ class Looked:
             return [f"{expression}: the legend names labels that are not there: {missing}"]
         wanted = {"node": NODES if node == ".*" else [node], "field": FIELDS if field == ".*" else [field]}
         return [
-            f"{expression}: nothing of {label} {lacking}"
+            f"{expression}: nothing of {label} {missing}"
             for label, values in wanted.items()
-            if label in labels and (lacking := set(values) - {one["metric"][label] for one in numbers})
+            if label in labels and (missing := set(values) - {one["metric"][label] for one in numbers})
         ]
 
     def variable_complaints(self, variable):

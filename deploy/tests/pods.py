@@ -6,7 +6,7 @@ What it shows: three nodes that start at once, before DNS knows any of them, for
 for three addresses; a node ends within its grace and comes back; the feeder and the probe reach the nodes by the names
 and ports that they are given. What it can't show: images, volumes, network policies, and Kubernetes itself.
 
-`rehearse` starts this file anew in namespaces of its own, for which no root is needed where the machine allows users to
+`rehearse` starts this file again in namespaces of its own, for which no root is needed where the machine allows users to
 make them.
 """
 
@@ -165,7 +165,7 @@ def main():
         for node in nodes:
             wait_for(f"{node.name} is live", lambda node=node: node.asked("livenessProbe") == 200)
         for node in nodes:
-            wait_for(f"{node.name} has asked DNS in vain", lambda node=node: "look up the seed" in node.log.read_text())
+            wait_for(f"{node.name} has asked DNS and got no answer", lambda node=node: "look up the seed" in node.log.read_text())
         assert not any(node.ready() for node in nodes), "a node is ready though it has met nobody"
         names.set(stateful["serviceName"], [node.address for node in nodes])
         # Stands for the address of the service, behind which any node answers.
@@ -207,7 +207,7 @@ def feed(pod):
 
 
 def stop_and_return(node, grace_s):
-    """As a pod that is deleted: told to stop, then started anew with its volume and name."""
+    """As a pod that is deleted: stopped, then started again with its volume and name."""
     began = time.monotonic()
     node.running.send_signal(signal.SIGTERM)
     code = node.running.wait(grace_s)
@@ -215,7 +215,7 @@ def stop_and_return(node, grace_s):
     assert code == 0, f"{node.name} ends with exit code {code}"
     node.start()
     wait_for(f"{node.name} is ready again", node.ready)
-    print(f"a node ends in {took:.1f} s when told to, and comes back")
+    print(f"a node ends in {took:.1f} s when stopped, and comes back")
 
 
 if __name__ == "__main__":

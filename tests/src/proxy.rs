@@ -2,7 +2,7 @@
 //! and gossip pass through here and nothing else does.
 //!
 //! Faults are set by direction between two named nodes, no matter who dialled. The sender is known by the datagram's source,
-//! which is the sender's gossip socket, and for connections by the process that owns the other end: `/proc` tells.
+//! which is the sender's gossip socket, and for connections by the process that owns the other end: `/proc` shows which.
 //! Clients of a test go past the proxy.
 
 use std::{
@@ -88,7 +88,7 @@ struct Wires {
     random: Mutex<SmallRng>,
 }
 
-/// What tells a node's traffic from another's.
+/// What distinguishes a node's traffic from another's.
 #[derive(Clone, Copy)]
 struct TrafficSource {
     gossip: SocketAddr,
@@ -122,7 +122,7 @@ impl Network {
         Ok(Route { front, back })
     }
 
-    /// Tells which process a node is now.
+    /// Sets which process a node is now.
     pub fn runs(&self, name: &str, process: u32) {
         if let Some(known) = self.wires.nodes().get_mut(name) {
             known.process = Some(process);

@@ -71,7 +71,7 @@ impl Service {
         Ok(self.said(text).remove(0))
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Stops it, and waits until it has ended.
     ///
     /// # Errors
     /// If it does not end in time.

@@ -111,7 +111,7 @@ fn every_alert_says_what_where_and_what_to_do() {
         let annotations = &alert["annotations"];
         assert!(["critical", "warning"].contains(&text(&alert["labels"]["severity"])), "{name}: {alert}");
         assert!(!text(&annotations["summary"]).is_empty(), "{name} has no summary");
-        assert!(text(&annotations["description"]).contains("$value"), "the description of {name} lacks the value");
+        assert!(text(&annotations["description"]).contains("$value"), "the description of {name} does not have the value");
         let page = text(&annotations["runbook_url"]).strip_prefix(RUNBOOKS);
         let page = page.unwrap_or_else(|| panic!("the runbook of {name} is not in {RUNBOOKS}"));
         let runbook = fs::read_to_string(root().join("docs/runbooks").join(page));
@@ -233,7 +233,7 @@ async fn take(stream: TcpStream, notified: &Notifications) -> Result<()> {
     Ok(())
 }
 
-/// Alertmanager with the deployed configuration, but for the receivers, who are here, and the time until it tells them.
+/// Alertmanager with the deployed configuration, except for the receivers, which are here, and the time until it notifies them.
 struct Manager {
     _program: ChildGuard,
     data: tempfile::TempDir,
@@ -365,7 +365,7 @@ async fn wait_for_receivers(manager: &Manager) -> Result<()> {
     let critical =
         names(&["Down", "ReplicaDivergence", "StepLatencyBurnMedium", "StepAvailabilityBurnFast", "ClusterSplit"]);
     let warning = names(&["DensityAnomaly", "OriginsGrowing", "StepErrors", "StepsStopped", "ClockOffset"]);
-    eventually("receivers are told", async || {
+    eventually("receivers are notified", async || {
         Ok(manager.notified("/critical") == critical && manager.notified("/warning") == warning)
     })
     .await
@@ -383,7 +383,7 @@ async fn receivers_get_causes_and_not_what_follows_from_them() -> Result<()> {
     // A drift follows from a divergence, and is itself what the figures of its field follow from.
     let drift = [alert("PsiFieldPodDrift", &[("field", "default")])];
     manager.report(&causes(), true).await?;
-    eventually("causes are told", async || Ok(manager.notified("/critical").len() == causes().len())).await?;
+    eventually("causes are notified", async || Ok(manager.notified("/critical").len() == causes().len())).await?;
     manager.report(&drift, true).await?;
     eventually("the drift is held back", async || Ok(manager.inhibited().await? == names(&["PodDrift"]))).await?;
     manager.report(&consequences(), true).await?;

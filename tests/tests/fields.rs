@@ -242,10 +242,10 @@ async fn a_guardian_that_intervenes_says_so_and_one_that_watches_leaves_it_to_pe
     let state = members[1].state("f").await?;
     let learned = state.learned.context("core learns")?;
     assert_eq!((state.noise, learned.latents, learned.working_memories), (1.5, 0, 0), "nigredo clears them");
-    let counted = r#"psi_node_guardian_interventions_total{action="nigredo",threat="high_prediction_error"}"#;
+    let series = r#"psi_node_guardian_interventions_total{action="nigredo",threat="high_prediction_error"}"#;
     for (member, want) in members.iter().zip([1.0, 0.0]) {
         let http = member.node.addresses().http;
-        assert_eq!(psi_tests::series(http, counted).await?, Some(want), "{}", member.node.node_id());
+        assert_eq!(psi_tests::series(http, series).await?, Some(want), "{}", member.node.node_id());
         let automatic = psi_tests::series(http, r#"psi_field_guardian_interventions{engine="core",field="f"}"#);
         assert_eq!(automatic.await?, Some(1.0));
     }

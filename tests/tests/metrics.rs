@@ -66,7 +66,7 @@ async fn calls_that_step_are_counted_by_outcome_from_the_start() -> Result<()> {
     member.step("", &[1.0]).await.expect_err("too short");
     member.step("nobody", &INCIDENT).await.expect_err("no such field");
     assert_eq!(outcomes().await?, [3.0, 2.0, 0.0], "the caller's mistakes");
-    // A node that this one never meets knows of writes that this one lacks.
+    // A node that this one never meets knows of writes that are missing here.
     let stranger = Member::start(settings("n2", &[])).await?;
     let after = stranger.step("", &INCIDENT).await?.token;
     let request = StepRequest { input: INCIDENT.to_vec(), after, deadline_ms: 100, ..Default::default() };
@@ -90,7 +90,7 @@ async fn names_and_failures_to_come_have_series_from_the_start() -> Result<()> {
 async fn a_member_that_dies_is_named_dead_until_it_is_back() -> Result<()> {
     let member = Member::start(settings("n1", &[])).await?;
     let seed = member.node.addresses().gossip;
-    // A member that was heard of once only is taken for dead, for a moment: there may be a series early.
+    // A member whose heartbeat came only once is taken for dead, for a moment: there may be a series early.
     let dead =
         async || anyhow::Ok(series(&member, r#"psi_cluster_member_dead{node="n2"}"#).await.unwrap_or(0.0) == 1.0);
     let n2 = KillableNode::start(settings("n2", &[seed])).await?;

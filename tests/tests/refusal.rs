@@ -156,7 +156,7 @@ fn delta(node: &str, incarnation: u64, number: u64, base: u64, version: u64) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_passes_are_refused_by_name_and_change_nothing() -> Result<()> {
+async fn bad_deltas_are_refused_by_name_and_change_nothing() -> Result<()> {
     let member = node_with_a_step().await?;
     let before = member.agreement().await?;
     let own = member.cluster.clone().get_frontier(v1::GetFrontierRequest {}).await?.into_inner().origins;

@@ -1,4 +1,4 @@
-//! `psi-field bench` as programs see it. What it measures is the machine's; here only that it does, and how it tells.
+//! `psi-field bench` as programs see it. What it measures is the machine's; these tests check only that it does, and what it prints.
 
 use std::{collections::BTreeSet, fs, io::Read, process::Stdio};
 
@@ -178,13 +178,13 @@ async fn nodes_end_with_a_bench_that_is_told_to_stop() -> Result<()> {
     .await?;
     rustix::process::kill_process(rustix::process::Pid::from_child(&bench), rustix::process::Signal::INT)?;
     let status = bench.wait()?;
-    let (mut told, mut said) = (String::new(), String::new());
-    bench.stdout.take().context("stdout")?.read_to_string(&mut told)?;
+    let (mut output, mut said) = (String::new(), String::new());
+    bench.stdout.take().context("stdout")?.read_to_string(&mut output)?;
     bench.stderr.take().context("stderr")?.read_to_string(&mut said)?;
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("stopped before the first group was through"), "{said}");
     assert_eq!(fs::read_to_string(&earlier)?, "an earlier run");
-    let report: Value = serde_json::from_str(&told)?;
+    let report: Value = serde_json::from_str(&output)?;
     assert_eq!((&report["complete"], rows(&report)?.len()), (&false.into(), 0));
     let nodes = nodes.into_inner()?;
     eventually("all nodes are gone", async || {

@@ -110,7 +110,7 @@ async fn health_asks_the_node_that_the_settings_around_it_are_for() -> Result<()
     let anywhere = format!("0.0.0.0:{}", node.grpc.port());
     let own = node.grpc.to_string();
     let nobody = free_endpoints()?.grpc.to_string();
-    // What a node tells of its health follows a moment later than what it tells of its members.
+    // A node shows its members a moment before its health.
     eventually("the node is healthy", async || {
         Ok(service::command(PROGRAM, &["health", "--node", &own]).output()?.status.success())
     })

@@ -133,7 +133,7 @@ async fn a_node_that_dies_fails_alone_and_is_ok_again_when_it_returns() -> Resul
         assert_eq!(probe.attempts(target, "failed").await?, 0.0, "{target} is not to blame");
     }
     let fails = probe.service.said("the node fails");
-    assert_eq!(fails.len(), 1, "told once: {fails:?}");
+    assert_eq!(fails.len(), 1, "logged once: {fails:?}");
     assert!(fails[0].contains(&targets[2]), "{fails:?}");
 
     nodes[2] = launches[2].start()?;

@@ -206,7 +206,7 @@ async fn standard_output_has_the_record_alone() -> Result<()> {
     let arguments = ["record", "--field", "f", "-", "--node", &address, "--count", "5"];
     let mut command = service::command(PROGRAM, &arguments);
     let record = tokio::task::spawn_blocking(move || command.output());
-    // Nothing but its steps tells that the record has begun.
+    // Only its steps show that the record has begun.
     while !record.is_finished() {
         walk(&node, 1).await?;
     }

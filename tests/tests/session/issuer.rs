@@ -159,7 +159,7 @@ async fn the_run_that_gave_a_token_says_what_it_holds_of_writers_left_out() -> R
         crowd.write(left_out);
         format!("run{left_out:02}")
     };
-    eventually("both have heard of it", async || {
+    eventually("both know it", async || {
         Ok(version_of(&members[0], &left_out).await? == 2 && version_of(&members[1], &left_out).await? == 2)
     })
     .await?;

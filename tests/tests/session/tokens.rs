@@ -12,7 +12,7 @@ use tonic::{Code, Request};
 
 use crate::{PATIENT_MS, SHORT_MS, check_refused, errors, read, step, take};
 
-/// A token of a replica that no node has heard of.
+/// A token of a replica that no node knows.
 fn strange_token(cluster: &str, node: &str, steps: u64) -> String {
     let config = psi_replica::Config {
         join_ms: 0,
@@ -42,7 +42,7 @@ async fn own_writes_are_read_through_any_node() -> Result<()> {
     let members = cluster(3).await?;
     let mut token = String::new();
     for turn in 0..60_u64 {
-        // The next node has hardly ever heard of it yet.
+        // The next node rarely knows it yet.
         let writer = &members[usize::try_from(turn)? % 3];
         let taken = take(writer, StepRequest { after: token, deadline_ms: PATIENT_MS, ..step() }).await?;
         assert_eq!(taken.k, turn + 1, "the step was scored with all before it");
@@ -66,13 +66,13 @@ async fn a_token_read_on_one_node_for_what_another_wrote_is_honoured_by_a_third(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_not_reached_fails_by_name_and_says_what_is_lacking() -> Result<()> {
+async fn a_token_that_is_not_reached_fails_by_name_and_says_what_is_missing() -> Result<()> {
     // Two nodes that never meet.
     let (here, there) = (Member::start(settings("n1", &[])).await?, Member::start(settings("n2", &[])).await?);
     let token = take(&there, step()).await?.token;
     let late = take(&here, StepRequest { after: token.clone(), deadline_ms: SHORT_MS, ..step() }).await.unwrap_err();
     let metadata = check_refused(&late, Code::DeadlineExceeded, "TOKEN_NOT_REACHED");
-    assert_eq!((metadata["lacking"].as_str(), metadata["waited_ms"].as_str()), ("1", "200"));
+    assert_eq!((metadata["missing"].as_str(), metadata["waited_ms"].as_str()), ("1", "200"));
     assert!(late.message().contains("up to version 1 (held: 0)"), "{late}");
     // A deadline of gRPC's own is answered by name too, before it cuts the call off.
     let mut request = Request::new(GetStateRequest { after: token.clone(), ..Default::default() });

@@ -26,7 +26,7 @@ use crate::{
 pub(crate) const CLUSTER: &str = "psi-field-bench";
 /// How long a process may take to say that it listens.
 const START: Duration = Duration::from_secs(30);
-/// Lines of what a process said that are kept, to tell why it did not start.
+/// Lines of what a process said that are kept, to say why it did not start.
 const LINES_MAX: usize = 20;
 
 /// How a node is to be started.
@@ -66,7 +66,7 @@ impl Launch {
         command.args(self.flags.iter().map(|(flag, value)| format!("{flag}={value}")));
         let process = Process::start(command).await?;
         let started: NodeAddresses = process.first_line()?;
-        // A node tells where others reach it; where it listens at a fixed address, that is nearer.
+        // A node shows where others reach it; where it listens at a fixed address, that is nearer.
         let listen = self.flags.iter().find(|(flag, _)| flag == "--grpc-listen");
         let listen = listen.and_then(|(_, address)| address.parse::<SocketAddr>().ok());
         let grpc = listen.filter(|address| address.port() != 0).unwrap_or(started.grpc);

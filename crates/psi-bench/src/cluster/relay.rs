@@ -89,12 +89,12 @@ mod tests {
         let mut near = TcpStream::connect(relay.address).await.unwrap();
         near.write_all(b"there").await.unwrap();
         let (mut far, _) = listener.accept().await.unwrap();
-        let mut heard = [0; 5];
-        far.read_exact(&mut heard).await.unwrap();
+        let mut received = [0; 5];
+        far.read_exact(&mut received).await.unwrap();
         far.write_all(b"back").await.unwrap();
         far.shutdown().await.unwrap();
         let mut answer = Vec::new();
         near.read_to_end(&mut answer).await.unwrap();
-        assert_eq!((&heard[..], &answer[..], count.total()), (&b"there"[..], &b"back"[..], 9));
+        assert_eq!((&received[..], &answer[..], count.total()), (&b"there"[..], &b"back"[..], 9));
     }
 }

@@ -1,4 +1,4 @@
-//! What a process takes of the machine, as Linux tells it under `/proc`.
+//! Resources that a process uses, as Linux shows them under `/proc`.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -31,11 +31,11 @@ impl Usage {
             fs::read_to_string(&path).map_err(|error| BenchError::failed(format!("can't read {path}: {error}")))
         };
         let (stat, status) = (read("stat")?, read("status")?);
-        let untold = |what: &str| BenchError::failed(format!("/proc/{process} does not say {what}"));
+        let missing = |what: &str| BenchError::failed(format!("/proc/{process} does not say {what}"));
         Ok(Self {
-            cpu_s: cpu_s(&stat).ok_or_else(|| untold("CPU time"))?,
+            cpu_s: cpu_s(&stat).ok_or_else(|| missing("CPU time"))?,
             thread_cpu_ns: thread_cpu_ns(Path::new(&format!("/proc/{process}/task"))),
-            memory_bytes: memory_bytes(&status).ok_or_else(|| untold("memory"))?,
+            memory_bytes: memory_bytes(&status).ok_or_else(|| missing("memory"))?,
         })
     }
 

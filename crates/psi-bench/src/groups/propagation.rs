@@ -35,7 +35,7 @@ const CALLERS: u32 = 64;
 const CONNECTIONS: usize = 4;
 /// A turn follows one step each [`PACE`], so it takes longer than others.
 const LONGER: u32 = 3;
-/// The longest time that is told from longer ones, microseconds.
+/// The longest time that is distinguished from longer ones, microseconds.
 const SEEN_US_MAX: u64 = 60_000_000;
 /// A step that shows nowhere by then is a failure, milliseconds.
 const DEADLINE_MS: u32 = 10_000;

@@ -78,7 +78,7 @@ impl SnapshotRig {
         Ok(started)
     }
 
-    /// Takes a step, and waits for a snapshot that has it; how long that took to be written, as the node tells.
+    /// Takes a step, and waits for a snapshot that has it; how long that took to be written, as the node reports.
     async fn write_s(&self) -> Result<f64, BenchError> {
         // One that is being written may have begun before the step; the one after it has not.
         let begun = Instant::now();
@@ -180,7 +180,7 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
 
 fn notes() -> Vec<String> {
     vec![format!(
-        "snapshot: of a node with {FIELDS} fields beside `default`, ten steps in each. Writing is as the node tells it \
+        "snapshot: of a node with {FIELDS} fields beside `default`, ten steps in each. Writing is as the node reports it \
          (psi_snapshot_duration_seconds), from the first part to what is synced and in its place, in a directory for \
          temporary files. Reading is done in this process: the file, its checks, and the views that answers are made from."
     )]

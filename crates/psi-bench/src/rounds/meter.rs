@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::{plan::Plan, sample::Sample};
 use crate::error::BenchError;
 
-/// The longest call that is told from longer ones, nanoseconds.
+/// The longest call that is distinguished from longer ones, nanoseconds.
 const CALL_NS_MAX: u64 = 60_000_000_000;
 
 /// When a turn begins to count, and when it ends.

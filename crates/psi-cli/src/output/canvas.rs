@@ -78,7 +78,7 @@ impl Picture {
     }
 }
 
-/// For tests: how a letter looks. Those that the font lacks look all the same.
+/// For tests: how a letter looks. Those missing in the font all look the same.
 #[cfg(test)]
 pub(crate) fn looks(letter: char) -> Vec<u8> {
     use plotters::{prelude::Text, style::IntoFont};

@@ -23,7 +23,7 @@ pub(crate) struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        // chitchat tells every change of its keys.
+        // chitchat logs every change of its keys.
         Self { format: LogFormat::Text, filter: "info,chitchat=error".to_owned() }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) enum SourceError {
         #[source]
         error: std::io::Error,
     },
-    /// A file of /proc lacks a number that Linux has there.
+    /// A number that Linux has in a file of /proc is missing.
     #[error("{path} does not say `{wanted}`")]
     HostNumber { path: &'static str, wanted: &'static str },
 }

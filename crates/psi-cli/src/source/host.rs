@@ -44,7 +44,7 @@ impl Host {
     /// Reads /proc once.
     ///
     /// # Errors
-    /// If /proc is not there or lacks a number, as on other systems than Linux.
+    /// If /proc or a number in it is missing, as on other systems than Linux.
     pub(crate) fn new() -> Result<Self, SourceError> {
         let now = Snapshot::of(&Texts::read()?)?;
         Ok(Self {

@@ -56,7 +56,7 @@ impl JsonLines<BufReader<File>> {
         Ok(Self { order: Some(Order::default()), ..Self::open(path)? })
     }
 
-    /// Steps that the lines read so far pass over, of a record.
+    /// Steps that the lines of a record read so far skip.
     pub(crate) fn missing(&self) -> u64 {
         self.order.as_ref().map_or(0, Order::missing)
     }

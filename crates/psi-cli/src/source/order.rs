@@ -9,7 +9,7 @@ use super::{error::SourceError, header::Header};
 pub(super) struct Order {
     /// Of the latest line that says it.
     k: Option<u64>,
-    /// Steps that k passes over, those before the first line included.
+    /// Steps that k skips, those before the first line included.
     missing: u64,
 }
 

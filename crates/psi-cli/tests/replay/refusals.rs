@@ -105,7 +105,7 @@ fn a_record_is_held_to_its_header() -> Result<()> {
                 None => assert_eq!(said, "", "{ks:?}"),
                 Some(steps) => {
                     assert_eq!(said.matches("warning: ").count(), 1, "{said}");
-                    assert!(said.contains(&format!("a.jsonl lacks {steps}that its k passes over")), "{said}");
+                    assert!(said.contains(&format!("{steps}that its k skips are missing in")), "{said}");
                 }
             }
         }

@@ -109,11 +109,11 @@ async fn a_guardian_is_shown_from_the_first_moment_and_says_what_it_did() {
     assert_eq!((&state["t"], &state["novelty"], &state["att_gain"]), (&step["t"], &step["novelty"], &step["att_gain"]));
     assert_eq!((&state["red_flag"], &state["noise"]), (&json!(false), &json!(1.5)));
     let learned = &state["learned"];
-    let told = (&learned["updates"], &learned["latents"], &learned["working_memories"]);
-    assert_eq!(told, (&json!(1), &json!(0), &json!(0)), "nigredo clears what was retained");
+    let shown = (&learned["updates"], &learned["latents"], &learned["working_memories"]);
+    assert_eq!(shown, (&json!(1), &json!(0), &json!(0)), "nigredo clears what was retained");
     assert!(learned["episodic_memories"].is_u64(), "{state}");
-    let told = server.get("/guardian/statistics?field=f").await.ok();
-    let done = &told["interventions"];
+    let shown = server.get("/guardian/statistics?field=f").await.ok();
+    let done = &shown["interventions"];
     assert_eq!((&done["total"], &done["automatic"], &done["last_step"]), (&json!(1), &json!(1), &json!(2)));
     for path in ["/guardian/status?field=nope", "/guardian/statistics?request_id=a"] {
         assert!(server.get(path).await.status.is_client_error(), "{path}");

@@ -74,8 +74,8 @@ async fn fields_are_made_shown_changed_reset_and_dropped() {
     assert_eq!(server.get("/state?field=f").await.ok()["k"], 1);
     let reset = json!({ "engine": "synthetic", "width": 3, "seed": u64::MAX.to_string(), "scale_exponent": -2 });
     let reset = server.post("/fields/f/reset", &reset).await.ok();
-    let told = (&reset["engine"], &reset["width"], &reset["scale_exponent"], &reset["guardian"]);
-    assert_eq!(told, (&json!("synthetic"), &json!(3), &json!(-2), &json!("watch")));
+    let shown = (&reset["engine"], &reset["width"], &reset["scale_exponent"], &reset["guardian"]);
+    assert_eq!(shown, (&json!("synthetic"), &json!(3), &json!(-2), &json!("watch")));
     assert_eq!((&reset["seed"], &reset["parameters"]["dt"]), (&json!("18446744073709551615"), &json!(0.2)));
     assert_eq!(server.get("/state?field=f").await.ok()["steps_dropped"], 1);
     // As curl -X POST sends it.

@@ -85,11 +85,11 @@ fn check_answer(name: &str, path: &str, status: u64, old: &Value, new: &Value) {
                 let errors = new["statistics"]["pe"]["mean"].as_f64().unwrap();
                 assert!((errors - (2.0 * 0.0625 + 0.8625) / 3.0).abs() < 1e-12, "{errors}");
                 let done = &new["interventions"];
-                let told = (&done["total"], &done["last_step"], &done["automatic"], &done["superseded"]);
-                assert_eq!(told, (&json!(2), &json!(2), &json!(0), &json!(0)));
+                let shown = (&done["total"], &done["last_step"], &done["automatic"], &done["superseded"]);
+                assert_eq!(shown, (&json!(2), &json!(2), &json!(0), &json!(0)));
             }
             if path == "/federation/swarm" {
-                // The old one was told of no other agents, and answered zeros.
+                // The old service knew no other agents and answered zeros.
                 changed.push("swarm_metrics");
             }
             let old = if path == "/health" { without(old, "import_success") } else { old.clone() };

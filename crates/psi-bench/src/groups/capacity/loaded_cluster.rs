@@ -1,5 +1,5 @@
-//! Clusters that hold much: fields, origins, or steps. A node alone would have nobody to tell, and so none of the cost of
-//! telling.
+//! Clusters that hold much: fields, origins, or steps. A node alone would have no peer, and so none of the cost of
+//! replication.
 
 use tempfile::TempDir;
 use tonic::transport::Channel;

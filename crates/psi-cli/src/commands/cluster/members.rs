@@ -148,7 +148,7 @@ impl Members {
     }
 
     /// What the live members say now, by node; all are asked at once. `own_address` is where `own` was reached, which
-    /// need not be where it tells others to reach it.
+    /// need not be the address that it advertises.
     async fn agreements(&self, rows: &[Row], own: &str, own_address: &str) -> BTreeMap<String, Agreement> {
         let mut asking = JoinSet::new();
         for row in rows.iter().filter(|row| row.is_live()) {
@@ -267,7 +267,7 @@ fn text(answer: &Answer) -> String {
         Verdict::Agree => format!("all {count} agree, to the last bit"),
         Verdict::CatchingUp => format!("the {count} hold different steps: some are still on their way"),
         Verdict::Diverged => "MEMBERS DIVERGED: they received the same and hold different state".to_owned(),
-        Verdict::Unknown => format!("can't tell whether all agree: {unreached} of {count} can't be asked from here"),
+        Verdict::Unknown => format!("can't say whether all agree: {unreached} of {count} can't be asked from here"),
     };
     let links = links_text(asked, members);
     format!("cluster {cluster}, as node {asked} sees it\n\n{table}\n\n{links}{said}")
@@ -288,7 +288,7 @@ fn waits_for(looked: &Result<Answer, Failure>, live_min: usize) -> String {
     let Ok(answer) = looked else { return "waiting for a node that answers".to_owned() };
     let live = answer.members.iter().filter(|row| row.is_live());
     let (count, unready) = (live.clone().count(), live.filter(|row| !row.ready).count());
-    let lacks = match answer.verdict {
+    let waits_for = match answer.verdict {
         _ if count < live_min => format!("{count} of {live_min} live"),
         _ if unready > 0 => format!("{unready} of {count} not ready"),
         Verdict::CatchingUp => "steps are still on their way".to_owned(),
@@ -296,7 +296,7 @@ fn waits_for(looked: &Result<Answer, Failure>, live_min: usize) -> String {
         Verdict::Unknown => "not all can be asked from here".to_owned(),
         Verdict::Agree => "all agree".to_owned(),
     };
-    format!("waiting for live members to be ready and agree: {lacks}")
+    format!("waiting for live members to be ready and agree: {waits_for}")
 }
 
 /// The links of the node asked; nothing where it has none.
@@ -305,7 +305,7 @@ fn links_text(asked: &str, members: &[Row]) -> String {
     if linked.is_empty() {
         return String::new();
     }
-    let header = ["link to", "lag", "lacks since", "entries out", "in", "bytes out", "in", "cut", "resent", "refused"];
+    let header = ["link to", "lag", "lag since", "entries out", "in", "bytes out", "in", "cut", "resent", "refused"];
     let row = |row: &&Row| {
         let Traffic { bytes_sent, bytes_received, entries_sent, entries_received, deltas_cut, deltas_refused, resent } =
             row.traffic;

@@ -132,7 +132,7 @@ impl Record {
             Err(failure) => Some(failure),
         };
         file.finish()?;
-        self.tell(output, &summary)?;
+        self.print(output, &summary)?;
         stopped.map_or(Ok(()), Err)
     }
 
@@ -194,7 +194,7 @@ impl Record {
     }
 
     /// On standard output, unless the record is there.
-    fn tell(&self, output: Output, summary: &Summary) -> Result<(), Failure> {
+    fn print(&self, output: Output, summary: &Summary) -> Result<(), Failure> {
         if !is_stdout(&self.file) {
             return output.print(summary, text);
         }

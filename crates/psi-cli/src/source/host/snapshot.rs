@@ -161,7 +161,7 @@ fn network_bytes(text: &str) -> Result<(u64, u64), SourceError> {
     Ok(sums)
 }
 
-/// Bytes received and sent as one line tells them; none for the loopback, which carries what never left.
+/// Bytes received and sent as one line shows them; none for the loopback, which carries what never left.
 fn interface_bytes(line: &str) -> Option<(u64, u64)> {
     const RECEIVED: usize = 0;
     const SENT: usize = 8;

@@ -25,7 +25,7 @@ use crate::client::{self, root_cause};
 /// Width of the field where the probe makes it.
 pub(super) const WIDTH: u32 = 4;
 
-/// What a node may take beyond the deadline to say that it passed.
+/// What a node may take beyond the deadline to report that the deadline passed.
 const ON_THE_WAY: Duration = Duration::from_millis(250);
 
 /// The result of one round.
@@ -68,7 +68,7 @@ impl Round {
     }
 
     /// Who answers for a read: the node that was asked. But if a step shows nowhere, the node that acknowledged it has
-    /// not passed it on, being cut off or gone.
+    /// not replicated it, being cut off or gone.
     fn answers_for<'a>(&self, read: &'a ReadResult) -> &'a str {
         let reason = |read: &ReadResult| read.took.as_ref().err().map(|fault| fault.reason);
         let shows = |one: &ReadResult| matches!(reason(one), None | Some(Reason::Stale));
@@ -172,7 +172,7 @@ impl Prober {
                     peer.field = Some(field);
                     return;
                 }
-                // Another probe was faster, or the name may not be: the step tells.
+                // Another probe was faster, or the name may not be: the step shows which.
                 Err(Fault { reason: Reason::Refused, .. }) => return,
                 Err(fault) => *met = Err(fault),
             }
@@ -313,7 +313,7 @@ mod tests {
             ("c", "b", missing),
         ];
         assert_eq!(reasons(&round(&steps, &reads)), [None, None, missing]);
-        // Killed after it had acknowledged, and before it passed that on.
+        // Killed after it had acknowledged, and before it replicated the step.
         assert_eq!(reasons(&round(&steps, &[("c", "a", missing), ("c", "b", missing)])), [None, None, missing]);
         assert_eq!(reasons(&round(&steps[..2], &[("a", "b", missing), ("b", "a", missing)])), [missing, missing]);
         let broken = Some(Reason::Broken);

@@ -60,7 +60,7 @@ impl Summary {
 }
 
 impl RoundLog {
-    /// What was told at the start: the names. `is_watched` by somebody who would take silence for a standstill.
+    /// What was logged at the start: the names. `is_watched` by a person who would take silence for a standstill.
     pub(super) fn new(names: &[String], is_watched: bool) -> Self {
         Self {
             targets: names.iter().cloned().collect(),

@@ -15,7 +15,7 @@ use crate::{
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 impl Feed {
-    /// The field, made if it is missing and may be. Waits for a node, as long as the patience lasts.
+    /// The field, created if it is missing and may be. Waits for a node, as long as the patience lasts.
     pub(super) async fn find_field(&self, width: usize) -> Result<Field, Failure> {
         let begun = Instant::now();
         let patience = self.start_patience();
@@ -74,7 +74,7 @@ impl Feed {
 }
 
 /// Whether the next look may find another answer: no node is there yet, or another client has just made the field and
-/// the node that was asked first has not heard of that.
+/// the node that was asked first does not know it yet.
 fn is_passing(failure: &Failure) -> bool {
     failure.exit == Exit::Unreachable || failure.reason() == Some("FIELD_EXISTS")
 }

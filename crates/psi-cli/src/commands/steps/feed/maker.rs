@@ -34,7 +34,7 @@ impl FieldMaker {
     /// Never returns.
     pub(super) async fn keep(&mut self, feed: &Feed, width: usize) {
         while let Some(first) = self.0.recv().await {
-            // A node that has not heard of the field may yet; and steps that miss it meanwhile wait for the same look.
+            // A node that does not know the field may learn of it yet; and steps that miss it meanwhile wait for the same look.
             sleep(LOOK).await;
             let mut waiting = vec![first];
             while let Ok(more) = self.0.try_recv() {

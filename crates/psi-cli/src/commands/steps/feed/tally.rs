@@ -121,7 +121,7 @@ impl Tally {
         self.absence(refused);
     }
 
-    /// Told once, until the node accepts steps again.
+    /// Shown once, until the node accepts steps again.
     fn absence(&mut self, refused: &Refusal) {
         if self.absent.insert(refused.address.clone()) {
             let Failure { message, .. } = Failure::refused(&refused.address, &refused.status);

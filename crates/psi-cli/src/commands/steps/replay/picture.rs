@@ -23,7 +23,7 @@ const HEADER_HEIGHT: u32 = 64;
 /// Pixels for a line. Of more steps, the least and the greatest in each pixel are drawn.
 const PANEL_PIXELS: usize = 420;
 
-/// Colours that can be told apart by people who don't see red and green alike, too (Okabe and Ito).
+/// Colours that people who don't distinguish red and green can distinguish (Okabe and Ito).
 const THIS: RGBColor = RGBColor(0, 114, 178);
 const AGAINST: RGBColor = RGBColor(213, 94, 0);
 const EVENT: RGBColor = RGBColor(150, 150, 150);
@@ -207,7 +207,7 @@ mod tests {
                 .pixels()
                 .to_vec()
         };
-        // Letters that a font lacks look all the same.
+        // Letters missing in a font all look the same.
         let missing = picture("\u{4e00}");
         for letter in ["Ψ", "Φ", "–", "×", "-", "e", "_"] {
             assert_ne!(picture(letter), missing, "{letter}");

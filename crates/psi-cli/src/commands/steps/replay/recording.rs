@@ -115,7 +115,7 @@ impl Recording {
         self.trace.as_ref().map(|trace| trace.steps)
     }
 
-    /// Gives each step's input, and its rollout noise if the file has it, in order; returns how many steps a record lacks.
+    /// Gives each step's input, and its rollout noise if the file has it, in order; returns how many steps are missing in a record.
     ///
     /// # Errors
     /// What `step` fails with, or what is wrong with the file.
@@ -147,7 +147,7 @@ impl Recording {
         if missing > 0 {
             let (file, steps) = (self.file.path.display(), pluralize(missing, "step"));
             eprintln!(
-                "warning: {file} lacks {steps} that its k passes over (before it began, by other nodes, or missed); \
+                "warning: {steps} that its k skips are missing in {file} (before it began, by other nodes, or missed); \
                  an engine that remembers does not give what the node answered"
             );
         }

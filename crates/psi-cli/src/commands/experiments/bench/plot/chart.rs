@@ -23,7 +23,7 @@ const GREY: RGBColor = RGBColor(90, 90, 90);
 /// Half of the width of the ends of a bar, pixels.
 const BAR_END: i32 = 5;
 
-/// Colours that can be told apart by people who don't see red and green alike, too (Okabe and Ito).
+/// Colours that people who don't distinguish red and green can distinguish (Okabe and Ito).
 const COLORS: [RGBColor; 7] = [
     RGBColor(90, 90, 90),
     RGBColor(0, 114, 178),
