@@ -233,7 +233,7 @@ OVERVIEW = dashboard(
                 ),
                 stat(
                     "Nodes ready",
-                    "Nodes that have caught up and take steps.",
+                    "Nodes that have caught up and accept steps.",
                     "none",
                     f"sum({of('psi_node_ready')})",
                     thresholds=steps_of(RED, (1, YELLOW), (3, GREEN)),
@@ -326,7 +326,7 @@ OVERVIEW = dashboard(
             ],
         ),
         (
-            "What the fields take in",
+            "What the fields accept",
             [
                 graph(
                     "Noise",
@@ -436,7 +436,7 @@ REPLICATION = dashboard(
                 ),
                 stat(
                     "Largest clock offset",
-                    "Of a node from the members' median. From 10 s on a node takes no steps.",
+                    "Of a node from the members' median. From 10 s on a node accepts no steps.",
                     "s",
                     f"max(abs(psi_node_clock_offset_seconds) {NAMED})",
                     thresholds=steps_of(GREEN, (2, YELLOW), (10, RED)),
@@ -726,7 +726,7 @@ SERVICE = dashboard(
             [
                 timeline(
                     "Ready",
-                    "A node that is joining, stopping, or whose clock is off takes no steps.",
+                    "A node that is joining, stopping, or whose clock is off accepts no steps.",
                     by_node("psi_node_ready"),
                     READY,
                     width=8,

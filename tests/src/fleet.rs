@@ -24,7 +24,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts `count` nodes and waits until all take steps and are linked.
+    /// Starts `count` nodes and waits until all accept steps and are linked.
     ///
     /// # Errors
     /// If one does not start, or they do not find each other in time.
@@ -76,7 +76,7 @@ impl Fleet {
             .with("--cluster-join-ms", &2_000)
     }
 
-    /// Starts the node at an index again after it ended, and waits until it takes steps.
+    /// Starts the node at an index again after it ended, and waits until it accepts steps.
     ///
     /// # Errors
     /// If it does not start.

@@ -50,7 +50,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// Starts a node and waits until it takes steps.
+    /// Starts a node and waits until it accepts steps.
     ///
     /// # Errors
     /// If it does not start or is not ready in time.

@@ -250,12 +250,12 @@ impl Process {
         Ok(self.cluster.clone().get_digest(GetDigestRequest::default()).await?.into_inner())
     }
 
-    /// Waits until the node takes steps.
+    /// Waits until the node accepts steps.
     ///
     /// # Errors
     /// If it never does.
     pub async fn ready(&self) -> Result<()> {
-        let what = format!("`{}` takes steps", self.name);
+        let what = format!("`{}` accepts steps", self.name);
         let ready = eventually(&what, async || {
             let members = self.members().await.unwrap_or_default();
             Ok(members.iter().any(|member| member.node == self.name && member.ready))

@@ -60,7 +60,10 @@ async fn a_long_batch_holds_up_nobody_else() -> Result<()> {
         let stepped = member.field.clone().step(step("", PATIENT_MS)).await?.into_inner();
         ensure!(stepped.replicated.context("a level was asked for")?.nodes == 2, "step {turn}");
         let elsewhere = members[1].field.clone().step(step(FIELD, PATIENT_MS)).await?.into_inner();
-        ensure!(elsewhere.replicated.context("a level was asked for")?.nodes == 2, "the other node takes steps in it");
+        ensure!(
+            elsewhere.replicated.context("a level was asked for")?.nodes == 2,
+            "the other node accepts steps in it"
+        );
     }
     ensure!(!working.is_finished(), "the batch was through before the others");
     let waiting = members[0].field.clone().step(step(FIELD, PATIENT_MS)).await?.into_inner();

@@ -111,7 +111,10 @@ fn every_alert_says_what_where_and_what_to_do() {
         let annotations = &alert["annotations"];
         assert!(["critical", "warning"].contains(&text(&alert["labels"]["severity"])), "{name}: {alert}");
         assert!(!text(&annotations["summary"]).is_empty(), "{name} has no summary");
-        assert!(text(&annotations["description"]).contains("$value"), "the description of {name} does not have the value");
+        assert!(
+            text(&annotations["description"]).contains("$value"),
+            "the description of {name} does not have the value"
+        );
         let page = text(&annotations["runbook_url"]).strip_prefix(RUNBOOKS);
         let page = page.unwrap_or_else(|| panic!("the runbook of {name} is not in {RUNBOOKS}"));
         let runbook = fs::read_to_string(root().join("docs/runbooks").join(page));

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_said_is_told_in_one_phrase() {
+    fn an_error_of_the_system_is_shown_in_one_phrase() {
         let refused = std::io::Error::from_raw_os_error(111);
         let outer = std::io::Error::other(refused);
         assert_eq!(root_cause(&outer), "connection refused");

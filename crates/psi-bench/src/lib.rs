@@ -1,7 +1,7 @@
 //! What `psi-field bench` measures: what steps cost, each time against what doing nothing costs.
 //!
 //! [`run()`] measures [`Group`] after [`Group`] and answers with a [`Report`]. Start at `groups/`, one file for each group;
-//! `cluster/` starts the nodes that are measured, `rounds/` gives every row its turns, `report/` holds what came of it.
+//! `cluster/` starts the nodes that are measured, `rounds/` gives every row its turns, `report/` holds the results.
 //! Left out on purpose: arguments, tables and pictures. The command line has those.
 //!
 //! [`client`], [`pluralize`] and [`RandomWalk`] serve the command line too, which stands above this crate.

@@ -62,7 +62,7 @@ fn answers(row: &Value) -> Result<Vec<&str>> {
 }
 
 #[test]
-fn calls_are_measured_in_every_way_and_told_with_their_ratios() -> Result<()> {
+fn calls_are_measured_in_every_way_and_shown_with_their_ratios() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("bench.json");
     fs::write(&file, "what was there before, and longer than nothing")?;
@@ -161,7 +161,7 @@ fn stat(id: u32) -> Option<(char, u32)> {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn nodes_end_with_a_bench_that_is_told_to_stop() -> Result<()> {
+async fn nodes_end_with_a_bench_that_is_stopped() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let earlier = directory.path().join("earlier.json");
     fs::write(&earlier, "an earlier run")?;

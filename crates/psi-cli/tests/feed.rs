@@ -80,7 +80,7 @@ async fn a_service_can_be_stopped_while_it_waits_for_a_node() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_told_to_stop_ends_well_whatever_it_lost() -> Result<()> {
+async fn a_service_that_is_stopped_ends_well_whatever_it_lost() -> Result<()> {
     let node = Launch::new(PROGRAM, "n1").start()?;
     node.ready().await?;
     let address = node.grpc.to_string();

@@ -152,7 +152,7 @@ fn once(nodes: &[String], arguments: &[&str]) -> Result<(Option<i32>, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_round_makes_the_field_and_tells_by_its_exit_code() -> Result<()> {
+async fn one_round_creates_the_field_and_its_exit_code_says_how_it_went() -> Result<()> {
     let (_, mut nodes) = cluster().await?;
     // By name: `localhost` may have an IPv6 address too, where nobody listens.
     let targets: Vec<String> = nodes.iter().map(|node| format!("localhost:{}", node.grpc.port())).collect();
@@ -280,7 +280,7 @@ async fn a_node_that_takes_a_token_and_shows_less_lies() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_from_the_start_is_told_in_one_line() -> Result<()> {
+async fn what_is_wrong_from_the_start_is_shown_in_one_line() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?.to_string();
     for (variable, value, code, wanted) in [

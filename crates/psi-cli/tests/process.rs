@@ -256,7 +256,7 @@ fn fields_are_made_changed_and_guarded_by_commands() -> Result<()> {
 }
 
 #[test]
-fn a_node_that_joins_tells_health_why_it_takes_no_steps() -> Result<()> {
+fn a_node_that_joins_says_in_its_health_why_it_accepts_no_steps() -> Result<()> {
     // Nobody listens there.
     let node = Process::start("n1", Some("127.0.0.1:9"))?;
     let output = program().args(["health", "--node", &node.grpc]).output()?;

@@ -228,7 +228,7 @@ async fn bind(endpoint: Endpoint, service: &'static str, setting: &'static str) 
 }
 
 /// Checks that the gossip socket can be bound, and chooses its port if the setting is 0. chitchat binds the socket
-/// itself and must know the port beforehand.
+/// itself and must know the port in advance.
 async fn probe_gossip(address: SocketAddr) -> Result<SocketAddr, StartError> {
     let bind = async { UdpSocket::bind(address).await?.local_addr() };
     bind.await.map_err(|source| StartError::Bind { service: "gossip", address, setting: "gossip.listen", source })

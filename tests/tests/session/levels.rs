@@ -43,7 +43,7 @@ async fn nodes_that_were_stopped_on_purpose_are_not_missed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_tells_how_far_it_got() -> Result<()> {
+async fn a_step_says_how_far_it_got() -> Result<()> {
     let members = cluster(3).await?;
     for (level, least) in [
         (ReplicationLevel::Local, 1),

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn resident_memory_is_told_in_bytes() {
+    fn resident_memory_is_shown_in_bytes() {
         assert_eq!(memory_bytes("VmHWM:\t    9 kB\nVmRSS:\t   12 kB\n"), Some(12 * 1024));
         assert_eq!(memory_bytes("VmHWM:\t    9 kB\n"), None);
     }

@@ -1,4 +1,4 @@
-//! Group `engines`: what scoring costs by itself, and what a replica adds to it. No lock, no wire, no other nodes.
+//! Group `engines`: what scoring costs alone, and what a replica adds to it. No lock, no wire, no other nodes.
 
 use psi_engine::{
     EngineKind, Noise, Parameters,
@@ -177,7 +177,7 @@ fn notes() -> Vec<String> {
     vec![format!(
         "engines: on one core of this process, vectors of {} numbers. A full memory goes from {} to {EPISODIC_CAPACITY} \
          vectors again and again, as the oldest tenth goes when it is full. A replica's step is scored, judged by a \
-         guardian that watches, and taken in; every 20th also flushes.",
+         guardian that watches, and absorbed; every 20th also flushes.",
         rig::WIDTH,
         EPISODIC_CAPACITY - EPISODIC_EVICTED + 1,
     )]

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_is_done_one_after_the_other_over_all_turns_and_its_time_told() {
+    async fn work_is_done_one_after_the_other_over_all_turns_and_timed() {
         const EACH: Duration = Duration::from_millis(1);
         let seen = Arc::<Mutex<Vec<usize>>>::default();
         let note = seen.clone();

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_any_length_are_told_apart() {
+    fn times_of_any_length_are_distinguished() {
         for us in [3, 1_500, 90_000, 5_000_000] {
             let figures = sample(&[us; 100]);
             let p50 = figures.p50_us.unwrap();

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_failed_is_left_out_and_told() {
+    fn a_round_that_failed_is_left_out_and_named() {
         let mut own = turns(&[4.0, 6.0]);
         own.insert(1, Err("gone".to_owned()));
         let p99 = Question::ratio("p99 over base", Part::P99, Label::new("base"));

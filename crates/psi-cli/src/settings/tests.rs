@@ -100,7 +100,7 @@ fn broken_toml_is_reported_with_its_line_beside_other_problems() {
 }
 
 #[test]
-fn a_section_is_told_from_a_setting() {
+fn a_section_is_distinguished_from_a_setting() {
     let got = problems("grpc = 5", &[], &[]);
     assert_eq!(got, ["psi.toml, line 1: `grpc` is a section, not a setting; write `[grpc]` and its settings below"]);
 }

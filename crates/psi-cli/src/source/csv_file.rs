@@ -175,7 +175,7 @@ impl<R: Read> CsvFile<R> {
         }
     }
 
-    /// The line on which the row just read starts. The reader's own notion of it is that of the blank lines before.
+    /// The line on which the row just read starts. The reader's own number is that of the blank lines before.
     fn line_of(&self, cells: &StringRecord) -> u64 {
         let within: u64 = cells.as_slice().bytes().filter(|byte| *byte == b'\n').map(|_| 1).sum();
         self.reader.position().line().saturating_sub(1 + within)

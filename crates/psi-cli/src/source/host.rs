@@ -110,7 +110,7 @@ fn numbers(before: &Snapshot, now: &Snapshot) -> Vec<f64> {
 
 /// Shares of CPU time since `before`: user, system, waiting for a disk, idle. All 0 if no time was counted.
 fn shares(before: &Snapshot, now: &Snapshot) -> [f64; 4] {
-    // Counters can step back: that of iowait is documented to.
+    // Counters can step back, as documented for iowait.
     let spent = |part: fn(&Snapshot) -> u64| part(now).saturating_sub(part(before));
     let total = spent(|snapshot| snapshot.cpu_total);
     [

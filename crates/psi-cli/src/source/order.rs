@@ -1,4 +1,4 @@
-//! Whether the lines of a record are those that its header speaks of, one after the other.
+//! Whether the lines of a record are the ones that its header announces, in order.
 
 use serde_json::Value;
 

@@ -33,7 +33,7 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// A trace of 2 steps, input 3, latent 2, N 1, but for the array `name`: `other`, or none.
+    /// A trace of 2 steps, input 3, latent 2, N 1, except for the array `name`: `other`, or none.
     pub(crate) fn trace(&self, name: &str, other: Option<&ArrayD<f64>>) -> Result<PathBuf> {
         let path = self.0.path().join("trace.npz");
         let mut npz = NpzWriter::new(File::create(&path)?);

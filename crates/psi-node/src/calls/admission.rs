@@ -80,8 +80,8 @@ impl Ops {
             };
             tokio::select! {
                 _ = changes.changed() => {}
-                held = &mut issuer_answer, if gaps.left_out && issuer_frontier.is_none() => {
-                    issuer_frontier = Some(held);
+                frontier = &mut issuer_answer, if gaps.left_out && issuer_frontier.is_none() => {
+                    issuer_frontier = Some(frontier);
                 }
                 () = tokio::time::sleep_until(options.deadline) => return Err(not_reached(&gaps, options)),
                 () = self.context.stop.cancelled() => return Err(Cause::from(&stopping())),

@@ -22,7 +22,7 @@ impl Ops {
 
     /// Changes what the patch names.
     pub(crate) fn change(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
-        self.replace_setup(name, patch, |held| held, Replica::change_field)
+        self.replace_setup(name, patch, |setup| setup, Replica::change_field)
     }
 
     /// Starts a new epoch: parameters that the patch does not name get their defaults, the rest stays.

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_watcher_misses_steps_and_is_told_how_many() {
+    fn a_slow_watcher_misses_steps_and_learns_how_many() {
         let watchers = Watchers::default();
         let mut slow = watchers.watch(&field("a"), 1);
         let total = STEPS_MAX as u64 + 10;

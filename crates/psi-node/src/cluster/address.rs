@@ -45,7 +45,7 @@ pub(crate) async fn changed_addresses(settings: &Settings, advertised_now: Addre
     (now != advertised_now).then_some(now)
 }
 
-/// This machine's address as others see it: that of the interface towards a seed, or that of the host's name. Its
+/// This machine's address as others see it: the address of the interface towards a seed, or of the host's name. Its
 /// family is one that `listen` accepts: 0.0.0.0 accepts IPv4 only, [::] both. Nothing is sent.
 async fn own_ip(seeds: &[String], listen: IpAddr) -> Option<IpAddr> {
     let is_answered = |address: &SocketAddr| listen.is_ipv6() || address.is_ipv4();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_told_is_of_a_family_that_is_listened_on() {
+    async fn the_advertised_address_is_of_a_family_that_the_node_listens_on() {
         // As where a name has an address of either family: the one of IPv6 comes first.
         let seeds = ["[::1]:1", "127.0.0.1:1"].map(str::to_owned);
         let endpoint = |listen: &str| Endpoint { listen: listen.parse().unwrap(), advertise: None };

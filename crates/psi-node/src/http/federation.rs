@@ -1,7 +1,7 @@
 //! For agents outside the cluster: the metrics of one agent, and of the swarm.
 //!
 //! Both are read from the merged view: the latest step of the chosen field, whichever node took it; zeros before the
-//! first. So every node gives the same figures, but for the number of live members as gossip knows it.
+//! first. So every node gives the same figures, except the number of live members as gossip knows it.
 
 use axum::{Json, extract::State};
 use psi_engine::Metrics;

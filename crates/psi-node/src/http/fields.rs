@@ -47,7 +47,7 @@ pub(super) async fn change(
     NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
-    let patch = patch(&ops, &name, request, |held| held).await?;
+    let patch = patch(&ops, &name, request, |setup| setup).await?;
     Ok(answer(&ops, ops.change(&name, &patch)?))
 }
 
@@ -72,8 +72,8 @@ pub(super) async fn drop_field(
 async fn patch(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<FieldPatch, Refusal> {
     let bytes = read::body(ops, request).await?;
     let body = record_refusal(ops, FieldBody::parse(&bytes, KNOWN_FIELD))?;
-    let held = ops.setup_of(name).map_err(|cause| Refusal::from(cause).in_path())?;
-    record_refusal(ops, body.apply_to(base(held)))
+    let setup = ops.setup_of(name).map_err(|cause| Refusal::from(cause).in_path())?;
+    record_refusal(ops, body.apply_to(base(setup)))
 }
 
 fn answer(ops: &Ops, (current, token): (CurrentSpec, String)) -> Json<FieldAnswer> {

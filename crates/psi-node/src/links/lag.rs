@@ -16,7 +16,7 @@ pub(crate) struct Lag {
     pub(crate) clock_offset_ms: Option<i64>,
 }
 
-/// The lag of every linked peer; of several links to one, that of the link which is further.
+/// The lag of every linked peer. Where several links lead to one peer, the smallest lag counts.
 pub(crate) fn lags(replica: &Replica) -> BTreeMap<NodeId, Lag> {
     let written = replica.origin().map_or(Version::ZERO, |own| replica.frontier().version(own));
     let mut lags = BTreeMap::new();

@@ -69,12 +69,12 @@ impl<'a> LinkGuard<'a> {
 
     /// The run that introduces itself by a frame, if that is what the frame does.
     fn introduction(&self, frame: &Frame) -> Result<Option<(NodeId, u64)>, LinkEnd> {
-        let Some(Body::Hello(open)) = &frame.body else { return Ok(None) };
+        let Some(Body::Hello(hello)) = &frame.body else { return Ok(None) };
         match self.expected {
-            Some(expected) if open.node != expected.as_str() => {
-                Err(LinkEnd::WrongPeer { expected: expected.clone(), got: open.node.chars().take(64).collect() })
+            Some(expected) if hello.node != expected.as_str() => {
+                Err(LinkEnd::WrongPeer { expected: expected.clone(), got: hello.node.chars().take(64).collect() })
             }
-            _ => Ok(NodeId::new(&open.node).ok().map(|node| (node, open.incarnation))),
+            _ => Ok(NodeId::new(&hello.node).ok().map(|node| (node, hello.incarnation))),
         }
     }
 

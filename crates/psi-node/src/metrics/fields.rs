@@ -44,7 +44,7 @@ pub(super) struct FieldMetrics {
 }
 
 impl FieldMetrics {
-    /// The rows but for those of the metrics of a step.
+    /// The rows, except those of the metrics of a step.
     pub(super) fn families() -> &'static [Family] {
         FieldSeries::FAMILIES
     }

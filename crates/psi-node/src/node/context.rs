@@ -187,7 +187,7 @@ impl NodeContext {
         });
     }
 
-    /// Keeps the replica's time until the node stops: flushes, time-outs, beats.
+    /// Keeps the replica's time until the node stops: flushes, time-outs, heartbeats.
     pub(crate) async fn keep_time(&self) {
         /// Least time between two looks: a link that is blocked stays due, and must not spin.
         const STEP: Duration = Duration::from_millis(5);
@@ -224,7 +224,7 @@ impl NodeContext {
         self.replica.lock()
     }
 
-    /// Live members that have published this node's frontier, and whether with its digest: all, but for a bug.
+    /// Live members that have published this node's frontier, and whether with its digest: all, unless there is a bug.
     pub(crate) fn compare(&self, members: &[Member]) -> Vec<(NodeId, bool)> {
         let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
         let agrees = |member: &Member| {

@@ -29,7 +29,7 @@ use crate::cluster::members::Member;
 const ANSWER: Duration = Duration::from_secs(2);
 /// Pause until a node that failed to answer, or that gossip does not know, is looked for again.
 const AGAIN: Duration = Duration::from_millis(250);
-/// Largest answer: that of a hundred thousand origins.
+/// Largest answer: a hundred thousand origins.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// The frontiers that other nodes answered with.
@@ -50,7 +50,7 @@ struct IssuerAnswer {
     run: Origin,
     /// It holds at least this since then.
     asked_at: Instant,
-    held: Arc<Frontier>,
+    frontier: Arc<Frontier>,
 }
 
 impl Issuers {
@@ -65,9 +65,9 @@ impl Issuers {
         loop {
             let issuer = issuer(&members.borrow(), token);
             if let Some((run, address)) = issuer
-                && let Some(held) = self.ask(&run, address, since).await
+                && let Some(frontier) = self.ask(&run, address, since).await
             {
-                return held;
+                return frontier;
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -81,7 +81,7 @@ impl Issuers {
         let mut connection = connection.lock().await;
         if let Some(answer) = connection.answer.as_ref().filter(|answer| answer.run == *run && answer.asked_at >= since)
         {
-            return Some(answer.held.clone());
+            return Some(answer.frontier.clone());
         }
         let channel = match &connection.channel {
             Some((known, channel)) if *known == address => channel.clone(),
@@ -93,9 +93,9 @@ impl Issuers {
             }
         };
         let asked_at = Instant::now();
-        let held = Arc::new(frontier_of(run, channel).await?);
-        connection.answer = Some(IssuerAnswer { run: run.clone(), asked_at, held: held.clone() });
-        Some(held)
+        let frontier = Arc::new(frontier_of(run, channel).await?);
+        connection.answer = Some(IssuerAnswer { run: run.clone(), asked_at, frontier: frontier.clone() });
+        Some(frontier)
     }
 }
 

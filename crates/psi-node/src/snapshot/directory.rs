@@ -1,4 +1,4 @@
-//! The file system, as far as snapshots need it, and the data directory that is really there.
+//! The part of the file system that snapshots need, and the real data directory.
 
 use std::{
     fs::{self, File, TryLockError},

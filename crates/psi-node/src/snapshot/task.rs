@@ -117,16 +117,16 @@ impl SnapshotTask {
     fn save_blocking(&self, context: &NodeContext) {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
-        let held = context.write(|replica, _| {
+        let current = context.write(|replica, _| {
             replica.flush();
             SavedState::of(replica)
         });
-        if saved.as_ref() == Some(&held) {
+        if saved.as_ref() == Some(&current) {
             return;
         }
         match self.store.save(Parts::of(context)) {
             Ok(bytes) => {
-                *saved = Some(held);
+                *saved = Some(current);
                 context.metrics.snapshots.record_write(bytes, begun.elapsed(), wall_ms());
                 debug!(bytes, took_ms = millis(begun), "wrote a snapshot");
             }

@@ -82,6 +82,6 @@ async fn fields_are_made_shown_changed_reset_and_dropped() {
     server.send(server.client.post(server.url("/fields/f/reset"))).await.ok();
     assert_eq!(send(Method::DELETE, "/fields/f", json!(null)).await.ok()["dropped"], "f");
     assert_eq!(server.get("/fields/f").await.status, StatusCode::NOT_FOUND);
-    // A field like any other, but for its end.
+    // A field like any other, except that it can't be dropped.
     assert_eq!(send(Method::PATCH, "/fields/default", json!({ "engine": "core" })).await.ok()["engine"], "core");
 }

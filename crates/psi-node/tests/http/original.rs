@@ -64,7 +64,7 @@ async fn the_calls_of_the_service_of_old_are_answered_as_it_did() {
     assert_eq!(counts, [0, 1, 2, 2, 3]);
 }
 
-/// Holds an answer to that of the old service, as far as the two are to agree.
+/// Compares an answer with the old service's, where the two must agree.
 fn check_answer(name: &str, path: &str, status: u64, old: &Value, new: &Value) {
     match status {
         404 => assert!(new["detail"].as_str().unwrap().starts_with(old["detail"].as_str().unwrap())),

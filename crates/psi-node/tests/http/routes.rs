@@ -104,7 +104,7 @@ async fn every_path_that_is_listed_exists() {
 }
 
 #[tokio::test]
-async fn wrong_methods_are_told_the_right_ones() {
+async fn wrong_methods_are_answered_with_the_right_ones() {
     let server = Server::start().await;
     for (method, path, allow) in
         [("GET", "/step", "POST"), ("DELETE", "/state", "GET,HEAD"), ("PUT", "/federation/swarm", "GET,HEAD,POST")]

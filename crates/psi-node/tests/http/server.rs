@@ -52,7 +52,7 @@ impl Answer {
 }
 
 impl Server {
-    /// A node of its own that takes steps.
+    /// A node of its own that accepts steps.
     pub(crate) async fn start() -> Self {
         let server = Self::start_with(|_| {}).await;
         wait("the node is ready", || server.node.is_ready()).await;

@@ -20,7 +20,7 @@ use crate::{
     rounds::{Case, Label, Plan, Sample},
 };
 
-/// Steps in a batch of those that are measured.
+/// Steps in each measured batch.
 pub(crate) const STEPS_A_BATCH: usize = 64;
 /// An idle node is watched for this many times the time of a turn.
 pub(crate) const LONGER: u32 = 5;

@@ -260,7 +260,7 @@ impl Replay {
         })
     }
 
-    /// Prints a line a step, once the whole file has been seen to be right; keeps nothing but for a picture.
+    /// Prints a line a step, once the whole file has been seen to be right; keeps results only for a picture.
     fn stream(&self, recording: &Recording, runs: &mut Runs) -> Result<Results, Failure> {
         let mut checked = Progress::new("checking", recording.steps(), false);
         let missing = recording.play(|_, _| {

@@ -38,9 +38,9 @@ pub(crate) fn new_field() -> Setup {
     Setup { shape, parameters: Parameters::default(), guardian: Mode::Intervene }
 }
 
-/// The setup that a reset starts from: that of the field, with default parameters.
-pub(crate) fn with_default_parameters(held: Setup) -> Setup {
-    Setup { parameters: Parameters::default(), ..held }
+/// The setup that a reset starts from: the field's, with default parameters.
+pub(crate) fn with_default_parameters(setup: Setup) -> Setup {
+    Setup { parameters: Parameters::default(), ..setup }
 }
 
 impl FieldPatch {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_patch_changes_only_what_it_names() {
         let shape = Shape { engine: "synthetic".to_owned(), width: 3, seed: 9, ..Shape::default() };
-        let held = Setup {
+        let setup = Setup {
             shape,
             parameters: Parameters::default().with([("dt", 0.1)]).expect("valid"),
             guardian: Mode::Watch,
@@ -137,7 +137,7 @@ mod tests {
             guardian: Some(Mode::Intervene),
             parameters: Vec::new(),
         };
-        let Setup { shape, guardian, .. } = all.apply_to(held).expect("valid");
+        let Setup { shape, guardian, .. } = all.apply_to(setup).expect("valid");
         let got = (shape.engine.as_str(), shape.width, shape.scale.exponent(), shape.seed, guardian);
         assert_eq!(got, ("core", 4, -2, 7, Mode::Intervene));
     }
@@ -160,9 +160,9 @@ mod tests {
     /// Which of two parameters is too high depends on what the field has.
     #[test]
     fn parameters_are_judged_together_with_those_that_stay() {
-        let held = patch_of(&[("dt_max", 1.0)]).apply_to(new_field()).expect("valid");
+        let setup = patch_of(&[("dt_max", 1.0)]).apply_to(new_field()).expect("valid");
         assert!(patch_of(&[("dt_min", 0.9)]).apply_to(held.clone()).is_ok());
-        assert!(patch_of(&[("dt_min", 0.9)]).apply_to(with_default_parameters(held)).is_err());
+        assert!(patch_of(&[("dt_min", 0.9)]).apply_to(with_default_parameters(setup)).is_err());
         let many = vec![("dt", 0.1); 51];
         assert_eq!(patch_of(&many).apply_to(new_field()), Err(vec![InvalidSetup::TooManyParameters(51)]));
     }

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_told_with_its_place_and_the_way_out() {
+    fn each_mistake_is_shown_with_its_place_and_the_way_out() {
         for (body, reason, kind, says) in [
             ("", "BAD_BODY", "value_error.missing", "name: field required"),
             ("{\"name\": \"a b\"}", "BAD_NAME", "value_error.bad_name", "a b"),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once_and_no_more_than_can_be_read() {
+    fn all_mistakes_are_shown_at_once_and_no_more_than_can_be_read() {
         let body = "{\"name\": \"a b\", \"widht\": 4, \"engine\": \"x\", \"seed\": true, \"guardian\": \"no\", \
                     \"parameters\": {\"dt\": 0, \"N\": []}}";
         let text = format!("{:?}", read(body).expect_err("wrong"));

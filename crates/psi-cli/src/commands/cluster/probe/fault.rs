@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_without_a_cause_is_told_by_its_code() {
+    fn an_error_without_a_cause_is_named_by_its_code() {
         let mut broken = Status::unknown("transport error");
         broken.set_source(std::sync::Arc::new(std::io::Error::other("reset")));
         for (status, want) in [

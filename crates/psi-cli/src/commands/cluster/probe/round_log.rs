@@ -111,7 +111,7 @@ mod tests {
     };
 
     #[test]
-    fn the_first_round_is_told_at_once_and_later_ones_together() {
+    fn the_first_round_is_logged_at_once_and_later_ones_together() {
         let took = |ms| Ok(Duration::from_millis(ms));
         let step = |target: &str, took| StepResult { target: target.to_owned(), node: None, took };
         let read = ReadResult { source: "a".to_owned(), target: "b".to_owned(), took: took(7) };

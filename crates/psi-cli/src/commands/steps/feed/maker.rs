@@ -1,4 +1,4 @@
-//! Makes the field again when it is gone: dropped by somebody, or with a cluster that started over.
+//! Makes the field again when it is gone: dropped, or lost with a cluster that started over.
 
 use tokio::{
     sync::{mpsc, oneshot},

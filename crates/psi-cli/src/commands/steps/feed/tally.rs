@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exit_code_tells_what_came_of_the_steps() {
+    fn the_exit_code_says_what_became_of_the_steps() {
         for (accepted, codes, unreadable, want) in [
             (2, &[][..], 0, None),
             (0, &[], 0, None),

@@ -31,7 +31,7 @@ pub(super) struct File {
     columns: Vec<String>,
 }
 
-/// A file with at least one step, as far as it has been looked at.
+/// A file with at least one step, opened and checked up to its first step.
 #[derive(Debug)]
 pub(super) struct Recording {
     file: File,

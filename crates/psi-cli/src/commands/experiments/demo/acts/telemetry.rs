@@ -121,7 +121,7 @@ async fn start_again(
     let live = feed.run_until(board, stage, source, "started again", is_live).await?;
     let target = frontier(&stage.actors[0]).await?;
     until("the returned node has everything", async || {
-        Ok(stage.actors[away].frontier().await.is_ok_and(|held| covers(&held, &target)))
+        Ok(stage.actors[away].frontier().await.is_ok_and(|frontier| covers(&frontier, &target)))
     })
     .await?;
     Ok(live.elapsed())
@@ -158,9 +158,9 @@ async fn frontier(actor: &Actor) -> Result<Vec<OriginPosition>, Failure> {
     refused(actor, actor.frontier().await)
 }
 
-fn covers(held: &[OriginPosition], target: &[OriginPosition]) -> bool {
+fn covers(frontier: &[OriginPosition], target: &[OriginPosition]) -> bool {
     let same = |a: &OriginPosition, b: &OriginPosition| a.node == b.node && a.incarnation == b.incarnation;
-    target.iter().all(|want| held.iter().any(|have| same(have, want) && have.version >= want.version))
+    target.iter().all(|want| frontier.iter().any(|have| same(have, want) && have.version >= want.version))
 }
 
 /// Compares every node with exact sums over everything that was fed.
