@@ -69,8 +69,8 @@ impl Metrics {
         self.node.steps.inc_by(steps as u64);
     }
 
-    /// Counts a call that steps. A refusal that the caller can mend by sending something else is no failure of the
-    /// node; that it is not ready or did not get so far in time is.
+    /// Counts a call that steps. A refusal that the caller can avoid by sending something else is not a failure of
+    /// the node. Not being ready, or not being fast enough, is.
     pub(crate) fn record_step_call(&self, refusal: Option<&Cause>) {
         let outcome = match refusal.map(|cause| cause.code) {
             None => return self.steps_ok.inc(),

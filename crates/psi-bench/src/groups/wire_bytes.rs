@@ -152,8 +152,8 @@ async fn step_at(channel: Channel, rate: Rate, steps: Arc<AtomicU64>) -> Status 
     }
 }
 
-/// A port of the loopback that was free just now. A node behind a relay needs its own beforehand, as it tells
-/// others the relay's.
+/// A port of the loopback that was free just now. A node behind a relay must know its own in advance,
+/// because it advertises the relay's.
 fn free_address() -> Result<SocketAddr, BenchError> {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     free.map_err(|error| BenchError::failed(format!("no free port on the loopback: {error}")))

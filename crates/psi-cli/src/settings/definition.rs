@@ -215,8 +215,8 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
         key: "metrics.field_series_max",
         kind: Kind::Whole { min: 0, max: 100_000, put: |all, fields| all.node.field_series_max = size(fields) },
         show: |all| whole(all.node.field_series_max),
-        meaning: "Fields with metric series of their own; the others share one. Too low: fields can't be told \
-                  apart. Too high: Prometheus holds about 20 series for each field and node",
+        meaning: "Fields with metric series of their own; the others share one. Too low: several fields are \
+                  one series. Too high: Prometheus holds about 20 series for each field and node",
     },
     Definition {
         key: "log.format",

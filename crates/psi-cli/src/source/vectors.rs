@@ -15,6 +15,6 @@ pub(crate) trait Source: Send {
     /// The one vector that could not be read. The source has moved past it: a caller may go on.
     fn next(&mut self) -> Result<Option<Vec<f64>>, SourceError>;
 
-    /// One line for people: what is read, and what of it is left out.
+    /// One line for people: what is read, and what is left out.
     fn describe(&self) -> String;
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{debug, warn};
 
-/// A connection that has not sent a request's headers in this time is closed, be it slow or idle.
+/// A connection that has not sent a request's headers in this time is closed, whether slow or idle.
 const HEADERS_READ: Duration = Duration::from_secs(30);
 /// Requests in progress have this long to end once the server stops. They take microseconds, or wait, which ends
 /// then; what takes longer is a client that does not send the rest of its request.

@@ -17,7 +17,7 @@ pub(crate) enum LinkEnd {
     Stopped,
     #[error("{}", .0.message())]
     Transport(Status),
-    /// What arrived is no frame, or longer than any frame may be.
+    /// The message is not a frame, or longer than a frame may be.
     #[error("the peer sent what is no frame of at most {FRAME_ENCODED_MAX} bytes: {}", .0.message())]
     NoFrame(Status),
     #[error("the peer did not introduce itself within {} s", INTRODUCTION.as_secs())]

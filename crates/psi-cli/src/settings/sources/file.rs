@@ -10,7 +10,7 @@ use crate::settings::{
     problem::Problem,
 };
 
-/// Appends what the file `name` gives, and what of it is no TOML.
+/// Appends what the file `name` gives, and what is wrong with its TOML.
 pub(in crate::settings) fn read(name: &str, text: &str, given: &mut Vec<RawSetting>, problems: &mut Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     problems.extend(errors.iter().map(|error| Problem::Syntax {

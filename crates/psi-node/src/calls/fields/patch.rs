@@ -124,10 +124,10 @@ mod tests {
             parameters: Parameters::default().with([("dt", 0.1)]).expect("valid"),
             guardian: Mode::Watch,
         };
-        assert_eq!(FieldPatch::default().apply_to(held.clone()), Ok(held.clone()));
-        let changed = patch_of(&[("lambda", 0.7)]).apply_to(held.clone()).expect("valid");
+        assert_eq!(FieldPatch::default().apply_to(setup.clone()), Ok(setup.clone()));
+        let changed = patch_of(&[("lambda", 0.7)]).apply_to(setup.clone()).expect("valid");
         assert_eq!((changed.parameters.dt(), changed.parameters.lambda()), (0.1, 0.7));
-        let reset = patch_of(&[("lambda", 0.7)]).apply_to(with_default_parameters(held.clone())).expect("valid");
+        let reset = patch_of(&[("lambda", 0.7)]).apply_to(with_default_parameters(setup.clone())).expect("valid");
         assert_eq!((reset.parameters.dt(), reset.parameters.lambda()), (0.2, 0.7));
         let all = FieldPatch {
             engine: Some("core".to_owned()),
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn parameters_are_judged_together_with_those_that_stay() {
         let setup = patch_of(&[("dt_max", 1.0)]).apply_to(new_field()).expect("valid");
-        assert!(patch_of(&[("dt_min", 0.9)]).apply_to(held.clone()).is_ok());
+        assert!(patch_of(&[("dt_min", 0.9)]).apply_to(setup.clone()).is_ok());
         assert!(patch_of(&[("dt_min", 0.9)]).apply_to(with_default_parameters(setup)).is_err());
         let many = vec![("dt", 0.1); 51];
         assert_eq!(patch_of(&many).apply_to(new_field()), Err(vec![InvalidSetup::TooManyParameters(51)]));
