@@ -180,6 +180,14 @@ macro_rules! registry {
             }
         }
 
+        /// A row stands in the group of its scope; a fold that outlives epochs may decide which one holds.
+        const _: () = {
+            assert!(matches!(<$Declares as Component>::SCOPE, ScopeKind::Epoch));
+            $(assert!(matches!(<$Cluster as Component>::SCOPE, ScopeKind::Cluster));)*
+            $(assert!(!matches!(<$Field as Component>::SCOPE, ScopeKind::Cluster));)*
+            $(assert!(matches!(<$Epoch as Component>::SCOPE, ScopeKind::Epoch));)*
+        };
+
         /// Calls a macro with the type of each component, group by group.
         #[cfg(test)]
         macro_rules! for_each_component {
@@ -208,6 +216,11 @@ fn clock<C: Component>(key: &Key, bytes: &Bytes) -> Result<Option<Clock>, ValueE
 pub fn lane_name(lane: Lane) -> &'static str {
     let number = i32::try_from(lane.0).ok();
     number.and_then(|number| proto::Lane::try_from(number).ok()).map_or("unknown lane", |lane| lane.as_str_name())
+}
+
+/// Whether the fold of a lane outlives epochs.
+pub(crate) fn outlives_epochs(lane: Lane) -> bool {
+    COMPONENTS.iter().any(|component| component.lasts && component.lanes.contains(&lane))
 }
 
 /// Whether some component owns a lane.

@@ -44,7 +44,10 @@ pub(crate) struct ActiveSpec {
 pub(crate) enum SettleOutcome {
     /// The epoch is the same; the fold stands.
     Unchanged,
-    /// The field was refolded.
+    /// The epoch is the same and its shape another, since two nodes dispute it: the fold of the others' share started
+    /// over, the own share stands.
+    Reshaped,
+    /// The field is of a new epoch, and was refolded.
     Refolded {
         /// Steps of this replica's own origin that the new epoch leaves behind.
         own_steps_left: u64,
@@ -151,15 +154,15 @@ impl Field {
             return SettleOutcome::Unchanged;
         }
         let shape = self.shape();
-        let own_steps_left = if self.epoch() == before {
+        let outcome = if self.epoch() == before {
             self.parts.restart(&shape, local);
-            0
+            SettleOutcome::Reshaped
         } else {
             let left = std::mem::replace(&mut self.parts, EpochParts::new(&shape));
-            left.moments.own_count()
+            SettleOutcome::Refolded { own_steps_left: left.moments.own_count() }
         };
         self.fold_logs(local, store);
-        SettleOutcome::Refolded { own_steps_left }
+        outcome
     }
 
     /// Folds in what the other origins than `local` hold of the current epoch.

@@ -82,7 +82,12 @@ impl State {
         name: &FieldName,
         RemoteUpdate { origin, local, store, .. }: RemoteUpdate<'_>,
         changes: &[&Change],
-    ) -> impl Iterator<Item = Demand> {
+    ) -> Vec<Demand> {
+        // Entries of a field that nobody declared cost nothing here: its spec will have them folded from the store.
+        if !self.fields.contains_key(name) && !changes.iter().any(|change| components::outlives_epochs(change.key.lane))
+        {
+            return Vec::new();
+        }
         let field = self.field_mut(name);
         field.change_lasting(origin, changes);
         let left = match field.settle(local, store) {
@@ -90,13 +95,14 @@ impl State {
                 field.change_parts(origin, changes);
                 None
             }
+            SettleOutcome::Reshaped => None,
             SettleOutcome::Refolded { own_steps_left: steps } => {
                 Some(Demand::LeaveOlderEpochs { field: name.clone(), steps })
             }
         };
         let disputed = field.lasting().specs.disputed().is_some();
         let resolve = disputed.then(|| Demand::LeaveDisputedEpoch { field: name.clone() });
-        left.into_iter().chain(resolve)
+        left.into_iter().chain(resolve).collect()
     }
 
     /// A field refolded from the entries that are held.

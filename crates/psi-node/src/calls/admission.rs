@@ -116,7 +116,7 @@ fn still_underway(id: &str, options: &CallOptions) -> Cause {
 fn not_reached(gaps: &TokenGaps, options: &CallOptions) -> Cause {
     let waited = options.timeout.as_millis();
     let message = format!(
-        "after {waited} ms this node still gaps {gaps}, which the token in `after` names; retry, try another node, or allow a \
+        "after {waited} ms this node is still missing {gaps}, which the token in `after` names; retry, try another node, or allow a \
          longer deadline"
     );
     let cause = Cause::new(Code::DeadlineExceeded, "TOKEN_NOT_REACHED", message);

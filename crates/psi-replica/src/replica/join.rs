@@ -30,11 +30,12 @@ impl<S: State> Replica<S> {
     }
 
     fn obstacle(&self) -> Option<NotReady> {
-        if let Some(cause) = &self.stopping {
-            return Some(NotReady::Stopping(cause.clone()));
-        }
+        // First, since a joiner that is stopping still has too little to show.
         if let Some(stage) = self.join_stage() {
             return Some(NotReady::Joining(stage));
+        }
+        if let Some(cause) = &self.stopping {
+            return Some(NotReady::Stopping(cause.clone()));
         }
         if self.clocks_are_close() {
             return None;

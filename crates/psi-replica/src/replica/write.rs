@@ -57,6 +57,8 @@ impl<S: State> Replica<S> {
         #[cfg(feature = "testing")]
         self.extend_values(&mut entries);
         let version = self.local.version();
+        // A version that no entry has would be refused by every peer.
+        debug_assert_eq!(entries.iter().map(|entry| entry.version).max(), Some(version), "every write leaves an entry");
         let update = self.store.plan_own(&origin, version, entries, S::EPOCH_LANE);
         self.store.commit(&origin, update.expect("own entries are distinct and above their tombstones"));
         self.record_moved(&origin);

@@ -79,7 +79,7 @@ impl Folds {
         parts.settle();
         let mut lawful = Field::lawful(field(), self.field.clone(), parts, (epoch(), spec()));
         let learned = lawful.learned_fingerprint();
-        format!("{:?} {:?} {learned:?}", self.cluster.view(), lawful.view())
+        format!("{:?} {:?} {learned:?} {:?}", self.cluster.view(), lawful.view(), self.field.specs.winner())
     }
 }
 
@@ -153,7 +153,26 @@ fn check_bounds<C: Component>(rng: &mut SampleRng) {
     }
 }
 
-/// Bytes that are refused change nothing, should they be folded all the same.
+/// A value that holds a clock stands for one, so that one far ahead is noticed.
+fn check_clock<C: Component>(rng: &mut SampleRng) {
+    let (_, key, value) = entry::<C>(rng);
+    let holds_clock = format!("{value:?}").contains("wall_ms");
+    assert!(!holds_clock || C::clock(&value).is_some(), "{key:?} stands for no clock: {value:?}");
+}
+
+/// Something of a component shows: a fold that ignores its values would pass every other law.
+fn check_shows<C: Component>(rng: &mut SampleRng) {
+    let before = folded(&entries(rng, 3));
+    let mut after = before.clone();
+    for _ in 0..64 {
+        let (origin, key, value) = entry::<C>(rng);
+        after.change(&origin, &key, &C::encode(&value), Direction::Put);
+    }
+    assert_ne!(after.shown(), before.shown(), "nothing of {} shows", std::any::type_name::<C>());
+}
+
+/// Damaged bytes that are refused change nothing, should they be folded all the same; those that are accepted can be
+/// taken out again.
 fn check_hostile<C: Component>(rng: &mut SampleRng, folds: &Folds) {
     let (origin, key, value) = entry::<C>(rng);
     let mut bytes = C::encode(&value).to_vec();
@@ -170,6 +189,12 @@ fn check_hostile<C: Component>(rng: &mut SampleRng, folds: &Folds) {
         let mut after = folds.clone();
         after.change(&origin, &key, &bytes, Direction::Put);
         assert_eq!(after.shown(), folds.shown(), "a refused value of {key:?} was folded");
+    } else {
+        let stranger = Origin { incarnation: 9, ..origin };
+        let mut after = folds.clone();
+        after.change(&stranger, &key, &bytes, Direction::Put);
+        after.change(&stranger, &key, &bytes, Direction::Remove);
+        assert_eq!(after.shown(), folds.shown(), "a damaged value of {key:?} stays");
     }
 }
 
@@ -219,12 +244,30 @@ proptest! {
     }
 
     #[test]
+    fn a_value_with_a_clock_stands_for_one(seed: u64) {
+        let mut rng = SampleRng(seed);
+        macro_rules! check { ($Component:ty) => { check_clock::<$Component>(&mut rng); }; }
+        for_each_component!(check);
+    }
+
+    #[test]
     fn a_hostile_value_changes_nothing(seed: u64) {
         let mut rng = SampleRng(seed);
         let folds = folded(&entries(&mut rng, 2));
         macro_rules! check { ($Component:ty) => { check_hostile::<$Component>(&mut rng, &folds); }; }
         for_each_component!(check);
     }
+}
+
+#[test]
+fn something_of_every_component_shows() {
+    let mut rng = SampleRng(1);
+    macro_rules! check {
+        ($Component:ty) => {
+            check_shows::<$Component>(&mut rng);
+        };
+    }
+    for_each_component!(check);
 }
 
 #[test]

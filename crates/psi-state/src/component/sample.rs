@@ -61,7 +61,7 @@ impl SampleRng {
             [usize::try_from(self.below(3)).unwrap_or(0)]
     }
 
-    /// Moments of a few vectors, now and then of another width than was asked for.
+    /// Moments of a few vectors.
     pub(crate) fn moments(&mut self, width: usize) -> Moments {
         let mut moments = Moments::new(width);
         for _ in 0..self.below(4) {

@@ -34,7 +34,8 @@ pub(crate) fn chunks(width: usize) -> impl Iterator<Item = Range<usize>> {
 #[derive(Clone, Debug)]
 pub(crate) struct InputMoments {
     others: Vec<Totals>,
-    own: Moments,
+    /// `None` until the own origin takes a step: most fields of a node are stepped elsewhere.
+    own: Option<Moments>,
     /// The latest write to the own moments that waits for a flush.
     dirty: Option<Version>,
 }
@@ -56,14 +57,14 @@ impl InputMoments {
     /// Steps counted, of all origins.
     pub(crate) fn count(&self) -> u64 {
         let Some(first) = self.others.first() else { return 0 };
-        let own = self.own_chunk(0).is_some_and(|range| range.len() == first.width());
+        let fits = self.own_chunk(0).is_some_and(|range| range.len() == first.width());
         let others = u64::try_from(first.count()).unwrap_or(u64::MAX);
-        others.saturating_add(if own { self.own.count() } else { 0 })
+        others.saturating_add(if fits { self.own_count() } else { 0 })
     }
 
     /// Steps counted by the own origin.
     pub(crate) fn own_count(&self) -> u64 {
-        self.own.count()
+        self.own.as_ref().map_or(0, Moments::count)
     }
 
     /// Takes in an input of the own origin, as part of the write `version`.
@@ -71,7 +72,7 @@ impl InputMoments {
     /// # Errors
     /// If the width differs or the counts are full; nothing was changed then.
     pub(crate) fn absorb(&mut self, version: Version, input: &[Fixed]) -> Result<(), MomentsError> {
-        self.own.add(input)?;
+        self.own.get_or_insert_with(|| Moments::new(input.len())).add(input)?;
         self.dirty = Some(version);
         Ok(())
     }
@@ -80,7 +81,7 @@ impl InputMoments {
     /// and took two thirds of a step.
     pub(crate) fn novelty(&self, input: &[Fixed]) -> f64 {
         // As in the fold: a part of another width can't belong to this shape.
-        let own = (self.own.width() == input.len()).then_some(&self.own);
+        let own = self.own.as_ref().filter(|own| own.width() == input.len());
         let mut parts = chunks(input.len()).zip(&self.others);
         let scores = parts.try_fold(ZScores::default(), |scores, (range, others)| {
             scores.with(&input[range.clone()], others, own.map(|own| (own, range.start)))
@@ -90,14 +91,14 @@ impl InputMoments {
 
     /// The dimensions of an own entry; `None` if there are fewer.
     fn own_chunk(&self, index: usize) -> Option<Range<usize>> {
-        chunks(self.own.width()).nth(index)
+        chunks(self.own.as_ref()?.width()).nth(index)
     }
 
     fn joined(&self) -> Vec<Moments> {
         let joined = self.others.iter().enumerate().map(|(index, others)| {
             let mut totals = others.clone();
-            if let Some(range) = self.own_chunk(index) {
-                let _ = totals.add(&self.own.dimensions(range));
+            if let Some((own, range)) = self.own.as_ref().zip(self.own_chunk(index)) {
+                let _ = totals.add(&own.dimensions(range));
             }
             // A count beyond the limit can't be read out; nobody can step there, and nothing is better than wrong.
             totals.moments().unwrap_or_else(|_| Moments::new(others.width()))
@@ -143,7 +144,9 @@ impl Component for InputMoments {
 
     #[cfg(test)]
     fn sample(rng: &mut SampleRng, _: &psi_replica::Scope) -> (Lane, u64, Moments) {
-        (MOMENTS, rng.below(2), rng.moments(3))
+        // Now and then of a width that the field does not have.
+        let width = 3 + usize::from(rng.chance(5));
+        (MOMENTS, rng.below(2), rng.moments(width))
     }
 }
 
@@ -151,7 +154,7 @@ impl EpochComponent for InputMoments {
     type View = MomentsView;
 
     fn new(shape: &EpochShape) -> Self {
-        Self { others: Self::totals(shape.width), own: Moments::new(shape.width), dirty: None }
+        Self { others: Self::totals(shape.width), own: None, dirty: None }
     }
 
     fn restart(&mut self, shape: &EpochShape, _: Option<&Origin>) {
@@ -163,9 +166,9 @@ impl EpochComponent for InputMoments {
     }
 
     fn flush(&mut self, _: &Origin, sink: &mut FlushSink) {
-        let Some(version) = self.dirty.take() else { return };
-        for (index, range) in (0..).zip(chunks(self.own.width())) {
-            sink.push(MOMENTS, index, version, Self::encode(&self.own.dimensions(range)));
+        let Some((version, own)) = self.dirty.take().zip(self.own.as_ref()) else { return };
+        for (index, range) in (0..).zip(chunks(own.width())) {
+            sink.push(MOMENTS, index, version, Self::encode(&own.dimensions(range)));
         }
     }
 

@@ -42,7 +42,8 @@ pub(crate) struct BucketMove {
 #[derive(Clone, Debug)]
 pub(crate) struct MetricWindows {
     others: WindowTotals,
-    own: Window,
+    /// `None` until the own origin takes a step.
+    own: Option<Window>,
     dirty: DirtySlots,
     /// Moves that nobody has looked at yet; `None` where nobody will.
     moves: Option<Vec<BucketMove>>,
@@ -54,7 +55,7 @@ impl MetricWindows {
     /// # Errors
     /// If the counts are full; nothing was changed then.
     pub(crate) fn absorb(&mut self, version: Version, second: u64, metrics: Metrics) -> Result<(), MomentsError> {
-        let slot = self.own.record(second, &fixed(metrics))?;
+        let slot = self.own.get_or_insert_with(|| Window::new(METRICS)).record(second, &fixed(metrics))?;
         self.dirty.record(version, [(WINDOWS, slot)]);
         Ok(())
     }
@@ -75,7 +76,7 @@ impl MetricWindows {
     /// replica sees the same.
     fn over(&self, last_second: u64) -> Result<Moments, MomentsError> {
         let mut joined = WindowTotals::new(METRICS);
-        for (second, sums) in self.own.buckets() {
+        for (second, sums) in self.own.iter().flat_map(Window::buckets) {
             joined.add(second, sums)?;
         }
         let mut window = self.others.over(last_second)?;
@@ -84,7 +85,7 @@ impl MetricWindows {
     }
 
     fn own_bucket(&self, index: u64) -> Option<Bucket> {
-        self.own.bucket(index).map(|(second, sums)| Bucket { second, sums: sums.clone() })
+        self.own.as_ref()?.bucket(index).map(|(second, sums)| Bucket { second, sums: sums.clone() })
     }
 }
 
@@ -140,7 +141,7 @@ impl EpochComponent for MetricWindows {
     fn new(shape: &EpochShape) -> Self {
         Self {
             others: WindowTotals::new(METRICS),
-            own: Window::new(METRICS),
+            own: None,
             dirty: DirtySlots::default(),
             moves: shape.latent.map(|_| Vec::new()),
         }
@@ -158,7 +159,7 @@ impl EpochComponent for MetricWindows {
 
     fn flush(&mut self, _: &Origin, sink: &mut FlushSink) {
         for ((lane, index), version) in self.dirty.take() {
-            if let Some((second, sums)) = self.own.bucket(index) {
+            if let Some((second, sums)) = self.own.as_ref().and_then(|own| own.bucket(index)) {
                 sink.push(lane, index, version, encode_bucket(second, sums));
             }
         }

@@ -338,3 +338,30 @@ fn the_default_field_is_there_from_the_start_and_stays() {
     assert_eq!(want.k, 1);
     assert_eq!(replica.view(&name).unwrap().moments.count, 1);
 }
+
+/// A dispute reaches a node whose steps in the disputed epoch wait for a flush.
+#[test]
+fn a_dispute_that_arrives_before_a_flush_leaves_nothing_behind() {
+    use crate::common::{craft::Courier, ready};
+    let a = field("a");
+    let (mut loser, mut winner, mut courier) = (ready("a"), ready("b"), Courier::default());
+    loser.step(at(1), &field("default"), &input(1, 16)).unwrap();
+    loser.tick(at(1)); // flushes; the next flush is due at 21
+    let [first, second] = rivals(3);
+    loser.create_field(at(2), &a, (first.clone(), Parameters::default())).unwrap();
+    winner.create_field(at(2), &a, (second.clone(), Parameters::default())).unwrap();
+    let disputed = epoch(&loser, &a);
+    assert_eq!(disputed, epoch(&winner, &a));
+    for n in 0..3 {
+        loser.step(at(2), &a, &input(n, first.width)).unwrap();
+    }
+    courier.sync(&mut winner, &mut loser, at(3));
+    loser.flush();
+    let view = loser.view(&a).unwrap();
+    assert!(view.spec.epoch > disputed, "the field leaves the disputed epoch");
+    assert_eq!((view.moments.count, view.steps_dropped), (0, 3));
+    assert_eq!(loser.view_from_entries(&a), Some(view));
+    loser.step(at(4), &a, &input(9, second.width)).unwrap();
+    courier.sync(&mut loser, &mut winner, at(5));
+    assert_eq!(winner.view(&a), loser.view(&a));
+}
