@@ -4,6 +4,8 @@ pub(crate) mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
+
 use crate::{
     config::Config,
     entry::{
@@ -102,6 +104,10 @@ impl LocalOrigin {
 
     pub(crate) fn put(&mut self, entry: Entry) {
         self.pending.insert(entry.key.clone(), entry);
+    }
+
+    pub(crate) fn pending_value(&self, key: &Key) -> Option<Bytes> {
+        self.pending.get(key).map(|entry| entry.value.clone())
     }
 
     pub(crate) fn has_pending(&self) -> bool {

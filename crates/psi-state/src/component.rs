@@ -6,6 +6,7 @@
 
 pub(crate) mod dirty_slots;
 pub(crate) mod facts;
+pub(crate) mod lasting_write;
 #[cfg(test)]
 mod laws;
 pub(crate) mod moment;

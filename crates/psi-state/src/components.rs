@@ -85,6 +85,10 @@ macro_rules! registry {
         #[derive(Clone, Debug, PartialEq)]
         pub struct ClusterView { $($(#[$doc_c])* pub $cluster: $ClusterPart,)* }
 
+        /// What outlives the epochs of a field, but for its spec.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct LastingView { $($(#[$doc_f])* pub $field: $FieldPart,)* }
+
         /// A field as the entries of all origins make it: every replica with the same frontier gives the same.
         #[derive(Clone, Debug, PartialEq)]
         pub struct FieldView {
@@ -138,6 +142,10 @@ macro_rules! registry {
                     $($($lane_f)|+ => fold(&mut self.$field, origin, key, bytes, direction),)*
                     _ => {}
                 }
+            }
+
+            pub(crate) fn view(&self) -> LastingView {
+                LastingView { $($field: self.$field.view(),)* }
             }
         }
 

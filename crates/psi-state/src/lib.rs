@@ -39,9 +39,12 @@ pub mod lanes {
     };
 }
 
-pub use component::EntryLifetime;
-pub use component::value::ValueError;
-pub use components::{COMPONENTS, ClusterView, ComponentInfo, FieldView, is_known, lane_name};
+pub use component::{
+    EntryLifetime,
+    lasting_write::{LastingReceipt, LastingWrite},
+    value::ValueError,
+};
+pub use components::{COMPONENTS, ClusterView, ComponentInfo, FieldView, LastingView, is_known, lane_name};
 pub use components::{
     core::LearnedView,
     guardian::GuardianView,

@@ -1,13 +1,13 @@
 //! A replica of fields: the replica of the protocol with [`State`] in it, and what callers ask of fields.
 //!
-//! Local writes are in `writes/`, one file a subject; a component may add its own in its file.
+//! Local writes are in `writes/`, one file a subject.
 
 use std::ops::{Deref, DerefMut};
 
 use psi_replica::{ClusterName, Config, Digest, FieldName, Now, Snapshot, SnapshotError};
 
 use crate::{
-    components::{ClusterView, FieldView},
+    components::{ClusterView, FieldView, LastingView},
     state::State,
 };
 
@@ -67,6 +67,12 @@ impl Replica {
     #[must_use]
     pub fn view(&self, field: &FieldName) -> Option<FieldView> {
         self.state().fields.get(field)?.view()
+    }
+
+    /// What outlives the epochs of a field: a small part of its view. `None` if there is no such field.
+    #[must_use]
+    pub fn lasting_view(&self, field: &FieldName) -> Option<LastingView> {
+        Some(self.state().existing(field).ok()?.lasting().view())
     }
 
     /// A hash of all that a field's engine has learned, to compare replicas by; `None` where it does not learn.

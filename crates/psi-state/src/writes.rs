@@ -5,6 +5,7 @@ mod epochs;
 pub(crate) mod error;
 mod fields;
 mod interventions;
+mod lasting;
 mod steps;
 
 pub use batch::Batch;

@@ -74,6 +74,13 @@ impl<'a, E> Writer<'a, E> {
         self.clock.observe(clock);
     }
 
+    /// The value of an own entry, put or flushed.
+    #[must_use]
+    pub fn held(&self, key: &Key) -> Option<Bytes> {
+        let flushed = || self.store.log(&self.origin)?.value(key).cloned();
+        self.local.pending_value(key).or_else(flushed)
+    }
+
     /// Puts an entry, to be flushed.
     pub fn put(&mut self, key: Key, value: Bytes) {
         let version = self.version();
