@@ -45,7 +45,7 @@ sim *arguments:
 bench *arguments:
     cargo run --release -- bench {{ arguments }}
 
-# Measures all that BENCHMARKS.md shows, and draws its pictures anew. Takes seven minutes.
+# Measures all that BENCHMARKS.md shows, and redraws its pictures. Takes seven minutes.
 benchmarks:
     cargo run --release -- bench --rounds 5 --seconds 0.5 --save docs/benchmarks/run.json
     cargo run --release -- bench plot --force docs/benchmarks/run.json docs/benchmarks
@@ -58,7 +58,7 @@ mutants *names:
 instructions *words:
     crates/psi-instructions/check {{ words }}
 
-# Records anew how many instructions the hot path takes.
+# Records again how many instructions the hot path takes.
 record-instructions:
     crates/psi-instructions/check --record
 
@@ -73,7 +73,7 @@ rules:
     promtool test rules deploy/prometheus/tests/*.yml
     amtool check-config deploy/alertmanager/alertmanager.yml
 
-# Writes the dashboards of Grafana anew.
+# Writes the dashboards of Grafana again.
 dashboards:
     python3 deploy/grafana/generate.py
 

@@ -81,7 +81,7 @@ pub(crate) fn apply_delta_core(repetitions: u64) {
 fn deltas(engine: EngineKind, repetitions: u64) {
     let mut pair = Pair::new(engine);
     for _ in 0..repetitions {
-        let delta = pair.next_pass();
+        let delta = pair.next_delta();
         counted_by_valgrind(|| pair.apply(delta));
     }
     assert!(pair.is_level(), "all deltas were applied");

@@ -98,9 +98,9 @@ fn flush_alone(bencher: Bencher<'_, '_>, engine: EngineKind) {
 
 /// A peer's delta of 20 steps: checked, applied, folded in.
 #[divan::bench(args = ENGINES, sample_count = 1000, sample_size = 1)]
-fn apply_pass(bencher: Bencher<'_, '_>, engine: EngineKind) {
+fn apply_delta(bencher: Bencher<'_, '_>, engine: EngineKind) {
     let pair = RefCell::new(Pair::new(engine));
-    bencher.with_inputs(|| pair.borrow_mut().next_pass()).bench_local_values(|delta| pair.borrow_mut().apply(delta));
+    bencher.with_inputs(|| pair.borrow_mut().next_delta()).bench_local_values(|delta| pair.borrow_mut().apply(delta));
     assert!(pair.borrow().is_level(), "all deltas were applied");
 }
 

@@ -1,6 +1,6 @@
 //! The last thing in a run: whether the same input gets the same answer everywhere.
 
-use psi_replica::FieldName;
+use psi_replica::{AHEAD_MS_MAX, FieldName, SKEW_MS_MAX};
 use psi_state::{Step, WriteError};
 
 use crate::{plan::rng::Rng, world::World};
@@ -23,7 +23,9 @@ impl World<'_> {
     /// What a step is answered, but for who answers and when.
     fn answer(&mut self, p: usize, field: &FieldName, input: &[f64]) -> Result<Answer, WriteError> {
         let process = &mut self.processes[p];
-        let now = process.now(self.now, &self.machines[process.machine]);
+        // The guardian looks at 16 steps of a node in 20 ms of hybrid time. A node that has used them up answers that
+        // it did nothing, so the step comes later than any hybrid clock of the run.
+        let now = process.now(self.now + AHEAD_MS_MAX + SKEW_MS_MAX, &self.machines[process.machine]);
         let step = process.replica.step(now, field, input)?;
         let Step { epoch, metrics, k, novelty, attention_gain, time, intervened, .. } = step;
         let floats = metrics.to_array().into_iter().chain([novelty, attention_gain, time.unwrap_or_default()]);

@@ -17,12 +17,12 @@ pub(super) fn check_full(replica: &mut Replica) -> Result<(), String> {
     if replica.is_dirty() {
         return Ok(());
     }
-    check_folded_anew(replica)
+    check_folded_again(replica)
 }
 
 /// Every view is what the entries fold to from the start.
 #[cfg(feature = "testing")]
-fn check_folded_anew(replica: &mut Replica) -> Result<(), String> {
+fn check_folded_again(replica: &mut Replica) -> Result<(), String> {
     for field in replica.field_names().collect::<Vec<_>>() {
         if replica.view(&field) != replica.view_from_entries(&field) {
             return Err(format!("its view of {field} is not what its entries fold to"));
@@ -34,9 +34,9 @@ fn check_folded_anew(replica: &mut Replica) -> Result<(), String> {
     Ok(())
 }
 
-/// A release does not fold anew; see the feature `testing`.
+/// A release does not fold again; see the feature `testing`.
 #[cfg(not(feature = "testing"))]
 #[expect(clippy::unnecessary_wraps, reason = "so that both have one shape")]
-fn check_folded_anew(_: &mut Replica) -> Result<(), String> {
+fn check_folded_again(_: &mut Replica) -> Result<(), String> {
     Ok(())
 }

@@ -161,7 +161,7 @@ impl<'a> Link<'a> {
     }
 
     /// Carries frames until `from` begins a delta; gives it, undelivered.
-    fn next_pass(&mut self) -> Frame {
+    fn next_delta(&mut self) -> Frame {
         let now = self.now;
         loop {
             let mut is_silent = true;
@@ -186,7 +186,7 @@ impl<'a> Link<'a> {
         let origin = self.from.origin().expect("it is ready").clone();
         let written = self.from.version();
         while self.to.frontier().version(&origin) < written {
-            let delta = self.next_pass();
+            let delta = self.next_delta();
             self.to.handle_frame(self.now, LINK, delta).expect("a good delta");
         }
         self.from.link_down(self.now, LINK);
@@ -213,12 +213,12 @@ impl Pair {
     }
 
     /// The delta that the peer sends of the next 20 ms.
-    pub fn next_pass(&mut self) -> Frame {
+    pub fn next_delta(&mut self) -> Frame {
         self.peer.before_flush();
         self.peer.replica.flush();
         let now = self.peer.now();
         while self.own.poll_event().is_some() {}
-        Link { from: &mut self.peer.replica, to: &mut self.own, now }.next_pass()
+        Link { from: &mut self.peer.replica, to: &mut self.own, now }.next_delta()
     }
 
     /// Takes a delta in.

@@ -37,11 +37,11 @@ fn episodic_memory_is_the_latest_of_what_is_held_whatever_was_held_before() {
     put(&mut fold, &a, 10, Direction::Remove);
     put(&mut fold, &a, 1, Direction::Put);
     fold.settle(None, None);
-    let mut anew = empty();
-    put(&mut anew, &a, 1, Direction::Put);
-    put(&mut anew, &b, 5, Direction::Put);
-    anew.settle(None, None);
+    let mut fresh = empty();
+    put(&mut fresh, &a, 1, Direction::Put);
+    put(&mut fresh, &b, 5, Direction::Put);
+    fresh.settle(None, None);
     let keys = |fold: &CoreFold| fold.episodic_places().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&fold), keys(&anew));
+    assert_eq!(keys(&fold), keys(&fresh));
     assert_eq!(keys(&fold).first().map(|(clock, ..)| clock.wall_ms), Some(5));
 }
