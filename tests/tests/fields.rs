@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use psi_api::v1::{
-    ChangeFieldRequest, CreateFieldRequest, Field, GetGuardianRequest, GuardianMode, GuardianState, Intervention,
-    Parameter, ResetFieldRequest, Threat,
+    ChangeFieldRequest, CreateFieldRequest, DropFieldRequest, Field, GetGuardianRequest, GuardianMode, GuardianState,
+    Intervention, LabelFieldRequest, ListFieldsRequest, Parameter, ResetFieldRequest, Threat,
 };
 use psi_tests::{INCIDENT, Member, agreed, cluster, eventually, settings};
 use tonic::{Code, Status};
@@ -215,6 +215,49 @@ async fn before_the_first_step_all_can_change_and_later_with_a_reset() -> Result
     agreed(&members).await?;
     let state = members[1].state("").await?;
     assert_eq!((state.k, state.steps_dropped, state.time), (0, 1, None));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_reaches_every_node_and_outlives_resets_and_drops() -> Result<()> {
+    let members = cluster(2).await?;
+    let label_there = async |want: &str| {
+        eventually("the other node shows the label", async || {
+            let fields = members[1].field.clone().list_fields(ListFieldsRequest {}).await?.into_inner().fields;
+            Ok(fields.iter().any(|field| field.name == "f" && field.label == want))
+        })
+        .await
+    };
+    let new = CreateFieldRequest { name: "f".to_owned(), ..Default::default() };
+    assert_eq!(create(&members[0], new.clone()).await?.label, "");
+    let url = format!("http://{}/fields/f/label", members[0].node.addresses().http);
+    let put = reqwest::Client::new().put(url).header("content-type", "application/json");
+    let answer = put.body("{\"label\": \"Ψ of hall 3\"}").send().await?;
+    assert_eq!(answer.status().as_u16(), 200);
+    label_there("Ψ of hall 3").await?;
+    members[1].step("f", &INCIDENT).await?;
+    let over = reset(&members[1], ResetFieldRequest { name: "f".to_owned(), ..Default::default() }).await?;
+    assert_eq!(over.label, "Ψ of hall 3");
+    agreed(&members).await?;
+    for member in &members {
+        let state = member.state("f").await?;
+        let field = state.field.context("a field")?;
+        assert_eq!((state.k, field.epoch, field.label.as_str()), (0, over.epoch, "Ψ of hall 3"));
+    }
+
+    members[1].field.clone().drop_field(DropFieldRequest { name: "f".to_owned() }).await?;
+    assert_eq!(create(&members[1], new).await?.label, "Ψ of hall 3");
+    let label = |label: &str| LabelFieldRequest { name: "f".to_owned(), label: label.to_owned() };
+    let cleared = members[1].field.clone().label_field(label("")).await?.into_inner();
+    assert_eq!(cleared.label, "");
+    agreed(&members).await?;
+    assert_eq!(members[0].state("f").await?.field.context("a field")?.label, "");
+    let before = members[0].agreement().await?;
+    for (what, bad) in [("too long", "x".repeat(257)), ("two lines", "a\nb".to_owned())] {
+        let answer = members[0].field.clone().label_field(label(&bad)).await;
+        refused(what, answer, Code::InvalidArgument, "BAD_LABEL", "at most 256");
+    }
+    assert_eq!(members[0].agreement().await?, before);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use psi_engine::{
 };
 use psi_replica::{Clock, Digest};
 use psi_state::{
-    CurrentSpec, FieldView, GuardianView, InterventionsView, LearnedView, MomentsView, Setup, Shape, Spec, Step,
+    CurrentSpec, FieldView, GuardianView, InterventionsView, Label, LearnedView, MomentsView, Setup, Shape, Spec, Step,
 };
 
 use crate::v1;
@@ -45,7 +45,7 @@ pub fn step(field: &str, step: &Step, token: String) -> v1::StepResponse {
 
 /// A field's description, without a token.
 #[must_use]
-pub fn field(current: &CurrentSpec) -> v1::Field {
+pub fn field(current: &CurrentSpec, label: Option<&Label>) -> v1::Field {
     let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = current;
     let Setup { shape: Shape { engine, width, scale, seed }, parameters, guardian } = setup;
     let parameters = parameters.iter().map(|(name, value)| v1::Parameter { name: name.to_owned(), value });
@@ -59,6 +59,7 @@ pub fn field(current: &CurrentSpec) -> v1::Field {
         parameters: parameters.collect(),
         token: String::new(),
         guardian: v1::GuardianMode::from(*guardian).into(),
+        label: label.map(Label::as_str).unwrap_or_default().to_owned(),
     }
 }
 
@@ -75,9 +76,10 @@ pub fn state(view: &FieldView, node: &str, token: String) -> v1::FieldState {
         guardian,
         learned,
         steps_dropped,
+        label,
     } = view;
     v1::FieldState {
-        field: Some(field(spec)),
+        field: Some(field(spec, label.as_ref())),
         k: *count,
         last: last.as_ref().map(|last| last.metrics.into()),
         timestamp: last.as_ref().map(|last| timestamp(last.clock)),

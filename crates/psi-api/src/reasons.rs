@@ -112,6 +112,7 @@ pub const REASONS: &[Reason] = &[
     call("BAD_PARAMETER", Code::InvalidArgument, "a parameter is unknown or out of range; the message names each with its limits", "correct it"),
     call("UNKNOWN_ENGINE", Code::InvalidArgument, "no engine has that name", "the message suggests the nearest"),
     call("UNKNOWN_GUARDIAN_MODE", Code::InvalidArgument, "the guardian has no mode of that name or number", "`watch` or `intervene`"),
+    call("BAD_LABEL", Code::InvalidArgument, "a label is over 256 bytes, or not one line without control characters", "shorten it"),
     call("FIELD_HAS_HISTORY", Code::FailedPrecondition, "the field has counted steps, so `changed` is fixed", "reset the field with the change, which drops its history, or create another"),
     call("ENGINE_NOT_HERE", Code::FailedPrecondition, "the field runs an engine that this version does not have", "upgrade this node"),
     call("BATCH_SIZE", Code::InvalidArgument, "a batch has no vectors, or too many", "split it"),

@@ -256,6 +256,10 @@ impl PsiFieldService for ForgetfulNode {
         Err(Status::unimplemented(""))
     }
 
+    async fn label_field(&self, _: Request<v1::LabelFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn intervene(&self, _: Request<v1::InterveneRequest>) -> Result<Response<v1::InterveneResponse>, Status> {
         Err(Status::unimplemented(""))
     }

@@ -29,8 +29,10 @@ struct Process {
 impl Process {
     /// Starts a node on free ports and reads its addresses from its first log line.
     fn start(name: &str, seed: Option<&str>) -> Result<Self> {
+        // One that has a seed is not to give up on it while the machine is busy.
+        let join_ms = if seed.is_some() { "600000" } else { "300" };
         let mut command = program();
-        command.args(["node", "--node-id", name, "--log-format", "json", "--cluster-join-ms", "300"]);
+        command.args(["node", "--node-id", name, "--log-format", "json", "--cluster-join-ms", join_ms]);
         for listen in ["--grpc-listen", "--http-listen", "--gossip-listen"] {
             command.args([listen, "127.0.0.1:0"]);
         }
@@ -252,6 +254,33 @@ fn fields_are_made_changed_and_guarded_by_commands() -> Result<()> {
     let state = json("state --field fed")?;
     assert_eq!((&state["field"]["engine"], &state["field"]["guardian"]), (&"synthetic".into(), &"watch".into()));
     assert_eq!(state["learned"], Value::Null, "{state}");
+    Ok(())
+}
+
+#[test]
+fn a_field_is_labelled_by_commands_and_shown_with_its_label() -> Result<()> {
+    let node = Process::start("n1", None)?;
+    let at = ["--node", &node.grpc];
+    let made = eventually_json(&[&["field", "create", "f", "--width", "2"], &at[..]].concat())?;
+    assert_eq!(made["label"], Value::Null, "{made}");
+    for (line, code, part) in [
+        ("field label f", 0, "f has no label"),
+        ("field label f pumps", 0, "f: pumps"),
+        ("field label f --clear more", 2, "cannot be used with"),
+        ("field label g pumps", 1, "there is no field `g`"),
+        ("field reset f", 0, "starts over"),
+        ("state --field f", 0, "label          pumps"),
+        ("field label f", 0, "f: pumps"),
+        ("field list", 0, "pumps"),
+        ("field label f --clear", 0, "f has no label"),
+    ] {
+        let output = program().args(line.split(' ')).args(at).output()?;
+        let said = String::from_utf8([output.stdout, output.stderr].concat())?;
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        assert!(said.contains(part), "{line}: {said}");
+    }
+    let labelled = eventually_json(&[&["field", "label", "f", "hall-3"], &at[..]].concat())?;
+    assert_eq!(labelled["label"], "hall-3");
     Ok(())
 }
 

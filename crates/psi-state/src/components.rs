@@ -6,6 +6,7 @@
 pub(crate) mod core;
 pub(crate) mod guardian;
 pub(crate) mod interventions;
+pub(crate) mod label;
 pub(crate) mod moments;
 pub(crate) mod recent;
 pub(crate) mod specs;
@@ -244,6 +245,8 @@ registry! {
     }
     cluster {}
     field {
+        /// What people call it, beside its name.
+        label: label::Labels => Option<label::Label> = [label::LABEL],
         /// Steps that resets and drops of the field have discarded, as far as their origins have said.
         steps_dropped: tombstones::Tombstones => u64 = [tombstones::TOMBSTONE],
     }

@@ -49,6 +49,7 @@ pub use components::{
     core::LearnedView,
     guardian::GuardianView,
     interventions::{INTERVENTIONS_KEPT, InterventionsView},
+    label::Label,
     moments::{DIMENSIONS_PER_ENTRY, MomentsView},
     recent::Record,
 };

@@ -9,6 +9,8 @@ use super::guardian;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Field {
     pub(crate) name: String,
+    /// Null where it has none.
+    pub(crate) label: Option<String>,
     pub(crate) engine: String,
     /// Null for a mode of a later version.
     pub(crate) guardian: Option<&'static str>,
@@ -23,9 +25,11 @@ pub(crate) struct Field {
 impl From<v1::Field> for Field {
     fn from(from: v1::Field) -> Self {
         let mode = guardian::mode(from.guardian());
-        let v1::Field { name, epoch, engine, width, scale_exponent, seed, parameters, token: _, guardian: _ } = from;
+        let v1::Field { name, epoch, engine, width, scale_exponent, seed, parameters, token: _, guardian: _, label } =
+            from;
         Self {
             guardian: mode,
+            label: Some(label).filter(|label| !label.is_empty()),
             parameters: parameters.into_iter().map(|one| (one.name, one.value.into())).collect(),
             epoch: epoch.to_string(),
             name,

@@ -1,9 +1,41 @@
-//! Answers to writes.
+//! Answers to writes, and what a field is.
 
 use psi_replica::{FieldName, Version};
-use psi_state::{Intervention, Step};
+use psi_state::{CurrentSpec, FieldView, Intervention, Label, Replica, Step};
 
 use crate::sessions::{level::ReplicationReach, requests::CachedAnswer};
+
+/// What a field is, without what it counted and learned.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldSummary {
+    pub(crate) spec: CurrentSpec,
+    pub(crate) label: Option<Label>,
+}
+
+impl FieldSummary {
+    /// Of a field whose spec was just written.
+    pub(super) fn of(replica: &Replica, spec: CurrentSpec) -> Self {
+        Self { label: replica.lasting_view(&spec.field).and_then(|lasting| lasting.label), spec }
+    }
+}
+
+impl From<FieldView> for FieldSummary {
+    fn from(view: FieldView) -> Self {
+        let FieldView {
+            spec,
+            label,
+            // Its state, and its guardian's.
+            moments: _,
+            window: _,
+            last: _,
+            interventions: _,
+            guardian: _,
+            learned: _,
+            steps_dropped: _,
+        } = view;
+        Self { spec, label }
+    }
+}
 
 /// An accepted step, and the rest of its answer.
 #[derive(Clone, Debug)]

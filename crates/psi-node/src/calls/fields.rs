@@ -1,32 +1,37 @@
-//! Creating, changing, resetting and dropping fields.
+//! Creating, changing, resetting, dropping and labelling fields.
 
 pub(crate) mod patch;
 
 use psi_api::Cause;
 use psi_replica::{FieldName, Now};
-use psi_state::{CurrentSpec, Replica, Setup, WriteError};
+use psi_state::{CurrentSpec, Label, Replica, Setup, ValueError, WriteError};
+use tonic::Code;
 
 use self::patch::{FieldPatch, cause_of_all, new_field, with_default_parameters};
 use super::{
+    answer::FieldSummary,
     ops::{Ops, unknown_field},
     readiness::writable,
 };
 
 impl Ops {
     /// Creates a field. A token comes with it, here and below.
-    pub(crate) fn create(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
+    pub(crate) fn create(&self, name: &str, patch: &FieldPatch) -> Result<(FieldSummary, String), Cause> {
         let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         let setup = self.record_refusal(patch.apply_to(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
-        self.write(|replica, now| replica.create_field(now, &field, setup))
+        self.write(|replica, now| {
+            let current = replica.create_field(now, &field, setup)?;
+            Ok(FieldSummary::of(replica, current))
+        })
     }
 
     /// Changes what the patch names.
-    pub(crate) fn change(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
+    pub(crate) fn change(&self, name: &str, patch: &FieldPatch) -> Result<(FieldSummary, String), Cause> {
         self.replace_setup(name, patch, |setup| setup, Replica::change_field)
     }
 
     /// Starts a new epoch: parameters that the patch does not name get their defaults, the rest stays.
-    pub(crate) fn reset(&self, name: &str, patch: &FieldPatch) -> Result<(CurrentSpec, String), Cause> {
+    pub(crate) fn reset(&self, name: &str, patch: &FieldPatch) -> Result<(FieldSummary, String), Cause> {
         self.replace_setup(name, patch, with_default_parameters, Replica::reset_field)
     }
 
@@ -34,6 +39,19 @@ impl Ops {
     pub(crate) fn drop_field(&self, name: &str) -> Result<(CurrentSpec, String), Cause> {
         let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         self.write(|replica, now| replica.drop_field(now, &field))
+    }
+
+    /// Attaches a label to a field; an empty one takes it away.
+    pub(crate) fn label(&self, name: &str, text: &str) -> Result<(FieldSummary, String), Cause> {
+        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let label = self.record_refusal(Label::new(text).map_err(|error| bad_label(text, &error)))?;
+        let written = self.context.write(|replica, now| {
+            writable(replica)?;
+            let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
+            replica.attach(now, &field, label).map_err(|error| Cause::from(&error))?;
+            Ok((FieldSummary::of(replica, view.spec), replica.token().to_string()))
+        });
+        self.record_refusal(written)
     }
 
     /// The current setup of a field.
@@ -48,7 +66,7 @@ impl Ops {
         patch: &FieldPatch,
         base: impl FnOnce(Setup) -> Setup,
         put: impl FnOnce(&mut Replica, Now, &FieldName, Setup) -> Result<CurrentSpec, WriteError>,
-    ) -> Result<(CurrentSpec, String), Cause> {
+    ) -> Result<(FieldSummary, String), Cause> {
         let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         let written = self.context.write(|replica, now| {
             // A node that has not caught up says so, and does not say that there is no such field.
@@ -56,8 +74,13 @@ impl Ops {
             let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
             let setup = patch.apply_to(base(view.spec.spec.setup)).map_err(|wrong| cause_of_all(&wrong))?;
             let current = put(replica, now, &field, setup).map_err(|error| Cause::from(&error))?;
-            Ok((current, replica.token().to_string()))
+            Ok((FieldSummary::of(replica, current), replica.token().to_string()))
         });
         self.record_refusal(written)
     }
+}
+
+fn bad_label(text: &str, error: &ValueError) -> Cause {
+    let cause = Cause::new(Code::InvalidArgument, "BAD_LABEL", format!("label: {error}"));
+    cause.with("got", text.len()).with("limit", Label::BYTES_MAX)
 }

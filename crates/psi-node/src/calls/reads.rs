@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use psi_api::Cause;
-use psi_state::{CurrentSpec, FieldView};
+use psi_state::FieldView;
 use tokio::sync::broadcast::Receiver;
 
 use super::{
+    answer::FieldSummary,
     ops::{Ops, field_name, unknown_field},
     readiness::readable,
     watchers::WatchedStep,
@@ -31,20 +32,20 @@ impl Ops {
     }
 
     /// The field, and the steps of it that this node accepts from now on.
-    pub(crate) fn watch_steps(&self, field: &str) -> Result<(CurrentSpec, Receiver<Arc<WatchedStep>>), Cause> {
+    pub(crate) fn watch_steps(&self, field: &str) -> Result<(FieldSummary, Receiver<Arc<WatchedStep>>), Cause> {
         let name = field_name(field)?;
         let (view, _) = self.state(field)?;
         let accepted = self.context.watchers.watch(&name, view.spec.spec.setup.shape.width);
         // Once more: it may have been reset just before the watch began.
         let (view, _) = self.state(field)?;
-        Ok((view.spec, accepted))
+        Ok((view.into(), accepted))
     }
 
     /// Every field.
-    pub(crate) fn fields(&self) -> Result<Vec<CurrentSpec>, Cause> {
+    pub(crate) fn fields(&self) -> Result<Vec<FieldSummary>, Cause> {
         self.context.read(|replica| {
             readable(replica)?;
-            Ok(replica.field_names().filter_map(|name| Some(replica.view(&name)?.spec)).collect())
+            Ok(replica.field_names().filter_map(|name| replica.view(&name)).map(Into::into).collect())
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use psi_api::v1;
-use psi_state::{CurrentSpec, Intervention};
+use psi_state::Intervention;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     calls::{
-        answer::InterventionReceipt,
+        answer::{FieldSummary, InterventionReceipt},
         ops::Ops,
         steps::inputs::{Inputs, StepCall},
     },
@@ -45,8 +45,8 @@ fn transport_timeout(metadata: &MetadataMap) -> Option<Duration> {
     grpc_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)
 }
 
-fn field_answer((spec, token): (CurrentSpec, String)) -> Response<v1::Field> {
-    Response::new(v1::Field { token, ..psi_api::field(&spec) })
+fn field_answer((field, token): (FieldSummary, String)) -> Response<v1::Field> {
+    Response::new(v1::Field { token, ..messages::field(&field) })
 }
 
 #[tonic::async_trait]
@@ -108,13 +108,13 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         request: Request<v1::WatchStepsRequest>,
     ) -> Result<Response<Self::WatchStepsStream>, Status> {
         let watch = self.ops.watch_steps(&request.into_inner().field);
-        let (spec, steps) = watch.map_err(|cause| self.ops.record_cause(cause))?;
-        Ok(Response::new(streams::of_watched_steps(&self.ops, &spec, steps)))
+        let (field, steps) = watch.map_err(|cause| self.ops.record_cause(cause))?;
+        Ok(Response::new(streams::of_watched_steps(&self.ops, &field, steps)))
     }
 
     async fn list_fields(&self, _: Request<v1::ListFieldsRequest>) -> Result<Response<v1::ListFieldsResponse>, Status> {
         let fields = self.ops.fields().map_err(|cause| self.ops.record_cause(cause))?;
-        let fields = fields.iter().map(psi_api::field).collect();
+        let fields = fields.iter().map(messages::field).collect();
         Ok(Response::new(v1::ListFieldsResponse { fields }))
     }
 
@@ -145,6 +145,11 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     ) -> Result<Response<v1::DropFieldResponse>, Status> {
         self.ops.drop_field(&request.into_inner().name)?;
         Ok(Response::new(v1::DropFieldResponse {}))
+    }
+
+    async fn label_field(&self, request: Request<v1::LabelFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        let v1::LabelFieldRequest { name, label } = request.into_inner();
+        Ok(field_answer(self.ops.label(&name, &label)?))
     }
 
     async fn intervene(

@@ -1,4 +1,4 @@
-//! What messages carry: changes of fields, levels, interventions.
+//! What messages carry: fields and changes of them, levels, interventions.
 
 use psi_api::{Cause, v1};
 use psi_engine::{Action, guardian::Mode};
@@ -6,7 +6,7 @@ use psi_state::{Shape, WIDTH_MAX};
 use tonic::{Code, Status};
 
 use crate::{
-    calls::{fields::patch::FieldPatch, ops::Ops},
+    calls::{answer::FieldSummary, fields::patch::FieldPatch, ops::Ops},
     sessions::level::Level,
 };
 
@@ -25,6 +25,11 @@ pub(super) fn action(number: i32) -> Result<Action, Cause> {
         Ok(v1::Intervention::Albedo) => Ok(Action::Albedo),
         _ => Err(unknown_number("UNKNOWN_ACTION", "intervention", number, "1 (nigredo) and 2 (albedo)")),
     }
+}
+
+/// Without a token.
+pub(super) fn field(FieldSummary { spec, label }: &FieldSummary) -> v1::Field {
+    psi_api::field(spec, label.as_ref())
 }
 
 pub(super) fn patch_of_create(request: v1::CreateFieldRequest) -> Result<FieldPatch, Cause> {

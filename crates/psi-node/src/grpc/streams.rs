@@ -7,13 +7,12 @@ use psi_api::{
     cause_of,
     v1::{self, watch_steps_response::Event},
 };
-use psi_state::CurrentSpec;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastStreamRecvError};
 use tonic::{Status, Streaming};
 
-use super::steps;
-use crate::calls::{ops::Ops, watchers::WatchedStep};
+use super::{messages, steps};
+use crate::calls::{answer::FieldSummary, ops::Ops, watchers::WatchedStep};
 
 /// Least and default time between two answers of a watch.
 const WATCH_MS_MIN: u32 = 20;
@@ -101,10 +100,10 @@ async fn send_states(
 /// The field, and its steps as this node accepts them.
 pub(super) fn of_watched_steps(
     ops: &Ops,
-    spec: &CurrentSpec,
+    field: &FieldSummary,
     steps: broadcast::Receiver<Arc<WatchedStep>>,
 ) -> Answers<v1::WatchStepsResponse> {
-    let field = once(ready(Event::Field(psi_api::field(spec))));
+    let field = once(ready(Event::Field(messages::field(field))));
     let steps = BroadcastStream::new(steps).map(|step| match step {
         Ok(step) => Event::Step(accepted_step(&step)),
         Err(BroadcastStreamRecvError::Lagged(steps)) => Event::Missed(steps),

@@ -1,11 +1,11 @@
-//! Fields: list, create, change, reset, drop.
+//! Fields: list, create, change, reset, drop, label.
 
 use axum::{
     Json,
     extract::{Request, State},
     http::StatusCode,
 };
-use psi_state::{CurrentSpec, Setup};
+use psi_state::Setup;
 
 use super::{
     answers::fields::{DroppedAnswer, FieldAnswer, FieldsAnswer},
@@ -13,11 +13,13 @@ use super::{
     requests::{
         address::{NameParam, NoParams},
         field::FieldBody,
+        label::parse_label,
         read,
     },
     routes::properties::{KNOWN_FIELD, NEW_FIELD},
 };
 use crate::calls::{
+    answer::FieldSummary,
     fields::patch::{FieldPatch, new_field, with_default_parameters},
     ops::Ops,
 };
@@ -39,7 +41,7 @@ pub(super) async fn create(
 
 pub(super) async fn show(State(ops): State<Ops>, NameParam(name): NameParam) -> Result<Json<FieldAnswer>, Refusal> {
     let (view, token) = ops.state(&name).map_err(|cause| Refusal::from(ops.record_cause(cause)).in_path())?;
-    Ok(answer(&ops, (view.spec, token)))
+    Ok(answer(&ops, (view.into(), token)))
 }
 
 pub(super) async fn change(
@@ -68,6 +70,15 @@ pub(super) async fn drop_field(
     Ok(Json(DroppedAnswer::new(&current, ops.context.settings.node.as_str(), token)))
 }
 
+pub(super) async fn label(
+    State(ops): State<Ops>,
+    NameParam(name): NameParam,
+    request: Request,
+) -> Result<Json<FieldAnswer>, Refusal> {
+    let text = record_refusal(&ops, parse_label(&read::body(&ops, request).await?))?;
+    Ok(answer(&ops, ops.label(&name, &text).map_err(|cause| Refusal::from(cause).in_path())?))
+}
+
 /// The change in a body of a field that exists, checked against the setup that `base` makes of its own.
 async fn patch(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup) -> Result<FieldPatch, Refusal> {
     let bytes = read::body(ops, request).await?;
@@ -76,6 +87,6 @@ async fn patch(ops: &Ops, name: &str, request: Request, base: fn(Setup) -> Setup
     record_refusal(ops, body.apply_to(base(setup)))
 }
 
-fn answer(ops: &Ops, (current, token): (CurrentSpec, String)) -> Json<FieldAnswer> {
-    Json(FieldAnswer::new(current, ops.context.settings.node.as_str(), token))
+fn answer(ops: &Ops, (field, token): (FieldSummary, String)) -> Json<FieldAnswer> {
+    Json(FieldAnswer::new(field, ops.context.settings.node.as_str(), token))
 }

@@ -134,6 +134,7 @@ impl Refusal {
             "WRONG_WIDTH" | "NOT_FINITE" | "OUT_OF_RANGE" => {
                 ["body".into(), "x".into()].into_iter().chain(index).collect()
             }
+            "BAD_LABEL" => vec!["body".into(), "label".into()],
             reason => match param_of(reason) {
                 Some(name) => vec!["query".into(), name.into()],
                 None => vec!["body".into()],

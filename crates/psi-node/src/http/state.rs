@@ -14,7 +14,7 @@ use super::{
     refusal::{Refusal, record_refusal},
     requests::{address::FieldParam, parameters, params::RequestParams, read},
 };
-use crate::calls::{fields::patch::FieldPatch, ops::Ops};
+use crate::calls::{answer::FieldSummary, fields::patch::FieldPatch, ops::Ops};
 
 pub(super) async fn state(State(ops): State<Ops>, params: RequestParams) -> Result<Json<StateAnswer>, Refusal> {
     let (view, token) = view(&ops, params).await?;
@@ -37,7 +37,8 @@ pub(super) async fn init(
 ) -> Result<Json<InitAnswer>, Refusal> {
     let bytes = read::body(&ops, request).await?;
     let parameters = record_refusal(&ops, parameters::read(&bytes))?;
-    let (current, token) = ops.reset(&field, &FieldPatch { parameters, ..FieldPatch::default() })?;
+    let (FieldSummary { spec: current, label: _ }, token) =
+        ops.reset(&field, &FieldPatch { parameters, ..FieldPatch::default() })?;
     Ok(Json(InitAnswer::new(current, ops.context.settings.node.as_str(), token)))
 }
 

@@ -100,6 +100,8 @@ impl FieldMetrics {
             // Shown by `/state`.
             learned: _,
             steps_dropped: _,
+            // Text for people, of any value: not for a series.
+            label: _,
         } = view;
         let labels = [field.as_str(), spec.setup.shape.engine.as_str()];
         if let Some(mean) = view.window_mean() {

@@ -85,3 +85,30 @@ async fn fields_are_made_shown_changed_reset_and_dropped() {
     // A field like any other, except that it can't be dropped.
     assert_eq!(send(Method::PATCH, "/fields/default", json!({ "engine": "core" })).await.ok()["engine"], "core");
 }
+
+#[tokio::test]
+async fn a_label_is_put_shown_and_taken_away() {
+    let server = Server::start().await;
+    let put = async |body: Value| server.send(server.client.put(server.url("/fields/default/label")).json(&body)).await;
+    assert_eq!(server.get("/fields/default").await.ok()["label"], json!(null));
+    let labelled = put(json!({ "label": "Ψ of hall 3" })).await.ok();
+    assert_eq!((&labelled["name"], &labelled["label"]), (&json!("default"), &json!("Ψ of hall 3")));
+    for (body, reason, place) in [
+        (json!({}), "BAD_BODY", "label"),
+        (json!({ "label": 7 }), "BAD_BODY", "label"),
+        (json!({ "lable": "x" }), "BAD_BODY", "lable"),
+        (json!({ "label": "x".repeat(257) }), "BAD_LABEL", "label"),
+        (json!({ "label": "a\tb" }), "BAD_LABEL", "label"),
+    ] {
+        let refused = put(body.clone()).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {}", refused.text);
+        let refused = refused.json();
+        let told = (&refused["error"]["reason"], &refused["detail"][0]["loc"]);
+        assert_eq!(told, (&json!(reason), &json!(["body", place])), "{refused}");
+    }
+    server.post("/fields/default/reset", &json!({})).await.ok();
+    assert_eq!(server.get("/fields").await.ok()["fields"][0]["label"], "Ψ of hall 3");
+    assert_eq!(put(json!({ "label": null })).await.ok()["label"], json!(null));
+    let unknown = server.client.put(server.url("/fields/nope/label")).json(&json!({ "label": "x" }));
+    assert_eq!(server.send(unknown).await.status, StatusCode::NOT_FOUND);
+}

@@ -43,6 +43,7 @@ fn good_body(method: &str, path: &str) -> Value {
         ("POST", "/step") => json!({ "x": FEEDER, "replicate_to": "local" }),
         ("POST", "/fields") => json!({ "name": "f" }),
         ("PATCH", _) => json!({ "guardian": "watch" }),
+        ("PUT", "/fields/{name}/label") => json!({ "label": "pumps" }),
         _ => json!({}),
     }
 }
@@ -85,7 +86,7 @@ async fn every_path_that_is_listed_exists() {
         (&json!("n1"), &json!("psi-field"), &json!("active"))
     );
     let paths = root["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 19);
+    assert_eq!(paths.len(), 20);
     for (path, about) in paths {
         let methods = about.as_str().unwrap().split(':').next().unwrap();
         for method in methods.split(", ") {
@@ -94,7 +95,7 @@ async fn every_path_that_is_listed_exists() {
             let answer = server.send(request.json(&json!({ "x": FEEDER }))).await;
             // The body is one for /step, so others name its unknown member; and `default` can't be dropped.
             let want = match (method, path.as_str()) {
-                ("POST", "/init" | "/fields" | "/fields/{name}/reset") | ("PATCH", _) => 422,
+                ("POST", "/init" | "/fields" | "/fields/{name}/reset") | ("PATCH" | "PUT", _) => 422,
                 ("DELETE", _) => 409,
                 _ => 200,
             };

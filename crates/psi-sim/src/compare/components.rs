@@ -2,6 +2,7 @@
 
 mod guardian;
 mod interventions;
+mod label;
 mod learned;
 mod moments;
 mod recent;

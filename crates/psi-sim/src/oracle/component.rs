@@ -94,7 +94,6 @@ impl<'a, T> OwnRecords<'a, T> {
     }
 
     /// Of several writers, the last: by clock, then by origin.
-    #[allow(dead_code, reason = "no component has a last writer yet, but those of the tests")]
     pub(super) fn last(&self) -> Option<&'a Record<T>> {
         self.iter().max_by_key(|record| record.place())
     }

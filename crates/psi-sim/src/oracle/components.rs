@@ -6,6 +6,7 @@
 
 pub mod guardian;
 pub mod interventions;
+pub mod label;
 pub mod learned;
 pub mod moments;
 pub mod recent;
@@ -21,7 +22,9 @@ macro_rules! components {
     ($make:ident) => {
         $make! {
             cluster {}
-            field {}
+            field {
+                label: Label,
+            }
             epoch {
                 specs: Specs,
                 moments: Moments,

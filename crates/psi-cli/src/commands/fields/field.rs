@@ -1,10 +1,11 @@
-//! `psi-field field`: lists, makes, changes, resets and drops fields.
+//! `psi-field field`: lists, makes, changes, resets, drops and labels fields.
 
 use std::slice;
 
 use clap::{ArgGroup, Args, Subcommand, builder::NonEmptyStringValueParser};
 use psi_api::v1::{
-    ChangeFieldRequest, CreateFieldRequest, DropFieldRequest, GuardianMode, ListFieldsRequest, ResetFieldRequest,
+    ChangeFieldRequest, CreateFieldRequest, DropFieldRequest, GetStateRequest, GuardianMode, LabelFieldRequest,
+    ListFieldsRequest, ResetFieldRequest,
 };
 use psi_engine::{EngineKind, Parameters};
 use serde::Serialize;
@@ -21,6 +22,7 @@ Examples:
   psi-field field list
   psi-field field create sensors --width 4
   psi-field field change sensors --guardian watch
+  psi-field field label sensors \"Pumps of hall 3\"
   psi-field field drop sensors";
 
 const LIST_EXAMPLES: &str = "\
@@ -64,7 +66,16 @@ Examples:
 
 All nodes drop what the field counted. `default` can't be dropped, only reset.";
 
-/// List, create, change, reset and drop fields
+const LABEL_EXAMPLES: &str = "\
+Examples:
+  psi-field field label sensors \"Pumps of hall 3\"
+  psi-field field label sensors                  # shows it
+  psi-field field label sensors --clear
+
+A label is for people: one line of at most 256 bytes. It outlives resets, and is there again when a field that was \
+dropped is created again.";
+
+/// List, create, change, reset, drop and label fields
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Field {
@@ -89,6 +100,9 @@ enum Action {
     /// Remove a field
     #[command(after_help = DROP_EXAMPLES)]
     Drop(Drop),
+    /// Show a field's label, or attach another one
+    #[command(after_help = LABEL_EXAMPLES)]
+    Label(Label),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -186,6 +200,21 @@ struct Drop {
     nodes: Nodes,
 }
 
+#[derive(Clone, Debug, Args)]
+struct Label {
+    /// Its name
+    #[arg(value_parser = parse_field)]
+    name: String,
+    /// The label; without it, the present one is shown
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    text: Option<String>,
+    /// Take the label away
+    #[arg(long, conflicts_with = "text")]
+    clear: bool,
+    #[command(flatten)]
+    nodes: Nodes,
+}
+
 #[derive(Serialize)]
 struct Fields {
     fields: Vec<answer::Field>,
@@ -204,6 +233,7 @@ impl Field {
             Action::Change(command) => command.run(output).await,
             Action::Reset(command) => command.run(output).await,
             Action::Drop(command) => command.run(output).await,
+            Action::Label(command) => command.run(output).await,
         }
     }
 }
@@ -268,6 +298,31 @@ impl Drop {
     }
 }
 
+impl Label {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let text = self.text.or(self.clear.then(String::new));
+        let field = match text {
+            Some(label) => {
+                let request = LabelFieldRequest { name: self.name, label };
+                self.nodes.ask(async |channel| client::fields(channel).label_field(request.clone()).await).await?.answer
+            }
+            None => {
+                let request = GetStateRequest { field: self.name, ..GetStateRequest::default() };
+                let reply = self.nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await);
+                reply.await?.answer.field.unwrap_or_default()
+            }
+        };
+        output.print(&answer::Field::from(field), label_text)
+    }
+}
+
+fn label_text(field: &answer::Field) -> String {
+    match &field.label {
+        Some(label) => format!("{}: {label}", field.name),
+        None => format!("{} has no label", field.name),
+    }
+}
+
 fn list_text(fields: &[answer::Field]) -> String {
     let row = |field: &answer::Field| {
         [
@@ -278,9 +333,10 @@ fn list_text(fields: &[answer::Field]) -> String {
             field.scale_exponent.to_string(),
             field.seed.to_string(),
             changed_parameters(field),
+            field.label.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     };
-    let header = ["field", "engine", "guardian", "width", "scale exp", "seed", "parameters changed"];
+    let header = ["field", "engine", "guardian", "width", "scale exp", "seed", "parameters changed", "label"];
     table(header, &[3, 4, 5], fields.iter().map(row).collect())
 }
 

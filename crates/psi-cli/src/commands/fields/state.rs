@@ -103,6 +103,9 @@ fn text(state: &answer::State) -> String {
         format!("{} (engine {}, guardian {guardian})", field.name, field.engine)
     });
     let mut text = format!("field {}, as node {node} holds it\n\n", name.unwrap_or_default());
+    if let Some(label) = state.field.as_ref().and_then(|field| field.label.as_ref()) {
+        text += &format!("label          {label}\n");
+    }
     text += &format!("steps          {k}\n");
     if let (Some(time), Some(by)) = (&state.timestamp, &state.last_node) {
         text += &format!("last step      {time} by node {by}\n");

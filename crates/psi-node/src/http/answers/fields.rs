@@ -4,6 +4,7 @@ use psi_state::{CurrentSpec, Setup, Shape, Spec};
 use serde::Serialize;
 
 use super::parameters::ParametersByName;
+use crate::calls::answer::FieldSummary;
 
 /// To all calls about one field.
 #[derive(Debug, Serialize)]
@@ -32,6 +33,7 @@ pub(in super::super) struct DroppedAnswer {
 #[derive(Debug, Serialize)]
 struct FieldDescription {
     name: String,
+    label: Option<String>,
     engine: String,
     guardian: &'static str,
     width: usize,
@@ -42,12 +44,14 @@ struct FieldDescription {
     parameters: ParametersByName,
 }
 
-impl From<CurrentSpec> for FieldDescription {
-    fn from(current: CurrentSpec) -> Self {
+impl From<FieldSummary> for FieldDescription {
+    fn from(summary: FieldSummary) -> Self {
+        let FieldSummary { spec: current, label } = summary;
         let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = current;
         let Setup { shape: Shape { engine, width, scale, seed }, parameters, guardian } = setup;
         Self {
             name: field.to_string(),
+            label: label.map(|label| label.as_str().to_owned()),
             engine,
             guardian: guardian.as_str(),
             width,
@@ -60,13 +64,13 @@ impl From<CurrentSpec> for FieldDescription {
 }
 
 impl FieldAnswer {
-    pub(in super::super) fn new(current: CurrentSpec, node: &str, token: String) -> Self {
-        Self { field: current.into(), node: node.to_owned(), token }
+    pub(in super::super) fn new(field: FieldSummary, node: &str, token: String) -> Self {
+        Self { field: field.into(), node: node.to_owned(), token }
     }
 }
 
 impl FieldsAnswer {
-    pub(in super::super) fn new(all: Vec<CurrentSpec>, node: &str) -> Self {
+    pub(in super::super) fn new(all: Vec<FieldSummary>, node: &str) -> Self {
         Self { fields: all.into_iter().map(Into::into).collect(), node: node.to_owned() }
     }
 }

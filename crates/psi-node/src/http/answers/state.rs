@@ -84,6 +84,8 @@ impl StateAnswer {
             guardian,
             learned,
             steps_dropped,
+            // Shown by `/fields/{name}`.
+            label: _,
         } = view;
         let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = spec;
         let Setup { shape: Shape { engine, width, scale: _, seed: _ }, parameters: _, guardian: _ } = setup;

@@ -24,7 +24,7 @@ pub(in crate::http) struct FieldBody {
     wrong: Vec<(&'static str, Problem)>,
 }
 
-const BAD_BODY: &str = "BAD_BODY";
+pub(super) const BAD_BODY: &str = "BAD_BODY";
 
 impl FieldBody {
     /// Reads a body that may have the `known` members.
@@ -161,12 +161,12 @@ fn put<T>(
     Ok(())
 }
 
-fn problem(name: &str, kind: &str, msg: impl Into<String>) -> Problem {
+pub(super) fn problem(name: &str, kind: &str, msg: impl Into<String>) -> Problem {
     Problem::new(["body".into(), name.into()], &format!("value_error.{kind}"), msg)
 }
 
 /// An unknown member.
-fn unknown(name: &str, known: &[Property]) -> Problem {
+pub(super) fn unknown(name: &str, known: &[Property]) -> Problem {
     let is_parameter = psi_engine::DEFINITIONS.iter().any(|definition| definition.name == name);
     let advice = match nearest(name, known) {
         _ if is_parameter => format!("it is a parameter: {{\"parameters\": {{\"{name}\": …}}}}"),

@@ -37,3 +37,6 @@ pub(in crate::http) const NEW_FIELD: &[Property] = &[
 ];
 /// What the body for a field that exists may have.
 pub(in crate::http) const KNOWN_FIELD: &[Property] = NEW_FIELD.split_at(1).1;
+/// What the body of a call that labels a field has.
+pub(in crate::http) const LABEL_BODY: &[Property] =
+    &[Property::text("label", "one line of at most 256 bytes; null or empty: no label").nullable()];

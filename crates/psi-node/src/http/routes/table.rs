@@ -8,7 +8,7 @@ use axum::{
 
 use super::{
     openapi,
-    properties::{APPLY_GUARDIAN, FIELD_PARAMS, KNOWN_FIELD, NEW_FIELD, READ_PARAMS, WRITE_PARAMS, X},
+    properties::{APPLY_GUARDIAN, FIELD_PARAMS, KNOWN_FIELD, LABEL_BODY, NEW_FIELD, READ_PARAMS, WRITE_PARAMS, X},
     property::{Group, Kind, Property},
     route::{Answer, Body, Operation, Route, Verb},
 };
@@ -37,6 +37,7 @@ const REPLICATED: Property =
 
 const FIELD_ANSWER: &[Group] = &[Group::Each(&[
     Property::text("name", "the field"),
+    Property::text("label", "what people call it").nullable(),
     ENGINE,
     Property::text("guardian", "watch or intervene"),
     WIDTH,
@@ -363,6 +364,17 @@ pub(super) static ROUTES: &[Route] = &[
         )
         .body(Body::Changes(&[Group::Each(KNOWN_FIELD)]))
         .refuses(&[OF_A_NAME, OF_A_SETUP, OF_A_BODY])],
+    },
+    Route {
+        path: "/fields/{name}/label",
+        operations: &[Operation::new(
+            Verb::Put,
+            "attaches a label to a field, which outlives resets; null takes it away",
+            answer(FIELD_ANSWER),
+            || routing::put(fields::label),
+        )
+        .body(Body::Json(&[Group::Each(LABEL_BODY)]))
+        .refuses(&[OF_A_NAME, &["BAD_LABEL"], OF_A_BODY])],
     },
     Route {
         path: "/federation/metrics",

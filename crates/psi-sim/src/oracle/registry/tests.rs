@@ -1,5 +1,5 @@
-//! A registry with components of each scope, those of two that no replica has: a label attached to a field, and a notice
-//! for the whole cluster. Each is what a component's file has to say, and a row.
+//! A registry with components of each scope. That of the cluster no replica has: a notice for everybody. It is what a
+//! component's file has to say, and a row.
 
 #![allow(
     unreachable_pub,
@@ -14,39 +14,7 @@ use crate::oracle::words::{OracleAction, OracleAnswer, OracleClock, OracleFronti
 
 /// What the rows are looked up in.
 mod components {
-    pub(super) use crate::oracle::components::{interventions, moments, specs};
-
-    pub(super) mod label {
-        use crate::oracle::{
-            component::{Component, OwnRecords, Scope, Sights},
-            known::Knowledge,
-            records::Record,
-        };
-
-        /// A text for people; the last writer wins, by clock and then by origin.
-        #[derive(Clone, Copy, Debug)]
-        pub struct Label;
-
-        impl Component for Label {
-            const SCOPE: Scope = Scope::Field;
-            type Write = String;
-            type Record = String;
-            type Expectation = Option<String>;
-
-            fn record(
-                _: &Knowledge<'_>,
-                _: &OwnRecords<'_, String>,
-                new: &Record<String>,
-                _: &mut Sights,
-            ) -> Option<String> {
-                Some(new.what.clone())
-            }
-
-            fn expect(_: &Knowledge<'_>, own: &OwnRecords<'_, String>, _: &mut Sights) -> Option<String> {
-                own.last().map(|record| record.what.clone())
-            }
-        }
-    }
+    pub(super) use crate::oracle::components::{interventions, label, moments, specs};
 
     pub(super) mod notices {
         use crate::{

@@ -1,0 +1,144 @@
+//! A label that people attach to a field: one line of text. The last writer wins, by clock and then by origin.
+//!
+//! It belongs to the field and not to an epoch, so it outlives resets. The label of a field that was dropped is there
+//! again when the field is created again.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+#[cfg(test)]
+use psi_replica::Scope;
+use psi_replica::{Clock, Key, Lane, Origin, ScopeKind};
+
+#[cfg(test)]
+use crate::component::sample::SampleRng;
+use crate::{
+    component::{
+        Component, Direction, EntryLifetime, LastingComponent,
+        lasting_write::LastingWrite,
+        value::{ValueError, encoded, message},
+    },
+    proto,
+};
+
+/// The origin's latest label of the field.
+pub(crate) const LABEL: Lane = Lane(proto::Lane::Label as u32);
+
+/// One line of text; an empty one is no label.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label(String);
+
+impl Label {
+    /// Most bytes of a label in UTF-8.
+    pub const BYTES_MAX: usize = 256;
+
+    /// A label of this text.
+    ///
+    /// # Errors
+    /// [`ValueError::Text`] if it is too long, or has control characters or line separators.
+    pub fn new(text: impl Into<String>) -> Result<Self, ValueError> {
+        let text = text.into();
+        let breaks = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
+        if text.len() > Self::BYTES_MAX || text.contains(breaks) {
+            return Err(ValueError::Text { got: text.len(), max: Self::BYTES_MAX });
+        }
+        Ok(Self(text))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What an origin writes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LabelValue {
+    clock: Clock,
+    label: Label,
+}
+
+/// The fold: the latest label of each origin, the own one among them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labels {
+    latest: BTreeMap<Origin, LabelValue>,
+}
+
+impl Component for Labels {
+    type Value = LabelValue;
+
+    const SCOPE: ScopeKind = ScopeKind::Field;
+    const LIFETIME: EntryLifetime = EntryLifetime::Overwritten;
+
+    fn last_index(_: Lane) -> u64 {
+        0
+    }
+
+    fn decode(_: &Key, bytes: &Bytes) -> Result<LabelValue, ValueError> {
+        let proto::LabelValue { clock, text } = message(bytes)?;
+        Ok(LabelValue { clock: clock.ok_or(ValueError::NoClock)?.into(), label: Label::new(text)? })
+    }
+
+    fn encode(value: &LabelValue) -> Bytes {
+        let LabelValue { clock, label } = value;
+        encoded(&proto::LabelValue { clock: Some((*clock).into()), text: label.0.clone() })
+    }
+
+    fn clock(value: &LabelValue) -> Option<Clock> {
+        Some(value.clock)
+    }
+
+    fn change(&mut self, origin: &Origin, _: &Key, value: &LabelValue, direction: Direction) {
+        match direction {
+            Direction::Put => self.latest.insert(origin.clone(), value.clone()),
+            Direction::Remove => self.latest.remove(origin),
+        };
+    }
+
+    #[cfg(test)]
+    fn sample(rng: &mut SampleRng, _: &Scope) -> (Lane, u64, LabelValue) {
+        let texts = ["", "pumps", "Ψ of hall 3", &"x".repeat(Label::BYTES_MAX)];
+        let text = texts[usize::try_from(rng.below(4)).unwrap_or(0)];
+        (LABEL, 0, LabelValue { clock: rng.clock(), label: Label::new(text).expect("one line") })
+    }
+}
+
+impl LastingComponent for Labels {
+    /// The label; `None` if nobody gave the field one, or the last writer took it away.
+    type View = Option<Label>;
+
+    fn view(&self) -> Option<Label> {
+        let last = self.latest.iter().max_by_key(|(origin, value)| (value.clock, *origin));
+        last.map(|(_, value)| value.label.clone()).filter(|label| !label.0.is_empty())
+    }
+}
+
+impl LastingWrite for Label {
+    const LANE: Lane = LABEL;
+
+    fn encode(self, clock: Clock) -> Bytes {
+        Labels::encode(&LabelValue { clock, label: self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_one_line_of_at_most_256_bytes() {
+        for (text, is_good) in [
+            (String::new(), true),
+            ("Pumps of hall 3 — Ψ".to_owned(), true),
+            ("é".repeat(128), true),
+            ("é".repeat(129), false),
+            ("x".repeat(257), false),
+            ("two\nlines".to_owned(), false),
+            ("a\u{2028}b".to_owned(), false),
+            ("\u{1b}[2J".to_owned(), false),
+        ] {
+            assert_eq!(Label::new(text.as_str()).is_ok(), is_good, "{text:?}");
+        }
+    }
+}
