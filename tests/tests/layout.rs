@@ -118,6 +118,19 @@ impl Vocabulary {
     }
 }
 
+#[test]
+fn no_release_has_what_only_tests_need() {
+    let has = |name: &str, edges: &str| {
+        let tree = cargo(&["tree", "--package", name, "--edges", edges, "--prefix", "none"]);
+        tree.contains("feature \"testing\"")
+    };
+    assert!(has("psi-sim", "normal,dev,features"), "the simulator's tests need it");
+    assert!(
+        !has("psi-cli", "normal,features"),
+        "`cargo tree --package psi-cli --edges normal,features` shows who asks"
+    );
+}
+
 /// The files below `folder` with this extension, but for what is built.
 fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
