@@ -82,5 +82,8 @@ impl Ops {
 
 fn bad_label(text: &str, error: &ValueError) -> Cause {
     let cause = Cause::new(Code::InvalidArgument, "BAD_LABEL", format!("label: {error}"));
-    cause.with("got", text.len()).with("limit", Label::BYTES_MAX)
+    match error {
+        ValueError::TextCharacter(char) => cause.with("character", format!("U+{:04X}", u32::from(*char))),
+        _ => cause.with("got", text.len()).with("limit", Label::BYTES_MAX),
+    }
 }

@@ -106,8 +106,11 @@ async fn a_label_is_put_shown_and_taken_away() {
         let told = (&refused["error"]["reason"], &refused["detail"][0]["loc"]);
         assert_eq!(told, (&json!(reason), &json!(["body", place])), "{refused}");
     }
+    let refused = put(json!({ "label": "a\tb" })).await;
+    assert!(refused.text.contains("a text with U+0009; it has to be one line"), "{}", refused.text);
     server.post("/fields/default/reset", &json!({})).await.ok();
     assert_eq!(server.get("/fields").await.ok()["fields"][0]["label"], "Ψ of hall 3");
+    assert_eq!(server.get("/state").await.ok()["label"], "Ψ of hall 3");
     assert_eq!(put(json!({ "label": null })).await.ok()["label"], json!(null));
     let unknown = server.client.put(server.url("/fields/nope/label")).json(&json!({ "label": "x" }));
     assert_eq!(server.send(unknown).await.status, StatusCode::NOT_FOUND);

@@ -85,14 +85,17 @@ pub enum ValueError {
     /// A name of an intervention without an origin.
     #[error(transparent)]
     Origin(#[from] OriginError),
-    /// A text that is too long, or not one line of printable characters.
-    #[error("a text of {got} bytes, at most {max} of one line are allowed")]
-    Text {
+    /// A text that is too long.
+    #[error("a text of {got} bytes, at most {max} are allowed")]
+    TextLength {
         /// Its length.
         got: usize,
         /// The greatest length.
         max: usize,
     },
+    /// A text that is not one line as it reads.
+    #[error("a text with U+{:04X}; it has to be one line without control characters", u32::from(*.0))]
+    TextCharacter(char),
 }
 
 /// Refuses an entry that stands in another place than its contents call for.

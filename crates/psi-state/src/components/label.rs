@@ -35,14 +35,17 @@ impl Label {
     /// A label of this text.
     ///
     /// # Errors
-    /// [`ValueError::Text`] if it is too long, or has control characters or line separators.
+    /// [`ValueError::TextLength`] if it is too long; [`ValueError::TextCharacter`] if it has control characters, or others
+    /// that break a line or turn its direction.
     pub fn new(text: impl Into<String>) -> Result<Self, ValueError> {
         let text = text.into();
-        let breaks = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
-        if text.len() > Self::BYTES_MAX || text.contains(breaks) {
-            return Err(ValueError::Text { got: text.len(), max: Self::BYTES_MAX });
+        if text.len() > Self::BYTES_MAX {
+            return Err(ValueError::TextLength { got: text.len(), max: Self::BYTES_MAX });
         }
-        Ok(Self(text))
+        match text.chars().find(|char| is_refused(*char)) {
+            Some(char) => Err(ValueError::TextCharacter(char)),
+            None => Ok(Self(text)),
+        }
     }
 
     /// Its text.
@@ -50,6 +53,11 @@ impl Label {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character makes a terminal show a line otherwise than it is read.
+fn is_refused(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What an origin writes.
@@ -137,6 +145,7 @@ mod tests {
             ("two\nlines".to_owned(), false),
             ("a\u{2028}b".to_owned(), false),
             ("\u{1b}[2J".to_owned(), false),
+            ("turned \u{202e}round".to_owned(), false),
         ] {
             assert_eq!(Label::new(text.as_str()).is_ok(), is_good, "{text:?}");
         }

@@ -24,8 +24,8 @@ Examples:
   psi-field demo --keep                      # stay up, with addresses to try
   psi-field demo --seconds 5 --output json   # for scripts
 
-Act one replays the incident with replication off: the nodes drift apart. Act two is the same with replication
-on. Act three feeds telemetry of this machine through all nodes while one is stopped and started again. All
+Act one replays the incident with replication off: the nodes drift apart. Act two is the same with replication \
+on. Act three feeds telemetry of this machine through all nodes while one is stopped and started again. All \
 nodes run in this process, on free loopback ports, and meet only over UDP, gRPC and HTTP.
 
 Exit codes: 0 if agreement held in acts two and three, 1 if it did not.";

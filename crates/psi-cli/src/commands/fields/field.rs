@@ -71,6 +71,7 @@ Examples:
   psi-field field label sensors \"Pumps of hall 3\"
   psi-field field label sensors                  # shows it
   psi-field field label sensors --clear
+  psi-field field label sensors -- \"-1 to 4 °C\"   # a dash comes after --
 
 A label is for people: one line of at most 256 bytes. It outlives resets, and is there again when a field that was \
 dropped is created again.";

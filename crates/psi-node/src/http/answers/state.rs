@@ -21,6 +21,7 @@ pub(in crate::http) struct StateAnswer {
     node: String,
     token: String,
     field: String,
+    label: Option<String>,
     engine: String,
     /// Text: most JSON readers round integers of this size.
     epoch: String,
@@ -84,8 +85,7 @@ impl StateAnswer {
             guardian,
             learned,
             steps_dropped,
-            // Shown by `/fields/{name}`.
-            label: _,
+            label,
         } = view;
         let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = spec;
         let Setup { shape: Shape { engine, width, scale: _, seed: _ }, parameters: _, guardian: _ } = setup;
@@ -97,6 +97,7 @@ impl StateAnswer {
             node: node.to_owned(),
             token,
             field: field.to_string(),
+            label: label.as_ref().map(|label| label.as_str().to_owned()),
             engine: engine.clone(),
             epoch: epoch.to_string(),
             width: *width,

@@ -35,9 +35,11 @@ const TIME: Property =
 const REPLICATED: Property =
     Property::object("replicated", "how far the write got, if the request asked for a level").optional();
 
+const LABEL: Property = Property::text("label", "what people call the field").nullable();
+
 const FIELD_ANSWER: &[Group] = &[Group::Each(&[
     Property::text("name", "the field"),
-    Property::text("label", "what people call it").nullable(),
+    LABEL,
     ENGINE,
     Property::text("guardian", "watch or intervene"),
     WIDTH,
@@ -211,6 +213,7 @@ pub(super) static ROUTES: &[Route] = &[
                     NODE,
                     TOKEN,
                     NAME,
+                    LABEL,
                     ENGINE,
                     EPOCH,
                     WIDTH,
@@ -219,7 +222,7 @@ pub(super) static ROUTES: &[Route] = &[
                     Property::new("mean", Kind::Numbers, "of the inputs; empty before the first step"),
                     Property::new("variance", Kind::Numbers, "sample variance of the inputs; empty before the second"),
                     Property::object("window", "means of the metrics over the 60 s up to the latest step, and `steps`"),
-                    Property::integer("steps_dropped", "that resets and drops discarded"),
+                    Property::integer("steps_dropped", "that resets and drops of the field have discarded"),
                     Property::text("last_node", "accepted the latest step; empty before the first"),
                     NOVELTY,
                     ATT_GAIN,
