@@ -16,7 +16,7 @@ pub use question::Target;
 pub use row::{Answer, Row};
 pub use spread::Spread;
 
-use question::Heading;
+use question::RowHeader;
 
 /// The first note of a build that should not be measured.
 const UNOPTIMIZED: &str =
@@ -34,14 +34,14 @@ impl GroupReport {
     /// Measures all cases of a group in every round, and answers its questions.
     pub(crate) async fn measure<C: Case>(
         group: &'static str,
-        headings: Vec<Heading>,
+        headers: Vec<RowHeader>,
         mut cases: Vec<C>,
         plan: &Plan,
         progress: &Progress,
     ) -> Self {
         progress.turns(cases.len() * plan.rounds as usize);
         let turns = interleaved(&mut cases, plan, progress).await;
-        Self { rows: row::rows(group, headings, &turns), notes: Vec::new() }
+        Self { rows: row::rows(group, headers, &turns), notes: Vec::new() }
     }
 
     /// The same with notes.

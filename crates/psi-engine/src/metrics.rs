@@ -22,7 +22,7 @@ macro_rules! for_each_metric {
             phase_coherence "Phi" "Φ" "Phase coherence (Phi): temporal alignment";
             /// H: spread of the present over what is remembered, nats; never negative.
             temporal_entropy "H" "H" "Temporal entropy (H), nats";
-            /// PE: distance between what came and what was expected, in units of the input (`core`: of the latent);
+            /// PE: distance between input and expectation, in units of the input (`core`: of the latent);
             /// never negative.
             prediction_error "PE" "PE" "Prediction error (PE)";
             /// M: active mnemonic capacity; never negative.

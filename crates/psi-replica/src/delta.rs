@@ -1,6 +1,6 @@
 //! Deltas: how one origin's entries cross a link in frames, without the receiver ever holding half a state.
 //!
-//! Plain Scuttlebutt (van Renesse et al., 2008) may cut a delta and apply what came, which loses entries that are
+//! Plain Scuttlebutt (van Renesse et al., 2008) may cut a delta and apply the part that arrived, which loses entries that are
 //! overwritten between the cut and the rest. Here a delta is frozen when it begins, staged where it arrives, and applied
 //! at once when it is whole. Left out: when to begin one, and what to do with the result.
 

@@ -1,4 +1,4 @@
-//! What came of runs: counts, markers, the trace, and the words for them.
+//! Outcomes of runs: counts, markers, the trace, and the words for them.
 
 mod counts;
 pub(crate) mod events;

@@ -12,7 +12,7 @@ use crate::{
     plural::pluralize,
     report::{
         GroupReport,
-        question::{Heading, Part, Question, Target},
+        question::{Part, Question, RowHeader, Target},
     },
     rounds::{Case, Label, Plan, Progress, Sample, meter},
 };
@@ -39,7 +39,7 @@ impl Call {
         Label::new(name).nodes(nodes).callers(callers)
     }
 
-    fn heading(self, nodes: u32, callers: u32) -> Heading {
+    fn header(self, nodes: u32, callers: u32) -> RowHeader {
         let unit = if self == Self::Ping { "calls/s" } else { "steps/s" };
         let questions = match self {
             Self::Ping | Self::Stream => Vec::new(),
@@ -47,7 +47,7 @@ impl Call {
             Self::Pipelined => vec![over_step(nodes, callers, 4.0)],
             Self::Batch => vec![over_step(nodes, callers, 10.0)],
         };
-        Heading { label: self.label(nodes, callers), unit, questions }
+        RowHeader { label: self.label(nodes, callers), unit, questions }
     }
 }
 
@@ -98,7 +98,7 @@ impl Case for CallCase {
 pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupReport, BenchError> {
     let requests = Requests::new(rig::FIELD);
     // All stand until the end.
-    let (mut rigs, mut cases, mut headings) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rigs, mut cases, mut headers) = (Vec::new(), Vec::new(), Vec::new());
     for nodes in NODES {
         progress.preparing(format!("starting {}", pluralize(nodes.into(), "node")));
         let rig = Rig::start(nodes).await?;
@@ -106,11 +106,11 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
         rigs.push(rig);
         for (callers, call) in CALLERS.into_iter().flat_map(|callers| Call::ALL.map(|call| (callers, call))) {
             let (channels, requests) = (channels.clone(), requests.clone());
-            headings.push(call.heading(nodes, callers));
+            headers.push(call.header(nodes, callers));
             cases.push(CallCase { call, callers, label: call.label(nodes, callers), channels, requests });
         }
     }
-    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
+    Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn targets_are_those_of_three_nodes_under_load() {
         let targets = |call: Call, nodes, callers| -> Vec<String> {
-            let questions = call.heading(nodes, callers).questions;
+            let questions = call.header(nodes, callers).questions;
             questions.iter().filter_map(|question| question.target).map(|target| target.to_string()).collect()
         };
         assert_eq!(targets(Call::Step, 3, 8), [">= 0.85", "<= 1.5"]);

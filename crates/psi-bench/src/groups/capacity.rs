@@ -10,7 +10,7 @@ use crate::{
     plural::pluralize,
     report::{
         GroupReport,
-        question::{Heading, Part, Question, Target},
+        question::{Part, Question, RowHeader, Target},
     },
     rounds::{Label, Plan, Progress},
 };
@@ -30,8 +30,8 @@ const IDLE_MOST: Target = Target::AtMost(2.0);
 /// Seconds until a fresh node has caught up on the most fields.
 const CATCH_UP_MOST: Target = Target::AtMost(5.0);
 
-fn heading(quantity: Quantity, label: Label, questions: Vec<Question>) -> Heading {
-    Heading { label, unit: quantity.unit(), questions }
+fn header(quantity: Quantity, label: Label, questions: Vec<Question>) -> RowHeader {
+    RowHeader { label, unit: quantity.unit(), questions }
 }
 
 fn with_fields(what: &str, fields: u32) -> Label {
@@ -44,14 +44,14 @@ fn with_origins(what: &str, origins: u32) -> Label {
 
 /// Rows that look at the same node.
 struct Rows {
-    headings: Vec<Heading>,
+    headers: Vec<RowHeader>,
     cases: Vec<CapacityCase>,
 }
 
 impl Rows {
     fn add(&mut self, quantity: Quantity, cluster: &Arc<LoadedCluster>, label: Label, questions: Vec<Question>) {
         self.cases.push(CapacityCase::new(quantity, cluster.clone(), label.clone()));
-        self.headings.push(heading(quantity, label, questions));
+        self.headers.push(header(quantity, label, questions));
     }
 
     fn idle(&mut self, cluster: &Arc<LoadedCluster>, label: Label, target: bool) {
@@ -81,7 +81,7 @@ impl Rows {
 /// # Errors
 /// If a node can't be started, or does not take what it is to hold.
 pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupReport, BenchError> {
-    let mut rows = Rows { headings: Vec::new(), cases: Vec::new() };
+    let mut rows = Rows { headers: Vec::new(), cases: Vec::new() };
     progress.preparing("starting a node");
     rows.idle(&LoadedCluster::empty(1).await?.into(), Label::new("idle node, alone").nodes(1), false);
     for fields in FIELDS {
@@ -117,8 +117,8 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
     rows.step(Quantity::StepYoung, &cluster, young.clone(), &young, None);
     rows.step(Quantity::Step, &cluster, after_steps(STEPS_OLD), &young, None);
 
-    let Rows { headings, cases } = rows;
-    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
+    let Rows { headers, cases } = rows;
+    Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn after_steps(steps: u64) -> Label {

@@ -14,7 +14,7 @@ use crate::{
     error::BenchError,
     report::{
         GroupReport,
-        question::{Heading, Part, Question},
+        question::{Part, Question, RowHeader},
     },
     rounds::{Label, Plan, Progress},
 };
@@ -57,11 +57,11 @@ impl EngineCase {
         Label::new(format!("{}, in a replica", self.name()))
     }
 
-    fn headings(self) -> [Heading; 2] {
+    fn headers(self) -> [RowHeader; 2] {
         let over = Question::ratio("over the engine alone", Part::Figure, self.alone());
         [
-            Heading { label: self.alone(), unit: UNIT, questions: Vec::new() },
-            Heading { label: self.in_replica(), unit: UNIT, questions: vec![over] },
+            RowHeader { label: self.alone(), unit: UNIT, questions: Vec::new() },
+            RowHeader { label: self.in_replica(), unit: UNIT, questions: vec![over] },
         ]
     }
 
@@ -169,8 +169,8 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
     });
     let cases =
         prepared.await.map_err(|error| BenchError::failed(format!("the engines ended: {error}; this is a bug")))??;
-    let headings = EngineCase::ALL.into_iter().flat_map(EngineCase::headings).collect();
-    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
+    let headers = EngineCase::ALL.into_iter().flat_map(EngineCase::headers).collect();
+    Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

@@ -12,7 +12,7 @@ use crate::{
     plural::pluralize,
     report::{
         GroupReport,
-        question::{Heading, Part, Question, Target},
+        question::{Part, Question, RowHeader, Target},
     },
     rounds::{Case, Label, Plan, Progress, Sample, meter},
 };
@@ -52,7 +52,7 @@ impl Responder {
         .callers(callers)
     }
 
-    fn heading(self, callers: u32) -> Heading {
+    fn header(self, callers: u32) -> RowHeader {
         let questions = match self {
             Self::Empty | Self::Parsing => Vec::new(),
             Self::Node(_) => {
@@ -61,7 +61,7 @@ impl Responder {
             }
         };
         let unit = if matches!(self, Self::Node(_)) { "steps/s" } else { "calls/s" };
-        Heading { label: self.label(callers), unit, questions }
+        RowHeader { label: self.label(callers), unit, questions }
     }
 }
 
@@ -113,12 +113,12 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
         responders.push((Responder::Node(nodes), Caller::new(rig.nodes[0].http, "/step", bodies.clone())));
     }
     let rows = CALLERS.into_iter().flat_map(|callers| responders.iter().map(move |(who, to)| (callers, *who, to)));
-    let (mut cases, mut headings) = (Vec::new(), Vec::new());
+    let (mut cases, mut headers) = (Vec::new(), Vec::new());
     for (callers, who, caller) in rows {
-        headings.push(who.heading(callers));
+        headers.push(who.header(callers));
         cases.push(HttpCase { label: who.label(callers), callers, caller: caller.clone() });
     }
-    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes(answer.len())))
+    Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes(answer.len())))
 }
 
 /// The body of a step of each vector.
@@ -144,10 +144,10 @@ mod tests {
     fn a_step_is_held_against_the_parsing_handler_at_as_many_callers() {
         for (callers, target) in [(1, None), (8, Some(Target::AtLeast(0.85))), (64, Some(Target::AtLeast(0.85)))] {
             for nodes in NODES {
-                let heading = Responder::Node(nodes).heading(callers);
-                assert_eq!(heading.questions.iter().map(|question| question.target).collect::<Vec<_>>(), [target]);
+                let header = Responder::Node(nodes).header(callers);
+                assert_eq!(header.questions.iter().map(|question| question.target).collect::<Vec<_>>(), [target]);
             }
-            assert!(Responder::Parsing.heading(callers).questions.is_empty());
+            assert!(Responder::Parsing.header(callers).questions.is_empty());
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     error::BenchError,
     report::{
         GroupReport,
-        question::{Heading, Part, Question, Target},
+        question::{Part, Question, RowHeader, Target},
     },
     rounds::{Label, Plan, Progress},
 };
@@ -64,11 +64,11 @@ impl Inputs {
         Label::new(format!("exact, {}", self.name()))
     }
 
-    fn headings(self) -> [Heading; 2] {
+    fn headers(self) -> [RowHeader; 2] {
         let over = Question::ratio("over the loop", Part::Figure, self.naive()).target(Target::AtMost(self.most()));
         [
-            Heading { label: self.naive(), unit: UNIT, questions: Vec::new() },
-            Heading { label: self.exact(), unit: UNIT, questions: vec![over] },
+            RowHeader { label: self.naive(), unit: UNIT, questions: Vec::new() },
+            RowHeader { label: self.exact(), unit: UNIT, questions: vec![over] },
         ]
     }
 
@@ -118,8 +118,8 @@ impl DoubleSums {
 /// None; a row that fails says so itself.
 pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupReport, BenchError> {
     let cases: Vec<LocalCase> = Inputs::ALL.into_iter().flat_map(Inputs::cases).collect();
-    let headings = Inputs::ALL.into_iter().flat_map(Inputs::headings).collect();
-    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
+    let headers = Inputs::ALL.into_iter().flat_map(Inputs::headers).collect();
+    Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

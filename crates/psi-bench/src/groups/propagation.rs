@@ -19,7 +19,7 @@ use crate::{
     error::BenchError,
     report::{
         GroupReport,
-        question::{Heading, Part, Question, Target},
+        question::{Part, Question, RowHeader, Target},
     },
     rounds::{Case, Label, Plan, Progress, Sample},
 };
@@ -50,13 +50,13 @@ enum Load {
 impl Load {
     const ALL: [Self; 2] = [Self::Idle, Self::Full];
 
-    fn heading(self, nodes: u32) -> Heading {
+    fn header(self, nodes: u32) -> RowHeader {
         let (label, most_ms) = match self {
             Self::Idle => (Label::new("acknowledged to visible, idle"), 60.0),
             Self::Full => (Label::new("acknowledged to visible, under load").callers(CALLERS), 250.0),
         };
         let asked = Question::itself("p99, ms", Part::Figure).target(Target::AtMost(most_ms));
-        Heading { label: label.nodes(nodes), unit: "ms (p99)", questions: vec![asked] }
+        RowHeader { label: label.nodes(nodes), unit: "ms (p99)", questions: vec![asked] }
     }
 }
 
@@ -159,7 +159,7 @@ async fn visible(channels: &[Channel], token: &str) -> Result<Vec<u64>, Status> 
 pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupReport, BenchError> {
     let requests = rig::step_requests(rig::FIELD);
     // All stand until the end.
-    let (mut rigs, mut cases, mut headings) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rigs, mut cases, mut headers) = (Vec::new(), Vec::new(), Vec::new());
     for nodes in NODES {
         progress.preparing(format!("starting {nodes} nodes"));
         let rig = Rig::start(nodes).await?;
@@ -173,13 +173,13 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
         rigs.push(rig);
         let (channels, loaded): (Arc<[Channel]>, Arc<[Channel]>) = (channels.into(), loaded.into());
         for load in Load::ALL {
-            let heading = load.heading(nodes);
+            let header = load.header(nodes);
             let (channels, loaded, requests) = (channels.clone(), loaded.clone(), requests.clone());
-            cases.push(PropagationCase { load, label: heading.label.clone(), channels, loaded, requests });
-            headings.push(heading);
+            cases.push(PropagationCase { load, label: header.label.clone(), channels, loaded, requests });
+            headers.push(header);
         }
     }
-    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
+    Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

@@ -19,7 +19,7 @@ use crate::{
         rig::{self, Rig},
     },
     error::BenchError,
-    report::{GroupReport, question::Heading},
+    report::{GroupReport, question::RowHeader},
     rounds::{Case, Label, Plan, Progress, Sample},
 };
 
@@ -45,14 +45,14 @@ enum Quantity {
 impl Quantity {
     const ALL: [Self; 3] = [Self::Write, Self::Read, Self::Size];
 
-    fn heading(self) -> Heading {
+    fn header(self) -> RowHeader {
         let (name, unit) = match self {
             Self::Write => ("write", "s"),
             Self::Read => ("read and check", "s"),
             Self::Size => ("size", "MiB"),
         };
         let label = Label::new(format!("{name}, {FIELDS} fields")).nodes(1).fields(FIELDS);
-        Heading { label, unit, questions: Vec::new() }
+        RowHeader { label, unit, questions: Vec::new() }
     }
 }
 
@@ -168,14 +168,14 @@ impl Case for SnapshotCase {
 pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupReport, BenchError> {
     progress.preparing(format!("making {FIELDS} fields"));
     let rig = Arc::new(SnapshotRig::start().await?);
-    let headings = Quantity::ALL.map(Quantity::heading).to_vec();
-    let case = |(quantity, heading): (Quantity, &Heading)| SnapshotCase {
+    let headers = Quantity::ALL.map(Quantity::header).to_vec();
+    let case = |(quantity, header): (Quantity, &RowHeader)| SnapshotCase {
         quantity,
-        label: heading.label.clone(),
+        label: header.label.clone(),
         rig: rig.clone(),
     };
-    let cases: Vec<SnapshotCase> = Quantity::ALL.into_iter().zip(&headings).map(case).collect();
-    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
+    let cases: Vec<SnapshotCase> = Quantity::ALL.into_iter().zip(&headers).map(case).collect();
+    Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

@@ -27,7 +27,7 @@ use crate::{
     plural::pluralize,
     report::{
         GroupReport,
-        question::{Heading, Part, Question, Target},
+        question::{Part, Question, RowHeader, Target},
     },
     rounds::{Case, Label, Plan, Progress, Sample},
 };
@@ -57,14 +57,14 @@ const RATES: [Rate; 3] = [
 ];
 
 impl Rate {
-    fn heading(self) -> Heading {
+    fn header(self) -> RowHeader {
         let steps = pluralize(self.steps.into(), "step");
         let label = Label::new(format!("a step and peer, at {steps}/s")).nodes(2).callers(self.callers());
         let questions = vec![
             Question::itself("bytes a step", Part::Figure).target(Target::AtMost(self.most)),
             Question::itself("steps/s taken", Part::Rate),
         ];
-        Heading { label, unit: "bytes/step", questions }
+        RowHeader { label, unit: "bytes/step", questions }
     }
 
     fn callers(self) -> u32 {
@@ -77,8 +77,8 @@ impl Rate {
     }
 }
 
-fn idle_heading() -> Heading {
-    Heading { label: Label::new("link that has nothing to say").nodes(2), unit: "bytes/s", questions: Vec::new() }
+fn idle_header() -> RowHeader {
+    RowHeader { label: Label::new("link that has nothing to say").nodes(2), unit: "bytes/s", questions: Vec::new() }
 }
 
 /// One row: two nodes, and a rate of steps; without a rate no steps at all.
@@ -193,15 +193,15 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
     let (rig, _relays) = start(&bytes).await?;
     let channel = rig.nodes[0].connect().await?;
     let rates = std::iter::once(None).chain(RATES.map(Some));
-    let headings: Vec<Heading> = rates.clone().map(|rate| rate.map_or_else(idle_heading, Rate::heading)).collect();
-    let case = |(rate, heading): (Option<Rate>, &Heading)| WireCase {
+    let headers: Vec<RowHeader> = rates.clone().map(|rate| rate.map_or_else(idle_header, Rate::header)).collect();
+    let case = |(rate, header): (Option<Rate>, &RowHeader)| WireCase {
         rate,
-        label: heading.label.clone(),
+        label: header.label.clone(),
         channel: channel.clone(),
         bytes: bytes.clone(),
     };
-    let cases: Vec<WireCase> = rates.zip(&headings).map(case).collect();
-    Ok(GroupReport::measure(GROUP, headings, cases, plan, progress).await.with_notes(notes()))
+    let cases: Vec<WireCase> = rates.zip(&headers).map(case).collect();
+    Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
 }
 
 fn notes() -> Vec<String> {

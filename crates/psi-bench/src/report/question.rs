@@ -86,7 +86,7 @@ impl Question {
 
 /// A row that is to be measured.
 #[derive(Clone, Debug)]
-pub(crate) struct Heading {
+pub(crate) struct RowHeader {
     pub(crate) label: Label,
     /// Of its figure.
     pub(crate) unit: &'static str,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    question::{Heading, Question, Target},
+    question::{Question, RowHeader, Target},
     spread::Spread,
 };
 use crate::rounds::{Label, Sample, Turn};
@@ -44,19 +44,19 @@ pub struct Row {
 }
 
 /// The rows of a group, from what its cases gave in each round: `turns[case][round]`.
-pub(crate) fn rows(group: &'static str, headings: Vec<Heading>, turns: &[Vec<Turn>]) -> Vec<Row> {
-    let labels: Vec<Label> = headings.iter().map(|heading| heading.label.clone()).collect();
+pub(crate) fn rows(group: &'static str, headers: Vec<RowHeader>, turns: &[Vec<Turn>]) -> Vec<Row> {
+    let labels: Vec<Label> = headers.iter().map(|header| header.label.clone()).collect();
     let turns_of = |label: &Label| Some(turns.get(labels.iter().position(|one| one == label)?)?.as_slice());
-    headings.into_iter().zip(turns).map(|(heading, own)| row(group, heading, own, &turns_of)).collect()
+    headers.into_iter().zip(turns).map(|(header, own)| row(group, header, own, &turns_of)).collect()
 }
 
 fn row<'a>(
     group: &'static str,
-    heading: Heading,
+    header: RowHeader,
     own: &[Turn],
     turns_of: &impl Fn(&Label) -> Option<&'a [Turn]>,
 ) -> Row {
-    let Heading { label, unit, questions } = heading;
+    let RowHeader { label, unit, questions } = header;
     let over_rounds =
         |part: &dyn Fn(&Sample) -> Option<f64>| Spread::of(own.iter().flatten().filter_map(part).collect());
     let answers = questions.into_iter().map(|question| {
@@ -115,8 +115,8 @@ mod tests {
         figures.iter().map(|&figure| Ok(Sample { figure, p99_us: Some(figure * 10.0), ..Sample::default() })).collect()
     }
 
-    fn heading(name: &str, questions: Vec<Question>) -> Heading {
-        Heading { label: Label::new(name), unit: "steps/s", questions }
+    fn header(name: &str, questions: Vec<Question>) -> RowHeader {
+        RowHeader { label: Label::new(name), unit: "steps/s", questions }
     }
 
     fn over_base(target: Target) -> Question {
@@ -127,8 +127,8 @@ mod tests {
     fn ratios_are_taken_within_a_round() {
         // The machine was ten times slower in the second round, and slower still in the third: the ratio of medians
         // would be 9 over 10, that of rounds is always 2 or 0.9.
-        let headings = vec![heading("base", vec![]), heading("own", vec![over_base(Target::AtLeast(2.0))])];
-        let rows = rows("calls", headings, &[turns(&[100.0, 10.0, 1.0]), turns(&[200.0, 9.0, 2.0])]);
+        let headers = vec![header("base", vec![]), header("own", vec![over_base(Target::AtLeast(2.0))])];
+        let rows = rows("calls", headers, &[turns(&[100.0, 10.0, 1.0]), turns(&[200.0, 9.0, 2.0])]);
         let answer = &rows[1].answers[0];
         assert_eq!(answer.value, Some(Spread { median: 2.0, least: 0.9, greatest: 2.0 }));
         assert_eq!((answer.met, rows[0].answers.len()), (Some(true), 0));
@@ -142,8 +142,8 @@ mod tests {
             (Target::AtMost(0.5), 5.0, true),
             (Target::AtMost(0.5), 5.1, false),
         ] {
-            let headings = vec![heading("own", vec![over_base(target)]), heading("base", vec![])];
-            let rows = rows("calls", headings, &[turns(&[own]), turns(&[10.0])]);
+            let headers = vec![header("own", vec![over_base(target)]), header("base", vec![])];
+            let rows = rows("calls", headers, &[turns(&[own]), turns(&[10.0])]);
             assert_eq!(rows[0].answers[0].met, Some(want), "{own} {target}");
         }
     }
@@ -153,8 +153,8 @@ mod tests {
         let mut own = turns(&[4.0, 6.0]);
         own.insert(1, Err("gone".to_owned()));
         let p99 = Question::ratio("p99 over base", Part::P99, Label::new("base"));
-        let headings = vec![heading("base", vec![]), heading("own", vec![p99])];
-        let rows = rows("calls", headings, &[turns(&[2.0, 100.0, 2.0]), own]);
+        let headers = vec![header("base", vec![]), header("own", vec![p99])];
+        let rows = rows("calls", headers, &[turns(&[2.0, 100.0, 2.0]), own]);
         assert_eq!(rows[1].failure.as_deref(), Some("gone"));
         assert_eq!(rows[1].figure.map(|figure| figure.median), Some(5.0));
         assert_eq!(rows[1].answers[0].value, Some(Spread { median: 2.5, least: 2.0, greatest: 3.0 }));
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_has_no_ratio() {
-        let headings = vec![heading("base", vec![]), heading("own", vec![over_base(Target::AtMost(1.0))])];
-        let rows = rows("calls", headings, &[vec![Err("gone".to_owned())], turns(&[1.0])]);
+        let headers = vec![header("base", vec![]), header("own", vec![over_base(Target::AtMost(1.0))])];
+        let rows = rows("calls", headers, &[vec![Err("gone".to_owned())], turns(&[1.0])]);
         assert_eq!((rows[1].answers[0].value, rows[1].answers[0].met), (None, None));
         assert_eq!((rows[0].figure, rows[1].figure.is_some()), (None, true));
     }

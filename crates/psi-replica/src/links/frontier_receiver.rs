@@ -138,7 +138,7 @@ impl FrontierReceiver {
             let held = listing.entry(origin).or_default();
             *held = version.max(*held);
         }
-        // A listing that restarts keeps what came before, and so may grow beyond what has been named.
+        // A listing that restarts keeps the earlier part, and so may grow beyond what has been named.
         if listing.len() > ORIGINS_MAX {
             return Err(UpdateError::TooMany);
         }

@@ -9,7 +9,7 @@ use crate::{
     proto,
 };
 
-/// How long a delta may stand still half arrived until what came of it is forgotten.
+/// How long a delta may stand still half arrived until its frames are forgotten.
 const STAGED_MS_MAX: u64 = 120_000;
 /// How long a delta that is arriving may stand still until another peer is asked.
 const STALLED_MS: u64 = 2_000;
@@ -126,7 +126,7 @@ impl Inbox {
         self.staged.insert(origin.clone(), PartialDelta { delta, began, bytes_before, progress: now });
     }
 
-    /// Forgets what came of deltas that stand still.
+    /// Forgets the frames of deltas that stand still.
     pub(crate) fn forget_stale(&mut self, now: TickMs) {
         let stale = |staged: &PartialDelta| now.since(staged.progress) >= STAGED_MS_MAX;
         let stale: Vec<Origin> =

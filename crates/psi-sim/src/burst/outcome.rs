@@ -1,4 +1,4 @@
-//! What came of experiments.
+//! Outcomes of experiments.
 
 use crate::run::rounds::ROUND_MS;
 

@@ -56,7 +56,7 @@ impl World<'_> {
         Some(())
     }
 
-    /// A paused process goes on, with what came in meanwhile.
+    /// A paused process goes on, with the input of the meantime.
     pub(crate) fn resume(&mut self, p: usize) {
         if self.processes[p].state != State::Paused {
             return;

@@ -1,4 +1,4 @@
-//! What to run, and what came of it.
+//! What to run, and its outcome.
 
 use super::rounds::Rounds;
 use crate::{plan::Mode, report::Counts};
@@ -14,7 +14,7 @@ pub struct Options {
     pub hidden_step: Option<u64>,
 }
 
-/// What came of a run in which nothing was wrong.
+/// The outcome of a run in which nothing was wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Its seed.

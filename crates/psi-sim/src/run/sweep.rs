@@ -35,7 +35,7 @@ pub struct Sweep {
     pub options: Options,
 }
 
-/// What came of a sweep.
+/// The outcome of a sweep.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// Runs in which nothing was wrong, by mode.

@@ -70,7 +70,7 @@ Meanwhile the receiver pulls without success, every 100 ms.",
 Both replicas have taken steps. Then a resets the field: in one write it removes its own older
 entries by a tombstone and writes the spec of the new epoch. When b has applied that, the greater
 epoch holds for it too. It leaves its own older entries by a tombstone of its own, and repeats the
-spec in the same write, byte by byte: so whoever hears of the tombstone hears of the epoch as
+spec in the same write, byte by byte: so a peer that hears of the tombstone hears of the epoch as
 well. Nobody drops the entries of another origin.",
         play: reset,
     },

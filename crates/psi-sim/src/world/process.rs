@@ -37,7 +37,7 @@ pub(crate) enum State {
     Gone,
 }
 
-/// What came in while a process was paused.
+/// Input that arrived while a process was paused.
 #[derive(Debug)]
 pub(crate) enum QueuedInput {
     Frame { connection: u64, bytes: Bytes, damaged: bool },

@@ -28,7 +28,7 @@ pub(crate) struct InterventionSummary {
     pub(crate) superseded: u64,
     /// The latest that counts.
     pub(crate) last: Option<LatestIntervention>,
-    /// The latest nigredo that counts: what came before it is dissolved.
+    /// The latest nigredo that counts: everything before it is dissolved.
     pub(crate) dissolved: Option<Moment>,
 }
 

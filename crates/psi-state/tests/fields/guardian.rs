@@ -102,7 +102,7 @@ fn nodes_that_react_to_one_threat_intervene_once() {
             (view.interventions.counted, view.guardian.automatic, view.guardian.superseded),
             (round, round, round)
         );
-        // Nobody intervenes before the cooldown is over, whoever takes the steps.
+        // Nobody intervenes before the cooldown is over, on any node.
         for n in 2..COOLDOWN_STEPS {
             tick += 20;
             let replica = if n % 2 == 0 { &mut a } else { &mut b };

@@ -148,7 +148,7 @@ fn act(replica: &mut Replica, now: Now, n: u64, deed: &Deed) {
         Deed::Change(window) => {
             let mut setup = small();
             setup.parameters = setup.parameters.with([("W_r", *window)]).unwrap();
-            // Whoever has not heard of a reset may change what another has left; that is no error.
+            // A node that has not heard of a reset may change what another has left; that is no error.
             drop(replica.change_field(now, &name(), setup));
         }
         Deed::Reset => drop(replica.reset_field(now, &name(), small()).unwrap()),

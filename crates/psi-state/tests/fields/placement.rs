@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn interventions_fold_in_clock_order_whoever_makes_them(
+    fn interventions_fold_in_clock_order_on_any_node(
         seed in any::<u64>(),
         nodes in 1..9_usize,
         // More than the 64 that each origin keeps.

@@ -315,7 +315,7 @@ fn runs_that_start_in_one_millisecond_are_told_apart() {
     assert_eq!([0, 7, 999].map(incarnation), [0, 7, 999].map(|micros| WALL_MS * 1000 + micros));
 }
 
-/// One step that nobody else has seen is not lost with its taker: whoever holds it hands it on.
+/// One step that nobody else has seen is not lost with its taker: any node that holds it hands it on.
 #[test]
 fn a_counter_outlives_its_member() {
     let (mut a, mut courier) = (ready("a"), craft::Courier::default());

@@ -215,7 +215,7 @@ fn a_pass_under_way_does_not_move_with_the_writer() {
     assert_eq!(reader.entries(&me).collect::<Vec<_>>(), frozen);
 }
 
-/// Whoever brings a delta hears at once that it was taken, and again if it comes again: the first word may be lost.
+/// The node that brings a delta hears at once that it was taken, and again if it comes again: the first word may be lost.
 #[test]
 fn a_pass_is_acknowledged_whenever_it_comes() {
     let (mut writer, mut reader, mut courier) = (ready("w"), ready("reader"), Courier::default());

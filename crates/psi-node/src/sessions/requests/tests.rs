@@ -68,7 +68,7 @@ async fn a_refused_request_leaves_no_trace_and_one_whose_caller_left_stays_accep
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_is_woken_when_it_is_over() {
+async fn a_waiting_caller_is_woken_when_it_is_over() {
     let requests = requests();
     let ticket = first(&requests, "a");
     let Turn::Underway(mut underway) = requests.begin(Instant::now(), "a", 1) else { panic!("it is under way") };
