@@ -253,9 +253,9 @@ async fn a_label_reaches_every_node_and_outlives_resets_and_drops() -> Result<()
     agreed(&members).await?;
     assert_eq!(members[0].state("f").await?.field.context("a field")?.label, "");
     let before = members[0].agreement().await?;
-    for (what, bad) in [("too long", "x".repeat(257)), ("two lines", "a\nb".to_owned())] {
+    for (bad, says) in [("x".repeat(257), "257 bytes, at most 256"), ("a\nb".to_owned(), "U+000A")] {
         let answer = members[0].field.clone().label_field(label(&bad)).await;
-        refused(what, answer, Code::InvalidArgument, "BAD_LABEL", "at most 256");
+        refused(&bad, answer, Code::InvalidArgument, "BAD_LABEL", says);
     }
     assert_eq!(members[0].agreement().await?, before);
     Ok(())
