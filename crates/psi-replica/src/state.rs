@@ -15,13 +15,11 @@ use crate::{
     store::{Store, log::Change},
 };
 
-/// What an update changed of another origin.
+/// What changed of other origins, to be folded as one: of one origin by a delta, of several where some end.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteUpdate<'a> {
-    /// Whose entries changed.
-    pub origin: &'a Origin,
-    /// How.
-    pub changes: &'a [Change],
+    /// Whose entries changed, and how.
+    pub origins: &'a [(&'a Origin, &'a [Change])],
     /// What is held of all origins, the changes included.
     pub store: &'a Store,
     /// This replica's own origin; `None` until it is minted.
@@ -52,7 +50,7 @@ pub trait State {
     #[cfg(feature = "testing")]
     fn knows(lane: Lane) -> bool;
 
-    /// Folds in what another origin changed; returns the own writes that this demands. The replica writes them through
+    /// Folds in what other origins changed; returns the own writes that this demands. The replica writes them through
     /// [`State::write_demand`] if it has an origin to write as.
     fn apply(&mut self, update: RemoteUpdate<'_>) -> Vec<Self::Demand>;
 

@@ -34,15 +34,16 @@ impl State for Words {
         true
     }
 
-    fn apply(&mut self, RemoteUpdate { origin, changes, .. }: RemoteUpdate<'_>) -> Vec<Key> {
-        for change in changes {
+    fn apply(&mut self, RemoteUpdate { origins, .. }: RemoteUpdate<'_>) -> Vec<Key> {
+        let changes = || origins.iter().flat_map(|(origin, changes)| changes.iter().map(|change| (*origin, change)));
+        for (origin, change) in changes() {
             let place = (origin.clone(), change.key.clone());
             match &change.after {
                 Some(word) => self.0.insert(place, word.clone()),
                 None => self.0.remove(&place),
             };
         }
-        let echoes = changes.iter().filter(|change| change.after.as_deref() == Some(b"echo"));
+        let echoes = changes().map(|(_, change)| change).filter(|change| change.after.as_deref() == Some(b"echo"));
         echoes.map(|change| change.key.clone()).collect()
     }
 

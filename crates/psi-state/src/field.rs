@@ -189,17 +189,17 @@ impl Field {
         fresh
     }
 
-    /// Folds in what another origin changed of what outlives epochs. [`Self::settle`] must follow.
-    pub(crate) fn change_lasting(&mut self, origin: &Origin, changes: &[&Change]) {
-        for change in changes {
+    /// Folds in what other origins changed of what outlives epochs. [`Self::settle`] must follow.
+    pub(crate) fn change_lasting(&mut self, changes: &[(&Origin, &Change)]) {
+        for (origin, change) in changes {
             each_value(change, |bytes, direction| self.lasting.change(origin, &change.key, bytes, direction));
         }
     }
 
-    /// Folds in what another origin changed of the current epoch.
-    pub(crate) fn change_parts(&mut self, origin: &Origin, changes: &[&Change]) {
+    /// Folds in what other origins changed of the current epoch.
+    pub(crate) fn change_parts(&mut self, changes: &[(&Origin, &Change)]) {
         let epoch = self.epoch();
-        for change in changes.iter().filter(|change| change.key.scope.epoch() == Some(epoch)) {
+        for (origin, change) in changes.iter().filter(|(_, change)| change.key.scope.epoch() == Some(epoch)) {
             each_value(change, |bytes, direction| self.parts.change(origin, &change.key, bytes, direction));
         }
         self.parts.settle();

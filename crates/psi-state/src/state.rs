@@ -76,23 +76,23 @@ impl State {
         self.fields.entry(name.clone()).or_insert_with(|| Field::new(name.clone()))
     }
 
-    /// Folds in what another origin changed in one field.
+    /// Folds in what other origins changed in one field.
     fn apply_to_field(
         &mut self,
         name: &FieldName,
-        RemoteUpdate { origin, local, store, .. }: RemoteUpdate<'_>,
-        changes: &[&Change],
+        RemoteUpdate { origins: _, local, store }: RemoteUpdate<'_>,
+        changes: &[(&Origin, &Change)],
     ) -> Vec<Demand> {
         // Entries of a field that nobody declared cost nothing here: its spec will have them folded from the store.
-        if !self.fields.contains_key(name) && !changes.iter().any(|change| components::outlives_epochs(change.key.lane))
-        {
+        let lasts = |(_, change): &(&Origin, &Change)| components::outlives_epochs(change.key.lane);
+        if !self.fields.contains_key(name) && !changes.iter().any(lasts) {
             return Vec::new();
         }
         let field = self.field_mut(name);
-        field.change_lasting(origin, changes);
+        field.change_lasting(changes);
         let left = match field.settle(local, store) {
             SettleOutcome::Unchanged => {
-                field.change_parts(origin, changes);
+                field.change_parts(changes);
                 None
             }
             SettleOutcome::Reshaped => None,
@@ -130,11 +130,13 @@ impl psi_replica::State for State {
     }
 
     fn apply(&mut self, update: RemoteUpdate<'_>) -> Vec<Demand> {
-        let mut by_field: BTreeMap<&FieldName, Vec<&Change>> = BTreeMap::new();
-        for change in update.changes {
+        let mut by_field: BTreeMap<&FieldName, Vec<(&Origin, &Change)>> = BTreeMap::new();
+        let changes =
+            update.origins.iter().flat_map(|(origin, changes)| changes.iter().map(|change| (*origin, change)));
+        for (origin, change) in changes {
             match change.key.scope.field() {
-                Some(field) => by_field.entry(field).or_default().push(change),
-                None => self.change_cluster(update.origin, change),
+                Some(field) => by_field.entry(field).or_default().push((origin, change)),
+                None => self.change_cluster(origin, change),
             }
         }
         let mut demands = Vec::new();

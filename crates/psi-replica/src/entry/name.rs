@@ -6,7 +6,7 @@ use std::{
     cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 /// Longest name, in bytes.
@@ -18,7 +18,7 @@ const NAME_SHOWN: usize = 80;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{what} name `{}` must be 1 to {NAME_LENGTH_MAX} characters of A-Z a-z 0-9 . _ -{}", .got,
-    if *.what == FIELD { ", the first of them no dot" } else { "" }
+    if *.what == CLUSTER { "" } else { ", the first of them no dot" }
 )]
 pub struct NameError {
     /// Which kind of name: `cluster`, `node` or `field`.
@@ -35,12 +35,12 @@ pub(crate) fn cut(text: &str, shown: usize) -> String {
     }
 }
 
-/// What a field's name is called in errors.
-const FIELD: &str = "field";
+/// What a cluster's name is called in errors.
+const CLUSTER: &str = "cluster";
 
-/// Names of fields that begin with a dot are reserved.
+/// Names of fields and nodes that begin with a dot are reserved.
 fn is_valid(what: &str, name: &str) -> bool {
-    let is_reserved = what == FIELD && name.starts_with('.');
+    let is_reserved = what != CLUSTER && name.starts_with('.');
     !is_reserved
         && (1..=NAME_LENGTH_MAX).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
@@ -127,7 +127,7 @@ macro_rules! name {
 name!(
     /// Name of a cluster. Nodes of different clusters refuse each other.
     ClusterName,
-    "cluster"
+    CLUSTER
 );
 name!(
     /// Name of a node, stable over its restarts.
@@ -137,11 +137,19 @@ name!(
 name!(
     /// Name of a field: what entries of scope field and epoch belong to.
     FieldName,
-    FIELD
+    "field"
 );
 
 /// The field that always exists.
 pub const DEFAULT_FIELD: &str = "default";
+
+impl NodeId {
+    /// The name in place of a node's that the base has. No node can be called so.
+    pub(crate) fn base() -> Self {
+        static BASE: LazyLock<NodeId> = LazyLock::new(|| NodeId(".base".into()));
+        BASE.clone()
+    }
+}
 
 impl FieldName {
     /// The field that always exists.
@@ -172,11 +180,12 @@ mod tests {
     }
 
     #[test]
-    fn names_of_fields_that_begin_with_a_dot_are_reserved() {
-        for name in [".", "..", ".psi"] {
+    fn names_of_fields_and_nodes_that_begin_with_a_dot_are_reserved() {
+        for name in [".", "..", ".psi", ".base"] {
             assert!(FieldName::new(name).is_err(), "{name}");
-            assert!(NodeId::new(name).is_ok(), "{name}");
+            assert!(NodeId::new(name).is_err(), "{name}");
+            assert!(ClusterName::new(name).is_ok(), "{name}");
         }
-        assert!(FieldName::new("a.b").is_ok());
+        assert!(FieldName::new("a.b").is_ok() && NodeId::new("a.b").is_ok());
     }
 }

@@ -14,6 +14,21 @@ pub struct Origin {
     pub incarnation: u64,
 }
 
+impl Origin {
+    /// What ended origins come to, as if one origin had written all of it. It has no run: every replica works out the
+    /// same entries from the same ended origins.
+    #[must_use]
+    pub fn base() -> Self {
+        Self { node: NodeId::base(), incarnation: 1 }
+    }
+
+    /// Whether this is [`Origin::base`].
+    #[must_use]
+    pub fn is_base(&self) -> bool {
+        self.node == NodeId::base()
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.node, self.incarnation)

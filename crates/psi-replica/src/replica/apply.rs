@@ -13,7 +13,7 @@ impl<S: State> Replica<S> {
         let changes = self.store.commit(origin, update);
         self.record_moved(origin);
         let (store, local) = (&self.store, self.local.origin());
-        let demands = self.state.apply(RemoteUpdate { origin, changes: &changes, store, local });
+        let demands = self.state.apply(RemoteUpdate { origins: &[(origin, &changes)], store, local });
         for demand in demands {
             self.write_demand(demand);
         }

@@ -26,7 +26,7 @@ impl Replica {
         let value = write.encode(clock);
         let change = Change { before: writer.held(&key), after: Some(value.clone()), key: key.clone() };
         writer.put(key, value);
-        state.field_mut(name).change_lasting(&origin, &[&change]);
+        state.field_mut(name).change_lasting(&[(&origin, &change)]);
         Ok(LastingReceipt { clock, origin, version })
     }
 }
