@@ -22,6 +22,9 @@ pub struct Config {
     /// Below 1,000: what the incarnation has beside the milliseconds of the clock. Chosen afresh for each run, so that two
     /// runs of one node that start in the same millisecond do not take each other's name.
     pub microsecond: u16,
+    /// How long a run that nobody hears is waited for until it may be ended without a word of its own, milliseconds. The
+    /// names of ended runs are kept for seven times as long.
+    pub end_after_ms: u64,
     /// Most bytes of a delta that is being received, and of all that are on one link.
     pub delta_bytes_max: usize,
     /// Most bytes of entries in a frame.
@@ -41,6 +44,7 @@ impl Config {
             is_seed: true,
             join_ms: 2_000,
             microsecond: 0,
+            end_after_ms: 24 * 60 * 60 * 1000,
             delta_bytes_max: 1 << 30,
             frame_bytes: FRAME_BYTES_MAX,
             #[cfg(feature = "testing")]

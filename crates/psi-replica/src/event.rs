@@ -61,6 +61,36 @@ pub enum Event<E> {
         /// The later run.
         by: Origin,
     },
+    /// Runs have ended: what they wrote is in the base.
+    Ended {
+        /// The number of the checkpoint that ended them.
+        checkpoint: u64,
+        /// Which runs, and at which versions.
+        runs: Vec<(Origin, Version)>,
+        /// Bytes that logs and base take less for it.
+        bytes_freed: u64,
+    },
+    /// What this replica held of a run beyond the version at which the others ended it is lost: it came too late.
+    Late {
+        /// The run.
+        origin: Origin,
+        /// What was held.
+        held: Version,
+        /// Where it ended; `None` if its name is forgotten.
+        ended: Option<Version>,
+    },
+    /// The base that was held is none that the other members' base grew out of; it gave way to theirs.
+    BaseReplaced {
+        /// Checkpoints that it had taken.
+        checkpoint: u64,
+        /// Checkpoints of the one that holds now.
+        by: u64,
+    },
+    /// This run goes on under a new origin: the others have ended the one before, or may.
+    Reminted {
+        /// The one before.
+        before: Origin,
+    },
     /// Something that the state emitted.
     State(E),
 }

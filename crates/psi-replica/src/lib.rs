@@ -11,6 +11,7 @@
 
 mod config;
 mod delta;
+mod ends;
 mod entry;
 mod event;
 mod joining;

@@ -58,6 +58,14 @@ impl LocalOrigin {
         self.origin.as_ref()
     }
 
+    /// Gives the origin up; what waited for a flush is forgotten.
+    pub(crate) fn release(&mut self) {
+        self.origin = None;
+        self.version = Version::ZERO;
+        self.pending.clear();
+        self.flushes.clear();
+    }
+
     pub(crate) fn is(&self, origin: &Origin) -> bool {
         self.origin.as_ref() == Some(origin)
     }
@@ -72,6 +80,11 @@ impl LocalOrigin {
         }
         self.version = self.version.next();
         self.version
+    }
+
+    /// The own incarnation; 0 until it is minted.
+    pub(crate) fn incarnation_minted(&self) -> u64 {
+        self.origin.as_ref().map_or(0, |origin| origin.incarnation)
     }
 
     /// The incarnation to name in a snapshot: the own one, or the greatest that was seen.
@@ -91,7 +104,10 @@ impl LocalOrigin {
         const SPREAD_US: u64 = 1 << 20;
         let node = &config.node;
         let runs = store.logs().map(|(origin, _)| origin).filter(|origin| origin.node == *node);
-        let seen = self.incarnation_seen.max(runs.map(|origin| origin.incarnation).max().unwrap_or(0));
+        let ended = store.base().ended().keys().filter(|origin| origin.node == *node);
+        let seen = runs.chain(ended).map(|origin| origin.incarnation).max().unwrap_or(0);
+        // A run below the horizon would be taken for one that has ended.
+        let seen = seen.max(self.incarnation_seen).max(store.base().horizon());
         let by_clock = now.wall.0.saturating_mul(1000).saturating_add(u64::from(config.microsecond.min(999)));
         let incarnation =
             if by_clock > seen { by_clock } else { seen.saturating_add(1).saturating_add(by_clock % SPREAD_US) };

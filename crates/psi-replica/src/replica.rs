@@ -5,6 +5,8 @@
 //! parts together can do: one for frames that arrive, one for frames to send, one for joining, and so on.
 
 mod apply;
+mod ends;
+mod fold;
 mod freeze;
 mod handle;
 mod join;
@@ -17,6 +19,7 @@ mod write;
 
 use crate::{
     config::Config,
+    ends::task::EndTask,
     entry::{
         Entry,
         clock::{HybridClock, Now, TickMs},
@@ -48,6 +51,8 @@ pub struct Replica<S: State> {
     local: LocalOrigin,
     clock: HybridClock,
     join: JoinState,
+    /// Runs that end.
+    ends: EndTask,
     stopping: Option<StopCause>,
     links: LinkSet,
     /// Origins of which some peer holds more.
@@ -66,6 +71,7 @@ impl<S: State> Replica<S> {
     pub fn new(config: Config, now: Now, state: S) -> Self {
         Self {
             tokens: TokenCache::new(&config.cluster),
+            ends: EndTask::new(now.tick, config.end_after_ms),
             config,
             state,
             store: Store::new(),
@@ -164,6 +170,7 @@ impl<S: State> Replica<S> {
         self.record_now(now);
         self.ticked = self.ticked.max(now.tick);
         self.join(now);
+        self.end_runs(now);
         if self.is_dirty() && now.tick >= self.local.flush_at() {
             self.flush();
             self.local.flush_again_after(now.tick);
@@ -191,7 +198,8 @@ impl<S: State> Replica<S> {
     pub fn wake_at(&self) -> Option<TickMs> {
         let flush = self.is_dirty().then_some(self.local.flush_at());
         let links = self.links.links().map(|link| link.wake_at(self.own_behind(link), self.ticked));
-        let due = self.join_at().into_iter().chain(flush).chain(links.flatten());
+        let ends = (self.has_joined() && !self.ends.is_closed).then(|| self.ends.wake_at());
+        let due = self.join_at().into_iter().chain(flush).chain(ends).chain(links.flatten());
         due.chain(self.gaps.next_at()).min()
     }
 }

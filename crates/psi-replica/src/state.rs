@@ -1,6 +1,6 @@
 //! The border to what the entries mean. A replica moves entries and keeps them; the state checks and folds them.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 
@@ -12,7 +12,10 @@ use crate::{
         origin::Origin,
     },
     local::writer::Writer,
-    store::{Store, log::Change},
+    store::{
+        Store,
+        log::{Change, OriginLog},
+    },
 };
 
 /// What changed of other origins, to be folded as one: of one origin by a delta, of several where some end.
@@ -53,6 +56,17 @@ pub trait State {
     /// Folds in what other origins changed; returns the own writes that this demands. The replica writes them through
     /// [`State::write_demand`] if it has an origin to write as.
     fn apply(&mut self, update: RemoteUpdate<'_>) -> Vec<Self::Demand>;
+
+    /// A state that holds nothing, as a replica starts with.
+    #[must_use]
+    fn empty(&self) -> Self;
+
+    /// Whether [`State::fold_ended`] knows all that a log holds.
+    fn can_fold(log: &OriginLog) -> bool;
+
+    /// What the base holds once origins have ended: its entries, with those of `ended` folded in. Whatever else is held,
+    /// these come to the same as the base before and the ended origins did, bit for bit.
+    fn fold_ended(base: Option<&OriginLog>, ended: &[(&Origin, &OriginLog)]) -> BTreeMap<Key, Bytes>;
 
     /// Makes an own write that a fold demanded.
     fn write_demand(&mut self, writer: &mut Writer<'_, Self::Event>, demand: Self::Demand);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use psi_replica::{
     Clock, ClusterName, Config, Entry, Epoch, Event, FieldName, InvalidValue, Key, Lane, LinkId, NodeId, Now, Origin,
-    Refusal, RemoteUpdate, Replica, Scope, State, TickMs, WallMs, Writer,
+    OriginLog, Refusal, RemoteUpdate, Replica, Scope, State, TickMs, WallMs, Writer,
     proto::{self, frame::Body},
 };
 
@@ -45,6 +45,18 @@ impl State for Words {
         }
         let echoes = changes().map(|(_, change)| change).filter(|change| change.after.as_deref() == Some(b"echo"));
         echoes.map(|change| change.key.clone()).collect()
+    }
+
+    fn empty(&self) -> Self {
+        Self::default()
+    }
+
+    fn can_fold(_: &OriginLog) -> bool {
+        false
+    }
+
+    fn fold_ended(_: Option<&OriginLog>, _: &[(&Origin, &OriginLog)]) -> BTreeMap<Key, Bytes> {
+        BTreeMap::new()
     }
 
     fn write_demand(&mut self, writer: &mut Writer<'_, Key>, key: Key) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use psi_replica::{Change, Clock, Entry, FieldName, InvalidValue, Key, Lane, Origin, RemoteUpdate, Writer};
+use psi_replica::{Change, Clock, Entry, FieldName, InvalidValue, Key, Lane, Origin, OriginLog, RemoteUpdate, Writer};
 
 use crate::{
     component::Direction,
@@ -144,6 +144,18 @@ impl psi_replica::State for State {
             demands.extend(self.apply_to_field(name, update, &changes));
         }
         demands
+    }
+
+    fn empty(&self) -> Self {
+        Self::default()
+    }
+
+    fn can_fold(_: &OriginLog) -> bool {
+        false
+    }
+
+    fn fold_ended(_: Option<&OriginLog>, _: &[(&Origin, &OriginLog)]) -> BTreeMap<Key, Bytes> {
+        BTreeMap::new()
     }
 
     fn write_demand(&mut self, writer: &mut Writer<'_, StateEvent>, demand: Demand) {

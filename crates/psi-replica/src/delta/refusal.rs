@@ -99,6 +99,32 @@ pub enum Refusal {
         /// What is wrong with it.
         source: InvalidValue,
     },
+    /// More of a run than what stands for it since it ended.
+    #[error("{origin} has ended at version {end}; what it wrote up to version {got} came too late and does not count")]
+    Ended {
+        /// The run.
+        origin: Origin,
+        /// Where it ended.
+        end: Version,
+        /// Where the delta ends.
+        got: Version,
+    },
+    /// A run that is so old that it has ended, and its name was forgotten.
+    #[error("{0} is a run from before the horizon: it has ended, and what it wrote came too late and does not count")]
+    BelowHorizon(Origin),
+    /// More of a run than this replica has agreed to end it at; it may be accepted later.
+    #[error("{origin} is about to end at version {end}; the delta ends at {got}")]
+    Ending {
+        /// The run.
+        origin: Origin,
+        /// Where it is about to end.
+        end: Version,
+        /// Where the delta ends.
+        got: Version,
+    },
+    /// What claims to be the base can't be read as one.
+    #[error("the base can't be read: {0}")]
+    Base(InvalidValue),
     /// A clock that lies too far ahead; it may be accepted later.
     #[error(
         "an entry's clock is {ahead_ms} ms ahead of the cluster's, at most {limit_ms} ms are allowed; \
@@ -136,6 +162,10 @@ impl Refusal {
             Self::Key(KeyError::Name(_)) => "bad_name",
             Self::Key(KeyError::EpochOfNoField(_)) => "bad_key",
             Self::Value { .. } => "bad_value",
+            Self::Ended { .. } => "ended",
+            Self::BelowHorizon(_) => "below_horizon",
+            Self::Ending { .. } => "ending",
+            Self::Base(_) => "bad_base",
             Self::ClockAhead { .. } => "clock_ahead",
         }
     }

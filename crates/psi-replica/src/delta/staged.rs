@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::refusal::Refusal;
 use crate::{
+    ends::registers,
     entry::{
         Entry, VALUE_BYTES_MAX,
         clock::Clock,
@@ -104,7 +105,8 @@ impl StagedDelta {
 
     /// Makes sure that the state can read an entry, and records its clock.
     fn read<S: State>(&mut self, entry: Entry) -> Result<(Key, StoredEntry), Refusal> {
-        let clock = S::check(&entry.key, &entry.value)
+        let clock = registers::check(&entry.key, &entry.value)
+            .and_then(|()| S::check(&entry.key, &entry.value))
             .map_err(|source| Refusal::Value { key: Box::new(entry.key.clone()), source })?;
         let raised_ms = entry.key.scope.epoch().map_or(0, Epoch::wall_ms);
         self.latest = self.latest.max(Clock { wall_ms: raised_ms, counter: 0 }).max(clock);

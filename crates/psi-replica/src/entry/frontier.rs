@@ -8,12 +8,23 @@ use super::{
 };
 
 /// The highest version held, per origin. Origins of which nothing is held are absent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Those that have ended stay, at the versions at which they did; so do their positions in the hash, once their names
+/// are forgotten. Two frontiers are equal if their hashes are: one may have forgotten what the other still names.
+#[derive(Clone, Debug)]
 pub struct Frontier {
     versions: BTreeMap<Origin, Version>,
     /// Sum of the hashes of all pairs, kept up to date: replicas of thousands of origins exchange it often.
     hash: Digest,
 }
+
+impl PartialEq for Frontier {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Frontier {}
 
 impl Default for Frontier {
     fn default() -> Self {
@@ -47,6 +58,12 @@ impl Frontier {
             self.hash = self.hash.plus(Digest::of_position(origin, version));
         }
         before != Some(version)
+    }
+
+    /// Adds the positions of origins whose names are forgotten.
+    pub(crate) fn with_forgotten(mut self, positions: Digest) -> Self {
+        self.hash = self.hash.plus(positions);
+        self
     }
 
     /// Whether everything in `other` is held here too.

@@ -7,13 +7,21 @@ use super::{
     scope::{Epoch, Scope},
 };
 
-/// A kind of entry. This crate knows one of them; what the others hold is the state's matter.
+/// A kind of entry. This crate knows a few of them; what the others hold is the state's matter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane(pub u32);
 
 impl Lane {
     /// Ends all older epochs of the field, as far as their entries are its origin's.
     pub const TOMBSTONE: Self = Self(1);
+    /// Of scope cluster: the origin's last write.
+    pub const CLOSED: Self = Self(3);
+    /// Of scope cluster: what a run says of the next checkpoint.
+    pub const VOTE: Self = Self(4);
+    /// Of scope cluster, only in the base: which checkpoint it is of.
+    pub(crate) const BASE: Self = Self(5);
+    /// Of scope cluster, only in the base: names of ended runs.
+    pub(crate) const ENDED: Self = Self(6);
 }
 
 impl fmt::Debug for Lane {

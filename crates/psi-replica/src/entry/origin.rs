@@ -87,6 +87,10 @@ impl TryFrom<Option<proto::Origin>> for Origin {
 
     fn try_from(origin: Option<proto::Origin>) -> Result<Self, OriginError> {
         let origin = origin.ok_or(OriginError::Missing)?;
+        let base = Self::base();
+        if origin.node == base.node.as_str() && origin.incarnation == base.incarnation {
+            return Ok(base);
+        }
         let node = NodeId::new(&origin.node)?;
         if origin.incarnation == 0 {
             return Err(OriginError::Unminted(node));

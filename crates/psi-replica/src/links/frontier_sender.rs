@@ -10,10 +10,10 @@ use super::{ORIGINS_PER_FRAME, round_trip::RoundTrip};
 use crate::{
     entry::{
         clock::TickMs,
-        frontier::Frontier,
         origin::{Origin, Version},
     },
     proto,
+    store::Listing,
 };
 
 /// How often at most a link's peer learns of origins that moved.
@@ -47,9 +47,9 @@ pub(crate) struct FrontierSender {
 
 impl FrontierSender {
     /// Begins with everything that is held.
-    pub(crate) fn new(now: TickMs, frontier: &Frontier) -> Self {
+    pub(crate) fn new(now: TickMs, held: &impl Listing) -> Self {
         Self {
-            unsent: frontier.iter().map(|(origin, _)| origin.clone()).collect(),
+            unsent: held.listed().cloned().collect(),
             in_flight: None,
             named: BTreeMap::new(),
             frames: 0,
@@ -60,9 +60,9 @@ impl FrontierSender {
     }
 
     /// Restarts the listing: the peer can't follow, or has a wrong picture.
-    fn start_over(&mut self, frontier: &Frontier) {
+    fn start_over(&mut self, held: &impl Listing) {
         let (frames, update_at) = (self.frames, self.update_at);
-        *self = Self { frames, ..Self::new(update_at, frontier) };
+        *self = Self { frames, ..Self::new(update_at, held) };
     }
 
     /// Notes that an origin moved.
@@ -101,7 +101,7 @@ impl FrontierSender {
         &mut self,
         now: TickMs,
         round_trip: RoundTrip,
-        frontier: &Frontier,
+        held: &impl Listing,
     ) -> Option<proto::FrontierUpdate> {
         if self.wake_at(round_trip)? > now {
             return None;
@@ -111,13 +111,13 @@ impl FrontierSender {
             update.tries = update.tries.saturating_add(1);
             return Some(update.frame.clone());
         }
-        let frame = self.next_frame(frontier);
+        let frame = self.next_frame(held);
         self.update_at = if self.listing { now } else { now.plus(UPDATE_MS) };
         self.in_flight = Some(InFlightUpdate { frame: frame.clone(), sent_at: now, tries: 0 });
         Some(frame)
     }
 
-    fn next_frame(&mut self, frontier: &Frontier) -> proto::FrontierUpdate {
+    fn next_frame(&mut self, held: &impl Listing) -> proto::FrontierUpdate {
         self.frames += 1;
         let mut frame = proto::FrontierUpdate {
             number: self.frames,
@@ -125,7 +125,10 @@ impl FrontierSender {
             ..Default::default()
         };
         while let Some(origin) = self.unsent.pop_first() {
-            let (next, version) = (self.named.len() as u64, frontier.version(&origin));
+            if held.held(&origin) == Version::ZERO {
+                continue; // it has ended since
+            }
+            let (next, version) = (self.named.len() as u64, held.held(&origin));
             let (number, sent) = self.named.entry(origin.clone()).or_insert((next, Version::ZERO));
             if *number == next {
                 frame.origins.push((&origin).into());
@@ -147,7 +150,7 @@ impl FrontierSender {
     }
 
     /// Takes the peer's answer. Returns the round trip, if the answer shows it.
-    pub(crate) fn acknowledge(&mut self, now: TickMs, ack: &proto::FrontierAck, frontier: &Frontier) -> Option<u64> {
+    pub(crate) fn acknowledge(&mut self, now: TickMs, ack: &proto::FrontierAck, held: &impl Listing) -> Option<u64> {
         if ack.restart {
             // A peer that asks before it can have seen the new beginning asks for what is on its way.
             let begins = self
@@ -155,7 +158,7 @@ impl FrontierSender {
                 .as_ref()
                 .map_or(self.restart, |sent| sent.frame.restart && ack.number < sent.frame.number);
             if !begins {
-                self.start_over(frontier);
+                self.start_over(held);
             }
             return None;
         }

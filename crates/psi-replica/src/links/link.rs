@@ -20,6 +20,7 @@ use crate::{
         origin::{Origin, Version},
     },
     proto,
+    store::Listing,
 };
 
 /// How often a link shows that it is alive, and its clock.
@@ -108,8 +109,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A connection that stands since `now`, to a peer that will be sent `frontier`.
-    pub(crate) fn new(now: TickMs, frontier: &Frontier) -> Self {
+    /// A connection that stands since `now`, to a peer that will be sent what is `held`.
+    pub(crate) fn new(now: TickMs, held: &impl Listing) -> Self {
         Self {
             introduction: Introduction {
                 peer: None,
@@ -121,7 +122,7 @@ impl Link {
                 ready_sent: false,
             },
             peer_frontier: Frontier::default(),
-            sender: FrontierSender::new(now, frontier),
+            sender: FrontierSender::new(now, held),
             receiver: FrontierReceiver::default(),
             round_trip: RoundTrip::default(),
             outbox: Outbox::default(),
@@ -276,13 +277,13 @@ impl Link {
         self.sender.is_known(origin);
     }
 
-    pub(crate) fn next_update(&mut self, now: TickMs, frontier: &Frontier) -> Option<proto::FrontierUpdate> {
-        self.sender.poll(now, self.round_trip, frontier)
+    pub(crate) fn next_update(&mut self, now: TickMs, held: &impl Listing) -> Option<proto::FrontierUpdate> {
+        self.sender.poll(now, self.round_trip, held)
     }
 
     /// Takes the peer's answer to an update.
-    pub(crate) fn acknowledge_update(&mut self, now: TickMs, ack: &proto::FrontierAck, frontier: &Frontier) {
-        if let Some(took_ms) = self.sender.acknowledge(now, ack, frontier) {
+    pub(crate) fn acknowledge_update(&mut self, now: TickMs, ack: &proto::FrontierAck, held: &impl Listing) {
+        if let Some(took_ms) = self.sender.acknowledge(now, ack, held) {
             self.round_trip.sample(took_ms);
         }
     }
@@ -305,6 +306,13 @@ impl Link {
         if self.pulls.len() < ORIGINS_MAX {
             self.pulls.insert(origin.clone());
         }
+    }
+
+    /// Forgets what is under way of an origin.
+    pub(crate) fn forget(&mut self, origin: &Origin) {
+        self.pulls.remove(origin);
+        self.inbox.take(origin);
+        self.outbox.forget(origin);
     }
 
     pub(crate) fn next_pull(&mut self) -> Option<Origin> {

@@ -154,6 +154,13 @@ impl Outbox {
         }
     }
 
+    /// Forgets all that is to be sent of an origin.
+    pub(crate) fn forget(&mut self, origin: &Origin) {
+        self.pull_queue.remove(origin);
+        self.in_flight.remove(origin);
+        self.backoffs.remove(origin);
+    }
+
     /// Forgets a delta whose base the peer does not hold.
     pub(crate) fn abandon(&mut self, origin: &Origin) {
         self.in_flight.remove(origin);

@@ -7,11 +7,13 @@ use super::{
     link::{Link, LinkId},
     skew::{SKEW_MS_MAX, Skew},
 };
-use crate::entry::{
-    clock::{Now, TickMs},
-    frontier::Frontier,
-    name::NodeId,
-    origin::{Origin, Version},
+use crate::{
+    entry::{
+        clock::{Now, TickMs},
+        name::NodeId,
+        origin::{Origin, Version},
+    },
+    store::Listing,
 };
 
 /// The links that stand.
@@ -21,8 +23,8 @@ pub(crate) struct LinkSet {
 }
 
 impl LinkSet {
-    pub(crate) fn open(&mut self, id: LinkId, now: TickMs, frontier: &Frontier) {
-        self.links.insert(id, Link::new(now, frontier));
+    pub(crate) fn open(&mut self, id: LinkId, now: TickMs, held: &impl Listing) {
+        self.links.insert(id, Link::new(now, held));
     }
 
     pub(crate) fn close(&mut self, id: LinkId) -> Option<Link> {

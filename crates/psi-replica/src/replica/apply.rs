@@ -2,9 +2,9 @@
 
 use super::Replica;
 use crate::{
-    entry::origin::Origin,
+    entry::{origin::Origin, scope::Scope},
     state::{RemoteUpdate, State},
-    store::log::LogUpdate,
+    store::log::{Change, LogUpdate},
 };
 
 impl<S: State> Replica<S> {
@@ -12,10 +12,20 @@ impl<S: State> Replica<S> {
     pub(super) fn apply(&mut self, origin: &Origin, update: LogUpdate) {
         let changes = self.store.commit(origin, update);
         self.record_moved(origin);
+        self.record_registers(origin, &changes);
         let (store, local) = (&self.store, self.local.origin());
         let demands = self.state.apply(RemoteUpdate { origins: &[(origin, &changes)], store, local });
         for demand in demands {
             self.write_demand(demand);
+        }
+    }
+
+    /// Takes note of what a run says of itself and of runs that end.
+    pub(super) fn record_registers(&mut self, origin: &Origin, changes: &[Change]) {
+        self.ends.heard.record(origin, self.moment.tick);
+        if changes.iter().any(|change| change.key.scope == Scope::Cluster) {
+            self.ends.registers.change(origin, changes);
+            self.ends.touch();
         }
     }
 

@@ -68,7 +68,11 @@ impl<S: State> Replica<S> {
         }
         for (origin, CheckedOrigin { update, latest }) in snapshot.into_origins() {
             replica.clock.observe(latest);
-            replica.apply(&origin, update);
+            if origin.is_base() {
+                replica.restore_base(update);
+            } else if replica.check_end(&origin, update.version()).is_ok() {
+                replica.apply(&origin, update);
+            }
         }
         replica
     }

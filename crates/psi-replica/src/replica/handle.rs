@@ -31,7 +31,7 @@ const DETAIL_SHOWN: usize = 500;
 impl<S: State> Replica<S> {
     /// A connection to a peer stands. Both sides then introduce themselves.
     pub fn link_up(&mut self, now: Now, link: LinkId) {
-        self.links.open(link, now.tick, self.store.frontier());
+        self.links.open(link, now.tick, &self.store);
     }
 
     /// A connection is gone. A joiner that was catching up over it looks to another member.
@@ -62,7 +62,7 @@ impl<S: State> Replica<S> {
             Body::Hello(hello) => self.handle_hello(now, id, &hello),
             Body::FrontierUpdate(update) => self.handle_update(now, id, update),
             Body::FrontierAck(ack) => {
-                link.acknowledge_update(now.tick, &ack, self.store.frontier());
+                link.acknowledge_update(now.tick, &ack, &self.store);
                 Ok(())
             }
             Body::Delta(delta) => self.handle_delta(now, id, delta),
@@ -101,11 +101,20 @@ impl<S: State> Replica<S> {
             Some(_) => {}
             None => {
                 link.introduce(Peer { node: node.clone(), protocol });
-                self.emit(Event::Opened { peer: node });
+                self.emit(Event::Opened { peer: node.clone() });
             }
         }
+        self.record_peer_run(now, Some(node), hello.incarnation);
         self.record_ready(now, id, hello.ready);
         Ok(())
+    }
+
+    /// The run at the other end of a link has shown itself.
+    fn record_peer_run(&mut self, now: Now, node: Option<NodeId>, incarnation: u64) {
+        let run = node.filter(|_| incarnation > 0).map(|node| Origin { node, incarnation });
+        if let Some(run) = run.filter(|run| self.store.log(run).is_some()) {
+            self.ends.heard.record(&run, now.tick);
+        }
     }
 
     fn handle_update(&mut self, now: Now, id: LinkId, update: proto::FrontierUpdate) -> Result<(), LinkError> {
@@ -149,7 +158,7 @@ impl<S: State> Replica<S> {
         link.record_peer_holds(origin, version);
         if is_own {
             self.record_own_lag(id);
-        } else if version > held && !self.gaps.contains(origin) {
+        } else if version > held && !self.gaps.contains(origin) && self.check_end(origin, version).is_ok() {
             self.record_gap(now.tick, origin);
         }
         Ok(())
@@ -168,8 +177,10 @@ impl<S: State> Replica<S> {
         let (origin, have) = (Origin::try_from(pull.origin)?, Version(pull.have));
         let held = self.store.version(&origin);
         let Some(link) = self.links.get_mut(id) else { return Ok(()) };
-        link.record_peer_holds_only(&origin, have);
-        if held > have {
+        if !origin.is_base() {
+            link.record_peer_holds_only(&origin, have);
+        }
+        if held > have || origin.is_base() {
             link.outbox.record_pull(origin, have);
         }
         Ok(())
@@ -185,15 +196,24 @@ impl<S: State> Replica<S> {
 
     fn handle_heartbeat(&mut self, now: Now, id: LinkId, heartbeat: &proto::Heartbeat) {
         let (hash, digest) = (self.store.frontier().hash().short(), self.store.digest().short());
+        let (base, base_hash) = (Origin::base(), self.store.base().hash().short());
+        let number = self.store.version(&base);
         let Some(link) = self.links.get_mut(id) else { return };
         if heartbeat.settled {
-            link.check_listing(heartbeat.frontier_hash);
+            link.check_listing(heartbeat.listing_hash);
         }
         link.record_clock(now, WallMs(heartbeat.wall_ms));
         let is_new = link.record_divergence(heartbeat.frontier_hash == hash && heartbeat.digest != digest);
-        if let Some(peer) = link.peer_node().filter(|_| is_new).cloned() {
+        // Two bases that grew apart: the one with the greater hash holds.
+        if link.peer_frontier().version(&base) == number && heartbeat.checkpoint_hash > base_hash {
+            self.ends.is_rivalled = true;
+            link.pull(&base);
+        }
+        let peer = link.peer_node().cloned();
+        if let Some(peer) = peer.clone().filter(|_| is_new) {
             self.emit(Event::Diverged { peer });
         }
+        self.record_peer_run(now, peer, heartbeat.incarnation);
         self.record_ready(now, id, heartbeat.ready);
     }
 

@@ -108,18 +108,28 @@ impl<S: State> Replica<S> {
     pub(super) fn join(&mut self, now: Now) {
         let done = match &self.join {
             JoinState::Alone { since } => self.config.is_seed && now.tick.since(*since) >= self.config.join_ms,
-            JoinState::Following(target) => self.store.frontier().covers(&target.frontier),
+            JoinState::Following(target) => self.has_reached(target),
             JoinState::Done => false,
         };
         if done {
             self.join = JoinState::Done;
         }
+        self.mint(now);
+    }
+
+    /// Mints the own origin, unless there is one or it is too early.
+    pub(super) fn mint(&mut self, now: Now) {
         // An incarnation from a clock that is off would outlast the clock's repair.
         if self.has_joined() && self.local.origin().is_none() && !self.skew(now).is_off() {
             let origin = self.local.mint(&self.config, &self.store, now);
             self.tokens.record_own(&origin);
             self.emit(Event::Ready { origin });
+            self.inherit_vote(now);
         }
+    }
+
+    fn has_reached(&self, target: &JoinTarget) -> bool {
+        target.frontier.iter().all(|(origin, version)| version <= self.store.version(origin))
     }
 
     /// An origin moved: a joiner may have come nearer to its target.

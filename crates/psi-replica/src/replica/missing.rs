@@ -13,6 +13,8 @@ use crate::{
 
 /// How long something may be missing before it is pulled: the origin's own push comes first.
 const FIRST_HAND_MS: u64 = 100;
+/// How long a base may be behind a peer's until it is pulled: votes are about to show what was decided.
+const BASE_MS: u64 = 3_000;
 /// How long a peer may take to begin, beyond the link's round trip, until another is asked.
 const PULL_MS: u64 = 50;
 /// So many times [`FIRST_HAND_MS`] a pull is postponed for deltas that have just begun to arrive.
@@ -23,7 +25,13 @@ const PULL_MS_MAX: u64 = 1_000;
 impl<S: State> Replica<S> {
     /// Records that some peer holds more of `origin`. What its own node is linked to bring is waited for a little.
     pub(super) fn record_gap(&mut self, now: TickMs, origin: &Origin) {
-        let ask_at = if self.links.is_linked(&origin.node) { now.plus(FIRST_HAND_MS) } else { now };
+        // A replica that has joined mostly gets to the same base by itself.
+        let folds_itself = origin.is_base() && self.has_joined();
+        let ask_at = match self.links.is_linked(&origin.node) {
+            _ if folds_itself => now.plus(BASE_MS),
+            true => now.plus(FIRST_HAND_MS),
+            false => now,
+        };
         self.gaps.insert(origin.clone(), Gap { ask_at, pulls: 0, postponed: 0 });
     }
 

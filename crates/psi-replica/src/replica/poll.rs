@@ -38,7 +38,7 @@ impl<S: State> Replica<S> {
         proto::Hello {
             cluster: self.config.cluster.to_string(),
             node: self.config.node.to_string(),
-            incarnation: self.local.origin().map_or(0, |own| own.incarnation),
+            incarnation: self.local.incarnation_minted(),
             protocol_min: PROTOCOL,
             protocol_max: self.protocol_max(),
             wall_ms: now.wall.0,
@@ -68,7 +68,8 @@ impl<S: State> Replica<S> {
             return Some(Body::FrontierAck(ack));
         }
         let origin = link.next_pull()?;
-        let have = self.store.version(&origin).0;
+        // The base is asked for whole: what it no longer holds must go here too.
+        let have = if origin.is_base() { 0 } else { self.store.version(&origin).0 };
         Some(Body::Pull(proto::Pull { origin: Some((&origin).into()), have }))
     }
 
@@ -76,7 +77,7 @@ impl<S: State> Replica<S> {
     fn poll_frontier(&mut self, now: Now, id: LinkId, is_ready: bool) -> Option<Body> {
         let is_settled = self.is_settled(id);
         let link = self.links.get_mut(id)?;
-        if let Some(update) = link.next_update(now.tick, self.store.frontier()) {
+        if let Some(update) = link.next_update(now.tick, &self.store) {
             return Some(Body::FrontierUpdate(update));
         }
         if !link.heartbeat_is_due(now.tick, is_ready) {
@@ -89,6 +90,9 @@ impl<S: State> Replica<S> {
             ready: is_ready,
             digest: self.store.digest().short(),
             settled: is_settled,
+            listing_hash: self.store.listing_hash().short(),
+            incarnation: self.local.incarnation_minted(),
+            checkpoint_hash: self.store.base().hash().short(),
         }))
     }
 

@@ -49,9 +49,13 @@ impl<S: State> Replica<S> {
             return Err(Refusal::OwnOrigin(origin.clone()));
         }
         let held = self.store.version(origin);
+        if Version(frame.version) > held {
+            self.check_end(origin, Version(frame.version))?;
+        }
         let limit = self.config.delta_bytes_max;
         let Some(link) = self.links.get_mut(id) else { return Ok(()) };
-        if Version(frame.version) <= held && frame.version > frame.base {
+        let is_rival = origin.is_base() && self.ends.is_rivalled;
+        if Version(frame.version) <= held && frame.version > frame.base && !is_rival {
             link.inbox.acknowledge(frame.number);
             link.inbox.take(origin);
             return Ok(());
@@ -90,7 +94,15 @@ impl<S: State> Replica<S> {
     }
 
     fn apply_complete(&mut self, now: Now, id: LinkId, origin: &Origin, delta: CompleteDelta) -> Result<(), Refusal> {
+        if origin.is_base() {
+            let (number, version, entries) = (delta.number, delta.version, delta.entries.len());
+            self.check_ahead(now, origin, delta.latest)?;
+            self.take_base(delta)?;
+            self.record_applied(now, id, origin, (number, version), entries);
+            return Ok(());
+        }
         let CompleteDelta { number, base, version, digest, latest, entries } = delta;
+        self.check_end(origin, version)?;
         let held = self.store.version(origin);
         if base > held {
             return Err(Refusal::Gap { base, held });

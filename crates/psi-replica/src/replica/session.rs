@@ -105,7 +105,9 @@ impl<S: State> Replica<S> {
             .local
             .origin()
             .is_some_and(|own| self.local.version() > Version::ZERO && self.store.version(own) == Version::ZERO);
-        self.store.frontier().len() + usize::from(own_unflushed)
+        // Those that are forgotten can't be listed.
+        let forgotten = usize::from(self.store.base().forgotten() != Digest::ZERO);
+        self.store.frontier().len() + forgotten + usize::from(own_unflushed)
     }
 
     /// The sum of all positions held but those of the given origins.

@@ -30,7 +30,7 @@ impl<S: State> Replica<S> {
         state.write_demand(&mut writer, demand);
     }
 
-    fn writer(&mut self, origin: Origin, now: Now) -> (&mut S, Writer<'_, S::Event>) {
+    pub(super) fn writer(&mut self, origin: Origin, now: Now) -> (&mut S, Writer<'_, S::Event>) {
         let writer = Writer {
             origin,
             version: None,
@@ -61,6 +61,7 @@ impl<S: State> Replica<S> {
         debug_assert_eq!(entries.iter().map(|entry| entry.version).max(), Some(version), "every write leaves an entry");
         let update = self.store.plan_own(&origin, version, entries, S::EPOCH_LANE);
         self.store.commit(&origin, update.expect("own entries are distinct and above their tombstones"));
+        self.ends.heard.record(&origin, self.moment.tick);
         self.record_moved(&origin);
         true
     }

@@ -37,6 +37,12 @@ impl TokenCache {
         self.forget_others();
     }
 
+    /// Forgets the own origin.
+    pub(crate) fn release_own(&mut self) {
+        self.own = None;
+        self.forget_others();
+    }
+
     pub(crate) fn cluster(&self) -> NameHash {
         self.cluster
     }

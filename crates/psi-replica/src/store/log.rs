@@ -104,6 +104,39 @@ impl OriginLog {
         }
     }
 
+    /// The base's log: `entries` as of a checkpoint, where `self` is the one of the checkpoint before. What did not
+    /// change keeps its version, so that only the rest is hashed.
+    pub(crate) fn rebased(&self, number: u64, entries: BTreeMap<Key, Bytes>) -> Self {
+        let version = Version(number);
+        let mut next = Self::new();
+        for (key, value) in entries {
+            let stored = match self.entries.get(&key).filter(|stored| stored.value == value) {
+                Some(stored) => stored.clone(),
+                None => StoredEntry::hashed(&Origin::base(), Entry { key: key.clone(), version, value }).1,
+            };
+            next.digest = next.digest.plus(stored.hash);
+            next.bytes += stored.value.len();
+            next.by_version.insert((stored.version, key.clone()));
+            next.entries.insert(key, stored);
+        }
+        next.version = version;
+        next
+    }
+
+    /// What changes where another log takes this one's place.
+    pub(crate) fn changes_to(&self, next: &Self) -> Vec<Change> {
+        let value = |log: &Self, key: &Key| log.value(key).cloned();
+        let keys: BTreeSet<&Key> = self.entries.keys().chain(next.entries.keys()).collect();
+        let changes =
+            keys.into_iter().map(|key| Change { key: key.clone(), before: value(self, key), after: value(next, key) });
+        changes.filter(|change| change.before != change.after).collect()
+    }
+
+    /// All entries, in the order of their keys.
+    pub fn all(&self) -> impl Iterator<Item = (&Key, &Bytes)> {
+        self.entries.iter().map(|(key, stored)| (key, &stored.value))
+    }
+
     /// The highest version held.
     pub(crate) fn version(&self) -> Version {
         self.version

@@ -26,6 +26,19 @@ impl Recency {
         self.by_turn.insert(turn, known);
     }
 
+    /// Notes an origin that is known and has ended: it moved before all others.
+    pub(crate) fn ensure(&mut self, origin: &Origin) {
+        let hash = NameHash::of_origin(origin);
+        self.by_hash.entry(hash).or_insert_with(|| origin.clone());
+    }
+
+    /// Forgets origins that are not known any more.
+    pub(crate) fn retain(&mut self, is_known: impl Fn(&Origin) -> bool) {
+        self.by_turn.retain(|_, (origin, _)| is_known(origin));
+        self.turns.retain(|origin, _| is_known(origin));
+        self.by_hash.retain(|_, origin| is_known(origin));
+    }
+
     /// Those that moved last first.
     pub(crate) fn latest_first(&self) -> impl Iterator<Item = &(Origin, NameHash)> {
         self.by_turn.values().rev()

@@ -1,0 +1,245 @@
+//! The base: what ended runs come to, and what is remembered of their names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::{
+    checkpoint::{Checkpoint, digest, origins},
+    vote::VoteError,
+};
+use crate::{
+    entry::{
+        digest::Digest,
+        key::{Key, Lane},
+        origin::{Origin, Version},
+        scope::Scope,
+    },
+    proto,
+    store::log::OriginLog,
+};
+
+/// Checkpoints whose hashes are kept: a base that is so far behind is known to be one that this one grew out of.
+const PAST_MAX: usize = 64;
+/// Names in one entry.
+const NAMES_PER_ENTRY: usize = 512;
+
+/// A run that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndedRun {
+    /// The version that stands for it.
+    pub(crate) version: Version,
+    /// When the checkpoint that ended it was proposed.
+    pub(crate) ended_ms: u64,
+}
+
+/// What is known of all ended runs together. What their entries come to is a log, of [`Origin::base`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base {
+    number: u64,
+    hash: Digest,
+    /// Hashes of the checkpoints before, oldest first.
+    past: Vec<Digest>,
+    roster: BTreeSet<Origin>,
+    horizon: u64,
+    exceptions: BTreeSet<Origin>,
+    ended: BTreeMap<Origin, EndedRun>,
+    /// The sum of the positions of those whose names are forgotten.
+    forgotten: Digest,
+    /// The sum of the positions of all that have ended.
+    positions: Digest,
+    /// The sum of the digests of all that have ended.
+    digest: Digest,
+}
+
+impl Default for Base {
+    /// Nothing has ended.
+    fn default() -> Self {
+        Self {
+            number: 0,
+            hash: Digest::ZERO,
+            past: Vec::new(),
+            roster: BTreeSet::new(),
+            horizon: 0,
+            exceptions: BTreeSet::new(),
+            ended: BTreeMap::new(),
+            forgotten: Digest::ZERO,
+            positions: Digest::ZERO,
+            digest: Digest::ZERO,
+        }
+    }
+}
+
+impl Base {
+    /// How many checkpoints it has taken.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The hash of the latest checkpoint; zero before the first.
+    pub(crate) fn hash(&self) -> Digest {
+        self.hash
+    }
+
+    /// The runs by whose nodes the next checkpoint is agreed on; none before the first.
+    pub(crate) fn roster(&self) -> &BTreeSet<Origin> {
+        &self.roster
+    }
+
+    /// Names of ended runs with lesser incarnations are forgotten.
+    pub(crate) fn horizon(&self) -> u64 {
+        self.horizon
+    }
+
+    /// Ended runs whose names are known.
+    pub(crate) fn ended(&self) -> &BTreeMap<Origin, EndedRun> {
+        &self.ended
+    }
+
+    /// The version at which an origin ended, if that is known.
+    pub(crate) fn end_of(&self, origin: &Origin) -> Option<Version> {
+        self.ended.get(origin).map(|ended| ended.version)
+    }
+
+    /// The sum of the positions of all that have ended.
+    pub(crate) fn positions(&self) -> Digest {
+        self.positions
+    }
+
+    /// The sum of the positions of those whose names are forgotten.
+    pub(crate) fn forgotten(&self) -> Digest {
+        self.forgotten
+    }
+
+    /// The sum of the digests of all that have ended.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Whether an origin that is not held may be one that has ended and was forgotten.
+    pub(crate) fn is_below_horizon(&self, origin: &Origin) -> bool {
+        origin.incarnation < self.horizon && !self.exceptions.contains(origin) && !self.ended.contains_key(origin)
+    }
+
+    /// Whether this base grew out of another, of which number and hash are known.
+    pub(crate) fn grew_from(&self, number: u64, hash: Digest) -> bool {
+        number == 0 || (number < self.number && self.past.contains(&hash)) || (number, hash) == (self.number, self.hash)
+    }
+
+    /// Whether it is so far ahead of another that it can't be told whether it grew out of it.
+    pub(crate) fn is_far_beyond(&self, number: u64) -> bool {
+        self.number.saturating_sub(number) > self.past.len() as u64
+    }
+
+    /// The base after the next checkpoint; `digest_of` gives the digest of what is held of an origin that ends.
+    pub(crate) fn after(&self, checkpoint: &Checkpoint, digest_of: impl Fn(&Origin) -> Digest) -> Self {
+        let mut next = self.clone();
+        next.number += 1;
+        if self.number > 0 {
+            next.past.push(self.hash);
+            next.past.drain(..next.past.len().saturating_sub(PAST_MAX));
+        }
+        next.hash = checkpoint.hash();
+        next.roster.clone_from(&checkpoint.roster);
+        for (origin, version) in &checkpoint.ends {
+            next.ended.insert(origin.clone(), EndedRun { version: *version, ended_ms: checkpoint.wall_ms });
+            next.positions = next.positions.plus(Digest::of_position(origin, *version));
+            next.digest = next.digest.plus(digest_of(origin));
+        }
+        next.forget_below(checkpoint.horizon, &checkpoint.exceptions);
+        next
+    }
+
+    fn forget_below(&mut self, horizon: u64, exceptions: &BTreeSet<Origin>) {
+        self.horizon = horizon;
+        self.exceptions.clone_from(exceptions);
+        let forgotten = &mut self.forgotten;
+        self.ended.retain(|origin, ended| {
+            let keeps = origin.incarnation >= horizon;
+            if !keeps {
+                *forgotten = forgotten.plus(Digest::of_position(origin, ended.version));
+            }
+            keeps
+        });
+    }
+
+    /// The greatest horizon below which all that have ended did so by `ended_by`, milliseconds since the Unix epoch.
+    pub(crate) fn horizon_at(&self, ended_by: u64) -> u64 {
+        let young = self.ended.iter().filter(|(_, ended)| ended.ended_ms > ended_by);
+        let youngest_kept = young.map(|(origin, _)| origin.incarnation).min().unwrap_or(u64::MAX);
+        youngest_kept.min(ended_by.saturating_mul(1000)).max(self.horizon)
+    }
+
+    /// How many names a horizon would have forgotten.
+    pub(crate) fn forgotten_by(&self, horizon: u64) -> usize {
+        self.ended.keys().filter(|origin| origin.incarnation < horizon).count()
+    }
+}
+
+/// As entries of [`Origin::base`].
+impl Base {
+    pub(crate) fn entries(&self) -> BTreeMap<Key, Bytes> {
+        let hash = |digest: Digest| Bytes::from(digest.to_bytes().to_vec());
+        let header = proto::BaseValue {
+            number: self.number,
+            checkpoint: hash(self.hash),
+            past: self.past.iter().copied().map(hash).collect(),
+            roster: self.roster.iter().map(Into::into).collect(),
+            horizon: self.horizon,
+            exceptions: self.exceptions.iter().map(Into::into).collect(),
+            forgotten_positions: hash(self.forgotten),
+            ended_digest: hash(self.digest),
+        };
+        let header = (key(Lane::BASE, 0), header.encode_to_vec().into());
+        let ended: Vec<proto::EndedOrigin> = self.ended.iter().map(ended_origin).collect();
+        let chunks = ended.chunks(NAMES_PER_ENTRY).map(|chunk| proto::EndedValue { origins: chunk.to_vec() });
+        let chunks = (0..).zip(chunks).map(|(index, chunk)| (key(Lane::ENDED, index), chunk.encode_to_vec().into()));
+        chunks.chain([header]).collect()
+    }
+
+    /// Reads what [`Base::entries`] wrote.
+    pub(crate) fn of_log(log: &OriginLog) -> Result<Self, VoteError> {
+        let header = log.value(&key(Lane::BASE, 0)).ok_or(VoteError::Missing)?;
+        let header = proto::BaseValue::decode(header.clone())?;
+        let proto::BaseValue {
+            number,
+            checkpoint,
+            past,
+            roster,
+            horizon,
+            exceptions,
+            forgotten_positions,
+            ended_digest,
+        } = header;
+        let mut ended = BTreeMap::new();
+        for (_, value) in log.in_scope(Scope::Cluster).filter(|(key, _)| key.lane == Lane::ENDED) {
+            for proto::EndedOrigin { origin, version, ended_ms } in proto::EndedValue::decode(value.clone())?.origins {
+                ended.insert(Origin::try_from(origin)?, EndedRun { version: Version(version), ended_ms });
+            }
+        }
+        let forgotten = digest(&forgotten_positions)?;
+        let position = |(origin, run): (&Origin, &EndedRun)| Digest::of_position(origin, run.version);
+        let positions = ended.iter().map(position).fold(forgotten, Digest::plus);
+        Ok(Self {
+            number,
+            hash: digest(&checkpoint)?,
+            past: past.iter().map(|hash| digest(hash)).collect::<Result<_, _>>()?,
+            roster: origins(roster)?,
+            horizon,
+            exceptions: origins(exceptions)?,
+            ended,
+            forgotten,
+            positions,
+            digest: digest(&ended_digest)?,
+        })
+    }
+}
+
+fn key(lane: Lane, index: u64) -> Key {
+    Key { scope: Scope::Cluster, lane, index }
+}
+
+fn ended_origin((origin, EndedRun { version, ended_ms }): (&Origin, &EndedRun)) -> proto::EndedOrigin {
+    proto::EndedOrigin { origin: Some(origin.into()), version: version.0, ended_ms: *ended_ms }
+}

@@ -1,0 +1,92 @@
+//! Checkpoints: what is decided at once of runs that end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost::Message;
+
+use super::vote::VoteError;
+use crate::{
+    entry::{
+        digest::Digest,
+        origin::{Origin, Version},
+    },
+    proto,
+};
+
+/// Most origins that end by one checkpoint: the vote that proposes them has to fit an entry.
+pub(crate) const ENDS_MAX: usize = 256;
+
+/// What a checkpoint decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// The hash of the checkpoint before.
+    pub(crate) parent: Digest,
+    /// When it was proposed, by the proposer's hybrid clock.
+    pub(crate) wall_ms: u64,
+    /// Origins that end, each at the version that stands for it.
+    pub(crate) ends: BTreeMap<Origin, Version>,
+    /// The runs by whose nodes the next checkpoint is agreed on.
+    pub(crate) roster: BTreeSet<Origin>,
+    /// Names of ended runs with lesser incarnations are forgotten.
+    pub(crate) horizon: u64,
+    /// Runs with lesser incarnations that have not ended.
+    pub(crate) exceptions: BTreeSet<Origin>,
+}
+
+impl Checkpoint {
+    /// The hash by which votes and later checkpoints name it.
+    pub(crate) fn hash(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&proto::Checkpoint::from(self).encode_to_vec());
+        Digest::from(hasher)
+    }
+}
+
+impl From<&Checkpoint> for proto::Checkpoint {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        let Checkpoint { parent, wall_ms, ends, roster, horizon, exceptions } = checkpoint;
+        let ends = ends.iter().map(|(origin, version)| proto::EndedOrigin {
+            origin: Some(origin.into()),
+            version: version.0,
+            ended_ms: 0,
+        });
+        Self {
+            parent: parent.to_bytes().to_vec().into(),
+            wall_ms: *wall_ms,
+            ends: ends.collect(),
+            roster: roster.iter().map(Into::into).collect(),
+            horizon: *horizon,
+            exceptions: exceptions.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl TryFrom<proto::Checkpoint> for Checkpoint {
+    type Error = VoteError;
+
+    fn try_from(checkpoint: proto::Checkpoint) -> Result<Self, VoteError> {
+        let proto::Checkpoint { parent, wall_ms, ends, roster, horizon, exceptions } = checkpoint;
+        if ends.len() > ENDS_MAX {
+            return Err(VoteError::Ends { got: ends.len() });
+        }
+        let end = |end: proto::EndedOrigin| Ok::<_, VoteError>((Origin::try_from(end.origin)?, Version(end.version)));
+        Ok(Self {
+            parent: digest(&parent)?,
+            wall_ms,
+            ends: ends.into_iter().map(end).collect::<Result<_, VoteError>>()?,
+            roster: origins(roster)?,
+            horizon,
+            exceptions: origins(exceptions)?,
+        })
+    }
+}
+
+/// Reads a set of origins.
+pub(super) fn origins(origins: Vec<proto::Origin>) -> Result<BTreeSet<Origin>, VoteError> {
+    origins.into_iter().map(|origin| Ok(Origin::try_from(Some(origin))?)).collect()
+}
+
+/// Reads a hash of 32 bytes.
+pub(super) fn digest(bytes: &[u8]) -> Result<Digest, VoteError> {
+    Digest::from_bytes(bytes).ok_or(VoteError::Hash(bytes.len()))
+}

@@ -1,0 +1,345 @@
+//! What a run says next of the checkpoint that comes next, given what it holds of all runs.
+//!
+//! The roles are those of Paxos. Who proposes raises its own promise; all who see it raise theirs; once all voters have,
+//! the proposer accepts a checkpoint in that ballot, and so do the voters that it names. Two things are not of the
+//! textbook. The voters of a proposal must *all* accept, so that none of them holds more of an ended run than its end.
+//! And a checkpoint that can't have been decided, since one of its voters refused, may be given up for another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    ballot::Ballot,
+    base::Base,
+    checkpoint::{Checkpoint, ENDS_MAX},
+    registers::Registers,
+    vote::{Acceptance, Proposal, Vote},
+};
+use crate::{
+    entry::{
+        digest::Digest,
+        name::NodeId,
+        origin::{Origin, Version},
+    },
+    links::skew::AHEAD_MS_MAX,
+    store::{Store, log::OriginLog},
+};
+
+/// Names that a horizon must forget at least, to be worth a checkpoint of its own.
+const FORGOTTEN_MIN: usize = 16;
+
+/// What one run knows, as it decides what to say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Council<'a> {
+    pub(crate) own: &'a Origin,
+    pub(crate) store: &'a Store,
+    pub(crate) registers: &'a Registers,
+    /// Runs that this one holds to be silent.
+    pub(crate) silent: &'a BTreeSet<Origin>,
+    /// The time that most members agree on, milliseconds since the Unix epoch.
+    pub(crate) wall_ms: u64,
+    /// How long the name of an ended run is kept, milliseconds.
+    pub(crate) names_kept_ms: u64,
+    /// Whether this build knows how to fold all that a log holds.
+    pub(crate) can_fold: fn(&OriginLog) -> bool,
+    /// For so long nothing was decided, though there was something to do, that a checkpoint which nobody can fold is
+    /// given up.
+    pub(crate) is_stuck: bool,
+}
+
+/// Whether a run may accept what is proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Accept,
+    /// Not as things stand; they may come to.
+    Wait,
+}
+
+impl<'a> Council<'a> {
+    fn base(&self) -> &'a Base {
+        self.store.base()
+    }
+
+    /// The checkpoint that comes next.
+    fn number(&self) -> u64 {
+        self.base().number() + 1
+    }
+
+    /// The own vote on it, if there is one.
+    fn own_vote(&self) -> Option<&'a Vote> {
+        self.vote_of(self.own)
+    }
+
+    fn vote_of(&self, run: &Origin) -> Option<&'a Vote> {
+        self.registers.vote(run).filter(|vote| self.is_current(vote))
+    }
+
+    fn is_current(&self, vote: &Vote) -> bool {
+        vote.number == self.number() && vote.parent == self.base().hash()
+    }
+
+    /// All votes on it that are known.
+    fn votes(&self) -> impl Iterator<Item = (&'a Origin, &'a Vote)> {
+        let council = *self;
+        self.registers.votes().filter(move |(_, vote)| council.is_current(vote))
+    }
+
+    /// Runs that have not ended.
+    fn runs(&self) -> impl Iterator<Item = &'a Origin> {
+        self.store.runs().map(|(origin, _)| origin)
+    }
+
+    fn is_live(&self, run: &Origin) -> bool {
+        run == self.own || !(self.registers.is_closed(run) || self.silent.contains(run))
+    }
+
+    /// Runs that this one takes for live, itself among them.
+    pub(crate) fn live(&self) -> BTreeSet<Origin> {
+        self.runs().filter(|run| self.is_live(run)).chain([self.own]).cloned().collect()
+    }
+
+    // --- To propose
+
+    /// Whether a checkpoint would change anything.
+    pub(crate) fn has_work(&self) -> bool {
+        let is_new = |run: &Origin| self.is_live(run) && !self.base().roster().contains(run);
+        let begun = self.base().number() > 0;
+        self.ends().next().is_some()
+            || begun && self.runs().any(is_new)
+            || self.base().forgotten_by(self.horizon()) >= FORGOTTEN_MIN
+    }
+
+    /// Runs that can end, as far as this one holds them.
+    fn ends(&self) -> impl Iterator<Item = (Origin, Version)> {
+        let runs = self.store.runs().filter(|(run, log)| !self.is_live(run) && (self.can_fold)(log));
+        runs.map(|(run, log)| (run.clone(), log.version())).take(ENDS_MAX)
+    }
+
+    fn horizon(&self) -> u64 {
+        self.base().horizon_at(self.wall_ms.saturating_sub(self.names_kept_ms))
+    }
+
+    /// Whether it is this run's turn to propose before others: the least of those that are live.
+    pub(crate) fn rank(&self) -> usize {
+        self.live().iter().position(|run| run == self.own).unwrap_or(0)
+    }
+
+    /// Whether the runs that are live could decide anything.
+    pub(crate) fn can_decide(&self) -> bool {
+        self.is_quorum(&self.live())
+    }
+
+    /// A vote by which a new proposal begins.
+    pub(crate) fn begin(&self) -> Vote {
+        let counter = self.votes().map(|(_, vote)| vote.promised.counter).max().unwrap_or(0) + 1;
+        self.promising(Ballot { counter, proposer: self.own.clone() })
+    }
+
+    fn promising(&self, promised: Ballot) -> Vote {
+        let own = self.own_vote();
+        let (accepted, proposal) = own.map(|vote| (vote.accepted.clone(), vote.proposal.clone())).unwrap_or_default();
+        Vote { number: self.number(), parent: self.base().hash(), promised, accepted, proposal }
+    }
+
+    // --- To answer
+
+    /// What the run says next, if that is something new.
+    pub(crate) fn next_vote(&self) -> Option<Vote> {
+        self.promise().or_else(|| self.propose()).or_else(|| self.accept())
+    }
+
+    /// Promises the greatest ballot that shows.
+    fn promise(&self) -> Option<Vote> {
+        let greatest = self.votes().map(|(_, vote)| &vote.promised).max()?;
+        let is_new = self.own_vote().is_none_or(|vote| vote.promised < *greatest);
+        is_new.then(|| self.promising(greatest.clone()))
+    }
+
+    /// Proposes a checkpoint once all voters have promised the own ballot.
+    fn propose(&self) -> Option<Vote> {
+        let own = self.own_vote().filter(|vote| vote.promised.proposer == *self.own)?;
+        let ballot = &own.promised;
+        if own.accepted_ballot() == Some(ballot) {
+            return None;
+        }
+        let voters = self.live();
+        let promises = |run: &Origin| self.vote_of(run).is_some_and(|vote| vote.promised == *ballot);
+        if !voters.iter().all(promises) {
+            return None;
+        }
+        let (checkpoint, is_forced) = self.choose(&voters)?;
+        let proposal = Proposal { voters, checkpoint };
+        if self.judge(&proposal, is_forced) != Verdict::Accept {
+            return None;
+        }
+        let accepted = Acceptance { ballot: ballot.clone(), checkpoint: proposal.checkpoint.hash(), is_forced };
+        Some(Vote { accepted: Some(accepted), proposal: Some(proposal), ..own.clone() })
+    }
+
+    /// Accepts what is proposed in the ballot that was promised.
+    fn accept(&self) -> Option<Vote> {
+        let own = self.own_vote()?;
+        let ballot = &own.promised;
+        if own.accepted_ballot() == Some(ballot) {
+            return None;
+        }
+        let proposer = self.vote_of(&ballot.proposer)?;
+        let accepted = proposer.accepted.as_ref().filter(|accepted| accepted.ballot == *ballot)?;
+        let proposal = proposer.proposal.as_ref()?;
+        if self.judge(proposal, accepted.is_forced) != Verdict::Accept {
+            return None;
+        }
+        Some(Vote { accepted: Some(accepted.clone()), proposal: None, ..own.clone() })
+    }
+
+    /// Whether this run can stand for a proposal.
+    fn judge(&self, Proposal { voters, checkpoint }: &Proposal, is_forced: bool) -> Verdict {
+        let Checkpoint { parent, wall_ms, ends, roster: _, horizon, exceptions } = checkpoint;
+        let base = self.base();
+        let follows = *parent == base.hash()
+            && *horizon >= base.horizon()
+            && *wall_ms <= self.wall_ms.saturating_add(AHEAD_MS_MAX);
+        let fits = |(run, version): (&Origin, &Version)| {
+            let held = self.store.version(run);
+            let is_over = is_forced || !self.is_live(run);
+            let is_held = held == *version || is_forced && held > *version;
+            run != self.own && is_over && is_held && self.store.log(run).is_some_and(self.can_fold)
+        };
+        let removes = !ends.is_empty() || *horizon > base.horizon();
+        let is_heeded = |run: &Origin| ends.contains_key(run) || voters.contains(run) || !self.is_live(run);
+        let is_kept = |run: &Origin| run.incarnation >= *horizon || ends.contains_key(run) || exceptions.contains(run);
+        let stands = follows
+            && voters.contains(self.own)
+            && self.is_quorum(voters)
+            && ends.iter().all(fits)
+            && (!removes || self.runs().all(|run| is_heeded(run) && is_kept(run)));
+        if stands { Verdict::Accept } else { Verdict::Wait }
+    }
+
+    /// Whether runs stand for most nodes of the roster. Nodes whose run closed have given up their voice: such a node
+    /// is back in once a checkpoint has its new run on the roster.
+    fn is_quorum(&self, voters: &BTreeSet<Origin>) -> bool {
+        // Before the first checkpoint, the roster is what is known.
+        let roster: Vec<&Origin> =
+            if self.base().number() == 0 { self.runs().collect() } else { self.base().roster().iter().collect() };
+        let is_open = |run: &&Origin| !self.registers.is_closed(run);
+        let open: BTreeMap<&NodeId, u64> = by_node(roster.iter().copied().filter(is_open));
+        let wanted = if open.is_empty() { by_node(roster.into_iter()) } else { open };
+        let stands =
+            |node: &NodeId, since: u64| voters.iter().any(|voter| voter.node == *node && voter.incarnation >= since);
+        let standing = wanted.iter().filter(|(node, since)| stands(node, **since)).count();
+        wanted.is_empty() || 2 * standing > wanted.len()
+    }
+
+    // --- To choose
+
+    /// The checkpoint that the own ballot is to propose, and whether it had no choice; `None` if it is not known yet.
+    fn choose(&self, voters: &BTreeSet<Origin>) -> Option<(Checkpoint, bool)> {
+        let accepted = || self.votes().filter_map(|(_, vote)| vote.accepted.as_ref());
+        let greatest = |forced: bool| {
+            accepted().filter(|accepted| accepted.is_forced || !forced).max_by(|a, b| a.ballot.cmp(&b.ballot))
+        };
+        let earlier = greatest(true).or_else(|| greatest(false).filter(|accepted| self.may_be_decided(accepted)));
+        let Some(accepted) = earlier else { return Some((self.fresh(voters), false)) };
+        match self.checkpoint_of(accepted) {
+            Some(checkpoint) if !(self.is_stuck && self.lacks(&checkpoint)) => Some((checkpoint, true)),
+            // Who proposed it may still bring it.
+            None if self.is_live(&accepted.ballot.proposer) => None,
+            // Those who knew it, or what it ends, are gone: nobody has folded it, and nobody could.
+            _ => Some((self.fresh(voters), false)),
+        }
+    }
+
+    /// Whether less is held of some run than a checkpoint ends it at.
+    fn lacks(&self, checkpoint: &Checkpoint) -> bool {
+        checkpoint.ends.iter().any(|(run, version)| self.store.version(run) < *version)
+    }
+
+    /// Whether all voters of a ballot may have accepted it, as far as this run can tell.
+    fn may_be_decided(&self, accepted: &Acceptance) -> bool {
+        let proposal = self.votes().find_map(|(_, vote)| {
+            let own = vote.accepted.as_ref().filter(|own| own.ballot == accepted.ballot)?;
+            vote.proposal.as_ref().filter(|_| own.checkpoint == accepted.checkpoint)
+        });
+        let Some(Proposal { voters, checkpoint: _ }) = proposal else { return true };
+        !voters.iter().any(|voter| self.refused(voter, &accepted.ballot))
+    }
+
+    /// Whether a voter has passed a ballot over for a later one; or its node has, where a later run speaks for it.
+    fn refused(&self, voter: &Origin, ballot: &Ballot) -> bool {
+        let speaks = |run: &Origin| run == voter || run.node == voter.node && run > voter && self.is_live(run);
+        self.votes()
+            .filter(|(run, _)| speaks(run))
+            .any(|(_, vote)| vote.promised > *ballot && vote.accepted_ballot().is_none_or(|other| other < ballot))
+    }
+
+    fn checkpoint_of(&self, accepted: &Acceptance) -> Option<Checkpoint> {
+        let mut proposals = self.votes().filter_map(|(_, vote)| vote.proposal.as_ref());
+        proposals.find(|proposal| proposal.checkpoint.hash() == accepted.checkpoint).map(|it| it.checkpoint.clone())
+    }
+
+    fn fresh(&self, voters: &BTreeSet<Origin>) -> Checkpoint {
+        let ends: BTreeMap<Origin, Version> = self.ends().collect();
+        let stays = |run: &&Origin| {
+            let is_replaced = voters.iter().any(|voter| voter.node == run.node && voter.incarnation > run.incarnation);
+            !ends.contains_key(*run) && !self.registers.is_closed(run) && !is_replaced
+        };
+        let roster = self.base().roster().iter().filter(stays).chain(voters).cloned().collect();
+        let horizon = if self.base().forgotten_by(self.horizon()) >= FORGOTTEN_MIN {
+            self.horizon()
+        } else {
+            self.base().horizon()
+        };
+        let remaining = self.runs().filter(|run| !ends.contains_key(*run));
+        let exceptions = remaining.filter(|run| run.incarnation < horizon).cloned().collect();
+        Checkpoint { parent: self.base().hash(), wall_ms: self.wall_ms, ends, roster, horizon, exceptions }
+    }
+
+    // --- To decide
+
+    /// The checkpoint that comes next, if it is decided.
+    pub(crate) fn decided(&self) -> Option<&'a Checkpoint> {
+        let decided = self.votes().find_map(|(_, vote)| {
+            let ballot = vote.accepted_ballot()?;
+            let proposal = vote.proposal.as_ref()?;
+            let follows = proposal.checkpoint.parent == self.base().hash();
+            let hash = proposal.checkpoint.hash();
+            let accepts = |voter| self.has_accepted(voter, ballot, hash);
+            (follows && proposal.voters.iter().all(accepts)).then_some(proposal)
+        });
+        decided.map(|proposal| &proposal.checkpoint)
+    }
+
+    /// Whether a voter has accepted a ballot, or has gone on from what it proposed.
+    fn has_accepted(&self, voter: &Origin, ballot: &Ballot, checkpoint: Digest) -> bool {
+        let goes_on = |vote: &Vote| vote.number == self.number() + 1 && vote.parent == checkpoint;
+        self.registers
+            .vote(voter)
+            .is_some_and(|vote| goes_on(vote) || self.is_current(vote) && vote.accepted_ballot() == Some(ballot))
+    }
+
+    /// The checkpoint that this run has accepted last, unless it can't be decided any more.
+    fn accepted(&self) -> Option<Checkpoint> {
+        let accepted = self.own_vote()?.accepted.as_ref()?;
+        if self.may_be_decided(accepted) { self.checkpoint_of(accepted) } else { None }
+    }
+
+    /// The greatest version that may be taken of an origin, by what was accepted; `None` if there is no limit.
+    pub(crate) fn limit_of(&self, origin: &Origin) -> Option<Version> {
+        let accepted = self.accepted()?;
+        if let Some(end) = accepted.ends.get(origin) {
+            return Some(*end);
+        }
+        let is_unknown = self.store.version(origin) == Version::ZERO && !accepted.exceptions.contains(origin);
+        (is_unknown && origin.incarnation < accepted.horizon).then_some(Version::ZERO)
+    }
+}
+
+/// The least incarnation of each node's runs.
+fn by_node<'a>(runs: impl Iterator<Item = &'a Origin>) -> BTreeMap<&'a NodeId, u64> {
+    let mut nodes = BTreeMap::new();
+    for run in runs {
+        let least = nodes.entry(&run.node).or_insert(run.incarnation);
+        *least = run.incarnation.min(*least);
+    }
+    nodes
+}

@@ -1,0 +1,116 @@
+//! What a replica keeps, beside the registers, to end runs: whom it heard when, and when it looks and proposes next.
+
+use std::collections::BTreeSet;
+
+use super::{heard::Heard, registers::Registers};
+use crate::entry::{clock::TickMs, origin::Origin};
+
+/// How often silence is looked at, milliseconds.
+const LOOK_MS: u64 = 1_000;
+/// How long something is to do until it is proposed, and how much longer each next run waits.
+const PROPOSE_MS: u64 = 2_000;
+/// How long a proposal is waited for until the next.
+const RETRY_MS: u64 = 10_000;
+/// How long a run is waited for that a later run of its node has followed, milliseconds.
+const FOLLOWED_MS: u64 = 30_000;
+
+/// What a replica keeps to end runs.
+#[derive(Debug)]
+pub(crate) struct EndTask {
+    pub(crate) registers: Registers,
+    pub(crate) heard: Heard,
+    /// Runs that are held to be silent.
+    pub(crate) silent: BTreeSet<Origin>,
+    end_after_ms: u64,
+    look_at: TickMs,
+    propose_at: Option<TickMs>,
+    /// Since when there is something to do, and nothing was decided.
+    waits_since: Option<TickMs>,
+    /// Whether something changed that a vote may depend on.
+    is_stale: bool,
+    /// A peer's base is of the same number and another hash, and that one holds: it is to be taken.
+    pub(crate) is_rivalled: bool,
+    /// The own run has closed: it says nothing more.
+    pub(crate) is_closed: bool,
+}
+
+impl EndTask {
+    pub(crate) fn new(now: TickMs, end_after_ms: u64) -> Self {
+        Self {
+            registers: Registers::default(),
+            heard: Heard::default(),
+            silent: BTreeSet::new(),
+            end_after_ms,
+            look_at: now,
+            propose_at: None,
+            waits_since: None,
+            is_stale: true,
+            is_rivalled: false,
+            is_closed: false,
+        }
+    }
+
+    /// How long names of ended runs are kept, milliseconds.
+    pub(crate) fn names_kept_ms(&self) -> u64 {
+        self.end_after_ms.saturating_mul(7)
+    }
+
+    /// When it is to be looked at next.
+    pub(crate) fn wake_at(&self) -> TickMs {
+        self.look_at
+    }
+
+    /// Something changed that a vote may depend on.
+    pub(crate) fn touch(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// Whether there is something to look at by now.
+    pub(crate) fn is_due(&mut self, now: TickMs) -> bool {
+        let looks = self.look_at <= now;
+        if looks {
+            self.look_at = now.plus(LOOK_MS);
+        }
+        std::mem::take(&mut self.is_stale) || looks
+    }
+
+    /// Works out which of the runs that are held are silent.
+    pub(crate) fn settle_silence<'a>(&mut self, runs: impl Iterator<Item = &'a Origin> + Clone, now: TickMs) {
+        let followed_ms = self.end_after_ms.min(FOLLOWED_MS);
+        let mut silent = BTreeSet::new();
+        let mut runs = runs.peekable();
+        while let Some(run) = runs.next() {
+            // In the order of origins, the runs of a node follow each other.
+            let is_followed = runs.peek().is_some_and(|next| next.node == run.node);
+            let limit = if is_followed { followed_ms } else { self.end_after_ms };
+            if self.heard.silence_ms(run, now) >= limit {
+                silent.insert(run.clone());
+            }
+        }
+        self.silent = silent;
+    }
+
+    /// Whether to propose now, where there is something to do: the run that comes first among those that are live does
+    /// so first, and the others where it does not.
+    pub(crate) fn is_time_to_propose(&mut self, now: TickMs, rank: usize) -> bool {
+        let wait = PROPOSE_MS.saturating_mul(1 + rank as u64);
+        self.waits_since.get_or_insert(now);
+        let at = *self.propose_at.get_or_insert(now.plus(wait));
+        if at > now {
+            return false;
+        }
+        self.propose_at = Some(now.plus(RETRY_MS.saturating_add(wait)));
+        true
+    }
+
+    /// There is nothing to propose, or something was decided.
+    pub(crate) fn rest(&mut self) {
+        self.propose_at = None;
+        self.waits_since = None;
+    }
+
+    /// Whether nothing was decided for longer than a run that is silent is waited for.
+    pub(crate) fn is_stuck(&self, now: TickMs) -> bool {
+        self.waits_since.is_some_and(|since| now.since(since) >= self.end_after_ms.saturating_mul(2))
+    }
+}

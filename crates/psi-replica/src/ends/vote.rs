@@ -1,0 +1,105 @@
+//! Votes: what a run says of the next checkpoint, in its own log.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::{
+    ballot::Ballot,
+    checkpoint::{Checkpoint, ENDS_MAX, digest, origins},
+};
+use crate::{
+    entry::{
+        digest::Digest,
+        origin::{Origin, OriginError},
+    },
+    proto,
+};
+
+/// Why the value of a vote, or of the base, can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VoteError {
+    #[error(transparent)]
+    Message(#[from] prost::DecodeError),
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    #[error("a hash of {0} bytes instead of 32")]
+    Hash(usize),
+    #[error("a checkpoint that ends {got} origins, at most {ENDS_MAX} are allowed")]
+    Ends { got: usize },
+    #[error("a part of it is missing")]
+    Missing,
+}
+
+/// A run's vote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Vote {
+    /// The checkpoint: the base's number and one.
+    pub(crate) number: u64,
+    /// The hash of the checkpoint before: votes of bases that grew apart don't concern each other.
+    pub(crate) parent: Digest,
+    /// Nothing below this ballot is accepted.
+    pub(crate) promised: Ballot,
+    pub(crate) accepted: Option<Acceptance>,
+    /// What the run proposed in the ballot of its own that it accepted.
+    pub(crate) proposal: Option<Proposal>,
+}
+
+/// A ballot that was accepted, and for which checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Acceptance {
+    pub(crate) ballot: Ballot,
+    pub(crate) checkpoint: Digest,
+    /// An earlier ballot may have decided this checkpoint, so a later one must not choose another.
+    pub(crate) is_forced: bool,
+}
+
+/// A checkpoint, and who must accept it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proposal {
+    pub(crate) voters: BTreeSet<Origin>,
+    pub(crate) checkpoint: Checkpoint,
+}
+
+impl Vote {
+    pub(crate) fn encode(&self) -> Bytes {
+        let Self { number, parent, promised, accepted, proposal } = self;
+        let accepted = accepted.as_ref().map(|Acceptance { ballot, checkpoint, is_forced }| proto::Acceptance {
+            ballot: Some(ballot.into()),
+            checkpoint: checkpoint.to_bytes().to_vec().into(),
+            forced: *is_forced,
+        });
+        let proposal = proposal.as_ref().map(|Proposal { voters, checkpoint }| proto::Proposal {
+            voters: voters.iter().map(Into::into).collect(),
+            checkpoint: Some(checkpoint.into()),
+        });
+        let (promised, parent) = (Some(promised.into()), parent.to_bytes().to_vec().into());
+        proto::VoteValue { number: *number, parent, promised, accepted, proposal }.encode_to_vec().into()
+    }
+
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, VoteError> {
+        let proto::VoteValue { number, promised, accepted, proposal, parent } =
+            proto::VoteValue::decode(bytes.clone())?;
+        let ballot = |ballot: Option<proto::Ballot>| Ok::<_, VoteError>(ballot.ok_or(VoteError::Missing)?.try_into()?);
+        let accepted = accepted.map(|proto::Acceptance { ballot: of, checkpoint, forced }| {
+            Ok::<_, VoteError>(Acceptance { ballot: ballot(of)?, checkpoint: digest(&checkpoint)?, is_forced: forced })
+        });
+        let proposal = proposal.map(|proto::Proposal { voters, checkpoint }| {
+            let checkpoint = checkpoint.ok_or(VoteError::Missing)?.try_into()?;
+            Ok::<_, VoteError>(Proposal { voters: origins(voters)?, checkpoint })
+        });
+        Ok(Self {
+            number,
+            parent: digest(&parent)?,
+            promised: ballot(promised)?,
+            accepted: accepted.transpose()?,
+            proposal: proposal.transpose()?,
+        })
+    }
+
+    /// The ballot that was accepted.
+    pub(crate) fn accepted_ballot(&self) -> Option<&Ballot> {
+        self.accepted.as_ref().map(|accepted| &accepted.ballot)
+    }
+}

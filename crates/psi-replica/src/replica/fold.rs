@@ -1,0 +1,161 @@
+//! The base moves on: by a checkpoint that was decided, or by a peer's base that is ahead.
+
+use std::collections::BTreeSet;
+
+use super::Replica;
+use crate::{
+    delta::{refusal::Refusal, staged::CompleteDelta},
+    ends::{base::Base, checkpoint::Checkpoint},
+    entry::{
+        InvalidValue,
+        origin::{Origin, Version},
+    },
+    event::Event,
+    state::{RemoteUpdate, State},
+    store::log::{Change, LogUpdate, OriginLog},
+};
+
+impl<S: State> Replica<S> {
+    /// Folds what the next checkpoint ends, if it is decided and just that is held. Tells whether the base has moved.
+    pub(super) fn fold_decided(&mut self) -> bool {
+        let Some(checkpoint) = self.decided() else { return false };
+        if checkpoint.ends.iter().any(|(run, version)| self.held_log(run) != *version) {
+            return false; // a peer's base brings it
+        }
+        let logs = &self.store;
+        let ended: Vec<(&Origin, &OriginLog)> =
+            checkpoint.ends.keys().filter_map(|run| Some((run, logs.log(run)?))).collect();
+        let before = logs.log(&Origin::base());
+        let mut entries = S::fold_ended(before, &ended);
+        let base = logs.base().after(&checkpoint, |run| logs.log(run).map_or(crate::Digest::ZERO, OriginLog::digest));
+        entries.extend(base.entries());
+        let log = before.unwrap_or(&OriginLog::new()).rebased(base.number(), entries);
+        let (runs, bytes_before) = (checkpoint.ends.into_iter().collect(), self.store.size().1);
+        let checkpoint = base.number();
+        self.rebase(base, log);
+        let bytes_freed = bytes_before.saturating_sub(self.store.size().1) as u64;
+        self.emit(Event::Ended { checkpoint, runs, bytes_freed });
+        true
+    }
+
+    fn decided(&self) -> Option<Checkpoint> {
+        self.council(self.moment)?.decided().cloned()
+    }
+
+    fn held_log(&self, run: &Origin) -> Version {
+        self.store.log(run).map_or(Version::ZERO, OriginLog::version)
+    }
+
+    /// Takes a peer's base, if it is ahead.
+    pub(super) fn take_base(&mut self, delta: CompleteDelta) -> Result<(), Refusal> {
+        let CompleteDelta { number: _, base: _, version, digest, latest, entries } = delta;
+        let mut log = OriginLog::new();
+        let update = log.plan(version, entries.into_iter(), S::EPOCH_LANE)?;
+        update.check(version, digest)?;
+        log.commit(update);
+        let base = Base::of_log(&log).map_err(|error| Refusal::Base(InvalidValue(error.to_string())))?;
+        if Version(base.number()) != version {
+            return Err(Refusal::Base(InvalidValue(format!("it is of checkpoint {}, not {version}", base.number()))));
+        }
+        self.ends.is_rivalled = false;
+        let held = self.store.base();
+        if (base.number(), base.hash().short()) <= (held.number(), held.hash().short()) {
+            return Ok(());
+        }
+        let (number, hash) = (held.number(), held.hash());
+        if !base.grew_from(number, hash) && !base.is_far_beyond(number) {
+            self.emit(Event::BaseReplaced { checkpoint: number, by: base.number() });
+        }
+        self.clock.observe(latest);
+        self.emit_late(&base);
+        self.rebase(base, log);
+        Ok(())
+    }
+
+    /// Takes the base of a snapshot, which was checked. It comes before all other origins.
+    pub(super) fn restore_base(&mut self, update: LogUpdate) {
+        let mut log = OriginLog::new();
+        log.commit(update);
+        if let Ok(base) = Base::of_log(&log) {
+            self.rebase(base, log);
+        }
+    }
+
+    /// Names what is held of runs beyond what stands for them in a base.
+    fn emit_late(&mut self, base: &Base) {
+        let held = self.store.runs().map(|(run, log)| (run.clone(), log.version()));
+        let late = held.filter_map(|(origin, held)| {
+            let ended = base.end_of(&origin);
+            let is_late = ended.map_or(base.is_below_horizon(&origin), |end| held > end);
+            is_late.then_some(Event::Late { origin, held, ended })
+        });
+        for event in late.collect::<Vec<_>>() {
+            self.emit(event);
+        }
+    }
+
+    /// Takes a base in the place of the one that is held.
+    pub(super) fn rebase(&mut self, base: Base, log: OriginLog) {
+        let own = self.local.origin().cloned();
+        let is_own_over = own.filter(|own| base.end_of(own).is_some() || base.is_below_horizon(own));
+        if is_own_over.is_some() {
+            self.flush();
+        }
+        let changed = self.store.rebase(base, log);
+        for (origin, _) in &changed {
+            self.forget_run(origin);
+        }
+        match is_own_over {
+            Some(own) => self.remint(&own),
+            None => self.apply_rebased(&changed),
+        }
+        self.record_moved(&Origin::base());
+        self.ends.rest();
+        self.ends.touch();
+    }
+
+    fn apply_rebased(&mut self, changed: &[(Origin, Vec<Change>)]) {
+        let origins: Vec<(&Origin, &[Change])> =
+            changed.iter().map(|(origin, changes)| (origin, &changes[..])).collect();
+        let (store, local) = (&self.store, self.local.origin());
+        for demand in self.state.apply(RemoteUpdate { origins: &origins, store, local }) {
+            self.write_demand(demand);
+        }
+    }
+
+    /// A run has ended: nothing is missing of it any more, and nothing is to be sent.
+    fn forget_run(&mut self, origin: &Origin) {
+        self.gaps.remove(origin);
+        if !origin.is_base() {
+            self.ends.registers.forget(origin);
+            self.ends.heard.forget(origin);
+        }
+        for link in self.links.links_mut() {
+            link.forget(origin);
+        }
+    }
+
+    /// The own run goes on under a new origin, and what it wrote before becomes another's.
+    pub(super) fn remint(&mut self, before: &Origin) {
+        self.local.release();
+        self.tokens.release_own();
+        self.refold();
+        self.emit(Event::Reminted { before: before.clone() });
+        self.mint(self.moment);
+    }
+
+    /// Folds all that is held from scratch.
+    fn refold(&mut self) {
+        self.state = self.state.empty();
+        let nothing = OriginLog::new();
+        let changed: Vec<(Origin, Vec<Change>)> =
+            self.store.logs().map(|(origin, log)| (origin.clone(), nothing.changes_to(log))).collect();
+        self.apply_rebased(&changed);
+    }
+
+    /// Names of runs that have ended, and of which this replica held something until then.
+    #[must_use]
+    pub fn ended_runs(&self) -> BTreeSet<Origin> {
+        self.store.base().ended().keys().cloned().collect()
+    }
+}
