@@ -17,7 +17,7 @@ use psi_replica::{
 };
 
 const WALL_MS: u64 = 1_750_000_000_000;
-const STEPS: Lane = Lane(7);
+const STEPS: Lane = Lane(40);
 /// After so long a silence a run may be ended.
 const END_AFTER_MS: u64 = 60_000;
 
@@ -122,8 +122,15 @@ impl Dice {
 /// A machine, and the process on it, if one runs.
 struct Machine {
     name: NodeId,
-    disk: Option<Vec<u8>>,
+    /// Snapshots, the latest last.
+    disk: Vec<Vec<u8>>,
     keeps_disk: bool,
+    /// It never starts again.
+    is_gone: bool,
+    /// Its clock minus the true one.
+    skew_ms: i64,
+    /// A later run of its name is live: it hands over and ends.
+    is_superseded: bool,
     group: u64,
     replica: Option<Replica<Steps>>,
     started: u64,
@@ -138,6 +145,9 @@ struct Faults {
     part: u64,
     heal: u64,
     lose_disk: u64,
+    old_disk: u64,
+    gone: u64,
+    twin: u64,
 }
 
 struct World {
@@ -168,8 +178,11 @@ impl World {
         let mut dice = Dice(seed);
         let machine = |index: usize, dice: &mut Dice| Machine {
             name: NodeId::new(&format!("n{index}")).unwrap(),
-            disk: None,
+            disk: Vec::new(),
             keeps_disk: dice.chance(disks),
+            is_gone: false,
+            skew_ms: 0,
+            is_superseded: false,
             group: 0,
             replica: None,
             started: 0,
@@ -194,6 +207,7 @@ impl World {
             log: Vec::new(),
         };
         for index in 0..world.machines.len() {
+            world.machines[index].skew_ms = world.dice.below(8_000) as i64 - 4_000;
             world.start(index);
         }
         world
@@ -207,7 +221,8 @@ impl World {
 
     fn at(&self, index: usize) -> Now {
         let machine = &self.machines[index];
-        Now { tick: TickMs(self.now - machine.started), wall: WallMs(WALL_MS + self.now) }
+        let wall = (WALL_MS + self.now).saturating_add_signed(machine.skew_ms);
+        Now { tick: TickMs(self.now - machine.started), wall: WallMs(wall) }
     }
 
     fn start(&mut self, index: usize) {
@@ -220,7 +235,7 @@ impl World {
             microsecond: (self.now % 1000) as u16,
             ..Config::new(ClusterName::new("c").unwrap(), machine.name.clone())
         };
-        let replica = match &machine.disk {
+        let replica = match machine.disk.last() {
             Some(bytes) => Replica::restore(config, now, bytes, Steps::default()).unwrap(),
             None => Replica::new(config, now, Steps::default()),
         };
@@ -229,10 +244,51 @@ impl World {
         self.say(format!("start {name}"));
     }
 
+    fn start_again(&mut self, index: usize, faults: &Faults) {
+        let others = self.machines.iter().filter(|machine| !machine.is_gone).count();
+        if self.machines[index].is_gone || others > 2 && self.dice.chance(faults.gone) {
+            self.machines[index].is_gone = true;
+            return;
+        }
+        let disks = self.machines[index].disk.len() as u64;
+        if self.dice.chance(faults.lose_disk) {
+            self.machines[index].disk.clear();
+        } else if disks > 0 && self.dice.chance(faults.old_disk) {
+            let kept = 1 + self.dice.below(disks) as usize;
+            self.machines[index].disk.truncate(kept);
+        }
+        self.start(index);
+    }
+
+    /// A second machine of one name, with a copy of its disk.
+    fn twin(&mut self, index: usize) {
+        let machine = &self.machines[index];
+        let is_alone = self.machines.iter().filter(|other| other.name == machine.name).count() == 1;
+        if machine.is_gone || !is_alone {
+            return;
+        }
+        let twin = Machine {
+            name: machine.name.clone(),
+            disk: machine.disk.clone(),
+            keeps_disk: machine.keeps_disk,
+            is_gone: false,
+            skew_ms: machine.skew_ms,
+            is_superseded: false,
+            group: machine.group,
+            replica: None,
+            started: 0,
+        };
+        self.say(format!("twin of {}", twin.name));
+        self.machines.push(twin);
+        self.start(self.machines.len() - 1);
+    }
+
     fn save(&mut self, index: usize) {
         let machine = &mut self.machines[index];
         if let Some(replica) = machine.replica.as_ref().filter(|_| machine.keeps_disk) {
-            machine.disk = Some(replica.snapshot());
+            machine.disk.push(replica.snapshot());
+            let old = machine.disk.len().saturating_sub(6);
+            machine.disk.drain(..old);
         }
     }
 
@@ -278,7 +334,10 @@ impl World {
         for a in 0..self.machines.len() {
             for b in a + 1..self.machines.len() {
                 let [left, right] = [a, b].map(|index| &self.machines[index]);
-                let stands = left.replica.is_some() && right.replica.is_some() && left.group == right.group;
+                let stands = left.replica.is_some()
+                    && right.replica.is_some()
+                    && left.group == right.group
+                    && left.name != right.name;
                 match (stands, self.links.contains_key(&(a, b))) {
                     (true, false) => {
                         self.links_made += 1;
@@ -341,13 +400,20 @@ impl World {
         } else if is_up && self.dice.chance(faults.stop) {
             self.stop(index);
         } else if !is_up && self.dice.chance(faults.start) {
-            if self.dice.chance(faults.lose_disk) {
-                self.machines[index].disk = None;
-            }
-            self.start(index);
+            self.start_again(index, faults);
         }
         if self.dice.chance(100) {
             self.save(index);
+        }
+        if self.dice.chance(faults.twin) {
+            self.twin(index);
+        }
+        for index in 0..self.machines.len() {
+            if std::mem::take(&mut self.machines[index].is_superseded) {
+                self.stop(index);
+                // Of two machines of one name, one is put away.
+                self.machines[index].is_gone = true;
+            }
         }
         if self.dice.chance(faults.part) {
             for index in 0..self.machines.len() {
@@ -393,6 +459,9 @@ impl World {
             let (hash, digest, view) = (replica.frontier().hash().to_bytes(), replica.digest(), replica.state().view());
             let name = self.machines[index].name.clone();
             for event in events {
+                if matches!(event, Event::Superseded { .. }) {
+                    self.machines[index].is_superseded = true;
+                }
                 self.note(&name, event);
             }
             let mut unique = view.clone();
@@ -445,27 +514,48 @@ impl World {
 
     /// Faults end; in the end all agree, and nothing is missing that was held by anybody at the end.
     fn settle(&mut self) {
-        let quiet = Faults { step: 0, crash: 0, stop: 0, start: 1000, part: 0, heal: 1000, lose_disk: 0 };
+        let quiet = Faults {
+            step: 0,
+            crash: 0,
+            stop: 0,
+            start: 1000,
+            part: 0,
+            heal: 1000,
+            lose_disk: 0,
+            old_disk: 0,
+            gone: 0,
+            twin: 0,
+        };
         let held: BTreeSet<u64> = self
             .machines
             .iter()
             .filter_map(|machine| machine.replica.as_ref())
             .flat_map(|replica| replica.state().view())
             .collect();
-        for _ in 0..4 * 4 * END_AFTER_MS / 1000 {
+        for _ in 0..4 * 10 * END_AFTER_MS / 1000 {
+            self.tick(&quiet);
+        }
+        for _ in 0..400 {
+            let mut hashes =
+                self.machines.iter().filter_map(|machine| Some(machine.replica.as_ref()?.frontier().hash()));
+            let first = hashes.next();
+            if hashes.all(|hash| Some(hash) == first) {
+                break;
+            }
             self.tick(&quiet);
         }
         let up: Vec<&Replica<Steps>> = self.machines.iter().filter_map(|machine| machine.replica.as_ref()).collect();
         let first = up[0].frontier().hash();
-        for (replica, machine) in up.iter().zip(&self.machines) {
+        for machine in &self.machines {
+            let Some(replica) = &machine.replica else { continue };
+            #[cfg(feature = "testing")]
+            if std::env::var_os("TRACE").is_some() {
+                eprintln!("{} {:?} {}", machine.name, replica.frontier(), replica.describe_votes());
+            }
             assert_eq!(replica.frontier().hash(), first, "{} does not agree", machine.name);
             let view: BTreeSet<u64> = replica.state().view().into_iter().collect();
             let lost: Vec<_> = held.difference(&view).filter(|step| !self.named.contains(step)).collect();
             assert!(lost.is_empty(), "{} lost {} steps: {:?}", machine.name, lost.len(), &lost[..lost.len().min(8)]);
-            #[cfg(feature = "testing")]
-            if std::env::var_os("TRACE").is_some() {
-                eprintln!("{}", replica.describe_votes());
-            }
             let own: BTreeSet<&Origin> = up.iter().filter_map(|replica| replica.origin()).collect();
             let runs = replica.store().logs().map(|(origin, _)| origin).filter(|origin| !origin.is_base());
             let kept: Vec<&Origin> = runs.filter(|run| !own.contains(run)).collect();
@@ -485,6 +575,9 @@ fn run(seed: u64) -> World {
         part: dice.below(3) * 2,
         heal: 2 + dice.below(20),
         lose_disk: dice.below(2) * 100,
+        old_disk: dice.below(2) * 200,
+        gone: dice.below(2) * 50,
+        twin: dice.below(4) / 3,
     };
     let disks = [0, 500, 1000][dice.below(3) as usize];
     let mut world = World::new(seed, machines, disks);

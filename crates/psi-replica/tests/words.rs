@@ -14,7 +14,7 @@ use psi_replica::{
 
 const WALL_MS: u64 = 1_750_000_000_000;
 const EPOCH: Lane = Lane(2);
-const WORD: Lane = Lane(7);
+const WORD: Lane = Lane(40);
 
 /// Words by who wrote them and where; a word that is all `echo` demands that the reader writes `heard`.
 #[derive(Debug, Default, PartialEq)]

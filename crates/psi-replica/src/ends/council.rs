@@ -35,6 +35,8 @@ pub(crate) struct Council<'a> {
     pub(crate) registers: &'a Registers,
     /// Runs that this one holds to be silent.
     pub(crate) silent: &'a BTreeSet<Origin>,
+    /// Nodes that are not waited for any more: silent for very long, or gone by the word of an operator.
+    pub(crate) given_up: &'a BTreeSet<NodeId>,
     /// The time that most members agree on, milliseconds since the Unix epoch.
     pub(crate) wall_ms: u64,
     /// How long the name of an ended run is kept, milliseconds.
@@ -126,6 +128,13 @@ impl<'a> Council<'a> {
     /// Whether the runs that are live could decide anything.
     pub(crate) fn can_decide(&self) -> bool {
         self.is_quorum(&self.live())
+    }
+
+    /// Whether this run is cut off from so many others that these may end it: those that it has `heard` of late could
+    /// decide nothing.
+    pub(crate) fn is_cut_off(&self, heard: impl Fn(&Origin) -> bool) -> bool {
+        let heard = self.runs().filter(|run| heard(run)).chain([self.own]).cloned().collect();
+        !self.is_quorum(&heard)
     }
 
     /// A vote by which a new proposal begins.
@@ -221,9 +230,9 @@ impl<'a> Council<'a> {
         // Before the first checkpoint, the roster is what is known.
         let roster: Vec<&Origin> =
             if self.base().number() == 0 { self.runs().collect() } else { self.base().roster().iter().collect() };
-        let is_open = |run: &&Origin| !self.registers.is_closed(run);
-        let open: BTreeMap<&NodeId, u64> = by_node(roster.iter().copied().filter(is_open));
-        let wanted = if open.is_empty() { by_node(roster.into_iter()) } else { open };
+        let waited_for = || roster.iter().copied().filter(|run| !self.given_up.contains(&run.node));
+        let open = by_node(waited_for().filter(|run| !self.registers.has_left(run)));
+        let wanted = if open.is_empty() { by_node(waited_for()) } else { open };
         let stands =
             |node: &NodeId, since: u64| voters.iter().any(|voter| voter.node == *node && voter.incarnation >= since);
         let standing = wanted.iter().filter(|(node, since)| stands(node, **since)).count();
@@ -234,11 +243,9 @@ impl<'a> Council<'a> {
 
     /// The checkpoint that the own ballot is to propose, and whether it had no choice; `None` if it is not known yet.
     fn choose(&self, voters: &BTreeSet<Origin>) -> Option<(Checkpoint, bool)> {
-        let accepted = || self.votes().filter_map(|(_, vote)| vote.accepted.as_ref());
-        let greatest = |forced: bool| {
-            accepted().filter(|accepted| accepted.is_forced || !forced).max_by(|a, b| a.ballot.cmp(&b.ballot))
-        };
-        let earlier = greatest(true).or_else(|| greatest(false).filter(|accepted| self.may_be_decided(accepted)));
+        let greatest =
+            self.votes().filter_map(|(_, vote)| vote.accepted.as_ref()).max_by(|a, b| a.ballot.cmp(&b.ballot));
+        let earlier = greatest.filter(|accepted| accepted.is_forced || self.may_be_decided(accepted));
         let Some(accepted) = earlier else { return Some((self.fresh(voters), false)) };
         match self.checkpoint_of(accepted) {
             Some(checkpoint) if !(self.is_stuck && self.lacks(&checkpoint)) => Some((checkpoint, true)),
@@ -320,7 +327,12 @@ impl<'a> Council<'a> {
     /// The checkpoint that this run has accepted last, unless it can't be decided any more.
     fn accepted(&self) -> Option<Checkpoint> {
         let accepted = self.own_vote()?.accepted.as_ref()?;
-        if self.may_be_decided(accepted) { self.checkpoint_of(accepted) } else { None }
+        // A later ballot may only choose another checkpoint where this one was not decided.
+        let is_passed_over = self
+            .votes()
+            .filter_map(|(_, vote)| vote.accepted.as_ref())
+            .any(|other| other.ballot > accepted.ballot && other.checkpoint != accepted.checkpoint);
+        if is_passed_over || !self.may_be_decided(accepted) { None } else { self.checkpoint_of(accepted) }
     }
 
     /// The greatest version that may be taken of an origin, by what was accepted; `None` if there is no limit.

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::vote::{Vote, VoteError};
+use super::{
+    checkpoint::origins,
+    vote::{Vote, VoteError},
+};
 use crate::{
     entry::{
         InvalidValue,
@@ -17,11 +20,23 @@ use crate::{
 use bytes::Bytes;
 use prost::Message;
 
+fn decode_gone(value: &Bytes) -> Result<BTreeSet<Origin>, VoteError> {
+    origins(proto::GoneValue::decode(value.clone())?.runs)
+}
+
+/// The value by which a run says that others are gone.
+pub(crate) fn encode_gone<'a>(runs: impl Iterator<Item = &'a Origin>) -> Bytes {
+    proto::GoneValue { runs: runs.map(Into::into).collect() }.encode_to_vec().into()
+}
+
 /// What the runs that are held say.
 #[derive(Debug, Default)]
 pub(crate) struct Registers {
     votes: BTreeMap<Origin, Vote>,
-    closed: BTreeSet<Origin>,
+    /// Runs that have closed, and whether their process goes on in another.
+    closed: BTreeMap<Origin, bool>,
+    /// Runs that are gone for good, by the word of an operator, and which run was told so.
+    gone: BTreeMap<Origin, BTreeSet<Origin>>,
 }
 
 /// The key of a register: each run has one of a kind.
@@ -36,6 +51,7 @@ pub(crate) fn check(key: &Key, value: &Bytes) -> Result<(), InvalidValue> {
     }
     let checked = match key.lane {
         Lane::VOTE => Vote::decode(value).map(drop),
+        Lane::GONE => decode_gone(value).map(drop),
         Lane::CLOSED => proto::ClosedValue::decode(value.clone()).map(drop).map_err(VoteError::from),
         _ => Ok(()),
     };
@@ -53,16 +69,33 @@ impl Registers {
                         self.votes.insert(origin.clone(), vote);
                     }
                 }
-                (Lane::CLOSED, Some(_)) => {
-                    self.closed.insert(origin.clone());
+                (Lane::CLOSED, Some(value)) => {
+                    let goes_on = proto::ClosedValue::decode(value.clone()).is_ok_and(|value| value.goes_on);
+                    self.closed.insert(origin.clone(), goes_on);
+                }
+                (Lane::GONE, Some(value)) => {
+                    if let Ok(gone) = decode_gone(value) {
+                        self.gone.insert(origin.clone(), gone);
+                    }
                 }
                 _ => {}
             }
         }
     }
 
+    /// Runs that are gone for good by the word of one run.
+    pub(crate) fn gone_by(&self, origin: &Origin) -> impl Iterator<Item = &Origin> {
+        self.gone.get(origin).into_iter().flatten()
+    }
+
+    /// Whether an operator has said that a run is gone for good.
+    pub(crate) fn is_gone(&self, run: &Origin) -> bool {
+        self.gone.values().any(|gone| gone.contains(run))
+    }
+
     /// The origin is held no longer.
     pub(crate) fn forget(&mut self, origin: &Origin) {
+        self.gone.remove(origin);
         self.votes.remove(origin);
         self.closed.remove(origin);
     }
@@ -75,6 +108,11 @@ impl Registers {
         self.votes.get(origin)
     }
 
+    /// Whether a run has said that it writes no more, and no other run speaks for it.
+    pub(crate) fn has_left(&self, origin: &Origin) -> bool {
+        self.closed.get(origin).is_some_and(|goes_on| !goes_on)
+    }
+
     /// All votes, by who gave them.
     pub(crate) fn votes(&self) -> impl Iterator<Item = (&Origin, &Vote)> {
         self.votes.iter()
@@ -82,6 +120,6 @@ impl Registers {
 
     /// Whether a run has said that it writes no more.
     pub(crate) fn is_closed(&self, origin: &Origin) -> bool {
-        self.closed.contains(origin)
+        self.closed.contains_key(origin)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{heard::Heard, registers::Registers};
-use crate::entry::{clock::TickMs, origin::Origin};
+use crate::entry::{clock::TickMs, name::NodeId, origin::Origin};
 
 /// How often silence is looked at, milliseconds.
 const LOOK_MS: u64 = 1_000;
@@ -14,6 +14,9 @@ const RETRY_MS: u64 = 10_000;
 /// How long a run is waited for that a later run of its node has followed, milliseconds.
 const FOLLOWED_MS: u64 = 30_000;
 
+/// How long a run may be cut off from most others until it goes on as another run, milliseconds.
+const CUT_OFF_MS: u64 = 30_000;
+
 /// What a replica keeps to end runs.
 #[derive(Debug)]
 pub(crate) struct EndTask {
@@ -21,6 +24,8 @@ pub(crate) struct EndTask {
     pub(crate) heard: Heard,
     /// Runs that are held to be silent.
     pub(crate) silent: BTreeSet<Origin>,
+    /// Nodes that are not waited for any more.
+    pub(crate) given_up: BTreeSet<NodeId>,
     end_after_ms: u64,
     look_at: TickMs,
     propose_at: Option<TickMs>,
@@ -28,6 +33,8 @@ pub(crate) struct EndTask {
     waits_since: Option<TickMs>,
     /// Whether something changed that a vote may depend on.
     is_stale: bool,
+    /// The process has gone on as another run since it was cut off.
+    pub(crate) has_split: bool,
     /// A peer's base is of the same number and another hash, and that one holds: it is to be taken.
     pub(crate) is_rivalled: bool,
     /// The own run has closed: it says nothing more.
@@ -40,17 +47,20 @@ impl EndTask {
             registers: Registers::default(),
             heard: Heard::default(),
             silent: BTreeSet::new(),
+            given_up: BTreeSet::new(),
             end_after_ms,
             look_at: now,
             propose_at: None,
             waits_since: None,
             is_stale: true,
+            has_split: false,
             is_rivalled: false,
             is_closed: false,
         }
     }
 
-    /// How long names of ended runs are kept, milliseconds.
+    /// How long names of ended runs are kept, and how long the vote of a node that is silent is waited for,
+    /// milliseconds.
     pub(crate) fn names_kept_ms(&self) -> u64 {
         self.end_after_ms.saturating_mul(7)
     }
@@ -77,17 +87,27 @@ impl EndTask {
     /// Works out which of the runs that are held are silent.
     pub(crate) fn settle_silence<'a>(&mut self, runs: impl Iterator<Item = &'a Origin> + Clone, now: TickMs) {
         let followed_ms = self.end_after_ms.min(FOLLOWED_MS);
-        let mut silent = BTreeSet::new();
+        let (mut silent, mut given_up) = (BTreeSet::new(), BTreeSet::new());
         let mut runs = runs.peekable();
         while let Some(run) = runs.next() {
             // In the order of origins, the runs of a node follow each other.
             let is_followed = runs.peek().is_some_and(|next| next.node == run.node);
             let limit = if is_followed { followed_ms } else { self.end_after_ms };
-            if self.heard.silence_ms(run, now) >= limit {
+            let (silence, is_gone) = (self.heard.silence_ms(run, now), self.registers.is_gone(run));
+            if silence >= limit || is_gone {
                 silent.insert(run.clone());
+            }
+            if !is_followed && (silence >= self.names_kept_ms() || is_gone) {
+                given_up.insert(run.node.clone());
             }
         }
         self.silent = silent;
+        self.given_up = given_up;
+    }
+
+    /// Whether a run was heard so lately that it can't be taken for cut off.
+    pub(crate) fn is_near(&self, run: &Origin, now: TickMs) -> bool {
+        self.heard.silence_ms(run, now) < CUT_OFF_MS.min(self.end_after_ms / 4)
     }
 
     /// Whether to propose now, where there is something to do: the run that comes first among those that are live does

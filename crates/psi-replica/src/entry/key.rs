@@ -18,6 +18,8 @@ impl Lane {
     pub const CLOSED: Self = Self(3);
     /// Of scope cluster: what a run says of the next checkpoint.
     pub const VOTE: Self = Self(4);
+    /// Of scope cluster: runs that will not come back, by the word of an operator.
+    pub const GONE: Self = Self(7);
     /// Of scope cluster, only in the base: which checkpoint it is of.
     pub(crate) const BASE: Self = Self(5);
     /// Of scope cluster, only in the base: names of ended runs.

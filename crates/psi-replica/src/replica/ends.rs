@@ -2,19 +2,28 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use prost::Message;
 
 use super::Replica;
 use crate::{
     delta::refusal::Refusal,
-    ends::{council::Council, registers::register_key, vote::Vote},
+    ends::{
+        ballot::Ballot,
+        council::Council,
+        registers::{encode_gone, register_key},
+        vote::Vote,
+    },
     entry::{
         clock::Now,
         key::Lane,
+        name::NodeId,
         origin::{Origin, Version},
     },
+    joining::readiness::NotReady,
     proto,
     state::State,
+    store::log::Change,
 };
 
 impl<S: State> Replica<S> {
@@ -22,14 +31,39 @@ impl<S: State> Replica<S> {
     /// that.
     pub fn close(&mut self, now: Now) {
         self.record_now(now);
-        let Some(origin) = self.local.origin().cloned().filter(|_| !self.ends.is_closed) else { return };
+        if !self.ends.is_closed {
+            self.write_closed(now, false);
+            self.ends.is_closed = self.local.origin().is_some();
+        }
+    }
+
+    fn write_closed(&mut self, now: Now, goes_on: bool) {
+        let Some(origin) = self.local.origin().cloned() else { return };
         // What waits is to be of earlier versions than the last write.
         self.flush();
-        let (_, mut writer) = self.writer(origin, now);
-        let value = proto::ClosedValue { clock: Some(writer.tick().into()) };
-        writer.put(register_key(Lane::CLOSED), value.encode_to_vec().into());
+        let (_, mut writer) = self.writer(origin.clone(), now);
+        let value: Bytes = proto::ClosedValue { clock: Some(writer.tick().into()), goes_on }.encode_to_vec().into();
+        let key = register_key(Lane::CLOSED);
+        writer.put(key.clone(), value.clone());
+        self.ends.registers.change(&origin, &[Change { key, before: None, after: Some(value) }]);
         self.flush();
-        self.ends.is_closed = true;
+    }
+
+    /// Goes on as another run where this one is cut off from most others for long. They may come to end it at what they
+    /// hold of it; so what is written from now on is better not part of it.
+    fn split_if_cut_off(&mut self, now: Now) {
+        let Some(council) = self.council(now) else { return };
+        let is_cut_off = council.is_cut_off(|run| self.ends.is_near(run, now.tick));
+        if !is_cut_off {
+            self.ends.has_split = false;
+            return;
+        }
+        let own = council.own.clone();
+        if !self.ends.has_split && self.store.version(&own) > Version::ZERO {
+            self.ends.has_split = true;
+            self.write_closed(now, true);
+            self.remint(&own);
+        }
     }
 
     /// Votes on runs that end, and folds those that have.
@@ -39,6 +73,7 @@ impl<S: State> Replica<S> {
         }
         self.ends.settle_silence(self.store.runs().map(|(run, _)| run).collect::<Vec<_>>().into_iter(), now.tick);
         while self.fold_decided() {}
+        self.split_if_cut_off(now);
         self.propose(now);
         // Each vote may allow the next one.
         while let Some(vote) = self.council(now).and_then(|council| council.next_vote()) {
@@ -52,6 +87,7 @@ impl<S: State> Replica<S> {
             store: &self.store,
             registers: &self.ends.registers,
             silent: &self.ends.silent,
+            given_up: &self.ends.given_up,
             wall_ms: self.skew(now).cluster_wall(now.wall).0,
             names_kept_ms: self.ends.names_kept_ms(),
             can_fold: S::can_fold,
@@ -79,18 +115,48 @@ impl<S: State> Replica<S> {
         self.flush();
     }
 
-    /// A new run goes on with what earlier ones of its node have promised, as far as that is known.
+    /// A new run goes on with what earlier ones of its node have promised, as far as that is known. One that promises
+    /// nothing says so: the others are to see that it is there.
     pub(super) fn inherit_vote(&mut self, now: Now) {
-        let Some(own) = self.local.origin() else { return };
-        let (number, parent) = (self.store.base().number() + 1, self.store.base().hash());
-        let earlier = self
-            .ends
-            .registers
-            .votes()
-            .filter(|(run, vote)| run.node == own.node && vote.number == number && vote.parent == parent);
-        let Some((_, vote)) = earlier.max_by(|(_, a), (_, b)| a.promised.cmp(&b.promised)) else { return };
-        let vote = Vote { proposal: None, ..vote.clone() };
-        self.vote(now, vote);
+        let Some(own) = self.local.origin().cloned() else { return };
+        let base = self.store.base();
+        let (number, parent) = (base.number() + 1, base.hash());
+        let is_new = number == 1 && !self.store.runs().any(|(run, _)| run.node == own.node);
+        if is_new {
+            return;
+        }
+        let earlier = self.ends.registers.votes().filter(|(run, _)| run.node == own.node);
+        let earlier = earlier.map(|(_, vote)| vote).filter(|vote| vote.number == number && vote.parent == parent);
+        let nothing = || Vote {
+            number,
+            parent,
+            promised: Ballot { counter: 0, proposer: own.clone() },
+            accepted: None,
+            proposal: None,
+        };
+        let inherited = earlier.max_by(|a, b| a.promised.cmp(&b.promised)).cloned().unwrap_or_else(nothing);
+        self.vote(now, Vote { proposal: None, ..inherited });
+    }
+
+    /// Says that a node will not come back: its runs need not be waited for. Returns these runs; none if the node is
+    /// not known, or is this one.
+    ///
+    /// # Errors
+    /// [`NotReady`] if the replica takes no writes.
+    pub fn forget_node(&mut self, now: Now, node: &NodeId) -> Result<Vec<Origin>, NotReady> {
+        let is_own = *node == self.config.node;
+        let runs = self.store.runs().map(|(run, _)| run).filter(|run| run.node == *node && !is_own);
+        let runs: Vec<Origin> = runs.cloned().collect();
+        let origin = self.begin_write(now)?.1.origin().clone();
+        if !runs.is_empty() {
+            let said = self.ends.registers.gone_by(&origin).filter(|run| self.store.log(run).is_some());
+            let all: BTreeSet<&Origin> = said.chain(&runs).collect();
+            let (key, value) = (register_key(Lane::GONE), encode_gone(all.into_iter()));
+            self.writer(origin.clone(), now).1.put(key.clone(), value.clone());
+            self.ends.registers.change(&origin, &[Change { key, before: None, after: Some(value) }]);
+            self.ends.touch();
+        }
+        Ok(runs)
     }
 
     /// Refuses what is beyond the end of a run.
