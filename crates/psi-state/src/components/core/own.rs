@@ -147,7 +147,7 @@ impl OwnCore {
             }
             None => self.working.push(new),
         }
-        fold.put_working((*clock, origin.clone(), index), absorbed.salience);
+        fold.put_working((*clock, origin.clone(), index));
         Some(index)
     }
 
