@@ -2,21 +2,23 @@
 //!
 //! Remove undoes put; any order and a refold give the same; encoding is canonical; every index and size is bounded; a
 //! hostile value changes nothing. Values come from each component's own `sample`; folds are compared by their views.
-//! What ended origins are held to is in `laws/ended.rs`.
+//! What ended origins are held to is in `laws/ended.rs` and `laws/rings.rs`.
 
 mod ended;
+mod rings;
 
 use std::fmt::Debug;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use psi_engine::Parameters;
 use psi_replica::{Epoch, FieldName, Key, Lane, Origin, Scope, ScopeKind, VALUE_BYTES_MAX};
 
 use crate::{
     component::{Component, Direction, sample::SampleRng},
     components::{self, *},
     field::Field,
-    spec::{EpochShape, Spec},
+    spec::{EpochShape, Setup, Spec},
 };
 
 fn field() -> FieldName {
@@ -79,9 +81,16 @@ impl Folds {
 
     /// What all of them show, with the bits of every number.
     fn shown(&self) -> String {
+        self.shown_with(spec().setup.parameters)
+    }
+
+    /// The same where other parameters hold.
+    fn shown_with(&self, parameters: Parameters) -> String {
         let mut parts = self.epoch.clone();
         parts.settle();
-        let mut lawful = Field::lawful(field(), self.field.clone(), parts, (epoch(), spec()));
+        let Spec { setup, dropped, clock } = spec();
+        let spec = Spec { setup: Setup { parameters, ..setup }, dropped, clock };
+        let mut lawful = Field::lawful(field(), self.field.clone(), parts, (epoch(), spec));
         let learned = lawful.learned_fingerprint();
         format!("{:?} {:?} {learned:?} {:?}", self.cluster.view(), lawful.view(), self.field.specs.winner())
     }

@@ -12,9 +12,9 @@ use super::*;
 use crate::{proto, state::fold_ended};
 
 /// What one origin holds.
-type Log = BTreeMap<Key, Bytes>;
+pub(super) type Log = BTreeMap<Key, Bytes>;
 
-fn origin(name: &str) -> Origin {
+pub(super) fn origin(name: &str) -> Origin {
     Origin { node: NodeId::new(name).expect("a name"), incarnation: 1 }
 }
 
@@ -58,27 +58,27 @@ fn honest_log(rng: &mut SampleRng, count: u64) -> Log {
     log
 }
 
-fn key_of(lane: Lane, index: u64) -> Key {
+pub(super) fn key_of(lane: Lane, index: u64) -> Key {
     Key { scope: scope_of(ScopeKind::Epoch), lane, index }
 }
 
-fn fold_into(base: &Log, ended: &[&(Origin, Log)]) -> Log {
+pub(super) fn fold_into(base: &Log, ended: &[&(Origin, Log)]) -> Log {
     let ended: Vec<_> = ended.iter().map(|(origin, log)| (origin, log.iter().collect())).collect();
     fold_ended(base, &ended)
 }
 
-fn put_log(folds: &mut Folds, origin: &Origin, log: &Log, direction: Direction) {
+pub(super) fn put_log(folds: &mut Folds, origin: &Origin, log: &Log, direction: Direction) {
     log.iter().for_each(|(key, value)| folds.change(origin, key, value, direction));
 }
 
-fn folded_logs<'a>(logs: impl IntoIterator<Item = (&'a Origin, &'a Log)>) -> Folds {
+pub(super) fn folded_logs<'a>(logs: impl IntoIterator<Item = (&'a Origin, &'a Log)>) -> Folds {
     let mut folds = Folds::new();
     logs.into_iter().for_each(|(origin, log)| put_log(&mut folds, origin, log, Direction::Put));
     folds
 }
 
 /// Some logs as they are, and others folded into the base.
-fn folded_with_base<'a>(base: &Log, logs: impl IntoIterator<Item = &'a (Origin, Log)>) -> Folds {
+pub(super) fn folded_with_base<'a>(base: &Log, logs: impl IntoIterator<Item = &'a (Origin, Log)>) -> Folds {
     let of_base = Origin::base();
     folded_logs(logs.into_iter().map(|(origin, log)| (origin, log)).chain([(&of_base, base)]))
 }
