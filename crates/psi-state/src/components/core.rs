@@ -4,6 +4,7 @@ mod activity;
 mod ended;
 mod ended_sum;
 mod fold;
+mod messages;
 mod own;
 #[cfg(test)]
 mod tests;
@@ -32,9 +33,9 @@ pub use fold::LearnedView;
 pub use values::{EPISODIC, LATENTS, TALLY, THETA, WORKING};
 
 use fold::CoreFold;
+use messages::{NUMBERS_PER_ENTRY, VECTORS_MAX};
 use own::OwnCore;
-use transitions::NUMBERS_PER_ENTRY;
-use values::{CoreValue, MEMORIES_PER_ENTRY, VECTORS_MAX};
+use values::{CoreValue, MEMORIES_PER_ENTRY};
 
 /// The fold, where the engine learns, and what the own origin has learned.
 #[derive(Clone, Debug)]

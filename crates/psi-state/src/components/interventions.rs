@@ -6,6 +6,7 @@
 
 mod ended;
 mod events;
+mod messages;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -32,8 +33,9 @@ use events::{EVENTS_FOLDED, EventFold, Retirement};
 pub use ended::ENDED_EVENTS;
 pub use events::INTERVENTIONS_KEPT;
 pub(crate) use events::{AutomaticCause, Event};
+pub(crate) use messages::{number_of, threat_of};
+pub(crate) use values::InterventionValue;
 pub use values::{INTERVENTIONS, RETIRED};
-pub(crate) use values::{InterventionValue, number_of, threat_of};
 
 /// An own intervention that waits for a flush.
 #[derive(Clone, Debug)]

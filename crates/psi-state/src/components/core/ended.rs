@@ -5,10 +5,7 @@ use psi_engine::{LATENT_MAX, RETENTION_MAX, WORKING_CAPACITY_MAX, core::EPISODIC
 use psi_replica::{Clock, Lane, Origin};
 use psi_stats::BUCKETS;
 
-use super::{
-    transitions::NUMBERS_PER_ENTRY,
-    values::{self, VECTORS_MAX},
-};
+use super::messages::{self, NUMBERS_PER_ENTRY, VECTORS_MAX};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
@@ -71,6 +68,13 @@ pub(crate) struct Learner {
     pub(crate) recent: Vec<(u64, u64)>,
 }
 
+impl Learner {
+    /// Its place among learners: by its latest step.
+    pub(crate) fn place(&self) -> (Option<u64>, &Origin) {
+        (self.recent.last().map(|(second, _)| *second), &self.author)
+    }
+}
+
 /// A part of the sum of all other transitions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SumPart {
@@ -114,7 +118,7 @@ impl EndedValue {
             ENDED_THETA_SUM => decode_sum(bytes).map(Self::ThetaSum),
             _ => {
                 let proto::EndedThetaValue { author, theta } = message(bytes)?;
-                let numbers = values::theta(theta.unwrap_or_default())?;
+                let numbers = messages::theta(theta.unwrap_or_default())?;
                 Ok(Self::Theta { author: Origin::try_from(author)?, numbers })
             }
         }
@@ -151,7 +155,7 @@ fn ended_vectors(bytes: &Bytes, max: usize) -> Result<Vec<proto::EndedVector>, V
 
 fn decode_vectors(bytes: &Bytes) -> Result<Vec<EndedVector>, ValueError> {
     let ended = |proto::EndedVector { author, slot, vector }| {
-        let (clock, numbers) = values::vector(vector.unwrap_or_default())?;
+        let (clock, numbers) = messages::vector(vector.unwrap_or_default())?;
         Ok(((clock, Origin::try_from(author)?, slot_below(slot, VECTORS_MAX)?), numbers))
     };
     ended_vectors(bytes, VECTORS_PER_ENTRY)?.into_iter().map(ended).collect()
@@ -159,7 +163,7 @@ fn decode_vectors(bytes: &Bytes) -> Result<Vec<EndedVector>, ValueError> {
 
 pub(super) fn encode_vectors(vectors: &[EndedVector]) -> Bytes {
     let ended = |((clock, author, slot), numbers): &EndedVector| {
-        let vector = values::vector_value(*clock, numbers.clone(), 0.0);
+        let vector = messages::vector_value(*clock, numbers.clone(), 0.0);
         proto::EndedVector { author: Some(author.into()), slot: *slot, vector: Some(vector) }
     };
     encoded(&proto::EndedVectorsValue { vectors: vectors.iter().map(ended).collect() })
@@ -175,7 +179,7 @@ fn decode_places(bytes: &Bytes) -> Result<Vec<Place>, ValueError> {
 
 pub(super) fn encode_places(places: &[Place]) -> Bytes {
     let ended = |(clock, author, slot): &Place| {
-        let vector = values::vector_value(*clock, Vec::new(), 0.0);
+        let vector = messages::vector_value(*clock, Vec::new(), 0.0);
         proto::EndedVector { author: Some(author.into()), slot: *slot, vector: Some(vector) }
     };
     encoded(&proto::EndedVectorsValue { vectors: places.iter().map(ended).collect() })
@@ -204,12 +208,12 @@ fn decode_sum(bytes: &Bytes) -> Result<SumPart, ValueError> {
     if high.len() != low.len() {
         return Err(ValueError::Size { got: low.len(), max: high.len() });
     }
-    let numbers = high.iter().zip(&low).map(|(high, low)| values::joined(*high, *low)).collect();
+    let numbers = high.iter().zip(&low).map(|(high, low)| messages::joined(*high, *low)).collect();
     Ok(SumPart { numbers, updates, transitions })
 }
 
 pub(super) fn encode_sum(SumPart { numbers, updates, transitions }: &SumPart) -> Bytes {
-    let (high, low) = numbers.iter().map(|number| values::halves(*number)).unzip();
+    let (high, low) = numbers.iter().map(|number| messages::halves(*number)).unzip();
     encoded(&proto::ThetaSumValue { high, low, updates: *updates, transitions: *transitions })
 }
 

@@ -15,10 +15,8 @@ use super::{
     activity::Activity,
     ended::{LEARNERS_MAX, Learner, SumPart},
     ended_sum::EndedSum,
+    messages::NUMBERS_PER_ENTRY,
 };
-
-/// Numbers in one entry of [`super::THETA`].
-pub(crate) const NUMBERS_PER_ENTRY: usize = 8000;
 
 /// All origins' transitions.
 #[derive(Clone, Debug)]
@@ -141,25 +139,24 @@ impl Transitions {
     /// What the base keeps of these, all of them of ended origins: those that took steps within the window, one by one, and
     /// the sum of all others.
     pub(crate) fn ended(&self) -> (Vec<(Learner, &FixedTransition)>, EndedSum) {
+        let mut learners: Vec<_> =
+            self.thetas.iter().filter_map(|(author, theta)| self.learner(author, theta)).collect();
+        // The latest first, those without recent steps last.
+        learners.sort_by(|(left, _), (right, _)| right.place().cmp(&left.place()));
+        let recent = learners.iter().filter(|(learner, _)| !learner.recent.is_empty()).count();
         let mut sum = self.ended.clone();
-        let mut learners = Vec::new();
-        for (author, theta) in self.thetas.iter().filter(|(_, theta)| theta.is_whole() && theta.updates > 0) {
-            let activity = self.activities.get(author);
-            let recent: Vec<_> = activity.into_iter().flat_map(|activity| activity.seconds(self.last_second)).collect();
-            match recent.last() {
-                None => sum.add(&theta.transition, theta.updates),
-                Some((last, _)) => {
-                    learners.push((*last, Learner { author: author.clone(), updates: theta.updates, recent }))
-                }
-            }
+        for (learner, transition) in learners.drain(recent.min(LEARNERS_MAX)..) {
+            sum.add(transition, learner.updates);
         }
-        learners.sort_by(|left, right| (right.0, &right.1.author).cmp(&(left.0, &left.1.author)));
-        let transition = |learner: &Learner| self.thetas.get(&learner.author).map(|theta| &*theta.transition);
-        for (_, learner) in learners.drain(LEARNERS_MAX.min(learners.len())..) {
-            transition(&learner).into_iter().for_each(|transition| sum.add(transition, learner.updates));
-        }
-        let kept = learners.into_iter().filter_map(|(_, learner)| Some((transition(&learner)?, learner)));
-        (kept.map(|(transition, learner)| (learner, transition)).collect(), sum)
+        (learners, sum)
+    }
+
+    /// An origin whose transition may weigh.
+    fn learner<'a>(&self, author: &Origin, theta: &'a Theta) -> Option<(Learner, &'a FixedTransition)> {
+        let activity = self.activities.get(author).into_iter();
+        let recent = activity.flat_map(|activity| activity.seconds(self.last_second)).collect();
+        let learner = Learner { author: author.clone(), updates: theta.updates, recent };
+        (theta.is_whole() && theta.updates > 0).then_some((learner, &*theta.transition))
     }
 
     /// Counts one more step of an origin.

@@ -1,13 +1,13 @@
 //! Entries of the lanes of engine `core`.
 
 use bytes::Bytes;
-use psi_engine::{LATENT_MAX, core::FieldTime};
+use psi_engine::core::FieldTime;
 use psi_replica::{Clock, Key, Lane};
 use psi_stats::COUNT_LIMIT;
 
 use super::{
     ended::{self, EndedValue},
-    transitions::NUMBERS_PER_ENTRY,
+    messages::{halves, joined, theta, vector, vector_value},
 };
 #[cfg(test)]
 use crate::component::sample::SampleRng;
@@ -27,14 +27,8 @@ pub const WORKING: Lane = Lane(proto::Lane::Working as u32);
 /// The episodic memory of engine `core`, 8 memories an entry.
 pub const EPISODIC: Lane = Lane(proto::Lane::Episodic as u32);
 
-/// Vectors that an origin keeps at most in one lane.
-pub(super) const VECTORS_MAX: u64 = 4096;
 /// Memories in one entry of [`EPISODIC`].
 pub(crate) const MEMORIES_PER_ENTRY: usize = 8;
-/// Numbers of a vector are below this in size; those that the engine makes are below 2.
-const NUMBER_LIMIT: f64 = 1e100;
-/// The largest number of a transition, which stands for 2^14.
-const THETA_LIMIT: u64 = 1 << 62;
 
 /// What an origin's steps added up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,40 +148,10 @@ fn decode_theta(bytes: &Bytes) -> Result<CoreValue, ValueError> {
     theta(message(bytes)?).map(CoreValue::Theta)
 }
 
-pub(super) fn theta(value: proto::ThetaValue) -> Result<Vec<i64>, ValueError> {
-    let numbers = value.numbers;
-    at_most(numbers.len(), NUMBERS_PER_ENTRY)?;
-    if numbers.iter().any(|number| number.unsigned_abs() > THETA_LIMIT) {
-        return Err(ValueError::Number);
-    }
-    Ok(numbers)
-}
-
-pub(super) fn vector(value: proto::VectorValue) -> Result<(Clock, Vec<f64>), ValueError> {
-    let proto::VectorValue { clock, numbers, salience } = value;
-    at_most(numbers.len(), LATENT_MAX)?;
-    let fits = |number: &f64| number.abs() < NUMBER_LIMIT;
-    if !numbers.iter().all(fits) || !fits(&salience) || salience < 0.0 {
-        return Err(ValueError::Number);
-    }
-    Ok((clock.ok_or(ValueError::NoClock)?.into(), numbers))
-}
-
 pub(super) fn encode_tally(tally: &Tally) -> Bytes {
     let Tally { updates, time: FieldTime(time), memories } = *tally;
     let (time_high, time_low) = halves(time);
     encoded(&proto::TallyValue { updates, time_high, time_low, memories })
-}
-
-/// The upper and the lower 64 bits of a number.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the two halves of a number")]
-pub(super) fn halves(number: i128) -> (i64, u64) {
-    ((number >> 64) as i64, number as u64)
-}
-
-/// The number of these halves.
-pub(super) fn joined(high: i64, low: u64) -> i128 {
-    (i128::from(high) << 64) | i128::from(low)
 }
 
 pub(super) fn encode_theta(numbers: &[i64]) -> Bytes {
@@ -201,8 +165,4 @@ pub(super) fn encode_vector(clock: Clock, numbers: &[f64], salience: f64) -> Byt
 pub(super) fn encode_memories(memories: impl Iterator<Item = (Clock, Vec<f64>)>) -> Bytes {
     let memories = memories.map(|(clock, numbers)| vector_value(clock, numbers, 0.0)).collect();
     encoded(&proto::MemoriesValue { memories })
-}
-
-pub(super) fn vector_value(clock: Clock, numbers: Vec<f64>, salience: f64) -> proto::VectorValue {
-    proto::VectorValue { clock: Some(clock.into()), numbers, salience }
 }

@@ -5,7 +5,7 @@ use psi_replica::{Lane, Origin};
 
 use super::{
     events::{EVENTS_FOLDED, Event, INTERVENTIONS_KEPT},
-    values::{event_message, event_of},
+    messages::{event_message, event_of},
 };
 #[cfg(test)]
 use crate::component::sample::SampleRng;

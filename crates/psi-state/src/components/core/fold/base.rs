@@ -11,7 +11,7 @@ use crate::{
             self, ENDED_EPISODIC, ENDED_LATENTS, ENDED_LEARNERS, ENDED_THETA, ENDED_THETA_SUM, ENDED_WORKING,
             EndedValue, EndedVector, Learner, PLACES_PER_ENTRY, VECTORS_PER_ENTRY, theta_index, theta_part,
         },
-        transitions::NUMBERS_PER_ENTRY,
+        messages::NUMBERS_PER_ENTRY,
         values::{self, TALLY, Tally},
     },
 };
