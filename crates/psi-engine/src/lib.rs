@@ -32,4 +32,6 @@ pub mod synthetic;
 pub use kind::{EngineKind, UnknownEngine};
 pub use metrics::Metrics;
 pub use noise::{Action, Noise, UnknownAction, fold_noise};
-pub use parameters::{DEFINITIONS, Definition, LATENT_MAX, ParameterError, Parameters, RETENTION_MAX};
+pub use parameters::{
+    DEFINITIONS, Definition, LATENT_MAX, ParameterError, Parameters, RETENTION_MAX, WORKING_CAPACITY_MAX,
+};

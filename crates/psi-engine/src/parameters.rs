@@ -64,7 +64,7 @@ pub const DEFINITIONS: [Definition; COUNT] = [
     real(["W_r", "W_r", "s"], 3.0, WINDOW_SECONDS, "retention window: how far back latents are kept"),
     real(["H", "H", "s"], 2.0, WINDOW_SECONDS, "rollout horizon"),
     whole("N", 8.0, 128.0, "rollouts a step; more cost time in proportion"),
-    whole("C_w", 32.0, 1024.0, "working-memory capacity, in vectors"),
+    whole("C_w", 32.0, WORKING_CAPACITY_MAX as f64, "working-memory capacity, in vectors"),
     whole("latent_dim", 32.0, LATENT_MAX as f64, "length of a latent vector; cost grows with its square"),
     weight("w1", 1.0, "weight of memory over step length in the density"),
     weight("w2", 0.8, "weight of continuity in the density"),
@@ -109,6 +109,9 @@ pub const LATENT_MAX: usize = 128;
 
 /// `W_r` / `dt` may be this at most, so that a field's latents stay bounded.
 pub const RETENTION_MAX: usize = 1024;
+
+/// Most vectors in working memory.
+pub const WORKING_CAPACITY_MAX: usize = 1024;
 
 /// Pairs of which the first may not exceed the second.
 const ORDERED: [(usize, usize); 2] = [(DT_MIN, DT_MAX), (PE_LOW, PE_HIGH)];

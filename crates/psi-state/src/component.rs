@@ -2,7 +2,7 @@
 //!
 //! A component is one file under `components/` and one row in `components.rs`. It names its scope and its lanes; decodes
 //! and encodes their values canonically; changes its fold by one value, put or removed; settles; keeps the own origin's
-//! share; gives its part of the view; and says how its entries end. `laws.rs` holds every row to the same laws.
+//! share; gives its part of the view; says how its entries end, and what the base keeps of ended origins. `laws.rs` holds every row to the same laws.
 
 pub(crate) mod dirty_slots;
 pub(crate) mod facts;
@@ -13,6 +13,8 @@ pub(crate) mod moment;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod value;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use psi_replica::{Clock, Entry, Key, Lane, Origin, Scope, ScopeKind, Version};
@@ -79,6 +81,9 @@ pub(crate) trait LastingComponent: Component {
 
     /// Its part of the view.
     fn view(&self) -> Self::View;
+
+    /// Writes the base that comes to the same as this fold, which is of ended origins and the base before.
+    fn write_base(&self, base: &mut BaseSink<'_>);
 }
 
 /// A component of scope epoch: its fold is of the field's current epoch, and starts over with each.
@@ -94,6 +99,10 @@ pub(crate) trait EpochComponent: Component {
 
     /// Its part of the view. What it says may depend on the other components.
     fn view(&self, facts: &EpochFacts<'_>) -> Self::View;
+
+    /// Writes the base that comes to the same as this fold, which is of ended origins and the base before, whatever live
+    /// origins add to it or take from it later. How much it writes is bounded.
+    fn write_base(&self, facts: &EpochFacts<'_>, base: &mut BaseSink<'_>);
 
     /// Hands over the own entries that were written since the last flush.
     fn flush(&mut self, local: &Origin, sink: &mut FlushSink);
@@ -123,5 +132,36 @@ impl FlushSink {
 
     pub(crate) fn into_entries(self) -> Vec<Entry> {
         self.entries
+    }
+}
+
+/// Where the entries of the base are put, of one component in one scope.
+#[derive(Debug)]
+pub(crate) struct BaseSink<'a> {
+    scope: Scope,
+    entries: &'a mut BTreeMap<Key, Bytes>,
+}
+
+impl<'a> BaseSink<'a> {
+    pub(crate) fn new(scope: Scope, entries: &'a mut BTreeMap<Key, Bytes>) -> Self {
+        Self { scope, entries }
+    }
+
+    pub(crate) fn put(&mut self, lane: Lane, index: u64, value: Bytes) {
+        self.entries.insert(Key { scope: self.scope.clone(), lane, index }, value);
+    }
+
+    /// Puts the latest `max` of `items`, which come oldest first, so many in an entry.
+    pub(crate) fn put_latest<T: Clone>(
+        &mut self,
+        lane: Lane,
+        items: &[T],
+        (max, per_entry): (usize, usize),
+        encode: impl Fn(&[T]) -> Bytes,
+    ) {
+        let latest = &items[items.len().saturating_sub(max)..];
+        for (index, items) in (0..).zip(latest.chunks(per_entry)) {
+            self.put(lane, index, encode(items));
+        }
     }
 }

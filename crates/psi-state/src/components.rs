@@ -13,12 +13,14 @@ pub(crate) mod specs;
 pub(crate) mod tombstones;
 pub(crate) mod windows;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use psi_replica::{Clock, FieldName, Key, Lane, Origin, ScopeKind, Version};
+use psi_replica::{Clock, Epoch, FieldName, Key, Lane, Origin, Scope, ScopeKind, Version};
 
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, EpochComponent, FlushSink, LastingComponent, facts::EpochFacts,
+        BaseSink, Component, Direction, EntryLifetime, EpochComponent, FlushSink, LastingComponent, facts::EpochFacts,
         value::ValueError,
     },
     proto,
@@ -130,6 +132,11 @@ macro_rules! registry {
             pub(crate) fn view(&self) -> ClusterView {
                 ClusterView { $($cluster: self.$cluster.view(),)* }
             }
+
+            /// Writes the base that comes to the same as these folds.
+            pub(crate) fn write_base(&self, base: &mut BTreeMap<Key, Bytes>) {
+                $(self.$cluster.write_base(&mut BaseSink::new(Scope::Cluster, base));)*
+            }
         }
 
         impl FieldParts {
@@ -147,6 +154,23 @@ macro_rules! registry {
 
             pub(crate) fn view(&self) -> LastingView {
                 LastingView { $($field: self.$field.view(),)* }
+            }
+
+            /// Writes the base that comes to the same as these folds, of a field that is in `epoch`. Where nobody declared
+            /// that epoch, nothing stands in it.
+            pub(crate) fn write_base(&self, (field, epoch): (&FieldName, Epoch), base: &mut BTreeMap<Key, Bytes>) {
+                let scope = |kind| match kind {
+                    ScopeKind::Epoch => Scope::Epoch(field.clone(), epoch),
+                    _ => Scope::Field(field.clone()),
+                };
+                self.$declares.write_base(&mut BaseSink::new(scope(ScopeKind::Epoch), base));
+                let is_declared = self.$declares.spec_author().is_some();
+                $(
+                    let kind = <$Field as Component>::SCOPE;
+                    if is_declared || kind != ScopeKind::Epoch {
+                        self.$field.write_base(&mut BaseSink::new(scope(kind), base));
+                    }
+                )*
             }
         }
 
@@ -176,6 +200,17 @@ macro_rules! registry {
 
             pub(crate) fn merge_own(&mut self, copy: Self, local: &Origin, version: Version) {
                 $(self.$epoch.merge_own(copy.$epoch, local, version);)*
+            }
+
+            /// Writes the base that comes to the same as these folds, of a field that is in the epoch of `scope`.
+            pub(crate) fn write_base(
+                &self,
+                scope: &Scope,
+                parameters: &psi_engine::Parameters,
+                base: &mut BTreeMap<Key, Bytes>,
+            ) {
+                let facts = self.facts(parameters);
+                $(self.$epoch.write_base(&facts, &mut BaseSink::new(scope.clone(), base));)*
             }
 
             /// The view of a field, of its parts and of those that outlive its epochs.
@@ -260,12 +295,23 @@ registry! {
         last: recent::LatestSteps => Option<recent::Record> = [recent::RECENT],
         /// ν, and how many interventions count.
         interventions: interventions::Interventions => interventions::InterventionsView =
-            [interventions::INTERVENTIONS, interventions::RETIRED],
+            [interventions::INTERVENTIONS, interventions::RETIRED, interventions::ENDED_EVENTS],
         /// What the guardian has seen and done.
-        guardian: guardian::Guardian => guardian::GuardianView = [guardian::HISTORY, guardian::ALARM],
+        guardian: guardian::Guardian => guardian::GuardianView = [guardian::HISTORY, guardian::ALARM, guardian::ENDED_HISTORY],
         /// What was learned, where the engine learns.
-        learned: core::Core => Option<core::LearnedView> =
-            [core::TALLY, core::THETA, core::LATENTS, core::WORKING, core::EPISODIC],
+        learned: core::Core => Option<core::LearnedView> = [
+            core::TALLY,
+            core::THETA,
+            core::LATENTS,
+            core::WORKING,
+            core::EPISODIC,
+            core::ENDED_LATENTS,
+            core::ENDED_WORKING,
+            core::ENDED_EPISODIC,
+            core::ENDED_LEARNERS,
+            core::ENDED_THETA,
+            core::ENDED_THETA_SUM
+        ],
     }
 }
 

@@ -4,10 +4,12 @@
 //! the greatest key wins. So the order in which entries came can't be seen in it. What the own origin adds at every step
 //! stands in each component beside the others' share, and is joined when the field is read.
 
+mod base;
 mod step;
 
+use bytes::Bytes;
 use psi_engine::EngineKind;
-use psi_replica::{Change, Digest, Entry, Epoch, FieldName, Origin, Scope, Store, Version};
+use psi_replica::{Change, Digest, Entry, Epoch, FieldName, Key, Origin, Scope, Store, Version};
 
 use crate::{
     component::{Direction, FlushSink},
@@ -28,6 +30,8 @@ pub(crate) struct Field {
     parts: EpochParts,
     /// Whether a batch of this replica is worked out on a copy.
     checked_out: bool,
+    /// The epoch of which the own origin is known to hold a spec, and the origin's incarnation.
+    declared: Option<(Epoch, u64)>,
 }
 
 /// The spec that holds, with what is looked up at every step.
@@ -62,6 +66,7 @@ impl Field {
             current: None,
             parts: EpochParts::new(&EpochShape::default()),
             checked_out: false,
+            declared: None,
         };
         field.settle_spec();
         field.parts = EpochParts::new(&field.shape());
@@ -77,7 +82,7 @@ impl Field {
         (epoch, spec): (Epoch, Spec),
     ) -> Self {
         let current = Some(ActiveSpec { epoch, engine: spec.setup.engine(), spec });
-        Self { name, lasting, current, parts, checked_out: false }
+        Self { name, lasting, current, parts, checked_out: false, declared: None }
     }
 
     /// The spec that holds, unless the field does not exist or was dropped.
@@ -122,6 +127,17 @@ impl Field {
 
     pub(crate) fn set_checked_out(&mut self, checked_out: bool) {
         self.checked_out = checked_out;
+    }
+
+    /// Whether the own origin is known to hold a spec of the current epoch, or needs none.
+    pub(crate) fn is_declared_by(&self, local: &Origin) -> bool {
+        let epoch = self.epoch();
+        epoch == Epoch::IMPLICIT || self.declared == Some((epoch, local.incarnation))
+    }
+
+    /// Records that the own origin holds a spec of the current epoch.
+    pub(crate) fn set_declared_by(&mut self, local: &Origin) {
+        self.declared = Some((self.epoch(), local.incarnation));
     }
 
     fn shape(&self) -> EpochShape {
@@ -178,30 +194,27 @@ impl Field {
     /// Refolds the whole field from the entries that are held.
     #[cfg(feature = "testing")]
     pub(crate) fn refolded(&self, store: &Store) -> Self {
-        let mut fresh = Self::new(self.name.clone());
+        let mut entries = Vec::new();
         for (origin, log) in store.logs() {
-            let lasting = log.in_scope(Scope::Field(self.name.clone())).chain(log.in_epochs(&self.name));
-            lasting.for_each(|(key, bytes)| fresh.lasting.change(origin, key, bytes, Direction::Put));
+            let of_field = log.in_scope(Scope::Field(self.name.clone())).chain(log.in_epochs(&self.name));
+            entries.extend(of_field.map(|(key, value)| (origin, key, value)));
         }
-        fresh.settle_spec();
-        fresh.parts = EpochParts::new(&fresh.shape());
-        fresh.fold_logs(None, store);
-        fresh
+        Self::folded(self.name.clone(), &entries)
     }
 
     /// Folds in what other origins changed of what outlives epochs. [`Self::settle`] must follow.
     pub(crate) fn change_lasting(&mut self, changes: &[(&Origin, &Change)]) {
-        for (origin, change) in changes {
-            each_value(change, |bytes, direction| self.lasting.change(origin, &change.key, bytes, direction));
-        }
+        each_value(changes, |origin, key, bytes, direction| self.lasting.change(origin, key, bytes, direction));
     }
 
     /// Folds in what other origins changed of the current epoch.
     pub(crate) fn change_parts(&mut self, changes: &[(&Origin, &Change)]) {
         let epoch = self.epoch();
-        for (origin, change) in changes.iter().filter(|(_, change)| change.key.scope.epoch() == Some(epoch)) {
-            each_value(change, |bytes, direction| self.parts.change(origin, &change.key, bytes, direction));
-        }
+        each_value(changes, |origin, key, bytes, direction| {
+            if key.scope.epoch() == Some(epoch) {
+                self.parts.change(origin, key, bytes, direction);
+            }
+        });
         self.parts.settle();
     }
 
@@ -234,12 +247,17 @@ impl Field {
     }
 }
 
-/// Calls back for the value that a change took out, then for the one that it put in.
-fn each_value(change: &Change, mut call: impl FnMut(&bytes::Bytes, Direction)) {
-    if let Some(before) = &change.before {
-        call(before, Direction::Remove);
+/// Calls back for each value that was taken out, and only then for those that were put in: what ended origins take out
+/// may be put in again by the base, under another key.
+fn each_value(changes: &[(&Origin, &Change)], mut call: impl FnMut(&Origin, &Key, &Bytes, Direction)) {
+    for (origin, change) in changes {
+        if let Some(before) = &change.before {
+            call(origin, &change.key, before, Direction::Remove);
+        }
     }
-    if let Some(after) = &change.after {
-        call(after, Direction::Put);
+    for (origin, change) in changes {
+        if let Some(after) = &change.after {
+            call(origin, &change.key, after, Direction::Put);
+        }
     }
 }

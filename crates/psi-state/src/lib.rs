@@ -28,9 +28,12 @@ pub mod proto {
 /// Lanes of entries, each documented where its component is.
 pub mod lanes {
     pub use crate::components::{
-        core::{EPISODIC, LATENTS, TALLY, THETA, WORKING},
-        guardian::{ALARM, HISTORY},
-        interventions::{INTERVENTIONS, RETIRED},
+        core::{
+            ENDED_EPISODIC, ENDED_LATENTS, ENDED_LEARNERS, ENDED_THETA, ENDED_THETA_SUM, ENDED_WORKING, EPISODIC,
+            LATENTS, TALLY, THETA, WORKING,
+        },
+        guardian::{ALARM, ENDED_HISTORY, HISTORY},
+        interventions::{ENDED_EVENTS, INTERVENTIONS, RETIRED},
         moments::MOMENTS,
         recent::RECENT,
         specs::SPEC,

@@ -140,6 +140,7 @@ impl Spec {
             dropped: self.dropped,
             parameters: parameters.iter().map(|(_, value)| value).collect(),
             guardian: guardian.into(),
+            author: None,
         }
     }
 }

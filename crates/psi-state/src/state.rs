@@ -1,5 +1,7 @@
 //! All that entries mean: the fields, and what belongs to the whole cluster.
 
+mod ended;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -12,6 +14,9 @@ use crate::{
     field::{Field, SettleOutcome},
     writes::error::{FIELDS_SHOWN, WriteError},
 };
+
+#[cfg_attr(not(test), allow(unused_imports, reason = "psi-replica does not end origins yet"))]
+pub(crate) use ended::fold_ended;
 
 /// What the entries of all origins fold to.
 #[derive(Debug)]

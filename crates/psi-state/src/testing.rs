@@ -1,12 +1,13 @@
 //! What only tests need; behind a feature that no release has.
 
 use bytes::Bytes;
-use psi_replica::{Digest, FieldName, Key, Lane, Now, Version};
+use psi_replica::{Digest, FieldName, Key, Lane, Now, Origin, Scope, Version};
 
 use crate::{
     components::{self, FieldView},
     field::Field,
     replica::Replica,
+    state::fold_ended,
     writes::error::WriteError,
 };
 
@@ -25,6 +26,28 @@ impl Replica {
 
     fn refolded(&self, field: &FieldName) -> Field {
         self.state().refolded(field, self.store())
+    }
+
+    /// A view, and a hash of what was learned, refolded as if some origins had ended: the same as without that.
+    #[must_use]
+    pub fn shown_with_ended(
+        &self,
+        field: &FieldName,
+        has_ended: impl Fn(&Origin) -> bool,
+    ) -> (Option<FieldView>, Option<Digest>) {
+        let mut logs = Vec::new();
+        for (origin, log) in self.store().logs() {
+            let of_field = log.in_scope(Scope::Field(field.clone())).chain(log.in_epochs(field));
+            logs.push((origin, of_field.collect::<Vec<_>>()));
+        }
+        let (ended, live): (Vec<_>, Vec<_>) = logs.into_iter().partition(|(origin, _)| has_ended(origin));
+        let (of_base, base) = (Origin::base(), fold_ended([], &ended));
+        let mut entries: Vec<_> = base.iter().map(|(key, value)| (&of_base, key, value)).collect();
+        for (origin, log) in &live {
+            entries.extend(log.iter().map(|(key, value)| (*origin, *key, *value)));
+        }
+        let mut folded = Field::folded(field.clone(), &entries);
+        (folded.view(), folded.learned_fingerprint())
     }
 
     /// Writes an entry of a lane that this version does not know, as a node of a later one would.

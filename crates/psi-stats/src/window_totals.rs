@@ -58,12 +58,17 @@ impl WindowTotals {
     /// # Errors
     /// [`MomentsError::CountLimit`] or [`MomentsError::Impossible`], as [`Totals::moments`].
     pub fn over(&self, last_second: u64) -> Result<Moments, MomentsError> {
-        let first_second = last_second.saturating_sub(SPAN_SECONDS - 1);
         let mut span = Totals::new(self.width);
-        for totals in self.seconds.range(first_second..=last_second).map(|(_, totals)| totals) {
+        for (_, totals) in self.seconds(last_second) {
             span.merge(totals)?;
         }
         span.moments()
+    }
+
+    /// The totals of each second that [`Self::over`] looks at, oldest first.
+    pub fn seconds(&self, last_second: u64) -> impl Iterator<Item = (u64, &Totals)> {
+        let first_second = last_second.saturating_sub(SPAN_SECONDS - 1);
+        self.seconds.range(first_second..=last_second).map(|(&second, totals)| (second, totals))
     }
 
     fn change(

@@ -96,10 +96,60 @@ impl Blend {
         self.change(transition, -i128::from(weight));
     }
 
+    /// The sums, row by row, in multiples of 2^-48, modulo 2^128.
+    pub fn sums(&self) -> &[i128] {
+        &self.sums
+    }
+
+    /// Replaces the sums from position `first` on, row by row; whether they fit. Nothing has changed if not.
+    pub fn put(&mut self, first: usize, sums: &[i128]) -> bool {
+        let held = first.checked_add(sums.len()).and_then(|last| self.sums.get_mut(first..last));
+        let Some(held) = held else { return false };
+        held.copy_from_slice(sums);
+        true
+    }
+
+    /// Says what the weights of sums that were [put](Self::put) add up to.
+    pub fn set_weight(&mut self, weight: u64) {
+        self.weight = weight;
+    }
+
+    /// Adds everything that another blend is of.
+    ///
+    /// # Panics
+    /// If it has another size.
+    pub fn merge(&mut self, other: &Self) {
+        self.weight = self.weight.wrapping_add(other.weight);
+        self.combine(other, i128::wrapping_add);
+    }
+
+    /// Takes everything out that another blend is of; undoes [`Self::merge`].
+    ///
+    /// # Panics
+    /// If it has another size.
+    pub fn subtract(&mut self, other: &Self) {
+        self.weight = self.weight.wrapping_sub(other.weight);
+        self.combine(other, i128::wrapping_sub);
+    }
+
+    /// The transition that this is the blend of, if it is one alone; none where no one gives these sums.
+    pub fn only(&self) -> Option<FixedTransition> {
+        let weight = i128::from(self.weight);
+        let quotient = |sum: &i128| i64::try_from(sum.checked_div(weight)?).ok().filter(|_| sum % weight == 0);
+        FixedTransition::from_numbers(self.dimensions, self.sums.iter().map(quotient).collect::<Option<_>>()?)
+    }
+
     /// The weighted mean; none where nothing has weight.
     pub fn mean(&self) -> Option<Matrix> {
         let divisor = self.weight as f64 * unit_inverse();
         (self.weight > 0).then(|| matrix(self.dimensions, self.sums.iter().map(|&sum| sum as f64 / divisor)))
+    }
+
+    fn combine(&mut self, other: &Self, combine: fn(i128, i128) -> i128) {
+        assert_eq!(other.dimensions, self.dimensions, "a blend's size");
+        for (sum, &other) in self.sums.iter_mut().zip(&other.sums) {
+            *sum = combine(*sum, other);
+        }
     }
 
     fn change(&mut self, transition: &FixedTransition, factor: i128) {
@@ -189,7 +239,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_blend_of_one_gives_it_back_and_any_other_none() {
+        let mut blend = Blend::new(3);
+        assert_eq!(blend.only(), None);
+        blend.add(&transition(5), 1_000_003);
+        assert_eq!(blend.only(), Some(transition(5)));
+        blend.add(&transition(6), 1);
+        assert_eq!(blend.only(), None);
+        let mut huge = Blend::new(1);
+        huge.set_weight(1);
+        assert!(huge.put(0, &[i128::MIN]) && !huge.put(1, &[0]) && !huge.put(usize::MAX, &[0]));
+        assert_eq!(huge.only(), None);
+    }
+
     proptest! {
+        #[test]
+        fn parts_add_up_to_the_whole_and_come_out_again(weights in prop::collection::vec(1_u64..1 << 40, 1..20)) {
+            let (mut whole, mut even, mut odd) = (Blend::new(3), Blend::new(3), Blend::new(3));
+            for (seed, &weight) in (0..).zip(&weights) {
+                whole.add(&transition(seed), weight);
+                if seed % 2 == 0 { even.add(&transition(seed), weight) } else { odd.add(&transition(seed), weight) }
+            }
+            let mut read = Blend::new(3);
+            prop_assert!(read.put(0, even.sums()));
+            read.set_weight(even.weight());
+            read.merge(&odd);
+            prop_assert_eq!(&read, &whole);
+            read.subtract(&odd);
+            prop_assert_eq!(&read, &even);
+        }
+
         #[test]
         fn neither_order_nor_what_was_taken_out_matters(
             weights in prop::collection::vec(0_u64..1 << 40, 1..20), gone in 0_usize..20,

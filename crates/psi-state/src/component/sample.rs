@@ -55,6 +55,11 @@ impl SampleRng {
         Origin { node: NodeId::new(name).expect("a name"), incarnation: 1 }
     }
 
+    /// One of two ended ones, which write nothing. Entries of different `part` have none in common.
+    pub(crate) fn author(&mut self, part: u64) -> Origin {
+        Origin { node: NodeId::new("ended").expect("a name"), incarnation: 1 + 2 * part + self.below(2) }
+    }
+
     /// A threat.
     pub(crate) fn threat(&mut self) -> Threat {
         [Threat::HighPredictionError, Threat::LowDensity, Threat::HighEntropy]

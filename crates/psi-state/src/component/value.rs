@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use psi_replica::{Epoch, Key, OriginError, ScopeKind};
+use psi_replica::{Epoch, Key, Origin, OriginError, ScopeKind, proto};
 use psi_stats::DecodeError;
 
 use crate::limits::{METRICS, WIDTH_MAX};
@@ -112,6 +112,24 @@ pub(crate) fn at_most(got: usize, max: usize) -> Result<(), ValueError> {
         return Ok(());
     }
     Err(ValueError::Size { got, max })
+}
+
+/// Refuses a slot beyond the last of its lane.
+pub(crate) fn slot_below(slot: u64, slots: u64) -> Result<u64, ValueError> {
+    if slot < slots {
+        return Ok(slot);
+    }
+    Err(ValueError::Beyond { got: slot, last: slots.saturating_sub(1) })
+}
+
+/// The author of a value in the base, if it names one.
+pub(crate) fn author(author: Option<proto::Origin>) -> Result<Option<Origin>, ValueError> {
+    Ok(author.map(|author| Origin::try_from(Some(author))).transpose()?)
+}
+
+/// The message of an author.
+pub(crate) fn author_message(author: Option<&Origin>) -> Option<proto::Origin> {
+    author.map(Into::into)
 }
 
 /// Reads a message.

@@ -1,6 +1,10 @@
 //! What a field of engine `core` has learned on all nodes.
 
+mod activity;
+mod ended;
+mod ended_sum;
 mod fold;
+mod messages;
 mod own;
 #[cfg(test)]
 mod tests;
@@ -18,19 +22,20 @@ use psi_replica::{Clock, Digest, Key, Lane, Origin, Scope, ScopeKind, Version};
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, EpochComponent, FlushSink, dirty_slots::DirtySlots, facts::EpochFacts,
-        moment::Moment, value::ValueError,
+        BaseSink, Component, Direction, EntryLifetime, EpochComponent, FlushSink, dirty_slots::DirtySlots,
+        facts::EpochFacts, moment::Moment, value::ValueError,
     },
     components::windows::BucketMove,
     spec::EpochShape,
 };
+pub use ended::{ENDED_EPISODIC, ENDED_LATENTS, ENDED_LEARNERS, ENDED_THETA, ENDED_THETA_SUM, ENDED_WORKING};
 pub use fold::LearnedView;
 pub use values::{EPISODIC, LATENTS, TALLY, THETA, WORKING};
 
 use fold::CoreFold;
+use messages::{NUMBERS_PER_ENTRY, VECTORS_MAX};
 use own::OwnCore;
-use transitions::NUMBERS_PER_ENTRY;
-use values::{CoreValue, MEMORIES_PER_ENTRY, VECTORS_MAX};
+use values::{CoreValue, MEMORIES_PER_ENTRY};
 
 /// The fold, where the engine learns, and what the own origin has learned.
 #[derive(Clone, Debug)]
@@ -107,6 +112,7 @@ impl Component for Core {
             TALLY => 0,
             THETA => (LATENT_MAX * LATENT_MAX).div_ceil(NUMBERS_PER_ENTRY) as u64 - 1,
             EPISODIC => VECTORS_MAX / MEMORIES_PER_ENTRY as u64 - 1,
+            lane if ended::LANES.contains(&lane) => ended::last_index(lane),
             _ => VECTORS_MAX - 1,
         }
     }
@@ -149,6 +155,12 @@ impl EpochComponent for Core {
 
     fn view(&self, facts: &EpochFacts<'_>) -> Option<LearnedView> {
         self.fold.as_ref().map(|fold| fold.summary(facts.parameters))
+    }
+
+    fn write_base(&self, _: &EpochFacts<'_>, base: &mut BaseSink<'_>) {
+        if let Some(fold) = &self.fold {
+            fold.write_base(base);
+        }
     }
 
     fn flush(&mut self, local: &Origin, sink: &mut FlushSink) {

@@ -1,12 +1,14 @@
 //! The guardian: what it has seen of a field on all nodes, and why the red flag is up.
 
+mod ended;
 mod fold;
 mod own;
+mod samples;
 
 use bytes::Bytes;
 use psi_engine::{
     Metrics,
-    guardian::{Sample, Statistics, Threat, Thresholds, judge},
+    guardian::{HISTORY_MAX, Sample, Statistics, Threat, Thresholds, judge},
 };
 use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
 
@@ -14,29 +16,39 @@ use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        BaseSink, Component, Direction, EntryLifetime, EpochComponent, FlushSink,
         dirty_slots::DirtySlots,
         facts::{EpochFacts, InterventionSummary},
-        moment::Moment,
-        value::{ValueError, at_most, encoded, message},
+        moment::{Moment, author_of},
+        value::{ValueError, at_most, author, author_message, encoded, message},
     },
     components::interventions::{number_of, threat_of},
     proto,
     spec::EpochShape,
 };
+use ended::EndedSample;
 use fold::{Alarm, SampleFold};
 use own::{HISTORY_ENTRIES, OwnSamples, Recorder, SAMPLES_PER_ENTRY};
+use samples::{sample_message, sample_of};
 
 /// What the guardian has seen: 200 samples, 8 an entry.
 pub const HISTORY: Lane = Lane(proto::Lane::History as u32);
 /// The guardian's latest threat.
 pub const ALARM: Lane = Lane(proto::Lane::Alarm as u32);
 
-/// What an origin writes of its guardian.
+/// In the base, the latest samples of ended origins.
+pub const ENDED_HISTORY: Lane = Lane(proto::Lane::EndedHistory as u32);
+
+/// What an origin writes of its guardian, and the base of those of ended origins.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum GuardianValue {
     History(Vec<(Clock, Sample)>),
-    Alarm(Alarm),
+    Alarm {
+        alarm: Alarm,
+        /// In the base, whose it is.
+        author: Option<Origin>,
+    },
+    Ended(Vec<EndedSample>),
 }
 
 /// The fold, of all origins, and what the own guardian keeps.
@@ -121,7 +133,7 @@ impl Guardian {
     /// An own entry as it stands.
     fn own_value(&self, (lane, index): (Lane, u64)) -> Option<GuardianValue> {
         if lane == ALARM {
-            return self.own.alarm.map(GuardianValue::Alarm);
+            return self.own.alarm.map(|alarm| GuardianValue::Alarm { alarm, author: None });
         }
         let samples = self.own.entry(index);
         (!samples.is_empty()).then(|| GuardianValue::History(samples.to_vec()))
@@ -139,8 +151,21 @@ impl Guardian {
                     self.fold.remove(&(*clock, origin.clone(), slot));
                 }
             }
-            (GuardianValue::Alarm(alarm), Direction::Put) => self.fold.put_alarm(origin, Some(*alarm)),
-            (GuardianValue::Alarm(_), Direction::Remove) => self.fold.put_alarm(origin, None),
+            (GuardianValue::Alarm { alarm, author }, _) => {
+                let alarm = (direction == Direction::Put).then_some(*alarm);
+                self.fold.put_alarm(author_of(origin, author.as_ref()), alarm);
+            }
+            (GuardianValue::Ended(samples), _) if origin.is_base() => self.change_ended(samples, direction),
+            (GuardianValue::Ended(_), _) => {}
+        }
+    }
+
+    fn change_ended(&mut self, samples: &[EndedSample], direction: Direction) {
+        for (place, sample) in samples {
+            match direction {
+                Direction::Put => self.fold.put(place.clone(), *sample),
+                Direction::Remove => self.fold.remove(place),
+            }
         }
     }
 }
@@ -157,31 +182,34 @@ impl Component for Guardian {
     const LIFETIME: EntryLifetime = EntryLifetime::WithEpoch;
 
     fn last_index(lane: Lane) -> u64 {
-        if lane == ALARM { 0 } else { HISTORY_ENTRIES - 1 }
+        if lane == HISTORY { HISTORY_ENTRIES - 1 } else { 0 }
     }
 
     fn decode(key: &Key, bytes: &Bytes) -> Result<GuardianValue, ValueError> {
-        if key.lane == ALARM {
-            let proto::AlarmValue { threat, clock } = message(bytes)?;
-            let (threat, clock) = (threat_of(threat)?, clock.ok_or(ValueError::NoClock)?.into());
-            return Ok(GuardianValue::Alarm(Alarm { threat, clock }));
+        match key.lane {
+            ALARM => decode_alarm(bytes),
+            ENDED_HISTORY => ended::decode(bytes).map(GuardianValue::Ended),
+            _ => {
+                let samples = message::<proto::HistoryValue>(bytes)?.samples;
+                at_most(samples.len(), SAMPLES_PER_ENTRY)?;
+                Ok(GuardianValue::History(samples.into_iter().map(sample_of).collect::<Result<_, _>>()?))
+            }
         }
-        let samples = message::<proto::HistoryValue>(bytes)?.samples;
-        at_most(samples.len(), SAMPLES_PER_ENTRY)?;
-        Ok(GuardianValue::History(samples.into_iter().map(sample_of).collect::<Result<_, _>>()?))
     }
 
     fn encode(value: &GuardianValue) -> Bytes {
         match value {
             GuardianValue::History(samples) => encode_history(samples),
-            GuardianValue::Alarm(alarm) => encode_alarm(*alarm),
+            GuardianValue::Alarm { alarm, author } => encode_alarm(*alarm, author.as_ref()),
+            GuardianValue::Ended(samples) => ended::encode(samples),
         }
     }
 
     fn clock(value: &GuardianValue) -> Option<Clock> {
         match value {
             GuardianValue::History(samples) => samples.iter().map(|(clock, _)| *clock).max(),
-            GuardianValue::Alarm(alarm) => Some(alarm.clock),
+            GuardianValue::Alarm { alarm, author: _ } => Some(alarm.clock),
+            GuardianValue::Ended(samples) => samples.iter().map(|((clock, ..), _)| *clock).max(),
         }
     }
 
@@ -191,14 +219,19 @@ impl Component for Guardian {
 
     #[cfg(test)]
     fn sample(rng: &mut SampleRng, _: &psi_replica::Scope) -> (Lane, u64, GuardianValue) {
-        if rng.chance(30) {
-            return (ALARM, 0, GuardianValue::Alarm(Alarm { threat: rng.threat(), clock: rng.clock() }));
-        }
-        let samples = (0..=rng.below(8).min(7)).map(|_| {
+        let sample = |rng: &mut SampleRng| {
             let [density, prediction_error, temporal_entropy] = [rng.unit(), rng.unit(), rng.unit()];
             (rng.clock(), Sample { density, prediction_error, temporal_entropy })
-        });
-        let samples = samples.collect();
+        };
+        if rng.chance(30) {
+            let alarm = Alarm { threat: rng.threat(), clock: rng.clock() };
+            let author = rng.chance(30).then(|| rng.author(0));
+            return (ALARM, 0, GuardianValue::Alarm { alarm, author });
+        }
+        if rng.chance(20) {
+            return (ENDED_HISTORY, 0, GuardianValue::Ended(ended::sample(rng, sample)));
+        }
+        let samples = (0..=rng.below(8).min(7)).map(|_| sample(rng)).collect();
         (HISTORY, rng.below(HISTORY_ENTRIES), GuardianValue::History(samples))
     }
 }
@@ -226,10 +259,19 @@ impl EpochComponent for Guardian {
         }
     }
 
+    /// The latest samples, as many as a view looks at, and the latest alarm; and whose they are.
+    fn write_base(&self, _: &EpochFacts<'_>, base: &mut BaseSink<'_>) {
+        let samples: Vec<EndedSample> = self.fold.placed().collect();
+        base.put_latest(ENDED_HISTORY, &samples, (HISTORY_MAX, HISTORY_MAX), ended::encode);
+        if let Some(((clock, author), threat)) = self.fold.last_alarm() {
+            base.put(ALARM, 0, encode_alarm(Alarm { threat: *threat, clock: *clock }, Some(author)));
+        }
+    }
+
     fn flush(&mut self, _: &Origin, sink: &mut FlushSink) {
         for ((lane, index), version) in self.dirty.take() {
             let value = match self.own.alarm {
-                Some(alarm) if lane == ALARM => encode_alarm(alarm),
+                Some(alarm) if lane == ALARM => encode_alarm(alarm, None),
                 _ => encode_history(self.own.entry(index)),
             };
             sink.push(lane, index, version, value);
@@ -260,18 +302,13 @@ fn encode_history(samples: &[(Clock, Sample)]) -> Bytes {
     encoded(&proto::HistoryValue { samples: samples.iter().map(sample_message).collect() })
 }
 
-fn encode_alarm(Alarm { threat, clock }: Alarm) -> Bytes {
-    encoded(&proto::AlarmValue { threat: number_of(threat), clock: Some(clock.into()) })
+fn encode_alarm(Alarm { threat, clock }: Alarm, author: Option<&Origin>) -> Bytes {
+    let (threat, author) = (number_of(threat), author_message(author));
+    encoded(&proto::AlarmValue { threat, clock: Some(clock.into()), author })
 }
 
-fn sample_of(sample: proto::Sample) -> Result<(Clock, Sample), ValueError> {
-    let proto::Sample { wall_ms, counter, density, prediction_error, temporal_entropy } = sample;
-    let sample = Sample { density, prediction_error, temporal_entropy };
-    let is_finite = [density, prediction_error, temporal_entropy].iter().all(|metric| metric.is_finite());
-    is_finite.then_some((Clock { wall_ms, counter }, sample)).ok_or(ValueError::Metrics)
-}
-
-fn sample_message((clock, sample): &(Clock, Sample)) -> proto::Sample {
-    let Sample { density, prediction_error, temporal_entropy } = *sample;
-    proto::Sample { wall_ms: clock.wall_ms, counter: clock.counter, density, prediction_error, temporal_entropy }
+fn decode_alarm(bytes: &Bytes) -> Result<GuardianValue, ValueError> {
+    let proto::AlarmValue { threat, clock, author: writer } = message(bytes)?;
+    let (threat, clock) = (threat_of(threat)?, clock.ok_or(ValueError::NoClock)?.into());
+    Ok(GuardianValue::Alarm { alarm: Alarm { threat, clock }, author: author(writer)? })
 }

@@ -4,7 +4,9 @@
 //! same one, only the first by (clock, origin) counts, so nodes that react to one threat intervene once. Which count is
 //! a function of the events held, so it may change when an earlier one arrives.
 
+mod ended;
 mod events;
+mod messages;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -19,19 +21,21 @@ use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        BaseSink, Component, Direction, EntryLifetime, EpochComponent, FlushSink,
         facts::{EpochFacts, InterventionSummary},
         moment::Moment,
         value::ValueError,
     },
     spec::EpochShape,
 };
-use events::EventFold;
+use events::{EVENTS_FOLDED, EventFold, Retirement};
 
+pub use ended::ENDED_EVENTS;
 pub use events::INTERVENTIONS_KEPT;
 pub(crate) use events::{AutomaticCause, Event};
+pub(crate) use messages::{number_of, threat_of};
+pub(crate) use values::InterventionValue;
 pub use values::{INTERVENTIONS, RETIRED};
-pub(crate) use values::{InterventionValue, number_of, threat_of};
 
 /// An own intervention that waits for a flush.
 #[derive(Clone, Debug)]
@@ -116,7 +120,11 @@ impl Component for Interventions {
     const LIFETIME: EntryLifetime = EntryLifetime::WithEpoch;
 
     fn last_index(lane: Lane) -> u64 {
-        if lane == RETIRED { 0 } else { 2 * INTERVENTIONS_KEPT - 1 }
+        match lane {
+            RETIRED => 0,
+            ENDED_EVENTS => ended::ENTRIES - 1,
+            _ => 2 * INTERVENTIONS_KEPT - 1,
+        }
     }
 
     fn decode(key: &Key, bytes: &Bytes) -> Result<InterventionValue, ValueError> {
@@ -131,6 +139,7 @@ impl Component for Interventions {
         match value {
             InterventionValue::Event { clock, .. } => Some(*clock),
             InterventionValue::Retired(retirement) => retirement.nigredo,
+            InterventionValue::Ended(events) => events.iter().map(|((clock, ..), _)| *clock).max(),
         }
     }
 
@@ -144,9 +153,13 @@ impl Component for Interventions {
                 self.fold.remove((*clock, origin.clone()), key.index);
             }
             (InterventionValue::Retired(retirement), Direction::Put) => {
-                self.fold.put_retired(origin, Some(*retirement));
+                self.fold.put_retired(origin, Some(retirement.clone()));
             }
             (InterventionValue::Retired(_), Direction::Remove) => self.fold.put_retired(origin, None),
+            (InterventionValue::Ended(events), _) if origin.is_base() => {
+                events.iter().for_each(|(place, event)| self.fold.change_ended(place, event, direction));
+            }
+            (InterventionValue::Ended(_), _) => {}
         }
     }
 
@@ -173,12 +186,22 @@ impl EpochComponent for Interventions {
         InterventionsView { noise: *noise, counted: *counted }
     }
 
+    /// The latest events, as many as are folded one by one, and what all others come to.
+    fn write_base(&self, _: &EpochFacts<'_>, base: &mut BaseSink<'_>) {
+        let events: Vec<_> = self.fold.placed().collect();
+        base.put_latest(ENDED_EVENTS, &events, (EVENTS_FOLDED, ended::EVENTS_PER_ENTRY), ended::encode);
+        let retired = self.fold.retired_of_all();
+        if retired != Retirement::default() {
+            base.put(RETIRED, 0, values::encode_retirement(&retired));
+        }
+    }
+
     fn flush(&mut self, local: &Origin, sink: &mut FlushSink) {
         for (index, PendingEvent { version, clock, sequence, event }) in std::mem::take(&mut self.pending) {
             sink.push(INTERVENTIONS, index, version, values::encode_event(clock, sequence, &event));
         }
         if let Some(version) = self.retired_at.take() {
-            sink.push(RETIRED, 0, version, values::encode_retirement(self.fold.retired_of(local)));
+            sink.push(RETIRED, 0, version, values::encode_retirement(&self.fold.retired_of(local)));
         }
     }
 

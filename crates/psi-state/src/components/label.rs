@@ -14,9 +14,10 @@ use psi_replica::{Clock, Key, Lane, Origin, ScopeKind};
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, LastingComponent,
+        BaseSink, Component, Direction, EntryLifetime, LastingComponent,
         lasting_write::LastingWrite,
-        value::{ValueError, encoded, message},
+        moment::author_of,
+        value::{ValueError, author, author_message, encoded, message},
     },
     proto,
 };
@@ -65,12 +66,21 @@ fn is_refused(char: char) -> bool {
 pub(crate) struct LabelValue {
     clock: Clock,
     label: Label,
+    /// In the base, who wrote it.
+    author: Option<Origin>,
 }
 
 /// The fold: the latest label of each origin, the own one among them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Labels {
     latest: BTreeMap<Origin, LabelValue>,
+}
+
+impl Labels {
+    /// The label of the last writer, an empty one too.
+    fn last(&self) -> Option<(&Origin, &LabelValue)> {
+        self.latest.iter().max_by_key(|(origin, value)| (value.clock, *origin))
+    }
 }
 
 impl Component for Labels {
@@ -84,13 +94,15 @@ impl Component for Labels {
     }
 
     fn decode(_: &Key, bytes: &Bytes) -> Result<LabelValue, ValueError> {
-        let proto::LabelValue { clock, text } = message(bytes)?;
-        Ok(LabelValue { clock: clock.ok_or(ValueError::NoClock)?.into(), label: Label::new(text)? })
+        let proto::LabelValue { clock, text, author: writer } = message(bytes)?;
+        let (clock, author) = (clock.ok_or(ValueError::NoClock)?.into(), author(writer)?);
+        Ok(LabelValue { clock, label: Label::new(text)?, author })
     }
 
     fn encode(value: &LabelValue) -> Bytes {
-        let LabelValue { clock, label } = value;
-        encoded(&proto::LabelValue { clock: Some((*clock).into()), text: label.0.clone() })
+        let LabelValue { clock, label, author } = value;
+        let (clock, author) = (Some((*clock).into()), author_message(author.as_ref()));
+        encoded(&proto::LabelValue { clock, text: label.0.clone(), author })
     }
 
     fn clock(value: &LabelValue) -> Option<Clock> {
@@ -98,9 +110,10 @@ impl Component for Labels {
     }
 
     fn change(&mut self, origin: &Origin, _: &Key, value: &LabelValue, direction: Direction) {
+        let author = author_of(origin, value.author.as_ref());
         match direction {
-            Direction::Put => self.latest.insert(origin.clone(), value.clone()),
-            Direction::Remove => self.latest.remove(origin),
+            Direction::Put => self.latest.insert(author.clone(), value.clone()),
+            Direction::Remove => self.latest.remove(author),
         };
     }
 
@@ -108,7 +121,8 @@ impl Component for Labels {
     fn sample(rng: &mut SampleRng, _: &Scope) -> (Lane, u64, LabelValue) {
         let texts = ["", "pumps", "Ψ of hall 3", &"x".repeat(Label::BYTES_MAX)];
         let text = texts[usize::try_from(rng.below(4)).unwrap_or(0)];
-        (LABEL, 0, LabelValue { clock: rng.clock(), label: Label::new(text).expect("one line") })
+        let author = rng.chance(30).then(|| rng.author(0));
+        (LABEL, 0, LabelValue { clock: rng.clock(), label: Label::new(text).expect("one line"), author })
     }
 }
 
@@ -117,8 +131,14 @@ impl LastingComponent for Labels {
     type View = Option<Label>;
 
     fn view(&self) -> Option<Label> {
-        let last = self.latest.iter().max_by_key(|(origin, value)| (value.clock, *origin));
-        last.map(|(_, value)| value.label.clone()).filter(|label| !label.0.is_empty())
+        self.last().map(|(_, value)| value.label.clone()).filter(|label| !label.0.is_empty())
+    }
+
+    /// The last writer's label, and who that was.
+    fn write_base(&self, base: &mut BaseSink<'_>) {
+        if let Some((author, value)) = self.last() {
+            base.put(LABEL, 0, Self::encode(&LabelValue { author: Some(author.clone()), ..value.clone() }));
+        }
     }
 }
 
@@ -126,7 +146,7 @@ impl LastingWrite for Label {
     const LANE: Lane = LABEL;
 
     fn encode(self, clock: Clock) -> Bytes {
-        Labels::encode(&LabelValue { clock, label: self })
+        Labels::encode(&LabelValue { clock, label: self, author: None })
     }
 }
 

@@ -10,7 +10,7 @@ use psi_stats::{Fixed, Moments, MomentsError, Totals, ZScores};
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        BaseSink, Component, Direction, EntryLifetime, EpochComponent, FlushSink,
         facts::EpochFacts,
         value::{ValueError, encoded, message},
     },
@@ -163,6 +163,15 @@ impl EpochComponent for InputMoments {
 
     fn view(&self, _: &EpochFacts<'_>) -> MomentsView {
         MomentsView { count: self.count(), parts: self.joined() }
+    }
+
+    /// The sums. Those that can't be read out, beyond the count limit, go.
+    fn write_base(&self, _: &EpochFacts<'_>, base: &mut BaseSink<'_>) {
+        for (index, totals) in (0..).zip(&self.others) {
+            if let Some(moments) = totals.moments().ok().filter(|moments| !moments.is_empty()) {
+                base.put(MOMENTS, index, Self::encode(&moments));
+            }
+        }
     }
 
     fn flush(&mut self, _: &Origin, sink: &mut FlushSink) {

@@ -10,9 +10,10 @@ use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        BaseSink, Component, Direction, EntryLifetime, EpochComponent, FlushSink,
         facts::EpochFacts,
-        value::{ValueError, encoded, message},
+        moment::author_of,
+        value::{ValueError, author, author_message, encoded, message},
     },
     limits::METRICS,
     proto,
@@ -39,27 +40,29 @@ pub struct Record {
     pub attention_gain: f64,
 }
 
-/// What an origin writes of its latest step: a [`Record`] but for the origin.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What an origin writes of its latest step: a [`Record`], whose origin is left out but in the base.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RecentStep {
     clock: Clock,
     metrics: Metrics,
     k: u64,
     novelty: f64,
     attention_gain: f64,
-}
-
-impl From<&Record> for RecentStep {
-    fn from(record: &Record) -> Self {
-        let Record { clock, origin: _, metrics, k, novelty, attention_gain } = record;
-        Self { clock: *clock, metrics: *metrics, k: *k, novelty: *novelty, attention_gain: *attention_gain }
-    }
+    author: Option<Origin>,
 }
 
 impl RecentStep {
-    fn of(self, origin: &Origin) -> Record {
-        let Self { clock, metrics, k, novelty, attention_gain } = self;
-        Record { clock, origin: origin.clone(), metrics, k, novelty, attention_gain }
+    /// A record without its origin.
+    fn own(record: &Record) -> Self {
+        let Record { clock, origin: _, metrics, k, novelty, attention_gain } = *record;
+        Self { clock, metrics, k, novelty, attention_gain, author: None }
+    }
+
+    fn of(&self, origin: &Origin) -> Record {
+        let Self { clock, metrics, k, novelty, attention_gain, author } = self;
+        let origin = author_of(origin, author.as_ref()).clone();
+        let (clock, k, novelty, attention_gain) = (*clock, *k, *novelty, *attention_gain);
+        Record { clock, origin, metrics: *metrics, k, novelty, attention_gain }
     }
 }
 
@@ -103,20 +106,21 @@ impl Component for LatestSteps {
     }
 
     fn decode(_: &Key, bytes: &Bytes) -> Result<RecentStep, ValueError> {
-        let proto::RecentValue { clock, metrics, k, novelty, attention_gain } = message(bytes)?;
+        let proto::RecentValue { clock, metrics, k, novelty, attention_gain, author: writer } = message(bytes)?;
         if metrics.iter().chain([&novelty, &attention_gain]).any(|metric| !metric.is_finite()) {
             return Err(ValueError::Metrics);
         }
         // A later version may append metrics; those that are known come first.
         let known = metrics.first_chunk::<METRICS>().ok_or(ValueError::Metrics)?;
         let (clock, metrics) = (clock.ok_or(ValueError::NoClock)?.into(), Metrics::from_array(*known));
-        Ok(RecentStep { clock, metrics, k, novelty, attention_gain })
+        Ok(RecentStep { clock, metrics, k, novelty, attention_gain, author: author(writer)? })
     }
 
     fn encode(step: &RecentStep) -> Bytes {
-        let RecentStep { clock, metrics, k, novelty, attention_gain } = *step;
-        let metrics = metrics.to_array().to_vec();
-        encoded(&proto::RecentValue { clock: Some(clock.into()), metrics, k, novelty, attention_gain })
+        let RecentStep { clock, metrics, k, novelty, attention_gain, author } = step;
+        let (metrics, author) = (metrics.to_array().to_vec(), author_message(author.as_ref()));
+        let (clock, k, novelty, attention_gain) = (Some((*clock).into()), *k, *novelty, *attention_gain);
+        encoded(&proto::RecentValue { clock, metrics, k, novelty, attention_gain, author })
     }
 
     fn clock(step: &RecentStep) -> Option<Clock> {
@@ -124,9 +128,10 @@ impl Component for LatestSteps {
     }
 
     fn change(&mut self, origin: &Origin, _: &Key, step: &RecentStep, direction: Direction) {
-        let place = (step.clock, origin.clone());
+        let record = step.of(origin);
+        let place = (record.clock, record.origin.clone());
         match direction {
-            Direction::Put => self.others.insert(place, step.of(origin)),
+            Direction::Put => self.others.insert(place, record),
             Direction::Remove => self.others.remove(&place),
         };
     }
@@ -134,7 +139,9 @@ impl Component for LatestSteps {
     #[cfg(test)]
     fn sample(rng: &mut SampleRng, _: &psi_replica::Scope) -> (Lane, u64, RecentStep) {
         let (clock, metrics) = (rng.clock(), Metrics::from_array([rng.unit(); METRICS]));
-        (RECENT, 0, RecentStep { clock, metrics, k: rng.below(300), novelty: rng.unit(), attention_gain: rng.unit() })
+        let (k, novelty, attention_gain) = (rng.below(300), rng.unit(), rng.unit());
+        let author = rng.chance(30).then(|| rng.author(0));
+        (RECENT, 0, RecentStep { clock, metrics, k, novelty, attention_gain, author })
     }
 }
 
@@ -154,9 +161,17 @@ impl EpochComponent for LatestSteps {
         self.last()
     }
 
+    /// The latest step, and whose it is.
+    fn write_base(&self, _: &EpochFacts<'_>, base: &mut BaseSink<'_>) {
+        if let Some(record) = self.last() {
+            let step = RecentStep { author: Some(record.origin.clone()), ..RecentStep::own(&record) };
+            base.put(RECENT, 0, Self::encode(&step));
+        }
+    }
+
     fn flush(&mut self, _: &Origin, sink: &mut FlushSink) {
         if let (Some(version), Some(record)) = (self.dirty.take(), &self.own) {
-            sink.push(RECENT, 0, version, Self::encode(&record.into()));
+            sink.push(RECENT, 0, version, Self::encode(&RecentStep::own(record)));
         }
     }
 

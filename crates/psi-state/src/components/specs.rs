@@ -9,8 +9,9 @@ use psi_replica::{Clock, Epoch, FieldName, Key, Lane, Origin, Scope, ScopeKind};
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime,
-        value::{ValueError, encoded, message},
+        BaseSink, Component, Direction, EntryLifetime,
+        moment::author_of,
+        value::{ValueError, at_index, author, author_message, encoded, message},
     },
     proto,
     spec::Spec,
@@ -18,6 +19,23 @@ use crate::{
 
 /// The field's engine, shape and parameters. Declares an epoch.
 pub const SPEC: Lane = Lane(proto::Lane::Spec as u32);
+
+/// Where the base keeps a spec that fixes something else than the greatest of the same epoch.
+const OTHER_SHAPE: u64 = 1;
+
+/// A spec as an entry holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SpecValue {
+    pub(crate) spec: Spec,
+    /// In the base, who wrote it.
+    pub(crate) author: Option<Origin>,
+}
+
+impl From<Spec> for SpecValue {
+    fn from(spec: Spec) -> Self {
+        Self { spec, author: None }
+    }
+}
 
 /// Where a spec stands in the order in which the greatest holds. The implicit spec of `default` is no origin's.
 type SpecKey = (Epoch, Clock, Option<Origin>);
@@ -49,9 +67,30 @@ impl Specs {
     /// The spec that holds, if another one of its epoch fixes something else: two nodes gave the field different
     /// shapes in one millisecond, and the shapes drew the same bits.
     pub(crate) fn disputed(&self) -> Option<&Spec> {
+        self.other_shape().and(self.winner()).map(|(_, spec)| spec)
+    }
+
+    /// The greatest spec of the epoch that holds, of those that fix something else than the one that holds.
+    fn other_shape(&self) -> Option<(&SpecKey, &Spec)> {
         let ((epoch, ..), spec) = self.specs.last_key_value()?;
         let mut in_epoch = self.specs.iter().rev().take_while(|((other, ..), _)| other == epoch);
-        in_epoch.any(|(_, other)| !other.is_alike(spec)).then_some(spec)
+        in_epoch.find(|(_, other)| !other.is_alike(spec))
+    }
+
+    /// Whether an origin has a spec in an epoch.
+    pub(crate) fn has(&self, epoch: Epoch, origin: &Origin) -> bool {
+        let mut in_epoch = self.specs.keys().rev().take_while(|(other, ..)| *other >= epoch);
+        in_epoch.any(|(other, _, writer)| *other == epoch && writer.as_ref() == Some(origin))
+    }
+
+    /// Writes the specs that the base keeps: the one that holds, and one that fixes something else.
+    pub(crate) fn write_base(&self, base: &mut BaseSink<'_>) {
+        for (index, spec) in [(0, self.specs.last_key_value()), (OTHER_SHAPE, self.other_shape())] {
+            if let Some(((.., Some(author)), spec)) = spec {
+                let value = SpecValue { spec: spec.clone(), author: Some(author.clone()) };
+                base.put(SPEC, index, Self::encode(&value));
+            }
+        }
     }
 
     /// Puts the own origin's spec, in place of its older ones.
@@ -62,34 +101,43 @@ impl Specs {
 }
 
 impl Component for Specs {
-    type Value = Spec;
+    type Value = SpecValue;
 
     const SCOPE: ScopeKind = ScopeKind::Epoch;
     const LIFETIME: EntryLifetime = EntryLifetime::WithEpoch;
 
     fn last_index(_: Lane) -> u64 {
-        0
+        OTHER_SHAPE
     }
 
-    fn decode(key: &Key, bytes: &Bytes) -> Result<Spec, ValueError> {
-        let spec: Spec = message::<proto::SpecValue>(bytes)?.try_into()?;
+    fn decode(key: &Key, bytes: &Bytes) -> Result<SpecValue, ValueError> {
+        let mut value: proto::SpecValue = message(bytes)?;
+        let author = author(value.author.take())?;
+        if author.is_none() {
+            at_index(key, 0)?;
+        }
+        let spec: Spec = value.try_into()?;
         match &key.scope {
             Scope::Epoch(field, epoch) if !spec.belongs_in(field, *epoch) => Err(ValueError::Epoch(*epoch)),
-            _ => Ok(spec),
+            _ => Ok(SpecValue { spec, author }),
         }
     }
 
-    fn encode(spec: &Spec) -> Bytes {
-        encoded(&spec.to_proto())
+    fn encode(SpecValue { spec, author }: &SpecValue) -> Bytes {
+        encoded(&proto::SpecValue { author: author_message(author.as_ref()), ..spec.to_proto() })
     }
 
-    fn clock(spec: &Spec) -> Option<Clock> {
-        Some(spec.clock)
+    fn clock(value: &SpecValue) -> Option<Clock> {
+        Some(value.spec.clock)
     }
 
-    fn change(&mut self, origin: &Origin, key: &Key, spec: &Spec, direction: Direction) {
+    fn change(&mut self, origin: &Origin, key: &Key, value: &SpecValue, direction: Direction) {
         let Scope::Epoch(_, epoch) = key.scope else { return };
-        let place = (epoch, spec.clock, Some(origin.clone()));
+        if key.index == OTHER_SHAPE && !origin.is_base() {
+            return;
+        }
+        let SpecValue { spec, author } = value;
+        let place = (epoch, spec.clock, Some(author_of(origin, author.as_ref()).clone()));
         match direction {
             Direction::Put => self.specs.insert(place, spec.clone()),
             Direction::Remove => self.specs.remove(&place),
@@ -97,7 +145,9 @@ impl Component for Specs {
     }
 
     #[cfg(test)]
-    fn sample(rng: &mut SampleRng, scope: &Scope) -> (Lane, u64, Spec) {
-        (SPEC, 0, rng.spec_in(scope))
+    fn sample(rng: &mut SampleRng, scope: &Scope) -> (Lane, u64, SpecValue) {
+        let index = u64::from(rng.chance(20));
+        let author = (index == OTHER_SHAPE || rng.chance(30)).then(|| rng.author(index));
+        (SPEC, index, SpecValue { spec: rng.spec_in(scope), author })
     }
 }

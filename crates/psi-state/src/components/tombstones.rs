@@ -11,7 +11,7 @@ use psi_replica::{Clock, Epoch, Key, Lane, Origin, Scope, ScopeKind};
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, LastingComponent,
+        BaseSink, Component, Direction, EntryLifetime, LastingComponent,
         value::{ValueError, encoded, message},
     },
     proto,
@@ -85,5 +85,12 @@ impl LastingComponent for Tombstones {
 
     fn view(&self) -> u64 {
         self.steps_dropped.values().fold(0, |sum, steps| sum.saturating_add(*steps))
+    }
+
+    /// The sum of what all said. It stands beside the spec that holds, as the replica asks of a tombstone.
+    fn write_base(&self, base: &mut BaseSink<'_>) {
+        if !self.steps_dropped.is_empty() {
+            base.put(TOMBSTONE, 0, Self::encode(&self.view()));
+        }
     }
 }

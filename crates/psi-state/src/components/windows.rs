@@ -9,7 +9,7 @@ use psi_stats::{BUCKETS, Fixed, Moments, MomentsError, Scale, Window, WindowTota
 use crate::component::sample::SampleRng;
 use crate::{
     component::{
-        Component, Direction, EntryLifetime, EpochComponent, FlushSink,
+        BaseSink, Component, Direction, EntryLifetime, EpochComponent, FlushSink,
         dirty_slots::DirtySlots,
         facts::EpochFacts,
         value::{ValueError, at_index, encoded, message},
@@ -29,7 +29,7 @@ pub(crate) struct Bucket {
     pub(crate) sums: Moments,
 }
 
-/// A bucket that came or went: what is learned weighs origins by their recent steps.
+/// A bucket of a live origin that came or went: what is learned weighs origins by their recent steps.
 #[derive(Clone, Debug)]
 pub(crate) struct BucketMove {
     pub(crate) origin: Origin,
@@ -66,7 +66,8 @@ impl MetricWindows {
     }
 
     fn record_move(&mut self, origin: &Origin, bucket: &Bucket, direction: Direction) {
-        if let Some(moves) = &mut self.moves {
+        // Steps in the base are of many origins: what it keeps of those that learn says whose they are.
+        if let Some(moves) = self.moves.as_mut().filter(|_| !origin.is_base()) {
             let (second, steps) = (bucket.second, bucket.sums.count());
             moves.push(BucketMove { origin: origin.clone(), second, steps, direction });
         }
@@ -155,6 +156,17 @@ impl EpochComponent for MetricWindows {
     /// Beyond the count limit nothing can be read out, and nothing is better than wrong.
     fn view(&self, facts: &EpochFacts<'_>) -> Moments {
         facts.last_second.and_then(|second| self.over(second).ok()).unwrap_or_else(|| Moments::new(METRICS))
+    }
+
+    /// The sums of each second that a view may still look at: of the span that ends with the latest step. No honest origin
+    /// has a bucket after its latest step.
+    fn write_base(&self, facts: &EpochFacts<'_>, base: &mut BaseSink<'_>) {
+        let Some(last_second) = facts.last_second else { return };
+        for (second, sums) in self.others.seconds(last_second) {
+            if let Some(sums) = sums.moments().ok().filter(|sums| !sums.is_empty()) {
+                base.put(WINDOWS, second % BUCKETS, encode_bucket(second, &sums));
+            }
+        }
     }
 
     fn flush(&mut self, _: &Origin, sink: &mut FlushSink) {

@@ -99,7 +99,11 @@ impl Replica {
         writer.observe(clock.latest());
         let version = writer.version();
         field.merge_batch(copy, &origin, version);
-        state.dirty.insert(name);
+        let is_declared = field.is_declared_by(&origin);
+        state.dirty.insert(name.clone());
+        if !is_declared {
+            state.declare_epoch(&mut writer, &name);
+        }
         steps.iter_mut().for_each(|step| step.version = version);
         Ok(steps)
     }

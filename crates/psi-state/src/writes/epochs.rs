@@ -7,7 +7,7 @@ use super::error::WriteError;
 use crate::{
     component::Component,
     components::{
-        specs::{SPEC, Specs},
+        specs::{SPEC, SpecValue, Specs},
         tombstones::TOMBSTONE,
     },
     event::StateEvent,
@@ -52,7 +52,7 @@ impl State {
     ) -> CurrentSpec {
         let spec = Spec { setup, dropped, clock: writer.tick() };
         let epoch = epoch(&spec);
-        writer.put(spec_key(name, epoch), Specs::encode(&spec));
+        writer.put(spec_key(name, epoch), Specs::encode(&spec.clone().into()));
         let field = self.field_mut(name);
         field.lasting_mut().specs.put_own(epoch, writer.origin(), spec.clone());
         let outcome = field.settle(Some(writer.origin()), writer.store());
@@ -112,10 +112,22 @@ impl State {
         let specs = &mut self.field_mut(name).lasting_mut().specs;
         let Some((author, spec)) = specs.spec_author() else { return };
         let (author, spec) = (author.clone(), spec.clone());
-        specs.put_own(epoch, writer.origin(), spec);
         let key = spec_key(name, epoch);
-        if let Some(value) = writer.store().log(&author).and_then(|log| log.value(&key)).cloned() {
-            writer.put(key, value);
+        // The author may have ended: then the base knows the spec, and its bytes are those of this build.
+        let held = writer.store().log(&author).and_then(|log| log.value(&key)).cloned();
+        let value = held.unwrap_or_else(|| Specs::encode(&SpecValue::from(spec.clone())));
+        specs.put_own(epoch, writer.origin(), spec);
+        writer.put(key, value);
+    }
+
+    /// Repeats the spec of a field's epoch as the own one, if the own origin has none: it has written in the epoch. So
+    /// what it counted can still be read when it has ended, by its own word alone.
+    pub(super) fn declare_epoch(&mut self, writer: &mut Writer<'_, StateEvent>, name: &FieldName) {
+        let field = self.field_mut(name);
+        let epoch = field.epoch();
+        field.set_declared_by(writer.origin());
+        if !field.lasting().specs.has(epoch, writer.origin()) {
+            self.republish_spec(writer, name, epoch);
         }
     }
 }

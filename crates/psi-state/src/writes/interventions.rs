@@ -33,8 +33,11 @@ impl Replica {
         let (clock, origin) = (writer.tick(), writer.origin().clone());
         let field = state.field_mut(name);
         field.intervene(&(clock, origin.clone()), version, action, None);
-        let noise = field.noise().value();
+        let (noise, is_declared) = (field.noise().value(), field.is_declared_by(&origin));
         state.dirty.insert(name.clone());
+        if !is_declared {
+            state.declare_epoch(&mut writer, name);
+        }
         Ok(Intervention { noise, clock, origin, version })
     }
 }

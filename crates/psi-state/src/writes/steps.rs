@@ -163,7 +163,11 @@ impl State {
                 field.intervene(&(writer.tick(), origin.clone()), version, threat.action(), Some(threat));
             }
         }
+        let is_declared = field.is_declared_by(&origin);
         self.dirty.insert(name.clone());
+        if !is_declared {
+            self.declare_epoch(writer, name);
+        }
         steps
     }
 }

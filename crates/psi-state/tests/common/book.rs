@@ -43,14 +43,23 @@ impl Book {
         }
         assert_eq!(replica.digest(), digest, "the digest is kept true");
         if !replica.is_dirty() {
-            self.compare(replica, frontier);
+            self.compare(replica, digest, frontier);
         }
     }
 
-    fn compare(&mut self, replica: &Replica, frontier: Vec<(Origin, Version)>) {
+    fn compare(&mut self, replica: &Replica, digest: Digest, frontier: Vec<(Origin, Version)>) {
         let views = Views::of(replica);
+        // Any will do; the digest picks others each time.
+        let picked = digest.to_bytes();
+        let has_ended = |origin: &Origin| {
+            let place = frontier.iter().position(|(held, _)| held == origin).unwrap_or_default();
+            picked[place % picked.len()].is_multiple_of(2)
+        };
         for name in replica.field_names() {
-            assert_eq!(replica.view(&name), replica.view_from_entries(&name), "kept up entry by entry, or refolded");
+            let view = replica.view(&name);
+            assert_eq!(view, replica.view_from_entries(&name), "kept up entry by entry, or refolded");
+            let shown = (view, replica.learned_fingerprint_from_entries(&name));
+            assert_eq!(replica.shown_with_ended(&name, has_ended), shown, "some origins ended, or none");
         }
         match self.seen.get(&frontier) {
             Some((digest, first)) => {

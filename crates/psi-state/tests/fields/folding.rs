@@ -129,11 +129,11 @@ impl Liars {
             }
             lanes::ALARM => {
                 let (threat, clock) = (1 + self.rng.below(3) as i32, Some(self.clock()));
-                (0, values::AlarmValue { threat, clock }.encode_to_vec())
+                (0, values::AlarmValue { threat, clock, author: None }.encode_to_vec())
             }
             lanes::RETIRED => {
                 let nigredo = self.rng.chance(50).then_some(self.clock());
-                (0, values::RetiredValue { counted: self.rng.below(3), nigredo }.encode_to_vec())
+                (0, values::RetiredValue { counted: self.rng.below(3), nigredo, author: None }.encode_to_vec())
             }
             _ => {
                 let sample = |rng: &mut Rng, wall_ms| {

@@ -4,7 +4,12 @@
 //! memories by (clock, origin), salient moments by (salience, clock, origin), time and counts by exact sums. So the same
 //! entries come to the same bits, in whatever order they came.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod base;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use psi_engine::{
     Parameters,
@@ -30,14 +35,14 @@ pub(crate) struct CoreFold {
     /// E and A₀; drawn when they are first needed.
     drawn: Option<Arc<RandomMatrices>>,
     transitions: Transitions,
-    /// Grows whenever another origin's transition changed.
+    /// Grows whenever a live origin's transition changed.
     others_changes: u64,
     tallies: BTreeMap<Origin, Tally>,
     /// The sum of all.
     tally: Tally,
     latents: BTreeMap<Place, Arc<[f64]>>,
-    /// Saliences of working memories, and how many of these came after what is dissolved.
-    working: BTreeMap<Place, f64>,
+    /// Working memories, and how many of these came after what is dissolved.
+    working: BTreeSet<Place>,
     working_alive: usize,
     /// The latest memories: as many as the reference would keep of so many taken.
     episodic: EpisodicMemory<Place>,
@@ -65,7 +70,7 @@ impl CoreFold {
             tallies: BTreeMap::new(),
             tally: Tally::default(),
             latents: BTreeMap::new(),
-            working: BTreeMap::new(),
+            working: BTreeSet::new(),
             working_alive: 0,
             episodic: EpisodicMemory::new(dimensions),
             older: BTreeMap::new(),
@@ -81,18 +86,20 @@ impl CoreFold {
             CoreValue::Tally(tally) => self.put_tally(origin, if put { *tally } else { Tally::default() }),
             CoreValue::Theta(numbers) => {
                 self.transitions.change_entry(origin, index, numbers, put);
-                self.others_changes += 1;
+                // One that goes is of an origin that ends, and the base has it then: nothing was learned.
+                self.others_changes += u64::from(put);
             }
             CoreValue::Latent { clock, numbers } if self.fits(numbers) => {
                 let place = (*clock, origin.clone(), index);
                 if put { self.put_latent(place, numbers) } else { self.remove_latent(&place) }
             }
-            CoreValue::Working { clock, salience, numbers } if self.fits(numbers) => {
+            CoreValue::Working { clock, salience: _, numbers } if self.fits(numbers) => {
                 let place = (*clock, origin.clone(), index);
-                if put { self.put_working(place, *salience) } else { self.remove_working(&place) }
+                if put { self.put_working(place) } else { self.remove_working(&place) }
             }
             CoreValue::Memories(memories) => self.change_memories(origin, index, memories, put),
-            CoreValue::Latent { .. } | CoreValue::Working { .. } => {}
+            CoreValue::Ended(ended) if origin.is_base() => self.change_ended(index, ended, put),
+            CoreValue::Latent { .. } | CoreValue::Working { .. } | CoreValue::Ended(_) => {}
         }
     }
 
@@ -134,7 +141,8 @@ impl CoreFold {
         sum.updates = sum.updates.wrapping_sub(before.updates).wrapping_add(tally.updates);
         sum.memories = sum.memories.wrapping_sub(before.memories).wrapping_add(tally.memories);
         sum.time = FieldTime(sum.time.0.wrapping_sub(before.time.0)).plus(tally.time);
-        if before.updates != tally.updates {
+        // The base says elsewhere whose transitions it keeps.
+        if before.updates != tally.updates && !origin.is_base() {
             self.transitions.set_updates(origin, tally.updates);
         }
         if tally == Tally::default() {
@@ -142,15 +150,15 @@ impl CoreFold {
         }
     }
 
-    pub(crate) fn put_working(&mut self, place: Place, salience: f64) {
+    pub(crate) fn put_working(&mut self, place: Place) {
         let is_alive = self.is_alive(&place);
-        if self.working.insert(place, salience).is_none() {
+        if self.working.insert(place) {
             self.working_alive += usize::from(is_alive);
         }
     }
 
     pub(crate) fn remove_working(&mut self, place: &Place) {
-        if self.working.remove(place).is_some() {
+        if self.working.remove(place) {
             self.working_alive -= usize::from(self.is_alive(place));
         }
     }
@@ -203,7 +211,7 @@ impl CoreFold {
         }
         if self.dissolved.as_ref() != dissolved {
             self.dissolved = dissolved.cloned();
-            self.working_alive = self.working.keys().filter(|place| self.is_alive(place)).count();
+            self.working_alive = self.working.iter().filter(|place| self.is_alive(place)).count();
         }
         let held = self.episodic.len() + self.older.len();
         let want = EpisodicMemory::<Place>::held(self.tally.memories).min(held);
@@ -278,7 +286,7 @@ impl CoreFold {
         &mut self.transitions
     }
 
-    /// Grows whenever another origin's transition changed.
+    /// Grows whenever a live origin's transition changed.
     pub(crate) fn others_changes(&self) -> u64 {
         self.others_changes
     }
@@ -317,7 +325,7 @@ impl CoreFold {
             hasher.update(place.1.to_string().as_bytes());
             numbers(&mut hasher, &self.episodic.vector(place).unwrap_or_default());
         }
-        hasher.update(&(self.working_alive as u64).to_le_bytes());
+        hasher.update(&(self.working_alive.min(parameters.working_capacity()) as u64).to_le_bytes());
         hasher.update(&self.tally.time.0.to_le_bytes());
         hasher.into()
     }

@@ -12,7 +12,7 @@ use psi_replica::{Clock, Origin};
 
 use super::{
     fold::{CoreFold, first_memory},
-    transitions::NUMBERS_PER_ENTRY,
+    messages::NUMBERS_PER_ENTRY,
     values::{self, EPISODIC, LATENTS, MEMORIES_PER_ENTRY, TALLY, THETA, Tally, WORKING},
 };
 use crate::component::{dirty_slots::Slot, moment::Moment};
@@ -147,7 +147,7 @@ impl OwnCore {
             }
             None => self.working.push(new),
         }
-        fold.put_working((*clock, origin.clone(), index), absorbed.salience);
+        fold.put_working((*clock, origin.clone(), index));
         Some(index)
     }
 

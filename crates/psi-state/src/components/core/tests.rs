@@ -3,6 +3,7 @@
 use psi_replica::{Clock, NodeId, Origin};
 
 use super::{
+    ended::{EndedValue, Learner},
     fold::CoreFold,
     values::{CoreValue, Tally},
 };
@@ -44,4 +45,24 @@ fn episodic_memory_is_the_latest_of_what_is_held_whatever_was_held_before() {
     let keys = |fold: &CoreFold| fold.episodic_places().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&fold), keys(&fresh));
     assert_eq!(keys(&fold).first().map(|(clock, ..)| clock.wall_ms), Some(5));
+}
+
+/// An origin goes on from its own transition until another's changes. One that ends and stands in the base is none.
+#[test]
+fn nothing_was_learned_when_an_origin_ends() {
+    let (a, base) = (origin("a"), Origin::base());
+    let mut fold = CoreFold::new(1, 0, 2);
+    let theta = CoreValue::Theta(vec![5; 4]);
+    fold.change(&a, 0, &theta, Direction::Put);
+    let before = fold.others_changes();
+    let learner = Learner { author: a.clone(), updates: 1, recent: vec![(9, 1)] };
+    let ended = [EndedValue::Learner(learner), EndedValue::Theta { author: a.clone(), numbers: vec![5; 4] }];
+    fold.change(&a, 0, &theta, Direction::Remove);
+    for value in ended.map(CoreValue::Ended) {
+        fold.change(&base, 0, &value, Direction::Put);
+    }
+    fold.settle(Some(9), None);
+    assert_eq!((fold.others_changes(), fold.transition().numbers()), (before, &[5.0 / (1_u64 << 48) as f64; 4][..]));
+    fold.change(&a, 0, &theta, Direction::Put);
+    assert_ne!(fold.others_changes(), before);
 }

@@ -10,10 +10,13 @@ use std::{
 
 use psi_engine::core::{Blend, FixedTransition, Matrix};
 use psi_replica::Origin;
-use psi_stats::{BUCKETS, SPAN_SECONDS};
 
-/// Numbers in one entry of [`super::THETA`].
-pub(crate) const NUMBERS_PER_ENTRY: usize = 8000;
+use super::{
+    activity::Activity,
+    ended::{LEARNERS_MAX, Learner, SumPart},
+    ended_sum::EndedSum,
+    messages::NUMBERS_PER_ENTRY,
+};
 
 /// All origins' transitions.
 #[derive(Clone, Debug)]
@@ -23,8 +26,14 @@ pub(crate) struct Transitions {
     zeros: Arc<FixedTransition>,
     thetas: BTreeMap<Origin, Theta>,
     activities: BTreeMap<Origin, Activity>,
+    /// Those of ended origins that took no recent steps.
+    ended: EndedSum,
+    /// Whether these are in the blend.
+    is_ended_weighted: bool,
+    /// Whether these changed since what is in the blend was settled.
+    is_ended_unsettled: bool,
     blend: Blend,
-    /// Those that have weight in the blend.
+    /// Those that have weight in the blend, one by one.
     weighted: BTreeSet<Origin>,
     /// The sum of all recent updates.
     recent: u64,
@@ -50,25 +59,9 @@ struct Theta {
     weight: u64,
 }
 
-/// How many steps an origin took in each second of its window: (second, steps) in slot second mod 64.
-#[derive(Clone, Debug)]
-struct Activity(Box<[(u64, u64)]>);
-
-impl Activity {
-    fn within(&self, last_second: u64) -> u64 {
-        let span = last_second.saturating_sub(SPAN_SECONDS - 1)..=last_second;
-        let steps = self.0.iter().filter(|(second, _)| span.contains(second)).map(|(_, steps)| *steps);
-        steps.fold(0, u64::saturating_add)
-    }
-
-    fn slot(&mut self, second: u64) -> &mut (u64, u64) {
-        &mut self.0[usize::try_from(second % BUCKETS).expect("below 64")]
-    }
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        Self(vec![(0, 0); usize::try_from(BUCKETS).expect("64")].into())
+impl Theta {
+    fn is_whole(&self) -> bool {
+        self.present.iter().all(|present| *present)
     }
 }
 
@@ -79,6 +72,9 @@ impl Transitions {
             zeros: Arc::new(FixedTransition::zeros(dimensions)),
             thetas: BTreeMap::new(),
             activities: BTreeMap::new(),
+            ended: EndedSum::new(dimensions),
+            is_ended_weighted: false,
+            is_ended_unsettled: false,
             blend: Blend::new(dimensions),
             weighted: BTreeSet::new(),
             recent: 0,
@@ -125,19 +121,47 @@ impl Transitions {
     /// Puts or takes an origin's steps of one second.
     pub(crate) fn change_bucket(&mut self, origin: &Origin, second: u64, steps: u64, put: bool) {
         let activity = self.activities.entry(origin.clone()).or_default();
-        let slot = activity.slot(second);
-        if put {
-            *slot = (second, steps);
-        } else if *slot == (second, steps) {
-            *slot = (0, 0);
+        activity.change(second, steps, put);
+        if activity.is_empty() {
+            self.activities.remove(origin);
         }
         self.unsettled.insert(origin.clone());
     }
 
+    /// Puts or takes a part of the sum of ended origins' transitions.
+    pub(crate) fn change_sum(&mut self, index: u64, part: &SumPart, put: bool) {
+        self.weigh_ended(false);
+        self.ended.change(index, part, put);
+        self.is_ended_unsettled = true;
+        self.is_mean_stale = true;
+    }
+
+    /// What the base keeps of these, all of them of ended origins: those that took steps within the window, one by one, and
+    /// the sum of all others.
+    pub(crate) fn ended(&self) -> (Vec<(Learner, &FixedTransition)>, EndedSum) {
+        let mut learners: Vec<_> =
+            self.thetas.iter().filter_map(|(author, theta)| self.learner(author, theta)).collect();
+        // The latest first, those without recent steps last.
+        learners.sort_by(|(left, _), (right, _)| right.place().cmp(&left.place()));
+        let recent = learners.iter().filter(|(learner, _)| !learner.recent.is_empty()).count();
+        let mut sum = self.ended.clone();
+        for (learner, transition) in learners.drain(recent.min(LEARNERS_MAX)..) {
+            sum.add(transition, learner.updates);
+        }
+        (learners, sum)
+    }
+
+    /// An origin whose transition may weigh.
+    fn learner<'a>(&self, author: &Origin, theta: &'a Theta) -> Option<(Learner, &'a FixedTransition)> {
+        let activity = self.activities.get(author).into_iter();
+        let recent = activity.flat_map(|activity| activity.seconds(self.last_second)).collect();
+        let learner = Learner { author: author.clone(), updates: theta.updates, recent };
+        (theta.is_whole() && theta.updates > 0).then_some((learner, &*theta.transition))
+    }
+
     /// Counts one more step of an origin.
     pub(crate) fn count_step(&mut self, origin: &Origin, second: u64) {
-        let slot = self.activities.entry(origin.clone()).or_default().slot(second);
-        *slot = (second, if slot.0 == second { slot.1.saturating_add(1) } else { 1 });
+        self.activities.entry(origin.clone()).or_default().count(second);
         self.unsettled.insert(origin.clone());
     }
 
@@ -152,20 +176,30 @@ impl Transitions {
     /// How many origins' transitions are in the mean.
     pub(crate) fn weighted(&mut self) -> usize {
         self.settle();
-        self.weighted.len()
+        self.weighted.len().saturating_add(usize::try_from(self.ended_weighted()).unwrap_or(usize::MAX))
+    }
+
+    /// How many ended origins' transitions are in the mean as a sum.
+    fn ended_weighted(&self) -> u64 {
+        if self.is_ended_weighted { self.ended.transitions() } else { 0 }
     }
 
     /// The mean; `None` where nothing was learned yet.
     pub(crate) fn mean(&mut self) -> Option<&Matrix> {
         self.settle();
         if std::mem::take(&mut self.is_mean_stale) {
-            let mut weighted = self.weighted.iter();
-            self.mean = match (weighted.next().and_then(|origin| self.thetas.get(origin)), weighted.next()) {
-                (Some(only), None) => Some(only.transition.to_matrix()),
-                _ => self.blend.mean(),
-            };
+            self.mean = self.only().or_else(|| self.blend.mean());
         }
         self.mean.as_ref()
+    }
+
+    /// The one transition that has weight, if it is one: exactly as its origin has it.
+    fn only(&self) -> Option<Matrix> {
+        match (self.weighted.len(), self.ended_weighted()) {
+            (1, 0) => self.thetas.get(self.weighted.first()?).map(|only| only.transition.to_matrix()),
+            (0, _) => self.ended.only().filter(|_| self.is_ended_weighted),
+            _ => None,
+        }
     }
 
     /// An origin's transition, out of the blend until its weight is settled.
@@ -189,7 +223,8 @@ impl Transitions {
 
     fn settle(&mut self) {
         let moved_on = std::mem::take(&mut self.moved_on);
-        if !moved_on && self.unsettled.is_empty() {
+        let ended_changed = std::mem::take(&mut self.is_ended_unsettled);
+        if !moved_on && !ended_changed && self.unsettled.is_empty() {
             return;
         }
         let mut unsettled = std::mem::take(&mut self.unsettled);
@@ -200,7 +235,7 @@ impl Transitions {
         for origin in &unsettled {
             let Some(theta) = self.thetas.get_mut(origin) else { continue };
             let steps = self.activities.get(origin).map_or(0, |activity| activity.within(self.last_second));
-            let recent = if theta.present.iter().all(|present| *present) { steps.min(theta.updates) } else { 0 };
+            let recent = if theta.is_whole() { steps.min(theta.updates) } else { 0 };
             self.recent = self.recent.wrapping_sub(theta.recent).wrapping_add(recent);
             theta.recent = recent;
         }
@@ -210,13 +245,36 @@ impl Transitions {
         }
         for origin in &unsettled {
             self.weigh(origin, by_all);
+            self.forget_if_gone(origin);
+        }
+        self.weigh_ended(by_all && self.ended.transitions() > 0);
+    }
+
+    /// Forgets an origin of which nothing is left.
+    fn forget_if_gone(&mut self, origin: &Origin) {
+        let is_gone = |theta: &Theta| theta.updates == 0 && !theta.present.contains(&true);
+        if self.thetas.get(origin).is_some_and(is_gone) {
+            self.thetas.remove(origin);
+        }
+    }
+
+    /// Puts the sum of ended origins' transitions into the blend, or takes it out.
+    fn weigh_ended(&mut self, is_weighted: bool) {
+        if self.is_ended_weighted == is_weighted {
+            return;
+        }
+        self.is_ended_weighted = is_weighted;
+        self.is_mean_stale = true;
+        if is_weighted {
+            self.blend.merge(self.ended.blend());
+        } else {
+            self.blend.subtract(self.ended.blend());
         }
     }
 
     fn weigh(&mut self, origin: &Origin, by_all: bool) {
         let Some(theta) = self.thetas.get_mut(origin) else { return };
-        let is_whole = theta.present.iter().all(|present| *present);
-        let weight = if !is_whole {
+        let weight = if !theta.is_whole() {
             0
         } else if by_all {
             theta.updates

@@ -1,11 +1,14 @@
 //! Entries of the lanes of engine `core`.
 
 use bytes::Bytes;
-use psi_engine::{LATENT_MAX, core::FieldTime};
+use psi_engine::core::FieldTime;
 use psi_replica::{Clock, Key, Lane};
 use psi_stats::COUNT_LIMIT;
 
-use super::transitions::NUMBERS_PER_ENTRY;
+use super::{
+    ended::{self, EndedValue},
+    messages::{halves, joined, theta, vector, vector_value},
+};
 #[cfg(test)]
 use crate::component::sample::SampleRng;
 use crate::{
@@ -24,14 +27,8 @@ pub const WORKING: Lane = Lane(proto::Lane::Working as u32);
 /// The episodic memory of engine `core`, 8 memories an entry.
 pub const EPISODIC: Lane = Lane(proto::Lane::Episodic as u32);
 
-/// Vectors that an origin keeps at most in one lane.
-pub(super) const VECTORS_MAX: u64 = 4096;
 /// Memories in one entry of [`EPISODIC`].
 pub(crate) const MEMORIES_PER_ENTRY: usize = 8;
-/// Numbers of a vector are below this in size; those that the engine makes are below 2.
-const NUMBER_LIMIT: f64 = 1e100;
-/// The largest number of a transition, which stands for 2^14.
-const THETA_LIMIT: u64 = 1 << 62;
 
 /// What an origin's steps added up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,9 +46,18 @@ pub(crate) struct Tally {
 pub(crate) enum CoreValue {
     Tally(Tally),
     Theta(Vec<i64>),
-    Latent { clock: Clock, numbers: Vec<f64> },
-    Working { clock: Clock, salience: f64, numbers: Vec<f64> },
+    Latent {
+        clock: Clock,
+        numbers: Vec<f64>,
+    },
+    Working {
+        clock: Clock,
+        salience: f64,
+        numbers: Vec<f64>,
+    },
     Memories(Vec<(Clock, Vec<f64>)>),
+    /// In the base, what ended origins left.
+    Ended(EndedValue),
 }
 
 impl CoreValue {
@@ -64,6 +70,7 @@ impl CoreValue {
                 at_most(memories.len(), MEMORIES_PER_ENTRY)?;
                 Ok(Self::Memories(memories.into_iter().map(vector).collect::<Result<_, _>>()?))
             }
+            lane if ended::LANES.contains(&lane) => EndedValue::decode(lane, bytes).map(Self::Ended),
             lane => {
                 let value: proto::VectorValue = message(bytes)?;
                 let salience = value.salience;
@@ -84,13 +91,14 @@ impl CoreValue {
             Self::Latent { clock, numbers } => encode_vector(*clock, numbers, 0.0),
             Self::Working { clock, salience, numbers } => encode_vector(*clock, numbers, *salience),
             Self::Memories(memories) => encode_memories(memories.iter().cloned()),
+            Self::Ended(ended) => ended.encode(),
         }
     }
 
     /// See [`crate::component::Component::sample`].
     #[cfg(test)]
     pub(super) fn sample(rng: &mut SampleRng) -> (Lane, u64, Self) {
-        match rng.below(5) {
+        match rng.below(6) {
             0 => {
                 let huge = if rng.chance(20) { COUNT_LIMIT } else { 9 };
                 let (updates, memories) = (rng.below(huge), rng.below(huge));
@@ -106,6 +114,10 @@ impl CoreValue {
                 let (clock, salience) = (rng.clock(), rng.unit());
                 (WORKING, rng.below(6), Self::Working { clock, salience, numbers: rng.vector() })
             }
+            4 => {
+                let (lane, index, ended) = EndedValue::sample(rng);
+                (lane, index, Self::Ended(ended))
+            }
             _ => {
                 let memories = (0..=rng.below(8).min(7)).map(|_| (rng.clock(), rng.vector())).collect();
                 (EPISODIC, rng.below(4), Self::Memories(memories))
@@ -118,6 +130,7 @@ impl CoreValue {
             Self::Tally(_) | Self::Theta(_) => None,
             Self::Latent { clock, .. } | Self::Working { clock, .. } => Some(*clock),
             Self::Memories(memories) => memories.iter().map(|(clock, _)| *clock).max(),
+            Self::Ended(ended) => ended.clock(),
         }
     }
 }
@@ -127,33 +140,18 @@ fn decode_tally(bytes: &Bytes) -> Result<CoreValue, ValueError> {
     if updates.max(memories) >= COUNT_LIMIT {
         return Err(ValueError::Number);
     }
-    let time = FieldTime((i128::from(time_high) << 64) | i128::from(time_low));
+    let time = FieldTime(joined(time_high, time_low));
     Ok(CoreValue::Tally(Tally { updates, time, memories }))
 }
 
 fn decode_theta(bytes: &Bytes) -> Result<CoreValue, ValueError> {
-    let numbers = message::<proto::ThetaValue>(bytes)?.numbers;
-    at_most(numbers.len(), NUMBERS_PER_ENTRY)?;
-    if numbers.iter().any(|number| number.unsigned_abs() > THETA_LIMIT) {
-        return Err(ValueError::Number);
-    }
-    Ok(CoreValue::Theta(numbers))
+    theta(message(bytes)?).map(CoreValue::Theta)
 }
 
-fn vector(value: proto::VectorValue) -> Result<(Clock, Vec<f64>), ValueError> {
-    let proto::VectorValue { clock, numbers, salience } = value;
-    at_most(numbers.len(), LATENT_MAX)?;
-    let fits = |number: &f64| number.abs() < NUMBER_LIMIT;
-    if !numbers.iter().all(fits) || !fits(&salience) || salience < 0.0 {
-        return Err(ValueError::Number);
-    }
-    Ok((clock.ok_or(ValueError::NoClock)?.into(), numbers))
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the two halves of a number")]
 pub(super) fn encode_tally(tally: &Tally) -> Bytes {
     let Tally { updates, time: FieldTime(time), memories } = *tally;
-    encoded(&proto::TallyValue { updates, time_high: (time >> 64) as i64, time_low: time as u64, memories })
+    let (time_high, time_low) = halves(time);
+    encoded(&proto::TallyValue { updates, time_high, time_low, memories })
 }
 
 pub(super) fn encode_theta(numbers: &[i64]) -> Bytes {
@@ -167,8 +165,4 @@ pub(super) fn encode_vector(clock: Clock, numbers: &[f64], salience: f64) -> Byt
 pub(super) fn encode_memories(memories: impl Iterator<Item = (Clock, Vec<f64>)>) -> Bytes {
     let memories = memories.map(|(clock, numbers)| vector_value(clock, numbers, 0.0)).collect();
     encoded(&proto::MemoriesValue { memories })
-}
-
-fn vector_value(clock: Clock, numbers: Vec<f64>, salience: f64) -> proto::VectorValue {
-    proto::VectorValue { clock: Some(clock.into()), numbers, salience }
 }

@@ -92,6 +92,16 @@ impl SampleFold {
         }
     }
 
+    /// All samples and where they stand, oldest first.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (Place, Sample)> {
+        self.samples.iter().map(|(place, sample)| (place.clone(), *sample))
+    }
+
+    /// The latest alarm.
+    pub(crate) fn last_alarm(&self) -> Option<(&Moment, &Threat)> {
+        self.alarms_by_clock.last_key_value()
+    }
+
     /// The latest samples, newest first.
     pub(crate) fn history(&self) -> Vec<Sample> {
         self.samples.values().rev().take(HISTORY_MAX).copied().collect()
@@ -104,7 +114,7 @@ impl SampleFold {
 
     /// The threat that the red flag is up for: the latest after the latest intervention.
     pub(crate) fn flag(&self, last_intervention: Option<&Moment>) -> Option<Threat> {
-        let (moment, threat) = self.alarms_by_clock.last_key_value()?;
+        let (moment, threat) = self.last_alarm()?;
         last_intervention.is_none_or(|last| last < moment).then_some(*threat)
     }
 }

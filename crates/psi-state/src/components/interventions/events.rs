@@ -6,12 +6,17 @@ use psi_engine::{Action, guardian::Threat};
 use psi_replica::{Clock, Origin};
 
 use crate::component::{
+    Direction,
     facts::{InterventionSummary, LatestIntervention},
-    moment::{Moment, Place},
+    moment::{Moment, Place, author_of},
 };
 
 /// Interventions that each origin keeps of those by hand, and as many of its guardian's.
 pub const INTERVENTIONS_KEPT: u64 = 64;
+
+/// Events that are folded one by one: the latest. Those before them count one each, whatever they follow, so that what is
+/// kept of ended origins is bounded. Many nodes with full rings come to as many; ν depends on the last few alone.
+pub(crate) const EVENTS_FOLDED: usize = 4096;
 
 /// An intervention.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,12 +37,21 @@ pub(crate) struct AutomaticCause {
 }
 
 /// What an origin says of its interventions that are no longer kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Retirement {
     /// How many of them counted and none counts in their place. Modulo 2^64: what counted may be fewer without one of them.
     pub(crate) counted: u64,
     /// The latest nigredo among those that counted.
     pub(crate) nigredo: Option<Clock>,
+    /// In the base, whose nigredo that is.
+    pub(crate) author: Option<Origin>,
+}
+
+impl Retirement {
+    /// Its nigredo, where `origin` says this.
+    fn dissolved(&self, origin: &Origin) -> Option<Moment> {
+        Some((self.nigredo?, author_of(origin, self.author.as_ref()).clone()))
+    }
 }
 
 impl Event {
@@ -84,6 +98,14 @@ impl EventFold {
         self.events.remove(&(clock, origin, index));
     }
 
+    /// Changes an event of an ended origin; [`Self::fold`] must follow.
+    pub(crate) fn change_ended(&mut self, place: &Place, event: &Event, direction: Direction) {
+        match direction {
+            Direction::Put => self.events.insert(place.clone(), event.clone()),
+            Direction::Remove => self.events.remove(place),
+        };
+    }
+
     /// Records what an origin says of those that it no longer keeps; [`Self::fold`] must follow.
     pub(crate) fn put_retired(&mut self, origin: &Origin, retired: Option<Retirement>) {
         match retired.filter(|retired| *retired != Retirement::default()) {
@@ -104,31 +126,56 @@ impl EventFold {
     /// Takes an event of the own origin out. Where another then counts in its place, one that it came before, that one is
     /// counted and not both.
     fn retire(&mut self, key: &Place) -> Option<Retirement> {
-        let counted = self.counting().any(|(held, _)| held == key);
+        let counted = self.older().chain(self.counting()).any(|(held, _)| held == key);
         let before = self.events.len() as u64 - self.summary.superseded;
         let event = self.events.remove(key)?;
-        let gone = before.wrapping_sub(self.counting().count() as u64);
+        let gone = before.wrapping_sub(self.older().chain(self.counting()).count() as u64);
         let (clock, origin, _) = key;
         let earlier = self.retired_of(origin);
         let nigredo = (counted && event.action == Action::Nigredo).then_some(*clock).max(earlier.nigredo);
-        let retired = Retirement { counted: earlier.counted.wrapping_add(gone), nigredo };
+        let retired = Retirement { counted: earlier.counted.wrapping_add(gone), nigredo, author: None };
         (retired != earlier).then(|| {
-            self.put_retired(origin, Some(retired));
+            self.put_retired(origin, Some(retired.clone()));
             retired
         })
     }
 
     /// What an origin says of those that it no longer keeps.
     pub(crate) fn retired_of(&self, origin: &Origin) -> Retirement {
-        self.retired.get(origin).copied().unwrap_or_default()
+        self.retired.get(origin).cloned().unwrap_or_default()
     }
 
-    /// The events that count, in the order of their clocks.
+    /// All events that are kept, oldest first.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (Place, Event)> {
+        self.events.iter().map(|(place, event)| (place.clone(), event.clone()))
+    }
+
+    /// What those come to that are not folded one by one: no longer kept by anyone, or too old.
+    pub(crate) fn retired_of_all(&self) -> Retirement {
+        let retired = self.retired.values().fold(0, |sum: u64, retired| sum.wrapping_add(retired.counted));
+        let dissolved = self.retired.iter().filter_map(|(origin, retired)| retired.dissolved(origin)).max();
+        let older = self.older().filter(|(_, event)| event.action == Action::Nigredo).last();
+        let dissolved = dissolved.max(older.map(|((clock, origin, _), _)| (*clock, origin.clone())));
+        let counted = retired.wrapping_add(self.older_count() as u64);
+        let (nigredo, author) = dissolved.unzip();
+        Retirement { counted, nigredo, author }
+    }
+
+    /// How many events are too old to be folded one by one.
+    fn older_count(&self) -> usize {
+        self.events.len().saturating_sub(EVENTS_FOLDED)
+    }
+
+    fn older(&self) -> impl Iterator<Item = (&Place, &Event)> {
+        self.events.iter().take(self.older_count())
+    }
+
+    /// The events that count of those that are folded one by one, in the order of their clocks.
     fn counting(&self) -> impl Iterator<Item = (&Place, &Event)> {
         // What each automatic event stands for: the one that came first of those that follow the same.
         let mut first: BTreeMap<Option<(Clock, &Origin)>, (Clock, &Origin)> = BTreeMap::new();
         let mut stands_for: BTreeMap<(Clock, &Origin), (Clock, &Origin)> = BTreeMap::new();
-        self.events.iter().filter_map(move |(key, event)| {
+        self.events.iter().skip(self.older_count()).filter_map(move |(key, event)| {
             let moment = (key.0, &key.1);
             let Some(automatic) = &event.automatic else { return Some((key, event)) };
             let named = automatic.follows.as_ref().map(|follows| (follows.0, &follows.1));
@@ -148,10 +195,9 @@ impl EventFold {
 
     /// Settles what the events come to.
     pub(crate) fn fold(&mut self) {
-        let retired = self.retired.values().fold(0, |sum: u64, retired| sum.wrapping_add(retired.counted));
-        let dissolved = self.retired.iter().filter_map(|(origin, retired)| Some((retired.nigredo?, origin.clone())));
-        let mut summary =
-            InterventionSummary { counted: retired, dissolved: dissolved.max(), ..InterventionSummary::default() };
+        let retired = self.retired_of_all();
+        let dissolved = retired.nigredo.zip(retired.author);
+        let mut summary = InterventionSummary { dissolved, ..InterventionSummary::default() };
         let mut kept: u64 = 0;
         let (mut last, mut nigredo) = (None, None);
         for (key, event) in self.counting() {
@@ -166,8 +212,8 @@ impl EventFold {
         let moment = |(clock, origin, _): &Place| (*clock, origin.clone());
         summary.dissolved = summary.dissolved.max(nigredo.map(moment));
         summary.last = last.map(|(key, event)| LatestIntervention { moment: moment(key), k: event.k });
-        summary.counted = retired.wrapping_add(kept);
-        summary.superseded = self.events.len() as u64 - kept;
+        summary.counted = retired.counted.wrapping_add(kept);
+        summary.superseded = (self.events.len() - self.older_count()) as u64 - kept;
         self.summary = summary;
     }
 }

@@ -83,7 +83,7 @@ fn those_no_longer_kept_are_counted_and_still_dissolve() {
         };
         retired = interventions.write(moment(n, "a"), event.index(n), event).or(retired);
     }
-    assert_eq!(retired, Some(Retirement { counted: 2, nigredo: Some(Clock::default()) }));
+    assert_eq!(retired, Some(Retirement { counted: 2, nigredo: Some(Clock::default()), author: None }));
     let folded = interventions.summary();
     assert_eq!((folded.counted, &folded.dissolved), (INTERVENTIONS_KEPT + 2, &Some(moment(0, "a"))));
     // Another replica that holds the same says the same.

@@ -1,0 +1,171 @@
+//! Origins whose rings are full: what the base leaves out of them shows nowhere.
+
+use prost::Message;
+use psi_replica::proto::{Clock, Origin as OriginMessage};
+use psi_stats::{Moments, Scale, quantize};
+
+use super::{
+    ended::{Log, fold_into, folded_logs, folded_with_base, key_of, origin, put_log},
+    *,
+};
+use crate::{limits::METRICS, proto};
+
+/// Some day in 2025.
+const WALL_MS: u64 = 1_750_000_000_000;
+
+/// Writes the log of an origin that has filled its rings.
+struct RingLog {
+    rng: SampleRng,
+    log: Log,
+    /// Its clocks lie before this.
+    last_ms: u64,
+}
+
+impl RingLog {
+    fn put(&mut self, lane: Lane, index: u64, value: &impl Message) {
+        self.log.insert(key_of(lane, index), value.encode_to_vec().into());
+    }
+
+    /// Any moment of some ten minutes before the last one.
+    fn clock(&mut self) -> Option<Clock> {
+        Some(Clock { wall_ms: self.last_ms - self.rng.below(600_000), counter: 0 })
+    }
+
+    fn vector(&mut self) -> proto::VectorValue {
+        let (clock, numbers) = (self.clock(), vec![self.rng.unit(), self.rng.unit()]);
+        proto::VectorValue { clock, numbers, salience: self.rng.unit() }
+    }
+
+    fn write_guardian(&mut self) {
+        for index in 0..25 {
+            let samples = (0..8).map(|_| {
+                let wall_ms = self.clock().map_or(0, |clock| clock.wall_ms);
+                let [density, prediction_error, temporal_entropy] = [self.rng.unit(), self.rng.unit(), self.rng.unit()];
+                proto::Sample { wall_ms, counter: 0, density, prediction_error, temporal_entropy }
+            });
+            let samples = samples.collect();
+            self.put(guardian::HISTORY, index, &proto::HistoryValue { samples });
+        }
+        let (threat, clock) = (proto::Threat::LowDensity.into(), self.clock());
+        self.put(guardian::ALARM, 0, &proto::AlarmValue { threat, clock, author: None });
+    }
+
+    /// Each ring full, and some no longer kept. Those of the guardian follow one of few.
+    fn write_interventions(&mut self) {
+        for index in 0..128 {
+            let action = if self.rng.chance(2) { proto::Action::Nigredo } else { proto::Action::Albedo };
+            let named = Some(OriginMessage { node: "ring-1".to_owned(), incarnation: 1 });
+            let follows = Some(Clock { wall_ms: WALL_MS + self.rng.below(99), counter: 0 });
+            let automatic = (index >= 64).then(|| proto::AutomaticCause {
+                threat: proto::Threat::LowDensity.into(),
+                follows: Some(proto::EventName { clock: follows, origin: named }),
+            });
+            let (clock, k) = (self.clock(), self.rng.below(1000));
+            let event = proto::InterventionValue { clock, sequence: index % 64, action: action.into(), k, automatic };
+            self.put(interventions::INTERVENTIONS, index, &event);
+        }
+        let nigredo = Some(Clock { wall_ms: WALL_MS + self.rng.below(99), counter: 0 });
+        self.put(interventions::RETIRED, 0, &proto::RetiredValue { counted: 5, nigredo, author: None });
+    }
+
+    fn write_learned(&mut self) {
+        for index in 0..60 {
+            let (latent, working) = (self.vector(), self.vector());
+            self.put(core::LATENTS, index, &latent);
+            self.put(core::WORKING, index, &working);
+        }
+        for index in 0..20 {
+            let memories = (0..8).map(|_| self.vector()).collect();
+            self.put(core::EPISODIC, index, &proto::MemoriesValue { memories });
+        }
+        let (updates, memories) = (1 + self.rng.below(99), 4000 + self.rng.below(999));
+        self.put(core::TALLY, 0, &proto::TallyValue { updates, time_high: 0, time_low: 1, memories });
+        let numbers = (0..4).map(|_| self.rng.bits().cast_signed() >> 17).collect();
+        self.put(core::THETA, 0, &proto::ThetaValue { numbers });
+    }
+
+    /// A latest step, and one of a second.
+    fn write_steps(&mut self, second: u64) {
+        let mut moments = Moments::new(METRICS);
+        moments.add(&quantize(&[0.5; METRICS], Scale::default()).expect("small")).expect("few");
+        let sums = moments.encode().into();
+        self.put(windows::WINDOWS, second % 64, &proto::WindowValue { second, sums });
+        let clock = Some(Clock { wall_ms: self.last_ms, counter: 0 });
+        self.put(recent::RECENT, 0, &proto::RecentValue { clock, metrics: vec![0.5; METRICS], ..Default::default() });
+    }
+
+    fn new(number: u64, last_ms: u64) -> Self {
+        let mut log = Self { rng: SampleRng(number), log: Log::new(), last_ms };
+        let spec = specs::SpecValue::from(log.rng.spec_in(&scope_of(ScopeKind::Epoch)));
+        log.log.insert(key_of(specs::SPEC, 0), specs::Specs::encode(&spec));
+        log
+    }
+
+    fn of(self, number: u64) -> (Origin, Log) {
+        (origin(&format!("ring-{number}")), self.log)
+    }
+}
+
+/// An origin with full rings; the last step of each is 1.5 s after that of the one before.
+fn full(number: u64) -> (Origin, Log) {
+    let last_ms = WALL_MS + 600_000 + number * 1500;
+    let mut log = RingLog::new(number, last_ms);
+    log.write_guardian();
+    log.write_interventions();
+    log.write_learned();
+    log.write_steps(last_ms / 1000 - number % 4);
+    log.of(number)
+}
+
+/// Parameters that look as far back as any may.
+fn farsighted() -> Parameters {
+    spec().setup.parameters.with([("W_r", 102.4), ("C_w", 1024.0)]).expect("good parameters")
+}
+
+fn pairs(logs: &[(Origin, Log)]) -> impl Iterator<Item = (&Origin, &Log)> {
+    logs.iter().map(|(origin, log)| (origin, log))
+}
+
+/// 40 origins: 5,120 interventions, 8,000 samples, 2,400 latents and working memories, 6,400 memories.
+#[test]
+fn what_the_base_leaves_out_of_full_rings_shows_nowhere() {
+    let logs: Vec<_> = (0..40).map(full).collect();
+    let mut whole = folded_logs(pairs(&logs));
+    let mut base = Log::new();
+    for (number, log) in logs.iter().enumerate() {
+        base = fold_into(&base, &[log]);
+        if number % 8 == 7 {
+            let with_base = folded_with_base(&base, &logs[number + 1..]);
+            assert!(with_base.shown_with(farsighted()) == whole.shown_with(farsighted()), "after {number}");
+        }
+    }
+    let all: Vec<_> = logs.iter().collect();
+    assert_eq!(fold_into(&Log::new(), &all), base);
+    // What live origins take back lets what is older show again.
+    let (ended, live) = logs.split_at(34);
+    let ended: Vec<_> = ended.iter().collect();
+    let mut with_base = folded_with_base(&fold_into(&Log::new(), &ended), live);
+    for (origin, log) in live {
+        for folds in [&mut whole, &mut with_base] {
+            put_log(folds, origin, log, Direction::Remove);
+        }
+        assert!(with_base.shown_with(farsighted()) == whole.shown_with(farsighted()), "without {origin}");
+    }
+}
+
+/// Of more origins than the base keeps one by one it keeps the latest, whoever ends first.
+#[test]
+fn learners_are_bounded_and_the_latest_are_kept() {
+    let stepped = |number| {
+        let mut log = RingLog::new(number, WALL_MS + 59_000);
+        log.write_learned();
+        log.write_steps(WALL_MS / 1000 + number % 50);
+        log.of(number)
+    };
+    let logs: Vec<_> = (0..70).map(stepped).collect();
+    let all: Vec<_> = logs.iter().collect();
+    let at_once = fold_into(&Log::new(), &all);
+    let one_by_one = all.iter().rev().fold(Log::new(), |base, log| fold_into(&base, &[log]));
+    assert_eq!(one_by_one, at_once);
+    assert_eq!(at_once.keys().filter(|key| key.lane == core::ENDED_LEARNERS).count(), 64);
+}

@@ -1,0 +1,18 @@
+//! Samples as messages.
+
+use psi_engine::guardian::Sample;
+use psi_replica::Clock;
+
+use crate::{component::value::ValueError, proto};
+
+pub(crate) fn sample_of(sample: proto::Sample) -> Result<(Clock, Sample), ValueError> {
+    let proto::Sample { wall_ms, counter, density, prediction_error, temporal_entropy } = sample;
+    let sample = Sample { density, prediction_error, temporal_entropy };
+    let is_finite = [density, prediction_error, temporal_entropy].iter().all(|metric| metric.is_finite());
+    is_finite.then_some((Clock { wall_ms, counter }, sample)).ok_or(ValueError::Metrics)
+}
+
+pub(crate) fn sample_message((clock, sample): &(Clock, Sample)) -> proto::Sample {
+    let Sample { density, prediction_error, temporal_entropy } = *sample;
+    proto::Sample { wall_ms: clock.wall_ms, counter: clock.counter, density, prediction_error, temporal_entropy }
+}
