@@ -293,6 +293,38 @@ fn a_spec_is_repeated_byte_for_byte() {
     assert_eq!(values::TombstoneValue::decode(mark.unwrap().value).unwrap().steps_dropped, 1);
 }
 
+/// So that what an origin counted can be read when all others have ended, or before they are heard of.
+#[test]
+fn who_writes_in_an_epoch_holds_its_spec() {
+    let (mut cluster, default) = (pair(), field("default"));
+    let specs_of = |cluster: &Cluster, n: usize| -> Vec<_> {
+        let origin = cluster.origin(n);
+        let entries = cluster.nodes[0].replica.entries(&origin).filter(|entry| entry.key.lane == lanes::SPEC);
+        entries.map(|entry| (entry.key, entry.value)).collect()
+    };
+    for name in ["a", "b", "c"].map(field) {
+        create(&mut cluster, 0, &name, 2);
+    }
+    cluster.run(200);
+    steps(&mut cluster, 1, &default, 1);
+    cluster.run(200);
+    assert_eq!(specs_of(&cluster, 1), [], "nobody declared the first epoch of `default`");
+    steps(&mut cluster, 1, &field("a"), 2);
+    cluster.with(1, |replica, now| replica.intervene(now, &field("b"), Action::Albedo).unwrap());
+    let inputs = [input(1, 2)];
+    cluster.with(1, |replica, now| {
+        let mut batch = replica.begin_batch(now, &field("c"), &[&inputs[0]]).unwrap();
+        batch.run();
+        replica.finish_batch(now, batch).unwrap();
+    });
+    cluster.run(500);
+    assert_eq!(specs_of(&cluster, 1), specs_of(&cluster, 0), "by a step, an intervention and a batch");
+    steps(&mut cluster, 1, &field("a"), 1);
+    cluster.run(500);
+    cluster.assert_agreed();
+    assert_eq!(specs_of(&cluster, 1).len(), 3);
+}
+
 proptest! {
     #![proptest_config(cases(24))]
 

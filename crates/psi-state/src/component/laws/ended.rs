@@ -220,3 +220,71 @@ fn no_live_origin_speaks_for_another() {
     let (shown, name) = (format!("{folds:?}"), format!("{ended:?}"));
     assert!(!shown.contains(name.trim_end_matches('1')), "{name} is spoken for");
 }
+
+fn entry_in(epoch: Epoch, (lane, value): (Lane, Bytes)) -> (Key, Bytes) {
+    (Key { scope: Scope::Epoch(field(), epoch), lane, index: 0 }, value)
+}
+
+/// A log of one epoch: its spec, a tombstone, and moments of some inputs.
+fn log_in(epoch: Epoch, spec: Spec, steps_dropped: u64) -> Log {
+    let mut rng = SampleRng(steps_dropped);
+    let moments = std::iter::repeat_with(|| rng.moments(3)).find(|moments| !moments.is_empty()).expect("some");
+    let values = [
+        (specs::SPEC, specs::Specs::encode(&spec.into())),
+        (tombstones::TOMBSTONE, tombstones::Tombstones::encode(&steps_dropped)),
+        (moments::MOMENTS, moments::InputMoments::encode(&moments)),
+    ];
+    values.into_iter().map(|value| entry_in(epoch, value)).collect()
+}
+
+/// What is of older epochs goes, once an origin has ended that knew of a later one. What it discarded before stays.
+#[test]
+fn the_base_is_of_one_epoch() {
+    let (first, second) = (epoch(), spec().epoch_after(epoch()));
+    let later = Spec { clock: psi_replica::Clock { wall_ms: 1, counter: 0 }, ..spec() };
+    let (old, new) = (log_in(first, spec(), 1), log_in(second, later, 20));
+    let logs = [(origin("a"), old.clone()), (origin("b"), new), (origin("c"), old)];
+    for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
+        let base = order.iter().fold(Log::new(), |base, one| fold_into(&base, &[&logs[*one]]));
+        let lanes: Vec<_> = base.keys().map(|key| (key.scope.epoch(), key.lane)).collect();
+        let kept = [tombstones::TOMBSTONE, specs::SPEC, moments::MOMENTS];
+        assert_eq!(lanes, kept.map(|lane| (Some(second), lane)), "{order:?}");
+        let dropped = &base[&Key { scope: Scope::Epoch(field(), second), lane: tombstones::TOMBSTONE, index: 0 }];
+        assert_eq!(*dropped, tombstones::Tombstones::encode(&22), "{order:?}");
+    }
+}
+
+/// Two specs of different shapes that drew the same epoch.
+fn rivals() -> [Spec; 2] {
+    let mut seen = BTreeMap::new();
+    (0..)
+        .find_map(|seed| {
+            let mut rival = spec();
+            rival.setup.shape.seed = seed;
+            rival.clock.wall_ms += seed;
+            let before = seen.insert(rival.epoch_after(Epoch::IMPLICIT).shape_bits(), rival.clone())?;
+            Some([before, rival])
+        })
+        .expect("there are but 2^20 such bits")
+}
+
+/// A field that has two shapes in one epoch is led out of it by the live, though nobody lives who wrote either.
+#[test]
+fn a_dispute_outlives_those_who_began_it() {
+    let [first, second] = rivals();
+    let epoch = second.epoch_after(Epoch::IMPLICIT);
+    let logs = [first, second.clone()].map(|spec| log_in(epoch, spec, 0));
+    let [first, last] = [(origin("a"), logs[0].clone()), (origin("b"), logs[1].clone())];
+    for order in [[&first, &last], [&last, &first]] {
+        let base = order.iter().fold(Log::new(), |base, log| fold_into(&base, &[log]));
+        let mut specs = specs::Specs::of(&field());
+        let live = log_in(epoch, second.clone(), 0);
+        for (writer, log) in [(Origin::base(), &base), (origin("live"), &live)] {
+            for (key, value) in log.iter().filter(|(key, _)| key.lane == specs::SPEC) {
+                let value = specs::Specs::decode(key, value).expect("a spec");
+                specs.change(&writer, key, &value, Direction::Put);
+            }
+        }
+        assert_eq!(specs.disputed(), Some(&second));
+    }
+}

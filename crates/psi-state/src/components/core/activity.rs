@@ -44,3 +44,26 @@ impl Activity {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_steps_are_kept_for_as_many_seconds_as_a_window_has_buckets() {
+        let mut activity = Activity::default();
+        for second in 0..1000 {
+            activity.count(second);
+            activity.count(second);
+        }
+        assert_eq!((activity.0.len() as u64, activity.within(999)), (BUCKETS, 2 * SPAN_SECONDS));
+    }
+
+    #[test]
+    fn steps_may_go_before_they_come() {
+        let mut activity = Activity::default();
+        activity.change(7, 3, false);
+        activity.change(7, 3, true);
+        assert!(activity.is_empty());
+    }
+}

@@ -66,3 +66,18 @@ fn nothing_was_learned_when_an_origin_ends() {
     fold.change(&a, 0, &theta, Direction::Put);
     assert_ne!(fold.others_changes(), before);
 }
+
+#[test]
+fn of_an_origin_that_went_no_transition_is_kept() {
+    let mut fold = CoreFold::new(1, 0, 2);
+    for direction in [Direction::Put, Direction::Remove] {
+        for value in [CoreValue::Theta(vec![5; 4]), CoreValue::Tally(Tally { updates: 3, ..Tally::default() })] {
+            fold.change(&origin("gone"), 0, &value, direction);
+        }
+        fold.change_bucket(&origin("gone"), 9, 2, direction);
+        fold.settle(Some(9), None);
+        fold.transition();
+    }
+    let held = format!("{:?}", fold.transitions());
+    assert!(!held.contains("gone"), "{held}");
+}
