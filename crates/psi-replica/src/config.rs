@@ -23,7 +23,8 @@ pub struct Config {
     /// runs of one node that start in the same millisecond do not take each other's name.
     pub microsecond: u16,
     /// How long a run that nobody hears is waited for until it may be ended without a word of its own, milliseconds. The
-    /// names of ended runs are kept for seven times as long.
+    /// names of ended runs are kept for seven times as long. 0: this replica agrees to no end, so none of those that know
+    /// it ends anything.
     pub end_after_ms: u64,
     /// Most bytes of a delta that is being received, and of all that are on one link.
     pub delta_bytes_max: usize,

@@ -207,13 +207,13 @@ impl World {
             log: Vec::new(),
         };
         for index in 0..world.machines.len() {
-            world.machines[index].skew_ms = world.dice.below(8_000) as i64 - 4_000;
+            world.machines[index].skew_ms = world.dice.below(8_000).cast_signed() - 4_000;
             world.start(index);
         }
         world
     }
 
-    fn say(&mut self, what: String) {
+    fn say(&mut self, what: &str) {
         if std::env::var_os("TRACE").is_some() {
             self.log.push(format!("{:>8} {what}", self.now));
         }
@@ -241,7 +241,7 @@ impl World {
         };
         machine.replica = Some(replica);
         let name = self.machines[index].name.clone();
-        self.say(format!("start {name}"));
+        self.say(&format!("start {name}"));
     }
 
     fn start_again(&mut self, index: usize, faults: &Faults) {
@@ -278,7 +278,7 @@ impl World {
             replica: None,
             started: 0,
         };
-        self.say(format!("twin of {}", twin.name));
+        self.say(&format!("twin of {}", twin.name));
         self.machines.push(twin);
         self.start(self.machines.len() - 1);
     }
@@ -301,14 +301,14 @@ impl World {
 
     fn crash(&mut self, index: usize) {
         let name = self.machines[index].name.clone();
-        self.say(format!("crash {name}"));
+        self.say(&format!("crash {name}"));
         self.end(index);
     }
 
     fn stop(&mut self, index: usize) {
         let now = self.at(index);
         let name = self.machines[index].name.clone();
-        self.say(format!("stop {name}"));
+        self.say(&format!("stop {name}"));
         if let Some(replica) = &mut self.machines[index].replica {
             replica.close(now);
         }
@@ -370,7 +370,7 @@ impl World {
                     }
                     let Some(replica) = &mut self.machines[to].replica else { break };
                     if let Err(error) = replica.handle_frame(at_to, LinkId(link), frame) {
-                        self.say(format!("link {a}-{b}: {error}"));
+                        self.say(&format!("link {a}-{b}: {error}"));
                         self.unlink((a, b));
                         break;
                     }
@@ -420,10 +420,10 @@ impl World {
                 self.machines[index].group = self.dice.below(2);
             }
             let groups: Vec<u64> = self.machines.iter().map(|machine| machine.group).collect();
-            self.say(format!("part {groups:?}"));
+            self.say(&format!("part {groups:?}"));
         } else if self.dice.chance(faults.heal) {
             if self.machines.iter().any(|machine| machine.group != 0) {
-                self.say("heal".to_owned());
+                self.say("heal");
             }
             self.machines.iter_mut().for_each(|machine| machine.group = 0);
         }
@@ -477,25 +477,25 @@ impl World {
             Event::Ended { checkpoint, runs, .. } => {
                 self.checkpoints = self.checkpoints.max(checkpoint);
                 self.ended += runs.len();
-                self.say(format!("{name} ends {runs:?} by {checkpoint}"));
+                self.say(&format!("{name} ends {runs:?} by {checkpoint}"));
             }
             Event::Late { origin, held, ended } => {
                 self.late += 1;
                 self.name_loss(&origin, ended);
-                self.say(format!("{name} late {origin} held {held} ended {ended:?}"));
+                self.say(&format!("{name} late {origin} held {held} ended {ended:?}"));
             }
             Event::BaseReplaced { checkpoint, by } => {
                 self.replaced += 1;
-                self.say(format!("{name} base {checkpoint} replaced by {by}"));
+                self.say(&format!("{name} base {checkpoint} replaced by {by}"));
             }
             Event::Reminted { before } => {
                 self.reminted += 1;
-                self.say(format!("{name} remints {before}"));
+                self.say(&format!("{name} remints {before}"));
             }
             Event::Diverged { peer } => panic!("{name} and {peer} diverge"),
             other => {
                 if let Event::Ready { origin } = &other {
-                    self.say(format!("ready {origin}"));
+                    self.say(&format!("ready {origin}"));
                 }
             }
         }

@@ -155,12 +155,15 @@ impl psi_replica::State for State {
         Self::default()
     }
 
-    fn can_fold(_: &OriginLog) -> bool {
-        false
+    fn can_fold(log: &OriginLog) -> bool {
+        let is_of_replica = |lane| [Lane::CLOSED, Lane::VOTE, Lane::GONE].contains(&lane);
+        log.all().all(|(key, _)| components::is_known(key.lane) || is_of_replica(key.lane))
     }
 
-    fn fold_ended(_: Option<&OriginLog>, _: &[(&Origin, &OriginLog)]) -> BTreeMap<Key, Bytes> {
-        BTreeMap::new()
+    fn fold_ended(base: Option<&OriginLog>, ended: &[(&Origin, &OriginLog)]) -> BTreeMap<Key, Bytes> {
+        let ended: Vec<(&Origin, Vec<(&Key, &Bytes)>)> =
+            ended.iter().map(|(origin, log)| (*origin, log.all().collect())).collect();
+        fold_ended(base.into_iter().flat_map(OriginLog::all), &ended)
     }
 
     fn write_demand(&mut self, writer: &mut Writer<'_, StateEvent>, demand: Demand) {

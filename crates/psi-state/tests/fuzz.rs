@@ -143,11 +143,20 @@ fn body() -> BoxedStrategy<Body> {
     let refusal = (origin(), number(), name(), name(), number()).prop_map(|(origin, delta, reason, detail, held)| {
         Body::Nack(proto::Nack { origin, number: delta, reason, detail, held })
     });
-    let beat = (number(), number(), number(), any::<bool>(), any::<bool>()).prop_map(
-        |(wall_ms, frontier_hash, digest, ready, settled)| {
-            Body::Heartbeat(proto::Heartbeat { wall_ms, frontier_hash, digest, ready, settled })
-        },
-    );
+    let hashes = (number(), number(), number(), number(), number());
+    let beat = (number(), hashes, any::<bool>(), any::<bool>()).prop_map(|(wall_ms, hashes, ready, settled)| {
+        let (frontier_hash, digest, listing_hash, incarnation, checkpoint_hash) = hashes;
+        Body::Heartbeat(proto::Heartbeat {
+            wall_ms,
+            frontier_hash,
+            digest,
+            ready,
+            settled,
+            listing_hash,
+            incarnation,
+            checkpoint_hash,
+        })
+    });
     prop_oneof![
         1 => opening(),
         1 => news(),

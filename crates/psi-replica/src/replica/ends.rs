@@ -68,7 +68,7 @@ impl<S: State> Replica<S> {
 
     /// Votes on runs that end, and folds those that have.
     pub(super) fn end_runs(&mut self, now: Now) {
-        if !self.has_joined() || self.ends.is_closed || !self.ends.is_due(now.tick) {
+        if self.config.end_after_ms == 0 || !self.has_joined() || self.ends.is_closed || !self.ends.is_due(now.tick) {
             return;
         }
         self.ends.settle_silence(self.store.runs().map(|(run, _)| run).collect::<Vec<_>>().into_iter(), now.tick);

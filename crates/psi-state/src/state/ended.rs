@@ -19,7 +19,6 @@ pub(crate) type OwnedEntry<'a> = (&'a Origin, &'a Key, &'a Bytes);
 /// The base's new entries: what its entries so far and those of some ended origins come to.
 ///
 /// A function of its arguments. Neither the order of the origins nor whether they end together matters.
-#[cfg_attr(not(test), allow(dead_code, reason = "psi-replica does not end origins yet"))]
 pub(crate) fn fold_ended<'a>(
     base: impl IntoIterator<Item = (&'a Key, &'a Bytes)>,
     ended: &[(&'a Origin, Vec<(&'a Key, &'a Bytes)>)],
@@ -38,7 +37,12 @@ pub(crate) fn fold_ended<'a>(
     let mut entries = BTreeMap::new();
     cluster.write_base(&mut entries);
     for (name, of_field) in fields {
-        Field::folded(name.clone(), &of_field).write_base(&mut entries);
+        // Most fields have nothing of the origins that end: what the base has of them stands.
+        if of_field.iter().all(|(origin, ..)| origin.is_base()) {
+            entries.extend(of_field.into_iter().map(|(_, key, value)| (key.clone(), value.clone())));
+        } else {
+            Field::folded(name.clone(), &of_field).write_base(&mut entries);
+        }
     }
     entries
 }

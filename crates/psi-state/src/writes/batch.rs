@@ -83,7 +83,8 @@ impl Replica {
     /// Takes in what a batch came to, if it was run; else nothing.
     ///
     /// # Errors
-    /// [`WriteError::Overtaken`] if the field was reset or dropped meanwhile, [`WriteError::NotReady`] if the replica takes
+    /// [`WriteError::Overtaken`] if the field was reset or dropped meanwhile, or the replica goes on as another run;
+    /// [`WriteError::NotReady`] if the replica takes
     /// no writes by now; nothing is changed then.
     pub fn finish_batch(&mut self, now: Now, batch: Batch) -> Result<Vec<Step>, WriteError> {
         let Batch { name, epoch, field: copy, origin, clock, wall: _, inputs, quantized: _, mut steps } = batch;
@@ -91,8 +92,10 @@ impl Replica {
         let Some(field) = self.state_mut().fields.get_mut(&name) else { return Err(WriteError::Overtaken(name)) };
         field.set_checked_out(false);
         let (state, mut writer) = self.begin_write(now)?;
-        let field = state.fields.get_mut(&name).filter(|field| field.current().is_some() && field.epoch() == epoch);
-        let Some(field) = field else { return Err(WriteError::Overtaken(name)) };
+        // What the copy holds as its own share is another run's, if this replica goes on as another by now.
+        let is_same_run = *writer.origin() == origin;
+        let stands = |field: &&mut Field| is_same_run && field.current().is_some() && field.epoch() == epoch;
+        let Some(field) = state.fields.get_mut(&name).filter(stands) else { return Err(WriteError::Overtaken(name)) };
         if steps.len() != inputs.len() {
             return Ok(Vec::new());
         }

@@ -81,8 +81,11 @@ pub enum WriteError {
     /// A batch of this replica is worked out in the field.
     #[error("a batch of steps is being worked out in field `{0}` on this node; try again shortly, or another node")]
     Busy(FieldName),
-    /// The field was reset or dropped while a batch was worked out.
-    #[error("field `{0}` was reset or dropped while the batch was worked out; none of it was taken, send it again")]
+    /// The field was reset or dropped while a batch was worked out, or the node went on as another run.
+    #[error(
+        "field `{0}` was reset or dropped while the batch was worked out, or the node went on as another run; none of \
+         it was taken, send it again"
+    )]
     Overtaken(FieldName),
     /// The field's engine belongs to another version of this program.
     #[error("field `{field}` runs engine `{engine}`, which this node does not know; upgrade it or use another node")]

@@ -40,9 +40,9 @@ pub fn shape(width: usize) -> Shape {
     Shape { width, ..Shape::default() }
 }
 
-/// A seed that is ready at once.
+/// A seed that is ready at once, and ends no runs: its tests bring entries without links.
 pub fn ready(name: &str) -> Replica {
-    let mut replica = Replica::new(config(name), at(0));
+    let mut replica = Replica::new(Config { end_after_ms: 0, ..config(name) }, at(0));
     replica.tick(at(0));
     assert!(replica.readiness().is_serving());
     replica
