@@ -55,7 +55,7 @@ pub use links::{
 };
 pub use local::FLUSH_MS;
 pub use local::writer::Writer;
-pub use replica::{LinkStatus, Replica};
+pub use replica::{EndStatus, LinkStatus, Replica, RunStage, RunStatus};
 pub use session::{
     token::{NameHash, TOKEN_LENGTH_MAX, TOKEN_ORIGINS_MAX, Token, TokenError},
     token_gap::{TokenGap, TokenGaps},

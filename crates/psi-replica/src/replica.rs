@@ -5,6 +5,7 @@
 //! parts together can do: one for frames that arrive, one for frames to send, one for joining, and so on.
 
 mod apply;
+mod end_status;
 mod ends;
 mod fold;
 mod freeze;
@@ -37,6 +38,7 @@ use crate::{
     store::{Store, log::OriginLog},
 };
 
+pub use end_status::{EndStatus, RunStage, RunStatus};
 pub use status::LinkStatus;
 
 /// What one node holds of all origins.

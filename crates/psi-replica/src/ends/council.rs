@@ -130,6 +130,13 @@ impl<'a> Council<'a> {
         self.is_quorum(&self.live())
     }
 
+    /// Nodes of the roster for whom none of the live runs stands.
+    pub(crate) fn missing_nodes(&self) -> Vec<NodeId> {
+        let live = self.live();
+        let wanted = self.wanted().into_iter();
+        wanted.filter(|(node, since)| !stands(&live, node, *since)).map(|(node, _)| node.clone()).collect()
+    }
+
     /// Whether this run is cut off from so many others that these may end it: those that it has `heard` of late could
     /// decide nothing.
     pub(crate) fn is_cut_off(&self, heard: impl Fn(&Origin) -> bool) -> bool {
@@ -227,16 +234,19 @@ impl<'a> Council<'a> {
     /// Whether runs stand for most nodes of the roster. Nodes whose run closed have given up their voice: such a node
     /// is back in once a checkpoint has its new run on the roster.
     fn is_quorum(&self, voters: &BTreeSet<Origin>) -> bool {
+        let wanted = self.wanted();
+        let standing = wanted.iter().filter(|(node, since)| stands(voters, node, **since)).count();
+        wanted.is_empty() || 2 * standing > wanted.len()
+    }
+
+    /// The nodes most of which must be stood for, each with its run on the roster.
+    fn wanted(&self) -> BTreeMap<&'a NodeId, u64> {
         // Before the first checkpoint, the roster is what is known.
         let roster: Vec<&Origin> =
             if self.base().number() == 0 { self.runs().collect() } else { self.base().roster().iter().collect() };
         let waited_for = || roster.iter().copied().filter(|run| !self.given_up.contains(&run.node));
         let open = by_node(waited_for().filter(|run| !self.registers.has_left(run)));
-        let wanted = if open.is_empty() { by_node(waited_for()) } else { open };
-        let stands =
-            |node: &NodeId, since: u64| voters.iter().any(|voter| voter.node == *node && voter.incarnation >= since);
-        let standing = wanted.iter().filter(|(node, since)| stands(node, **since)).count();
-        wanted.is_empty() || 2 * standing > wanted.len()
+        if open.is_empty() { by_node(waited_for()) } else { open }
     }
 
     // --- To choose
@@ -344,6 +354,11 @@ impl<'a> Council<'a> {
         let is_unknown = self.store.version(origin) == Version::ZERO && !accepted.exceptions.contains(origin);
         (is_unknown && origin.incarnation < accepted.horizon).then_some(Version::ZERO)
     }
+}
+
+/// Whether a run of a node is among voters, not before the given one.
+fn stands(voters: &BTreeSet<Origin>, node: &NodeId, since: u64) -> bool {
+    voters.iter().any(|voter| voter.node == *node && voter.incarnation >= since)
 }
 
 /// The least incarnation of each node's runs.

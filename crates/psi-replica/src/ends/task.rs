@@ -39,6 +39,10 @@ pub(crate) struct EndTask {
     pub(crate) is_rivalled: bool,
     /// The own run has closed: it says nothing more.
     pub(crate) is_closed: bool,
+    /// What logs and base take less for runs that ended here, bytes.
+    pub(crate) bytes_freed: u64,
+    /// Runs of which something was held, or offered, that came too late.
+    pub(crate) late_runs: u64,
 }
 
 impl EndTask {
@@ -56,6 +60,8 @@ impl EndTask {
             has_split: false,
             is_rivalled: false,
             is_closed: false,
+            bytes_freed: 0,
+            late_runs: 0,
         }
     }
 
@@ -127,6 +133,11 @@ impl EndTask {
     pub(crate) fn rest(&mut self) {
         self.propose_at = None;
         self.waits_since = None;
+    }
+
+    /// How long there has been something to do and nothing was decided, milliseconds.
+    pub(crate) fn waits_ms(&self, now: TickMs) -> u64 {
+        self.waits_since.map_or(0, |since| now.since(since))
     }
 
     /// Whether nothing was decided for longer than a run that is silent is waited for.

@@ -1,7 +1,5 @@
 //! The base moves on: by a checkpoint that was decided, or by a peer's base that is ahead.
 
-use std::collections::BTreeSet;
-
 use super::Replica;
 use crate::{
     delta::{refusal::Refusal, staged::CompleteDelta},
@@ -34,6 +32,7 @@ impl<S: State> Replica<S> {
         let checkpoint = base.number();
         self.rebase(base, log);
         let bytes_freed = bytes_before.saturating_sub(self.store.size().1) as u64;
+        self.ends.bytes_freed = self.ends.bytes_freed.saturating_add(bytes_freed);
         self.emit(Event::Ended { checkpoint, runs, bytes_freed });
         true
     }
@@ -90,6 +89,7 @@ impl<S: State> Replica<S> {
             is_late.then_some(Event::Late { origin, held, ended })
         });
         for event in late.collect::<Vec<_>>() {
+            self.ends.late_runs += 1;
             self.emit(event);
         }
     }
@@ -151,11 +151,5 @@ impl<S: State> Replica<S> {
         let changed: Vec<(Origin, Vec<Change>)> =
             self.store.logs().map(|(origin, log)| (origin.clone(), nothing.changes_to(log))).collect();
         self.apply_rebased(&changed);
-    }
-
-    /// Names of runs that have ended, and of which this replica held something until then.
-    #[must_use]
-    pub fn ended_runs(&self) -> BTreeSet<Origin> {
-        self.store.base().ended().keys().cloned().collect()
     }
 }

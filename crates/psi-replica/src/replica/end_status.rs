@@ -1,0 +1,102 @@
+//! What a replica shows of runs that end, for metrics, people and tests.
+
+use super::Replica;
+use crate::{
+    entry::{
+        name::NodeId,
+        origin::{Origin, Version},
+    },
+    state::State,
+};
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunStage {
+    /// It is taken for live.
+    Live,
+    /// It has said that it writes no more, and is about to end.
+    Closed,
+    /// It was not heard for so long that it is about to end.
+    Silent,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStatus {
+    /// The run.
+    pub run: Origin,
+    /// Where it stands.
+    pub stage: RunStage,
+    /// What is held of it.
+    pub version: Version,
+    /// How long it was not heard, milliseconds.
+    pub silence_ms: u64,
+    /// Bytes of its entries.
+    pub bytes: usize,
+}
+
+/// What is known of runs that end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndStatus {
+    /// Runs that have not ended, in order.
+    pub runs: Vec<RunStatus>,
+    /// Ended runs whose names are known.
+    pub ended: usize,
+    /// Checkpoints that the base has taken.
+    pub checkpoint: u64,
+    /// Names of ended runs below this incarnation are forgotten; 0 for none.
+    pub horizon: u64,
+    /// Bytes of what ended runs come to.
+    pub base_bytes: usize,
+    /// What logs and base take less since this replica started, for runs that it ended itself.
+    pub bytes_freed: u64,
+    /// Runs of which something came too late to count.
+    pub late_runs: u64,
+    /// How long something has been waiting to end, and nothing was decided, milliseconds.
+    pub waits_ms: u64,
+    /// Nodes that would have to agree, and none of whose runs is live; most of the others suffice.
+    pub missing: Vec<NodeId>,
+}
+
+impl<S: State> Replica<S> {
+    /// What is known of runs that end.
+    #[must_use]
+    pub fn end_status(&self) -> EndStatus {
+        let council = self.council(self.moment);
+        let base = self.store.base();
+        let runs = self.store.runs().map(|(run, log)| RunStatus {
+            run: run.clone(),
+            stage: self.stage_of(run),
+            version: log.version(),
+            silence_ms: if self.local.is(run) { 0 } else { self.ends.heard.silence_ms(run, self.moment.tick) },
+            bytes: log.bytes(),
+        });
+        EndStatus {
+            runs: runs.collect(),
+            ended: base.ended().len(),
+            checkpoint: base.number(),
+            horizon: base.horizon(),
+            base_bytes: self.store.log(&Origin::base()).map_or(0, crate::OriginLog::bytes),
+            bytes_freed: self.ends.bytes_freed,
+            late_runs: self.ends.late_runs,
+            waits_ms: self.ends.waits_ms(self.moment.tick),
+            missing: council.map(|council| council.missing_nodes()).unwrap_or_default(),
+        }
+    }
+
+    fn stage_of(&self, run: &Origin) -> RunStage {
+        if self.ends.registers.is_closed(run) {
+            RunStage::Closed
+        } else if self.ends.silent.contains(run) && !self.local.is(run) {
+            RunStage::Silent
+        } else {
+            RunStage::Live
+        }
+    }
+
+    /// The version at which a run ended; `None` if it has not, or its name is forgotten.
+    #[must_use]
+    pub fn end_of(&self, run: &Origin) -> Option<Version> {
+        self.store.base().end_of(run)
+    }
+}
