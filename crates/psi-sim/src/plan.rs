@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) hidden_step: Option<u64>,
     /// Transports that take a frame only every so many milliseconds, of 1000.
     pub(crate) slow: u64,
+    /// How long a silent run is waited for until it may be ended.
+    pub(crate) end_after_ms: u64,
     pub(crate) habits: Habits,
 }
 
@@ -87,9 +89,16 @@ impl Plan {
             snapshot_ms: if rng.chance(600) { rng.between(500, 5_000) } else { 0 },
             later: if rng.chance(250) { (0..nodes + 3).filter(|_| rng.chance(400)).collect() } else { BTreeSet::new() },
             slow: if rng.chance(300) { rng.between(50, 400) } else { 0 },
+            end_after_ms: end_after_ms(&mut Rng::new(seed, "ends")),
             habits: Habits::draw(&mut Rng::new(seed, "habits")),
         }
     }
+}
+
+/// Most runs end silent runs after seconds, so that many a partition outlasts it. The rest does as nodes do by default.
+fn end_after_ms(rng: &mut Rng) -> u64 {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    *rng.pick(&[6_000, 12_000, 30_000, DAY_MS]).unwrap_or(&DAY_MS)
 }
 
 /// A small number as one that can be negative.

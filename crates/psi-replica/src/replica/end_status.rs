@@ -3,6 +3,7 @@
 use super::Replica;
 use crate::{
     entry::{
+        digest::Digest,
         name::NodeId,
         origin::{Origin, Version},
     },
@@ -92,6 +93,12 @@ impl<S: State> Replica<S> {
         } else {
             RunStage::Live
         }
+    }
+
+    /// The sum of the digests of all runs that have ended, a part of [`Replica::digest`].
+    #[must_use]
+    pub fn ended_digest(&self) -> Digest {
+        self.store.base().digest()
     }
 
     /// The version at which a run ended; `None` if it has not, or its name is forgotten.

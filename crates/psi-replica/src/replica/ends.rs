@@ -66,6 +66,11 @@ impl<S: State> Replica<S> {
         }
     }
 
+    /// Whether this run has a say in which runs end.
+    pub(super) fn ends_runs(&self) -> bool {
+        self.config.end_after_ms > 0 && self.has_joined() && !self.ends.is_closed
+    }
+
     /// Votes on runs that end, and folds those that have.
     pub(super) fn end_runs(&mut self, now: Now) {
         if self.config.end_after_ms == 0 || !self.has_joined() || self.ends.is_closed || !self.ends.is_due(now.tick) {

@@ -32,6 +32,13 @@ impl World<'_> {
                 self.processes[p].superseded = true;
                 self.hand_over(p);
             }
+            Event::Ended { runs, checkpoint, .. } => {
+                self.reach(Marker::RUN_ENDED);
+                self.book.record_ends(checkpoint, runs);
+            }
+            Event::Late { .. } => self.reach(Marker::LATE),
+            Event::BaseReplaced { .. } => self.reach(Marker::BASE_REPLACED),
+            Event::Reminted { before } => self.record_reminted(p, &before),
             Event::Refused(refused) => self.record_refused(p, refused.refusal.reason()),
             Event::Diverged { peer } if !self.is_damaged_link() => {
                 self.found_wrong(format_args!("{} has diverged from {peer}", self.label(p)));
@@ -49,6 +56,8 @@ impl World<'_> {
         }
         if self.is_damaged_link() {
             self.reach(Marker::CORRUPT_REFUSED);
+        } else if ["ended", "ending", "below_horizon"].contains(&reason) {
+            self.reach(Marker::TOO_LATE_REFUSED);
         } else if reason != "clock_ahead" || self.plan.mode != Mode::Clocks {
             self.found_wrong(format_args!("{} refused an honest delta: {reason}", self.label(p)));
         }
