@@ -101,6 +101,12 @@ impl<S: State> Replica<S> {
         self.store.base().digest()
     }
 
+    /// Whether a run is so old that it has ended and its name was forgotten.
+    #[must_use]
+    pub fn is_below_horizon(&self, run: &Origin) -> bool {
+        self.store.log(run).is_none() && self.store.base().is_below_horizon(run)
+    }
+
     /// The version at which a run ended; `None` if it has not, or its name is forgotten.
     #[must_use]
     pub fn end_of(&self, run: &Origin) -> Option<Version> {

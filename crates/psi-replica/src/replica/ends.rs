@@ -164,6 +164,18 @@ impl<S: State> Replica<S> {
         Ok(runs)
     }
 
+    /// Whether a run has ended, so that nothing is missing of it.
+    pub(super) fn is_over(&self, run: &Origin) -> bool {
+        let base = self.store.base();
+        base.end_of(run).is_some() || self.store.log(run).is_none() && base.is_below_horizon(run)
+    }
+
+    /// Whether nothing more may be taken of a run for now, since this one has agreed to end it.
+    pub(super) fn is_ending(&self, run: &Origin) -> bool {
+        let limit = self.council(self.moment).and_then(|council| council.limit_of(run));
+        limit.is_some_and(|limit| limit <= self.store.version(run))
+    }
+
     /// Refuses what is beyond the end of a run.
     pub(super) fn check_end(&self, origin: &Origin, got: Version) -> Result<(), Refusal> {
         let base = self.store.base();
