@@ -80,7 +80,7 @@ impl World<'_> {
             if version > Version::ZERO && earlier != Some(version) {
                 self.book.record_digest(me, version, replica.origin_digest(me), true)?;
                 self.book.record_peak(me, replica.entries(me).count());
-                check_own_entries(&mut self.book.oracle, replica, process.own_checked).map_err(not_expected)?;
+                check_own_entries(&mut self.book.oracle, replica, me, process.own_checked).map_err(not_expected)?;
                 process.own_checked = version;
             }
         }
@@ -96,7 +96,7 @@ impl World<'_> {
     pub(crate) fn record_reminted(&mut self, p: usize, before: &Origin) {
         self.reach(Marker::REMINTED);
         let process = &mut self.processes[p];
-        process.own_checked = Version::ZERO;
+        let checked = std::mem::take(&mut process.own_checked);
         process.written = Version::ZERO;
         let replica = &process.replica;
         let version = replica.frontier().version(before);
@@ -104,8 +104,9 @@ impl World<'_> {
             return;
         }
         process.seen.insert(before.clone(), version);
+        let written = check_own_entries(&mut self.book.oracle, replica, before, checked).map_err(not_expected);
         let digest = self.processes[p].replica.origin_digest(before);
-        if let Err(what) = self.book.record_digest(before, version, digest, true) {
+        if let Err(what) = written.and_then(|()| self.book.record_digest(before, version, digest, true)) {
             self.found_wrong(format_args!("{}: {what}", self.label(p)));
         }
     }

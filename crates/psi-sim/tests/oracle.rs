@@ -179,7 +179,8 @@ impl Pair {
         for n in 0..2 {
             let replica = &mut self.replicas[n];
             replica.flush();
-            check_own_entries(&mut self.oracle, replica, self.noted[n]).unwrap();
+            let me = replica.origin().unwrap().clone();
+            check_own_entries(&mut self.oracle, replica, &me, self.noted[n]).unwrap();
             self.noted[n] = own_version(replica);
         }
         for (n, replica) in self.replicas.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! What replicas tell: counted, and held against what may happen.
 
-use psi_replica::Origin;
+use psi_replica::{Origin, Version};
 use psi_state::{Event, StateEvent};
 
 use super::World;
@@ -36,7 +36,7 @@ impl World<'_> {
                 self.reach(Marker::RUN_ENDED);
                 self.book.record_ends(checkpoint, runs);
             }
-            Event::Late { .. } => self.reach(Marker::LATE),
+            Event::Late { origin, held, ended } => self.record_late(p, &origin, held, ended),
             Event::BaseReplaced { .. } => self.reach(Marker::BASE_REPLACED),
             Event::Reminted { before } => self.record_reminted(p, &before),
             Event::Refused(refused) => self.record_refused(p, refused.refusal.reason()),
@@ -45,6 +45,16 @@ impl World<'_> {
             }
             Event::State(StateEvent::StepsDropped { .. }) => self.reach(Marker::STEPS_DROPPED),
             _ => {}
+        }
+    }
+
+    /// What was held of a run came too late. Nobody is silent for half a minute in the simulator's storms, so then it must
+    /// not happen.
+    fn record_late(&mut self, p: usize, origin: &Origin, held: Version, ended: Option<Version>) {
+        self.reach(Marker::LATE);
+        if self.plan.end_after_ms >= 30_000 {
+            let label = self.label(p);
+            self.found_wrong(format_args!("{label} loses {origin} up to {held}, which ended at {ended:?}"));
         }
     }
 
