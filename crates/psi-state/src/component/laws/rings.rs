@@ -1,6 +1,7 @@
 //! Origins whose rings are full: what the base leaves out of them shows nowhere.
 
 use prost::Message;
+use psi_engine::{RETENTION_MAX, WORKING_CAPACITY_MAX};
 use psi_replica::proto::{Clock, Origin as OriginMessage};
 use psi_stats::{Moments, Scale, quantize};
 
@@ -121,7 +122,10 @@ fn full(number: u64) -> (Origin, Log) {
 
 /// Parameters that look as far back as any may.
 fn farsighted() -> Parameters {
-    spec().setup.parameters.with([("W_r", 102.4), ("C_w", 1024.0)]).expect("good parameters")
+    let longest = [("dt", 0.1), ("W_r", 102.4), ("C_w", 1024.0)];
+    let parameters = spec().setup.parameters.with(longest).expect("good parameters");
+    assert_eq!((parameters.retention(), parameters.working_capacity()), (RETENTION_MAX, WORKING_CAPACITY_MAX));
+    parameters
 }
 
 fn pairs(logs: &[(Origin, Log)]) -> impl Iterator<Item = (&Origin, &Log)> {
