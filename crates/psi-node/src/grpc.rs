@@ -35,8 +35,9 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let ops = Ops { context: context.clone() };
-    let field = PsiFieldServiceServer::new(field::FieldService { ops }).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let cluster = ClusterServiceServer::new(cluster::ClusterView { context: context.clone() });
+    let field = PsiFieldServiceServer::new(field::FieldService { ops: ops.clone() })
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let cluster = ClusterServiceServer::new(cluster::ClusterView { ops });
     let replication = ReplicationServiceServer::new(replication::Replication { context: context.clone(), links })
         .max_decoding_message_size(FRAME_ENCODED_MAX);
     let reflection = |builder: tonic_reflection::server::Builder<'static>| {

@@ -1,6 +1,7 @@
 //! What Prometheus scrapes. Counters and histograms are kept as things happen; what the merged view says is read
 //! from it at the scrape.
 
+mod ends;
 mod family;
 mod fields;
 mod node;
@@ -19,6 +20,7 @@ use psi_replica::NodeId;
 use tonic::Code;
 
 use crate::settings::Settings;
+use ends::EndMetrics;
 pub(crate) use family::Family;
 use fields::FieldMetrics;
 use node::{FAILED, NodeMetrics, OK, REFUSED};
@@ -38,14 +40,20 @@ pub(crate) struct Metrics {
     /// One of the node's, looked up once.
     steps_ok: IntCounter,
     pub(crate) peers: PeerMetrics,
+    pub(crate) ends: EndMetrics,
     pub(crate) snapshots: SnapshotMetrics,
 }
 
 /// The rows of all families.
 pub(crate) fn families() -> impl Iterator<Item = Family> {
     let steps = STEP_METRICS.into_iter().filter_map(|metric| metric.gauge);
-    let others =
-        [FieldMetrics::families(), NodeMetrics::FAMILIES, PeerMetrics::families(), SnapshotMetrics::families()];
+    let others = [
+        FieldMetrics::families(),
+        NodeMetrics::FAMILIES,
+        PeerMetrics::families(),
+        EndMetrics::families(),
+        SnapshotMetrics::families(),
+    ];
     steps.chain(others.into_iter().flatten().copied())
 }
 
@@ -60,6 +68,7 @@ impl Metrics {
             steps_ok: node.step_calls.with_label_values(&[OK]),
             node,
             peers: PeerMetrics::new(&registry),
+            ends: EndMetrics::new(&registry, settings),
             snapshots: SnapshotMetrics::new(&registry),
             registry,
         }

@@ -133,8 +133,10 @@ impl Node {
     /// Takes at most 5 s, plus the time of a last snapshot.
     pub async fn shutdown(self) {
         info!(node = %self.context.settings.node, "stopping");
-        self.context.write(|replica, _| {
+        self.context.write(|replica, now| {
             replica.stop_writing(psi_replica::StopCause::Requested);
+            // Its last write: the others need not wait for this run. It flushes.
+            replica.close(now);
             replica.flush();
         });
         self.context.wake_links();

@@ -52,6 +52,10 @@ pub struct Settings {
     /// How long a seed waits for members to show themselves before it starts a cluster. Too short: a restarted
     /// seed serves an empty state for a moment. Too long: a first start takes as long.
     pub join: Duration,
+    /// How long a run that nobody hears is waited for until the others may end it; zero: never. The names of ended runs
+    /// are kept for seven times as long. Where nodes differ, the longest holds. Too short: a node that is cut off for
+    /// longer loses steps that nobody else saw. Too long: runs of nodes that died take memory for as long.
+    pub end_after: Duration,
     /// Off: the node keeps to itself and drifts, as the original service did.
     pub replication: bool,
     /// Up to this many live members, every two are linked; above, each has a few links and entries are relayed. Too
@@ -93,6 +97,7 @@ impl Settings {
             gossip: loopback(7_280),
             seeds: Vec::new(),
             join: Duration::from_secs(2),
+            end_after: Duration::from_secs(24 * 60 * 60),
             replication: true,
             full_mesh_max: psi_replica::overlay::FULL_MESH_MAX,
             gossip_interval: Duration::from_millis(250),

@@ -26,7 +26,7 @@ use crate::{
         clock::{HybridClock, Now, TickMs},
         digest::Digest,
         frontier::Frontier,
-        name::ClusterName,
+        name::{ClusterName, NodeId},
         origin::{Origin, Version},
     },
     event::{Event, EventQueue},
@@ -93,6 +93,12 @@ impl<S: State> Replica<S> {
     #[must_use]
     pub fn cluster(&self) -> &ClusterName {
         &self.config.cluster
+    }
+
+    /// The node that the replica is of.
+    #[must_use]
+    pub fn node(&self) -> &NodeId {
+        &self.config.node
     }
 
     /// What the entries fold to.

@@ -4,10 +4,14 @@
 
 use std::ops::{Deref, DerefMut};
 
-use psi_replica::{ClusterName, Config, Digest, FieldName, Now, Snapshot, SnapshotError};
+use psi_replica::{ClusterName, Config, Digest, FieldName, Now, Origin, Snapshot, SnapshotError};
 
 use crate::{
-    components::{ClusterView, FieldView, LastingView},
+    component::Component,
+    components::{
+        ClusterView, FieldView, LastingView,
+        moments::{InputMoments, MOMENTS},
+    },
     state::State,
 };
 
@@ -90,6 +94,14 @@ impl Replica {
     #[must_use]
     pub fn engine_name(&self, field: &FieldName) -> Option<String> {
         Some(self.state().fields.get(field)?.current()?.spec.setup.shape.engine.clone())
+    }
+
+    /// Steps of one origin that count in the epochs that are held of it, of what is flushed.
+    #[must_use]
+    pub fn steps_of(&self, origin: &Origin) -> u64 {
+        let firsts = self.entries(origin).filter(|entry| entry.key.lane == MOMENTS && entry.key.index == 0);
+        let counts = firsts.filter_map(|entry| InputMoments::decode(&entry.key, &entry.value).ok());
+        counts.map(|moments| moments.count()).fold(0, u64::saturating_add)
     }
 
     /// Names of the fields that exist, in order.

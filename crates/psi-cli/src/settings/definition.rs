@@ -105,7 +105,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 22] = [
+pub(crate) static DEFINITIONS: [Definition; 23] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
@@ -132,6 +132,16 @@ pub(crate) static DEFINITIONS: [Definition; 22] = [
         show: |all| millis(all.node.join),
         meaning: "How long a node waits for members before it starts a cluster. Too low: a restarted seed serves \
                   an empty state for a moment. Too high: a first start takes as long",
+    },
+    Definition {
+        key: "cluster.end_after_s",
+        kind: Kind::Whole { min: 0, max: 365 * DAY_S, put: |all, s| all.node.end_after = Duration::from_secs(s) },
+        show: |all| seconds(all.node.end_after),
+        meaning: "How long a run of a node that nobody hears is waited for until the others may end it, that is, add \
+                  up what it wrote and keep its name only. Names are kept for 7 times as long. 0: never. The same on \
+                  every node; otherwise the longest holds. Too low: a node that was cut off for longer loses steps \
+                  that nobody else saw; below a minute, a paused machine is enough. Too high: runs of nodes that \
+                  died take memory for as long",
     },
     listen!(grpc, "grpc.listen", "gRPC: programs and replication"),
     advertise!(grpc, "grpc.advertise", "gRPC"),

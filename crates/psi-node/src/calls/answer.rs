@@ -1,6 +1,6 @@
 //! Answers to writes, and what a field is.
 
-use psi_replica::{FieldName, Version};
+use psi_replica::{FieldName, Origin, Version};
 use psi_state::{CurrentSpec, FieldView, Intervention, Label, Replica, Step};
 
 use crate::sessions::{level::ReplicationReach, requests::CachedAnswer};
@@ -65,10 +65,13 @@ pub(crate) enum WriteAnswer {
 }
 
 impl WriteAnswer {
-    pub(super) fn version(&self) -> Version {
+    /// The run that wrote, and the version that the write took; `None` for no steps.
+    pub(super) fn position(&self) -> Option<(&Origin, Version)> {
         match self {
-            Self::Steps(steps) => steps.last().map_or(Version::ZERO, |last| last.step.version),
-            Self::Intervention(receipt) => receipt.intervention.version,
+            Self::Steps(steps) => steps.last().map(|last| (&last.step.origin, last.step.version)),
+            Self::Intervention(InterventionReceipt { intervention, .. }) => {
+                Some((&intervention.origin, intervention.version))
+            }
         }
     }
 

@@ -38,8 +38,10 @@ impl PendingWrite {
     pub(crate) fn settle(mut self, context: &NodeContext) -> CallFuture<'_, WriteAnswer> {
         let Some((level, deadline)) = self.target else { return ready_now(self.answer) };
         Either::Right(Box::pin(async move {
-            let replicated = replication::wait_for(context, self.answer.version(), level, deadline).await;
-            self.answer.set_reach(replicated);
+            if let Some((run, version)) = self.answer.position() {
+                let replicated = replication::wait_for(context, run, version, level, deadline).await;
+                self.answer.set_reach(replicated);
+            }
             if let Some(ticket) = &self.ticket {
                 ticket.answer(self.answer.clone());
             }

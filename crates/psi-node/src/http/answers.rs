@@ -7,6 +7,7 @@
 pub(super) mod fields;
 pub(super) mod guardian;
 pub(super) mod intervention;
+pub(super) mod members;
 pub(super) mod parameters;
 pub(super) mod scores;
 pub(super) mod state;

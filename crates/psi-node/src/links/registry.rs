@@ -35,6 +35,20 @@ impl Links {
         }
     }
 
+    /// The peer of a link goes on as another run. Of two links to that run, the newer stays.
+    pub(super) fn follow(&self, peer: PeerRun, link: LinkId, stop: CancellationToken) {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|_, (held, _)| *held != link);
+        match links.get(&peer) {
+            Some((newer, _)) if *newer > link => stop.cancel(),
+            _ => {
+                if let Some((_, stop_earlier)) = links.insert(peer, (link, stop)) {
+                    stop_earlier.cancel();
+                }
+            }
+        }
+    }
+
     pub(super) fn remove(&self, link: LinkId) {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|_, (held, _)| *held != link);
@@ -57,5 +71,20 @@ mod tests {
         // Whether two without an incarnation are of one run is not known: they may be of a run that hands over.
         tokio::time::sleep(REPLACED * 2).await;
         assert_eq!(stopped(), [true, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_link_follows_its_peer_into_another_run_unless_a_newer_link_is_there() {
+        let (links, node) = (Links::default(), NodeId::new("n").expect("a name"));
+        let stops: [CancellationToken; 3] = Default::default();
+        let run = |incarnation| (node.clone(), incarnation);
+        links.put(run(7), LinkId(0), stops[0].clone());
+        links.follow(run(8), LinkId(0), stops[0].clone());
+        links.put(run(8), LinkId(1), stops[1].clone());
+        let stopped = || stops.each_ref().map(CancellationToken::is_cancelled);
+        assert_eq!(stopped(), [true, false, false], "a newer link replaces that of the run");
+        links.put(run(9), LinkId(2), stops[2].clone());
+        links.follow(run(9), LinkId(1), stops[1].clone());
+        assert_eq!(stopped(), [true, true, false], "the older of two gives way");
     }
 }

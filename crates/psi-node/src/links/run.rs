@@ -21,8 +21,8 @@ struct LinkGuard<'a> {
     stop: CancellationToken,
     /// The dialling end knows which peer it expects.
     expected: Option<&'a NodeId>,
-    /// Once it has introduced itself.
-    peer: Option<NodeId>,
+    /// The run at the other end, once it has introduced itself; its incarnation changes if it goes on as another.
+    peer: Option<(NodeId, u64)>,
 }
 
 impl Drop for LinkGuard<'_> {
@@ -52,19 +52,34 @@ impl<'a> LinkGuard<'a> {
         let introduction = self.introduction(&frame)?;
         let bytes = frame.encoded_len();
         let may_acknowledge = matches!(frame.body, Some(Body::Ack(_) | Body::FrontierUpdate(_)));
+        let incarnation_now = match &frame.body {
+            Some(Body::Heartbeat(heartbeat)) if heartbeat.incarnation > 0 => Some(heartbeat.incarnation),
+            _ => None,
+        };
         self.context.write(|replica, now| replica.handle_frame(now, self.link, frame))?;
         self.context.wake_timekeeper();
         if may_acknowledge {
             self.context.wake_pending_writes();
         }
-        if let (None, Some((node, incarnation))) = (&self.peer, introduction) {
-            self.peer = Some(node.clone());
-            self.links.put((node, incarnation), self.link, self.stop.clone());
+        if let (None, Some(run)) = (&self.peer, introduction) {
+            self.peer = Some(run.clone());
+            self.links.put(run, self.link, self.stop.clone());
         }
-        if let Some(peer) = &self.peer {
+        if let Some(incarnation) = incarnation_now {
+            self.record_incarnation(incarnation);
+        }
+        if let Some((peer, _)) = &self.peer {
             self.context.metrics.peers.record_received(peer.as_str(), bytes);
         }
         Ok(())
+    }
+
+    /// Records the incarnation that the peer's run has by now.
+    fn record_incarnation(&mut self, incarnation: u64) {
+        if let Some(run) = self.peer.as_mut().filter(|run| run.1 != incarnation) {
+            run.1 = incarnation;
+            self.links.follow(run.clone(), self.link, self.stop.clone());
+        }
     }
 
     /// The run that introduces itself by a frame, if that is what the frame does.
@@ -79,7 +94,7 @@ impl<'a> LinkGuard<'a> {
     }
 
     fn record_sent(&self, frame: &Frame) {
-        if let Some(peer) = &self.peer {
+        if let Some((peer, _)) = &self.peer {
             self.context.metrics.peers.record_sent(peer.as_str(), frame.encoded_len());
         }
     }

@@ -40,7 +40,6 @@ families! {
         dead: IntGaugeVec = "psi_cluster_member_dead" ["node"]
             "1 for a crashed member, 0 for one that was taken for dead and is not any more";
         links: IntGauge = "psi_replica_links" [] "Replication links that stand";
-        origins: IntGauge = "psi_replica_origins" [] "Origins (runs of nodes) whose entries are held";
         entries: IntGauge = "psi_replica_entries" [] "Entries held";
         entry_bytes: IntGauge = "psi_replica_entry_bytes" [] "Bytes of the values of all entries held";
         link_refusals: IntCounterVec = "psi_replica_refused_total" ["reason"] "Refused links and deltas, by reason";

@@ -35,7 +35,7 @@ fn read_replica(metrics: &Metrics, replica: &Replica) {
     let (entries, bytes) = replica.size();
     metrics.node.entries.set(count(entries));
     metrics.node.entry_bytes.set(count(bytes));
-    metrics.node.origins.set(count(replica.frontier().len()));
+    metrics.ends.show(&replica.end_status());
     #[expect(clippy::cast_precision_loss, reason = "an offset of years still fits 53 bits")]
     metrics.node.clock_offset.set(replica.clock_offset_ms() as f64 / 1000.0);
     metrics.peers.observe(replica);

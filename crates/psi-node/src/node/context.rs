@@ -61,6 +61,8 @@ pub(crate) struct NodeContext {
     pub(crate) hasher: RandomState,
     /// The time-keeping task must look at its deadline again.
     poke: Notify,
+    /// The replica voted on the end of runs, or its base moved: that is to be on disk soon.
+    pub(crate) snapshot_due: Notify,
 }
 
 impl NodeContext {
@@ -70,7 +72,9 @@ impl NodeContext {
         let join = if settings.replication { settings.join } else { Duration::ZERO };
         // Whether it is one of its own seeds, gossip finds out when it looks them up.
         config.is_seed = settings.seeds.is_empty() || !settings.replication;
-        config.join_ms = u64::try_from(join.as_millis()).unwrap_or(u64::MAX);
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        config.join_ms = millis(join);
+        config.end_after_ms = millis(settings.end_after);
         let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_micros();
         config.microsecond = u16::try_from(micros % 1000).unwrap_or_default();
         let started = Instant::now();
@@ -98,6 +102,7 @@ impl NodeContext {
             issuers: Issuers::default(),
             hasher: RandomState::new(),
             poke: Notify::new(),
+            snapshot_due: Notify::new(),
         }
     }
 
@@ -136,9 +141,10 @@ impl NodeContext {
     /// Changes the replica, logs and counts its events, and wakes the tasks that must act.
     pub(crate) fn write<R>(&self, change: impl FnOnce(&mut Replica, Now) -> R) -> R {
         let mut replica = self.lock();
-        let (was_dirty, frontier) = (replica.is_dirty(), replica.digest());
+        let (was_dirty, frontier, end_moves) = (replica.is_dirty(), replica.digest(), replica.end_moves());
         let result = change(&mut replica, self.now());
         let mut moved = replica.digest() != frontier;
+        let has_voted = replica.end_moves() != end_moves;
         let became_dirty = !was_dirty && replica.is_dirty();
         let events: Vec<Event> = std::iter::from_fn(|| replica.poll_event()).collect();
         drop(replica);
@@ -146,6 +152,9 @@ impl NodeContext {
         events.into_iter().for_each(|event| self.record(event));
         if moved {
             self.wake_links();
+        }
+        if has_voted {
+            self.snapshot_due.notify_one();
         }
         if became_dirty || moved {
             self.poke.notify_one();
@@ -282,6 +291,33 @@ impl NodeContext {
                     self.log_divergence(&peer);
                 }
             }
+            Event::Ended { checkpoint, runs, bytes_freed } => {
+                self.metrics.ends.record_end(bytes_freed);
+                let runs = names(runs.iter().map(|(run, version)| format!("{run} at version {version}")));
+                info!(checkpoint, %runs, bytes_freed, "runs have ended: the base has what they wrote");
+            }
+            Event::Late { origin, held, ended } => {
+                self.metrics.ends.record_late();
+                let counted = ended.map_or_else(|| "no longer known".to_owned(), |ended| ended.to_string());
+                warn!(
+                    run = %origin, %held, counted,
+                    "LATE: the others ended this run before they saw all that is held of it here; what it wrote \
+                     beyond the version that counted is lost, on this node too"
+                );
+            }
+            Event::BaseReplaced { checkpoint, by } => {
+                self.metrics.ends.record_replaced();
+                error!(
+                    checkpoint,
+                    by,
+                    "the base held here grew apart from the other members' and gave way to theirs; runs that ended \
+                     in it alone may count otherwise now"
+                );
+            }
+            Event::Reminted { before } => {
+                self.metrics.ends.record_reminted();
+                info!(run_before = %before, "goes on as another run: the others have ended the one before, or may");
+            }
             Event::Superseded { by } => {
                 let why = format!(
                     "a later run of this node, {by}, has written; give each node a name of its own (--node-id)"
@@ -291,6 +327,17 @@ impl NodeContext {
             other => debug!(?other, "replica event"),
         }
     }
+}
+
+/// The first few of many names, for a log line.
+fn names(all: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 16;
+    let left = all.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = all.take(SHOWN).collect();
+    if left > 0 {
+        shown.push(format!("and {left} more"));
+    }
+    shown.join(", ")
 }
 
 fn now_since(started: Instant) -> Now {

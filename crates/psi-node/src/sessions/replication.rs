@@ -8,15 +8,18 @@
 
 use std::collections::BTreeSet;
 
-use psi_replica::{NodeId, Version};
+use psi_replica::{LinkId, NodeId, Origin, Version};
+use psi_state::Replica;
 use tokio::time::Instant;
 
 use super::level::{Level, ReplicationReach};
 use crate::{cluster::members::Member, node::context::NodeContext};
 
-/// Waits until an own write has reached the level, or until the deadline.
+/// Waits until a write of this node's `run` has reached the level, or until the deadline. The node may go on as another
+/// run meanwhile.
 pub(crate) async fn wait_for(
     context: &NodeContext,
+    run: &Origin,
     version: Version,
     target: Level,
     deadline: Instant,
@@ -28,7 +31,7 @@ pub(crate) async fn wait_for(
     loop {
         acknowledged.mark_unchanged();
         members.mark_unchanged();
-        holders.extend(context.read(|replica| replica.holders(version)));
+        holders.extend(context.read(|replica| holders_of(replica, run, version)));
         let (nodes, of) = acknowledged_by(context, &holders);
         if target.is_reached(nodes, of) || of == 1 {
             return ReplicationReach { level: target.reached(nodes, of), nodes, of };
@@ -42,6 +45,22 @@ pub(crate) async fn wait_for(
             () = context.stop.cancelled() => return ReplicationReach { level: target.reached(nodes, of), nodes, of },
         }
     }
+}
+
+/// Linked nodes that are known to hold a write of a run of this node, which need not be its present one.
+fn holders_of(replica: &Replica, run: &Origin, version: Version) -> BTreeSet<NodeId> {
+    if replica.origin() == Some(run) {
+        return replica.holders(version);
+    }
+    // Once the run has ended, who has as new a base holds as much of it as counts.
+    let base = Origin::base();
+    let (held, wanted) = match replica.end_of(run) {
+        Some(end) if end >= version => (&base, replica.base_version()),
+        Some(_) => return BTreeSet::new(),
+        None => (run, version),
+    };
+    let holds = |link: LinkId| replica.peer_frontier(link).is_some_and(|frontier| frontier.version(held) >= wanted);
+    replica.links().filter(|(link, _)| holds(*link)).filter_map(|(_, link)| Some(link.peer?.node)).collect()
 }
 
 /// The reach of a write that was accepted just now.

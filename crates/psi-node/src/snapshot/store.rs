@@ -9,7 +9,7 @@ use std::{fmt, io};
 use psi_replica::{ClusterName, Snapshot, SnapshotError};
 use psi_state::Replica;
 
-use super::directory::Disk;
+use super::{directory::Disk, parts::TornSnapshot};
 
 const LATEST: &str = "snapshot";
 const PREVIOUS: &str = "snapshot.previous";
@@ -106,36 +106,41 @@ impl<D: Disk> Store<D> {
         Self { disk }
     }
 
-    /// Writes a snapshot of the given parts and returns its size. Once it returns, the snapshot is durable.
+    /// Writes a snapshot of the given parts and returns its size; `None` if it was torn, and nothing changed. Once it
+    /// returns, the snapshot is durable.
     ///
     /// # Errors
     /// [`SaveError`]; the latest snapshot, or the previous one, is unchanged.
-    pub(crate) fn save(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
+    pub(super) fn save(
+        &self,
+        parts: impl Iterator<Item = Result<Vec<u8>, TornSnapshot>>,
+    ) -> Result<Option<u64>, SaveError> {
         let written = self.write(parts);
-        if written.is_err() {
+        if !matches!(written, Ok(Some(_))) {
             // It would take room on a full disk; the next attempt starts over.
             let _ = self.disk.remove(TEMPORARY);
         }
-        let bytes = written?;
+        let Some(bytes) = written? else { return Ok(None) };
         match self.disk.rename(LATEST, PREVIOUS) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             renamed => renamed.map_err(failure(Operation::Rename))?,
         }
         self.disk.rename(TEMPORARY, LATEST).map_err(failure(Operation::Rename))?;
         self.disk.sync_directory().map_err(failure(Operation::SyncDirectory))?;
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
-    /// Writes a file whole and synced, under a name that nothing reads.
-    fn write(&self, parts: impl Iterator<Item = Vec<u8>>) -> Result<u64, SaveError> {
+    /// Writes a file whole and synced, under a name that nothing reads; `None` if it was torn.
+    fn write(&self, parts: impl Iterator<Item = Result<Vec<u8>, TornSnapshot>>) -> Result<Option<u64>, SaveError> {
         let mut bytes = 0;
         let mut file = self.disk.create(TEMPORARY).map_err(failure(Operation::Create))?;
         for part in parts {
+            let Ok(part) = part else { return Ok(None) };
             self.disk.write(&mut file, &part).map_err(failure(Operation::Write))?;
             bytes += part.len() as u64;
         }
         self.disk.sync(&file).map_err(failure(Operation::SyncFile))?;
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     /// Reads the latest snapshot that is whole and belongs to the cluster; sets others aside, at `wall_ms`.

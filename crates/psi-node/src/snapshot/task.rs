@@ -4,7 +4,7 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use psi_replica::{ClusterName, Digest, Origin, Snapshot};
@@ -13,10 +13,14 @@ use tracing::{debug, error, info};
 
 use super::{
     directory::{DataError, Directory},
-    parts::Parts,
-    store::{RefusedSnapshot, Store},
+    parts::{BasePosition, Parts},
+    store::{RefusedSnapshot, SaveError, Store},
 };
 use crate::{node::context::NodeContext, settings::Settings};
+
+/// How soon a snapshot is written after a vote on the end of runs, or after the base moved: an election is some votes
+/// within a few round trips, and one snapshot has them all.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Writes the snapshots of one node.
 pub(crate) struct SnapshotTask {
@@ -30,11 +34,14 @@ pub(crate) struct SnapshotTask {
 struct SavedState {
     digest: Digest,
     local_origin: Option<Origin>,
+    /// To fold ended runs changes no digest.
+    base: BasePosition,
 }
 
 impl SavedState {
     fn of(replica: &Replica) -> Self {
-        Self { digest: replica.digest(), local_origin: replica.origin().cloned() }
+        let (digest, local_origin) = (replica.digest(), replica.origin().cloned());
+        Self { digest, local_origin, base: BasePosition::of(replica) }
     }
 }
 
@@ -95,11 +102,17 @@ fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, Data
 }
 
 impl SnapshotTask {
-    /// Writes a snapshot at every interval, until the node stops.
+    /// Writes a snapshot at every interval and soon after each vote on the end of runs, until the node stops.
     pub(crate) async fn run(self: Arc<Self>, context: Arc<NodeContext>) {
         loop {
+            let due = async {
+                tokio::select! {
+                    () = tokio::time::sleep(context.settings.snapshot_interval) => {}
+                    () = context.snapshot_due.notified() => tokio::time::sleep(SOON).await,
+                }
+            };
             tokio::select! {
-                () = tokio::time::sleep(context.settings.snapshot_interval) => {}
+                () = due => {}
                 () = context.stop.cancelled() => return,
             }
             self.clone().save(context.clone()).await;
@@ -124,8 +137,9 @@ impl SnapshotTask {
         if saved.as_ref() == Some(&current) {
             return;
         }
-        match self.store.save(Parts::of(context)) {
-            Ok(bytes) => {
+        match self.save_whole(context) {
+            Ok(None) => context.snapshot_due.notify_one(),
+            Ok(Some(bytes)) => {
                 *saved = Some(current);
                 context.metrics.snapshots.record_write(bytes, begun.elapsed(), wall_ms());
                 debug!(bytes, took_ms = millis(begun), "wrote a snapshot");
@@ -139,6 +153,14 @@ impl SnapshotTask {
                 error!(operation = failure.operation.as_str(), "can't write a snapshot: {failure}; {next}");
             }
         }
+    }
+
+    /// Writes a snapshot, again where runs ended meanwhile; `None` if they did each time.
+    fn save_whole(&self, context: &NodeContext) -> Result<Option<u64>, SaveError> {
+        /// Checkpoints are seconds apart.
+        const ATTEMPTS: usize = 3;
+        let mut attempts = (0..ATTEMPTS).map(|_| self.store.save(Parts::of(context)));
+        attempts.find(|saved| !matches!(saved, Ok(None))).unwrap_or(Ok(None))
     }
 }
 

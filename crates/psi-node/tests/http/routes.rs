@@ -66,6 +66,11 @@ async fn every_route_is_described_and_answers_as_described() {
         let url = server.url(&path.replace("{name}", "f"));
         let request = server.client.request(method.parse().unwrap(), url).json(&good_body(&method, path));
         let answer = server.send(request).await;
+        if path == "/members/{name}" {
+            // Nobody of that name ever wrote.
+            answer.refused(404, "UNKNOWN_NODE");
+            continue;
+        }
         let described = &operation["responses"][answer.status.as_str()];
         assert!(answer.status.is_success() && described.is_object(), "{call}: {} {}", answer.status, answer.text);
         let content = described["content"].as_object().unwrap();
@@ -86,7 +91,7 @@ async fn every_path_that_is_listed_exists() {
         (&json!("n1"), &json!("psi-field"), &json!("active"))
     );
     let paths = root["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 20);
+    assert_eq!(paths.len(), 22);
     for (path, about) in paths {
         let methods = about.as_str().unwrap().split(':').next().unwrap();
         for method in methods.split(", ") {
@@ -95,6 +100,7 @@ async fn every_path_that_is_listed_exists() {
             let answer = server.send(request.json(&json!({ "x": FEEDER }))).await;
             // The body is one for /step, so others name its unknown member; and `default` can't be dropped.
             let want = match (method, path.as_str()) {
+                ("DELETE", "/members/{name}") => 404,
                 ("POST", "/init" | "/fields" | "/fields/{name}/reset") | ("PATCH" | "PUT", _) => 422,
                 ("DELETE", _) => 409,
                 _ => 200,

@@ -36,6 +36,10 @@ pub(crate) struct EndTask {
     propose_at: Option<TickMs>,
     /// Since when there is something to do, and nothing was decided.
     waits_since: Option<TickMs>,
+    /// Likewise, also while too few runs are live to decide anything.
+    undecided_since: Option<TickMs>,
+    /// How often this run has voted or the base has moved: what a snapshot is to hold soon.
+    pub(crate) moves: u64,
     /// Whether something changed that a vote may depend on.
     is_stale: bool,
     /// The process has gone on as another run since it was cut off.
@@ -61,6 +65,8 @@ impl EndTask {
             look_at: now,
             propose_at: None,
             waits_since: None,
+            undecided_since: None,
+            moves: 0,
             is_stale: true,
             has_split: false,
             is_rivalled: false,
@@ -140,9 +146,20 @@ impl EndTask {
         self.waits_since = None;
     }
 
+    /// Records whether there is something to decide, whoever is there to decide it.
+    pub(crate) fn record_work(&mut self, now: TickMs, has_work: bool) {
+        self.undecided_since = has_work.then(|| self.undecided_since.unwrap_or(now));
+    }
+
+    /// The base has moved: what was to be decided is, and a snapshot is to hold it soon.
+    pub(crate) fn record_decision(&mut self) {
+        self.undecided_since = None;
+        self.moves += 1;
+    }
+
     /// How long there has been something to do and nothing was decided, milliseconds.
     pub(crate) fn waits_ms(&self, now: TickMs) -> u64 {
-        self.waits_since.map_or(0, |since| now.since(since))
+        self.undecided_since.map_or(0, |since| now.since(since))
     }
 
     /// Whether nothing was decided for longer than a run that is silent is waited for.

@@ -107,6 +107,18 @@ impl<S: State> Replica<S> {
         self.store.log(run).is_none() && self.store.base().is_below_horizon(run)
     }
 
+    /// The version of the base: how many checkpoints it has taken.
+    #[must_use]
+    pub fn base_version(&self) -> Version {
+        self.store.version(&Origin::base())
+    }
+
+    /// How often this replica has voted on the end of runs, or its base has moved: a snapshot is to hold that soon.
+    #[must_use]
+    pub fn end_moves(&self) -> u64 {
+        self.ends.moves
+    }
+
     /// The version at which a run ended; `None` if it has not, or its name is forgotten.
     #[must_use]
     pub fn end_of(&self, run: &Origin) -> Option<Version> {

@@ -102,11 +102,13 @@ impl<S: State> Replica<S> {
 
     fn propose(&mut self, now: Now) {
         let Some(council) = self.council(now) else { return };
-        if !council.has_work() || !council.can_decide() {
+        let (has_work, can_decide) = (council.has_work(), council.can_decide());
+        let (rank, vote) = (council.rank(), council.begin());
+        self.ends.record_work(now.tick, has_work);
+        if !has_work || !can_decide {
             self.ends.rest();
             return;
         }
-        let (rank, vote) = (council.rank(), council.begin());
         if self.ends.is_time_to_propose(now.tick, rank) {
             self.vote(now, vote);
         }
@@ -117,6 +119,7 @@ impl<S: State> Replica<S> {
         let (_, mut writer) = self.writer(origin.clone(), now);
         writer.put(register_key(Lane::VOTE), vote.encode());
         self.ends.registers.put_vote(&origin, vote);
+        self.ends.moves += 1;
         self.flush();
     }
 

@@ -111,6 +111,7 @@ impl<S: State> Replica<S> {
         }
         self.record_moved(&Origin::base());
         self.ends.rest();
+        self.ends.record_decision();
         self.ends.touch();
     }
 

@@ -1,13 +1,17 @@
-//! `psi-field members`: who is in the cluster, and whether all hold the same.
+//! `psi-field members`: who is in the cluster, whether all hold the same, and which runs of nodes there are.
+
+mod forget;
+mod runs;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar, ProgressFinish, ProgressStyle};
 use psi_api::v1::{GetDigestRequest, LinkTraffic, ListMembersRequest, Member, MemberState};
 use serde::Serialize;
 use tokio::{task::JoinSet, time::Instant};
 
+use self::runs::{EndedRuns, Run, runs_text};
 use crate::{
     answer::Agreement,
     client::{self, Nodes, parse_timeout},
@@ -22,6 +26,7 @@ Examples:
   psi-field members
   psi-field members --node node-1:50051,node-2:50051 --output json
   psi-field members --wait 10 --live 3           # for scripts: until three are live and agree
+  psi-field members forget node-3                # it will not come back
 
 Frontier is a hash of what a node has received. Digest is a hash of all that it holds. If frontiers differ, steps \
 are still on their way. Equal frontiers with different digests mean a bug in this program.
@@ -31,14 +36,21 @@ A member that was stopped has left; a crashed member is dead.
 Clock is the member's offset from the node you asked. The second table shows the links of that node. Lag counts the \
 versions that it has written and the member has not acknowledged. Cut counts deltas that took more than one frame.
 
+Each start of a node is a run. The third table counts the runs that have not ended: live ones, those that were stopped \
+cleanly (closed), and those not heard for cluster.end_after_s (silent). Closed and silent runs end within seconds \
+once most nodes agree. Their steps still count; what they hold is added up, and kept as one.
+
 JSON `verdict`: agree, catching_up, diverged, or unknown where live members can't be asked.
 
 Exit codes: 0, also while members catch up; 1 if any diverged; 3 if no node answers, or --wait timed out.";
 
 /// List the members, and whether all live ones agree
 #[derive(Clone, Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct Members {
+    #[command(subcommand)]
+    action: Option<Action>,
+
     /// Wait up to this long for all live members to be ready and agree
     #[arg(long, value_name = "SECONDS", value_parser = parse_timeout)]
     wait: Option<Duration>,
@@ -51,6 +63,12 @@ pub(crate) struct Members {
     nodes: Nodes,
 }
 
+#[derive(Clone, Debug, Subcommand)]
+enum Action {
+    /// Say that a node will not come back
+    Forget(forget::Forget),
+}
+
 #[derive(Serialize)]
 struct Answer {
     cluster: String,
@@ -58,6 +76,9 @@ struct Answer {
     asked: String,
     verdict: Verdict,
     members: Vec<Row>,
+    /// Runs that have not ended.
+    runs: Vec<Run>,
+    ended: EndedRuns,
 }
 
 #[derive(Clone, Serialize)]
@@ -103,6 +124,13 @@ enum Verdict {
 
 impl Members {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        match self.action {
+            Some(Action::Forget(command)) => command.run(output).await,
+            None => self.list(output).await,
+        }
+    }
+
+    async fn list(&self, output: Output) -> Result<(), Failure> {
         let end = self.wait.map(|wait| Instant::now() + wait);
         let spinner = self.wait.map(|_| spinner());
         let (answer, settled) = loop {
@@ -144,7 +172,14 @@ impl Members {
                 row.reached = true;
             }
         }
-        Ok(Answer { cluster: listed.cluster, asked: listed.node, verdict: verdict(&rows), members: rows })
+        Ok(Answer {
+            cluster: listed.cluster,
+            asked: listed.node,
+            verdict: verdict(&rows),
+            members: rows,
+            runs: listed.runs.into_iter().map(Run::from).collect(),
+            ended: listed.ended.unwrap_or_default().into(),
+        })
     }
 
     /// What the live members say now, by node; all are asked at once. `own_address` is where `own` was reached, which
@@ -255,7 +290,7 @@ fn verdict(rows: &[Row]) -> Verdict {
 }
 
 fn text(answer: &Answer) -> String {
-    let Answer { cluster, asked, verdict, members } = answer;
+    let Answer { cluster, asked, verdict, members, runs, ended } = answer;
     let rows = members.iter().map(row_text).collect();
     let header = ["node", "state", "ready", "linked", "clock", "frontier", "digest", "gRPC", "HTTP", "gossip"];
     let table = table(header, &[4], rows);
@@ -269,8 +304,8 @@ fn text(answer: &Answer) -> String {
         Verdict::Diverged => "MEMBERS DIVERGED: they received the same and hold different state".to_owned(),
         Verdict::Unknown => format!("can't say whether all agree: {unreached} of {count} can't be asked from here"),
     };
-    let links = links_text(asked, members);
-    format!("cluster {cluster}, as node {asked} sees it\n\n{table}\n\n{links}{said}")
+    let (links, runs) = (links_text(asked, members), runs_text(runs, ended));
+    format!("cluster {cluster}, as node {asked} sees it\n\n{table}\n\n{links}{runs}\n\n{said}")
 }
 
 /// Shows on a terminal what is waited for, until it is cleared or dropped.
@@ -389,6 +424,8 @@ mod tests {
             asked: String::new(),
             verdict: verdict(&rows),
             members: rows,
+            runs: Vec::new(),
+            ended: EndedRuns::default(),
         };
         let live = |ready, said| Row { ready, ..row(MemberState::Live, Some(said)) };
         for (rows, want) in [

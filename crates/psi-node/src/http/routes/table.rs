@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     calls::ops::Ops,
-    http::{federation, fields, guardian, health, state, step},
+    http::{federation, fields, guardian, health, members, state, step},
 };
 
 const NODE: Property = Property::text("node", "the node that answers, or accepted the write");
@@ -378,6 +378,42 @@ pub(super) static ROUTES: &[Route] = &[
         )
         .body(Body::Json(&[Group::Each(LABEL_BODY)]))
         .refuses(&[OF_A_NAME, &["BAD_LABEL"], OF_A_BODY])],
+    },
+    Route {
+        path: "/members",
+        operations: &[get(
+            "the members that the node knows, the runs of nodes that it holds, and what it knows of ended runs",
+            answer(&[Group::Each(&[
+                Property::new("members", Kind::Objects, "node, state, ready, linked and addresses of each"),
+                Property::new(
+                    "runs",
+                    Kind::Objects,
+                    "runs that have not ended: node, incarnation, stage (live, closed, silent), version, bytes, silence_ms",
+                ),
+                Property::object(
+                    "ended",
+                    "names, checkpoint, horizon_ms, base_bytes, bytes_freed, late_runs, waits_ms, missing",
+                ),
+                Property::text("cluster", ""),
+                NODE,
+            ])]),
+            || routing::get(members::list),
+        )
+        .refuses(&[&["BAD_QUERY"]])],
+    },
+    Route {
+        path: "/members/{name}",
+        operations: &[Operation::new(
+            Verb::Delete,
+            "says that a node will not come back: the others wait for it no longer and end its runs",
+            answer(&[Group::Each(&[
+                Property::text("forgotten", "the node"),
+                Property::new("runs", Kind::Objects, "its runs, as GET /members shows them, and the steps that they count"),
+                NODE,
+            ])]),
+            || routing::delete(members::forget),
+        )
+        .refuses(&[&["NOT_READY", "UNKNOWN_NODE", "OWN_NODE", "NODE_IS_LIVE", "BAD_NAME", "BAD_QUERY"]])],
     },
     Route {
         path: "/federation/metrics",

@@ -28,8 +28,8 @@ fn snapshot_of(cluster: ClusterName, steps: u64) -> Vec<u8> {
     replica.snapshot()
 }
 
-fn parts(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    bytes.chunks(bytes.len().div_ceil(3)).map(<[u8]>::to_vec)
+fn parts(bytes: &[u8]) -> impl Iterator<Item = Result<Vec<u8>, TornSnapshot>> {
+    bytes.chunks(bytes.len().div_ceil(3)).map(|part| Ok(part.to_vec()))
 }
 
 fn steps_of(loaded: LoadOutcome) -> Option<u64> {
@@ -234,7 +234,7 @@ impl Disk for FaultyDisk {
 }
 
 /// Saves a snapshot of so many steps, with a fault at one operation, counted from the start of the save.
-fn save(store: &Store<FaultyDisk>, steps: u64, fault: Option<(usize, Fault)>) -> Result<u64, SaveError> {
+fn save(store: &Store<FaultyDisk>, steps: u64, fault: Option<(usize, Fault)>) -> Result<Option<u64>, SaveError> {
     let mut machine = store.disk.0.borrow_mut();
     machine.fault = fault.map(|(at, fault)| (machine.done + at, fault));
     drop(machine);
@@ -376,7 +376,7 @@ fn a_real_directory_keeps_snapshots_and_removes_what_a_crash_left() {
     assert!(store.load(&cluster(), 1).snapshot.is_none());
     for steps in [1, 2] {
         let bytes = snapshot_of(cluster(), steps);
-        assert_eq!(store.save(parts(&bytes)).unwrap(), bytes.len() as u64);
+        assert_eq!(store.save(parts(&bytes)).unwrap(), Some(bytes.len() as u64));
     }
     std::fs::write(path.join(TEMPORARY), b"half").unwrap();
     std::fs::write(path.join("notes.txt"), b"not ours").unwrap();
@@ -403,4 +403,15 @@ fn a_directory_belongs_to_one_process_and_must_be_one() {
     std::fs::write(path.join("file"), b"").unwrap();
     let error = Directory::lock(path.join("file")).unwrap_err();
     assert!(error.to_string().contains("make it writable, or choose another (data.dir)"), "{error}");
+}
+
+#[test]
+fn a_torn_snapshot_changes_nothing_on_disk() {
+    let store = Store::new(FaultyDisk::new());
+    save(&store, 1, None).unwrap();
+    let whole = snapshot_of(cluster(), 2);
+    let torn = parts(&whole).take(2).chain([Err(TornSnapshot)]);
+    assert_eq!(store.save(torn).unwrap(), None);
+    assert!(!store.disk.names().unwrap().contains(&TEMPORARY.to_owned()));
+    assert_eq!(steps_of(store.load(&cluster(), 0)), Some(1));
 }
