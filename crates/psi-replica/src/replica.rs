@@ -206,7 +206,7 @@ impl<S: State> Replica<S> {
     pub fn wake_at(&self) -> Option<TickMs> {
         let flush = self.is_dirty().then_some(self.local.flush_at());
         let links = self.links.links().map(|link| link.wake_at(self.own_behind(link), self.ticked));
-        let ends = (self.has_joined() && !self.ends.is_closed).then(|| self.ends.wake_at());
+        let ends = self.ends_runs().then(|| self.ends.wake_at());
         let due = self.join_at().into_iter().chain(flush).chain(ends).chain(links.flatten());
         due.chain(self.gaps.next_at()).min()
     }

@@ -80,7 +80,7 @@ impl World<'_> {
             if version > Version::ZERO && earlier != Some(version) {
                 self.book.record_digest(me, version, replica.origin_digest(me), true)?;
                 self.book.record_peak(me, replica.entries(me).count());
-                check_own_entries(&mut self.book.oracle, replica, process.own_checked).map_err(not_expected)?;
+                check_own_entries(&mut self.book.oracle, replica, me, process.own_checked).map_err(not_expected)?;
                 process.own_checked = version;
             }
         }
@@ -92,10 +92,32 @@ impl World<'_> {
         self.book.compare(&mut self.processes[p].replica)
     }
 
+    /// A process goes on as another run: what the one before held last is on record, unless the others have ended it.
+    pub(crate) fn record_reminted(&mut self, p: usize, before: &Origin) {
+        self.reach(Marker::REMINTED);
+        let process = &mut self.processes[p];
+        let checked = std::mem::take(&mut process.own_checked);
+        process.written = Version::ZERO;
+        let replica = &process.replica;
+        let version = replica.frontier().version(before);
+        if replica.end_of(before).is_some() || version == Version::ZERO {
+            return;
+        }
+        process.seen.insert(before.clone(), version);
+        let written = check_own_entries(&mut self.book.oracle, replica, before, checked).map_err(not_expected);
+        let digest = self.processes[p].replica.origin_digest(before);
+        if let Err(what) = written.and_then(|()| self.book.record_digest(before, version, digest, true)) {
+            self.found_wrong(format_args!("{}: {what}", self.label(p)));
+        }
+    }
+
     /// What a run begins with is what somebody wrote.
     pub(crate) fn check_restored(&mut self, p: usize) {
         let seen = self.processes[p].seen.clone();
         for (origin, version) in seen {
+            if self.processes[p].replica.end_of(&origin).is_some() {
+                continue; // of one that has ended, only the sum of all is held
+            }
             let digest = self.processes[p].replica.origin_digest(&origin);
             if let Err(what) = self.book.record_digest(&origin, version, digest, false) {
                 self.found_wrong(format_args!("{} restored: {what}", self.label(p)));
@@ -105,6 +127,9 @@ impl World<'_> {
 
     /// Checks what a delta has brought.
     pub(crate) fn record_applied(&mut self, p: usize, origin: &Origin, version: Version) {
+        if origin.is_base() {
+            return self.reach(Marker::BASE_TAKEN);
+        }
         let process = &mut self.processes[p];
         let held = process.replica.frontier().version(origin);
         let earlier = process.seen.insert(origin.clone(), version);

@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) write_ms: u64,
     /// How long the faults last.
     pub(crate) stormy_ms: u64,
+    /// Longest time for which ways between machines are closed.
+    pub(crate) partition_ms: u64,
     /// Most bytes of entries in a frame.
     pub(crate) frame_bytes: usize,
     /// Wall clocks minus the true one, by node.
@@ -51,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) hidden_step: Option<u64>,
     /// Transports that take a frame only every so many milliseconds, of 1000.
     pub(crate) slow: u64,
+    /// How long a silent run is waited for until it may be ended.
+    pub(crate) end_after_ms: u64,
     pub(crate) habits: Habits,
 }
 
@@ -70,6 +74,7 @@ impl Plan {
         let faults = FaultKind::of_mode(mode).iter().filter(|_| rng.chance(share)).copied().collect();
         let skew_most = if rng.chance(500) { rng.below(4_900) } else { 0 };
         let skews_ms = (0..64).map(|_| signed(rng.below(2 * skew_most + 1)) - signed(skew_most)).collect();
+        let (end_after_ms, extra_ms) = ends(&mut Rng::new(seed, "ends"));
         let frame_bytes = [200, 600, 3_000, psi_replica::FRAME_BYTES_MAX];
         Self {
             seed,
@@ -80,16 +85,27 @@ impl Plan {
             faults,
             fault_ms: rng.between(150, 2_500),
             write_ms: rng.between(15, 120),
-            stormy_ms: rng.between(4_000, 16_000),
+            stormy_ms: rng.between(4_000, 16_000) + extra_ms,
+            partition_ms: if extra_ms > 0 { 3 * end_after_ms } else { 8_000 },
             frame_bytes: *rng.pick(&frame_bytes).unwrap_or(&psi_replica::FRAME_BYTES_MAX),
             skews_ms,
             hidden_step: None,
             snapshot_ms: if rng.chance(600) { rng.between(500, 5_000) } else { 0 },
             later: if rng.chance(250) { (0..nodes + 3).filter(|_| rng.chance(400)).collect() } else { BTreeSet::new() },
             slow: if rng.chance(300) { rng.between(50, 400) } else { 0 },
+            end_after_ms,
             habits: Habits::draw(&mut Rng::new(seed, "habits")),
         }
     }
+}
+
+/// How long silent runs are waited for: seconds in most runs, else a day. And how much longer the faults of some runs
+/// last, so that partitions outlast every time-out.
+fn ends(rng: &mut Rng) -> (u64, u64) {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    let end_after_ms = *rng.pick(&[6_000, 6_000, 12_000, 30_000, DAY_MS]).unwrap_or(&DAY_MS);
+    let extra_ms = if end_after_ms <= 12_000 && rng.chance(250) { 6 * end_after_ms } else { 0 };
+    (end_after_ms, extra_ms)
 }
 
 /// A small number as one that can be negative.

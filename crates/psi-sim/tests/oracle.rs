@@ -59,7 +59,8 @@ impl Pair {
         let now = Now { tick: TickMs(0), wall: WallMs(1_000_000) };
         let replicas = ["a", "b"].map(|name| {
             let config = Config::new(ClusterName::new("oracle").unwrap(), NodeId::new(name).unwrap());
-            let mut replica = Replica::new(Config { join_ms: 0, ..config }, now);
+            // Runs that end are the simulator's matter.
+            let mut replica = Replica::new(Config { join_ms: 0, end_after_ms: 0, ..config }, now);
             replica.tick(now);
             replica.link_up(now, LINK);
             replica
@@ -178,7 +179,8 @@ impl Pair {
         for n in 0..2 {
             let replica = &mut self.replicas[n];
             replica.flush();
-            check_own_entries(&mut self.oracle, replica, self.noted[n]).unwrap();
+            let me = replica.origin().unwrap().clone();
+            check_own_entries(&mut self.oracle, replica, &me, self.noted[n]).unwrap();
             self.noted[n] = own_version(replica);
         }
         for (n, replica) in self.replicas.iter().enumerate() {

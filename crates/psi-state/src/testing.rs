@@ -35,13 +35,17 @@ impl Replica {
         field: &FieldName,
         has_ended: impl Fn(&Origin) -> bool,
     ) -> (Option<FieldView>, Option<Digest>) {
-        let mut logs = Vec::new();
+        let (mut logs, mut before) = (Vec::new(), Vec::new());
         for (origin, log) in self.store().logs() {
             let of_field = log.in_scope(Scope::Field(field.clone())).chain(log.in_epochs(field));
-            logs.push((origin, of_field.collect::<Vec<_>>()));
+            if origin.is_base() {
+                before.extend(of_field);
+            } else {
+                logs.push((origin, of_field.collect::<Vec<_>>()));
+            }
         }
         let (ended, live): (Vec<_>, Vec<_>) = logs.into_iter().partition(|(origin, _)| has_ended(origin));
-        let (of_base, base) = (Origin::base(), fold_ended([], &ended));
+        let (of_base, base) = (Origin::base(), fold_ended(before, &ended));
         let mut entries: Vec<_> = base.iter().map(|(key, value)| (&of_base, key, value)).collect();
         for (origin, log) in &live {
             entries.extend(log.iter().map(|(key, value)| (*origin, *key, *value)));

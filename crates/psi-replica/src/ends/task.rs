@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{heard::Heard, registers::Registers};
-use crate::entry::{clock::TickMs, name::NodeId, origin::Origin};
+use crate::{
+    entry::{clock::TickMs, name::NodeId, origin::Origin},
+    links::link::HEARTBEAT_MS,
+};
 
 /// How often silence is looked at, milliseconds.
 const LOOK_MS: u64 = 1_000;
@@ -16,6 +19,8 @@ const FOLLOWED_MS: u64 = 30_000;
 
 /// How long a run may be cut off from most others until it goes on as another run, milliseconds.
 const CUT_OFF_MS: u64 = 30_000;
+/// A run that shows itself on a link by heartbeats alone is heard more often than this, milliseconds.
+const HEARD_MS: u64 = 3 * HEARTBEAT_MS;
 
 /// What a replica keeps to end runs.
 #[derive(Debug)]
@@ -98,13 +103,13 @@ impl EndTask {
 
     /// Works out which of the runs that are held are silent.
     pub(crate) fn settle_silence<'a>(&mut self, runs: impl Iterator<Item = &'a Origin> + Clone, now: TickMs) {
-        let followed_ms = self.end_after_ms.min(FOLLOWED_MS);
+        let (end_after_ms, followed_ms) = (self.end_after_ms.max(HEARD_MS), self.end_after_ms.min(FOLLOWED_MS));
         let (mut silent, mut given_up) = (BTreeSet::new(), BTreeSet::new());
         let mut runs = runs.peekable();
         while let Some(run) = runs.next() {
             // In the order of origins, the runs of a node follow each other.
             let is_followed = runs.peek().is_some_and(|next| next.node == run.node);
-            let limit = if is_followed { followed_ms } else { self.end_after_ms };
+            let limit = if is_followed { followed_ms } else { end_after_ms };
             let (silence, is_gone) = (self.heard.silence_ms(run, now), self.registers.is_gone(run));
             if silence >= limit || is_gone {
                 silent.insert(run.clone());
@@ -119,7 +124,7 @@ impl EndTask {
 
     /// Whether a run was heard so lately that it can't be taken for cut off.
     pub(crate) fn is_near(&self, run: &Origin, now: TickMs) -> bool {
-        self.heard.silence_ms(run, now) < CUT_OFF_MS.min(self.end_after_ms / 4)
+        self.heard.silence_ms(run, now) < CUT_OFF_MS.min(self.end_after_ms / 4).max(HEARD_MS)
     }
 
     /// Whether to propose now, where there is something to do: the run that comes first among those that are live does

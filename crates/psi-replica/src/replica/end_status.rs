@@ -3,6 +3,7 @@
 use super::Replica;
 use crate::{
     entry::{
+        digest::Digest,
         name::NodeId,
         origin::{Origin, Version},
     },
@@ -92,6 +93,18 @@ impl<S: State> Replica<S> {
         } else {
             RunStage::Live
         }
+    }
+
+    /// The sum of the digests of all runs that have ended, a part of [`Replica::digest`].
+    #[must_use]
+    pub fn ended_digest(&self) -> Digest {
+        self.store.base().digest()
+    }
+
+    /// Whether a run is so old that it has ended and its name was forgotten.
+    #[must_use]
+    pub fn is_below_horizon(&self, run: &Origin) -> bool {
+        self.store.log(run).is_none() && self.store.base().is_below_horizon(run)
     }
 
     /// The version of the base: how many checkpoints it has taken.

@@ -66,6 +66,11 @@ impl<S: State> Replica<S> {
         }
     }
 
+    /// Whether this run has a say in which runs end.
+    pub(super) fn ends_runs(&self) -> bool {
+        self.config.end_after_ms > 0 && self.has_joined() && !self.ends.is_closed
+    }
+
     /// Votes on runs that end, and folds those that have.
     pub(super) fn end_runs(&mut self, now: Now) {
         if self.config.end_after_ms == 0 || !self.has_joined() || self.ends.is_closed || !self.ends.is_due(now.tick) {
@@ -160,6 +165,18 @@ impl<S: State> Replica<S> {
             self.ends.touch();
         }
         Ok(runs)
+    }
+
+    /// Whether a run has ended, so that nothing is missing of it.
+    pub(super) fn is_over(&self, run: &Origin) -> bool {
+        let base = self.store.base();
+        base.end_of(run).is_some() || self.store.log(run).is_none() && base.is_below_horizon(run)
+    }
+
+    /// Whether nothing more may be taken of a run for now, since this one has agreed to end it.
+    pub(super) fn is_ending(&self, run: &Origin) -> bool {
+        let limit = self.council(self.moment).and_then(|council| council.limit_of(run));
+        limit.is_some_and(|limit| limit <= self.store.version(run))
     }
 
     /// Refuses what is beyond the end of a run.

@@ -136,13 +136,16 @@ impl<S: State> Replica<S> {
         }
     }
 
-    /// The own run goes on under a new origin, and what it wrote before becomes another's.
+    /// The own run goes on under a new origin, and what it wrote before becomes another's. One that has closed goes on
+    /// under none.
     pub(super) fn remint(&mut self, before: &Origin) {
         self.local.release();
         self.tokens.release_own();
         self.refold();
-        self.emit(Event::Reminted { before: before.clone() });
-        self.mint(self.moment);
+        if !self.ends.is_closed {
+            self.emit(Event::Reminted { before: before.clone() });
+            self.mint(self.moment);
+        }
     }
 
     /// Folds all that is held from scratch.

@@ -158,7 +158,7 @@ impl<S: State> Replica<S> {
         link.record_peer_holds(origin, version);
         if is_own {
             self.record_own_lag(id);
-        } else if version > held && !self.gaps.contains(origin) && self.check_end(origin, version).is_ok() {
+        } else if version > held && !self.gaps.contains(origin) && !self.is_over(origin) {
             self.record_gap(now.tick, origin);
         }
         Ok(())

@@ -119,8 +119,9 @@ impl<S: State> Replica<S> {
 
     /// Mints the own origin, unless there is one or it is too early.
     pub(super) fn mint(&mut self, now: Now) {
-        // An incarnation from a clock that is off would outlast the clock's repair; a run that has closed is the last.
-        if self.has_joined() && !self.ends.is_closed && self.local.origin().is_none() && !self.skew(now).is_off() {
+        // An incarnation from a clock that is off would outlast the clock's repair.
+        let may_mint = self.has_joined() && !self.ends.is_closed && !self.skew(now).is_off();
+        if may_mint && self.local.origin().is_none() {
             let origin = self.local.mint(&self.config, &self.store, now);
             self.tokens.record_own(&origin);
             self.emit(Event::Ready { origin });

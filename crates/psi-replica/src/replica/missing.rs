@@ -13,6 +13,8 @@ use crate::{
 
 /// How long something may be missing before it is pulled: the origin's own push comes first.
 const FIRST_HAND_MS: u64 = 100;
+/// How long it is waited until it is seen again whether a run may be taken more of.
+const ENDING_MS: u64 = 500;
 /// How long a base may be behind a peer's until it is pulled: votes are about to show what was decided.
 const BASE_MS: u64 = 3_000;
 /// How long a peer may take to begin, beyond the link's round trip, until another is asked.
@@ -46,6 +48,9 @@ impl<S: State> Replica<S> {
 
     /// Asks a peer that holds more of `origin`, another one each time; `None` once there is none.
     fn pull(&mut self, now: TickMs, origin: &Origin, gap: Gap) -> Option<Gap> {
+        if self.is_ending(origin) {
+            return Some(Gap { ask_at: now.plus(ENDING_MS), ..gap });
+        }
         let holders = self.links.quick_holders(origin, self.store.version(origin), gap.pulls);
         let postponed = match self.links.arrival(origin, now) {
             Some(Arrival::Steady) => Some(gap.postponed),

@@ -68,7 +68,6 @@ impl<S: State> Replica<S> {
             return Some(Body::FrontierAck(ack));
         }
         let origin = link.next_pull()?;
-        // The base is asked for whole: what it no longer holds must go here too.
         let have = if origin.is_base() { 0 } else { self.store.version(&origin).0 };
         Some(Body::Pull(proto::Pull { origin: Some((&origin).into()), have }))
     }
@@ -128,8 +127,10 @@ impl<S: State> Replica<S> {
                 return;
             }
             for (origin, have) in pulls {
+                // The base goes whole: what it no longer holds must go where it arrives too.
+                let base = if origin.is_base() { Version::ZERO } else { have };
                 match self.store.log(&origin) {
-                    Some(log) if log.version() > have => begin(link, &origin, log, have),
+                    Some(log) if log.version() > base => begin(link, &origin, log, base),
                     _ => {}
                 }
             }

@@ -22,9 +22,9 @@ impl<S: State> Replica<S> {
         Ok(self.writer(origin, now))
     }
 
-    /// Makes a write that a fold demanded. Without an origin to write as, it is left to others.
+    /// Makes a write that a fold demanded. Without an origin to write as, and after its last write, it is left to others.
     pub(super) fn write_demand(&mut self, demand: S::Demand) {
-        let Some(origin) = self.local.origin().cloned() else { return };
+        let Some(origin) = self.local.origin().filter(|_| !self.ends.is_closed).cloned() else { return };
         let now = self.moment;
         let (state, mut writer) = self.writer(origin, now);
         state.write_demand(&mut writer, demand);

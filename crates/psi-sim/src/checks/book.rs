@@ -6,8 +6,8 @@ use psi_replica::{Digest, Epoch, FieldName, Origin, Version};
 use psi_state::{Replica, Shape};
 
 use crate::{
-    compare::{empty_oracle, views_hash},
-    oracle::Oracle,
+    compare::{empty_oracle, oracle_frontier, oracle_origin, views_hash},
+    oracle::{Oracle, OracleFrontier},
 };
 
 /// Frontiers of which views are compared: one in so many, the same ones on every replica.
@@ -25,6 +25,8 @@ pub(crate) struct Book {
     pub(super) peaks: BTreeMap<Origin, usize>,
     /// The oracle: all that was accepted.
     pub(super) oracle: Oracle,
+    /// At which version runs ended, and by which checkpoint: the first that was told.
+    ended: BTreeMap<Origin, (Version, u64)>,
     /// The latest write of an unknown lane, by origin.
     pub(crate) unknown: BTreeMap<Origin, Version>,
     pub(crate) reshaped: Vec<FieldChange>,
@@ -52,6 +54,7 @@ impl Default for Book {
             seen: BTreeMap::new(),
             peaks: BTreeMap::new(),
             oracle: empty_oracle(),
+            ended: BTreeMap::new(),
             unknown: BTreeMap::new(),
             reshaped: Vec::new(),
             moves: 0,
@@ -84,6 +87,26 @@ impl Book {
             }
             None => Err(format!("{origin} at {version} is held, and it never flushed that version")),
         }
+    }
+
+    /// Notes runs that ended.
+    pub(crate) fn record_ends(&mut self, checkpoint: u64, runs: Vec<(Origin, Version)>) {
+        for (origin, version) in runs {
+            self.ended.entry(origin).or_insert((version, checkpoint));
+        }
+    }
+
+    /// What a replica holds, and what it held of runs whose names it has forgotten.
+    pub(crate) fn frontier_of(&self, replica: &Replica) -> OracleFrontier {
+        let mut frontier = oracle_frontier(replica);
+        let status = replica.end_status();
+        let is_forgotten = |(origin, (_, checkpoint)): &(&Origin, &(Version, u64))| {
+            origin.incarnation < status.horizon && *checkpoint <= status.checkpoint
+        };
+        for (origin, (version, _)) in self.ended.iter().filter(is_forgotten) {
+            frontier.entry(oracle_origin(origin)).or_insert(version.0);
+        }
+        frontier
     }
 
     pub(super) fn record_peak(&mut self, origin: &Origin, entries: usize) {

@@ -37,6 +37,10 @@ impl World<'_> {
             let replica = &self.processes[p].replica;
             let why =
                 replica.readiness().for_writing().err().map_or_else(String::new, |why: NotReady| format!(", {why}"));
+            #[cfg(feature = "testing")]
+            if std::env::var_os("DESCRIBE").is_some() {
+                eprintln!("{} {:?} {}", self.label(p), replica.frontier(), replica.describe_votes());
+            }
             let hash = replica.frontier().hash().short() >> 32;
             let (origins, lacking) = (replica.frontier().len(), replica.gaps());
             let links = self.processes[p].links.len();

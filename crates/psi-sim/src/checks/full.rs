@@ -7,7 +7,7 @@ use psi_state::Replica;
 
 /// Everything folded and hashed again is what is kept up to date.
 pub(super) fn check_full(replica: &mut Replica) -> Result<(), String> {
-    let mut digest = Digest::ZERO;
+    let mut digest = replica.ended_digest();
     for (origin, _) in replica.frontier().iter() {
         for entry in replica.entries(origin) {
             digest = digest.plus(Digest::of_entry(origin, &entry.key, entry.version, &entry.value));

@@ -6,8 +6,8 @@ use psi_state::{CurrentSpec, Intervention, Step};
 
 use crate::{
     compare::{
-        AcceptedWrite, AnyWrite, compare, oracle_action, oracle_clock, oracle_frontier, oracle_origin, oracle_spec,
-        record_step, record_write,
+        AcceptedWrite, AnyWrite, compare, oracle_action, oracle_clock, oracle_origin, oracle_spec, record_step,
+        record_write,
     },
     oracle::{FieldWrite, OracleFrontier},
     world::World,
@@ -37,7 +37,7 @@ impl World<'_> {
         let replica = &self.processes[p].replica;
         let Some(origin) = replica.origin() else { return };
         let stamp = (oracle_origin(origin), replica.version().0, oracle_clock(spec.spec.clock));
-        let (seen, what) = (oracle_frontier(replica), AnyWrite::Field(FieldWrite::Specs(oracle_spec(spec))));
+        let (seen, what) = (self.book.frontier_of(replica), AnyWrite::Field(FieldWrite::Specs(oracle_spec(spec))));
         let accepted = AcceptedWrite { stamp, epoch: spec.epoch.0, what, text: String::new() };
         self.record_write(p, &spec.field, accepted, &seen);
     }
@@ -83,7 +83,7 @@ impl World<'_> {
         if replica.is_dirty() {
             return Ok(());
         }
-        let expected = self.book.oracle.expect(&oracle_frontier(replica));
+        let expected = self.book.oracle.expect(&self.book.frontier_of(replica));
         compare(&expected, replica).map_err(not_expected)?;
         for sight in expected.sights() {
             self.reach(sight);

@@ -4,12 +4,7 @@ use psi_engine::Action;
 use psi_replica::FieldName;
 use psi_state::{Step, WriteError};
 
-use crate::{
-    compare::{CLIENT_WRITES, oracle_frontier},
-    oracle::OracleFrontier,
-    report::markers::Marker,
-    world::World,
-};
+use crate::{compare::CLIENT_WRITES, oracle::OracleFrontier, report::markers::Marker, world::World};
 
 /// A lane that this version does not know.
 #[cfg(feature = "testing")]
@@ -21,7 +16,7 @@ impl World<'_> {
         let width = view.as_ref().map_or(1, |view| view.spec.spec.setup.shape.width);
         let inputs: Vec<Vec<f64>> = (0..size).map(|_| self.dice.workload.input(width)).collect();
         let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-        let seen = oracle_frontier(&self.processes[p].replica);
+        let seen = self.book.frontier_of(&self.processes[p].replica);
         let steps = self.with(p, |replica, now| replica.step_batch(now, field, &slices))?;
         let before = view.map_or(0, |view| view.moments.count);
         for ((step, input), k) in steps.iter().zip(&inputs).zip(before + 1..) {
@@ -52,7 +47,7 @@ impl World<'_> {
     pub(super) fn intervene(&mut self, p: usize, field: &FieldName) -> Result<(), WriteError> {
         let action = if self.dice.workload.chance(450) { Action::Nigredo } else { Action::Albedo };
         let before = self.processes[p].replica.view(field).map_or(0.0, |view| view.interventions.noise.value());
-        let seen = oracle_frontier(&self.processes[p].replica);
+        let seen = self.book.frontier_of(&self.processes[p].replica);
         let done = self.with(p, |replica, now| replica.intervene(now, field, action))?;
         self.counts.writes += 1;
         self.record_intervention(p, field, (action, &done), &seen);
@@ -115,7 +110,7 @@ impl World<'_> {
                 continue;
             }
             let mut rng = rng.branch();
-            let seen = oracle_frontier(&self.processes[p].replica);
+            let seen = self.book.frontier_of(&self.processes[p].replica);
             match self.with(p, |replica, now| (component.write)(replica, now, field, &mut rng)) {
                 Ok(Some(accepted)) => {
                     self.counts.writes += 1;

@@ -1,6 +1,6 @@
 //! What follows from the rows of the oracle's `components.rs` here: each has its real side, and is asked in turn.
 
-use psi_replica::{FieldName, Now, Version};
+use psi_replica::{FieldName, Now, Origin, Version};
 use psi_state::{Replica, WriteError};
 
 use super::{
@@ -76,10 +76,15 @@ macro_rules! rows {
         ///
         /// # Errors
         /// Names the first that need not or must not be.
-        pub fn check_own_entries(oracle: &mut Oracle, replica: &Replica, since: Version) -> Result<(), String> {
-            $(<components::$cluster::$Cluster as SubjectWrites>::check_own_entries(oracle, replica, since)?;)*
-            $(<components::$field::$Field as SubjectWrites>::check_own_entries(oracle, replica, since)?;)*
-            $(<components::$epoch::$Epoch as SubjectWrites>::check_own_entries(oracle, replica, since)?;)*
+        pub fn check_own_entries(
+            oracle: &mut Oracle,
+            replica: &Replica,
+            origin: &Origin,
+            since: Version,
+        ) -> Result<(), String> {
+            $(<components::$cluster::$Cluster as SubjectWrites>::check_own_entries(oracle, replica, origin, since)?;)*
+            $(<components::$field::$Field as SubjectWrites>::check_own_entries(oracle, replica, origin, since)?;)*
+            $(<components::$epoch::$Epoch as SubjectWrites>::check_own_entries(oracle, replica, origin, since)?;)*
             Ok(())
         }
 

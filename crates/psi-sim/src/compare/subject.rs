@@ -1,6 +1,6 @@
 //! The real side of a component: what a replica shows and writes of it, beside what the oracle has.
 
-use psi_replica::{FieldName, Now, Version};
+use psi_replica::{FieldName, Now, Origin, Version};
 use psi_state::{FieldView, Replica, WriteError};
 
 use crate::{
@@ -79,7 +79,12 @@ pub trait SubjectWrites: Component {
     ///
     /// # Errors
     /// If something was written that need not or must not be.
-    fn check_own_entries(_oracle: &mut Oracle, _replica: &Replica, _since: Version) -> Result<(), String> {
+    fn check_own_entries(
+        _oracle: &mut Oracle,
+        _replica: &Replica,
+        _origin: &Origin,
+        _since: Version,
+    ) -> Result<(), String> {
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ impl World<'_> {
         self.network.closed.extend(ways.iter().copied());
         let listed = ways.iter().map(|(from, to)| format!(" n{from}→n{to}")).collect::<String>();
         self.trace.record(self.now, "cut", &[], listed.as_bytes(), || format!("--- closed:{listed}"));
-        let ms = self.dice.faults.between(100, 8_000);
+        let ms = self.dice.faults.between(100, self.plan.partition_ms);
         self.schedule(self.now + ms, Occurrence::Open(ways));
         Some(())
     }

@@ -33,6 +33,11 @@ macro_rules! world_markers {
     };
 }
 
+impl Marker {
+    /// Bases grew apart, and one gave way: so rare that no sweep must meet it.
+    pub const BASE_REPLACED: Self = Self::new("base replaced by another");
+}
+
 world_markers! {
     /// A delta took more than one frame.
     DELTA_CUT = "delta cut",
@@ -110,6 +115,16 @@ world_markers! {
     CHANGES_RACED = "changes raced",
     /// A change of what is fixed was refused.
     CHANGE_REFUSED = "change of what is fixed refused",
+    /// A run ended, and was folded into the base.
+    RUN_ENDED = "run ended",
+    /// A replica that was behind took a peer's base.
+    BASE_TAKEN = "base taken from a peer",
+    /// A run that was cut off, or ended by the others, went on as another.
+    REMINTED = "run went on as another",
+    /// What was held of a run beyond its end was lost by name.
+    LATE = "late entries lost by name",
+    /// More of a run was offered than what it had ended at.
+    TOO_LATE_REFUSED = "late delta refused",
     /// A field that had learned was reset.
     CORE_RESET = "core field reset",
 }

@@ -116,9 +116,13 @@ impl World<'_> {
 
     fn has_reached(&self, machine: usize, target: &Target) -> bool {
         self.latest_run(machine).is_some_and(|process| {
-            let frontier = process.replica.frontier();
-            process.replica.readiness().is_serving()
-                && target.iter().all(|(origin, version)| frontier.version(origin) >= *version)
+            let replica = &process.replica;
+            // What a run wrote beyond its end is refused by name.
+            let has_ended = |origin: &Origin| replica.end_of(origin).is_some() || replica.is_below_horizon(origin);
+            let reached = |(origin, version): (&Origin, &Version)| {
+                replica.frontier().version(origin) >= *version || has_ended(origin)
+            };
+            replica.readiness().is_serving() && target.iter().all(reached)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What replicas tell: counted, and held against what may happen.
 
-use psi_replica::Origin;
+use psi_replica::{Origin, Version};
 use psi_state::{Event, StateEvent};
 
 use super::World;
@@ -32,12 +32,29 @@ impl World<'_> {
                 self.processes[p].superseded = true;
                 self.hand_over(p);
             }
+            Event::Ended { runs, checkpoint, .. } => {
+                self.reach(Marker::RUN_ENDED);
+                self.book.record_ends(checkpoint, runs);
+            }
+            Event::Late { origin, held, ended } => self.record_late(p, &origin, held, ended),
+            Event::BaseReplaced { .. } => self.reach(Marker::BASE_REPLACED),
+            Event::Reminted { before } => self.record_reminted(p, &before),
             Event::Refused(refused) => self.record_refused(p, refused.refusal.reason()),
             Event::Diverged { peer } if !self.is_damaged_link() => {
                 self.found_wrong(format_args!("{} has diverged from {peer}", self.label(p)));
             }
             Event::State(StateEvent::StepsDropped { .. }) => self.reach(Marker::STEPS_DROPPED),
             _ => {}
+        }
+    }
+
+    /// What was held of a run came too late. Nobody is silent for half a minute in the simulator's storms, so then it must
+    /// not happen.
+    fn record_late(&mut self, p: usize, origin: &Origin, held: Version, ended: Option<Version>) {
+        self.reach(Marker::LATE);
+        if self.plan.end_after_ms >= 30_000 {
+            let label = self.label(p);
+            self.found_wrong(format_args!("{label} loses {origin} up to {held}, which ended at {ended:?}"));
         }
     }
 
@@ -49,6 +66,8 @@ impl World<'_> {
         }
         if self.is_damaged_link() {
             self.reach(Marker::CORRUPT_REFUSED);
+        } else if ["ended", "ending", "below_horizon"].contains(&reason) {
+            self.reach(Marker::TOO_LATE_REFUSED);
         } else if reason != "clock_ahead" || self.plan.mode != Mode::Clocks {
             self.found_wrong(format_args!("{} refused an honest delta: {reason}", self.label(p)));
         }

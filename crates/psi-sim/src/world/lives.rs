@@ -110,6 +110,7 @@ impl World<'_> {
             self.processes[p].ends_at = Some(self.now + HAND_OVER_MS);
             self.processes[p].replica.stop_writing(psi_replica::StopCause::Requested);
             self.trace_process(p, "leave", "takes no more writes and hands over");
+            self.with(p, |replica, now| replica.close(now));
         }
     }
 

@@ -132,8 +132,9 @@ pub(crate) fn moment(started: u64, now: u64, machine: &Machine) -> Now {
 const UNKNOWN_FIELD: [u8; 6] = [0x82, 0x7d, 0x03, 0x01, 0x02, 0x03];
 
 /// What a replica of the simulated cluster is told.
-pub(crate) fn config(machine: &Machine, frame_bytes: usize) -> Config {
+pub(crate) fn config(machine: &Machine, frame_bytes: usize, end_after_ms: u64) -> Config {
     Config {
+        end_after_ms,
         is_seed: machine.is_seed,
         join_ms: 2_000,
         delta_bytes_max: DELTA_BYTES_MAX,

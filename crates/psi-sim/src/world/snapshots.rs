@@ -49,7 +49,7 @@ impl World<'_> {
             _ => {}
         }
         let now = moment(self.now, self.now, host);
-        let told = config(host, self.plan.frame_bytes);
+        let told = config(host, self.plan.frame_bytes, self.plan.end_after_ms);
         let Some(bytes) = &host.disk.latest else { return Replica::new(told, now) };
         match Replica::decode_snapshot(&cluster(), bytes) {
             Ok(snapshot) => {

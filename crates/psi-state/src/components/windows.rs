@@ -29,7 +29,7 @@ pub(crate) struct Bucket {
     pub(crate) sums: Moments,
 }
 
-/// A bucket of a live origin that came or went: what is learned weighs origins by their recent steps.
+/// A bucket that came or went: what is learned weighs origins by their recent steps.
 #[derive(Clone, Debug)]
 pub(crate) struct BucketMove {
     pub(crate) origin: Origin,
@@ -66,8 +66,7 @@ impl MetricWindows {
     }
 
     fn record_move(&mut self, origin: &Origin, bucket: &Bucket, direction: Direction) {
-        // Steps in the base are of many origins: what it keeps of those that learn says whose they are.
-        if let Some(moves) = self.moves.as_mut().filter(|_| !origin.is_base()) {
+        if let Some(moves) = &mut self.moves {
             let (second, steps) = (bucket.second, bucket.sums.count());
             moves.push(BucketMove { origin: origin.clone(), second, steps, direction });
         }

@@ -32,17 +32,18 @@ pub fn node(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
 }
 
+/// Ready at once, and ends no runs: that is tested in psi-replica and by the simulator.
 pub fn config(name: &str) -> Config {
-    Config { join_ms: 0, ..Config::new(ClusterName::new("test").unwrap(), node(name)) }
+    Config { join_ms: 0, end_after_ms: 0, ..Config::new(ClusterName::new("test").unwrap(), node(name)) }
 }
 
 pub fn shape(width: usize) -> Shape {
     Shape { width, ..Shape::default() }
 }
 
-/// A seed that is ready at once, and ends no runs: its tests bring entries without links.
+/// A seed that is ready at once.
 pub fn ready(name: &str) -> Replica {
-    let mut replica = Replica::new(Config { end_after_ms: 0, ..config(name) }, at(0));
+    let mut replica = Replica::new(config(name), at(0));
     replica.tick(at(0));
     assert!(replica.readiness().is_serving());
     replica

@@ -1,7 +1,7 @@
 //! Interventions: ν, and what origins wrote of their own.
 
 use prost::Message;
-use psi_replica::Version;
+use psi_replica::{Origin, Version};
 use psi_state::{Replica, lanes, proto as values};
 
 use crate::compare::{
@@ -29,8 +29,12 @@ impl Subject for Interventions {
 
 impl SubjectWrites for Interventions {
     /// Each is one that the oracle recorded.
-    fn check_own_entries(oracle: &mut Oracle, replica: &Replica, since: Version) -> Result<(), String> {
-        let Some(origin) = replica.origin() else { return Ok(()) };
+    fn check_own_entries(
+        oracle: &mut Oracle,
+        replica: &Replica,
+        origin: &Origin,
+        since: Version,
+    ) -> Result<(), String> {
         let new =
             replica.entries(origin).filter(|entry| entry.key.lane == lanes::INTERVENTIONS && entry.version > since);
         for entry in new {

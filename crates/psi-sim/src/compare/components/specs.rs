@@ -2,7 +2,7 @@
 
 use prost::Message;
 use psi_engine::DEFINITIONS;
-use psi_replica::Version;
+use psi_replica::{Origin, Version};
 use psi_state::{Replica, lanes, proto as values};
 
 use crate::compare::{
@@ -41,8 +41,12 @@ impl Subject for Specs {
 
 impl SubjectWrites for Specs {
     /// An origin repeats another's spec when it leaves the epochs before.
-    fn check_own_entries(oracle: &mut Oracle, replica: &Replica, since: Version) -> Result<(), String> {
-        let Some(origin) = replica.origin() else { return Ok(()) };
+    fn check_own_entries(
+        oracle: &mut Oracle,
+        replica: &Replica,
+        origin: &Origin,
+        since: Version,
+    ) -> Result<(), String> {
         for entry in replica.entries(origin).filter(|entry| entry.key.lane == lanes::SPEC && entry.version > since) {
             let field = entry.key.scope.field().map_or("", |field| field.as_str());
             let spec = values::SpecValue::decode(entry.value).map_err(|error| format!("spec of `{field}`: {error}"))?;

@@ -1,6 +1,7 @@
 //! Origins whose rings are full: what the base leaves out of them shows nowhere.
 
 use prost::Message;
+use psi_engine::{RETENTION_MAX, WORKING_CAPACITY_MAX};
 use psi_replica::proto::{Clock, Origin as OriginMessage};
 use psi_stats::{Moments, Scale, quantize};
 
@@ -50,17 +51,19 @@ impl RingLog {
         self.put(guardian::ALARM, 0, &proto::AlarmValue { threat, clock, author: None });
     }
 
-    /// Each ring full, and some no longer kept. Those of the guardian follow one of few.
+    /// Each ring full, and some no longer kept. Those of the guardian follow one of few. What nigredo dissolves is early.
     fn write_interventions(&mut self) {
         for index in 0..128 {
-            let action = if self.rng.chance(2) { proto::Action::Nigredo } else { proto::Action::Albedo };
+            let clock = self.clock();
+            let is_early = clock.is_some_and(|clock| clock.wall_ms < WALL_MS + 10_000);
+            let action = if is_early { proto::Action::Nigredo } else { proto::Action::Albedo };
             let named = Some(OriginMessage { node: "ring-1".to_owned(), incarnation: 1 });
             let follows = Some(Clock { wall_ms: WALL_MS + self.rng.below(99), counter: 0 });
             let automatic = (index >= 64).then(|| proto::AutomaticCause {
                 threat: proto::Threat::LowDensity.into(),
                 follows: Some(proto::EventName { clock: follows, origin: named }),
             });
-            let (clock, k) = (self.clock(), self.rng.below(1000));
+            let k = self.rng.below(1000);
             let event = proto::InterventionValue { clock, sequence: index % 64, action: action.into(), k, automatic };
             self.put(interventions::INTERVENTIONS, index, &event);
         }
@@ -119,7 +122,10 @@ fn full(number: u64) -> (Origin, Log) {
 
 /// Parameters that look as far back as any may.
 fn farsighted() -> Parameters {
-    spec().setup.parameters.with([("W_r", 102.4), ("C_w", 1024.0)]).expect("good parameters")
+    let longest = [("dt", 0.1), ("W_r", 102.4), ("C_w", 1024.0)];
+    let parameters = spec().setup.parameters.with(longest).expect("good parameters");
+    assert_eq!((parameters.retention(), parameters.working_capacity()), (RETENTION_MAX, WORKING_CAPACITY_MAX));
+    parameters
 }
 
 fn pairs(logs: &[(Origin, Log)]) -> impl Iterator<Item = (&Origin, &Log)> {
@@ -153,6 +159,33 @@ fn what_the_base_leaves_out_of_full_rings_shows_nowhere() {
     }
 }
 
+/// One transition alone counts as its origin has it: a weighted mean would round it.
+#[test]
+fn the_one_transition_that_was_learned_is_exact_in_the_base_too() {
+    let learned = |number, updates| {
+        let mut log = RingLog::new(number, WALL_MS);
+        log.put(core::TALLY, 0, &proto::TallyValue { updates, time_high: 0, time_low: 1, memories: 0 });
+        let numbers = (0..4).map(|_| log.rng.bits().cast_signed() >> 2).collect();
+        log.put(core::THETA, 0, &proto::ThetaValue { numbers });
+        log.write_steps(WALL_MS / 1000);
+        log.of(number)
+    };
+    let mut later = RingLog::new(1, WALL_MS + 100_000);
+    later.write_steps(WALL_MS / 1000 + 100);
+    let later = later.of(1);
+    for number in 2..20 {
+        let one = learned(number, 1_000_003);
+        let whole = folded_logs(pairs(&[one.clone(), later.clone()]));
+        let base = fold_into(&Log::new(), &[&one, &later]);
+        assert!(base.contains_key(&key_of(core::ENDED_THETA_SUM, 0)));
+        assert_eq!(folded_with_base(&base, []).shown(), whole.shown());
+        // And no longer alone.
+        let two = learned(number + 100, 7);
+        let whole = folded_logs(pairs(&[one, later.clone(), two.clone()]));
+        assert_eq!(folded_with_base(&fold_into(&base, &[&two]), []).shown(), whole.shown());
+    }
+}
+
 /// Of more origins than the base keeps one by one it keeps the latest, whoever ends first.
 #[test]
 fn learners_are_bounded_and_the_latest_are_kept() {
@@ -168,4 +201,46 @@ fn learners_are_bounded_and_the_latest_are_kept() {
     let one_by_one = all.iter().rev().fold(Log::new(), |base, log| fold_into(&base, &[log]));
     assert_eq!(one_by_one, at_once);
     assert_eq!(at_once.keys().filter(|key| key.lane == core::ENDED_LEARNERS).count(), 64);
+}
+
+/// Values as large as any: the longest names, the greatest numbers, full entries.
+#[test]
+fn no_entry_of_the_base_is_too_large() {
+    let author = Some(OriginMessage { node: "x".repeat(64), incarnation: u64::MAX });
+    let clock = Some(Clock { wall_ms: u64::MAX, counter: u32::MAX });
+    let vectors = |numbers: usize, count: usize| {
+        let vector = proto::VectorValue { clock, numbers: vec![1.0; numbers], salience: 0.0 };
+        let vector = proto::EndedVector { author: author.clone(), slot: 4095, vector: Some(vector) };
+        proto::EndedVectorsValue { vectors: vec![vector; count] }.encode_to_vec()
+    };
+    let follows = Some(proto::EventName { clock, origin: author.clone() });
+    let automatic = Some(proto::AutomaticCause { threat: proto::Threat::LowDensity.into(), follows });
+    let action = proto::Action::Albedo.into();
+    let event = Some(proto::InterventionValue { clock, sequence: 63, action, k: u64::MAX, automatic });
+    let event = proto::EndedEvent { author: author.clone(), event };
+    let sample = proto::Sample {
+        wall_ms: u64::MAX,
+        counter: u32::MAX,
+        density: 1.0,
+        prediction_error: 1.0,
+        temporal_entropy: 1.0,
+    };
+    let sample = proto::EndedSample { author: author.clone(), slot: 199, sample: Some(sample) };
+    let recent = vec![proto::RecentSteps { second: u64::MAX, steps: u64::MAX }; 64];
+    let theta = Some(proto::ThetaValue { numbers: vec![-1; 8000] });
+    let (high, low, huge) = (vec![-1; 4000], vec![1; 4000], u64::MAX);
+    for (lane, bytes) in [
+        (interventions::ENDED_EVENTS, proto::EndedEventsValue { events: vec![event; 128] }.encode_to_vec()),
+        (guardian::ENDED_HISTORY, proto::EndedHistoryValue { samples: vec![sample; 200] }.encode_to_vec()),
+        (core::ENDED_LATENTS, vectors(128, 32)),
+        (core::ENDED_WORKING, vectors(0, 256)),
+        (core::ENDED_EPISODIC, vectors(128, 32)),
+        (core::ENDED_LEARNERS, proto::LearnerValue { author: author.clone(), updates: huge, recent }.encode_to_vec()),
+        (core::ENDED_THETA, proto::EndedThetaValue { author: author.clone(), theta }.encode_to_vec()),
+        (core::ENDED_THETA_SUM, proto::ThetaSumValue { high, low, updates: huge, transitions: huge }.encode_to_vec()),
+    ] {
+        assert!(bytes.len() <= VALUE_BYTES_MAX, "{} bytes in {}", bytes.len(), components::lane_name(lane));
+        let checked = components::check(&key_of(lane, 0), &bytes.into());
+        assert!(checked.is_ok(), "{}: {checked:?}", components::lane_name(lane));
+    }
 }

@@ -141,8 +141,7 @@ impl CoreFold {
         sum.updates = sum.updates.wrapping_sub(before.updates).wrapping_add(tally.updates);
         sum.memories = sum.memories.wrapping_sub(before.memories).wrapping_add(tally.memories);
         sum.time = FieldTime(sum.time.0.wrapping_sub(before.time.0)).plus(tally.time);
-        // The base says elsewhere whose transitions it keeps.
-        if before.updates != tally.updates && !origin.is_base() {
+        if before.updates != tally.updates {
             self.transitions.set_updates(origin, tally.updates);
         }
         if tally == Tally::default() {

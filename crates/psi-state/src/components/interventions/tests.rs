@@ -142,3 +142,34 @@ fn one_threat_counts_once_though_what_met_it_is_no_longer_kept() {
     }
     assert_eq!(interventions.summary().counted, rounds);
 }
+
+/// Of very many events the oldest are not folded one by one: they count, the last nigredo among them dissolves, and
+/// whatever they follow nothing comes in their place.
+#[test]
+fn the_oldest_of_very_many_count_one_each() {
+    let late = EVENTS_FOLDED as u64 + 10;
+    let mut events = vec![(moment(1, "a"), automatic(None)), (moment(2, "a"), automatic(None))];
+    events.push((moment(3, "a"), by_hand(Action::Nigredo)));
+    events.extend((10..late).map(|n| (moment(n, "b"), by_hand(Action::Albedo))));
+    let few = folded(&events[..EVENTS_FOLDED]);
+    assert_eq!((few.counted, few.superseded), (EVENTS_FOLDED as u64 - 1, 1));
+    let many = folded(&events);
+    assert_eq!((many.counted, many.superseded, many.automatic), (EVENTS_FOLDED as u64 + 3, 0, 0));
+    assert_eq!(many.dissolved, Some(moment(3, "a")));
+}
+
+/// The own origin's oldest event goes while it is one of the oldest of all: what counted stays the same.
+#[test]
+fn one_of_the_oldest_counts_when_it_is_retired_too() {
+    let mut interventions = EventFold::default();
+    let first = by_hand(Action::Nigredo);
+    interventions.write(moment(0, "a"), first.index(0), first);
+    for n in 0..EVENTS_FOLDED as u64 + 5 {
+        interventions.put(moment(1 + n, "b"), n, by_hand(Action::Albedo));
+    }
+    let last = by_hand(Action::Albedo);
+    let retired = interventions.write(moment(1_000_000, "a"), last.index(INTERVENTIONS_KEPT), last);
+    assert_eq!(retired, Some(Retirement { counted: 1, nigredo: Some(Clock::default()), author: None }));
+    let folded = interventions.summary();
+    assert_eq!((folded.counted, &folded.dissolved), (EVENTS_FOLDED as u64 + 7, &Some(moment(0, "a"))));
+}
