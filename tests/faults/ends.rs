@@ -130,7 +130,7 @@ async fn stop(node: &mut Process) -> Result<()> {
 /// Stops or kills the last node and starts it again; every other pair of times with nothing on its disk.
 async fn restart_last(fleet: &mut Fleet, data: &Path, number: usize) -> Result<()> {
     let last = fleet.nodes.len() - 1;
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         stop(&mut fleet.nodes[last]).await?;
     } else {
         fleet.nodes[last].kill()?;

@@ -93,7 +93,7 @@ mod tests {
             replica.close(now);
             replica.snapshot()
         });
-        let cluster = before.settings.cluster.clone();
+        let cluster = before.settings.cluster;
         context(Some(Replica::decode_snapshot(&cluster, &bytes).expect("it is whole")))
     }
 
