@@ -428,11 +428,11 @@ REPLICATION = dashboard(
                     thresholds=steps_of(GREEN, (1, YELLOW), (5, RED)),
                 ),
                 stat(
-                    "Origins",
-                    "Runs of nodes that ever wrote; each restart adds one.",
-                    "none",
-                    f"max({of('psi_replica_origins')})",
-                    thresholds=steps_of(GREEN, (100, YELLOW)),
+                    "Runs wait to end",
+                    "For how long nothing was agreed on. Seconds are usual; for longer, most nodes are missing.",
+                    "s",
+                    f"max({of('psi_replica_end_waits_seconds')})",
+                    thresholds=steps_of(GREEN, (60, YELLOW), (3600, RED)),
                 ),
                 stat(
                     "Largest clock offset",
@@ -512,19 +512,21 @@ REPLICATION = dashboard(
             "What is held",
             [
                 graph(
-                    "Origins",
-                    "Runs of nodes of which entries are held. They are kept for good: see the limits in README.md.",
+                    "Runs by stage",
+                    "Runs of nodes that have not ended, on the node that holds most. Each node has a live one. Closed "
+                    "and silent ones end within seconds once most nodes agree.",
                     "none",
-                    by_node("psi_replica_origins"),
+                    (f"max by (stage) ({of('psi_replica_runs')})", "{{stage}}"),
                     limits=(0, None),
-                    thresholds=steps_of(CLEAR, (100, YELLOW)),
                 ),
                 graph("Entries", "Entries held.", "none", by_node("psi_replica_entries"), limits=(0, None)),
                 graph(
                     "Size",
-                    "Values of all entries held, and the latest snapshot on disk (0 without a data directory).",
+                    "Values of all entries held; those of the base, which is what ended runs come to; and the latest "
+                    "snapshot on disk (0 without a data directory).",
                     "bytes",
                     by_node("psi_replica_entry_bytes", "{{node}} entries"),
+                    by_node("psi_replica_base_bytes", "{{node}} base"),
                     by_node("psi_snapshot_bytes", "{{node}} snapshot"),
                     limits=(0, None),
                 ),

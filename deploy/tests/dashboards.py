@@ -143,7 +143,7 @@ def provoke(nodes, prometheus, interval):
     seen("max(psi_replica_lag_versions) > bool 0")
     seen("count(psi_probe_success) == bool 3")
     seen('count(rate(psi_node_errors_total{reason="BAD_BODY"}[4s]) > 0) == bool 3')
-    seen("min(psi_replica_origins) >= bool 5")
+    seen("min(psi_replica_ended_runs) >= bool 1")
     seen('(min(psi_cluster_members{state="live"}) == bool 3) * (sum(psi_node_ready) == bool 3)')
 
 

@@ -53,12 +53,6 @@ async fn a_node_killed_at_any_instant_starts_with_its_last_snapshot() -> Result<
     Ok(())
 }
 
-async fn series_value(node: &Process, series: &str) -> Result<f64> {
-    let members = node.members().await?;
-    let own = members.iter().find(|member| member.node == node.name).context("a node lists itself")?;
-    psi_tests::series(own.http_address.parse()?, series).await?.with_context(|| format!("there is no {series}"))
-}
-
 async fn on_disk(data: &Path, steps: u64) -> Result<()> {
     eventually("the steps are on disk", async || Ok(steps_on_disk(data)?.is_some_and(|kept| kept >= steps))).await
 }
@@ -115,15 +109,14 @@ async fn a_node_on_a_full_disk_goes_on_and_says_so() -> Result<()> {
     assert!(!data.join("snapshot").exists());
     // It tries again all the time, and clears up after each.
     eventually("no half snapshot is left", async || Ok(!data.join("snapshot.temporary").exists())).await?;
-    assert!(series_value(&node, r#"psi_snapshot_failures_total{operation="write"}"#).await? >= 1.0);
+    assert!(node.series(r#"psi_snapshot_failures_total{operation="write"}"#).await? >= 1.0);
     node.kill()?;
     // There is room again.
     let node = keeping(PROGRAM, &data).start()?;
     node.ready().await?;
     node.step("", &STEP).await?;
     on_disk(&data, 1).await?;
-    eventually("the write is counted", async || Ok(series_value(&node, "psi_snapshot_writes_total").await? >= 1.0))
-        .await
+    eventually("the write is counted", async || Ok(node.series("psi_snapshot_writes_total").await? >= 1.0)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +139,7 @@ async fn a_damaged_snapshot_is_set_aside_and_the_node_catches_up() -> Result<()>
     let said = |node: &Process| node.said();
     assert!(said(&fleet.nodes[1]).contains("is set aside as snapshot.refused-"), "{}", said(&fleet.nodes[1]));
     assert_eq!(fleet.nodes[1].count("").await, 1);
-    assert!(series_value(&fleet.nodes[1], r#"psi_snapshot_refused_total{reason="checksum"}"#).await? >= 1.0);
+    assert!(fleet.nodes[1].series(r#"psi_snapshot_refused_total{reason="checksum"}"#).await? >= 1.0);
     let names: Vec<String> =
         fs::read_dir(&kept)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     assert!(names.iter().any(|name| name.starts_with("snapshot.refused-")), "{names:?}");

@@ -5,6 +5,7 @@
 
 mod deaths;
 mod disks;
+mod ends;
 mod joins;
 mod links;
 mod stops;

@@ -21,6 +21,8 @@ pub struct Fleet {
     routes: Vec<Route>,
     /// Where each node keeps snapshots, in a directory of its own; `None` if they keep none.
     data: Option<PathBuf>,
+    /// Settings of all nodes, by flag.
+    flags: Vec<(&'static str, String)>,
 }
 
 impl Fleet {
@@ -29,7 +31,7 @@ impl Fleet {
     /// # Errors
     /// If one does not start, or they do not find each other in time.
     pub async fn start(program: impl AsRef<Path>, count: usize) -> Result<Self> {
-        Self::start_keeping(program, count, None).await
+        Self::start_with(program, count, None, Vec::new()).await
     }
 
     /// Starts nodes that keep snapshots below the given directory, ten a second.
@@ -37,12 +39,25 @@ impl Fleet {
     /// # Errors
     /// As [`Fleet::start`].
     pub async fn start_keeping(program: impl AsRef<Path>, count: usize, data: Option<PathBuf>) -> Result<Self> {
+        Self::start_with(program, count, data, Vec::new()).await
+    }
+
+    /// Starts nodes with the given flags; where there is a directory, they keep snapshots below it.
+    ///
+    /// # Errors
+    /// As [`Fleet::start`].
+    pub async fn start_with(
+        program: impl AsRef<Path>,
+        count: usize,
+        data: Option<PathBuf>,
+        flags: Vec<(&'static str, String)>,
+    ) -> Result<Self> {
         let mut network = Network::new(7);
         let mut routes = Vec::new();
         for index in 0..count {
             routes.push(network.route(&name(index), free_endpoints()?).await?);
         }
-        let mut fleet = Self { network, nodes: Vec::new(), program: program.as_ref().to_owned(), routes, data };
+        let mut fleet = Self { network, nodes: Vec::new(), program: program.as_ref().to_owned(), routes, data, flags };
         for index in 0..count {
             let node = fleet.launch(index).start()?;
             fleet.network.runs(&node.name, node.id());
@@ -67,6 +82,7 @@ impl Fleet {
                 .with("--data-snapshot-interval-ms", &100),
             None => Launch::new(&self.program, &name(index)),
         };
+        let launch = self.flags.iter().fold(launch, |launch, (flag, value)| launch.with(flag, value));
         launch
             .with("--grpc-listen", &back.grpc)
             .with("--gossip-listen", &back.gossip)

@@ -15,8 +15,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use psi_api::v1::{
-    Agreement, FieldState, GetDigestRequest, GetStateRequest, ListMembersRequest, Member, MemberState, StepRequest,
-    StepResponse, cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient,
+    Agreement, FieldState, GetDigestRequest, GetStateRequest, ListMembersRequest, ListMembersResponse, Member,
+    MemberState, StepRequest, StepResponse, cluster_service_client::ClusterServiceClient,
+    psi_field_service_client::PsiFieldServiceClient,
 };
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
@@ -226,7 +227,26 @@ impl Process {
     /// # Errors
     /// As the call does.
     pub async fn members(&self) -> Result<Vec<Member>, Status> {
-        Ok(self.cluster.clone().list_members(ListMembersRequest::default()).await?.into_inner().members)
+        Ok(self.listed().await?.members)
+    }
+
+    /// Likewise, with the runs of nodes and what is known of those that ended.
+    ///
+    /// # Errors
+    /// As the call does.
+    pub async fn listed(&self) -> Result<ListMembersResponse, Status> {
+        Ok(self.cluster.clone().list_members(ListMembersRequest::default()).await?.into_inner())
+    }
+
+    /// The value of a series that Prometheus would scrape.
+    ///
+    /// # Errors
+    /// If the node does not show it.
+    pub async fn series(&self, series: &str) -> Result<f64> {
+        let members = self.members().await?;
+        let own = members.iter().find(|member| member.node == self.name).context("a node lists itself")?;
+        let value = crate::series(own.http_address.parse()?, series).await?;
+        value.with_context(|| format!("there is no {series}"))
     }
 
     /// Waits until this node sees another in a state.

@@ -349,7 +349,7 @@ fn others() -> [Value; 7] {
     [
         alert("PsiFieldDensityAnomaly", &[("field", "sensors"), ("engine", "synthetic")]),
         alert("PsiFieldStepAvailabilityBurnFast", &[]),
-        alert("PsiFieldOriginsGrowing", &[]),
+        alert("PsiFieldRunsWaiting", &[]),
         // While other nodes are up.
         alert("PsiFieldStepErrors", &[("instance", "node1:8000")]),
         alert("PsiFieldStepsStopped", &[("field", "default"), ("engine", "synthetic")]),
@@ -367,7 +367,7 @@ fn held_back() -> BTreeSet<String> {
 async fn wait_for_receivers(manager: &Manager) -> Result<()> {
     let critical =
         names(&["Down", "ReplicaDivergence", "StepLatencyBurnMedium", "StepAvailabilityBurnFast", "ClusterSplit"]);
-    let warning = names(&["DensityAnomaly", "OriginsGrowing", "StepErrors", "StepsStopped", "ClockOffset"]);
+    let warning = names(&["DensityAnomaly", "RunsWaiting", "StepErrors", "StepsStopped", "ClockOffset"]);
     eventually("receivers are notified", async || {
         Ok(manager.notified("/critical") == critical && manager.notified("/warning") == warning)
     })

@@ -135,7 +135,11 @@ pub(crate) static DEFINITIONS: [Definition; 23] = [
     },
     Definition {
         key: "cluster.end_after_s",
-        kind: Kind::Whole { min: 0, max: 365 * DAY_S, put: |all, s| all.node.end_after = Duration::from_secs(s) },
+        kind: Kind::WholeOrNone {
+            min: 10,
+            max: 365 * DAY_S,
+            put: |all, s| all.node.end_after = Duration::from_secs(s),
+        },
         show: |all| seconds(all.node.end_after),
         meaning: "How long a run of a node that nobody hears is waited for until the others may end it, that is, add \
                   up what it wrote and keep its name only. Names are kept for 7 times as long. 0: never. The same on \

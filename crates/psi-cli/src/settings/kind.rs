@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str], fn(&mut AllSettings, &str)),
     /// A whole number between limits, both included.
     Whole { min: u64, max: u64, put: fn(&mut AllSettings, u64) },
+    /// 0 for none, or a whole number between limits, both included.
+    WholeOrNone { min: u64, max: u64, put: fn(&mut AllSettings, u64) },
     /// True or false.
     Switch(fn(&mut AllSettings, bool)),
     /// An IP address and a port.
@@ -51,6 +53,11 @@ impl Kind {
                 let within = number.filter(|number| (min..=max).contains(&number));
                 within.map(|number| put(all, number)).ok_or_else(|| format!("takes {}", self.takes()))
             }
+            Self::WholeOrNone { min, max, put } => {
+                let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
+                let within = number.filter(|number| *number == 0 || (min..=max).contains(&number));
+                within.map(|number| put(all, number)).ok_or_else(|| format!("takes {}", self.takes()))
+            }
             Self::Switch(put) => value.as_bool().map(|on| put(all, on)).ok_or_else(|| "takes true or false".to_owned()),
             Self::Address(put) => address(text(value)?).map(|address| put(all, address)),
             Self::AddressOrNone(put) => match text(value)? {
@@ -72,7 +79,7 @@ impl Kind {
     /// The value that a variable or a flag means. One that can't be read stays a text, for [`Self::put`] to refuse.
     pub(crate) fn value_of(&self, text: &str) -> Value {
         match self {
-            Self::Whole { .. } => parsed(text, Value::Integer),
+            Self::Whole { .. } | Self::WholeOrNone { .. } => parsed(text, Value::Integer),
             Self::Switch(_) => parsed(text, Value::Boolean),
             Self::Seeds(_) => {
                 let seeds = text.split(',').map(str::trim).filter(|seed| !seed.is_empty());
@@ -89,6 +96,7 @@ impl Kind {
             Self::Text(_) => "a text".to_owned(),
             Self::Choice(words, _) => words.join(" or "),
             Self::Whole { min, max, .. } => format!("a whole number from {min} to {max}"),
+            Self::WholeOrNone { min, max, .. } => format!("0, or a whole number from {min} to {max}"),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Address(_) | Self::AddressOrNone(_) => "an IP address and a port".to_owned(),
             Self::DirectoryOrNone(_) => "a directory".to_owned(),

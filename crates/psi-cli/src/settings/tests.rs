@@ -118,6 +118,17 @@ fn whole_numbers_have_both_limits() {
 }
 
 #[test]
+fn zero_stands_for_none_where_small_numbers_are_refused() {
+    for definition in &DEFINITIONS {
+        let Kind::WholeOrNone { min, max, .. } = definition.kind else { continue };
+        for (number, taken) in [(0, true), (1, false), (min - 1, false), (min, true), (max, true), (max + 1, false)] {
+            let got = loaded("", &[], &[(definition.key, &number.to_string())]);
+            assert_eq!(got.is_ok(), taken, "{} = {number}", definition.key);
+        }
+    }
+}
+
+#[test]
 fn seeds_are_read_from_lists_and_from_commas() {
     let want = ["a:7280", "[::1]:7", "b:9"];
     let by_file = loaded("cluster.seeds = [\"a\", \"[::1]:7\", \"b:9\"]", &[], &[]).unwrap();

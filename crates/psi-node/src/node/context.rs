@@ -291,6 +291,22 @@ impl NodeContext {
                     self.log_divergence(&peer);
                 }
             }
+            Event::Ended { .. } | Event::Late { .. } | Event::BaseReplaced { .. } | Event::Reminted { .. } => {
+                self.record_end(event);
+            }
+            Event::Superseded { by } => {
+                let why = format!(
+                    "a later run of this node, {by}, has written; give each node a name of its own (--node-id)"
+                );
+                self.fail(why);
+            }
+            other => debug!(?other, "replica event"),
+        }
+    }
+
+    /// Counts and logs what happened to runs that end.
+    fn record_end(&self, event: Event) {
+        match event {
             Event::Ended { checkpoint, runs, bytes_freed } => {
                 self.metrics.ends.record_end(bytes_freed);
                 let runs = names(runs.iter().map(|(run, version)| format!("{run} at version {version}")));
@@ -317,12 +333,6 @@ impl NodeContext {
             Event::Reminted { before } => {
                 self.metrics.ends.record_reminted();
                 info!(run_before = %before, "goes on as another run: the others have ended the one before, or may");
-            }
-            Event::Superseded { by } => {
-                let why = format!(
-                    "a later run of this node, {by}, has written; give each node a name of its own (--node-id)"
-                );
-                self.fail(why);
             }
             other => debug!(?other, "replica event"),
         }

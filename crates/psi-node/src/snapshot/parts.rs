@@ -3,11 +3,8 @@
 use psi_replica::{Digest, FrozenOrigin, Origin, SnapshotEncoder, Version};
 use psi_state::Replica;
 
+use super::store::TornSnapshot;
 use crate::node::context::NodeContext;
-
-/// The base moved while a snapshot was written: what was written before and after does not fit together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TornSnapshot;
 
 /// The parts of a snapshot, frozen origin by origin: the replica's lock is held for one origin at a time, and no more
 /// than one part is in memory.
@@ -96,7 +93,7 @@ mod tests {
             replica.close(now);
             replica.snapshot()
         });
-        let cluster = before.settings.cluster.clone();
+        let cluster = before.settings.cluster;
         context(Some(Replica::decode_snapshot(&cluster, &bytes).expect("it is whole")))
     }
 

@@ -9,7 +9,7 @@ use std::{fmt, io};
 use psi_replica::{ClusterName, Snapshot, SnapshotError};
 use psi_state::Replica;
 
-use super::{directory::Disk, parts::TornSnapshot};
+use super::directory::Disk;
 
 const LATEST: &str = "snapshot";
 const PREVIOUS: &str = "snapshot.previous";
@@ -51,6 +51,10 @@ pub(crate) struct SaveError {
     pub(crate) operation: Operation,
     pub(crate) source: io::Error,
 }
+
+/// The base moved while a snapshot was written: what was written before and after does not fit together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TornSnapshot;
 
 /// Why a file was not used.
 #[derive(Debug)]

@@ -78,7 +78,7 @@ fn value_name(definition: &Definition) -> &'static str {
         Kind::Name(_) => "NAME",
         Kind::Text(_) => "TEXT",
         Kind::Choice(..) => "CHOICE",
-        Kind::Whole { .. } => "NUMBER",
+        Kind::Whole { .. } | Kind::WholeOrNone { .. } => "NUMBER",
         Kind::Switch(_) => "true|false",
         Kind::Address(_) | Kind::AddressOrNone(_) => "IP:PORT",
         Kind::DirectoryOrNone(_) => "DIRECTORY",

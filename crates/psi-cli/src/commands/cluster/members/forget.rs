@@ -67,16 +67,14 @@ fn parse_node(name: &str) -> Result<String, String> {
 impl Forget {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
         let planned = self.ask(true).await?;
-        let is_asked = !self.yes && output == Output::Text && io::stdin().is_terminal();
-        if output == Output::Text {
+        let is_terminal = output == Output::Text && io::stdin().is_terminal();
+        if output == Output::Text || !self.yes {
             output.print(&planned, plan_text)?;
         }
-        if !self.yes && !(is_asked && confirms(&self.name)?) {
-            if output == Output::Json {
-                output.print(&planned, plan_text)?;
-            }
-            let how = if is_asked { "not confirmed" } else { "not confirmed; add --yes to do it" };
-            return Err(Failure::usage(format!("{how}: nothing was done")));
+        let is_confirmed = self.yes || is_terminal && confirms(&self.name)?;
+        if !is_confirmed {
+            let way_out = if is_terminal { "" } else { "; add --yes to do it" };
+            return Err(Failure::usage(format!("not confirmed, so nothing was done{way_out}")));
         }
         let done = self.ask(false).await?;
         output.print(&done, done_text)

@@ -1,0 +1,295 @@
+//! Runs that end: nodes that are started again and again, that never come back, and that all stop at once.
+
+use std::{fmt, fs, path::Path};
+
+use anyhow::{Context, Result};
+use psi_api::v1::{ListMembersResponse, ReplicationLevel, Run, RunStage, StepRequest};
+use psi_tests::{
+    eventually,
+    fleet::{Fleet, field_of},
+    load::Load,
+    process::{Process, Signal},
+};
+use tokio::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::PROGRAM;
+
+/// The least that the setting takes.
+const END_AFTER_S: u64 = 10;
+
+/// The window of a field is full by then: from here on, sizes stay as they are.
+const WINDOW_FULL: Duration = Duration::from_secs(65);
+
+/// A killed run is waited for, and then some seconds pass until a checkpoint is proposed, decided and folded.
+const ENDED_WITHIN: Duration = Duration::from_secs(END_AFTER_S + 15);
+
+fn flags() -> Vec<(&'static str, String)> {
+    vec![("--cluster-end-after-s", END_AFTER_S.to_string())]
+}
+
+/// Steps that all nodes hold once this returns.
+async fn step_everywhere(node: &Process, field: &str, steps: u64) -> Result<()> {
+    for _ in 0..steps {
+        let request = StepRequest {
+            field: field.to_owned(),
+            input: vec![1.0, 2.0],
+            replicate_to: ReplicationLevel::All.into(),
+            deadline_ms: 3_000,
+            ..StepRequest::default()
+        };
+        let reached = node.field.clone().step(request).await?.into_inner().replicated.context("a level")?;
+        assert_eq!(reached.level(), ReplicationLevel::All, "{reached:?}");
+    }
+    Ok(())
+}
+
+/// Waits until every node holds one run of each, and nothing waits to end.
+async fn settled(fleet: &Fleet) -> Result<()> {
+    let mut last = Vec::new();
+    let done = eventually("all runs but the latest have ended", async || {
+        for node in &fleet.nodes {
+            let Ok(ListMembersResponse { runs, .. }) = node.listed().await else { return Ok(false) };
+            if runs.len() != fleet.nodes.len() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    });
+    let done = done.await;
+    if done.is_err() {
+        for node in &fleet.nodes {
+            last.push(format!("{}: {:?}", node.name, node.listed().await.map(|listed| (listed.runs, listed.ended))));
+        }
+    }
+    done.with_context(|| last.join("\n"))
+}
+
+/// What a cluster takes, once it is settled and nobody steps.
+#[derive(Clone, Copy)]
+struct Footprint {
+    names: u64,
+    checkpoint: u64,
+    entry_bytes: f64,
+    base_bytes: f64,
+    snapshot_bytes: f64,
+    /// What a node gets that starts with nothing.
+    link_bytes: f64,
+}
+
+/// Measures it, at the first node. Starts the last node again, with nothing on its disk.
+async fn footprint(fleet: &mut Fleet, data: &Path) -> Result<Footprint> {
+    let joiner = fleet.nodes.len() - 1;
+    settled(fleet).await?;
+    stop(&mut fleet.nodes[joiner]).await?;
+    let sent = async |fleet: &Fleet| -> Result<f64> {
+        let mut sum = 0.0;
+        for node in &fleet.nodes[..joiner] {
+            sum += node.series(r#"psi_replica_peer_bytes_total{direction="sent",peer="n3"}"#).await?;
+        }
+        Ok(sum)
+    };
+    let before = sent(fleet).await?;
+    fs::remove_dir_all(data.join("n3"))?;
+    fleet.restart(joiner).await?;
+    fleet.agreed().await?;
+    let link_bytes = sent(fleet).await? - before;
+    settled(fleet).await?;
+    let first = &fleet.nodes[0];
+    let ended = first.listed().await?.ended.context("it says what ended")?;
+    Ok(Footprint {
+        names: ended.names,
+        checkpoint: ended.checkpoint,
+        entry_bytes: first.series("psi_replica_entry_bytes").await?,
+        base_bytes: first.series("psi_replica_base_bytes").await?,
+        snapshot_bytes: first.series("psi_snapshot_bytes").await?,
+        link_bytes,
+    })
+}
+
+impl fmt::Display for Footprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { names, checkpoint, entry_bytes, base_bytes, snapshot_bytes, link_bytes } = self;
+        write!(
+            f,
+            "{names} names at checkpoint {checkpoint}; bytes: {entry_bytes} of entries, {base_bytes} of them in the base; \
+             {snapshot_bytes} a snapshot, {link_bytes} over the links of a fresh node"
+        )
+    }
+}
+
+async fn stop(node: &mut Process) -> Result<()> {
+    node.signal(Signal::TERM)?;
+    let status = node.ended().await?;
+    assert!(status.success(), "{status}");
+    Ok(())
+}
+
+/// Stops or kills the last node and starts it again; every other pair of times with nothing on its disk.
+async fn restart_last(fleet: &mut Fleet, data: &Path, number: usize) -> Result<()> {
+    let last = fleet.nodes.len() - 1;
+    if number.is_multiple_of(2) {
+        stop(&mut fleet.nodes[last]).await?;
+    } else {
+        fleet.nodes[last].kill()?;
+    }
+    if number % 4 < 2 {
+        fs::remove_dir_all(data.join(&fleet.nodes[last].name))?;
+    }
+    fleet.restart(last).await
+}
+
+/// Prints what it measured. `RESTARTS` sets how often.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_started_again_and_again_leaves_nothing_behind() -> Result<()> {
+    let restarts: usize = std::env::var("RESTARTS").map_or(Ok(50), |text| text.parse())?;
+    let data = tempfile::tempdir()?;
+    let mut fleet = Fleet::start_with(PROGRAM, 3, Some(data.path().to_owned()), flags()).await?;
+    fleet.create_field_for_each().await?;
+    let (begun, field) = (Instant::now(), field_of("n3"));
+    let load = |fleet: &Fleet| {
+        let stable: Vec<&Process> = fleet.nodes[..2].iter().collect();
+        Load::on(&stable, &field_of("n1"), 1)
+    };
+    let (mut running, mut loaded, mut counted, mut most_runs) = (load(&fleet), 0, 0, 0);
+    let (mut baseline, mut started) = (None, Vec::new());
+    for number in 1..=restarts {
+        step_everywhere(&fleet.nodes[2], &field, 5).await?;
+        counted += 5;
+        restart_last(&mut fleet, data.path(), number).await?;
+        started.push(Instant::now());
+        for node in &fleet.nodes {
+            let young = started.iter().filter(|at| at.elapsed() < ENDED_WITHIN).count();
+            let runs = node.listed().await?.runs.len();
+            assert!(runs <= fleet.nodes.len() + young, "{runs} runs, {young} of them started of late");
+            most_runs = most_runs.max(runs);
+        }
+        if number == 10 {
+            while begun.elapsed() < WINDOW_FULL {
+                running.acknowledged(10).await?;
+                step_everywhere(&fleet.nodes[2], &field, 1).await?;
+                counted += 1;
+            }
+            let tally = running.stop().await?;
+            assert_eq!((tally.failed, tally.sent), (0, tally.acknowledged), "{tally:?}");
+            loaded += tally.acknowledged;
+            let measured = footprint(&mut fleet, data.path()).await?;
+            println!("after {number} restarts: {measured}");
+            baseline = Some(measured);
+            running = load(&fleet);
+        }
+    }
+    running.acknowledged(100).await?;
+    let tally = running.stop().await?;
+    assert_eq!((tally.failed, tally.sent), (0, tally.acknowledged), "{tally:?}");
+    loaded += tally.acknowledged;
+    let end = footprint(&mut fleet, data.path()).await?;
+    println!("after {restarts} restarts: {end}; at most {most_runs} runs at a time; {} s", begun.elapsed().as_secs());
+    for node in &fleet.nodes {
+        assert_eq!((node.count(&field).await, node.count(&field_of("n1")).await), (counted, loaded), "{}", node.name);
+    }
+    if let Some(before) = baseline {
+        for (what, before, now) in [
+            ("entries", before.entry_bytes, end.entry_bytes),
+            ("snapshot", before.snapshot_bytes, end.snapshot_bytes),
+            ("fresh link", before.link_bytes, end.link_bytes),
+        ] {
+            assert!((now / before - 1.0).abs() <= 0.1, "{what}: {before} bytes before, {now} now");
+        }
+    }
+    Ok(())
+}
+
+async fn forget(asked: &Process, node: &str, more: &[&str]) -> Result<(i32, String)> {
+    let address = format!("--node={}", asked.grpc);
+    let mut command = Command::new(PROGRAM);
+    command.args(["members", "forget", node, &address]).args(more).env_remove("PSI_NODE");
+    let output = command.stdin(std::process::Stdio::null()).output().await?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned()))
+}
+
+fn is_silent(run: &Run) -> bool {
+    run.stage() == RunStage::Silent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_will_not_come_back_are_forgotten_and_the_others_agree_again() -> Result<()> {
+    let mut fleet = Fleet::start_with(PROGRAM, 3, None, flags()).await?;
+    for node in &fleet.nodes {
+        for _ in 0..4 {
+            node.step("", &psi_tests::INCIDENT).await?;
+        }
+    }
+    fleet.agreed().await?;
+    for node in fleet.nodes.iter_mut().skip(1) {
+        node.kill()?;
+    }
+    let first = &fleet.nodes[0];
+    for (node, want) in [("n2", "heard"), ("n9", "n1, n2, n3"), ("n1", "is the node that was asked")] {
+        let (code, said) = forget(first, node, &["--yes"]).await?;
+        assert!(code == 1 && said.contains(want), "{node}: {code} {said}");
+    }
+    eventually("the two are silent", async || {
+        let ListMembersResponse { runs, ended, .. } = first.listed().await?;
+        let missing = ended.map(|ended| ended.missing).unwrap_or_default();
+        Ok(runs.iter().filter(|run| is_silent(run)).count() == 2 && missing == ["n2", "n3"])
+    })
+    .await?;
+    assert_eq!(
+        first.listed().await?.ended.context("it says what ended")?.checkpoint,
+        0,
+        "one of three decides nothing"
+    );
+    let (code, said) = forget(first, "n2", &[]).await?;
+    assert!(code == 2 && said.contains("nothing was done") && said.contains("silent"), "{code} {said}");
+    for node in ["n2", "n3"] {
+        let (code, said) = forget(first, node, &["--yes", "--output=json"]).await?;
+        assert!(code == 0 && said.contains(r#""forgotten":true"#) && said.contains(r#""steps":4"#), "{code} {said}");
+    }
+    eventually("their runs have ended", async || {
+        let ListMembersResponse { runs, ended, .. } = first.listed().await?;
+        Ok(runs.len() == 1 && ended.is_some_and(|ended| ended.names >= 2 && ended.missing.is_empty()))
+    })
+    .await?;
+    assert_eq!(first.count("").await, 12, "what they wrote still counts");
+    assert!(first.said().contains("runs have ended"), "{}", first.said());
+    assert!(first.series("psi_replica_reminted_total").await? >= 1.0, "it was cut off from most nodes");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_stops_keeps_its_counts_and_what_ended() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let mut fleet = Fleet::start_with(PROGRAM, 3, Some(data.path().to_owned()), flags()).await?;
+    fleet.create_field_for_each().await?;
+    let field = field_of("n3");
+    for number in 0..3 {
+        step_everywhere(&fleet.nodes[2], &field, 5).await?;
+        stop(&mut fleet.nodes[2]).await.with_context(|| format!("stop {number}"))?;
+        fleet.restart(2).await?;
+    }
+    settled(&fleet).await?;
+    fleet.agreed().await?;
+    let before = fleet.nodes[0].listed().await?.ended.context("it says what ended")?;
+    assert!(before.checkpoint > 0 && before.names >= 3, "{before:?}");
+    for node in &fleet.nodes {
+        node.signal(Signal::TERM)?;
+    }
+    for node in &mut fleet.nodes {
+        node.ended().await?;
+    }
+    for index in 0..3 {
+        fleet.restart(index).await?;
+    }
+    fleet.agreed().await?;
+    for node in &fleet.nodes {
+        let after = node.listed().await?.ended.context("it says what ended")?;
+        assert!(after.checkpoint >= before.checkpoint, "{}: {after:?}, before {before:?}", node.name);
+        assert_eq!(node.count(&field).await, 15, "{}", node.name);
+    }
+    // Runs that closed end, though all of them did at once.
+    settled(&fleet).await
+}
