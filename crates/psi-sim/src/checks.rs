@@ -140,6 +140,9 @@ impl World<'_> {
         if self.book.unknown.get(origin).is_some_and(|unknown| *unknown <= version) {
             self.reach(Marker::UNKNOWN_LANE);
         }
+        if self.processes[p].replica.end_of(origin).is_some() {
+            return; // it was all that the run's end waited for
+        }
         let digest = self.processes[p].replica.origin_digest(origin);
         if let Err(what) = self.book.record_digest(origin, version, digest, false) {
             self.found_wrong(format_args!("{label}: {what}"));

@@ -105,7 +105,10 @@ impl<'a> Council<'a> {
     pub(crate) fn has_work(&self) -> bool {
         let is_new = |run: &Origin| self.is_live(run) && !self.base().roster().contains(run);
         let begun = self.base().number() > 0;
-        self.ends().next().is_some()
+        // What was accepted and never decided would keep this run from taking more of what it was about to end.
+        let is_pending = self.own_vote().is_some_and(|vote| vote.accepted.is_some());
+        is_pending
+            || self.ends().next().is_some()
             || begun && self.runs().any(is_new)
             || self.base().forgotten_by(self.horizon()) >= FORGOTTEN_MIN
     }
