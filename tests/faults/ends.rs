@@ -3,12 +3,16 @@
 use std::{fmt, fs, path::Path};
 
 use anyhow::{Context, Result};
-use psi_api::v1::{ListMembersResponse, ReplicationLevel, Run, RunStage, StepRequest};
+use psi_api::v1::{
+    GetFrontierRequest, GetStateRequest, ListMembersResponse, ReplicationLevel, Run, RunStage, StepRequest,
+    psi_field_service_client::PsiFieldServiceClient,
+};
 use psi_tests::{
     eventually,
     fleet::{Fleet, field_of},
     load::Load,
     process::{Process, Signal},
+    proxy::Fault,
 };
 use tokio::{
     process::Command,
@@ -292,4 +296,55 @@ async fn a_cluster_that_stops_keeps_its_counts_and_what_ended() -> Result<()> {
     }
     // Runs that closed end, though all of them did at once.
     settled(&fleet).await
+}
+
+/// The incarnation that a node writes as by its own word, and by what another node holds of its live runs.
+async fn incarnations(node: &Process, other: &Process) -> Result<(u64, Vec<u64>)> {
+    let own = node.cluster.clone().get_frontier(GetFrontierRequest {}).await?.into_inner().incarnation;
+    let runs = other.listed().await?.runs.into_iter();
+    let live = runs.filter(|run| run.node == node.name && run.stage() == RunStage::Live);
+    Ok((own, live.map(|run| run.incarnation).collect()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_cut_off_goes_on_as_another_run_and_its_writes_still_reach_all() -> Result<()> {
+    let mut fleet = Fleet::start_with(PROGRAM, 3, None, flags()).await?;
+    fleet.create_field_for_each().await?;
+    let field = field_of("n3");
+    let (cut, others) = fleet.nodes.split_last_mut().context("three nodes")?;
+    step_everywhere(cut, &field, 3).await?;
+    let (before, _) = incarnations(cut, cut).await?;
+    for other in others.iter() {
+        fleet.network.between(&cut.name, &other.name, Fault::CUT);
+    }
+    // It waits for the others to hold what the run before wrote, while the node goes on as another.
+    let mut patient = PsiFieldServiceClient::connect(format!("http://{}", cut.grpc)).await?;
+    let request = StepRequest {
+        field: field.clone(),
+        input: vec![1.0, 2.0],
+        replicate_to: ReplicationLevel::All.into(),
+        deadline_ms: 60_000,
+        ..StepRequest::default()
+    };
+    let waiting = tokio::spawn(async move { patient.step(request).await });
+    eventually("it goes on as another run", async || Ok(cut.series("psi_replica_reminted_total").await? >= 1.0))
+        .await?;
+    let after = cut.step(&field, &[1.0, 2.0]).await?;
+    fleet.network.heal();
+    let reached = waiting.await??.into_inner().replicated.context("a level")?;
+    assert_eq!((reached.level(), reached.nodes), (ReplicationLevel::All, 3), "{reached:?}");
+    fleet.linked().await?;
+    step_everywhere(&fleet.nodes[2], &field, 3).await?;
+    settled(&fleet).await?;
+    fleet.agreed().await?;
+    let [first, _, cut] = &fleet.nodes[..] else { unreachable!("three nodes") };
+    let (own, live) = incarnations(cut, first).await?;
+    assert!(own > before && live == [own], "{before}, then {own}; others see {live:?}");
+    for node in &fleet.nodes {
+        // The token of the new run holds everywhere.
+        let read = GetStateRequest { field: field.clone(), after: after.token.clone(), ..GetStateRequest::default() };
+        assert_eq!(node.field.clone().get_state(read).await?.into_inner().k, 8, "{}", node.name);
+        assert_eq!(node.series("psi_replica_late_runs_total").await?, 0.0, "{}", node.name);
+    }
+    Ok(())
 }

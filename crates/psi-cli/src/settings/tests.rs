@@ -70,7 +70,8 @@ id = \"a b\"
         "psi.toml, line 2: no setting is called `grcp.listen`; did you mean `grpc.listen`?",
         "psi.toml, line 5: gossip.interval_ms = 5: takes a whole number from 20 to 60000",
         "psi.toml, line 6: gossip.listen = 7280: takes a text, in quotes",
-        "psi.toml, line 8: node.id = \"a b\": node name `a b` must be 1 to 64 characters of A-Z a-z 0-9 . _ -",
+        "psi.toml, line 8: node.id = \"a b\": node name `a b` must be 1 to 64 characters of A-Z a-z 0-9 . _ -, \
+         the first of them no dot",
         "PSI_HTTP_LISTEN: http.listen = \"localhost\": takes an IP address and a port, such as 127.0.0.1:7000 or \
          [::1]:7000",
         "--log-filter: log.filter = \"psi_node=loud\": is not a log filter such as `info` or `info,psi_node=debug`: \

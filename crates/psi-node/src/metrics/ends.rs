@@ -25,7 +25,7 @@ families! {
             "For how long runs have been waiting to end, or to be known to all, with nothing agreed; seconds in health";
         end_after: Gauge = "psi_replica_end_after_seconds" []
             "The setting cluster.end_after_s: how long an unheard run is waited for; 0 for ever";
-        checkpoints: IntCounter = "psi_replica_checkpoints_total" [] "Checkpoints by which this node ended runs itself";
+        checkpoints: IntCounter = "psi_replica_checkpoints_total" [] "Checkpoints that this node took by its own votes, not from another node";
         freed: IntCounter = "psi_replica_freed_bytes_total" [] "Bytes that entries take less because runs ended";
         late: IntCounter = "psi_replica_late_runs_total" []
             "Runs of which this node held more than counted when the others ended them: steps were lost";

@@ -307,6 +307,11 @@ impl NodeContext {
     /// Counts and logs what happened to runs that end.
     fn record_end(&self, event: Event) {
         match event {
+            // Which nodes agree on the next one has changed, and nothing else.
+            Event::Ended { checkpoint, runs, bytes_freed } if runs.is_empty() => {
+                self.metrics.ends.record_end(bytes_freed);
+                debug!(checkpoint, "a checkpoint that ends no run");
+            }
             Event::Ended { checkpoint, runs, bytes_freed } => {
                 self.metrics.ends.record_end(bytes_freed);
                 let runs = names(runs.iter().map(|(run, version)| format!("{run} at version {version}")));

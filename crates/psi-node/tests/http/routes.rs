@@ -68,7 +68,8 @@ async fn every_route_is_described_and_answers_as_described() {
         let answer = server.send(request).await;
         if path == "/members/{name}" {
             // Nobody of that name ever wrote.
-            answer.refused(404, "UNKNOWN_NODE");
+            let refused = (answer.status.as_u16(), answer.json()["error"]["reason"].clone());
+            assert_eq!(refused, (404, json!("UNKNOWN_NODE")), "{call}");
             continue;
         }
         let described = &operation["responses"][answer.status.as_str()];

@@ -99,7 +99,7 @@ impl ForgottenRow {
 fn confirms(name: &str) -> Result<bool, Failure> {
     let read_failed = |error| Failure::failed(format!("can't ask on this terminal: {error}"));
     let mut stderr = io::stderr();
-    write!(stderr, "Forget node {name}? [y/N] ").and_then(|()| stderr.flush()).map_err(read_failed)?;
+    write!(stderr, "Forget {name}? [y/N] ").and_then(|()| stderr.flush()).map_err(read_failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(read_failed)?;
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
@@ -123,7 +123,7 @@ fn plan_text(report: &Report) -> String {
     let runs = table(header, &[2, 3, 4, 5], report.runs.iter().map(row).collect());
     let Report { node, asked, forgotten: _, runs: _ } = report;
     format!(
-        "To forget node {node} ends these runs of it, at what node {asked} holds of them:\n\n{runs}\n\n\
+        "To forget {node} is to end these runs of it, at what {asked} holds of them:\n\n{runs}\n\n\
          The others no longer wait for {node}. These steps still count. If {node} lives\n\
          after all, it goes on as a new run; what it wrote and the others have not seen\n\
          does not count then.\n"
@@ -132,7 +132,7 @@ fn plan_text(report: &Report) -> String {
 
 fn done_text(report: &Report) -> String {
     let runs = pluralize(report.runs.len() as u64, "run");
-    format!("forgot node {}: {runs} of it will end within seconds, once most nodes agree", report.node)
+    format!("forgot {}: {runs} of it will end within seconds, once most nodes agree", report.node)
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn ended_text(ended: &EndedRuns) -> String {
     let mut lines = Vec::new();
     if *checkpoint > 0 {
         lines.push(format!(
-            "{} known by name, at checkpoint {checkpoint}; together {} ({} freed)",
+            "{} known by name, at checkpoint {checkpoint}\nthe base, which is what they come to, takes {}; {} were freed",
             pluralize(*names, "ended run"),
             HumanBytes(*base_bytes),
             HumanBytes(*bytes_freed),
