@@ -145,6 +145,7 @@ fn body() -> BoxedStrategy<Body> {
     });
     let hashes = (number(), number(), number(), number(), number());
     let beat = (number(), hashes, any::<bool>(), any::<bool>()).prop_map(|(wall_ms, hashes, ready, settled)| {
+        let number = u64::from(ready);
         let (frontier_hash, digest, listing_hash, incarnation, checkpoint_hash) = hashes;
         Body::Heartbeat(proto::Heartbeat {
             wall_ms,
@@ -155,6 +156,8 @@ fn body() -> BoxedStrategy<Body> {
             listing_hash,
             incarnation,
             checkpoint_hash,
+            checkpoint: number,
+            base_digest: digest,
         })
     });
     prop_oneof![

@@ -22,6 +22,8 @@ use crate::{
 
 /// Checkpoints whose hashes are kept: a base that is so far behind is known to be one that this one grew out of.
 const PAST_MAX: usize = 64;
+/// Above the number of any checkpoint, so that counting on never overflows.
+pub(crate) const NUMBER_LIMIT: u64 = 1 << 48;
 /// Names in one entry.
 const NAMES_PER_ENTRY: usize = 512;
 
@@ -92,6 +94,20 @@ impl Base {
         self.horizon
     }
 
+    /// Runs below the horizon that have not ended.
+    pub(crate) fn exceptions(&self) -> &BTreeSet<Origin> {
+        &self.exceptions
+    }
+
+    /// Whether it can be a base: nothing in it lies beyond what could be by `wall_ms`, milliseconds since the epoch.
+    pub(crate) fn is_plausible(&self, wall_ms: u64) -> bool {
+        let latest = wall_ms.saturating_mul(1000);
+        let mut runs = self.ended.keys().chain(&self.roster).chain(&self.exceptions);
+        (1..NUMBER_LIMIT).contains(&self.number)
+            && self.horizon <= latest
+            && runs.all(|run| !run.is_base() && run.incarnation <= latest)
+    }
+
     /// Ended runs whose names are known.
     pub(crate) fn ended(&self) -> &BTreeMap<Origin, EndedRun> {
         &self.ended
@@ -135,7 +151,7 @@ impl Base {
     /// The base after the next checkpoint; `digest_of` gives the digest of what is held of an origin that ends.
     pub(crate) fn after(&self, checkpoint: &Checkpoint, digest_of: impl Fn(&Origin) -> Digest) -> Self {
         let mut next = self.clone();
-        next.number += 1;
+        next.number = next.number.saturating_add(1);
         if self.number > 0 {
             next.past.push(self.hash);
             next.past.drain(..next.past.len().saturating_sub(PAST_MAX));
@@ -200,7 +216,15 @@ impl Base {
 
     /// Reads what [`Base::entries`] wrote.
     pub(crate) fn of_log(log: &OriginLog) -> Result<Self, VoteError> {
-        let header = log.value(&key(Lane::BASE, 0)).ok_or(VoteError::Missing)?;
+        Self::of_entries(log.all())
+    }
+
+    /// Reads what [`Base::entries`] wrote, from all entries of the base.
+    pub(crate) fn of_entries<'a>(
+        entries: impl Iterator<Item = (&'a Key, &'a Bytes)> + Clone,
+    ) -> Result<Self, VoteError> {
+        let mut of_cluster = entries.clone().filter(|(key, _)| key.scope == Scope::Cluster);
+        let header = of_cluster.find(|(key, _)| key.lane == Lane::BASE).ok_or(VoteError::Missing)?.1;
         let header = proto::BaseValue::decode(header.clone())?;
         let proto::BaseValue {
             number,
@@ -213,7 +237,7 @@ impl Base {
             ended_digest,
         } = header;
         let mut ended = BTreeMap::new();
-        for (_, value) in log.in_scope(Scope::Cluster).filter(|(key, _)| key.lane == Lane::ENDED) {
+        for (_, value) in entries.filter(|(key, _)| key.scope == Scope::Cluster && key.lane == Lane::ENDED) {
             for proto::EndedOrigin { origin, version, ended_ms } in proto::EndedValue::decode(value.clone())?.origins {
                 ended.insert(Origin::try_from(origin)?, EndedRun { version: Version(version), ended_ms });
             }

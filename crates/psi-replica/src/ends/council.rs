@@ -20,7 +20,7 @@ use crate::{
         name::NodeId,
         origin::{Origin, Version},
     },
-    links::skew::AHEAD_MS_MAX,
+    links::{overlay::FULL_MESH_MAX, skew::AHEAD_MS_MAX},
     store::{Store, log::OriginLog},
 };
 
@@ -63,7 +63,7 @@ impl<'a> Council<'a> {
 
     /// The checkpoint that comes next.
     fn number(&self) -> u64 {
-        self.base().number() + 1
+        self.base().number().saturating_add(1)
     }
 
     /// The own vote on it, if there is one.
@@ -133,6 +133,16 @@ impl<'a> Council<'a> {
         self.is_quorum(&self.live())
     }
 
+    /// Whether so many runs are live that most have no link to this one.
+    pub(crate) fn is_large(&self) -> bool {
+        self.live().len() > FULL_MESH_MAX
+    }
+
+    /// Whether all live runs are likely to answer now.
+    pub(crate) fn all_near(&self, is_near: impl Fn(&Origin) -> bool) -> bool {
+        self.live().iter().all(|run| run == self.own || is_near(run))
+    }
+
     /// Nodes of the roster for whom none of the live runs stands.
     pub(crate) fn missing_nodes(&self) -> Vec<NodeId> {
         let live = self.live();
@@ -149,7 +159,7 @@ impl<'a> Council<'a> {
 
     /// A vote by which a new proposal begins.
     pub(crate) fn begin(&self) -> Vote {
-        let counter = self.votes().map(|(_, vote)| vote.promised.counter).max().unwrap_or(0) + 1;
+        let counter = self.votes().map(|(_, vote)| vote.promised.counter).max().unwrap_or(0).saturating_add(1);
         self.promising(Ballot { counter, proposer: self.own.clone() })
     }
 
@@ -212,7 +222,7 @@ impl<'a> Council<'a> {
 
     /// Whether this run can stand for a proposal.
     fn judge(&self, Proposal { voters, checkpoint }: &Proposal, is_forced: bool) -> Verdict {
-        let Checkpoint { parent, wall_ms, ends, roster: _, horizon, exceptions } = checkpoint;
+        let Checkpoint { parent, wall_ms, ends, roster: _, horizon, exceptions: _ } = checkpoint;
         let base = self.base();
         let follows = *parent == base.hash()
             && *horizon >= base.horizon()
@@ -225,13 +235,23 @@ impl<'a> Council<'a> {
         };
         let removes = !ends.is_empty() || *horizon > base.horizon();
         let is_heeded = |run: &Origin| ends.contains_key(run) || voters.contains(run) || !self.is_live(run);
-        let is_kept = |run: &Origin| run.incarnation >= *horizon || ends.contains_key(run) || exceptions.contains(run);
         let stands = follows
             && voters.contains(self.own)
             && self.is_quorum(voters)
             && ends.iter().all(fits)
-            && (!removes || self.runs().all(|run| is_heeded(run) && is_kept(run)));
+            && self.keeps_all(checkpoint)
+            && (!removes || self.runs().all(is_heeded));
         if stands { Verdict::Accept } else { Verdict::Wait }
+    }
+
+    /// Whether every run that is held stays, or ends at a version, by a checkpoint.
+    fn keeps_all(
+        &self,
+        Checkpoint { parent: _, wall_ms: _, ends, roster: _, horizon, exceptions }: &Checkpoint,
+    ) -> bool {
+        let latest = self.wall_ms.saturating_add(AHEAD_MS_MAX).saturating_mul(1000);
+        let is_kept = |run: &Origin| run.incarnation >= *horizon || ends.contains_key(run) || exceptions.contains(run);
+        *horizon <= latest && self.runs().all(is_kept)
     }
 
     /// Whether runs stand for most nodes of the roster. Nodes whose run closed have given up their voice: such a node
@@ -239,7 +259,8 @@ impl<'a> Council<'a> {
     fn is_quorum(&self, voters: &BTreeSet<Origin>) -> bool {
         let wanted = self.wanted();
         let standing = wanted.iter().filter(|(node, since)| stands(voters, node, **since)).count();
-        wanted.is_empty() || 2 * standing > wanted.len()
+        let is_first = self.base().roster().is_empty();
+        wanted.is_empty() && is_first || 2 * standing > wanted.len()
     }
 
     /// The nodes most of which must be stood for, each with its run on the roster.
@@ -262,16 +283,22 @@ impl<'a> Council<'a> {
         let Some(accepted) = earlier else { return Some((self.fresh(voters), false)) };
         match self.checkpoint_of(accepted) {
             Some(checkpoint) if !(self.is_stuck && self.lacks(&checkpoint)) => Some((checkpoint, true)),
-            // Who proposed it may still bring it.
-            None if self.is_live(&accepted.ballot.proposer) => None,
+            // Who proposed it, or has folded it, may still bring it.
+            None if !self.is_stuck || self.is_live(&accepted.ballot.proposer) || self.is_folded(accepted) => None,
             // Those who knew it, or what it ends, are gone: nobody has folded it, and nobody could.
             _ => Some((self.fresh(voters), false)),
         }
     }
 
-    /// Whether less is held of some run than a checkpoint ends it at.
+    /// Whether some run is held at another version than the one that a checkpoint ends it at.
     fn lacks(&self, checkpoint: &Checkpoint) -> bool {
-        checkpoint.ends.iter().any(|(run, version)| self.store.version(run) < *version)
+        checkpoint.ends.iter().any(|(run, version)| self.store.version(run) != *version)
+    }
+
+    /// Whether some run votes already on the checkpoint that follows: what was accepted is decided.
+    fn is_folded(&self, accepted: &Acceptance) -> bool {
+        let number = self.number().saturating_add(1);
+        self.registers.votes().any(|(_, vote)| vote.number == number && vote.parent == accepted.checkpoint)
     }
 
     /// Whether all voters of a ballot may have accepted it, as far as this run can tell.
@@ -287,9 +314,10 @@ impl<'a> Council<'a> {
     /// Whether a voter has passed a ballot over for a later one; or its node has, where a later run speaks for it.
     fn refused(&self, voter: &Origin, ballot: &Ballot) -> bool {
         let speaks = |run: &Origin| run == voter || run.node == voter.node && run > voter && self.is_live(run);
-        self.votes()
-            .filter(|(run, _)| speaks(run))
-            .any(|(_, vote)| vote.promised > *ballot && vote.accepted_ballot().is_none_or(|other| other < ballot))
+        let accepts = |vote: &Vote| vote.accepted_ballot().is_some_and(|other| other >= ballot);
+        let mut of_node = self.votes().filter(|(run, _)| run.node == voter.node);
+        let mut spoken = self.votes().filter(|(run, _)| speaks(run));
+        !of_node.any(|(_, vote)| accepts(vote)) && spoken.any(|(_, vote)| vote.promised > *ballot)
     }
 
     fn checkpoint_of(&self, accepted: &Acceptance) -> Option<Checkpoint> {
@@ -309,7 +337,7 @@ impl<'a> Council<'a> {
         } else {
             self.base().horizon()
         };
-        let remaining = self.runs().filter(|run| !ends.contains_key(*run));
+        let remaining = self.base().exceptions().iter().chain(self.runs()).filter(|run| !ends.contains_key(*run));
         let exceptions = remaining.filter(|run| run.incarnation < horizon).cloned().collect();
         Checkpoint { parent: self.base().hash(), wall_ms: self.wall_ms, ends, roster, horizon, exceptions }
     }
@@ -318,10 +346,15 @@ impl<'a> Council<'a> {
 
     /// The checkpoint that comes next, if it is decided.
     pub(crate) fn decided(&self) -> Option<&'a Checkpoint> {
-        let decided = self.votes().find_map(|(_, vote)| {
-            let ballot = vote.accepted_ballot()?;
+        let decided = self.votes().find_map(|(run, vote)| {
+            let ballot = vote.accepted_ballot().filter(|ballot| ballot.proposer == *run)?;
             let proposal = vote.proposal.as_ref()?;
-            let follows = proposal.checkpoint.parent == self.base().hash();
+            let Proposal { voters, checkpoint } = proposal;
+            let is_sound = voters.contains(run)
+                && !voters.iter().any(|voter| checkpoint.ends.contains_key(voter))
+                && self.is_quorum(voters)
+                && self.keeps_all(checkpoint);
+            let follows = is_sound && checkpoint.parent == self.base().hash();
             let hash = proposal.checkpoint.hash();
             let accepts = |voter| self.has_accepted(voter, ballot, hash);
             (follows && proposal.voters.iter().all(accepts)).then_some(proposal)
@@ -331,7 +364,7 @@ impl<'a> Council<'a> {
 
     /// Whether a voter has accepted a ballot, or has gone on from what it proposed.
     fn has_accepted(&self, voter: &Origin, ballot: &Ballot, checkpoint: Digest) -> bool {
-        let goes_on = |vote: &Vote| vote.number == self.number() + 1 && vote.parent == checkpoint;
+        let goes_on = |vote: &Vote| vote.number == self.number().saturating_add(1) && vote.parent == checkpoint;
         self.registers
             .vote(voter)
             .is_some_and(|vote| goes_on(vote) || self.is_current(vote) && vote.accepted_ballot() == Some(ballot))
@@ -346,6 +379,14 @@ impl<'a> Council<'a> {
             .filter_map(|(_, vote)| vote.accepted.as_ref())
             .any(|other| other.ballot > accepted.ballot && other.checkpoint != accepted.checkpoint);
         if is_passed_over || !self.may_be_decided(accepted) { None } else { self.checkpoint_of(accepted) }
+    }
+
+    /// Whether the others are about to end this run: what it writes from now on is better not part of it.
+    pub(crate) fn is_own_ending(&self) -> bool {
+        self.votes().any(|(run, vote)| {
+            let proposed = vote.accepted_ballot().is_some_and(|ballot| ballot.proposer == *run);
+            proposed && vote.proposal.as_ref().is_some_and(|proposal| proposal.checkpoint.ends.contains_key(self.own))
+        })
     }
 
     /// The greatest version that may be taken of an origin, by what was accepted; `None` if there is no limit.

@@ -102,7 +102,12 @@ impl EndTask {
     }
 
     /// Works out which of the runs that are held are silent.
-    pub(crate) fn settle_silence<'a>(&mut self, runs: impl Iterator<Item = &'a Origin> + Clone, now: TickMs) {
+    pub(crate) fn settle_silence<'a>(
+        &mut self,
+        runs: impl Iterator<Item = &'a Origin> + Clone,
+        own: &NodeId,
+        now: TickMs,
+    ) {
         let (end_after_ms, followed_ms) = (self.end_after_ms.max(HEARD_MS), self.end_after_ms.min(FOLLOWED_MS));
         let (mut silent, mut given_up) = (BTreeSet::new(), BTreeSet::new());
         let mut runs = runs.peekable();
@@ -110,11 +115,13 @@ impl EndTask {
             // In the order of origins, the runs of a node follow each other.
             let is_followed = runs.peek().is_some_and(|next| next.node == run.node);
             let limit = if is_followed { followed_ms } else { end_after_ms };
-            let (silence, is_gone) = (self.heard.silence_ms(run, now), self.registers.is_gone(run));
+            // An operator may be wrong: a run that shows itself is not gone.
+            let silence = self.heard.silence_ms(run, now);
+            let is_gone = silence >= FOLLOWED_MS.min(end_after_ms) && self.registers.is_gone(run);
             if silence >= limit || is_gone {
                 silent.insert(run.clone());
             }
-            if !is_followed && (silence >= self.names_kept_ms() || is_gone) {
+            if !is_followed && run.node != *own && (silence >= self.names_kept_ms() || is_gone) {
                 given_up.insert(run.node.clone());
             }
         }
@@ -122,9 +129,17 @@ impl EndTask {
         self.given_up = given_up;
     }
 
-    /// Whether a run was heard so lately that it can't be taken for cut off.
-    pub(crate) fn is_near(&self, run: &Origin, now: TickMs) -> bool {
-        self.heard.silence_ms(run, now) < CUT_OFF_MS.min(self.end_after_ms / 4).max(HEARD_MS)
+    /// Whether a run was heard so lately that it is likely to answer. In a large cluster most runs are heard of by others'
+    /// relays alone, and only when they write: so it is waited for longer there.
+    pub(crate) fn is_near(&self, run: &Origin, is_large: bool, now: TickMs) -> bool {
+        let quarter_ms = self.end_after_ms / 4;
+        let limit = if is_large { quarter_ms } else { CUT_OFF_MS.min(quarter_ms) };
+        self.heard.silence_ms(run, now) < limit.max(HEARD_MS)
+    }
+
+    /// Whether the own run has written nothing for so long that it is to show itself.
+    pub(crate) fn is_quiet(&self, own: &Origin, now: TickMs) -> bool {
+        self.heard.silence_ms(own, now) >= (self.end_after_ms / 8).max(HEARD_MS)
     }
 
     /// Whether to propose now, where there is something to do: the run that comes first among those that are live does

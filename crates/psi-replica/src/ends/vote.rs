@@ -7,6 +7,7 @@ use prost::Message;
 
 use super::{
     ballot::Ballot,
+    base::NUMBER_LIMIT,
     checkpoint::{Checkpoint, ENDS_MAX, digest, origins},
 };
 use crate::{
@@ -28,6 +29,8 @@ pub(crate) enum VoteError {
     Hash(usize),
     #[error("a checkpoint that ends {got} origins, at most {ENDS_MAX} are allowed")]
     Ends { got: usize },
+    #[error("a number that no count reaches")]
+    Number,
     #[error("a part of it is missing")]
     Missing,
 }
@@ -63,6 +66,11 @@ pub(crate) struct Proposal {
 }
 
 impl Vote {
+    /// A run's vote before it has seen any ballot.
+    pub(crate) fn promising_nothing(own: &Origin, number: u64, parent: Digest) -> Self {
+        let promised = Ballot { counter: 0, proposer: own.clone() };
+        Self { number, parent, promised, accepted: None, proposal: None }
+    }
     pub(crate) fn encode(&self) -> Bytes {
         let Self { number, parent, promised, accepted, proposal } = self;
         let accepted = accepted.as_ref().map(|Acceptance { ballot, checkpoint, is_forced }| proto::Acceptance {
@@ -89,10 +97,14 @@ impl Vote {
             let checkpoint = checkpoint.ok_or(VoteError::Missing)?.try_into()?;
             Ok::<_, VoteError>(Proposal { voters: origins(voters)?, checkpoint })
         });
+        let promised = ballot(promised)?;
+        if number.max(promised.counter) >= NUMBER_LIMIT {
+            return Err(VoteError::Number);
+        }
         Ok(Self {
             number,
             parent: digest(&parent)?,
-            promised: ballot(promised)?,
+            promised,
             accepted: accepted.transpose()?,
             proposal: proposal.transpose()?,
         })

@@ -9,12 +9,12 @@ use super::Replica;
 use crate::{
     delta::refusal::Refusal,
     ends::{
-        ballot::Ballot,
         council::Council,
         registers::{encode_gone, register_key},
         vote::Vote,
     },
     entry::{
+        VALUE_BYTES_MAX,
         clock::Now,
         key::Lane,
         name::NodeId,
@@ -33,7 +33,7 @@ impl<S: State> Replica<S> {
         self.record_now(now);
         if !self.ends.is_closed {
             self.write_closed(now, false);
-            self.ends.is_closed = self.local.origin().is_some();
+            self.ends.is_closed = true;
         }
     }
 
@@ -52,13 +52,18 @@ impl<S: State> Replica<S> {
     /// Goes on as another run where this one is cut off from most others for long. They may come to end it at what they
     /// hold of it; so what is written from now on is better not part of it.
     fn split_if_cut_off(&mut self, now: Now) {
-        let Some(council) = self.council(now) else { return };
-        let is_cut_off = council.is_cut_off(|run| self.ends.is_near(run, now.tick));
+        let Some(council) = self.council(now).filter(|_| self.stopping.is_none()) else { return };
+        let own = council.own.clone();
+        if council.is_own_ending() {
+            self.write_closed(now, true);
+            return self.remint(&own);
+        }
+        // In a large cluster, most runs are not heard directly: silence does not tell that this one is cut off.
+        let is_cut_off = !council.is_large() && council.is_cut_off(|run| self.ends.is_near(run, false, now.tick));
         if !is_cut_off {
             self.ends.has_split = false;
             return;
         }
-        let own = council.own.clone();
         if !self.ends.has_split && self.store.version(&own) > Version::ZERO {
             self.ends.has_split = true;
             self.write_closed(now, true);
@@ -76,14 +81,27 @@ impl<S: State> Replica<S> {
         if self.config.end_after_ms == 0 || !self.has_joined() || self.ends.is_closed || !self.ends.is_due(now.tick) {
             return;
         }
-        self.ends.settle_silence(self.store.runs().map(|(run, _)| run).collect::<Vec<_>>().into_iter(), now.tick);
+        let runs: Vec<&Origin> = self.store.runs().map(|(run, _)| run).collect();
+        self.ends.settle_silence(runs.into_iter(), &self.config.node, now.tick);
         while self.fold_decided() {}
         self.split_if_cut_off(now);
         self.propose(now);
         // Each vote may allow the next one.
         while let Some(vote) = self.council(now).and_then(|council| council.next_vote()) {
-            self.vote(now, vote);
+            if !self.vote(now, vote) {
+                break;
+            }
         }
+        self.show_itself(now);
+    }
+
+    /// Writes its vote again where it has written nothing for long: others may hear of it by what it writes alone.
+    fn show_itself(&mut self, now: Now) {
+        let Some(own) = self.local.origin().filter(|own| self.ends.is_quiet(own, now.tick)) else { return };
+        let base = self.store.base();
+        let nothing = || Vote::promising_nothing(own, base.number().saturating_add(1), base.hash());
+        let vote = self.ends.registers.vote(own).cloned().unwrap_or_else(nothing);
+        self.vote(now, vote);
     }
 
     pub(super) fn council(&self, now: Now) -> Option<Council<'_>> {
@@ -104,23 +122,30 @@ impl<S: State> Replica<S> {
         let Some(council) = self.council(now) else { return };
         let (has_work, can_decide) = (council.has_work(), council.can_decide());
         let (rank, vote) = (council.rank(), council.begin());
+        // One that does not answer would only hold a ballot up.
+        let all_near = council.all_near(|run| self.ends.is_near(run, council.is_large(), now.tick));
         self.ends.record_work(now.tick, has_work);
         if !has_work || !can_decide {
             self.ends.rest();
             return;
         }
-        if self.ends.is_time_to_propose(now.tick, rank) {
+        if all_near && self.ends.is_time_to_propose(now.tick, rank) {
             self.vote(now, vote);
         }
     }
 
-    fn vote(&mut self, now: Now, vote: Vote) {
-        let Some(origin) = self.local.origin().cloned() else { return };
+    /// Writes a vote; one that no entry can hold is not given, and the proposal comes to nothing.
+    fn vote(&mut self, now: Now, vote: Vote) -> bool {
+        let (Some(origin), value) = (self.local.origin().cloned(), vote.encode()) else { return false };
+        if value.len() > VALUE_BYTES_MAX {
+            return false;
+        }
         let (_, mut writer) = self.writer(origin.clone(), now);
-        writer.put(register_key(Lane::VOTE), vote.encode());
+        writer.put(register_key(Lane::VOTE), value);
         self.ends.registers.put_vote(&origin, vote);
         self.ends.moves += 1;
         self.flush();
+        true
     }
 
     /// A new run goes on with what earlier ones of its node have promised, as far as that is known. One that promises
@@ -128,22 +153,21 @@ impl<S: State> Replica<S> {
     pub(super) fn inherit_vote(&mut self, now: Now) {
         let Some(own) = self.local.origin().cloned() else { return };
         let base = self.store.base();
-        let (number, parent) = (base.number() + 1, base.hash());
+        let (number, parent) = (base.number().saturating_add(1), base.hash());
         let is_new = number == 1 && !self.store.runs().any(|(run, _)| run.node == own.node);
         if is_new {
             return;
         }
         let earlier = self.ends.registers.votes().filter(|(run, _)| run.node == own.node);
-        let earlier = earlier.map(|(_, vote)| vote).filter(|vote| vote.number == number && vote.parent == parent);
-        let nothing = || Vote {
-            number,
-            parent,
-            promised: Ballot { counter: 0, proposer: own.clone() },
-            accepted: None,
-            proposal: None,
-        };
-        let inherited = earlier.max_by(|a, b| a.promised.cmp(&b.promised)).cloned().unwrap_or_else(nothing);
-        self.vote(now, Vote { proposal: None, ..inherited });
+        let earlier: Vec<&Vote> =
+            earlier.map(|(_, vote)| vote).filter(|vote| vote.number == number && vote.parent == parent).collect();
+        // The greatest promise and the greatest acceptance may be of different runs.
+        let promised = earlier.iter().map(|vote| &vote.promised).max();
+        let accepted = earlier.iter().filter_map(|vote| vote.accepted.as_ref()).max_by(|a, b| a.ballot.cmp(&b.ballot));
+        let nothing = Vote::promising_nothing(&own, number, parent);
+        let promised = promised.cloned().unwrap_or(nothing.promised);
+        let vote = Vote { number, parent, promised, accepted: accepted.cloned(), proposal: None };
+        self.vote(now, vote);
     }
 
     /// Says that a node will not come back: its runs need not be waited for. Returns these runs; none if the node is
@@ -175,8 +199,15 @@ impl<S: State> Replica<S> {
 
     /// Whether nothing more may be taken of a run for now, since this one has agreed to end it.
     pub(super) fn is_ending(&self, run: &Origin) -> bool {
-        let limit = self.council(self.moment).and_then(|council| council.limit_of(run));
-        limit.is_some_and(|limit| limit <= self.store.version(run))
+        self.limit_of(run).is_some_and(|limit| limit <= self.store.version(run))
+    }
+
+    /// The greatest version that may be taken of a run for now; `None` if there is no limit. Asked for each frame, so it
+    /// is told at once while this run has accepted nothing.
+    fn limit_of(&self, run: &Origin) -> Option<Version> {
+        let vote = self.ends.registers.vote(self.local.origin()?)?;
+        let is_pending = vote.accepted.is_some() && vote.number > self.store.base().number();
+        self.council(self.moment).filter(|_| is_pending)?.limit_of(run)
     }
 
     /// Refuses what is beyond the end of a run.
@@ -188,7 +219,7 @@ impl<S: State> Replica<S> {
         if self.store.log(origin).is_none() && base.is_below_horizon(origin) {
             return Err(Refusal::BelowHorizon(origin.clone()));
         }
-        match self.council(self.moment).and_then(|council| council.limit_of(origin)).filter(|end| got > *end) {
+        match self.limit_of(origin).filter(|end| got > *end) {
             Some(end) => Err(Refusal::Ending { origin: origin.clone(), end, got }),
             None => Ok(()),
         }

@@ -1,5 +1,7 @@
 //! The base moves on: by a checkpoint that was decided, or by a peer's base that is ahead.
 
+use std::collections::BTreeSet;
+
 use super::Replica;
 use crate::{
     delta::{refusal::Refusal, staged::CompleteDelta},
@@ -9,6 +11,7 @@ use crate::{
         origin::{Origin, Version},
     },
     event::Event,
+    links::skew::AHEAD_MS_MAX,
     state::{RemoteUpdate, State},
     store::log::{Change, LogUpdate, OriginLog},
 };
@@ -17,6 +20,8 @@ impl<S: State> Replica<S> {
     /// Folds what the next checkpoint ends, if it is decided and just that is held. Tells whether the base has moved.
     pub(super) fn fold_decided(&mut self) -> bool {
         let Some(checkpoint) = self.decided() else { return false };
+        // The fold is of what is flushed.
+        self.flush();
         if checkpoint.ends.iter().any(|(run, version)| self.held_log(run) != *version) {
             return false; // a peer's base brings it
         }
@@ -53,6 +58,11 @@ impl<S: State> Replica<S> {
         update.check(version, digest)?;
         log.commit(update);
         let base = Base::of_log(&log).map_err(|error| Refusal::Base(InvalidValue(error.to_string())))?;
+        let wall_ms = self.skew(self.moment).cluster_wall(self.moment.wall).0.saturating_add(AHEAD_MS_MAX);
+        let claims_own = self.local.origin().is_some_and(|own| base.end_of(own) > Some(self.local.version()));
+        if claims_own || !base.is_plausible(wall_ms) {
+            return Err(Refusal::Base(InvalidValue("it claims what can't be".to_owned())));
+        }
         if Version(base.number()) != version {
             return Err(Refusal::Base(InvalidValue(format!("it is of checkpoint {}, not {version}", base.number()))));
         }
@@ -62,12 +72,15 @@ impl<S: State> Replica<S> {
             return Ok(());
         }
         let (number, hash) = (held.number(), held.hash());
-        if !base.grew_from(number, hash) && !base.is_far_beyond(number) {
+        let grew = base.grew_from(number, hash);
+        if !grew && !base.is_far_beyond(number) {
             self.emit(Event::BaseReplaced { checkpoint: number, by: base.number() });
         }
         self.clock.observe(latest);
-        self.emit_late(&base);
         self.rebase(base, log);
+        if !grew {
+            self.look_for_gaps();
+        }
         Ok(())
     }
 
@@ -75,8 +88,19 @@ impl<S: State> Replica<S> {
     pub(super) fn restore_base(&mut self, update: LogUpdate) {
         let mut log = OriginLog::new();
         log.commit(update);
-        if let Ok(base) = Base::of_log(&log) {
-            self.rebase(base, log);
+        let base = Base::of_log(&log).expect("a snapshot's base was read before");
+        self.rebase(base, log);
+    }
+
+    /// What ended only in the base that gave way is missing again, and peers may hold it.
+    fn look_for_gaps(&mut self) {
+        let known = self.links.links().flat_map(|link| link.peer_frontier().iter());
+        let missing: BTreeSet<Origin> = known
+            .filter(|(origin, version)| *version > self.store.version(origin) && !self.is_over(origin))
+            .map(|(origin, _)| origin.clone())
+            .collect();
+        for origin in missing {
+            self.record_gap(self.ticked, &origin);
         }
     }
 
@@ -101,6 +125,7 @@ impl<S: State> Replica<S> {
         if is_own_over.is_some() {
             self.flush();
         }
+        self.emit_late(&base);
         let changed = self.store.rebase(base, log);
         for (origin, _) in &changed {
             self.forget_run(origin);

@@ -70,7 +70,7 @@ impl<S: State> Replica<S> {
             replica.clock.observe(latest);
             if origin.is_base() {
                 replica.restore_base(update);
-            } else if replica.check_end(&origin, update.version()).is_ok() {
+            } else if !replica.is_over(&origin) {
                 replica.apply(&origin, update);
             }
         }

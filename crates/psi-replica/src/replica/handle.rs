@@ -196,16 +196,20 @@ impl<S: State> Replica<S> {
 
     fn handle_heartbeat(&mut self, now: Now, id: LinkId, heartbeat: &proto::Heartbeat) {
         let (hash, digest) = (self.store.frontier().hash().short(), self.store.digest().short());
-        let (base, base_hash) = (Origin::base(), self.store.base().hash().short());
-        let number = self.store.version(&base);
+        let base = Origin::base();
+        let (number, checkpoint_hash) = (self.store.base().number(), self.store.base().hash().short());
+        let base_digest = self.origin_digest(&base).short();
         let Some(link) = self.links.get_mut(id) else { return };
         if heartbeat.settled {
             link.check_listing(heartbeat.listing_hash);
         }
         link.record_clock(now, WallMs(heartbeat.wall_ms));
-        let is_new = link.record_divergence(heartbeat.frontier_hash == hash && heartbeat.digest != digest);
+        let is_same_base = (heartbeat.checkpoint, heartbeat.checkpoint_hash) == (number, checkpoint_hash);
+        let diverged = heartbeat.frontier_hash == hash && heartbeat.digest != digest
+            || is_same_base && heartbeat.base_digest != base_digest;
+        let is_new = link.record_divergence(diverged);
         // Two bases that grew apart: the one with the greater hash holds.
-        if link.peer_frontier().version(&base) == number && heartbeat.checkpoint_hash > base_hash {
+        if heartbeat.checkpoint == number && heartbeat.checkpoint_hash > checkpoint_hash {
             self.ends.is_rivalled = true;
             link.pull(&base);
         }

@@ -120,7 +120,8 @@ impl<S: State> Replica<S> {
     /// Mints the own origin, unless there is one or it is too early.
     pub(super) fn mint(&mut self, now: Now) {
         // An incarnation from a clock that is off would outlast the clock's repair.
-        let may_mint = self.has_joined() && !self.ends.is_closed && !self.skew(now).is_off();
+        let is_going_on = self.stopping.is_none() && !self.ends.is_closed;
+        let may_mint = is_going_on && self.has_joined() && !self.skew(now).is_off();
         if may_mint && self.local.origin().is_none() {
             let origin = self.local.mint(&self.config, &self.store, now);
             self.tokens.record_own(&origin);

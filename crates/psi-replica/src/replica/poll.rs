@@ -91,7 +91,9 @@ impl<S: State> Replica<S> {
             settled: is_settled,
             listing_hash: self.store.listing_hash().short(),
             incarnation: self.local.incarnation_minted(),
+            checkpoint: self.store.base().number(),
             checkpoint_hash: self.store.base().hash().short(),
+            base_digest: self.origin_digest(&Origin::base()).short(),
         }))
     }
 

@@ -34,6 +34,10 @@ impl StoredEntry {
         let hash = Digest::of_entry(origin, &key, version, &value);
         (key, Self { version, value, hash })
     }
+
+    pub(crate) fn value(&self) -> &Bytes {
+        &self.value
+    }
 }
 
 /// The entries of one origin.
@@ -133,7 +137,7 @@ impl OriginLog {
     }
 
     /// All entries, in the order of their keys.
-    pub fn all(&self) -> impl Iterator<Item = (&Key, &Bytes)> {
+    pub fn all(&self) -> impl Iterator<Item = (&Key, &Bytes)> + Clone {
         self.entries.iter().map(|(key, stored)| (key, &stored.value))
     }
 

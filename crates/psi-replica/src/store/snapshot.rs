@@ -15,6 +15,7 @@ use crate::{
         refusal::Refusal,
         staged::{CompleteDelta, StagedDelta},
     },
+    ends::base::Base,
     entry::{
         clock::Clock,
         name::ClusterName,
@@ -274,6 +275,11 @@ fn decode_origin<S: State>(rest: &mut &[u8]) -> Result<(Origin, CheckedOrigin), 
         }
     }
     let complete = staging.into_complete().ok_or(SnapshotError::Malformed(MISSING))?;
+    if origin.is_base() {
+        let base = Base::of_entries(complete.entries.iter().map(|(key, stored)| (key, stored.value())));
+        let is_sound = base.is_ok_and(|base| Version(base.number()) == complete.version);
+        is_sound.then_some(()).ok_or(SnapshotError::Malformed("its base can't be read"))?;
+    }
     let checked = checked::<S>(complete).map_err(refused)?;
     Ok((origin, checked))
 }

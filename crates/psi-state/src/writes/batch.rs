@@ -88,13 +88,16 @@ impl Replica {
     /// no writes by now; nothing is changed then.
     pub fn finish_batch(&mut self, now: Now, batch: Batch) -> Result<Vec<Step>, WriteError> {
         let Batch { name, epoch, field: copy, origin, clock, wall: _, inputs, quantized: _, mut steps } = batch;
+        // What the copy holds as its own share is another run's, if this replica goes on as another by now. The field may
+        // be checked out again.
+        if self.origin() != Some(&origin) {
+            return Err(WriteError::Overtaken(name));
+        }
         // It is given back whatever becomes of it.
         let Some(field) = self.state_mut().fields.get_mut(&name) else { return Err(WriteError::Overtaken(name)) };
         field.set_checked_out(false);
         let (state, mut writer) = self.begin_write(now)?;
-        // What the copy holds as its own share is another run's, if this replica goes on as another by now.
-        let is_same_run = *writer.origin() == origin;
-        let stands = |field: &&mut Field| is_same_run && field.current().is_some() && field.epoch() == epoch;
+        let stands = |field: &&mut Field| field.current().is_some() && field.epoch() == epoch;
         let Some(field) = state.fields.get_mut(&name).filter(stands) else { return Err(WriteError::Overtaken(name)) };
         if steps.len() != inputs.len() {
             return Ok(Vec::new());
