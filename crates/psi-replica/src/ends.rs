@@ -15,8 +15,9 @@
 pub(crate) mod ballot;
 pub(crate) mod base;
 pub(crate) mod checkpoint;
+pub(crate) mod contact_times;
 pub(crate) mod council;
-pub(crate) mod heard;
 pub(crate) mod registers;
 pub(crate) mod task;
 pub(crate) mod vote;
+mod wire;

@@ -13,7 +13,6 @@ mod config;
 mod delta;
 mod ends;
 mod entry;
-mod event;
 mod joining;
 mod links;
 mod local;
@@ -46,7 +45,6 @@ pub use entry::{
     origin::{Origin, OriginError, Version},
     scope::{Epoch, Scope, ScopeKind},
 };
-pub use event::Event;
 pub use joining::readiness::{JoinStage, NotReady, Readiness, StopCause};
 pub use links::{
     link::{Backlog, LinkCounts, LinkId, Peer},
@@ -55,6 +53,7 @@ pub use links::{
 };
 pub use local::FLUSH_MS;
 pub use local::writer::Writer;
+pub use replica::event::Event;
 pub use replica::{EndStatus, LinkStatus, Replica, RunStage, RunStatus};
 pub use session::{
     token::{NameHash, TOKEN_LENGTH_MAX, TOKEN_ORIGINS_MAX, Token, TokenError},

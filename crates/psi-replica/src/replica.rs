@@ -5,9 +5,8 @@
 //! parts together can do: one for frames that arrive, one for frames to send, one for joining, and so on.
 
 mod apply;
-mod end_status;
 mod ends;
-mod fold;
+pub(crate) mod event;
 mod freeze;
 mod handle;
 mod join;
@@ -29,7 +28,6 @@ use crate::{
         name::{ClusterName, NodeId},
         origin::{Origin, Version},
     },
-    event::{Event, EventQueue},
     joining::{join_state::JoinState, readiness::StopCause},
     links::{gaps::Gaps, set::LinkSet},
     local::LocalOrigin,
@@ -38,7 +36,9 @@ use crate::{
     store::{Store, log::OriginLog},
 };
 
-pub use end_status::{EndStatus, RunStage, RunStatus};
+use event::{Event, EventQueue};
+
+pub use ends::status::{EndStatus, RunStage, RunStatus};
 pub use status::LinkStatus;
 
 /// What one node holds of all origins.

@@ -184,7 +184,7 @@ impl Store {
 }
 
 /// What links are told of.
-pub(crate) trait Listing {
+pub(crate) trait ListingSource {
     /// Origins of which something is held.
     fn listed(&self) -> impl Iterator<Item = &Origin>;
 
@@ -192,7 +192,7 @@ pub(crate) trait Listing {
     fn held(&self, origin: &Origin) -> Version;
 }
 
-impl Listing for Store {
+impl ListingSource for Store {
     fn listed(&self) -> impl Iterator<Item = &Origin> {
         self.logs.keys()
     }
@@ -204,7 +204,7 @@ impl Listing for Store {
 }
 
 #[cfg(test)]
-impl Listing for Frontier {
+impl ListingSource for Frontier {
     fn listed(&self) -> impl Iterator<Item = &Origin> {
         self.iter().map(|(origin, _)| origin)
     }

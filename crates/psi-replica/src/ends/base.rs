@@ -6,8 +6,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    checkpoint::{Checkpoint, digest, origins},
-    vote::VoteError,
+    checkpoint::Checkpoint,
+    wire::{NUMBER_LIMIT, VoteError, digest, origins},
 };
 use crate::{
     entry::{
@@ -22,8 +22,6 @@ use crate::{
 
 /// Checkpoints whose hashes are kept: a base that is so far behind is known to be one that this one grew out of.
 const PAST_MAX: usize = 64;
-/// Above the number of any checkpoint, so that counting on never overflows.
-pub(crate) const NUMBER_LIMIT: u64 = 1 << 48;
 /// Names in one entry.
 const NAMES_PER_ENTRY: usize = 512;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
-use super::vote::VoteError;
+use super::wire::{ENDS_MAX, VoteError, digest, origins};
 use crate::{
     entry::{
         digest::Digest,
@@ -12,9 +12,6 @@ use crate::{
     },
     proto,
 };
-
-/// Most origins that end by one checkpoint: the vote that proposes them has to fit an entry.
-pub(crate) const ENDS_MAX: usize = 256;
 
 /// What a checkpoint decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,14 +76,4 @@ impl TryFrom<proto::Checkpoint> for Checkpoint {
             exceptions: origins(exceptions)?,
         })
     }
-}
-
-/// Reads a set of origins.
-pub(super) fn origins(origins: Vec<proto::Origin>) -> Result<BTreeSet<Origin>, VoteError> {
-    origins.into_iter().map(|origin| Ok(Origin::try_from(Some(origin))?)).collect()
-}
-
-/// Reads a hash of 32 bytes.
-pub(super) fn digest(bytes: &[u8]) -> Result<Digest, VoteError> {
-    Digest::from_bytes(bytes).ok_or(VoteError::Hash(bytes.len()))
 }

@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     ballot::Ballot,
     base::Base,
-    checkpoint::{Checkpoint, ENDS_MAX},
+    checkpoint::Checkpoint,
     registers::Registers,
     vote::{Acceptance, Proposal, Vote},
+    wire::ENDS_MAX,
 };
 use crate::{
     entry::{

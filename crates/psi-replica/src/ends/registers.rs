@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    checkpoint::origins,
-    vote::{Vote, VoteError},
+    vote::Vote,
+    wire::{VoteError, origins},
 };
 use crate::{
     entry::{

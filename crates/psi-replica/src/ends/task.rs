@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{heard::Heard, registers::Registers};
+use super::{contact_times::ContactTimes, registers::Registers};
 use crate::{
     entry::{clock::TickMs, name::NodeId, origin::Origin},
     links::link::HEARTBEAT_MS,
@@ -26,7 +26,7 @@ const HEARD_MS: u64 = 3 * HEARTBEAT_MS;
 #[derive(Debug)]
 pub(crate) struct EndTask {
     pub(crate) registers: Registers,
-    pub(crate) heard: Heard,
+    pub(crate) heard: ContactTimes,
     /// Runs that are held to be silent.
     pub(crate) silent: BTreeSet<Origin>,
     /// Nodes that are not waited for any more.
@@ -58,7 +58,7 @@ impl EndTask {
     pub(crate) fn new(now: TickMs, end_after_ms: u64) -> Self {
         Self {
             registers: Registers::default(),
-            heard: Heard::default(),
+            heard: ContactTimes::default(),
             silent: BTreeSet::new(),
             given_up: BTreeSet::new(),
             end_after_ms,

@@ -7,33 +7,13 @@ use prost::Message;
 
 use super::{
     ballot::Ballot,
-    base::NUMBER_LIMIT,
-    checkpoint::{Checkpoint, ENDS_MAX, digest, origins},
+    checkpoint::Checkpoint,
+    wire::{NUMBER_LIMIT, VoteError, digest, origins},
 };
 use crate::{
-    entry::{
-        digest::Digest,
-        origin::{Origin, OriginError},
-    },
+    entry::{digest::Digest, origin::Origin},
     proto,
 };
-
-/// Why the value of a vote, or of the base, can't be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum VoteError {
-    #[error(transparent)]
-    Message(#[from] prost::DecodeError),
-    #[error(transparent)]
-    Origin(#[from] OriginError),
-    #[error("a hash of {0} bytes instead of 32")]
-    Hash(usize),
-    #[error("a checkpoint that ends {got} origins, at most {ENDS_MAX} are allowed")]
-    Ends { got: usize },
-    #[error("a number that no count reaches")]
-    Number,
-    #[error("a part of it is missing")]
-    Missing,
-}
 
 /// A run's vote.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::{
         origin::{Origin, Version},
     },
     proto,
-    store::Listing,
+    store::ListingSource,
 };
 
 /// How often at most a link's peer learns of origins that moved.
@@ -47,7 +47,7 @@ pub(crate) struct FrontierSender {
 
 impl FrontierSender {
     /// Begins with everything that is held.
-    pub(crate) fn new(now: TickMs, held: &impl Listing) -> Self {
+    pub(crate) fn new(now: TickMs, held: &impl ListingSource) -> Self {
         Self {
             unsent: held.listed().cloned().collect(),
             in_flight: None,
@@ -60,7 +60,7 @@ impl FrontierSender {
     }
 
     /// Restarts the listing: the peer can't follow, or has a wrong picture.
-    fn start_over(&mut self, held: &impl Listing) {
+    fn start_over(&mut self, held: &impl ListingSource) {
         let (frames, update_at) = (self.frames, self.update_at);
         *self = Self { frames, ..Self::new(update_at, held) };
     }
@@ -101,7 +101,7 @@ impl FrontierSender {
         &mut self,
         now: TickMs,
         round_trip: RoundTrip,
-        held: &impl Listing,
+        held: &impl ListingSource,
     ) -> Option<proto::FrontierUpdate> {
         if self.wake_at(round_trip)? > now {
             return None;
@@ -117,7 +117,7 @@ impl FrontierSender {
         Some(frame)
     }
 
-    fn next_frame(&mut self, held: &impl Listing) -> proto::FrontierUpdate {
+    fn next_frame(&mut self, held: &impl ListingSource) -> proto::FrontierUpdate {
         self.frames += 1;
         let mut frame = proto::FrontierUpdate {
             number: self.frames,
@@ -150,7 +150,12 @@ impl FrontierSender {
     }
 
     /// Takes the peer's answer. Returns the round trip, if the answer shows it.
-    pub(crate) fn acknowledge(&mut self, now: TickMs, ack: &proto::FrontierAck, held: &impl Listing) -> Option<u64> {
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: TickMs,
+        ack: &proto::FrontierAck,
+        held: &impl ListingSource,
+    ) -> Option<u64> {
         if ack.restart {
             // A peer that asks before it can have seen the new beginning asks for what is on its way.
             let begins = self

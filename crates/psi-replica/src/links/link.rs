@@ -20,7 +20,7 @@ use crate::{
         origin::{Origin, Version},
     },
     proto,
-    store::Listing,
+    store::ListingSource,
 };
 
 /// How often a link shows that it is alive, and its clock.
@@ -110,7 +110,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// A connection that stands since `now`, to a peer that will be sent what is `held`.
-    pub(crate) fn new(now: TickMs, held: &impl Listing) -> Self {
+    pub(crate) fn new(now: TickMs, held: &impl ListingSource) -> Self {
         Self {
             introduction: Introduction {
                 peer: None,
@@ -277,12 +277,12 @@ impl Link {
         self.sender.is_known(origin);
     }
 
-    pub(crate) fn next_update(&mut self, now: TickMs, held: &impl Listing) -> Option<proto::FrontierUpdate> {
+    pub(crate) fn next_update(&mut self, now: TickMs, held: &impl ListingSource) -> Option<proto::FrontierUpdate> {
         self.sender.poll(now, self.round_trip, held)
     }
 
     /// Takes the peer's answer to an update.
-    pub(crate) fn acknowledge_update(&mut self, now: TickMs, ack: &proto::FrontierAck, held: &impl Listing) {
+    pub(crate) fn acknowledge_update(&mut self, now: TickMs, ack: &proto::FrontierAck, held: &impl ListingSource) {
         if let Some(took_ms) = self.sender.acknowledge(now, ack, held) {
             self.round_trip.sample(took_ms);
         }

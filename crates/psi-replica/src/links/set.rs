@@ -13,7 +13,7 @@ use crate::{
         name::NodeId,
         origin::{Origin, Version},
     },
-    store::Listing,
+    store::ListingSource,
 };
 
 /// The links that stand.
@@ -23,7 +23,7 @@ pub(crate) struct LinkSet {
 }
 
 impl LinkSet {
-    pub(crate) fn open(&mut self, id: LinkId, now: TickMs, held: &impl Listing) {
+    pub(crate) fn open(&mut self, id: LinkId, now: TickMs, held: &impl ListingSource) {
         self.links.insert(id, Link::new(now, held));
     }
 

@@ -11,8 +11,8 @@ use crate::{
         origin::{Origin, Version},
         scope::Epoch,
     },
-    event::EventQueue,
     local::LocalOrigin,
+    replica::event::EventQueue,
     session::cache::TokenCache,
     store::Store,
 };

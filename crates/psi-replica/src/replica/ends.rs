@@ -1,5 +1,8 @@
 //! Runs that end: the own run closes, says what it holds of the others, and folds what all have agreed on.
 
+mod fold;
+pub(super) mod status;
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;

@@ -14,7 +14,6 @@ use crate::{
         name::{NAME_LENGTH_MAX, NodeId, cut},
         origin::{Origin, Version},
     },
-    event::Event,
     links::{
         ORIGINS_MAX, ORIGINS_PER_FRAME,
         frontier_receiver::{PeerMoves, UpdateError},
@@ -22,6 +21,7 @@ use crate::{
         skew::AHEAD_MS_MAX,
     },
     proto::{self, frame::Body},
+    replica::event::Event,
     state::State,
 };
 

@@ -7,7 +7,6 @@ use crate::{
         name::NodeId,
         origin::{Origin, Version},
     },
-    event::Event,
     joining::{
         join_state::{JoinState, JoinTarget},
         readiness::{JoinStage, NotReady, Readiness},
@@ -16,6 +15,7 @@ use crate::{
         link::LinkId,
         skew::{AHEAD_MS_MAX, SKEW_MS_MAX, Skew},
     },
+    replica::event::Event,
     state::State,
 };
 

@@ -10,7 +10,6 @@ use crate::{
         clock::{Clock, Now},
         origin::{Origin, Version},
     },
-    event::Event,
     joining::readiness::StopCause,
     links::{
         ORIGINS_MAX,
@@ -19,6 +18,7 @@ use crate::{
         skew::AHEAD_MS_MAX,
     },
     proto,
+    replica::event::Event,
     state::State,
 };
 

@@ -6,11 +6,11 @@ use crate::entry::{clock::TickMs, origin::Origin};
 
 /// When each run that is held was heard last.
 #[derive(Debug, Default)]
-pub(crate) struct Heard {
+pub(crate) struct ContactTimes {
     heard: BTreeMap<Origin, TickMs>,
 }
 
-impl Heard {
+impl ContactTimes {
     /// A run has written, or shown itself on a link.
     pub(crate) fn record(&mut self, origin: &Origin, now: TickMs) {
         match self.heard.get_mut(origin) {

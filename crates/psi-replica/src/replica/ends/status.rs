@@ -1,6 +1,6 @@
 //! What a replica shows of runs that end, for metrics, people and tests.
 
-use super::Replica;
+use super::super::Replica;
 use crate::{
     entry::{
         digest::Digest,

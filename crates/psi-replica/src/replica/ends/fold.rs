@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Replica;
+use super::super::Replica;
 use crate::{
     delta::{refusal::Refusal, staged::CompleteDelta},
     ends::{base::Base, checkpoint::Checkpoint},
@@ -10,15 +10,15 @@ use crate::{
         InvalidValue,
         origin::{Origin, Version},
     },
-    event::Event,
     links::skew::AHEAD_MS_MAX,
+    replica::event::Event,
     state::{RemoteUpdate, State},
     store::log::{Change, LogUpdate, OriginLog},
 };
 
 impl<S: State> Replica<S> {
     /// Folds what the next checkpoint ends, if it is decided and just that is held. Tells whether the base has moved.
-    pub(super) fn fold_decided(&mut self) -> bool {
+    pub(in crate::replica) fn fold_decided(&mut self) -> bool {
         let Some(checkpoint) = self.decided() else { return false };
         // The fold is of what is flushed.
         self.flush();
@@ -51,7 +51,7 @@ impl<S: State> Replica<S> {
     }
 
     /// Takes a peer's base, if it is ahead.
-    pub(super) fn take_base(&mut self, delta: CompleteDelta) -> Result<(), Refusal> {
+    pub(in crate::replica) fn take_base(&mut self, delta: CompleteDelta) -> Result<(), Refusal> {
         let CompleteDelta { number: _, base: _, version, digest, latest, entries } = delta;
         let mut log = OriginLog::new();
         let update = log.plan(version, entries.into_iter(), S::EPOCH_LANE)?;
@@ -85,7 +85,7 @@ impl<S: State> Replica<S> {
     }
 
     /// Takes the base of a snapshot, which was checked. It comes before all other origins.
-    pub(super) fn restore_base(&mut self, update: LogUpdate) {
+    pub(in crate::replica) fn restore_base(&mut self, update: LogUpdate) {
         let mut log = OriginLog::new();
         log.commit(update);
         let base = Base::of_log(&log).expect("a snapshot's base was read before");
@@ -119,7 +119,7 @@ impl<S: State> Replica<S> {
     }
 
     /// Takes a base in the place of the one that is held.
-    pub(super) fn rebase(&mut self, base: Base, log: OriginLog) {
+    pub(in crate::replica) fn rebase(&mut self, base: Base, log: OriginLog) {
         let own = self.local.origin().cloned();
         let is_own_over = own.filter(|own| base.end_of(own).is_some() || base.is_below_horizon(own));
         if is_own_over.is_some() {
@@ -163,7 +163,7 @@ impl<S: State> Replica<S> {
 
     /// The own run goes on under a new origin, and what it wrote before becomes another's. One that has closed goes on
     /// under none.
-    pub(super) fn remint(&mut self, before: &Origin) {
+    pub(in crate::replica) fn remint(&mut self, before: &Origin) {
         self.local.release();
         self.tokens.release_own();
         self.refold();
