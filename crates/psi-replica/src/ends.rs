@@ -6,7 +6,8 @@
 //! names has accepted it; these runs must be all that anyone of them takes for live, and stand for most nodes of the
 //! roster that the checkpoint before decided.
 //!
-//! Checkpoints form a chain, so of two bases one grew out of the other. To fold is a change of representation: the
+//! Checkpoints form a chain, so of two bases one grew out of the other; where most of a cluster lost its memory at once,
+//! two may have grown apart, and then the greater one holds and the loss is named. To fold is a change of representation: the
 //! names of ended origins stay, with their versions, in frontier and digest, until a horizon lets them be forgotten.
 //!
 //! Pure: what is held, heard and closed comes in, a vote comes out. What only the whole replica can do is in

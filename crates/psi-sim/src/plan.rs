@@ -100,7 +100,7 @@ impl Plan {
 }
 
 /// How long silent runs are waited for: seconds in most runs, else a day. And how much longer the faults of some runs
-/// last, so that partitions outlast every time-out.
+/// last, so that partitions outlast that by far.
 fn ends(rng: &mut Rng) -> (u64, u64) {
     const DAY_MS: u64 = 24 * 3_600_000;
     let end_after_ms = *rng.pick(&[6_000, 6_000, 12_000, 30_000, DAY_MS]).unwrap_or(&DAY_MS);

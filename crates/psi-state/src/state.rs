@@ -156,8 +156,8 @@ impl psi_replica::State for State {
     }
 
     fn can_fold(log: &OriginLog) -> bool {
-        let is_of_replica = |lane| [Lane::CLOSED, Lane::VOTE, Lane::GONE].contains(&lane);
-        log.all().all(|(key, _)| components::is_known(key.lane) || is_of_replica(key.lane))
+        let of_replica = [Lane::CLOSED, Lane::VOTE, Lane::GONE, Lane::BASE, Lane::ENDED];
+        log.all().all(|(key, _)| components::is_known(key.lane) || of_replica.contains(&key.lane))
     }
 
     fn fold_ended(base: Option<&OriginLog>, ended: &[(&Origin, &OriginLog)]) -> BTreeMap<Key, Bytes> {

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct Checkpoint {
     /// The hash of the checkpoint before.
     pub(crate) parent: Digest,
-    /// When it was proposed, by the proposer's hybrid clock.
+    /// When it was proposed, by the median of the members' clocks.
     pub(crate) wall_ms: u64,
     /// Origins that end, each at the version that stands for it.
     pub(crate) ends: BTreeMap<Origin, Version>,

@@ -109,9 +109,14 @@ impl<'a> Council<'a> {
         // What was accepted and never decided would keep this run from taking more of what it was about to end.
         let is_pending = self.own_vote().is_some_and(|vote| vote.accepted.is_some());
         is_pending
-            || self.ends().next().is_some()
+            || self.ends().next().is_some() && self.can_fold_base()
             || begun && self.runs().any(is_new)
             || self.base().forgotten_by(self.horizon()) >= FORGOTTEN_MIN
+    }
+
+    /// Whether this build knows all that the base holds; else it would fold another base than later builds do.
+    fn can_fold_base(&self) -> bool {
+        self.store.log(&Origin::base()).is_none_or(self.can_fold)
     }
 
     /// Runs that can end, as far as this one holds them.
@@ -237,6 +242,7 @@ impl<'a> Council<'a> {
         let removes = !ends.is_empty() || *horizon > base.horizon();
         let is_heeded = |run: &Origin| ends.contains_key(run) || voters.contains(run) || !self.is_live(run);
         let stands = follows
+            && (ends.is_empty() || self.can_fold_base())
             && voters.contains(self.own)
             && self.is_quorum(voters)
             && ends.iter().all(fits)
@@ -327,7 +333,8 @@ impl<'a> Council<'a> {
     }
 
     fn fresh(&self, voters: &BTreeSet<Origin>) -> Checkpoint {
-        let ends: BTreeMap<Origin, Version> = self.ends().collect();
+        let ends: BTreeMap<Origin, Version> =
+            if self.can_fold_base() { self.ends().collect() } else { BTreeMap::new() };
         let stays = |run: &&Origin| {
             let is_replaced = voters.iter().any(|voter| voter.node == run.node && voter.incarnation > run.incarnation);
             !ends.contains_key(*run) && !self.registers.is_closed(run) && !is_replaced

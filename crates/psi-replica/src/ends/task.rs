@@ -50,7 +50,7 @@ pub(crate) struct EndTask {
     pub(crate) is_closed: bool,
     /// What logs and base take less for runs that ended here, bytes.
     pub(crate) bytes_freed: u64,
-    /// Runs of which something was held, or offered, that came too late.
+    /// Runs of which something was held that came too late.
     pub(crate) late_runs: u64,
 }
 

@@ -21,9 +21,9 @@ impl Lane {
     /// Of scope cluster: runs that will not come back, by the word of an operator.
     pub const GONE: Self = Self(7);
     /// Of scope cluster, only in the base: which checkpoint it is of.
-    pub(crate) const BASE: Self = Self(5);
+    pub const BASE: Self = Self(5);
     /// Of scope cluster, only in the base: names of ended runs.
-    pub(crate) const ENDED: Self = Self(6);
+    pub const ENDED: Self = Self(6);
 }
 
 impl fmt::Debug for Lane {

@@ -1,7 +1,8 @@
 //! Snapshots: all that is held, as bytes that outlive the process. The layout is in `snapshot.proto`.
 //!
-//! A snapshot is the deltas that a peer who holds nothing would be sent, so it is read by the same checks. Origins do
-//! not depend on each other: each is frozen for itself, and a state in which one is a little newer than another is a
+//! A snapshot is the deltas that a peer who holds nothing would be sent, so it is read by the same checks. Runs do
+//! not depend on each other, only on the base: who writes a snapshot part by part makes sure that the base did not move
+//! meanwhile. Each is frozen for itself, and a state in which one is a little newer than another is a
 //! state that links could have brought about too. What it leaves out: files, and when to write one.
 
 use std::collections::BTreeMap;

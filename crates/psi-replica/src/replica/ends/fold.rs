@@ -19,10 +19,11 @@ use crate::{
 impl<S: State> Replica<S> {
     /// Folds what the next checkpoint ends, if it is decided and just that is held. Tells whether the base has moved.
     pub(in crate::replica) fn fold_decided(&mut self) -> bool {
-        let Some(checkpoint) = self.decided() else { return false };
+        let (base, Some(checkpoint)) = (Origin::base(), self.decided()) else { return false };
         // The fold is of what is flushed.
         self.flush();
-        if checkpoint.ends.iter().any(|(run, version)| self.held_log(run) != *version) {
+        let logs = || checkpoint.ends.keys().chain([&base]).filter_map(|run| self.store.log(run));
+        if !logs().all(S::can_fold) || checkpoint.ends.iter().any(|(run, version)| self.held_log(run) != *version) {
             return false; // a peer's base brings it
         }
         let logs = &self.store;
