@@ -113,9 +113,11 @@ fn forgotten_runs(replica: &Replica, node: &NodeId) -> Result<Vec<v1::ForgottenR
     let runs: Vec<&RunStatus> = status.runs.iter().filter(|run| run.run.node == *node).collect();
     if runs.is_empty() {
         let known: BTreeSet<&str> = status.runs.iter().map(|run| run.run.node.as_str()).collect();
-        let known: Vec<&str> = known.into_iter().collect();
-        let message =
-            format!("no run of a node `{node}` is held that has not ended; there are runs of: {}", known.join(", "));
+        let known = match known.into_iter().collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "no node has written anything yet".to_owned(),
+            some => format!("there are runs of: {some}"),
+        };
+        let message = format!("no run of a node `{node}` is held that has not ended; {known}");
         return Err(Cause::new(Code::NotFound, "UNKNOWN_NODE", message).with("node", node));
     }
     let live = runs.iter().filter(|run| run.stage == RunStage::Live).map(|run| run.silence_ms).min();
