@@ -37,7 +37,12 @@ impl World<'_> {
                 self.book.record_ends(checkpoint, runs);
             }
             Event::Late { origin, held, ended } => self.record_late(p, &origin, held, ended),
-            Event::BaseReplaced { .. } => self.reach(Marker::BASE_REPLACED),
+            Event::BaseReplaced { .. } => {
+                self.reach(Marker::BASE_REPLACED);
+                // What had ended in the base that gave way is taken again.
+                let own = self.processes[p].origin.clone();
+                self.processes[p].seen.retain(|origin, _| Some(origin) == own.as_ref());
+            }
             Event::Reminted { before } => self.record_reminted(p, &before),
             Event::Refused(refused) => self.record_refused(p, refused.refusal.reason()),
             Event::Diverged { peer } if !self.is_damaged_link() => {
