@@ -97,13 +97,19 @@ impl Base {
         &self.exceptions
     }
 
-    /// Whether it can be a base: nothing in it lies beyond what could be by `wall_ms`, milliseconds since the epoch.
-    pub(crate) fn is_plausible(&self, wall_ms: u64) -> bool {
-        let latest = wall_ms.saturating_mul(1000);
-        let mut runs = self.ended.keys().chain(&self.roster).chain(&self.exceptions);
-        (1..NUMBER_LIMIT).contains(&self.number)
-            && self.horizon <= latest
-            && runs.all(|run| !run.is_base() && run.incarnation <= latest)
+    /// All runs that it names.
+    fn named(&self) -> impl Iterator<Item = &Origin> {
+        self.ended.keys().chain(&self.roster).chain(&self.exceptions)
+    }
+
+    /// Whether it can be a base.
+    pub(crate) fn is_plausible(&self) -> bool {
+        (1..NUMBER_LIMIT).contains(&self.number) && !self.named().any(Origin::is_base)
+    }
+
+    /// The latest moment that it names, milliseconds since the Unix epoch.
+    pub(crate) fn latest_ms(&self) -> u64 {
+        self.named().map(|run| run.incarnation).max().unwrap_or(0).max(self.horizon) / 1000
     }
 
     /// Ended runs whose names are known.

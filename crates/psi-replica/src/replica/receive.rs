@@ -118,7 +118,7 @@ impl<S: State> Replica<S> {
     }
 
     /// Refuses clocks that are too far ahead of the members' median, those of epochs and incarnations included.
-    fn check_ahead(&self, now: Now, origin: &Origin, latest: Clock) -> Result<(), Refusal> {
+    pub(super) fn check_ahead(&self, now: Now, origin: &Origin, latest: Clock) -> Result<(), Refusal> {
         let wall = self.skew(now).cluster_wall(now.wall).0;
         let ahead_ms = latest.wall_ms.max(origin.incarnation / 1000).saturating_sub(wall);
         if ahead_ms > AHEAD_MS_MAX {

@@ -8,9 +8,9 @@ use crate::{
     ends::{base::Base, checkpoint::Checkpoint},
     entry::{
         InvalidValue,
+        clock::Clock,
         origin::{Origin, Version},
     },
-    links::skew::AHEAD_MS_MAX,
     replica::event::Event,
     state::{RemoteUpdate, State},
     store::log::{Change, LogUpdate, OriginLog},
@@ -59,9 +59,10 @@ impl<S: State> Replica<S> {
         update.check(version, digest)?;
         log.commit(update);
         let base = Base::of_log(&log).map_err(|error| Refusal::Base(InvalidValue(error.to_string())))?;
-        let wall_ms = self.skew(self.moment).cluster_wall(self.moment.wall).0.saturating_add(AHEAD_MS_MAX);
+        let named = Clock { wall_ms: base.latest_ms(), counter: 0 };
+        self.check_ahead(self.moment, &Origin::base(), named)?;
         let claims_own = self.local.origin().is_some_and(|own| base.end_of(own) > Some(self.local.version()));
-        if claims_own || !base.is_plausible(wall_ms) {
+        if claims_own || !base.is_plausible() {
             return Err(Refusal::Base(InvalidValue("it claims what can't be".to_owned())));
         }
         if Version(base.number()) != version {
