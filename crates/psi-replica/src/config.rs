@@ -22,7 +22,7 @@ pub struct Config {
     /// Below 1,000: what the incarnation has beside the milliseconds of the clock. Chosen afresh for each run, so that two
     /// runs of one node that start in the same millisecond do not take each other's name.
     pub microsecond: u16,
-    /// How long a run that nobody hears is waited for until it may be ended without a word of its own, milliseconds. The
+    /// How long a silent run is waited for until the others may end it, milliseconds. The
     /// names of ended runs are kept for seven times as long. 0: this replica agrees to no end, so none of those that know
     /// it ends anything.
     pub end_after_ms: u64,

@@ -24,7 +24,7 @@ families! {
         waits: Gauge = "psi_replica_end_waits_seconds" []
             "For how long runs have been waiting to end, or to be known to all, with nothing agreed; seconds in health";
         end_after: Gauge = "psi_replica_end_after_seconds" []
-            "The setting cluster.end_after_s: how long an unheard run is waited for; 0 for ever";
+            "The setting cluster.end_after_s: how long an unheard run is waited for; 0 means without end";
         checkpoints: IntCounter = "psi_replica_checkpoints_total" [] "Checkpoints that this node took by its own votes, not from another node";
         freed: IntCounter = "psi_replica_freed_bytes_total" [] "Bytes that entries take less because runs ended";
         late: IntCounter = "psi_replica_late_runs_total" []

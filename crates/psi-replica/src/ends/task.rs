@@ -161,7 +161,7 @@ impl EndTask {
         self.waits_since = None;
     }
 
-    /// Records whether there is something to decide, whoever is there to decide it.
+    /// Records whether there is something to decide, even if too few runs are live to decide it.
     pub(crate) fn record_work(&mut self, now: TickMs, has_work: bool) {
         self.undecided_since = has_work.then(|| self.undecided_since.unwrap_or(now));
     }

@@ -81,7 +81,7 @@ impl<S: State> Replica<S> {
 
     /// Votes on runs that end, and folds those that have.
     pub(super) fn end_runs(&mut self, now: Now) {
-        if self.config.end_after_ms == 0 || !self.has_joined() || self.ends.is_closed || !self.ends.is_due(now.tick) {
+        if !self.ends_runs() || !self.ends.is_due(now.tick) {
             return;
         }
         let runs: Vec<&Origin> = self.store.runs().map(|(run, _)| run).collect();
@@ -226,12 +226,6 @@ impl<S: State> Replica<S> {
             Some(end) => Err(Refusal::Ending { origin: origin.clone(), end, got }),
             None => Ok(()),
         }
-    }
-
-    /// Runs that this one takes for live, itself among them; none before it has minted its origin.
-    #[must_use]
-    pub fn live_runs(&self) -> BTreeSet<Origin> {
-        self.council(self.moment).map(|council| council.live()).unwrap_or_default()
     }
 }
 

@@ -186,7 +186,7 @@ fn the_one_transition_that_was_learned_is_exact_in_the_base_too() {
     }
 }
 
-/// Of more origins than the base keeps one by one it keeps the latest, whoever ends first.
+/// Of more origins than the base keeps one by one it keeps the latest, in whatever order they end.
 #[test]
 fn learners_are_bounded_and_the_latest_are_kept() {
     let stepped = |number| {
