@@ -92,7 +92,7 @@ impl Base {
         self.horizon
     }
 
-    /// Runs below the horizon that have not ended.
+    /// Runs below the horizon that have not ended, or did so of late.
     pub(crate) fn exceptions(&self) -> &BTreeSet<Origin> {
         &self.exceptions
     }
@@ -120,6 +120,11 @@ impl Base {
     /// The version at which an origin ended, if that is known.
     pub(crate) fn end_of(&self, origin: &Origin) -> Option<Version> {
         self.ended.get(origin).map(|ended| ended.version)
+    }
+
+    /// Whether a run ended by some time, milliseconds since the Unix epoch.
+    pub(crate) fn has_ended_by(&self, origin: &Origin, ended_by: u64) -> bool {
+        self.ended.get(origin).is_some_and(|ended| ended.ended_ms <= ended_by)
     }
 
     /// The sum of the positions of all that have ended.
@@ -176,7 +181,7 @@ impl Base {
         self.exceptions.clone_from(exceptions);
         let forgotten = &mut self.forgotten;
         self.ended.retain(|origin, ended| {
-            let keeps = origin.incarnation >= horizon;
+            let keeps = origin.incarnation >= horizon || exceptions.contains(origin);
             if !keeps {
                 *forgotten = forgotten.plus(Digest::of_position(origin, ended.version));
             }
@@ -193,7 +198,7 @@ impl Base {
 
     /// How many names a horizon would have forgotten.
     pub(crate) fn forgotten_by(&self, horizon: u64) -> usize {
-        self.ended.keys().filter(|origin| origin.incarnation < horizon).count()
+        self.ended.keys().filter(|origin| origin.incarnation < horizon && !self.exceptions.contains(*origin)).count()
     }
 }
 

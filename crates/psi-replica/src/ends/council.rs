@@ -38,6 +38,8 @@ pub(crate) struct Council<'a> {
     pub(crate) silent: &'a BTreeSet<Origin>,
     /// Nodes that are not waited for any more: silent for very long, or gone by the word of an operator.
     pub(crate) given_up: &'a BTreeSet<NodeId>,
+    /// Nodes that may be cut off and come back, each with how long it was not heard, milliseconds.
+    pub(crate) missing: &'a BTreeMap<NodeId, u64>,
     /// The time that most members agree on, milliseconds since the Unix epoch.
     pub(crate) wall_ms: u64,
     /// How long the name of an ended run is kept, milliseconds.
@@ -119,14 +121,28 @@ impl<'a> Council<'a> {
         self.store.log(&Origin::base()).is_none_or(self.can_fold)
     }
 
+    /// Whether a run has said that it writes no more, or no node that is missing can hold more of it: each was heard last
+    /// before the run began. The clocks of members may differ by as much as is allowed.
+    fn is_whole(&self, run: &Origin) -> bool {
+        let heard_last = |silence_ms: &u64| self.wall_ms.saturating_sub(*silence_ms).saturating_add(AHEAD_MS_MAX);
+        self.registers.is_closed(run)
+            || self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
+    }
+
     /// Runs that can end, as far as this one holds them.
     fn ends(&self) -> impl Iterator<Item = (Origin, Version)> {
-        let runs = self.store.runs().filter(|(run, log)| !self.is_live(run) && (self.can_fold)(log));
+        let can_end = |run: &Origin, log: &OriginLog| !self.is_live(run) && self.is_whole(run) && (self.can_fold)(log);
+        let runs = self.store.runs().filter(move |(run, log)| can_end(run, log));
         runs.map(|(run, log)| (run.clone(), log.version())).take(ENDS_MAX)
     }
 
     fn horizon(&self) -> u64 {
-        self.base().horizon_at(self.wall_ms.saturating_sub(self.names_kept_ms))
+        self.base().horizon_at(self.names_end_ms())
+    }
+
+    /// Names of runs that ended by then can be forgotten.
+    fn names_end_ms(&self) -> u64 {
+        self.wall_ms.saturating_sub(self.names_kept_ms)
     }
 
     /// Whether it is this run's turn to propose before others: the least of those that are live.
@@ -235,7 +251,7 @@ impl<'a> Council<'a> {
             && *wall_ms <= self.wall_ms.saturating_add(AHEAD_MS_MAX);
         let fits = |(run, version): (&Origin, &Version)| {
             let held = self.store.version(run);
-            let is_over = is_forced || !self.is_live(run);
+            let is_over = is_forced || !self.is_live(run) && self.is_whole(run);
             let is_held = held == *version || is_forced && held > *version;
             run != self.own && is_over && is_held && self.store.log(run).is_some_and(self.can_fold)
         };
@@ -251,14 +267,14 @@ impl<'a> Council<'a> {
         if stands { Verdict::Accept } else { Verdict::Wait }
     }
 
-    /// Whether every run that is held stays, or ends at a version, by a checkpoint.
+    /// Whether the name of every run that is held, or ends, is still known after a checkpoint.
     fn keeps_all(
         &self,
         Checkpoint { parent: _, wall_ms: _, ends, roster: _, horizon, exceptions }: &Checkpoint,
     ) -> bool {
         let latest = self.wall_ms.saturating_add(AHEAD_MS_MAX).saturating_mul(1000);
-        let is_kept = |run: &Origin| run.incarnation >= *horizon || ends.contains_key(run) || exceptions.contains(run);
-        *horizon <= latest && self.runs().all(is_kept)
+        let is_kept = |run: &Origin| run.incarnation >= *horizon || exceptions.contains(run);
+        *horizon <= latest && ends.keys().chain(self.runs()).all(is_kept)
     }
 
     /// Whether runs stand for most nodes of the roster. Nodes whose run closed have given up their voice: such a node
@@ -345,8 +361,10 @@ impl<'a> Council<'a> {
         } else {
             self.base().horizon()
         };
-        let remaining = self.base().exceptions().iter().chain(self.runs()).filter(|run| !ends.contains_key(*run));
-        let exceptions = remaining.filter(|run| run.incarnation < horizon).cloned().collect();
+        // The name of a run that ends now is kept like any other.
+        let named = self.base().exceptions().iter().chain(self.runs());
+        let is_kept = |run: &&Origin| run.incarnation < horizon && !self.base().has_ended_by(run, self.names_end_ms());
+        let exceptions = named.filter(is_kept).cloned().collect();
         Checkpoint { parent: self.base().hash(), wall_ms: self.wall_ms, ends, roster, horizon, exceptions }
     }
 

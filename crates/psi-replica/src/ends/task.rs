@@ -1,6 +1,6 @@
 //! What a replica keeps, beside the registers, to end runs: whom it heard when, and when it looks and proposes next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{contact_times::ContactTimes, registers::Registers};
 use crate::{
@@ -31,6 +31,8 @@ pub(crate) struct EndTask {
     pub(crate) silent: BTreeSet<Origin>,
     /// Nodes that are not waited for any more.
     pub(crate) given_up: BTreeSet<NodeId>,
+    /// Nodes that are silent, did not leave, and are not given up; each with how long it was not heard, milliseconds.
+    pub(crate) missing: BTreeMap<NodeId, u64>,
     end_after_ms: u64,
     look_at: TickMs,
     propose_at: Option<TickMs>,
@@ -61,6 +63,7 @@ impl EndTask {
             heard: ContactTimes::default(),
             silent: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            missing: BTreeMap::new(),
             end_after_ms,
             look_at: now,
             propose_at: None,
@@ -109,7 +112,7 @@ impl EndTask {
         now: TickMs,
     ) {
         let (end_after_ms, followed_ms) = (self.end_after_ms.max(HEARD_MS), self.end_after_ms.min(FOLLOWED_MS));
-        let (mut silent, mut given_up) = (BTreeSet::new(), BTreeSet::new());
+        let (mut silent, mut given_up, mut missing) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         let mut runs = runs.peekable();
         while let Some(run) = runs.next() {
             // In the order of origins, the runs of a node follow each other.
@@ -121,12 +124,18 @@ impl EndTask {
             if silence >= limit || is_gone {
                 silent.insert(run.clone());
             }
-            if !is_followed && run.node != *own && (silence >= self.names_kept_ms() || is_gone) {
+            if is_followed || run.node == *own {
+                continue;
+            }
+            if silence >= self.names_kept_ms() || is_gone {
                 given_up.insert(run.node.clone());
+            } else if silence >= limit && !self.registers.has_left(run) {
+                missing.insert(run.node.clone(), silence);
             }
         }
         self.silent = silent;
         self.given_up = given_up;
+        self.missing = missing;
     }
 
     /// Whether a run was heard so lately that it is likely to answer. In a large cluster most runs are heard of by others'

@@ -114,6 +114,7 @@ impl<S: State> Replica<S> {
             registers: &self.ends.registers,
             silent: &self.ends.silent,
             given_up: &self.ends.given_up,
+            missing: &self.ends.missing,
             wall_ms: self.skew(now).cluster_wall(now.wall).0,
             names_kept_ms: self.ends.names_kept_ms(),
             can_fold: S::can_fold,

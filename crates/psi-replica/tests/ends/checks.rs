@@ -43,11 +43,13 @@ impl World {
             }
             Event::Late { origin, held, ended } => {
                 self.late += 1;
+                assert!(self.is_beyond_promise, "{name}: {origin} was held at {held} and ended at {ended:?}");
                 self.name_loss(&origin, ended);
                 self.say(&format!("{name} late {origin} held {held} ended {ended:?}"));
             }
             Event::BaseReplaced { checkpoint, by } => {
                 self.replaced += 1;
+                assert!(self.is_beyond_promise, "{name}: base {checkpoint} gave way to {by}");
                 self.say(&format!("{name} base {checkpoint} replaced by {by}"));
             }
             Event::Reminted { before } => {

@@ -84,6 +84,11 @@ pub struct World {
     pub late: usize,
     pub replaced: usize,
     pub reminted: usize,
+    /// When the processes on two machines had a link last.
+    pub linked: BTreeMap<(usize, usize), u64>,
+    /// Something happened that nothing is promised for: nodes without a link for longer than names are kept, a disk that
+    /// was set back, two machines of one name.
+    pub is_beyond_promise: bool,
     pub log: Vec<String>,
 }
 
@@ -118,6 +123,8 @@ impl World {
             late: 0,
             replaced: 0,
             reminted: 0,
+            linked: BTreeMap::new(),
+            is_beyond_promise: false,
             log: Vec::new(),
         };
         for index in 0..world.machines.len() {
@@ -169,6 +176,7 @@ impl World {
             self.machines[index].disk.clear();
         } else if disks > 0 && self.dice.chance(faults.old_disk) {
             let kept = 1 + self.dice.below(disks) as usize;
+            self.is_beyond_promise |= kept < disks as usize;
             self.machines[index].disk.truncate(kept);
         }
         self.start(index);
@@ -193,6 +201,7 @@ impl World {
             started: 0,
         };
         self.say(&format!("twin of {}", twin.name));
+        self.is_beyond_promise = true;
         self.machines.push(twin);
         self.start(self.machines.len() - 1);
     }
@@ -264,6 +273,12 @@ impl World {
                     (false, true) => self.unlink((a, b)),
                     _ => {}
                 }
+                let linked = self.linked.entry((a, b)).or_insert(self.now);
+                if self.links.contains_key(&(a, b)) {
+                    *linked = self.now;
+                }
+                let without = self.now - *linked;
+                self.is_beyond_promise |= without >= 7 * END_AFTER_MS;
             }
         }
     }
