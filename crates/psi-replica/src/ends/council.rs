@@ -122,10 +122,13 @@ impl<'a> Council<'a> {
     }
 
     /// Whether a run has said that it writes no more, or no node that is missing can hold more of it: each was heard last
-    /// before the run began. The clocks of members may differ by as much as is allowed.
+    /// before the run began. The clocks of members may differ by as much as is allowed. Of a process that goes on as
+    /// another run, the latest run that is known stays: by that it is known that there is more.
     fn is_whole(&self, run: &Origin) -> bool {
+        let is_followed = || self.runs().any(|other| other.node == run.node && other > run);
         let heard_last = |silence_ms: &u64| self.wall_ms.saturating_sub(*silence_ms).saturating_add(AHEAD_MS_MAX);
-        self.registers.is_closed(run)
+        self.registers.has_left(run)
+            || self.registers.is_closed(run) && is_followed()
             || self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
     }
 
@@ -136,8 +139,9 @@ impl<'a> Council<'a> {
         runs.map(|(run, log)| (run.clone(), log.version())).take(ENDS_MAX)
     }
 
+    /// The horizon as it may be raised: a node that is missing may come back with runs that nobody knows.
     fn horizon(&self) -> u64 {
-        self.base().horizon_at(self.names_end_ms())
+        if self.missing.is_empty() { self.base().horizon_at(self.names_end_ms()) } else { self.base().horizon() }
     }
 
     /// Names of runs that ended by then can be forgotten.
@@ -246,8 +250,10 @@ impl<'a> Council<'a> {
     fn judge(&self, Proposal { voters, checkpoint }: &Proposal, is_forced: bool) -> Verdict {
         let Checkpoint { parent, wall_ms, ends, roster: _, horizon, exceptions: _ } = checkpoint;
         let base = self.base();
+        let raises = *horizon > base.horizon();
         let follows = *parent == base.hash()
             && *horizon >= base.horizon()
+            && (!raises || is_forced || self.missing.is_empty())
             && *wall_ms <= self.wall_ms.saturating_add(AHEAD_MS_MAX);
         let fits = |(run, version): (&Origin, &Version)| {
             let held = self.store.version(run);
@@ -255,7 +261,7 @@ impl<'a> Council<'a> {
             let is_held = held == *version || is_forced && held > *version;
             run != self.own && is_over && is_held && self.store.log(run).is_some_and(self.can_fold)
         };
-        let removes = !ends.is_empty() || *horizon > base.horizon();
+        let removes = !ends.is_empty() || raises;
         let is_heeded = |run: &Origin| ends.contains_key(run) || voters.contains(run) || !self.is_live(run);
         let stands = follows
             && (ends.is_empty() || self.can_fold_base())

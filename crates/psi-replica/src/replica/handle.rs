@@ -109,10 +109,13 @@ impl<S: State> Replica<S> {
         Ok(())
     }
 
-    /// The run at the other end of a link has shown itself.
+    /// The run at the other end of a link has shown itself. If nothing could be taken of it yet, its node is not silent:
+    /// the run before stands for it.
     fn record_peer_run(&mut self, now: Now, node: Option<NodeId>, incarnation: u64) {
-        let run = node.filter(|_| incarnation > 0).map(|node| Origin { node, incarnation });
-        if let Some(run) = run.filter(|run| self.store.log(run).is_some()) {
+        let Some(node) = node.filter(|_| incarnation > 0) else { return };
+        let runs = self.store.runs().map(|(run, _)| run);
+        let run = runs.filter(|run| run.node == node && run.incarnation <= incarnation).last().cloned();
+        if let Some(run) = run {
             self.ends.heard.record(&run, now.tick);
         }
     }
