@@ -43,6 +43,11 @@ pub enum Demand {
         /// The field.
         field: FieldName,
     },
+    /// Others have outdated so many own memories of a field that they are worth a write to give them up.
+    GiveUpOutdated {
+        /// The field.
+        field: FieldName,
+    },
 }
 
 impl Default for State {
@@ -107,7 +112,9 @@ impl State {
         };
         let disputed = field.lasting().specs.disputed().is_some();
         let resolve = disputed.then(|| Demand::LeaveDisputedEpoch { field: name.clone() });
-        left.into_iter().chain(resolve).collect()
+        let is_outdated = local.is_some_and(|local| field.has_outdated(local));
+        let give_up = is_outdated.then(|| Demand::GiveUpOutdated { field: name.clone() });
+        left.into_iter().chain(resolve).chain(give_up).collect()
     }
 
     /// A field refolded from the entries that are held.
@@ -170,6 +177,7 @@ impl psi_replica::State for State {
         match demand {
             Demand::LeaveOlderEpochs { field, steps } => self.leave_older_epochs(writer, &field, steps),
             Demand::LeaveDisputedEpoch { field } => self.leave_disputed_epoch(writer, &field),
+            Demand::GiveUpOutdated { field } => self.give_up_outdated(writer, field),
         }
     }
 
@@ -189,6 +197,15 @@ impl psi_replica::State for State {
 }
 
 impl State {
+    /// Gives up the own memories of a field that others have outdated.
+    fn give_up_outdated(&mut self, writer: &mut Writer<'_, StateEvent>, name: FieldName) {
+        let Some(field) = self.fields.get_mut(&name) else { return };
+        let local = writer.origin().clone();
+        if field.give_up_outdated(&local, || writer.version()) {
+            self.dirty.insert(name);
+        }
+    }
+
     fn change_cluster(&mut self, origin: &Origin, change: &Change) {
         if let Some(before) = &change.before {
             self.cluster.change(origin, &change.key, before, Direction::Remove);

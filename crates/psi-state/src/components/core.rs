@@ -37,6 +37,9 @@ use messages::{NUMBERS_PER_ENTRY, VECTORS_MAX};
 use own::OwnCore;
 use values::{CoreValue, MEMORIES_PER_ENTRY};
 
+/// Entries that the own origin gives up at once where it has nothing else to write.
+const OUTDATED_MIN: usize = 8;
+
 /// The fold, where the engine learns, and what the own origin has learned.
 #[derive(Clone, Debug)]
 pub(crate) struct Core {
@@ -76,6 +79,24 @@ impl Core {
             fold.change_bucket(origin, *second, *steps, *direction);
         }
         fold.settle(last_second, dissolved);
+    }
+
+    /// Whether the own origin keeps so many memories that others have outdated that it is worth a write to give them up.
+    pub(crate) fn has_outdated(&mut self, local: &Origin) -> bool {
+        let Some(fold) = &mut self.fold else { return false };
+        fold.take_turnover() && self.own.outdated(fold, local) >= OUTDATED_MIN
+    }
+
+    /// Gives up the own origin's memories that others have outdated, as part of the write that `version` stands for.
+    /// Returns whether there were any.
+    pub(crate) fn give_up_outdated(&mut self, local: &Origin, version: impl FnOnce() -> Version) -> bool {
+        let Some(fold) = &mut self.fold else { return false };
+        let touched = self.own.give_up_outdated(fold, local);
+        let has_any = !touched.is_empty();
+        if has_any {
+            self.dirty.record(version(), touched);
+        }
+        has_any
     }
 
     /// t, where the engine keeps it.

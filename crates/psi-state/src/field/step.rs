@@ -7,7 +7,7 @@ use psi_engine::{
     guardian::{Mode, Threat},
     synthetic,
 };
-use psi_replica::Version;
+use psi_replica::{Origin, Version};
 use psi_stats::Fixed;
 
 use super::Field;
@@ -85,6 +85,17 @@ impl Field {
         let Some(parameters) = self.current().map(|current| current.spec.setup.parameters.clone()) else { return };
         self.parts.learned.absorb(local, version, scored, &parameters, recorded);
         self.parts.settle();
+    }
+
+    /// Whether it is worth a write to give up own memories that others have outdated. Not while a batch works on a copy of
+    /// them.
+    pub(crate) fn has_outdated(&mut self, local: &Origin) -> bool {
+        !self.is_checked_out() && self.parts.learned.has_outdated(local)
+    }
+
+    /// Gives up own memories that others have outdated, as part of the write `version`; returns whether there were any.
+    pub(crate) fn give_up_outdated(&mut self, local: &Origin, version: impl FnOnce() -> Version) -> bool {
+        self.parts.learned.give_up_outdated(local, version)
     }
 
     /// Records an intervention of the own origin as part of the write `version`, for the guardian's reason if there is

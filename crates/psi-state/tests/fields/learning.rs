@@ -299,7 +299,7 @@ fn values_that_no_node_writes_are_refused_or_count_for_nothing() {
         ("a salience below 0", lanes::WORKING, 0, vector(vec![0.5; 4], -1.0), true),
         ("an index beyond the last", lanes::LATENTS, 4_096, vector(vec![0.5; 4], 0.0), true),
         ("no numbers", lanes::EPISODIC, 0, memories(1, Vec::new()), true),
-        ("no memories", lanes::EPISODIC, 0, Vec::new(), true),
+        ("memories given up", lanes::EPISODIC, 0, Vec::new(), false),
         ("too many memories", lanes::EPISODIC, 0, memories(9, vec![0.5; 4]), true),
         ("an entry beyond the last", lanes::EPISODIC, 512, memories(8, vec![0.5; 4]), true),
         ("a transition out of range", lanes::THETA, 0, theta(vec![limit + 1; 16]), true),

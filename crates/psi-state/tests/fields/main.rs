@@ -8,5 +8,6 @@ mod epochs;
 mod folding;
 mod guardian;
 mod learning;
+mod outdated;
 mod placement;
 mod writes;

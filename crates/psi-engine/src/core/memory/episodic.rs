@@ -78,7 +78,7 @@ impl<K: Ord> EpisodicMemory<K> {
     }
 
     /// The keys, oldest first.
-    pub fn keys(&self) -> impl ExactSizeIterator<Item = &K> {
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + ExactSizeIterator {
         self.order.iter().map(|&slot| &self.keys[slot as usize])
     }
 

@@ -26,6 +26,13 @@ use crate::component::{
     moment::{Moment, Place},
 };
 
+/// Memories that come until it is looked again which are outdated: few beside all, and the look costs each of them little.
+const TURNOVER: usize = 256;
+
+/// A memory that is so much older than the newest is settled: others have it too, unless they were cut off for as long.
+/// Only settled ones outdate others, so that who is told that a memory goes knows those that it goes for.
+const SETTLED_MS: u64 = 30_000;
+
 /// The fold of what all origins learned in one epoch. What is large and seldom changes is shared by its copies.
 #[derive(Clone, Debug)]
 pub(crate) struct CoreFold {
@@ -48,6 +55,8 @@ pub(crate) struct CoreFold {
     episodic: EpisodicMemory<Place>,
     /// Those that are held and older: they may become the latest again.
     older: BTreeMap<Place, Arc<[f64]>>,
+    /// Memories that were put since somebody looked whether older ones are outdated.
+    turnover: usize,
     /// The latest nigredo: latents and working memories before it count no more.
     dissolved: Option<Moment>,
 }
@@ -74,6 +83,7 @@ impl CoreFold {
             working_alive: 0,
             episodic: EpisodicMemory::new(dimensions),
             older: BTreeMap::new(),
+            turnover: 0,
             dissolved: None,
         }
     }
@@ -171,6 +181,7 @@ impl CoreFold {
     }
 
     pub(crate) fn put_memory(&mut self, place: Place, numbers: &[f64]) {
+        self.turnover += 1;
         let latest = self.older.last_key_value().map(|(latest, _)| latest);
         if self.episodic.oldest().or(latest).is_some_and(|bound| place < *bound) {
             self.older.insert(place, numbers.into());
@@ -196,6 +207,24 @@ impl CoreFold {
             }
             self.episodic.remove(&place);
         }
+    }
+
+    /// Whether so many memories came that it is worth looking which are outdated; if so, the count begins anew.
+    pub(crate) fn take_turnover(&mut self) -> bool {
+        let is_due = self.turnover >= TURNOVER;
+        if is_due {
+            self.turnover = 0;
+        }
+        is_due
+    }
+
+    /// The first of the latest [`EPISODIC_CAPACITY`] memories that are settled; `None` if there are fewer. No memory before
+    /// it can be among the latest of all again: those that follow it go only for later ones.
+    pub(crate) fn first_of_latest(&self) -> Option<&Place> {
+        let mut latest_first = self.episodic.keys().rev().chain(self.older.keys().rev()).peekable();
+        let newest = latest_first.peek()?.0.wall_ms;
+        let is_settled = |place: &&Place| place.0.wall_ms.saturating_add(SETTLED_MS) <= newest;
+        latest_first.skip_while(|place| !is_settled(place)).nth(EPISODIC_CAPACITY - 1)
     }
 
     /// The numbers of a memory that is held.

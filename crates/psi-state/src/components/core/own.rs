@@ -1,21 +1,26 @@
 //! What the own origin has fold in a field of engine `core`, and in which slots of its lanes it keeps that.
 
+mod memories;
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Ordering;
 
 use bytes::Bytes;
 use psi_engine::{
     Parameters,
-    core::{Absorbed, EPISODIC_CAPACITY, FieldTime, FixedTransition, Learning, Matrix, Scored, absorb},
+    core::{Absorbed, FieldTime, FixedTransition, Learning, Matrix, Scored, absorb},
 };
 
 use psi_replica::{Clock, Origin};
 
 use super::{
-    fold::{CoreFold, first_memory},
+    fold::CoreFold,
     messages::NUMBERS_PER_ENTRY,
     values::{self, EPISODIC, LATENTS, MEMORIES_PER_ENTRY, TALLY, THETA, Tally, WORKING},
 };
 use crate::component::{dirty_slots::Slot, moment::Moment};
+use memories::OwnMemories;
 
 /// The own origin's share of [`CoreFold`].
 #[derive(Clone, Debug, Default)]
@@ -29,8 +34,8 @@ pub(crate) struct OwnCore {
     latents: Vec<Clock>,
     /// Its working memories, by slot.
     working: Vec<WorkingMemory>,
-    /// Clocks of its memories, by slot.
-    memories: Vec<Clock>,
+    /// Its memories, by slot.
+    memories: OwnMemories,
 }
 
 /// A working memory.
@@ -72,6 +77,9 @@ impl OwnCore {
         if absorbed.memorable && recorded {
             let slot = self.remember(fold, local, &absorbed.moment);
             touched.push((EPISODIC, slot / MEMORIES_PER_ENTRY as u64));
+            if fold.take_turnover() {
+                touched.extend(self.give_up_outdated(fold, &local.1));
+            }
         }
         touched.extend(self.hold(fold, local, &absorbed, parameters).map(|index| (WORKING, index)));
         touched.push((LATENTS, self.retain(fold, local, &absorbed.latent, parameters)));
@@ -110,14 +118,32 @@ impl OwnCore {
     }
 
     /// Keeps a moment in episodic memory; returns its slot.
-    fn remember(&mut self, fold: &mut CoreFold, (clock, origin): &Moment, vector: &[f64]) -> u64 {
-        let index = self.tally.memories % EPISODIC_CAPACITY as u64;
+    pub(crate) fn remember(&mut self, fold: &mut CoreFold, (clock, origin): &Moment, vector: &[f64]) -> u64 {
         self.tally.memories += 1;
-        if let Some(gone) = put_clock(&mut self.memories, index, *clock) {
-            fold.remove_memory(&(gone, origin.clone(), index));
+        let (slot, gone) = self.memories.put(*clock);
+        if let Some(gone) = gone {
+            fold.remove_memory(&(gone, origin.clone(), slot));
         }
-        fold.put_memory((*clock, origin.clone(), index), vector);
-        index
+        fold.put_memory((*clock, origin.clone(), slot), vector);
+        slot
+    }
+
+    /// How many entries [`Self::give_up_outdated`] would give up.
+    pub(crate) fn outdated(&self, fold: &CoreFold, local: &Origin) -> usize {
+        fold.first_of_latest().map_or(0, |first| self.memories.outdated(local, first))
+    }
+
+    /// Gives up memories that can't be among the latest of all any more; names the entries that held them.
+    pub(crate) fn give_up_outdated(&mut self, fold: &mut CoreFold, local: &Origin) -> Vec<Slot> {
+        let mut touched = Vec::new();
+        for _ in 0..self.outdated(fold, local) {
+            let Some((entry, given_up)) = self.memories.give_up_oldest() else { break };
+            for (slot, clock) in given_up {
+                fold.remove_memory(&(clock, local.clone(), slot));
+            }
+            touched.push((EPISODIC, entry));
+        }
+        touched
     }
 
     /// Holds a moment in working memory if it is one of the most salient since the latest nigredo; returns its slot.
@@ -183,11 +209,9 @@ impl OwnCore {
             }
             WORKING => Some(self.working.get(slot)?.value.clone()),
             EPISODIC => {
-                let slots = (first_memory(index)..).take(MEMORIES_PER_ENTRY);
-                let memories = slots.filter_map(|slot| {
-                    let clock = *self.memories.get(usize::try_from(slot).ok()?)?;
-                    Some((clock, fold.memory(&(clock, origin.clone(), slot))?))
-                });
+                let memories = self.memories.of_entry(index);
+                let memories =
+                    memories.filter_map(|(slot, clock)| Some((clock, fold.memory(&(clock, origin.clone(), slot))?)));
                 Some(values::encode_memories(memories))
             }
             _ => None,

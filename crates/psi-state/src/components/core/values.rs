@@ -67,7 +67,8 @@ impl CoreValue {
             THETA => decode_theta(bytes),
             EPISODIC => {
                 let memories = message::<proto::MemoriesValue>(bytes)?.memories;
-                at_most(memories.len(), MEMORIES_PER_ENTRY)?;
+                // None, once its origin has given them up.
+                at_most(memories.len().max(1), MEMORIES_PER_ENTRY)?;
                 Ok(Self::Memories(memories.into_iter().map(vector).collect::<Result<_, _>>()?))
             }
             lane if ended::LANES.contains(&lane) => EndedValue::decode(lane, bytes).map(Self::Ended),
