@@ -38,7 +38,7 @@ pub(crate) fn fold_ended<'a>(
     cluster.write_base(&mut entries);
     for (name, of_field) in fields {
         // Most fields have nothing of the origins that end: what the base has of them stands.
-        if of_field.iter().all(|(origin, ..)| origin.is_base()) {
+        if of_field.iter().all(|(origin, ..)| **origin == of_base) {
             entries.extend(of_field.into_iter().map(|(_, key, value)| (key.clone(), value.clone())));
         } else {
             Field::folded(name.clone(), &of_field).write_base(&mut entries);

@@ -165,6 +165,21 @@ proptest! {
     }
 
     #[test]
+    fn two_bases_that_never_met_come_to_what_one_would(seed: u64) {
+        let mut rng = SampleRng(seed);
+        let logs = honest_logs(&mut rng);
+        let (ended, live): (Vec<_>, Vec<_>) = logs.iter().partition(|_| rng.chance(70));
+        let (here, there): (Vec<_>, Vec<_>) = ended.iter().copied().partition(|_| rng.chance(50));
+        let [base, former] = [here, there].map(|ended| fold_groups(&mut rng, &ended));
+        let former = (Origin { incarnation: 7, ..Origin::base() }, former);
+        let mut both = folded_with_base(&base, live.iter().copied().chain([&former]));
+        same(both.shown(), folded_logs(logs.iter().map(|(origin, log)| (origin, log))).shown())?;
+        let (one, two) = (fold_into(&base, &[&former]), fold_into(&Log::new(), &ended));
+        let differ: Vec<_> = one.keys().chain(two.keys()).filter(|key| one.get(key) != two.get(key)).collect();
+        prop_assert!(differ.is_empty(), "{:?}", differ);
+    }
+
+    #[test]
     fn an_update_that_ends_origins_moves_no_view(seed: u64) {
         let mut rng = SampleRng(seed);
         let logs = honest_logs(&mut rng);

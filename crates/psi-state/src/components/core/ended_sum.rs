@@ -33,7 +33,7 @@ impl EndedSum {
         self.transitions = self.transitions.saturating_add(1);
     }
 
-    /// Puts or takes what an entry of the base says; what doesn't fit the field's shape is left alone.
+    /// Adds or takes what an entry of a base says; what doesn't fit the field's shape is left alone. There may be two bases.
     pub(crate) fn change(&mut self, index: u64, part: &SumPart, put: bool) {
         let Ok(index) = usize::try_from(index) else { return };
         let whole = self.blend.sums().len();
@@ -41,12 +41,14 @@ impl EndedSum {
         if part.numbers.len() != SUMS_PER_ENTRY.min(whole - first) {
             return;
         }
-        let (zeros, none) = (vec![0; part.numbers.len()], SumPart::default());
-        let (numbers, part) = if put { (&part.numbers, part) } else { (&zeros, &none) };
-        self.blend.put(first, numbers);
+        let change = |held: i128, by: i128| if put { held.wrapping_add(by) } else { held.wrapping_sub(by) };
+        let count = |held: u64, by: u64| if put { held.wrapping_add(by) } else { held.wrapping_sub(by) };
+        let held = self.blend.sums().iter().skip(first);
+        let numbers: Vec<i128> = held.zip(&part.numbers).map(|(held, by)| change(*held, *by)).collect();
+        self.blend.put(first, &numbers);
         if index == 0 {
-            self.blend.set_weight(part.updates);
-            self.transitions = part.transitions;
+            self.blend.set_weight(count(self.blend.weight(), part.updates));
+            self.transitions = count(self.transitions, part.transitions);
         }
     }
 
