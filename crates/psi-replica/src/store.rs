@@ -29,6 +29,8 @@ pub struct Store {
     /// Those of origins that have not ended, and that of [`Origin::base`] once one has.
     logs: BTreeMap<Origin, OriginLog>,
     base: Base,
+    /// Bases that gave way to the one that is held, and are not folded into it yet.
+    formers: BTreeMap<Origin, Base>,
     /// Of all origins, those that have ended too.
     frontier: Frontier,
     /// Likewise.
@@ -41,6 +43,7 @@ impl Store {
         Self {
             logs: BTreeMap::new(),
             base: Base::default(),
+            formers: BTreeMap::new(),
             frontier: Frontier::default(),
             digest: Digest::ZERO,
             recency: Recency::default(),
@@ -50,6 +53,38 @@ impl Store {
     /// What is known of ended runs.
     pub(crate) fn base(&self) -> &Base {
         &self.base
+    }
+
+    /// Bases that gave way to the one that is held, by the names that they have as origins.
+    pub(crate) fn formers(&self) -> &BTreeMap<Origin, Base> {
+        &self.formers
+    }
+
+    /// All bases that are held.
+    fn bases(&self) -> impl Iterator<Item = &Base> {
+        self.formers.values().chain([&self.base])
+    }
+
+    /// The version at which a run ended, if that is known.
+    pub(crate) fn end_of(&self, run: &Origin) -> Option<Version> {
+        self.bases().find_map(|base| base.end_of(run))
+    }
+
+    /// The sum of the digests of all runs that have ended.
+    pub(crate) fn ended_digest(&self) -> Digest {
+        self.bases().map(Base::digest).fold(Digest::ZERO, Digest::plus)
+    }
+
+    /// The number at which another base was taken in; `None` if it was not.
+    pub(crate) fn absorbed(&self, former: &Origin) -> Option<Version> {
+        self.bases().filter_map(|base| base.absorbed(former)).max()
+    }
+
+    /// Whether a run, or a base that gave way, has ended, so that nothing is missing of it.
+    pub(crate) fn is_over(&self, origin: &Origin) -> bool {
+        self.end_of(origin).is_some()
+            || self.absorbed(origin).is_some()
+            || self.log(origin).is_none() && self.base.is_below_horizon(origin)
     }
 
     /// Runs that have not ended, with their logs, in order.
@@ -83,16 +118,21 @@ impl Store {
 
     /// The version held of an origin, or the one at which it ended; of the base, its number.
     pub(crate) fn version(&self, origin: &Origin) -> Version {
-        if origin.is_base() { Version(self.base.number()) } else { self.frontier.version(origin) }
+        if !origin.is_base() {
+            return self.frontier.version(origin);
+        }
+        let held = self.formers.get(origin).map(Base::number);
+        let own = *origin == Origin::base() || *origin == self.base.former();
+        let held = held.or_else(|| own.then(|| self.base.number())).map(Version);
+        held.into_iter().chain(self.absorbed(origin)).max().unwrap_or_default()
     }
 
     /// The hash of what links are told of: the logs that are held.
     pub(crate) fn listing_hash(&self) -> Digest {
-        let runs = self.frontier.hash().minus(self.base.positions());
-        match self.version(&Origin::base()) {
-            Version::ZERO => runs,
-            version => runs.plus(Digest::of_position(&Origin::base(), version)),
-        }
+        let runs = self.bases().map(Base::positions).fold(self.frontier.hash(), Digest::minus);
+        let base = Some(Origin::base()).filter(|_| self.base.number() > 0);
+        let bases = self.formers.keys().chain(&base);
+        bases.map(|base| Digest::of_position(base, self.version(base))).fold(runs, Digest::plus)
     }
 
     /// Entries held, and the bytes of their values.
@@ -149,36 +189,62 @@ impl Store {
     }
 
     /// Takes a base in the place of the one that is held; what ended with it is held no longer. Returns what changed, of
-    /// each origin.
-    pub(crate) fn rebase(&mut self, base: Base, log: OriginLog) -> Vec<(Origin, Vec<Change>)> {
-        let is_over = |origin: &Origin| base.end_of(origin).is_some() || base.is_below_horizon(origin);
-        let over: Vec<Origin> = self.runs().map(|(origin, _)| origin.clone()).filter(is_over).collect();
-        let nothing = OriginLog::new();
-        let mut changed: Vec<(Origin, Vec<Change>)> = over
-            .into_iter()
-            .filter_map(|origin| {
-                let log = self.logs.remove(&origin)?;
-                Some((origin, log.changes_to(&nothing)))
-            })
-            .collect();
-        let origin = Origin::base();
-        changed.push((origin.clone(), self.logs.get(&origin).unwrap_or(&nothing).changes_to(&log)));
-        self.logs.insert(origin, log);
+    /// each origin. If the two are `apart`, the one before stays beside the new one.
+    pub(crate) fn rebase(&mut self, base: Base, log: OriginLog, are_apart: bool) -> Vec<(Origin, Vec<Change>)> {
+        let mut changed = Vec::new();
+        if let Some(before) = self.logs.get(&Origin::base()).filter(|_| are_apart).cloned() {
+            let former = self.base.former();
+            changed.push(self.put_log(former.clone(), before));
+            self.formers.insert(former, self.base.clone());
+        }
+        changed.push(self.put_log(Origin::base(), log));
         self.base = base;
-        self.recount();
+        self.drop_ended(&mut changed);
         changed
     }
 
-    /// Works out what follows from logs and base.
+    /// Takes a base that gave way to the one that is held. Returns what changed, of each origin.
+    pub(crate) fn put_former(&mut self, former: Base, log: OriginLog) -> Vec<(Origin, Vec<Change>)> {
+        let origin = former.former();
+        let mut changed = vec![self.put_log(origin.clone(), log)];
+        self.formers.insert(origin, former);
+        self.drop_ended(&mut changed);
+        changed
+    }
+
+    /// Takes a log in the place of the one that is held of an origin.
+    fn put_log(&mut self, origin: Origin, log: OriginLog) -> (Origin, Vec<Change>) {
+        let before = self.logs.get(&origin).map_or_else(|| OriginLog::new().changes_to(&log), |it| it.changes_to(&log));
+        self.logs.insert(origin.clone(), log);
+        (origin, before)
+    }
+
+    /// Drops what has ended: it is in a base.
+    fn drop_ended(&mut self, changed: &mut Vec<(Origin, Vec<Change>)>) {
+        let is_over = |origin: &Origin| {
+            self.end_of(origin).is_some() || self.absorbed(origin).is_some() || self.base.is_below_horizon(origin)
+        };
+        let over: Vec<Origin> = self.logs.keys().filter(|origin| is_over(origin)).cloned().collect();
+        for origin in over {
+            self.formers.remove(&origin);
+            if let Some(log) = self.logs.remove(&origin) {
+                changed.push((origin, log.changes_to(&OriginLog::new())));
+            }
+        }
+        self.recount();
+    }
+
+    /// Works out what follows from logs and bases.
     fn recount(&mut self) {
         let runs = self.runs().map(|(origin, log)| (origin.clone(), log.version()));
-        let ended = self.base.ended().iter().map(|(origin, run)| (origin.clone(), run.version));
-        self.frontier = runs.chain(ended).collect::<Frontier>().with_forgotten(self.base.forgotten());
-        self.digest = self.runs().map(|(_, log)| log.digest()).fold(self.base.digest(), Digest::plus);
+        let ended = self.bases().flat_map(|base| base.ended().iter().map(|(run, ended)| (run.clone(), ended.version)));
+        let frontier: Frontier = runs.chain(ended).collect();
+        self.frontier = self.bases().map(Base::forgotten).fold(frontier, Frontier::with_forgotten);
+        self.digest = self.runs().map(|(_, log)| log.digest()).fold(self.ended_digest(), Digest::plus);
         let frontier = &self.frontier;
         self.recency.retain(|origin| frontier.version(origin) > Version::ZERO);
-        for origin in self.base.ended().keys() {
-            self.recency.ensure(origin);
+        for base in self.formers.values().chain([&self.base]) {
+            base.ended().keys().for_each(|run| self.recency.ensure(run));
         }
     }
 }

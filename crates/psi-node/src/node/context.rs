@@ -291,7 +291,11 @@ impl NodeContext {
                     self.log_divergence(&peer);
                 }
             }
-            Event::Ended { .. } | Event::Late { .. } | Event::BaseReplaced { .. } | Event::Reminted { .. } => {
+            Event::Ended { .. }
+            | Event::Late { .. }
+            | Event::BaseReplaced { .. }
+            | Event::BaseJoined { .. }
+            | Event::Reminted { .. } => {
                 self.record_end(event);
             }
             Event::Superseded { by } => {
@@ -335,6 +339,11 @@ impl NodeContext {
                      in it alone may count otherwise now"
                 );
             }
+            Event::BaseJoined { checkpoint, by } => info!(
+                checkpoint,
+                by,
+                "this node's cluster and the other members' had never met; both count, and their base holds from now on"
+            ),
             Event::Reminted { before } => {
                 self.metrics.ends.record_reminted();
                 info!(run_before = %before, "goes on as another run: the others have ended the one before, or may");

@@ -53,13 +53,12 @@ fn holders_of(replica: &Replica, run: &Origin, version: Version) -> BTreeSet<Nod
         return replica.holders(version);
     }
     // Once the run has ended, who has as new a base holds as much of it as counts.
-    let base = Origin::base();
-    let (held, wanted) = match replica.end_of(run) {
-        Some(end) if end >= version => (&base, replica.base_version()),
-        Some(_) => return BTreeSet::new(),
-        None => (run, version),
+    let (held, wanted) = match (replica.end_of(run), replica.base_of(run)) {
+        (Some(end), Some(base)) if end >= version => (base.clone(), replica.held(&base)),
+        (Some(_), _) => return BTreeSet::new(),
+        (None, _) => (run.clone(), version),
     };
-    let holds = |link: LinkId| replica.peer_frontier(link).is_some_and(|frontier| frontier.version(held) >= wanted);
+    let holds = |link: LinkId| replica.peer_frontier(link).is_some_and(|frontier| frontier.version(&held) >= wanted);
     replica.links().filter(|(link, _)| holds(*link)).filter_map(|(_, link)| Some(link.peer?.node)).collect()
 }
 

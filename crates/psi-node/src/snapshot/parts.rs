@@ -1,6 +1,6 @@
 //! The parts of a snapshot, as they are written.
 
-use psi_replica::{Digest, FrozenOrigin, Origin, SnapshotEncoder, Version};
+use psi_replica::{Digest, FrozenOrigin, Origin, SnapshotEncoder};
 use psi_state::Replica;
 
 use super::store::TornSnapshot;
@@ -20,13 +20,13 @@ pub(super) struct Parts<'a> {
     frozen: Option<FrozenOrigin>,
 }
 
-/// Which base is held: its number, and what it holds.
+/// What the bases hold, those that gave way and are not folded yet among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BasePosition(Version, Digest);
+pub(super) struct BasePosition(Digest);
 
 impl BasePosition {
     pub(super) fn of(replica: &Replica) -> Self {
-        Self(replica.base_version(), replica.origin_digest(&Origin::base()))
+        Self(replica.bases_digest())
     }
 }
 

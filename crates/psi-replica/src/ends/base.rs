@@ -39,12 +39,16 @@ pub(crate) struct EndedRun {
 pub(crate) struct Base {
     number: u64,
     hash: Digest,
+    /// The hash of its first checkpoint.
+    root: Digest,
     /// Hashes of the checkpoints before, oldest first.
     past: Vec<Digest>,
     roster: BTreeSet<Origin>,
     horizon: u64,
     exceptions: BTreeSet<Origin>,
     ended: BTreeMap<Origin, EndedRun>,
+    /// Bases that it has taken in, each at the number that it had.
+    absorbed: BTreeMap<Origin, Version>,
     /// The sum of the positions of those whose names are forgotten.
     forgotten: Digest,
     /// The sum of the positions of all that have ended.
@@ -59,11 +63,13 @@ impl Default for Base {
         Self {
             number: 0,
             hash: Digest::ZERO,
+            root: Digest::ZERO,
             past: Vec::new(),
             roster: BTreeSet::new(),
             horizon: 0,
             exceptions: BTreeSet::new(),
             ended: BTreeMap::new(),
+            absorbed: BTreeMap::new(),
             forgotten: Digest::ZERO,
             positions: Digest::ZERO,
             digest: Digest::ZERO,
@@ -104,7 +110,9 @@ impl Base {
 
     /// Whether it can be a base.
     pub(crate) fn is_plausible(&self) -> bool {
-        (1..NUMBER_LIMIT).contains(&self.number) && !self.named().any(Origin::is_base)
+        (1..NUMBER_LIMIT).contains(&self.number)
+            && !self.named().any(Origin::is_base)
+            && self.absorbed.keys().all(Origin::is_former_base)
     }
 
     /// The latest moment that it names, milliseconds since the Unix epoch.
@@ -144,21 +152,51 @@ impl Base {
 
     /// Whether an origin that is not held may be one that has ended and was forgotten.
     pub(crate) fn is_below_horizon(&self, origin: &Origin) -> bool {
-        origin.incarnation < self.horizon && !self.exceptions.contains(origin) && !self.ended.contains_key(origin)
+        origin.incarnation < self.horizon
+            && !origin.is_base()
+            && !self.exceptions.contains(origin)
+            && !self.ended.contains_key(origin)
     }
 
-    /// Whether this base grew out of another, of which number and hash are known.
-    pub(crate) fn grew_from(&self, number: u64, hash: Digest) -> bool {
-        number == 0 || (number < self.number && self.past.contains(&hash)) || (number, hash) == (self.number, self.hash)
+    /// The name that it has as an origin, where another base holds.
+    pub(crate) fn former(&self) -> Origin {
+        Origin::former_base(self.root)
     }
 
-    /// Whether it is so far ahead of another that it can't be told whether it grew out of it.
-    pub(crate) fn is_far_beyond(&self, number: u64) -> bool {
-        self.number.saturating_sub(number) > self.past.len() as u64
+    /// The number at which another base was taken in; `None` if it was not.
+    pub(crate) fn absorbed(&self, former: &Origin) -> Option<Version> {
+        self.absorbed.get(former).copied()
     }
 
-    /// The base after the next checkpoint; `digest_of` gives the digest of what is held of an origin that ends.
-    pub(crate) fn after(&self, checkpoint: &Checkpoint, digest_of: impl Fn(&Origin) -> Digest) -> Self {
+    /// Whether both this base and one that gives way to it count: no run has ended in both, as far as their names tell.
+    pub(crate) fn is_apart_from(&self, former: &Self) -> bool {
+        let may_have_ended = |run: &Origin| self.ended.contains_key(run) || self.is_below_horizon(run);
+        self.root != former.root
+            && former.forgotten == Digest::ZERO
+            && !former.ended.keys().any(may_have_ended)
+            && self.absorbed(&former.former()).is_none()
+            && former.absorbed(&self.former()).is_none()
+    }
+
+    /// Whether this base grew out of another, as far as can be told, or has taken it in.
+    pub(crate) fn grew_from(&self, other: &Self) -> bool {
+        let (number, hash) = (other.number, other.hash);
+        let is_far_beyond = self.root == other.root && self.number.saturating_sub(number) > self.past.len() as u64;
+        number == 0
+            || (number < self.number && self.past.contains(&hash))
+            || (number, hash) == (self.number, self.hash)
+            || is_far_beyond
+            || self.absorbed(&other.former()) >= Some(Version(number))
+    }
+
+    /// The base after the next checkpoint; `digest_of` gives the digest of what is held of an origin that ends, and
+    /// `formers` are the bases that are held beside this one.
+    pub(crate) fn after(
+        &self,
+        checkpoint: &Checkpoint,
+        formers: &BTreeMap<Origin, Self>,
+        digest_of: impl Fn(&Origin) -> Digest,
+    ) -> Self {
         let mut next = self.clone();
         next.number = next.number.saturating_add(1);
         if self.number > 0 {
@@ -166,14 +204,31 @@ impl Base {
             next.past.drain(..next.past.len().saturating_sub(PAST_MAX));
         }
         next.hash = checkpoint.hash();
+        if self.number == 0 {
+            next.root = next.hash;
+        }
         next.roster.clone_from(&checkpoint.roster);
         for (origin, version) in &checkpoint.ends {
+            if let Some(former) = formers.get(origin) {
+                next.absorb(origin, former);
+                continue;
+            }
             next.ended.insert(origin.clone(), EndedRun { version: *version, ended_ms: checkpoint.wall_ms });
             next.positions = next.positions.plus(Digest::of_position(origin, *version));
             next.digest = next.digest.plus(digest_of(origin));
         }
         next.forget_below(checkpoint.horizon, &checkpoint.exceptions);
         next
+    }
+
+    /// Takes in what is known of the runs that ended in another base.
+    fn absorb(&mut self, name: &Origin, former: &Self) {
+        self.ended.extend(former.ended.iter().map(|(run, ended)| (run.clone(), *ended)));
+        self.forgotten = self.forgotten.plus(former.forgotten);
+        self.positions = self.positions.plus(former.positions);
+        self.digest = self.digest.plus(former.digest);
+        let earlier = former.absorbed.iter().map(|(earlier, number)| (earlier.clone(), *number));
+        self.absorbed.extend(earlier.chain([(name.clone(), Version(former.number))]));
     }
 
     fn forget_below(&mut self, horizon: u64, exceptions: &BTreeSet<Origin>) {
@@ -215,6 +270,8 @@ impl Base {
             exceptions: self.exceptions.iter().map(Into::into).collect(),
             forgotten_positions: hash(self.forgotten),
             ended_digest: hash(self.digest),
+            first_checkpoint: hash(self.root),
+            absorbed: self.absorbed.iter().map(absorbed_base).collect(),
         };
         let header = (key(Lane::BASE, 0), header.encode_to_vec().into());
         let ended: Vec<proto::EndedOrigin> = self.ended.iter().map(ended_origin).collect();
@@ -244,7 +301,11 @@ impl Base {
             exceptions,
             forgotten_positions,
             ended_digest,
+            first_checkpoint,
+            absorbed,
         } = header;
+        let absorbed =
+            absorbed.into_iter().map(|base| Ok::<_, VoteError>((base.origin.try_into()?, Version(base.version))));
         let mut ended = BTreeMap::new();
         for (_, value) in entries.filter(|(key, _)| key.scope == Scope::Cluster && key.lane == Lane::ENDED) {
             for proto::EndedOrigin { origin, version, ended_ms } in proto::EndedValue::decode(value.clone())?.origins {
@@ -257,6 +318,8 @@ impl Base {
         Ok(Self {
             number,
             hash: digest(&checkpoint)?,
+            root: digest(&first_checkpoint)?,
+            absorbed: absorbed.collect::<Result<_, _>>()?,
             past: past.iter().map(|hash| digest(hash)).collect::<Result<_, _>>()?,
             roster: origins(roster)?,
             horizon,
@@ -271,6 +334,10 @@ impl Base {
 
 fn key(lane: Lane, index: u64) -> Key {
     Key { scope: Scope::Cluster, lane, index }
+}
+
+fn absorbed_base((origin, number): (&Origin, &Version)) -> proto::EndedOrigin {
+    proto::EndedOrigin { origin: Some(origin.into()), version: number.0, ended_ms: 0 }
 }
 
 fn ended_origin((origin, EndedRun { version, ended_ms }): (&Origin, &EndedRun)) -> proto::EndedOrigin {

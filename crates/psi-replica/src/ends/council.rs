@@ -94,7 +94,7 @@ impl<'a> Council<'a> {
     }
 
     fn is_live(&self, run: &Origin) -> bool {
-        run == self.own || !(self.registers.is_closed(run) || self.silent.contains(run))
+        run == self.own || !(run.is_base() || self.registers.is_closed(run) || self.silent.contains(run))
     }
 
     /// Runs that this one takes for live, itself among them.
@@ -125,6 +125,9 @@ impl<'a> Council<'a> {
     /// before the run began. The clocks of members may differ by as much as is allowed. Of a process that goes on as
     /// another run, the latest run that is known stays: by that it is known that there is more.
     fn is_whole(&self, run: &Origin) -> bool {
+        if let Some(former) = self.store.formers().get(run) {
+            return self.is_abandoned(former);
+        }
         let is_followed = || self.runs().any(|other| other.node == run.node && other > run);
         let heard_last = |silence_ms: &u64| self.wall_ms.saturating_sub(*silence_ms).saturating_add(AHEAD_MS_MAX);
         self.registers.has_left(run)
@@ -132,10 +135,20 @@ impl<'a> Council<'a> {
             || self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
     }
 
+    /// Whether nobody goes on with a base that gave way: each node of its roster has a live run here, or is not waited for.
+    fn is_abandoned(&self, former: &Base) -> bool {
+        let live = self.live();
+        former.roster().iter().all(|run| {
+            let has_ended = self.base().end_of(run).is_some();
+            has_ended || stands(&live, &run.node, run.incarnation) || self.given_up.contains(&run.node)
+        })
+    }
+
     /// Runs that can end, as far as this one holds them.
     fn ends(&self) -> impl Iterator<Item = (Origin, Version)> {
         let can_end = |run: &Origin, log: &OriginLog| !self.is_live(run) && self.is_whole(run) && (self.can_fold)(log);
-        let runs = self.store.runs().filter(move |(run, log)| can_end(run, log));
+        let formers = self.store.formers().keys().filter_map(|former| Some((former, self.store.log(former)?)));
+        let runs = self.store.runs().chain(formers).filter(move |(run, log)| can_end(run, log));
         runs.map(|(run, log)| (run.clone(), log.version())).take(ENDS_MAX)
     }
 
@@ -279,7 +292,7 @@ impl<'a> Council<'a> {
         Checkpoint { parent: _, wall_ms: _, ends, roster: _, horizon, exceptions }: &Checkpoint,
     ) -> bool {
         let latest = self.wall_ms.saturating_add(AHEAD_MS_MAX).saturating_mul(1000);
-        let is_kept = |run: &Origin| run.incarnation >= *horizon || exceptions.contains(run);
+        let is_kept = |run: &Origin| run.is_base() || run.incarnation >= *horizon || exceptions.contains(run);
         *horizon <= latest && ends.keys().chain(self.runs()).all(is_kept)
     }
 

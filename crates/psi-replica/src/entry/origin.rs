@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::name::NodeId;
+use super::{digest::Digest, name::NodeId};
 use crate::proto;
 
 /// One run of one node: the only writer of its entries.
@@ -22,10 +22,22 @@ impl Origin {
         Self { node: NodeId::base(), incarnation: 1 }
     }
 
-    /// Whether this is [`Origin::base`].
+    /// A base that gave way to another which it had never met: an origin like any other until it is folded in. It is
+    /// named by the first checkpoint of its chain.
+    pub(crate) fn former_base(root: Digest) -> Self {
+        Self { node: NodeId::base(), incarnation: root.short().max(2) }
+    }
+
+    /// Whether this is [`Origin::base`], or a base that gave way to another.
     #[must_use]
     pub fn is_base(&self) -> bool {
         self.node == NodeId::base()
+    }
+
+    /// Whether this is a base that gave way to another.
+    #[must_use]
+    pub fn is_former_base(&self) -> bool {
+        self.is_base() && self.incarnation != Self::base().incarnation
     }
 }
 
@@ -87,11 +99,8 @@ impl TryFrom<Option<proto::Origin>> for Origin {
 
     fn try_from(origin: Option<proto::Origin>) -> Result<Self, OriginError> {
         let origin = origin.ok_or(OriginError::Missing)?;
-        let base = Self::base();
-        if origin.node == base.node.as_str() && origin.incarnation == base.incarnation {
-            return Ok(base);
-        }
-        let node = NodeId::new(&origin.node)?;
+        let base = Self::base().node;
+        let node = if origin.node == base.as_str() { base } else { NodeId::new(&origin.node)? };
         if origin.incarnation == 0 {
             return Err(OriginError::Unminted(node));
         }

@@ -197,8 +197,7 @@ impl<S: State> Replica<S> {
 
     /// Whether a run has ended, so that nothing is missing of it.
     pub(super) fn is_over(&self, run: &Origin) -> bool {
-        let base = self.store.base();
-        base.end_of(run).is_some() || self.store.log(run).is_none() && base.is_below_horizon(run)
+        self.store.is_over(run)
     }
 
     /// Whether nothing more may be taken of a run for now, since this one has agreed to end it.
@@ -206,9 +205,17 @@ impl<S: State> Replica<S> {
         self.limit_of(run).is_some_and(|limit| limit <= self.store.version(run))
     }
 
+    /// Whether an origin is what the base that is held will be once it gives way. Then that is taken first.
+    fn is_own_base(&self, origin: &Origin) -> bool {
+        origin.is_former_base() && *origin == self.store.base().former()
+    }
+
     /// The greatest version that may be taken of a run for now; `None` if there is no limit. Asked for each frame, so it
     /// is told at once while this run has accepted nothing.
     fn limit_of(&self, run: &Origin) -> Option<Version> {
+        if self.is_own_base(run) {
+            return Some(Version(self.store.base().number()));
+        }
         let vote = self.ends.registers.vote(self.local.origin()?)?;
         let is_pending = vote.accepted.is_some() && vote.number > self.store.base().number();
         self.council(self.moment).filter(|_| is_pending)?.limit_of(run)
@@ -216,11 +223,11 @@ impl<S: State> Replica<S> {
 
     /// Refuses what is beyond the end of a run.
     pub(super) fn check_end(&self, origin: &Origin, got: Version) -> Result<(), Refusal> {
-        let base = self.store.base();
-        if let Some(end) = base.end_of(origin).filter(|end| got > *end) {
+        let end = self.store.end_of(origin).or_else(|| self.store.absorbed(origin));
+        if let Some(end) = end.filter(|end| got > *end) {
             return Err(Refusal::Ended { origin: origin.clone(), end, got });
         }
-        if self.store.log(origin).is_none() && base.is_below_horizon(origin) {
+        if self.store.log(origin).is_none() && self.store.base().is_below_horizon(origin) {
             return Err(Refusal::BelowHorizon(origin.clone()));
         }
         match self.limit_of(origin).filter(|end| got > *end) {

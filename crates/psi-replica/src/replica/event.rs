@@ -86,6 +86,14 @@ pub enum Event<E> {
         /// Checkpoints of the one that holds now.
         by: u64,
     },
+    /// The base that was held and that of the other members had never met. Theirs holds from now on, and the other is
+    /// folded into it.
+    BaseJoined {
+        /// Checkpoints that the base which was held had taken.
+        checkpoint: u64,
+        /// Checkpoints of the one that holds now.
+        by: u64,
+    },
     /// This run goes on under a new origin: the others have ended the one before, or may.
     Reminted {
         /// The one before.

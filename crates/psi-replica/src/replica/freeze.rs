@@ -69,7 +69,7 @@ impl<S: State> Replica<S> {
         for (origin, CheckedOrigin { update, latest }) in snapshot.into_origins() {
             replica.clock.observe(latest);
             if origin.is_base() {
-                replica.restore_base(update);
+                replica.restore_base(&origin, update);
             } else if !replica.is_over(&origin) {
                 replica.apply(&origin, update);
             }

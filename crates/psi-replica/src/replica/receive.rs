@@ -54,7 +54,7 @@ impl<S: State> Replica<S> {
         }
         let limit = self.config.delta_bytes_max;
         let Some(link) = self.links.get_mut(id) else { return Ok(()) };
-        let is_rival = origin.is_base() && self.ends.is_rivalled;
+        let is_rival = *origin == Origin::base() && self.ends.is_rivalled;
         if Version(frame.version) <= held && frame.version > frame.base && !is_rival {
             link.inbox.acknowledge(frame.number);
             link.inbox.take(origin);
@@ -96,8 +96,13 @@ impl<S: State> Replica<S> {
     fn apply_complete(&mut self, now: Now, id: LinkId, origin: &Origin, delta: CompleteDelta) -> Result<(), Refusal> {
         if origin.is_base() {
             let (number, version, entries) = (delta.number, delta.version, delta.entries.len());
-            self.check_ahead(now, origin, delta.latest)?;
-            self.take_base(delta)?;
+            self.check_ahead(now, &Origin::base(), delta.latest)?;
+            if origin.is_former_base() {
+                self.check_end(origin, version)?;
+                self.take_former(origin, delta)?;
+            } else {
+                self.take_base(delta)?;
+            }
             self.record_applied(now, id, origin, (number, version), entries);
             return Ok(());
         }

@@ -31,7 +31,9 @@ impl StoredEntry {
     /// An entry of `origin` as it is held: hashed, which is most of the work of taking it in.
     pub(crate) fn hashed(origin: &Origin, entry: Entry) -> (Key, Self) {
         let Entry { key, version, value } = entry;
-        let hash = Digest::of_entry(origin, &key, version, &value);
+        // A base that gives way keeps its entries as they are, under another name.
+        let base = origin.is_former_base().then(Origin::base);
+        let hash = Digest::of_entry(base.as_ref().unwrap_or(origin), &key, version, &value);
         (key, Self { version, value, hash })
     }
 

@@ -52,11 +52,16 @@ impl World {
                 assert!(self.is_beyond_promise, "{name}: base {checkpoint} gave way to {by}");
                 self.say(&format!("{name} base {checkpoint} replaced by {by}"));
             }
+            Event::BaseJoined { checkpoint, by } => {
+                self.joined += 1;
+                self.say(&format!("{name} base {checkpoint} joins {by}"));
+            }
             Event::Reminted { before } => {
                 self.reminted += 1;
                 self.say(&format!("{name} remints {before}"));
             }
             Event::Diverged { peer } => panic!("{name} and {peer} diverge"),
+            Event::Refused(refused) => self.say(&format!("{name} refused {refused:?}")),
             other => {
                 if let Event::Ready { origin } = &other {
                     self.say(&format!("ready {origin}"));

@@ -18,7 +18,7 @@ use world::{Dice, Faults, World};
 fn run(seed: u64) -> World {
     let mut dice = Dice(seed ^ 0xABCD);
     let machines = 2 + dice.below(4) as usize;
-    let faults = Faults {
+    let mut faults = Faults {
         step: 500,
         crash: dice.below(3) * 2,
         stop: dice.below(3) * 3,
@@ -32,6 +32,11 @@ fn run(seed: u64) -> World {
     };
     let disks = [0, 500, 1000][dice.below(3) as usize];
     let mut world = World::new(seed, machines, disks);
+    if dice.chance(250) {
+        // They have never met: each begins a cluster of its own, and is restarted in it.
+        (faults.heal, faults.stop) = (1, 10);
+        (0..).zip(&mut world.machines).for_each(|(group, machine)| machine.group = group);
+    }
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         for _ in 0..4 * 900 {
             world.tick(&faults);
@@ -50,7 +55,7 @@ fn run(seed: u64) -> World {
 fn whatever_happens_no_step_is_lost_or_counted_twice() {
     let number = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let (first, seeds) = (number("FIRST_SEED", 0), number("SEEDS", 40));
-    let mut sums = [0; 7];
+    let mut sums = [0; 8];
     let mut failed = Vec::new();
     for seed in first..first + seeds {
         let Ok(world) = std::panic::catch_unwind(|| run(seed)) else {
@@ -62,6 +67,7 @@ fn whatever_happens_no_step_is_lost_or_counted_twice() {
             world.ended,
             world.late,
             world.replaced,
+            world.joined,
             world.reminted,
             world.named.len(),
             world.checkpoints as usize,
@@ -70,6 +76,6 @@ fn whatever_happens_no_step_is_lost_or_counted_twice() {
             *sum += count;
         }
     }
-    eprintln!("steps, ended, late, replaced, reminted, lost by name, checkpoints: {sums:?}");
+    eprintln!("steps, ended, late, replaced, joined, reminted, lost by name, checkpoints: {sums:?}");
     assert!(failed.is_empty(), "{} seeds failed: {failed:?}", failed.len());
 }

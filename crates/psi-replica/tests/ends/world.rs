@@ -83,6 +83,7 @@ pub struct World {
     pub checkpoints: u64,
     pub late: usize,
     pub replaced: usize,
+    pub joined: usize,
     pub reminted: usize,
     /// When the processes on two machines had a link last.
     pub linked: BTreeMap<(usize, usize), u64>,
@@ -122,6 +123,7 @@ impl World {
             checkpoints: 0,
             late: 0,
             replaced: 0,
+            joined: 0,
             reminted: 0,
             linked: BTreeMap::new(),
             is_beyond_promise: false,

@@ -36,6 +36,10 @@ macro_rules! world_markers {
 impl Marker {
     /// Bases grew apart, and one gave way: so rare that no sweep must meet it.
     pub const BASE_REPLACED: Self = Self::new("base replaced by another");
+    /// Two bases that had never met were joined: as rare.
+    pub const BASE_JOINED: Self = Self::new("bases joined");
+    /// What was held of a run beyond its end was lost by name: only after a node was given up.
+    pub const LATE: Self = Self::new("late entries lost by name");
 }
 
 world_markers! {
@@ -121,8 +125,6 @@ world_markers! {
     BASE_TAKEN = "base taken from a peer",
     /// A run that was cut off, or ended by the others, went on as another.
     REMINTED = "run went on as another",
-    /// What was held of a run beyond its end was lost by name.
-    LATE = "late entries lost by name",
     /// More of a run was offered than what it had ended at.
     TOO_LATE_REFUSED = "late delta refused",
     /// A field that had learned was reset.

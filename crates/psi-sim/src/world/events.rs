@@ -37,6 +37,7 @@ impl World<'_> {
                 self.book.record_ends(checkpoint, runs);
             }
             Event::Late { origin, held, ended } => self.record_late(p, &origin, held, ended),
+            Event::BaseJoined { .. } => self.reach(Marker::BASE_JOINED),
             Event::BaseReplaced { .. } => {
                 self.reach(Marker::BASE_REPLACED);
                 // What had ended in the base that gave way is taken again.

@@ -31,7 +31,8 @@ impl<S: State> Replica<S> {
             checkpoint.ends.keys().filter_map(|run| Some((run, logs.log(run)?))).collect();
         let before = logs.log(&Origin::base());
         let mut entries = S::fold_ended(before, &ended);
-        let base = logs.base().after(&checkpoint, |run| logs.log(run).map_or(crate::Digest::ZERO, OriginLog::digest));
+        let digest_of = |run: &Origin| logs.log(run).map_or(crate::Digest::ZERO, OriginLog::digest);
+        let base = logs.base().after(&checkpoint, logs.formers(), digest_of);
         entries.extend(base.entries());
         let log = before.unwrap_or(&OriginLog::new()).rebased(base.number(), entries);
         let (runs, bytes_before) = (checkpoint.ends.into_iter().collect(), self.store.size().1);
@@ -53,7 +54,51 @@ impl<S: State> Replica<S> {
 
     /// Takes a peer's base, if it is ahead.
     pub(in crate::replica) fn take_base(&mut self, delta: CompleteDelta) -> Result<(), Refusal> {
-        let CompleteDelta { number: _, base: _, version, digest, latest, entries } = delta;
+        let latest = delta.latest;
+        let (base, log) = self.read_base(delta)?;
+        self.ends.is_rivalled = false;
+        let held = self.store.base();
+        if (base.number(), base.hash().short()) <= (held.number(), held.hash().short()) {
+            return Ok(());
+        }
+        let (checkpoint, by) = (held.number(), base.number());
+        let (grew, are_apart) = (base.grew_from(held), base.is_apart_from(held));
+        match (grew, are_apart) {
+            (true, _) => {}
+            (false, true) => self.emit(Event::BaseJoined { checkpoint, by }),
+            (false, false) => self.emit(Event::BaseReplaced { checkpoint, by }),
+        }
+        self.clock.observe(latest);
+        self.emit_late(&base);
+        self.rebase_beside(base, log, !grew && are_apart);
+        if !grew {
+            self.look_for_gaps();
+        }
+        Ok(())
+    }
+
+    /// Takes a peer's former base: one that gave way to the base that both hold, and counts beside it.
+    pub(in crate::replica) fn take_former(&mut self, origin: &Origin, delta: CompleteDelta) -> Result<(), Refusal> {
+        let latest = delta.latest;
+        let (base, log) = self.read_base(delta)?;
+        let held = self.store.base();
+        if base.former() != *origin {
+            return Err(Refusal::Base(InvalidValue("it is of another chain than its name says".to_owned())));
+        }
+        if !base.is_apart_from(held) {
+            return Err(Refusal::Base(InvalidValue("what it holds may be in the base that is held".to_owned())));
+        }
+        self.clock.observe(latest);
+        self.emit_late(&base);
+        let is_own_over = self.own_if_over(&base);
+        let changed = self.store.put_former(base, log);
+        self.take_rebased(&changed, is_own_over, origin);
+        Ok(())
+    }
+
+    /// Reads and checks a peer's base.
+    fn read_base(&self, delta: CompleteDelta) -> Result<(Base, OriginLog), Refusal> {
+        let CompleteDelta { number: _, base: _, version, digest, latest: _, entries } = delta;
         let mut log = OriginLog::new();
         let update = log.plan(version, entries.into_iter(), S::EPOCH_LANE)?;
         update.check(version, digest)?;
@@ -68,30 +113,20 @@ impl<S: State> Replica<S> {
         if Version(base.number()) != version {
             return Err(Refusal::Base(InvalidValue(format!("it is of checkpoint {}, not {version}", base.number()))));
         }
-        self.ends.is_rivalled = false;
-        let held = self.store.base();
-        if (base.number(), base.hash().short()) <= (held.number(), held.hash().short()) {
-            return Ok(());
-        }
-        let (number, hash) = (held.number(), held.hash());
-        let grew = base.grew_from(number, hash);
-        if !grew && !base.is_far_beyond(number) {
-            self.emit(Event::BaseReplaced { checkpoint: number, by: base.number() });
-        }
-        self.clock.observe(latest);
-        self.rebase(base, log);
-        if !grew {
-            self.look_for_gaps();
-        }
-        Ok(())
+        Ok((base, log))
     }
 
-    /// Takes the base of a snapshot, which was checked. It comes before all other origins.
-    pub(in crate::replica) fn restore_base(&mut self, update: LogUpdate) {
+    /// Takes a base of a snapshot, which was checked. The one that holds comes before all other origins.
+    pub(in crate::replica) fn restore_base(&mut self, origin: &Origin, update: LogUpdate) {
         let mut log = OriginLog::new();
         log.commit(update);
         let base = Base::of_log(&log).expect("a snapshot's base was read before");
-        self.rebase(base, log);
+        if origin.is_former_base() {
+            let changed = self.store.put_former(base, log);
+            self.take_rebased(&changed, None, origin);
+        } else {
+            self.rebase(base, log);
+        }
     }
 
     /// What ended only in the base that gave way is missing again, and peers may hold it.
@@ -121,22 +156,37 @@ impl<S: State> Replica<S> {
     }
 
     /// Takes a base in the place of the one that is held.
-    pub(in crate::replica) fn rebase(&mut self, base: Base, log: OriginLog) {
-        let own = self.local.origin().cloned();
-        let is_own_over = own.filter(|own| base.end_of(own).is_some() || base.is_below_horizon(own));
-        if is_own_over.is_some() {
+    fn rebase(&mut self, base: Base, log: OriginLog) {
+        self.emit_late(&base);
+        self.rebase_beside(base, log, false);
+    }
+
+    /// Likewise; if they are `apart`, the one that was held stays beside it, as an origin.
+    fn rebase_beside(&mut self, base: Base, log: OriginLog, are_apart: bool) {
+        let is_own_over = self.own_if_over(&base);
+        let changed = self.store.rebase(base, log, are_apart);
+        self.take_rebased(&changed, is_own_over, &Origin::base());
+    }
+
+    /// The own run, if a base ends it; what it wrote is flushed.
+    fn own_if_over(&mut self, base: &Base) -> Option<Origin> {
+        let own = self.local.origin().filter(|own| base.end_of(own).is_some() || base.is_below_horizon(own)).cloned();
+        if own.is_some() {
             self.flush();
         }
-        self.emit_late(&base);
-        let changed = self.store.rebase(base, log);
-        for (origin, _) in &changed {
+        own
+    }
+
+    /// Folds in what changed as a base came.
+    fn take_rebased(&mut self, changed: &[(Origin, Vec<Change>)], is_own_over: Option<Origin>, moved: &Origin) {
+        for (origin, _) in changed {
             self.forget_run(origin);
         }
         match is_own_over {
             Some(own) => self.remint(&own),
-            None => self.apply_rebased(&changed),
+            None => self.apply_rebased(changed),
         }
-        self.record_moved(&Origin::base());
+        self.record_moved(moved);
         self.ends.rest();
         self.ends.record_decision();
         self.ends.touch();

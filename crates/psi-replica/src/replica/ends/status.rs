@@ -98,7 +98,7 @@ impl<S: State> Replica<S> {
     /// The sum of the digests of all runs that have ended, a part of [`Replica::digest`].
     #[must_use]
     pub fn ended_digest(&self) -> Digest {
-        self.store.base().digest()
+        self.store.ended_digest()
     }
 
     /// Whether a run is so old that it has ended and its name was forgotten.
@@ -107,10 +107,17 @@ impl<S: State> Replica<S> {
         self.store.log(run).is_none() && self.store.base().is_below_horizon(run)
     }
 
-    /// The version of the base: how many checkpoints it has taken.
+    /// The version that is held of an origin; of a base, how many checkpoints it has taken.
     #[must_use]
-    pub fn base_version(&self) -> Version {
-        self.store.version(&Origin::base())
+    pub fn held(&self, origin: &Origin) -> Version {
+        self.store.version(origin)
+    }
+
+    /// The sum of the digests of all bases that are held.
+    #[must_use]
+    pub fn bases_digest(&self) -> Digest {
+        let bases = self.store.logs().filter(|(origin, _)| origin.is_base());
+        bases.map(|(_, log)| log.digest()).fold(Digest::ZERO, Digest::plus)
     }
 
     /// How often this replica has voted on the end of runs, or its base has moved: a snapshot is to hold that soon.
@@ -122,6 +129,14 @@ impl<S: State> Replica<S> {
     /// The version at which a run ended; `None` if it has not, or its name is forgotten.
     #[must_use]
     pub fn end_of(&self, run: &Origin) -> Option<Version> {
-        self.store.base().end_of(run)
+        self.store.end_of(run)
+    }
+
+    /// The origin that holds what an ended run came to: the base, or one that gave way to it.
+    #[must_use]
+    pub fn base_of(&self, run: &Origin) -> Option<Origin> {
+        let former = self.store.formers().iter().find(|(_, former)| former.end_of(run).is_some());
+        let base = || self.store.base().end_of(run).map(|_| Origin::base());
+        former.map(|(origin, _)| origin.clone()).or_else(base)
     }
 }

@@ -172,7 +172,7 @@ proptest! {
         let (here, there): (Vec<_>, Vec<_>) = ended.iter().copied().partition(|_| rng.chance(50));
         let [base, former] = [here, there].map(|ended| fold_groups(&mut rng, &ended));
         let former = (Origin { incarnation: 7, ..Origin::base() }, former);
-        let mut both = folded_with_base(&base, live.iter().copied().chain([&former]));
+        let both = folded_with_base(&base, live.iter().copied().chain([&former]));
         same(both.shown(), folded_logs(logs.iter().map(|(origin, log)| (origin, log))).shown())?;
         let (one, two) = (fold_into(&base, &[&former]), fold_into(&Log::new(), &ended));
         let differ: Vec<_> = one.keys().chain(two.keys()).filter(|key| one.get(key) != two.get(key)).collect();
