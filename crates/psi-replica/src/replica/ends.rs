@@ -123,15 +123,16 @@ impl<S: State> Replica<S> {
 
     fn propose(&mut self, now: Now) {
         let Some(council) = self.council(now) else { return };
-        let (has_work, can_decide) = (council.has_work(), council.can_decide());
-        let (rank, vote) = (council.rank(), council.begin());
-        // One that does not answer would only hold a ballot up.
-        let all_near = council.all_near(|run| self.ends.is_near(run, council.is_large(), now.tick));
+        let has_work = council.has_work();
+        // Most of the time there is no work, and this is asked often.
+        let ballot = (has_work && council.can_decide()).then(|| {
+            let is_large = council.is_large();
+            // One that does not answer would only hold a ballot up.
+            let all_near = council.all_near(|run| self.ends.is_near(run, is_large, now.tick));
+            (all_near, council.rank(), council.begin())
+        });
         self.ends.record_work(now.tick, has_work);
-        if !has_work || !can_decide {
-            self.ends.rest();
-            return;
-        }
+        let Some((all_near, rank, vote)) = ballot else { return self.ends.rest() };
         if all_near && self.ends.is_time_to_propose(now.tick, rank) {
             self.vote(now, vote);
         }
