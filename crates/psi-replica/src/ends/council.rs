@@ -143,9 +143,27 @@ impl<'a> Council<'a> {
         self.runs().filter(|run| *run != self.own && self.is_live(run)).nth(FULL_MESH_MAX - 1).is_some()
     }
 
-    /// Whether all live runs are likely to answer now.
+    /// Whether all live runs are likely to answer now. One that a later run of its node has followed is not: it closes,
+    /// or falls silent soon.
     pub(crate) fn all_near(&self, is_near: impl Fn(&Origin) -> bool) -> bool {
-        self.runs().all(|run| run == self.own || !self.is_live(run) || is_near(run))
+        let mut runs = self.runs().peekable();
+        while let Some(run) = runs.next() {
+            let is_followed = runs.peek().is_some_and(|next| next.node == run.node);
+            if run != self.own && self.is_live(run) && (is_followed || !is_near(run)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// How many live runs are to propose before this one, if a ballot comes to nothing: the turn goes round, from the
+    /// run that proposed it.
+    pub(crate) fn turn_after(&self, proposer: &Origin) -> usize {
+        let is_between = |run: &Origin| match proposer < self.own {
+            true => proposer < run && run < self.own,
+            false => proposer < run || run < self.own,
+        };
+        self.runs().filter(|run| is_between(run) && self.is_live(run)).count()
     }
 
     /// Nodes of the roster for whom none of the live runs stands.

@@ -144,12 +144,22 @@ impl<S: State> Replica<S> {
         if value.len() > VALUE_BYTES_MAX {
             return false;
         }
+        self.record_ballot(now, &vote);
         let (_, mut writer) = self.writer(origin.clone(), now);
         writer.put(register_key(Lane::VOTE), value);
         self.ends.registers.put_vote(&origin, vote);
         self.ends.moves += 1;
         self.flush();
         true
+    }
+
+    /// Waits for a ballot that the own vote promises for the first time.
+    fn record_ballot(&mut self, now: Now, vote: &Vote) {
+        let Some(council) = self.council(now) else { return };
+        if self.ends.registers.vote(council.own).is_none_or(|before| before.promised != vote.promised) {
+            let (turn, is_own) = (council.turn_after(&vote.promised.proposer), vote.promised.proposer == *council.own);
+            self.ends.record_ballot(now.tick, turn, is_own);
+        }
     }
 
     /// A new run goes on with what earlier ones of its node have promised, as far as that is known. One that promises
