@@ -14,24 +14,24 @@ const JOIN_MS_MAX: u64 = 60_000;
 
 /// What one replica holds, and what it costs to hand it to a newcomer.
 #[derive(Clone, Copy, Debug)]
-pub struct Sizes {
+pub(crate) struct Sizes {
     /// Runs that have not ended.
-    pub origins: usize,
+    pub(crate) origins: usize,
     /// Names of ended runs that are kept.
-    pub names: usize,
+    pub(crate) names: usize,
     /// Bytes of the base, names included.
-    pub base: usize,
+    pub(crate) base: usize,
     /// Bytes of all values that are held.
-    pub state: usize,
-    pub snapshot: usize,
+    pub(crate) state: usize,
+    pub(crate) snapshot: usize,
     /// Bytes of the frontier as a new link lists it.
-    pub listing: usize,
+    pub(crate) listing: usize,
     /// Bytes of all frames to a newcomer until it has caught up.
-    pub join: usize,
+    pub(crate) join: usize,
 }
 
 /// Measures the first machine, by a newcomer that only it meets, and that goes before it writes anything.
-pub fn measured(days: &mut Days) -> Sizes {
+pub(crate) fn measured(days: &mut Days) -> Sizes {
     let (now, end_after_ms) = (days.cluster.now, days.options.end_after_ms);
     let Some(process) = &mut days.cluster.machines[0].process else { panic!("the first machine is down") };
     let status = process.replica.end_status();

@@ -12,11 +12,11 @@ use crate::machine::{Machine, News};
 /// Delay of a frame, milliseconds, both ends included.
 const DELAY_MS: (u64, u64) = (1, 10);
 /// Numbers in the inputs of the implicit field.
-pub const WIDTH: usize = psi_state::WIDTH_DEFAULT;
+pub(crate) const WIDTH: usize = psi_state::WIDTH_DEFAULT;
 
 /// What befalls a machine by the plan.
 #[derive(Clone, Copy, Debug)]
-pub enum Order {
+pub(crate) enum Order {
     /// It takes no more steps, since it is killed soon.
     Doom,
     Kill {
@@ -47,34 +47,34 @@ struct Wire {
 
 /// What was counted so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    pub frames: u64,
-    pub bytes: u64,
+pub(crate) struct Counts {
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
     /// The latest checkpoint that some replica has folded.
-    pub checkpoints: u64,
-    pub late: usize,
-    pub replaced: usize,
-    pub reminted: usize,
-    pub refused: usize,
+    pub(crate) checkpoints: u64,
+    pub(crate) late: usize,
+    pub(crate) replaced: usize,
+    pub(crate) reminted: usize,
+    pub(crate) refused: usize,
     /// Most runs that one replica held since this was last reset, ended ones left out.
-    pub origins_max: usize,
-    pub restarts: u64,
-    pub killed: u64,
-    pub disks_lost: u64,
+    pub(crate) origins_max: usize,
+    pub(crate) restarts: u64,
+    pub(crate) killed: u64,
+    pub(crate) disks_lost: u64,
 }
 
 /// Steps that were accepted, and their sums by component.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Truth {
-    pub steps: u64,
-    pub sums: [u32; WIDTH],
+pub(crate) struct Truth {
+    pub(crate) steps: u64,
+    pub(crate) sums: [u32; WIDTH],
 }
 
-pub struct Cluster {
-    pub now: u64,
-    pub machines: Vec<Machine>,
-    pub counts: Counts,
-    pub truth: Truth,
+pub(crate) struct Cluster {
+    pub(crate) now: u64,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) counts: Counts,
+    pub(crate) truth: Truth,
     wires: BTreeMap<u64, Wire>,
     wires_made: u64,
     /// Pairs that are to be linked, by the overlay.
@@ -86,7 +86,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn new(nodes: usize, end_after_ms: u64, seed: u64) -> Self {
+    pub(crate) fn new(nodes: usize, end_after_ms: u64, seed: u64) -> Self {
         let mut cluster = Self {
             now: 0,
             machines: (0..nodes).map(|n| Machine::new(n, end_after_ms)).collect(),
@@ -111,12 +111,12 @@ impl Cluster {
         self.queue.entry(at).or_default().push((n, what));
     }
 
-    pub fn order(&mut self, at: u64, n: usize, order: Order) {
+    pub(crate) fn order(&mut self, at: u64, n: usize, order: Order) {
         self.schedule(at, n, Occurrence::Order(order));
     }
 
     /// Lets time pass until `end`.
-    pub fn run(&mut self, end: u64) {
+    pub(crate) fn run(&mut self, end: u64) {
         while let Some(at) = self.queue.first_key_value().map(|(at, _)| *at).filter(|at| *at <= end) {
             self.now = at;
             for (n, what) in self.queue.remove(&at).unwrap_or_default() {
@@ -128,7 +128,7 @@ impl Cluster {
 
     /// Passes over a time in which nothing would happen but heartbeats: as if all machines had been suspended. Frames
     /// that are under way arrive before.
-    pub fn jump(&mut self, end: u64) {
+    pub(crate) fn jump(&mut self, end: u64) {
         while self.in_flight > 0 && self.now < end {
             self.run(self.now + 1);
         }

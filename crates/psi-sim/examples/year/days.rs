@@ -23,39 +23,39 @@ const STEP_MS: u64 = 2_000;
 
 /// What to simulate.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
-    pub nodes: usize,
-    pub days: u64,
-    pub seed: u64,
+pub(crate) struct Options {
+    pub(crate) nodes: usize,
+    pub(crate) days: u64,
+    pub(crate) seed: u64,
     /// From one restart of a deploy to the next.
-    pub apart_ms: u64,
+    pub(crate) apart_ms: u64,
     /// Nodes that are restarted at once.
-    pub at_once: usize,
+    pub(crate) at_once: usize,
     /// What `cluster.end_after_s` is set to.
-    pub end_after_ms: u64,
+    pub(crate) end_after_ms: u64,
     /// What of a quiet day is passed over at once.
-    pub jump_ms: u64,
+    pub(crate) jump_ms: u64,
     /// Most runs that a replica may hold.
-    pub origins_max: usize,
+    pub(crate) origins_max: usize,
 }
 
 /// What a day came to.
 #[derive(Clone, Copy, Debug)]
-pub struct DayReport {
-    pub origins_max: usize,
-    pub checkpoints: u64,
+pub(crate) struct DayReport {
+    pub(crate) origins_max: usize,
+    pub(crate) checkpoints: u64,
     /// From the last restart until all other runs had ended everywhere.
-    pub settled_ms: u64,
+    pub(crate) settled_ms: u64,
 }
 
-pub struct Days {
-    pub options: Options,
-    pub cluster: Cluster,
+pub(crate) struct Days {
+    pub(crate) options: Options,
+    pub(crate) cluster: Cluster,
     rng: Rng,
 }
 
 impl Days {
-    pub fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         let mut cluster = Cluster::new(options.nodes, options.end_after_ms, options.seed);
         cluster.run(60_000);
         Self { options, cluster, rng: Rng::new(options.seed, "days") }
@@ -65,7 +65,7 @@ impl Days {
     ///
     /// # Panics
     /// If a replica holds too many runs, if not all ends that should, or if a step is missing or counts twice.
-    pub fn live(&mut self) -> DayReport {
+    pub(crate) fn live(&mut self) -> DayReport {
         let begun = self.cluster.now;
         let before = self.cluster.counts.checkpoints;
         self.cluster.counts.origins_max = 0;

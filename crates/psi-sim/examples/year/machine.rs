@@ -10,49 +10,49 @@ use psi_state::{Event, Replica};
 
 /// What its process has told since it was last asked.
 #[derive(Debug, Default)]
-pub struct News {
-    pub ended: Vec<u64>,
-    pub late: usize,
-    pub replaced: usize,
-    pub reminted: usize,
-    pub refused: usize,
+pub(crate) struct News {
+    pub(crate) ended: Vec<u64>,
+    pub(crate) late: usize,
+    pub(crate) replaced: usize,
+    pub(crate) reminted: usize,
+    pub(crate) refused: usize,
 }
 
 /// One run of a node's program.
-pub struct Process {
-    pub replica: Replica,
+pub(crate) struct Process {
+    pub(crate) replica: Replica,
     started: u64,
     /// The link to each peer that stands.
-    pub links: BTreeMap<usize, u64>,
+    pub(crate) links: BTreeMap<usize, u64>,
     /// When it is to be woken.
-    pub wake: Option<u64>,
+    pub(crate) wake: Option<u64>,
     /// It is killed soon: it takes no more steps, and each of its votes is on its disk at once.
-    pub is_doomed: bool,
+    pub(crate) is_doomed: bool,
     moves_saved: u64,
 }
 
 /// What outlives a process.
-pub struct Machine {
-    pub name: NodeId,
+pub(crate) struct Machine {
+    pub(crate) name: NodeId,
     /// The latest snapshot.
-    pub disk: Option<Vec<u8>>,
-    pub process: Option<Process>,
+    pub(crate) disk: Option<Vec<u8>>,
+    pub(crate) process: Option<Process>,
     starts: u64,
-    pub end_after_ms: u64,
+    pub(crate) end_after_ms: u64,
 }
 
 impl Process {
-    pub fn now(&self, now: u64) -> Now {
+    pub(crate) fn now(&self, now: u64) -> Now {
         Now { tick: TickMs(now - self.started), wall: WallMs(WALL_MS + now) }
     }
 
     /// Virtual time of a moment of its own clock.
-    pub fn virtual_time(&self, at: TickMs) -> u64 {
+    pub(crate) fn virtual_time(&self, at: TickMs) -> u64 {
         self.started.saturating_add(at.0)
     }
 
     /// Frames that its transports have room for, by link.
-    pub fn speak(&mut self, now: u64) -> Vec<(u64, Bytes)> {
+    pub(crate) fn speak(&mut self, now: u64) -> Vec<(u64, Bytes)> {
         let moment = self.now(now);
         let mut frames = Vec::new();
         for link in self.links.values() {
@@ -64,7 +64,7 @@ impl Process {
     }
 
     /// What it has told; `None` if nothing was applied.
-    pub fn news(&mut self, news: &mut News) -> bool {
+    pub(crate) fn news(&mut self, news: &mut News) -> bool {
         let mut has_moved = false;
         while let Some(event) = self.replica.poll_event() {
             match event {
@@ -82,24 +82,24 @@ impl Process {
     }
 
     /// Runs that it holds and that have not ended.
-    pub fn origins(&self) -> usize {
+    pub(crate) fn origins(&self) -> usize {
         self.replica.store().logs().filter(|(origin, _)| !origin.is_base()).count()
     }
 }
 
 impl Machine {
-    pub fn new(n: usize, end_after_ms: u64) -> Self {
+    pub(crate) fn new(n: usize, end_after_ms: u64) -> Self {
         let name = NodeId::new(&format!("psi-field-{n}")).expect("letters and digits");
         Self { name, disk: None, process: None, starts: 0, end_after_ms }
     }
 
-    pub fn config(name: &NodeId, end_after_ms: u64, starts: u64) -> Config {
+    pub(crate) fn config(name: &NodeId, end_after_ms: u64, starts: u64) -> Config {
         let microsecond = u16::try_from(starts % 1000).unwrap_or(0);
         let cluster = ClusterName::new("year").expect("letters");
         Config { end_after_ms, microsecond, join_ms: 3_000, ..Config::new(cluster, name.clone()) }
     }
 
-    pub fn start(&mut self, now: u64) {
+    pub(crate) fn start(&mut self, now: u64) {
         self.starts += 1;
         let config = Self::config(&self.name, self.end_after_ms, self.starts);
         let moment = Now { tick: TickMs(0), wall: WallMs(WALL_MS + now) };
@@ -111,14 +111,14 @@ impl Machine {
         self.process = Some(Process { replica, started: now, links, wake: None, is_doomed: false, moves_saved: 0 });
     }
 
-    pub fn save(&mut self) {
+    pub(crate) fn save(&mut self) {
         let Some(process) = &mut self.process else { return };
         process.moves_saved = process.replica.end_moves();
         self.disk = Some(process.replica.snapshot());
     }
 
     /// A process writes a snapshot soon after each vote. Only the last before it is killed matters.
-    pub fn save_votes(&mut self) {
+    pub(crate) fn save_votes(&mut self) {
         let is_new = |process: &Process| process.is_doomed && process.replica.end_moves() > process.moves_saved;
         if self.process.as_ref().is_some_and(is_new) {
             self.save();

@@ -14,8 +14,9 @@ mod machine;
 
 use std::{process::ExitCode, time::Instant};
 
-use bytes::measured;
-use days::{Days, Options};
+use bytes::{Sizes, measured};
+use cluster::Counts;
+use days::{DayReport, Days, Options};
 
 const HELP: &str = "\
 Restarts every node of a simulated cluster once a day. Fails if a replica ever holds too many runs, if something does not
@@ -66,19 +67,32 @@ fn options() -> Result<Options, String> {
 }
 
 /// Lives through all days. What it prints on stdout is the same each time.
+#[expect(clippy::disallowed_methods, reason = "progress, for people")]
 fn run(options: Options) -> Days {
     let begun = Instant::now();
     let mut days = Days::new(options);
     let mut most = 0;
     for day in 1..=options.days {
-        let report = days.live();
-        most = most.max(report.origins_max);
-        eprintln!("day {day} after {:.0} s: {report:?}", begun.elapsed().as_secs_f64());
+        let DayReport { origins_max, checkpoints, settled_ms } = days.live();
+        most = most.max(origins_max);
+        let seconds = begun.elapsed().as_secs();
+        eprintln!(
+            "day {day} after {seconds} s: at most {origins_max} origins, {checkpoints} checkpoints, all ended after {} s",
+            settled_ms / 1_000
+        );
         if SHOWN.contains(&day) || day == options.days {
-            println!("day {day}: at most {most} origins so far; {:?}", measured(&mut days));
+            let Sizes { origins, names, base, state, snapshot, listing, join } = measured(&mut days);
+            println!("day {day}: at most {most} origins so far, {origins} now; {names} names of ended runs are kept");
+            println!("    bytes: base {base}, state {state}, snapshot {snapshot}, listing {listing}, join {join}");
         }
     }
-    println!("{} steps counted once on every node; {:?}", days.cluster.truth.steps, days.cluster.counts);
+    let Counts { frames, bytes, late, replaced, reminted, refused, restarts, killed, disks_lost, .. } =
+        days.cluster.counts;
+    println!(
+        "{restarts} restarts, {killed} by kill, {disks_lost} without their disk; {frames} frames of {bytes} bytes"
+    );
+    println!("{late} late, {replaced} bases replaced, {reminted} reminted, {refused} deltas refused");
+    println!("{} steps, each counted once on every node", days.cluster.truth.steps);
     days
 }
 
