@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     entry::{
-        digest::Digest,
         name::NodeId,
         origin::{Origin, Version},
     },
@@ -164,7 +163,7 @@ impl<'a> Council<'a> {
 
     /// Whether it is this run's turn to propose before others: the least of those that are live.
     pub(crate) fn rank(&self) -> usize {
-        self.live().iter().position(|run| run == self.own).unwrap_or(0)
+        self.runs().filter(|run| *run < self.own && self.is_live(run)).count()
     }
 
     /// Whether the runs that are live could decide anything.
@@ -174,12 +173,30 @@ impl<'a> Council<'a> {
 
     /// Whether so many runs are live that most have no link to this one.
     pub(crate) fn is_large(&self) -> bool {
-        self.live().len() > FULL_MESH_MAX
+        self.runs().filter(|run| *run != self.own && self.is_live(run)).nth(FULL_MESH_MAX - 1).is_some()
     }
 
-    /// Whether all live runs are likely to answer now.
+    /// Whether all live runs are likely to answer now. One that a later run of its node has followed is not: it closes,
+    /// or falls silent soon.
     pub(crate) fn all_near(&self, is_near: impl Fn(&Origin) -> bool) -> bool {
-        self.live().iter().all(|run| run == self.own || is_near(run))
+        let mut runs = self.runs().peekable();
+        while let Some(run) = runs.next() {
+            let is_followed = runs.peek().is_some_and(|next| next.node == run.node);
+            if run != self.own && self.is_live(run) && (is_followed || !is_near(run)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// How many live runs are to propose before this one, if a ballot comes to nothing: the turn goes round, from the
+    /// run that proposed it.
+    pub(crate) fn turn_after(&self, proposer: &Origin) -> usize {
+        let is_between = |run: &Origin| match proposer < self.own {
+            true => proposer < run && run < self.own,
+            false => proposer < run || run < self.own,
+        };
+        self.runs().filter(|run| is_between(run) && self.is_live(run)).count()
     }
 
     /// Nodes of the roster for whom none of the live runs stands.
@@ -355,10 +372,10 @@ impl<'a> Council<'a> {
 
     /// Whether a voter has passed a ballot over for a later one; or its node has, where a later run speaks for it.
     fn refused(&self, voter: &Origin, ballot: &Ballot) -> bool {
-        let speaks = |run: &Origin| run == voter || run.node == voter.node && run > voter && self.is_live(run);
+        let speaks = |run: &Origin| run == voter || run > voter && self.is_live(run);
         let accepts = |vote: &Vote| vote.accepted_ballot().is_some_and(|other| other >= ballot);
-        let mut of_node = self.votes().filter(|(run, _)| run.node == voter.node);
-        let mut spoken = self.votes().filter(|(run, _)| speaks(run));
+        let of_node = || self.registers.votes_of(&voter.node).filter(|(_, vote)| self.is_current(vote));
+        let (mut of_node, mut spoken) = (of_node(), of_node().filter(|(run, _)| speaks(run)));
         !of_node.any(|(_, vote)| accepts(vote)) && spoken.any(|(_, vote)| vote.promised > *ballot)
     }
 
@@ -391,28 +408,28 @@ impl<'a> Council<'a> {
 
     /// The checkpoint that comes next, if it is decided.
     pub(crate) fn decided(&self) -> Option<&'a Checkpoint> {
-        let decided = self.votes().find_map(|(run, vote)| {
+        self.votes().find_map(|(run, vote)| {
             let ballot = vote.accepted_ballot().filter(|ballot| ballot.proposer == *run)?;
             let proposal = vote.proposal.as_ref()?;
             let Proposal { voters, checkpoint } = proposal;
+            // Asked after each vote that arrives, so what is quickly told comes first.
+            if !voters.iter().all(|voter| self.has_accepted(voter, ballot, checkpoint)) {
+                return None;
+            }
             let is_sound = voters.contains(run)
                 && !voters.iter().any(|voter| checkpoint.ends.contains_key(voter))
                 && self.is_quorum(voters)
                 && self.keeps_all(checkpoint);
-            let follows = is_sound && checkpoint.parent == self.base().hash();
-            let hash = proposal.checkpoint.hash();
-            let accepts = |voter| self.has_accepted(voter, ballot, hash);
-            (follows && proposal.voters.iter().all(accepts)).then_some(proposal)
-        });
-        decided.map(|proposal| &proposal.checkpoint)
+            (is_sound && checkpoint.parent == self.base().hash()).then_some(checkpoint)
+        })
     }
 
     /// Whether a voter has accepted a ballot, or has gone on from what it proposed.
-    fn has_accepted(&self, voter: &Origin, ballot: &Ballot, checkpoint: Digest) -> bool {
-        let goes_on = |vote: &Vote| vote.number == self.number().saturating_add(1) && vote.parent == checkpoint;
+    fn has_accepted(&self, voter: &Origin, ballot: &Ballot, checkpoint: &Checkpoint) -> bool {
+        let goes_on = |vote: &Vote| vote.number == self.number().saturating_add(1) && vote.parent == checkpoint.hash();
         self.registers
             .vote(voter)
-            .is_some_and(|vote| goes_on(vote) || self.is_current(vote) && vote.accepted_ballot() == Some(ballot))
+            .is_some_and(|vote| self.is_current(vote) && vote.accepted_ballot() == Some(ballot) || goes_on(vote))
     }
 
     /// The checkpoint that this run has accepted last, unless it can't be decided any more.
@@ -447,7 +464,9 @@ impl<'a> Council<'a> {
 
 /// Whether a run of a node is among voters, not before the given one.
 fn stands(voters: &BTreeSet<Origin>, node: &NodeId, since: u64) -> bool {
-    voters.iter().any(|voter| voter.node == *node && voter.incarnation >= since)
+    // In the order of origins, the runs of a node follow each other.
+    let first = Origin { node: node.clone(), incarnation: since };
+    voters.range(first..).next().is_some_and(|voter| voter.node == *node)
 }
 
 /// The least incarnation of each node's runs.

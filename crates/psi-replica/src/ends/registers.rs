@@ -10,6 +10,7 @@ use crate::{
     entry::{
         InvalidValue,
         key::{Key, Lane},
+        name::NodeId,
         origin::Origin,
         scope::Scope,
     },
@@ -111,6 +112,12 @@ impl Registers {
     /// Whether a run has said that it writes no more, and no other run speaks for it.
     pub(crate) fn has_left(&self, origin: &Origin) -> bool {
         self.closed.get(origin).is_some_and(|goes_on| !goes_on)
+    }
+
+    /// The votes of one node's runs.
+    pub(crate) fn votes_of<'a>(&'a self, node: &'a NodeId) -> impl Iterator<Item = (&'a Origin, &'a Vote)> {
+        let first = Origin { node: node.clone(), incarnation: 0 };
+        self.votes.range(first..).take_while(|(run, _)| run.node == *node)
     }
 
     /// All votes, by who gave them.

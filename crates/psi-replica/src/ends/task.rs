@@ -14,6 +14,8 @@ const LOOK_MS: u64 = 1_000;
 const PROPOSE_MS: u64 = 2_000;
 /// How long a proposal is waited for until the next.
 const RETRY_MS: u64 = 10_000;
+/// Other runs that may propose until the run whose own proposal came to nothing does so again.
+const OTHERS_TRY: usize = 10;
 /// How long a run is waited for that a later run of its node has followed, milliseconds.
 const FOLLOWED_MS: u64 = 30_000;
 
@@ -162,6 +164,14 @@ impl EndTask {
         }
         self.propose_at = Some(now.plus(RETRY_MS.saturating_add(wait)));
         true
+    }
+
+    /// A ballot has begun: it is waited for before another begins. So many runs are to begin one before this run does.
+    /// A run does not wait for more than some others to try in its stead.
+    pub(crate) fn record_ballot(&mut self, now: TickMs, turn: usize, is_own: bool) {
+        let turn = if is_own { turn.min(OTHERS_TRY) } else { turn };
+        let wait = PROPOSE_MS.saturating_mul(1 + turn as u64);
+        self.propose_at = Some(now.plus(RETRY_MS.saturating_add(wait)));
     }
 
     /// There is nothing to propose, or something was decided.

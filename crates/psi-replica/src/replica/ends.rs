@@ -124,15 +124,16 @@ impl<S: State> Replica<S> {
 
     fn propose(&mut self, now: Now) {
         let Some(council) = self.council(now) else { return };
-        let (has_work, can_decide) = (council.has_work(), council.can_decide());
-        let (rank, vote) = (council.rank(), council.begin());
-        // One that does not answer would only hold a ballot up.
-        let all_near = council.all_near(|run| self.ends.is_near(run, council.is_large(), now.tick));
+        let has_work = council.has_work();
+        // Most of the time there is no work, and this is asked often.
+        let ballot = (has_work && council.can_decide()).then(|| {
+            let is_large = council.is_large();
+            // One that does not answer would only hold a ballot up.
+            let all_near = council.all_near(|run| self.ends.is_near(run, is_large, now.tick));
+            (all_near, council.rank(), council.begin())
+        });
         self.ends.record_work(now.tick, has_work);
-        if !has_work || !can_decide {
-            self.ends.rest();
-            return;
-        }
+        let Some((all_near, rank, vote)) = ballot else { return self.ends.rest() };
         if all_near && self.ends.is_time_to_propose(now.tick, rank) {
             self.vote(now, vote);
         }
@@ -144,12 +145,22 @@ impl<S: State> Replica<S> {
         if value.len() > VALUE_BYTES_MAX {
             return false;
         }
+        self.record_ballot(now, &vote);
         let (_, mut writer) = self.writer(origin.clone(), now);
         writer.put(register_key(Lane::VOTE), value);
         self.ends.registers.put_vote(&origin, vote);
         self.ends.moves += 1;
         self.flush();
         true
+    }
+
+    /// Waits for a ballot that the own vote promises for the first time.
+    fn record_ballot(&mut self, now: Now, vote: &Vote) {
+        let Some(council) = self.council(now) else { return };
+        if self.ends.registers.vote(council.own).is_none_or(|before| before.promised != vote.promised) {
+            let (turn, is_own) = (council.turn_after(&vote.promised.proposer), vote.promised.proposer == *council.own);
+            self.ends.record_ballot(now.tick, turn, is_own);
+        }
     }
 
     /// A new run goes on with what earlier ones of its node have promised, as far as that is known. One that promises

@@ -71,6 +71,7 @@ pub struct World {
     /// Links between machines that stand: (least, greatest) and their number.
     pub links: BTreeMap<(usize, usize), u64>,
     pub links_made: u64,
+    pub starts: u64,
     pub steps: u64,
     /// Steps whose loss is named.
     pub named: BTreeSet<u64>,
@@ -114,6 +115,7 @@ impl World {
             machines,
             links: BTreeMap::new(),
             links_made: 0,
+            starts: 0,
             steps: 0,
             named: BTreeSet::new(),
             shares: BTreeMap::new(),
@@ -149,13 +151,15 @@ impl World {
     }
 
     pub fn start(&mut self, index: usize) {
+        self.starts += 1;
         self.machines[index].started = self.now;
         let now = self.at(index);
         let machine = &mut self.machines[index];
         let config = Config {
             join_ms: 3_000,
             end_after_ms: END_AFTER_MS,
-            microsecond: (self.now % 1000) as u16,
+            // Two machines of one name may start in one millisecond.
+            microsecond: (self.starts % 1000) as u16,
             ..Config::new(ClusterName::new("c").unwrap(), machine.name.clone())
         };
         let replica = match machine.disk.last() {
