@@ -272,12 +272,20 @@ impl<'a> Council<'a> {
 
     /// The nodes most of which must be stood for, each with its run on the roster.
     fn wanted(&self) -> BTreeMap<&'a NodeId, u64> {
-        // Before the first checkpoint, the roster is what is known.
+        // Before the first checkpoint, the roster is what is known: of each node its first run. A later one has not been
+        // agreed on by anybody, so it can't bring back the voice that its node gave up.
         let roster: Vec<&Origin> =
-            if self.base().number() == 0 { self.runs().collect() } else { self.base().roster().iter().collect() };
+            if self.base().number() == 0 { self.first_runs() } else { self.base().roster().iter().collect() };
         let waited_for = || roster.iter().copied().filter(|run| !self.given_up.contains(&run.node));
         let open = by_node(waited_for().filter(|run| !self.registers.has_left(run)));
         if open.is_empty() { by_node(waited_for()) } else { open }
+    }
+
+    /// The first run that is held of each node.
+    fn first_runs(&self) -> Vec<&'a Origin> {
+        let mut runs: Vec<&Origin> = self.runs().collect();
+        runs.dedup_by(|later, first| later.node == first.node);
+        runs
     }
 
     // --- To choose
@@ -340,11 +348,10 @@ impl<'a> Council<'a> {
             !ends.contains_key(*run) && !self.registers.is_closed(run) && !is_replaced
         };
         let roster = self.base().roster().iter().filter(stays).chain(voters).cloned().collect();
-        let horizon = if self.base().forgotten_by(self.horizon()) >= FORGOTTEN_MIN {
-            self.horizon()
-        } else {
-            self.base().horizon()
-        };
+        // Names of runs that end now are kept for as long as others.
+        let first_kept = ends.keys().map(|run| run.incarnation).min().unwrap_or(u64::MAX);
+        let horizon = self.horizon().min(first_kept).max(self.base().horizon());
+        let horizon = if self.base().forgotten_by(horizon) >= FORGOTTEN_MIN { horizon } else { self.base().horizon() };
         let remaining = self.base().exceptions().iter().chain(self.runs()).filter(|run| !ends.contains_key(*run));
         let exceptions = remaining.filter(|run| run.incarnation < horizon).cloned().collect();
         Checkpoint { parent: self.base().hash(), wall_ms: self.wall_ms, ends, roster, horizon, exceptions }
