@@ -28,7 +28,7 @@ pub(crate) use self::{
 use crate::{
     checks::book::Book,
     clients::token::CarriedToken,
-    faults::kind::FaultKind,
+    faults::{episodes::Trap, kind::FaultKind},
     plan::{Plan, rng::Rng, signed},
     report::{Counts, Sink, Trace, markers::Marker},
 };
@@ -59,6 +59,8 @@ pub(crate) struct World<'a> {
     pub(crate) is_writing: bool,
     /// The connection of which a frame has just been handed in.
     pub(crate) listens_to: Option<u64>,
+    /// What befalls the next process that folds or votes.
+    pub(crate) trap: Option<Trap>,
     /// The first thing found wrong.
     pub(crate) wrong: Option<String>,
 }
@@ -85,6 +87,7 @@ impl<'a> World<'a> {
             rush: None,
             is_writing: true,
             listens_to: None,
+            trap: None,
             wrong: None,
             plan,
         };
@@ -97,8 +100,8 @@ impl<'a> World<'a> {
         }
         world.schedule(0, Occurrence::Gossip);
         world.schedule(500, Occurrence::Write);
-        if !world.plan.faults.is_empty() {
-            world.schedule(1_000, Occurrence::Fault);
+        if !world.plan.faults.is_empty() || world.plan.storm.is_some() {
+            world.schedule(if world.plan.storm.is_some() { 6_000 } else { 1_000 }, Occurrence::Fault);
         }
         world
     }
@@ -136,6 +139,8 @@ impl<'a> World<'a> {
             Occurrence::Start(machine) => self.start(machine),
             Occurrence::Open(ways) => self.open_ways(&ways),
             Occurrence::SetClock(machine) => self.set_clock(machine),
+            Occurrence::Stop { p, is_clean } => self.stop(p, is_clean),
+            Occurrence::CutOff { machine, ms } => self.cut_off(machine, ms),
         }
     }
 
@@ -178,6 +183,7 @@ impl<'a> World<'a> {
     /// Takes what a process has to say and to tell after a call, and checks it.
     pub(crate) fn settle(&mut self, p: usize) {
         self.take_events(p);
+        self.take_end_moves(p);
         self.check(p);
         self.poll_links(p);
         let process = &mut self.processes[p];

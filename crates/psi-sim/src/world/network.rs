@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::plan::{Weather, rng::Rng};
+use crate::{
+    faults::episodes::Withheld,
+    plan::{Weather, rng::Rng},
+};
 
 /// Frames that may wait for a transport, as in the shell.
 pub(crate) const OUTBOUND_FRAMES: usize = 2;
@@ -89,6 +92,8 @@ pub(crate) struct Network {
     /// Ordered pairs of machines between which nothing comes through.
     pub(crate) closed: BTreeSet<(usize, usize)>,
     pub(crate) weather: Weather,
+    /// Deltas that get lost.
+    pub(crate) withheld: Vec<Withheld>,
     /// Machines among which nothing goes wrong.
     pub(crate) sheltered: BTreeSet<usize>,
 }
