@@ -136,6 +136,7 @@ impl World<'_> {
         if origin.is_base() {
             return self.reach(Marker::BASE_TAKEN);
         }
+        self.check_frozen(p, origin, version);
         let process = &mut self.processes[p];
         let held = process.replica.frontier().version(origin);
         let earlier = process.seen.insert(origin.clone(), version);

@@ -1,6 +1,6 @@
 //! What befalls machines, processes and connections, and when it is over.
 
-pub(crate) mod episodes;
+mod episodes;
 pub(crate) mod kind;
 mod processes;
 mod ways;

@@ -10,6 +10,7 @@ mod network;
 mod process;
 mod queue;
 mod snapshots;
+mod trap;
 
 use std::{
     cmp::Reverse,
@@ -24,11 +25,12 @@ use self::{dice::Dice, network::Network, process::Machine, queue::QueuedOccurren
 pub(crate) use self::{
     process::{DELTA_BYTES_MAX, Process, QueuedInput, State},
     queue::Occurrence,
+    trap::Trap,
 };
 use crate::{
     checks::book::Book,
     clients::token::CarriedToken,
-    faults::{episodes::Trap, kind::FaultKind},
+    faults::kind::FaultKind,
     plan::{Plan, rng::Rng, signed},
     report::{Counts, Sink, Trace, markers::Marker},
 };

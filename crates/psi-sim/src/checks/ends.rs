@@ -47,6 +47,18 @@ impl World<'_> {
         self.book.votes.check_decided(me)
     }
 
+    /// Who has agreed to end a run takes no more of it.
+    pub(super) fn check_frozen(&mut self, p: usize, origin: &Origin, version: Version) {
+        if self.severity().is_none_or(|severity| severity == Severity::Beyond) {
+            return;
+        }
+        let replica = &self.processes[p].replica;
+        let limit = replica.origin().and_then(|me| self.book.votes.pending_end(me, origin));
+        if limit.is_some_and(|limit| version > limit) && replica.end_of(origin).is_none() {
+            self.found_wrong(format_args!("{} takes {version} of {origin}, which it has agreed to end", self.label(p)));
+        }
+    }
+
     /// Bases of one number are the same.
     pub(super) fn check_base(&mut self, p: usize) -> Result<(), String> {
         let Some(severity) = self.severity() else { return Ok(()) };

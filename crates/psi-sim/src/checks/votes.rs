@@ -14,14 +14,14 @@ type Place = (u64, Bytes);
 
 /// What was proposed in a ballot, and who has accepted it.
 #[derive(Debug)]
-struct Proposed {
+struct ProposedBallot {
     checkpoint: Bytes,
     voters: BTreeSet<Origin>,
     ends: BTreeMap<Origin, Version>,
     accepted_by: BTreeSet<Origin>,
 }
 
-impl Proposed {
+impl ProposedBallot {
     fn is_decided(&self) -> bool {
         self.voters.is_subset(&self.accepted_by)
     }
@@ -41,7 +41,7 @@ pub(super) struct VoteOfRun {
 #[derive(Debug, Default)]
 pub(crate) struct VoteBook {
     votes: BTreeMap<Origin, VoteOfRun>,
-    ballots: BTreeMap<Place, BTreeMap<Ballot, Proposed>>,
+    ballots: BTreeMap<Place, BTreeMap<Ballot, ProposedBallot>>,
     /// Checkpoints that a run has accepted of its own free choice, and what they end.
     agreed: BTreeMap<Origin, BTreeMap<Bytes, BTreeMap<Origin, Version>>>,
 }
@@ -67,7 +67,7 @@ impl VoteBook {
         let ballots = self.ballots.entry(place.clone()).or_default();
         if let Some((voters, ends)) = proposal.filter(|_| ballot.1 == *run) {
             let checkpoint = checkpoint.clone();
-            let fresh = Proposed { checkpoint, voters, ends, accepted_by: BTreeSet::new() };
+            let fresh = ProposedBallot { checkpoint, voters, ends, accepted_by: BTreeSet::new() };
             ballots.entry(ballot.clone()).or_insert(fresh);
         }
         let Some(proposed) = ballots.get_mut(&ballot) else { return Ok(()) };
@@ -99,6 +99,19 @@ impl VoteBook {
             Some((ballot, _)) => Err(format!("ballot {ballot:?} proposes another checkpoint than {decided:?} decided")),
             None => Ok(()),
         }
+    }
+
+    /// At which version a run has agreed to end another by a ballot that nobody has passed over.
+    pub(super) fn pending_end(&self, run: &Origin, other: &Origin) -> Option<Version> {
+        let vote = self.votes.get(run)?;
+        let (ballot, checkpoint, _) = vote.accepted.as_ref().filter(|(_, _, is_forced)| !is_forced)?;
+        let proposed = self.ballots.get(&vote.place)?.get(ballot)?;
+        let same_place = |it: &&VoteOfRun| it.place == vote.place;
+        let is_passed_over =
+            self.votes.values().filter(same_place).any(|it| {
+                it.promised > *ballot || it.accepted.as_ref().is_some_and(|(_, other, _)| other != checkpoint)
+            });
+        proposed.ends.get(other).copied().filter(|_| !is_passed_over)
     }
 
     /// At which version a run has agreed to end another, by one of these checkpoints.

@@ -2,30 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use psi_replica::Origin;
-
 use crate::{
     plan::{Episode, Storm},
     report::markers::Marker,
-    world::{Occurrence, World},
+    world::{Occurrence, Trap, World},
 };
 
 /// Longer than a ballot takes among a few nodes.
 const BALLOT_MS: u64 = 8_000;
-
-/// What befalls the next process that folds a checkpoint, or votes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Trap {
-    /// It waits for a fold, else for a vote.
-    of_fold: bool,
-    /// Before anything is sent of it.
-    unsaid: bool,
-    /// The process crashes, else it is cut off.
-    crashes: bool,
-    cut_ms: u64,
-    /// So many are let through.
-    spares: u64,
-}
+/// How long machines hear of each other through one of them.
+const TORN_MS: u64 = 16_000;
 
 impl World<'_> {
     /// The next episode, and the one after it.
@@ -55,10 +41,12 @@ impl World<'_> {
             }
             Episode::Withheld => self.withhold(),
             Episode::Struck => self.set_trap(storm),
+            Episode::Torn => self.tear(storm),
+            Episode::Unheard => self.silence(storm),
             Episode::Halves => self.cut_in_halves(storm),
             Episode::CutAndRestart => self.cut_and_restart(storm),
             Episode::LongPause => self.long_pause().map(|()| 12_000),
-            Episode::LateClock => self.start_with_late_clock(),
+            Episode::ClocksBack => self.set_clocks_back(),
             Episode::LongDown => self.keep_down(storm),
         }
     }
@@ -102,6 +90,8 @@ impl World<'_> {
         let p = self.exposed_process()?;
         let dice = &mut self.dice.faults;
         let trap = Trap {
+            machine: None,
+            closed: Vec::new(),
             of_fold: dice.chance(500),
             unsaid: dice.chance(700),
             crashes: dice.chance(350),
@@ -109,15 +99,36 @@ impl World<'_> {
             spares: dice.below(4),
         };
         let is_clean = dice.chance(700);
+        let lasts_ms = BALLOT_MS + trap.cut_ms;
         self.trap = Some(trap);
         self.stop(p, is_clean);
-        Some(BALLOT_MS + trap.cut_ms)
+        Some(lasts_ms)
+    }
+
+    /// All hear of each other through one machine only, which is cut off as it folds: the others know what was accepted,
+    /// and not that all have.
+    fn tear(&mut self, storm: &Storm) -> Option<u64> {
+        let (hub, ending) = (self.exposed_process()?, self.exposed_process()?);
+        let hub = self.processes[hub].machine;
+        let others: Vec<usize> = (0..self.machines.len()).filter(|machine| *machine != hub).collect();
+        let to = |from: usize| others.iter().map(move |to| (from, *to));
+        let closed: Vec<(usize, usize)> =
+            others.iter().flat_map(|from| to(*from)).filter(|(from, to)| from != to).collect();
+        self.close(closed.clone(), Some(TORN_MS))?;
+        let cut_ms = storm.cut_ms(&mut self.dice.faults);
+        let machine = Some(hub);
+        self.trap = Some(Trap { machine, closed, of_fold: true, unsaid: true, crashes: false, cut_ms, spares: 0 });
+        self.stop(ending, true);
+        Some(TORN_MS + cut_ms)
     }
 
     /// A process has folded a checkpoint, or voted; nothing of that has been sent.
     pub(crate) fn spring_trap(&mut self, p: usize, has_folded: bool) {
         let Some(trap) = self.trap.as_mut().filter(|trap| trap.of_fold == has_folded) else { return };
         let machine = self.processes[p].machine;
+        if trap.machine.is_some_and(|only| only != machine) {
+            return;
+        }
         if !self.exposed.contains(&machine) || !self.processes[p].is_staying() {
             return;
         }
@@ -126,6 +137,7 @@ impl World<'_> {
             return;
         }
         let Some(trap) = self.trap.take() else { return };
+        self.open_ways(&trap.closed);
         let said_ms = if trap.unsaid { 0 } else { self.dice.faults.between(1, 100) };
         if trap.unsaid {
             self.cut_off(machine, if trap.crashes { 1 } else { trap.cut_ms });
@@ -143,6 +155,17 @@ impl World<'_> {
         let others = (0..self.machines.len()).filter(|other| *other != machine);
         let ways = others.flat_map(|other| [(machine, other), (other, machine)]).collect();
         self.close(ways, Some(ms));
+    }
+
+    /// One machine hears nothing of another, which all others hear.
+    fn silence(&mut self, storm: &Storm) -> Option<u64> {
+        let (p, other) = (self.exposed_writer()?, self.exposed_process()?);
+        let (from, to) = (self.processes[p].machine, self.processes[other].machine);
+        let origin = self.processes[p].replica.origin()?.clone();
+        let ms = storm.end_after_ms + self.dice.faults.between(4_000, 16_000);
+        self.close(vec![(from, to), (to, from)], Some(ms))?;
+        self.network.withheld.push((origin, BTreeSet::from([to]), self.now + ms));
+        Some(ms)
     }
 
     fn cut_in_halves(&mut self, storm: &Storm) -> Option<u64> {
@@ -182,18 +205,20 @@ impl World<'_> {
         self.schedule(self.now + wait, Occurrence::Start(self.processes[p].machine));
     }
 
-    /// A seed starts while nobody reaches it and its clock is behind; both are well soon.
-    fn start_with_late_clock(&mut self) -> Option<u64> {
-        const ALONE_MS: u64 = 5_000;
-        let p = self.exposed_process().filter(|p| self.machines[self.processes[*p].machine].is_seed)?;
-        let machine = self.processes[p].machine;
-        self.cut_off(machine, ALONE_MS);
-        self.end_for(p, 300);
-        let behind_ms = self.dice.faults.between(60_000, 600_000);
-        self.machines[machine].jump_ms = -crate::plan::signed(behind_ms);
-        self.schedule(self.now + ALONE_MS - 500, Occurrence::SetClock(machine));
-        self.reach(Marker::STARTED_WITH_LATE_CLOCK);
-        Some(ALONE_MS + 2_000)
+    /// All clocks are set back, by less than what is held may be ahead of them, and a node joins that nobody knows.
+    fn set_clocks_back(&mut self) -> Option<u64> {
+        const BACK_MS: u64 = 50_000;
+        const LASTS_MS: u64 = 6_000;
+        for machine in 0..self.machines.len() {
+            self.machines[machine].jump_ms = -crate::plan::signed(BACK_MS);
+            self.schedule(self.now + LASTS_MS, Occurrence::SetClock(machine));
+        }
+        self.join()?;
+        let joined = self.machines.len() - 1;
+        self.machines[joined].jump_ms = -crate::plan::signed(BACK_MS);
+        self.schedule(self.now + LASTS_MS, Occurrence::SetClock(joined));
+        self.reach(Marker::CLOCKS_SET_BACK);
+        Some(LASTS_MS + 2_000)
     }
 
     /// A machine is down for so long that the names of its runs are forgotten; the episodes go on.
@@ -209,6 +234,3 @@ impl World<'_> {
         Some(1_000)
     }
 }
-
-/// What is withheld: deltas of an origin, from machines, until a moment.
-pub(crate) type Withheld = (Origin, BTreeSet<usize>, u64);

@@ -25,14 +25,18 @@ pub(crate) enum Episode {
     Withheld,
     /// Who folds or votes first is cut off, or crashes, before it says so, or just after.
     Struck,
+    /// All hear of each other through one machine, which is cut off as it folds a checkpoint.
+    Torn,
+    /// One machine hears nothing of another for long, and all others do.
+    Unheard,
     /// Ways between two sides are closed, and a run of either side ends.
     Halves,
     /// One machine is cut off, and all others crash.
     CutAndRestart,
     /// A process stands still, and another starts in its place.
     LongPause,
-    /// A process starts alone, by a clock that is behind.
-    LateClock,
+    /// All clocks are set back, and a node joins.
+    ClocksBack,
     /// A machine is down for very long.
     LongDown,
 }
@@ -49,7 +53,8 @@ pub(crate) struct Storm {
     pub(crate) lasts_ms: u64,
 }
 
-const MILD: [Episode; 6] = [
+const MILD: [Episode; 7] = [
+    Episode::Unheard,
     Episode::Restarts,
     Episode::Crashes,
     Episode::Withheld,
@@ -58,14 +63,23 @@ const MILD: [Episode; 6] = [
     Episode::LongPause,
 ];
 
-const LONG: [Episode; 6] =
-    [Episode::Withheld, Episode::Struck, Episode::Struck, Episode::Halves, Episode::Crashes, Episode::CutAndRestart];
+const LONG: [Episode; 9] = [
+    Episode::Torn,
+    Episode::Torn,
+    Episode::Unheard,
+    Episode::Withheld,
+    Episode::Struck,
+    Episode::Struck,
+    Episode::Halves,
+    Episode::Crashes,
+    Episode::CutAndRestart,
+];
 
 const BEYOND: [Episode; 4] = [Episode::Halves, Episode::Withheld, Episode::Restarts, Episode::Struck];
 
 /// Many names, of which the horizon makes forgotten ones.
 const NAMES: [Episode; 5] =
-    [Episode::Restarts, Episode::Restarts, Episode::Restarts, Episode::LateClock, Episode::LongDown];
+    [Episode::Restarts, Episode::Restarts, Episode::Restarts, Episode::ClocksBack, Episode::LongDown];
 
 impl Storm {
     pub(super) fn draw(rng: &mut Rng) -> Self {
@@ -74,8 +88,8 @@ impl Storm {
             if drawn.is_empty() { episodes.to_vec() } else { drawn }
         };
         let (severity, episodes, end_after_ms, gap_ms, lasts_ms) = match rng.below(10) {
-            0..4 => (Severity::Mild, few(rng, &MILD), 12_000, 5_000, 90_000),
-            4..7 => (Severity::Long, few(rng, &LONG), 12_000, 8_000, 120_000),
+            0..3 => (Severity::Mild, few(rng, &MILD), 12_000, 5_000, 90_000),
+            3..7 => (Severity::Long, few(rng, &LONG), 12_000, 8_000, 120_000),
             7 => (Severity::Beyond, few(rng, &BEYOND), 6_000, 8_000, 160_000),
             _ => (Severity::Long, NAMES.to_vec(), 6_000, 1_500, 160_000),
         };

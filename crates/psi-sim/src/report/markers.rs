@@ -125,8 +125,8 @@ world_markers! {
     LATE = "late entries lost by name",
     /// More of a run was offered than what it had ended at.
     TOO_LATE_REFUSED = "late delta refused",
-    /// A node started alone with a clock that was behind.
-    STARTED_WITH_LATE_CLOCK = "started with a late clock",
+    /// All clocks were set back, and a node joined.
+    CLOCKS_SET_BACK = "all clocks set back",
     /// A field that had learned was reset.
     CORE_RESET = "core field reset",
 }

@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use psi_replica::Origin;
 
-use crate::{
-    faults::episodes::Withheld,
-    plan::{Weather, rng::Rng},
-};
+use crate::plan::{Weather, rng::Rng};
 
 /// Frames that may wait for a transport, as in the shell.
 pub(crate) const OUTBOUND_FRAMES: usize = 2;
@@ -83,6 +81,9 @@ pub(crate) struct FrameCopy {
     /// Its bits were turned, or it was blown up.
     pub(crate) damaged: bool,
 }
+
+/// What is withheld: deltas of an origin, from machines, until a moment.
+pub(crate) type Withheld = (Origin, BTreeSet<usize>, u64);
 
 /// All connections, and which ways are closed.
 #[derive(Debug, Default)]
