@@ -176,7 +176,7 @@ impl Base {
         self.exceptions.clone_from(exceptions);
         let forgotten = &mut self.forgotten;
         self.ended.retain(|origin, ended| {
-            let keeps = origin.incarnation >= horizon;
+            let keeps = !is_forgotten(origin, ended, horizon);
             if !keeps {
                 *forgotten = forgotten.plus(Digest::of_position(origin, ended.version));
             }
@@ -193,7 +193,7 @@ impl Base {
 
     /// How many names a horizon would have forgotten.
     pub(crate) fn forgotten_by(&self, horizon: u64) -> usize {
-        self.ended.keys().filter(|origin| origin.incarnation < horizon).count()
+        self.ended.iter().filter(|(origin, ended)| is_forgotten(origin, ended, horizon)).count()
     }
 }
 
@@ -262,6 +262,12 @@ impl Base {
             digest: digest(&ended_digest)?,
         })
     }
+}
+
+/// Whether a horizon lets the name of an ended run be forgotten: run and end are both before it. A run that lived long
+/// may be older than the horizon when it ends.
+fn is_forgotten(origin: &Origin, ended: &EndedRun, horizon: u64) -> bool {
+    origin.incarnation < horizon && ended.ended_ms.saturating_mul(1000) <= horizon
 }
 
 fn key(lane: Lane, index: u64) -> Key {

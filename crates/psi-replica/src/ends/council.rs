@@ -348,10 +348,11 @@ impl<'a> Council<'a> {
             !ends.contains_key(*run) && !self.registers.is_closed(run) && !is_replaced
         };
         let roster = self.base().roster().iter().filter(stays).chain(voters).cloned().collect();
-        // Names of runs that end now are kept for as long as others.
-        let first_kept = ends.keys().map(|run| run.incarnation).min().unwrap_or(u64::MAX);
-        let horizon = self.horizon().min(first_kept).max(self.base().horizon());
-        let horizon = if self.base().forgotten_by(horizon) >= FORGOTTEN_MIN { horizon } else { self.base().horizon() };
+        let horizon = if self.base().forgotten_by(self.horizon()) >= FORGOTTEN_MIN {
+            self.horizon()
+        } else {
+            self.base().horizon()
+        };
         let remaining = self.base().exceptions().iter().chain(self.runs()).filter(|run| !ends.contains_key(*run));
         let exceptions = remaining.filter(|run| run.incarnation < horizon).cloned().collect();
         Checkpoint { parent: self.base().hash(), wall_ms: self.wall_ms, ends, roster, horizon, exceptions }
