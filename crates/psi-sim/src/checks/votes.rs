@@ -64,7 +64,7 @@ impl VoteBook {
         if ballot > promised {
             return Err(format!("{run} accepts a ballot that it has not promised"));
         }
-        let ballots = self.ballots.entry(place.clone()).or_default();
+        let ballots = self.ballots.entry(place).or_default();
         if let Some((voters, ends)) = proposal.filter(|_| ballot.1 == *run) {
             let checkpoint = checkpoint.clone();
             let fresh = ProposedBallot { checkpoint, voters, ends, accepted_by: BTreeSet::new() };
