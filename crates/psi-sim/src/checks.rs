@@ -3,8 +3,10 @@
 mod answers;
 pub(crate) mod book;
 mod end;
+mod ends;
 mod full;
 mod oracle;
+mod votes;
 
 use psi_replica::{Digest, JoinStage, LinkError, LinkId, NotReady, Origin, Version};
 
@@ -24,7 +26,7 @@ impl World<'_> {
     /// Checks a process whose frontier may have moved.
     pub(crate) fn check(&mut self, p: usize) {
         let replica = &self.processes[p].replica;
-        let at = (replica.frontier().hash().to_bytes(), replica.is_dirty());
+        let at = (replica.frontier().hash().to_bytes(), replica.is_dirty(), replica.base_version());
         if self.processes[p].checked.replace(at) == Some(at) {
             return;
         }
@@ -82,8 +84,12 @@ impl World<'_> {
                 self.book.record_peak(me, replica.entries(me).count());
                 check_own_entries(&mut self.book.oracle, replica, me, process.own_checked).map_err(not_expected)?;
                 process.own_checked = version;
+                let me = me.clone();
+                self.check_registers(p, &me)?;
             }
         }
+        self.check_base(p)?;
+        let replica = &mut self.processes[p].replica;
         if self.book.moves.is_multiple_of(FULL_EVERY) {
             check_full(replica)?;
             self.check_backlogs(p)?;
@@ -130,6 +136,7 @@ impl World<'_> {
         if origin.is_base() {
             return self.reach(Marker::BASE_TAKEN);
         }
+        self.check_frozen(p, origin, version);
         let process = &mut self.processes[p];
         let held = process.replica.frontier().version(origin);
         let earlier = process.seen.insert(origin.clone(), version);

@@ -39,6 +39,10 @@ impl World<'_> {
         self.schedule(self.now + wait, Occurrence::Write);
         let running: Vec<usize> = (0..self.processes.len()).filter(|p| self.processes[*p].is_running()).collect();
         let Some(p) = self.dice.workload.pick(&running).copied() else { return };
+        if self.plan.habits.is_frugal {
+            self.ask(p, &FieldName::default_field(), ClientRequest::Steps(1));
+            return self.carry_tokens(p);
+        }
         let field = self.field_at();
         let ask = self.fitting(p, &field);
         self.ask(p, &field, ask);

@@ -1,5 +1,6 @@
 //! What befalls machines, processes and connections, and when it is over.
 
+mod episodes;
 pub(crate) mod kind;
 mod processes;
 mod ways;
@@ -12,6 +13,9 @@ impl World<'_> {
     pub(crate) fn fault(&mut self) {
         if self.exposed.is_empty() {
             return;
+        }
+        if let Some(storm) = self.plan.storm.clone() {
+            return self.next_episode(&storm);
         }
         let wait = Self::around(&mut self.dice.faults, self.plan.fault_ms);
         self.schedule(self.now + wait, Occurrence::Fault);

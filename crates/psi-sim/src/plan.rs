@@ -3,6 +3,7 @@
 mod habits;
 pub(crate) mod mode;
 pub(crate) mod rng;
+mod storm;
 mod weather;
 
 use std::collections::BTreeSet;
@@ -12,11 +13,15 @@ use crate::{faults::kind::FaultKind, plan::rng::Rng};
 pub use self::mode::Mode;
 pub(crate) use self::{
     habits::{BATCH, Habits},
+    storm::{Episode, Severity, Storm},
     weather::Weather,
 };
 
 /// Wall clock at the beginning of every run: some day in 2025.
 pub const WALL_MS: u64 = 1_750_000_000_000;
+
+/// Runs of mode `safety` that are about how runs end, of 1000.
+const STORMS: u64 = 350;
 
 /// Fewest and most nodes that a seed draws.
 const NODES: (u64, u64) = (2, 7);
@@ -56,6 +61,8 @@ pub(crate) struct Plan {
     /// How long a silent run is waited for until it may be ended.
     pub(crate) end_after_ms: u64,
     pub(crate) habits: Habits,
+    /// What befalls the cluster in the place of faults, where the run is about how runs end.
+    pub(crate) storm: Option<Storm>,
 }
 
 impl Plan {
@@ -76,7 +83,7 @@ impl Plan {
         let skews_ms = (0..64).map(|_| signed(rng.below(2 * skew_most + 1)) - signed(skew_most)).collect();
         let (end_after_ms, extra_ms) = ends(&mut Rng::new(seed, "ends"));
         let frame_bytes = [200, 600, 3_000, psi_replica::FRAME_BYTES_MAX];
-        Self {
+        let plan = Self {
             seed,
             mode,
             nodes,
@@ -95,6 +102,32 @@ impl Plan {
             slow: if rng.chance(300) { rng.between(50, 400) } else { 0 },
             end_after_ms,
             habits: Habits::draw(&mut Rng::new(seed, "habits")),
+            storm: None,
+        };
+        let mut rng = Rng::new(seed, "storm");
+        if mode == Mode::Safety && rng.chance(STORMS) { plan.with_storm(&mut rng) } else { plan }
+    }
+
+    /// The plan of a run that is about how runs end: few nodes and small fields for a long time.
+    fn with_storm(self, rng: &mut Rng) -> Self {
+        let storm = Storm::draw(rng);
+        let nodes = self.nodes.min(usize::try_from(rng.between(3, 5)).unwrap_or(3));
+        Self {
+            nodes,
+            seeds: self.seeds.clamp(1, nodes),
+            weather: Weather { corrupt: 0, oversized: 0, ..self.weather }.at_most(50, 100),
+            write_ms: rng.between(100, 400),
+            fault_ms: 1_000,
+            faults: Vec::new(),
+            stormy_ms: storm.lasts_ms,
+            snapshot_ms: if rng.chance(750) || storm.severity != Severity::Beyond { 3_000 } else { 0 },
+            skews_ms: self.skews_ms.iter().map(|skew_ms| skew_ms / 2).collect(),
+            later: BTreeSet::new(),
+            slow: 0,
+            end_after_ms: storm.end_after_ms,
+            habits: Habits { is_frugal: true, ..Habits::default() },
+            storm: Some(storm),
+            ..self
         }
     }
 }

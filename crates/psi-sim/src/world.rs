@@ -10,6 +10,7 @@ mod network;
 mod process;
 mod queue;
 mod snapshots;
+mod trap;
 
 use std::{
     cmp::Reverse,
@@ -24,6 +25,7 @@ use self::{dice::Dice, network::Network, process::Machine, queue::QueuedOccurren
 pub(crate) use self::{
     process::{DELTA_BYTES_MAX, Process, QueuedInput, State},
     queue::Occurrence,
+    trap::Trap,
 };
 use crate::{
     checks::book::Book,
@@ -59,6 +61,8 @@ pub(crate) struct World<'a> {
     pub(crate) is_writing: bool,
     /// The connection of which a frame has just been handed in.
     pub(crate) listens_to: Option<u64>,
+    /// What befalls the next process that folds or votes.
+    pub(crate) trap: Option<Trap>,
     /// The first thing found wrong.
     pub(crate) wrong: Option<String>,
 }
@@ -85,6 +89,7 @@ impl<'a> World<'a> {
             rush: None,
             is_writing: true,
             listens_to: None,
+            trap: None,
             wrong: None,
             plan,
         };
@@ -97,8 +102,8 @@ impl<'a> World<'a> {
         }
         world.schedule(0, Occurrence::Gossip);
         world.schedule(500, Occurrence::Write);
-        if !world.plan.faults.is_empty() {
-            world.schedule(1_000, Occurrence::Fault);
+        if !world.plan.faults.is_empty() || world.plan.storm.is_some() {
+            world.schedule(if world.plan.storm.is_some() { 6_000 } else { 1_000 }, Occurrence::Fault);
         }
         world
     }
@@ -136,6 +141,8 @@ impl<'a> World<'a> {
             Occurrence::Start(machine) => self.start(machine),
             Occurrence::Open(ways) => self.open_ways(&ways),
             Occurrence::SetClock(machine) => self.set_clock(machine),
+            Occurrence::Stop { p, is_clean } => self.stop(p, is_clean),
+            Occurrence::CutOff { machine, ms } => self.cut_off(machine, ms),
         }
     }
 
@@ -178,6 +185,7 @@ impl<'a> World<'a> {
     /// Takes what a process has to say and to tell after a call, and checks it.
     pub(crate) fn settle(&mut self, p: usize) {
         self.take_events(p);
+        self.take_end_moves(p);
         self.check(p);
         self.poll_links(p);
         let process = &mut self.processes[p];

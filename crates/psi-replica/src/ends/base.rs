@@ -98,7 +98,7 @@ impl Base {
         self.horizon
     }
 
-    /// Runs below the horizon that have not ended, or did so of late.
+    /// Runs below the horizon that have not ended.
     pub(crate) fn exceptions(&self) -> &BTreeSet<Origin> {
         &self.exceptions
     }
@@ -128,11 +128,6 @@ impl Base {
     /// The version at which an origin ended, if that is known.
     pub(crate) fn end_of(&self, origin: &Origin) -> Option<Version> {
         self.ended.get(origin).map(|ended| ended.version)
-    }
-
-    /// Whether a run ended by some time, milliseconds since the Unix epoch.
-    pub(crate) fn has_ended_by(&self, origin: &Origin, ended_by: u64) -> bool {
-        self.ended.get(origin).is_some_and(|ended| ended.ended_ms <= ended_by)
     }
 
     /// The sum of the positions of all that have ended.
@@ -236,7 +231,7 @@ impl Base {
         self.exceptions.clone_from(exceptions);
         let forgotten = &mut self.forgotten;
         self.ended.retain(|origin, ended| {
-            let keeps = origin.incarnation >= horizon || exceptions.contains(origin);
+            let keeps = !is_forgotten(origin, ended, horizon);
             if !keeps {
                 *forgotten = forgotten.plus(Digest::of_position(origin, ended.version));
             }
@@ -253,7 +248,7 @@ impl Base {
 
     /// How many names a horizon would have forgotten.
     pub(crate) fn forgotten_by(&self, horizon: u64) -> usize {
-        self.ended.keys().filter(|origin| origin.incarnation < horizon && !self.exceptions.contains(*origin)).count()
+        self.ended.iter().filter(|(origin, ended)| is_forgotten(origin, ended, horizon)).count()
     }
 }
 
@@ -330,6 +325,12 @@ impl Base {
             digest: digest(&ended_digest)?,
         })
     }
+}
+
+/// Whether a horizon lets the name of an ended run be forgotten: run and end are both before it. A run that lived long
+/// may be older than the horizon when it ends.
+fn is_forgotten(origin: &Origin, ended: &EndedRun, horizon: u64) -> bool {
+    origin.incarnation < horizon && ended.ended_ms.saturating_mul(1000) <= horizon
 }
 
 fn key(lane: Lane, index: u64) -> Key {

@@ -26,7 +26,7 @@ pub(crate) struct Checkpoint {
     pub(crate) roster: BTreeSet<Origin>,
     /// Names of ended runs with lesser incarnations are forgotten.
     pub(crate) horizon: u64,
-    /// Runs with lesser incarnations whose names are kept: they have not ended, or did so of late.
+    /// Runs with lesser incarnations that have not ended.
     pub(crate) exceptions: BTreeSet<Origin>,
 }
 

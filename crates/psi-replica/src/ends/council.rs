@@ -153,12 +153,8 @@ impl<'a> Council<'a> {
 
     /// The horizon as it may be raised: a node that is missing may come back with runs that nobody knows.
     fn horizon(&self) -> u64 {
-        if self.missing.is_empty() { self.base().horizon_at(self.names_end_ms()) } else { self.base().horizon() }
-    }
-
-    /// Names of runs that ended by then can be forgotten.
-    fn names_end_ms(&self) -> u64 {
-        self.wall_ms.saturating_sub(self.names_kept_ms)
+        let ended_by = self.wall_ms.saturating_sub(self.names_kept_ms);
+        if self.missing.is_empty() { self.base().horizon_at(ended_by) } else { self.base().horizon() }
     }
 
     /// Whether it is this run's turn to propose before others: the least of those that are live.
@@ -171,9 +167,11 @@ impl<'a> Council<'a> {
         self.is_quorum(&self.live())
     }
 
-    /// Whether so many runs are live that most have no link to this one.
+    /// Whether there are so many runs that most have no link to this one. Where some of them restart, those on the roster
+    /// count.
     pub(crate) fn is_large(&self) -> bool {
-        self.runs().filter(|run| *run != self.own && self.is_live(run)).nth(FULL_MESH_MAX - 1).is_some()
+        self.base().roster().len() > FULL_MESH_MAX
+            || self.runs().filter(|run| *run != self.own && self.is_live(run)).nth(FULL_MESH_MAX - 1).is_some()
     }
 
     /// Whether all live runs are likely to answer now. One that a later run of its node has followed is not: it closes,
@@ -303,14 +301,14 @@ impl<'a> Council<'a> {
         if stands { Verdict::Accept } else { Verdict::Wait }
     }
 
-    /// Whether the name of every run that is held, or ends, is still known after a checkpoint.
+    /// Whether every run that is held stays, or ends at a version, by a checkpoint.
     fn keeps_all(
         &self,
         Checkpoint { parent: _, wall_ms: _, ends, roster: _, horizon, exceptions }: &Checkpoint,
     ) -> bool {
         let latest = self.wall_ms.saturating_add(AHEAD_MS_MAX).saturating_mul(1000);
-        let is_kept = |run: &Origin| run.is_base() || run.incarnation >= *horizon || exceptions.contains(run);
-        *horizon <= latest && ends.keys().chain(self.runs()).all(is_kept)
+        let is_kept = |run: &Origin| run.incarnation >= *horizon || ends.contains_key(run) || exceptions.contains(run);
+        *horizon <= latest && self.runs().all(is_kept)
     }
 
     /// Whether runs stand for most nodes of the roster. Nodes whose run closed have given up their voice: such a node
@@ -324,12 +322,20 @@ impl<'a> Council<'a> {
 
     /// The nodes most of which must be stood for, each with its run on the roster.
     fn wanted(&self) -> BTreeMap<&'a NodeId, u64> {
-        // Before the first checkpoint, the roster is what is known.
+        // Before the first checkpoint, the roster is what is known: of each node its first run. A later one has not been
+        // agreed on by anybody, so it can't bring back the voice that its node gave up.
         let roster: Vec<&Origin> =
-            if self.base().number() == 0 { self.runs().collect() } else { self.base().roster().iter().collect() };
+            if self.base().number() == 0 { self.first_runs() } else { self.base().roster().iter().collect() };
         let waited_for = || roster.iter().copied().filter(|run| !self.given_up.contains(&run.node));
         let open = by_node(waited_for().filter(|run| !self.registers.has_left(run)));
         if open.is_empty() { by_node(waited_for()) } else { open }
+    }
+
+    /// The first run that is held of each node.
+    fn first_runs(&self) -> Vec<&'a Origin> {
+        let mut runs: Vec<&Origin> = self.runs().collect();
+        runs.dedup_by(|later, first| later.node == first.node);
+        runs
     }
 
     // --- To choose
@@ -397,10 +403,8 @@ impl<'a> Council<'a> {
         } else {
             self.base().horizon()
         };
-        // The name of a run that ends now is kept like any other.
-        let named = self.base().exceptions().iter().chain(self.runs());
-        let is_kept = |run: &&Origin| run.incarnation < horizon && !self.base().has_ended_by(run, self.names_end_ms());
-        let exceptions = named.filter(is_kept).cloned().collect();
+        let remaining = self.base().exceptions().iter().chain(self.runs()).filter(|run| !ends.contains_key(*run));
+        let exceptions = remaining.filter(|run| run.incarnation < horizon).cloned().collect();
         Checkpoint { parent: self.base().hash(), wall_ms: self.wall_ms, ends, roster, horizon, exceptions }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use psi_replica::{Digest, Epoch, FieldName, Origin, Version};
 use psi_state::{Replica, Shape};
 
+use super::votes::VoteBook;
 use crate::{
     compare::{empty_oracle, oracle_frontier, oracle_origin, views_hash},
     oracle::{Oracle, OracleFrontier},
@@ -31,6 +32,11 @@ pub(crate) struct Book {
     pub(crate) unknown: BTreeMap<Origin, Version>,
     pub(crate) reshaped: Vec<FieldChange>,
     pub(super) moves: u64,
+    pub(super) votes: VoteBook,
+    /// The digest of the base, by its number: the first that was seen.
+    pub(super) bases: BTreeMap<Version, Digest>,
+    /// When a run wrote a version.
+    pub(super) written_at: BTreeMap<(Origin, Version), u64>,
     /// Frames whose bits were turned may have named origins that there are not.
     pub(crate) damaged: usize,
 }
@@ -58,6 +64,9 @@ impl Default for Book {
             unknown: BTreeMap::new(),
             reshaped: Vec::new(),
             moves: 0,
+            votes: VoteBook::default(),
+            bases: BTreeMap::new(),
+            written_at: BTreeMap::new(),
             damaged: 0,
         }
     }

@@ -17,7 +17,9 @@ impl World<'_> {
 
     /// Whether all that last agree, and none believes that there is more.
     pub(crate) fn is_settled(&self) -> bool {
-        self.is_agreed() && self.lasting().iter().all(|p| self.processes[*p].replica.gaps() == 0)
+        self.is_agreed()
+            && self.has_ended_all()
+            && self.lasting().iter().all(|p| self.processes[*p].replica.gaps() == 0)
     }
 
     /// Whether all that last hold the same, ready and flushed.

@@ -28,7 +28,7 @@ impl World<'_> {
         Some(())
     }
 
-    fn crash_one(&mut self, p: usize) {
+    pub(super) fn crash_one(&mut self, p: usize) {
         if self.processes[p].written > psi_replica::Version::ZERO && !self.processes[p].has_handed_over() {
             self.reach(Marker::CRASH_WITH_UNSAID);
         }

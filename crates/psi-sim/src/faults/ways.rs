@@ -6,8 +6,8 @@ use crate::{
 };
 
 impl World<'_> {
-    /// Closes ways for a while, but none between two machines that are left alone.
-    fn close(&mut self, ways: Vec<(usize, usize)>) -> Option<()> {
+    /// Closes ways for so long, or for a while that is drawn, but none between two machines that are left alone.
+    pub(super) fn close(&mut self, ways: Vec<(usize, usize)>, ms: Option<u64>) -> Option<()> {
         let (exposed, closed) = (&self.exposed, &self.network.closed);
         let ways: Vec<(usize, usize)> = ways
             .into_iter()
@@ -20,7 +20,7 @@ impl World<'_> {
         self.network.closed.extend(ways.iter().copied());
         let listed = ways.iter().map(|(from, to)| format!(" n{from}→n{to}")).collect::<String>();
         self.trace.record(self.now, "cut", &[], listed.as_bytes(), || format!("--- closed:{listed}"));
-        let ms = self.dice.faults.between(100, self.plan.partition_ms);
+        let ms = ms.unwrap_or_else(|| self.dice.faults.between(100, self.plan.partition_ms));
         self.schedule(self.now + ms, Occurrence::Open(ways));
         Some(())
     }
@@ -42,7 +42,7 @@ impl World<'_> {
         let side: Vec<usize> = machines.clone().filter(|_| self.dice.faults.chance(400)).collect();
         let other = machines.filter(|machine| !side.contains(machine));
         let ways = other.flat_map(|there| side.iter().flat_map(move |here| [(*here, there), (there, *here)])).collect();
-        self.close(ways)
+        self.close(ways, None)
     }
 
     pub(crate) fn one_way(&mut self) -> Option<()> {
@@ -51,7 +51,7 @@ impl World<'_> {
         let all = self.dice.faults.chance(300);
         let one = *self.dice.faults.pick(&machines)?;
         let ways = machines.into_iter().filter(|to| all || *to == one).map(|to| (from, to)).collect();
-        self.close(ways)?;
+        self.close(ways, None)?;
         self.reach(Marker::ONE_WAY_PARTITION);
         Some(())
     }

@@ -16,6 +16,8 @@ pub(crate) struct Habits {
     pub(crate) steady: Option<usize>,
     /// Most steps in a batch.
     pub(crate) batch: u64,
+    /// They only step, one at a time, in the field that always exists.
+    pub(crate) is_frugal: bool,
 }
 
 impl Habits {
@@ -23,6 +25,6 @@ impl Habits {
         let core = if rng.chance(350) { rng.between(300, 900) } else { 0 };
         let steady = rng.chance(300).then(|| usize::try_from(rng.between(1, 3)).unwrap_or(1));
         let batch = if steady.is_some() && rng.chance(700) { rng.between(8, 30) } else { BATCH };
-        Self { core, guarded: rng.between(0, 900), steady, batch }
+        Self { core, guarded: rng.between(0, 900), steady, batch, is_frugal: false }
     }
 }

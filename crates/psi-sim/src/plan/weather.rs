@@ -21,6 +21,11 @@ impl Weather {
     /// Nothing goes wrong.
     pub(crate) const FAIR: Self = Self { loss: 0, twice: 0, delay_ms: 3, ordered: true, corrupt: 0, oversized: 0 };
 
+    /// No worse than this.
+    pub(super) fn at_most(self, loss: u64, delay_ms: u64) -> Self {
+        Self { loss: self.loss.min(loss), delay_ms: self.delay_ms.min(delay_ms), ..self }
+    }
+
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let or_none = |rng: &mut Rng, most: u64| if rng.chance(300) { 0 } else { rng.below(most + 1) };
         let delay_ms = match rng.below(10) {

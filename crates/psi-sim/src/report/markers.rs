@@ -127,6 +127,8 @@ world_markers! {
     REMINTED = "run went on as another",
     /// More of a run was offered than what it had ended at.
     TOO_LATE_REFUSED = "late delta refused",
+    /// All clocks were set back, and a node joined.
+    CLOCKS_SET_BACK = "all clocks set back",
     /// A field that had learned was reset.
     CORE_RESET = "core field reset",
 }

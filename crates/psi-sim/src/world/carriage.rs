@@ -53,6 +53,9 @@ impl World<'_> {
             self.found_wrong(format_args!("{} made a frame of {} bytes", self.label(p), bytes.len()));
         }
         self.trace_frame("send", connection, end, &bytes, || frames::describe(frame));
+        if self.loses_withheld(connection, end, frame) {
+            return;
+        }
         let Some(standing) = self.network.connections.get_mut(&connection) else { return };
         let direction = &mut standing.directions[end];
         if direction.slow_ms == 0 {
@@ -66,6 +69,16 @@ impl World<'_> {
             self.reach(Marker::SLOW_PEER);
             self.schedule(at, Occurrence::Drain { connection, end });
         }
+    }
+
+    fn loses_withheld(&mut self, connection: u64, end: usize, frame: &proto::Frame) -> bool {
+        let Some(proto::frame::Body::Delta(delta)) = &frame.body else { return false };
+        let (Some(origin), Some((_, to))) = (&delta.origin, self.machines_of(connection, end)) else { return false };
+        let is_withheld = self.is_withheld(&origin.node, origin.incarnation, to);
+        if is_withheld {
+            self.trace_frame("lose", connection, end, &[], || "withheld".to_owned());
+        }
+        is_withheld
     }
 
     /// A slow transport takes one frame.

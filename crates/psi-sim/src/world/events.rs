@@ -34,12 +34,15 @@ impl World<'_> {
             }
             Event::Ended { runs, checkpoint, .. } => {
                 self.reach(Marker::RUN_ENDED);
+                self.check_ended(p, &runs);
                 self.book.record_ends(checkpoint, runs);
+                self.spring_trap(p, true);
             }
             Event::Late { origin, held, ended } => self.record_late(p, &origin, held, ended),
             Event::BaseJoined { .. } => self.reach(Marker::BASE_JOINED),
             Event::BaseReplaced { .. } => {
                 self.reach(Marker::BASE_REPLACED);
+                self.check_replaced(p);
                 // What had ended in the base that gave way is taken again.
                 let own = self.processes[p].origin.clone();
                 self.processes[p].seen.retain(|origin, _| Some(origin) == own.as_ref());
@@ -58,6 +61,7 @@ impl World<'_> {
     /// silent: in storms that are shorter it must not happen.
     fn record_late(&mut self, p: usize, origin: &Origin, held: Version, ended: Option<Version>) {
         self.reach(Marker::LATE);
+        self.check_late(p, origin, held, ended);
         if self.plan.stormy_ms < 7 * self.plan.end_after_ms {
             let label = self.label(p);
             self.found_wrong(format_args!("{label} loses {origin} up to {held}, which ended at {ended:?}"));
@@ -89,6 +93,7 @@ impl World<'_> {
         if !self.book.mint(&origin) {
             self.found_wrong(format_args!("{origin} was minted twice"));
         }
+        self.check_minted(p, &origin);
         self.processes[p].origin = Some(origin);
     }
 }

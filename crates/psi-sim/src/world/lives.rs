@@ -70,6 +70,7 @@ impl World<'_> {
             checked: None,
             own_checked: Version::ZERO,
             saved_at: self.now,
+            end_moves: 0,
             written: Version::ZERO,
             origin: None,
             superseded: false,
@@ -122,6 +123,8 @@ impl World<'_> {
         self.is_writing = false;
         self.network.weather = Weather::FAIR;
         self.network.closed.clear();
+        self.network.withheld.clear();
+        self.trap = None;
         for connection in self.network.connections.values_mut() {
             connection.clear_up();
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use psi_replica::Origin;
 
 use crate::plan::{Weather, rng::Rng};
 
@@ -81,6 +82,9 @@ pub(crate) struct FrameCopy {
     pub(crate) damaged: bool,
 }
 
+/// What is withheld: deltas of an origin, from machines, until a moment.
+pub(crate) type Withheld = (Origin, BTreeSet<usize>, u64);
+
 /// All connections, and which ways are closed.
 #[derive(Debug, Default)]
 pub(crate) struct Network {
@@ -89,6 +93,8 @@ pub(crate) struct Network {
     /// Ordered pairs of machines between which nothing comes through.
     pub(crate) closed: BTreeSet<(usize, usize)>,
     pub(crate) weather: Weather,
+    /// Deltas that get lost.
+    pub(crate) withheld: Vec<Withheld>,
     /// Machines among which nothing goes wrong.
     pub(crate) sheltered: BTreeSet<usize>,
 }

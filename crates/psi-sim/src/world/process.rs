@@ -83,12 +83,14 @@ pub(crate) struct Process {
     pub(crate) ends_at: Option<u64>,
     /// Versions seen by the checks, of each origin.
     pub(crate) seen: BTreeMap<Origin, Version>,
-    /// Hash of the frontier at the last check, and whether something waited for a flush.
-    pub(crate) checked: Option<([u8; 32], bool)>,
+    /// Hash of the frontier at the last check, whether something waited for a flush, and the base's number.
+    pub(crate) checked: Option<([u8; 32], bool, Version)>,
     /// The version up to which its own entries were checked.
     pub(crate) own_checked: Version,
     /// When it wrote its latest snapshot.
     pub(crate) saved_at: u64,
+    /// How often it has voted, or its base has moved, when that was looked at last.
+    pub(crate) end_moves: u64,
     /// The latest version that it wrote for a client.
     pub(crate) written: Version,
     /// What `Event::Ready` told.

@@ -31,6 +31,16 @@ pub(crate) enum Occurrence {
     Start(usize),
     /// The ways between two machines are opened, one way or both.
     Open(Vec<(usize, usize)>),
+    /// A process stops in good order, or crashes.
+    Stop {
+        p: usize,
+        is_clean: bool,
+    },
+    /// All ways of a machine are closed for so long.
+    CutOff {
+        machine: usize,
+        ms: u64,
+    },
     /// A clock that jumped is set right.
     SetClock(usize),
 }

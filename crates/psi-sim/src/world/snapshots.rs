@@ -7,7 +7,7 @@ use super::{
     disk::{Disk, spoil},
     process::{cluster, config, moment},
 };
-use crate::report::markers::Marker;
+use crate::{plan::Severity, report::markers::Marker};
 
 impl World<'_> {
     /// Writes a snapshot of a process, if its machine has a disk.
@@ -20,6 +20,16 @@ impl World<'_> {
         let bytes = snapshot.len();
         self.machines[process.machine].disk.write(snapshot);
         self.trace_process(p, "save", format_args!("writes a snapshot of {bytes} bytes"));
+    }
+
+    /// A process that has voted, or whose base has moved, writes a snapshot at once. It may not come to more.
+    pub(crate) fn take_end_moves(&mut self, p: usize) {
+        let moves = self.processes[p].replica.end_moves();
+        if self.plan.storm.is_none() || std::mem::replace(&mut self.processes[p].end_moves, moves) == moves {
+            return;
+        }
+        self.save(p);
+        self.spring_trap(p, false);
     }
 
     /// Processes whose snapshot is due write it.
@@ -38,7 +48,9 @@ impl World<'_> {
     pub(crate) fn boot(&mut self, machine: usize) -> Replica {
         let host = &mut self.machines[machine];
         let dice = &mut self.dice.disk;
+        let is_sound = self.plan.storm.as_ref().is_some_and(|storm| storm.severity != Severity::Beyond);
         match dice.below(10) {
+            _ if is_sound => {}
             0 => host.disk = Disk::default(),
             1 | 2 => host.disk.latest = host.disk.old.take().or(host.disk.latest.take()),
             3 => {
