@@ -26,7 +26,7 @@ impl World<'_> {
     /// Checks a process whose frontier may have moved.
     pub(crate) fn check(&mut self, p: usize) {
         let replica = &self.processes[p].replica;
-        let at = (replica.frontier().hash().to_bytes(), replica.is_dirty(), replica.base_version());
+        let at = (replica.frontier().hash().to_bytes(), replica.is_dirty(), replica.held(&psi_replica::Origin::base()));
         if self.processes[p].checked.replace(at) == Some(at) {
             return;
         }

@@ -327,7 +327,9 @@ impl<'a> Council<'a> {
         let roster: Vec<&Origin> =
             if self.base().number() == 0 { self.first_runs() } else { self.base().roster().iter().collect() };
         let waited_for = || roster.iter().copied().filter(|run| !self.given_up.contains(&run.node));
-        let open = by_node(waited_for().filter(|run| !self.registers.has_left(run)));
+        // A base that gave way to this one may have ended a run of this one's roster.
+        let is_open = |run: &Origin| !self.registers.has_left(run) && self.store.end_of(run).is_none();
+        let open = by_node(waited_for().filter(|run| is_open(run)));
         if open.is_empty() { by_node(waited_for()) } else { open }
     }
 

@@ -63,7 +63,7 @@ impl World<'_> {
     pub(super) fn check_base(&mut self, p: usize) -> Result<(), String> {
         let Some(severity) = self.severity() else { return Ok(()) };
         let replica = &self.processes[p].replica;
-        let (number, digest) = (replica.base_version(), replica.origin_digest(&Origin::base()));
+        let (number, digest) = (replica.held(&Origin::base()), replica.origin_digest(&Origin::base()));
         let first = *self.book.bases.entry(number).or_insert(digest);
         if first != digest && severity != Severity::Beyond {
             return Err(format!("has another base of number {number} than others"));
@@ -133,7 +133,7 @@ impl World<'_> {
 
 /// A run that holds a proposal to end it writes no more.
 fn check_own_end(replica: &Replica, me: &Origin) -> Result<(), String> {
-    let next = replica.base_version().next();
+    let next = replica.held(&Origin::base()).next();
     for (run, _) in replica.frontier().iter().filter(|(run, _)| *run != me) {
         let vote = VoteOfRun::held(replica, run);
         if vote.is_some_and(|vote| vote.number() == next.0 && vote.proposes_to_end(run, me)) {
