@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::name::NodeId;
+use super::name::{BASE_NAME, NodeId};
 use crate::proto;
 
 /// One run of one node: the only writer of its entries.
@@ -14,18 +14,21 @@ pub struct Origin {
     pub incarnation: u64,
 }
 
+/// The incarnation that the base has.
+const BASE_INCARNATION: u64 = 1;
+
 impl Origin {
     /// What ended origins come to, as if one origin had written all of it. It has no run: every replica works out the
     /// same entries from the same ended origins.
     #[must_use]
     pub fn base() -> Self {
-        Self { node: NodeId::base(), incarnation: 1 }
+        Self { node: NodeId::base(), incarnation: BASE_INCARNATION }
     }
 
     /// Whether this is [`Origin::base`].
     #[must_use]
     pub fn is_base(&self) -> bool {
-        self.node == NodeId::base()
+        self.node.as_str() == BASE_NAME
     }
 }
 
@@ -87,9 +90,8 @@ impl TryFrom<Option<proto::Origin>> for Origin {
 
     fn try_from(origin: Option<proto::Origin>) -> Result<Self, OriginError> {
         let origin = origin.ok_or(OriginError::Missing)?;
-        let base = Self::base();
-        if origin.node == base.node.as_str() && origin.incarnation == base.incarnation {
-            return Ok(base);
+        if origin.node == BASE_NAME && origin.incarnation == BASE_INCARNATION {
+            return Ok(Self::base());
         }
         let node = NodeId::new(&origin.node)?;
         if origin.incarnation == 0 {

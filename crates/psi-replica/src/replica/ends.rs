@@ -198,7 +198,7 @@ impl<S: State> Replica<S> {
     /// Whether a run has ended, so that nothing is missing of it.
     pub(super) fn is_over(&self, run: &Origin) -> bool {
         let base = self.store.base();
-        base.end_of(run).is_some() || self.store.log(run).is_none() && base.is_below_horizon(run)
+        base.end_of(run).is_some() || base.is_below_horizon(run) && self.store.log(run).is_none()
     }
 
     /// Whether nothing more may be taken of a run for now, since this one has agreed to end it.
@@ -220,7 +220,7 @@ impl<S: State> Replica<S> {
         if let Some(end) = base.end_of(origin).filter(|end| got > *end) {
             return Err(Refusal::Ended { origin: origin.clone(), end, got });
         }
-        if self.store.log(origin).is_none() && base.is_below_horizon(origin) {
+        if base.is_below_horizon(origin) && self.store.log(origin).is_none() {
             return Err(Refusal::BelowHorizon(origin.clone()));
         }
         match self.limit_of(origin).filter(|end| got > *end) {
