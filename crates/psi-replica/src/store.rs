@@ -77,14 +77,15 @@ impl Store {
 
     /// The number at which another base was taken in; `None` if it was not.
     pub(crate) fn absorbed(&self, former: &Origin) -> Option<Version> {
-        self.bases().filter_map(|base| base.absorbed(former)).max()
+        let of = |base: &Base| base.absorbed(former);
+        if former.is_former_base() { self.bases().filter_map(of).max() } else { None }
     }
 
     /// Whether a run, or a base that gave way, has ended, so that nothing is missing of it.
     pub(crate) fn is_over(&self, origin: &Origin) -> bool {
         self.end_of(origin).is_some()
             || self.absorbed(origin).is_some()
-            || self.log(origin).is_none() && self.base.is_below_horizon(origin)
+            || self.base.is_below_horizon(origin) && self.log(origin).is_none()
     }
 
     /// Runs that have not ended, with their logs, in order.

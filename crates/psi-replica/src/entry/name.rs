@@ -143,10 +143,13 @@ name!(
 /// The field that always exists.
 pub const DEFAULT_FIELD: &str = "default";
 
+/// The name in place of a node's that the base has.
+pub(crate) const BASE_NAME: &str = ".base";
+
 impl NodeId {
     /// The name in place of a node's that the base has. No node can be called so.
     pub(crate) fn base() -> Self {
-        static BASE: LazyLock<NodeId> = LazyLock::new(|| NodeId(".base".into()));
+        static BASE: LazyLock<NodeId> = LazyLock::new(|| NodeId(BASE_NAME.into()));
         BASE.clone()
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{digest::Digest, name::NodeId};
+use super::{
+    digest::Digest,
+    name::{BASE_NAME, NodeId},
+};
 use crate::proto;
 
 /// One run of one node: the only writer of its entries.
@@ -14,12 +17,15 @@ pub struct Origin {
     pub incarnation: u64,
 }
 
+/// The incarnation that the base has.
+const BASE_INCARNATION: u64 = 1;
+
 impl Origin {
     /// What ended origins come to, as if one origin had written all of it. It has no run: every replica works out the
     /// same entries from the same ended origins.
     #[must_use]
     pub fn base() -> Self {
-        Self { node: NodeId::base(), incarnation: 1 }
+        Self { node: NodeId::base(), incarnation: BASE_INCARNATION }
     }
 
     /// A base that gave way to another which it had never met: an origin like any other until it is folded in. It is
@@ -31,13 +37,13 @@ impl Origin {
     /// Whether this is [`Origin::base`], or a base that gave way to another.
     #[must_use]
     pub fn is_base(&self) -> bool {
-        self.node == NodeId::base()
+        self.node.as_str() == BASE_NAME
     }
 
     /// Whether this is a base that gave way to another.
     #[must_use]
     pub fn is_former_base(&self) -> bool {
-        self.is_base() && self.incarnation != Self::base().incarnation
+        self.incarnation != BASE_INCARNATION && self.is_base()
     }
 }
 
@@ -99,8 +105,7 @@ impl TryFrom<Option<proto::Origin>> for Origin {
 
     fn try_from(origin: Option<proto::Origin>) -> Result<Self, OriginError> {
         let origin = origin.ok_or(OriginError::Missing)?;
-        let base = Self::base().node;
-        let node = if origin.node == base.as_str() { base } else { NodeId::new(&origin.node)? };
+        let node = if origin.node == BASE_NAME { NodeId::base() } else { NodeId::new(&origin.node)? };
         if origin.incarnation == 0 {
             return Err(OriginError::Unminted(node));
         }

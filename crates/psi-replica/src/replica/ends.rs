@@ -238,7 +238,7 @@ impl<S: State> Replica<S> {
         if let Some(end) = end.filter(|end| got > *end) {
             return Err(Refusal::Ended { origin: origin.clone(), end, got });
         }
-        if self.store.log(origin).is_none() && self.store.base().is_below_horizon(origin) {
+        if self.store.base().is_below_horizon(origin) && self.store.log(origin).is_none() {
             return Err(Refusal::BelowHorizon(origin.clone()));
         }
         match self.limit_of(origin).filter(|end| got > *end) {

@@ -180,6 +180,7 @@ impl Token {
         self.rest == Some(shortened(positions))
     }
 
+    #[inline]
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 + 18 * self.seen.len());
         bytes.push(FORMAT);

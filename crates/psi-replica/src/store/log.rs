@@ -3,7 +3,7 @@
 //! Entries change only by whole updates from one version to a later one ([`OriginLog::plan`], then
 //! [`OriginLog::commit`]). Nothing here looks at other origins.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as MapEntry};
 
 use bytes::Bytes;
 
@@ -220,10 +220,10 @@ impl OriginLog {
             if let Some(before) = self.entries.get(&key) {
                 update.digest = update.digest.minus(before.hash);
             }
-            if update.puts.contains_key(&key) {
-                return Err(Refusal::Twice(Box::new(key)));
-            }
-            update.puts.insert(key, stored);
+            match update.puts.entry(key) {
+                MapEntry::Vacant(free) => free.insert(stored),
+                MapEntry::Occupied(taken) => return Err(Refusal::Twice(Box::new(taken.remove_entry().0))),
+            };
         }
         self.plan_tombstones(&mut update, epoch_lane)?;
         Ok(update)
@@ -266,18 +266,34 @@ impl OriginLog {
             changes.push(Change { key, before, after: None });
         }
         for (key, stored) in update.puts {
-            let before = self.remove(&key);
-            changes.push(Change { key: key.clone(), before, after: Some(stored.value.clone()) });
             if let Some((field, epoch)) = key.tombstone() {
                 self.tombstones.insert(field.clone(), epoch);
             }
-            self.bytes += stored.value.len();
-            self.by_version.insert((stored.version, key.clone()));
-            self.entries.insert(key, stored);
+            let after = Some(stored.value.clone());
+            let before = self.put(&key, stored);
+            changes.push(Change { key, before, after });
         }
         self.version = update.version;
         self.digest = update.digest;
         changes
+    }
+
+    /// Puts an entry, most often in the place of an earlier one; returns the value that was there.
+    fn put(&mut self, key: &Key, stored: StoredEntry) -> Option<Bytes> {
+        let mut place = (stored.version, key.clone());
+        self.bytes += stored.value.len();
+        let Some(held) = self.entries.get_mut(key) else {
+            self.entries.insert(key.clone(), stored);
+            self.by_version.insert(place);
+            return None;
+        };
+        let before = std::mem::replace(held, stored);
+        self.bytes -= before.value.len();
+        let version = std::mem::replace(&mut place.0, before.version);
+        self.by_version.remove(&place);
+        place.0 = version;
+        self.by_version.insert(place);
+        Some(before.value)
     }
 
     fn remove(&mut self, key: &Key) -> Option<Bytes> {

@@ -36,6 +36,7 @@ pub(crate) struct StepOutcome {
 impl Field {
     /// Scores an input against the fold as step `k`. That its width, its numbers and the engine are right was checked
     /// before.
+    #[inline]
     pub(crate) fn score(&mut self, input: &[f64], fixed: &[Fixed], k: u64) -> Option<StepScore> {
         let current = self.current()?;
         let (engine, parameters) = (current.engine?, &current.spec.setup.parameters);
@@ -53,6 +54,7 @@ impl Field {
 
     /// Scores an input and takes it in, as part of the write `version` of the own origin. Checked before, as for
     /// [`Self::score`].
+    #[inline]
     pub(crate) fn step(
         &mut self,
         local: &Moment,

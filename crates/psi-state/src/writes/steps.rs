@@ -164,7 +164,9 @@ impl State {
             }
         }
         let is_declared = field.is_declared_by(&origin);
-        self.dirty.insert(name.clone());
+        if !self.dirty.contains(name) {
+            self.dirty.insert(name.clone());
+        }
         if !is_declared {
             self.declare_epoch(writer, name);
         }

@@ -1,6 +1,6 @@
 //! What the guardians of all origins have seen of a field: the history that thresholds come from, and the red flag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use psi_engine::guardian::{HISTORY_MAX, History, Sample, Threat, Thresholds};
 use psi_replica::{Clock, Origin};
@@ -40,8 +40,15 @@ impl SampleFold {
     }
 
     pub(crate) fn put(&mut self, place: Place, sample: Sample) {
-        self.remove(&place);
-        self.samples.insert(place.clone(), sample);
+        match self.samples.entry(place.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(sample);
+            }
+            Entry::Occupied(_) => {
+                self.remove(&place);
+                self.samples.insert(place.clone(), sample);
+            }
+        }
         let comes_first = self.oldest.as_ref().is_none_or(|oldest| place < *oldest);
         if comes_first && self.latest.len() == HISTORY_MAX {
             return;
