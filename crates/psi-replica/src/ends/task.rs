@@ -16,9 +16,9 @@ const PROPOSE_MS: u64 = 2_000;
 const RETRY_MS: u64 = 10_000;
 /// Other runs that may propose until the run whose own proposal came to nothing does so again.
 const OTHERS_TRY: usize = 10;
-/// How long a run is waited for that a later run of its node has followed, milliseconds: less than most supervisors wait
-/// until they start a process again, so that one which keeps crashing does not hold up all ends.
-const FOLLOWED_MS: u64 = HEARD_MS;
+/// How long a run is waited for that a later run of its node has followed, milliseconds: longer than most processes stand
+/// still, and shorter than a node takes that keeps crashing, which must not hold up all ends.
+const FOLLOWED_MS: u64 = 10_000;
 
 /// How long a run may be cut off from most others until it goes on as another run, milliseconds.
 const CUT_OFF_MS: u64 = 30_000;

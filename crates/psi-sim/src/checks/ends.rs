@@ -7,7 +7,7 @@ use psi_state::Replica;
 
 use super::votes::VoteOfRun;
 use crate::{
-    plan::{Severity, Storm},
+    plan::{Episode, Severity, Storm},
     world::World,
 };
 
@@ -75,7 +75,10 @@ impl World<'_> {
     pub(crate) fn check_late(&mut self, p: usize, origin: &Origin, held: Version, ended: Option<Version>) {
         let Some(severity) = self.severity() else { return };
         let label = self.label(p);
-        if severity == Severity::Mild {
+        // A machine may be down for longer than it is waited for; or all that knew of it crash while it is cut off.
+        let is_forgotten = |episode: &Episode| [Episode::LongDown, Episode::CutAndRestart].contains(episode);
+        let may_be_late = self.plan.storm.as_ref().is_some_and(|storm| storm.episodes.iter().any(is_forgotten));
+        if severity == Severity::Mild || severity == Severity::Long && !may_be_late {
             self.found_wrong(format_args!("{label} loses {origin} up to {held}, which ended at {ended:?}"));
         }
         if severity == Severity::Beyond {

@@ -7,8 +7,8 @@ use crate::plan::rng::Rng;
 pub(crate) enum Severity {
     /// No machine is out of touch for as long as silent runs are waited for: nothing may be lost.
     Mild,
-    /// Machines are out of touch for up to three times as long, or down for long: what a run that was cut off wrote in
-    /// its last seconds may be lost by name.
+    /// Machines are out of touch for up to three times as long, which is less than a missing node is waited for: nothing
+    /// may be lost either, unless one is down for longer, or all that knew of it crash meanwhile.
     Long,
     /// Both sides of a partition give each other up: bases may grow apart.
     Beyond,
