@@ -81,6 +81,16 @@ struct Footprint {
     snapshot_bytes: f64,
     /// What a node gets that starts with nothing.
     link_bytes: f64,
+    /// How long that node took until it was ready, milliseconds.
+    ready_ms: u128,
+    /// What the first node's process has in memory; `None` where the system does not say.
+    resident_kb: Option<u64>,
+}
+
+/// What a process has in memory, by Linux's word.
+fn resident_kb(process: &Process) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
 }
 
 /// Measures it, at the first node. Starts the last node again, with nothing on its disk.
@@ -97,7 +107,9 @@ async fn footprint(fleet: &mut Fleet, data: &Path) -> Result<Footprint> {
     };
     let before = sent(fleet).await?;
     fs::remove_dir_all(data.join("n3"))?;
+    let begun = Instant::now();
     fleet.restart(joiner).await?;
+    let ready_ms = begun.elapsed().as_millis();
     fleet.agreed().await?;
     let link_bytes = sent(fleet).await? - before;
     settled(fleet).await?;
@@ -110,17 +122,21 @@ async fn footprint(fleet: &mut Fleet, data: &Path) -> Result<Footprint> {
         base_bytes: first.series("psi_replica_base_bytes").await?,
         snapshot_bytes: first.series("psi_snapshot_bytes").await?,
         link_bytes,
+        ready_ms,
+        resident_kb: resident_kb(first),
     })
 }
 
 impl fmt::Display for Footprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { names, checkpoint, entry_bytes, base_bytes, snapshot_bytes, link_bytes } = self;
+        let Self { names, checkpoint, entry_bytes, base_bytes, snapshot_bytes, link_bytes, ready_ms, resident_kb } =
+            self;
         write!(
             f,
             "{names} names at checkpoint {checkpoint}; bytes: {entry_bytes} of entries, {base_bytes} of them in the base; \
-             {snapshot_bytes} a snapshot, {link_bytes} over the links of a fresh node"
-        )
+             {snapshot_bytes} a snapshot, {link_bytes} over the links of a fresh node, which was ready after {ready_ms} ms"
+        )?;
+        if let Some(kb) = resident_kb { write!(f, "; {kb} kB in memory") } else { Ok(()) }
     }
 }
 
