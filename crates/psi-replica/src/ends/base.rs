@@ -30,7 +30,7 @@ const NAMES_PER_ENTRY: usize = 512;
 pub(crate) struct EndedRun {
     /// The version that stands for it.
     pub(crate) version: Version,
-    /// When the checkpoint that ended it was proposed.
+    /// When the checkpoint that ended it was proposed, or the horizon then, if that is later.
     pub(crate) ended_ms: u64,
 }
 
@@ -153,9 +153,9 @@ impl Base {
             && !self.ended.contains_key(origin)
     }
 
-    /// The name that it has as an origin, where another base holds.
+    /// The name that it has as an origin, where another base holds: that of the first checkpoint of its chain.
     pub(crate) fn former(&self) -> Origin {
-        Origin::former_base(self.root)
+        Origin { incarnation: self.root.short().max(2), ..Origin::base() }
     }
 
     /// The number at which another base was taken in; `None` if it was not.
@@ -203,12 +203,14 @@ impl Base {
             next.root = next.hash;
         }
         next.roster.clone_from(&checkpoint.roster);
+        // All clocks may have been set back since the horizon was raised.
+        let ended_ms = checkpoint.wall_ms.max(checkpoint.horizon / 1000 + 1);
         for (origin, version) in &checkpoint.ends {
             if let Some(former) = formers.get(origin) {
                 next.absorb(origin, former);
                 continue;
             }
-            next.ended.insert(origin.clone(), EndedRun { version: *version, ended_ms: checkpoint.wall_ms });
+            next.ended.insert(origin.clone(), EndedRun { version: *version, ended_ms });
             next.positions = next.positions.plus(Digest::of_position(origin, *version));
             next.digest = next.digest.plus(digest_of(origin));
         }

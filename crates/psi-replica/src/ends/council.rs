@@ -5,6 +5,8 @@
 //! textbook. The voters of a proposal must *all* accept, so that none of them holds more of an ended run than its end.
 //! And a checkpoint that can't have been decided, since one of its voters refused, may be given up for another.
 
+mod whole;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
@@ -13,7 +15,6 @@ use super::{
     checkpoint::Checkpoint,
     registers::Registers,
     vote::{Acceptance, Proposal, Vote},
-    wire::ENDS_MAX,
 };
 use crate::{
     entry::{
@@ -120,44 +121,13 @@ impl<'a> Council<'a> {
         self.store.log(&Origin::base()).is_none_or(self.can_fold)
     }
 
-    /// Whether a run has said that it writes no more, or no node that is missing can hold more of it: each was heard last
-    /// before the run began. The clocks of members may differ by as much as is allowed. Of a process that goes on as
-    /// another run, the latest run that is known stays: by that it is known that there is more.
-    fn is_whole(&self, run: &Origin) -> bool {
-        if let Some(former) = self.store.formers().get(run) {
-            return self.is_abandoned(former);
-        }
-        let is_followed = || self.runs().any(|other| other.node == run.node && other > run);
-        let heard_last = |silence_ms: &u64| self.wall_ms.saturating_sub(*silence_ms).saturating_add(AHEAD_MS_MAX);
-        self.registers.has_left(run)
-            || self.registers.is_closed(run) && is_followed()
-            || self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
-    }
-
-    /// Whether nobody goes on with a base that gave way: each node of its roster has a live run here, or is not waited for.
-    fn is_abandoned(&self, former: &Base) -> bool {
-        let live = self.live();
-        former.roster().iter().all(|run| {
-            let has_ended = self.base().end_of(run).is_some();
-            has_ended || stands(&live, &run.node, run.incarnation) || self.given_up.contains(&run.node)
-        })
-    }
-
-    /// Runs that can end, as far as this one holds them.
-    fn ends(&self) -> impl Iterator<Item = (Origin, Version)> {
-        let can_end = |run: &Origin, log: &OriginLog| !self.is_live(run) && self.is_whole(run) && (self.can_fold)(log);
-        let formers = self.store.formers().keys().filter_map(|former| Some((former, self.store.log(former)?)));
-        let runs = self.store.runs().chain(formers).filter(move |(run, log)| can_end(run, log));
-        runs.map(|(run, log)| (run.clone(), log.version())).take(ENDS_MAX)
-    }
-
     /// The horizon as it may be raised: a node that is missing may come back with runs that nobody knows.
     fn horizon(&self) -> u64 {
         let ended_by = self.wall_ms.saturating_sub(self.names_kept_ms);
         if self.missing.is_empty() { self.base().horizon_at(ended_by) } else { self.base().horizon() }
     }
 
-    /// Whether it is this run's turn to propose before others: the least of those that are live.
+    /// How many runs are to propose before this one.
     pub(crate) fn rank(&self) -> usize {
         self.runs().filter(|run| *run < self.own && self.is_live(run)).count()
     }

@@ -123,7 +123,7 @@ impl EndTask {
             let limit = if is_followed { followed_ms } else { end_after_ms };
             // An operator may be wrong: a run that shows itself is not gone.
             let silence = self.heard.silence_ms(run, now);
-            let is_gone = silence >= FOLLOWED_MS.min(end_after_ms) && self.registers.is_gone(run);
+            let is_gone = silence >= CUT_OFF_MS.min(end_after_ms) && self.registers.is_gone(run);
             if silence >= limit || is_gone {
                 silent.insert(run.clone());
             }

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    digest::Digest,
-    name::{BASE_NAME, NodeId},
-};
+use super::name::{BASE_NAME, NodeId};
 use crate::proto;
 
 /// One run of one node: the only writer of its entries.
@@ -26,12 +23,6 @@ impl Origin {
     #[must_use]
     pub fn base() -> Self {
         Self { node: NodeId::base(), incarnation: BASE_INCARNATION }
-    }
-
-    /// A base that gave way to another which it had never met: an origin like any other until it is folded in. It is
-    /// named by the first checkpoint of its chain.
-    pub(crate) fn former_base(root: Digest) -> Self {
-        Self { node: NodeId::base(), incarnation: root.short().max(2) }
     }
 
     /// Whether this is [`Origin::base`], or a base that gave way to another.

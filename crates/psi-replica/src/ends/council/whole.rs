@@ -1,0 +1,42 @@
+//! Which runs can end: those of which nobody can hold more than this replica does.
+
+use super::{Council, stands};
+use crate::{
+    ends::{base::Base, wire::ENDS_MAX},
+    entry::origin::{Origin, Version},
+    links::skew::AHEAD_MS_MAX,
+    store::log::OriginLog,
+};
+
+impl Council<'_> {
+    /// Whether a run has said that it writes no more, or no node that is missing can hold more of it: each was heard last
+    /// before the run began. The clocks of members may differ by as much as is allowed. Of a process that goes on as
+    /// another run, the latest run that is known stays: by that it is known that there is more.
+    pub(super) fn is_whole(&self, run: &Origin) -> bool {
+        if let Some(former) = self.store.formers().get(run) {
+            return self.is_abandoned(former);
+        }
+        let is_followed = || self.runs().any(|other| other.node == run.node && other > run);
+        let heard_last = |silence_ms: &u64| self.wall_ms.saturating_sub(*silence_ms).saturating_add(AHEAD_MS_MAX);
+        self.registers.has_left(run)
+            || self.registers.is_closed(run) && is_followed()
+            || self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
+    }
+
+    /// Whether nobody goes on with a base that gave way: each node of its roster has a live run here, or is not waited for.
+    fn is_abandoned(&self, former: &Base) -> bool {
+        let live = self.live();
+        former.roster().iter().all(|run| {
+            let has_ended = self.base().end_of(run).is_some();
+            has_ended || stands(&live, &run.node, run.incarnation) || self.given_up.contains(&run.node)
+        })
+    }
+
+    /// Runs that can end, as far as this one holds them.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (Origin, Version)> {
+        let can_end = |run: &Origin, log: &OriginLog| !self.is_live(run) && self.is_whole(run) && (self.can_fold)(log);
+        let formers = self.store.formers().keys().filter_map(|former| Some((former, self.store.log(former)?)));
+        let runs = self.store.runs().chain(formers).filter(move |(run, log)| can_end(run, log));
+        runs.map(|(run, log)| (run.clone(), log.version())).take(ENDS_MAX)
+    }
+}
