@@ -116,17 +116,6 @@ impl<'a> Council<'a> {
             || self.base().forgotten_by(self.horizon()) >= FORGOTTEN_MIN
     }
 
-    /// Whether this build knows all that the base holds; else it would fold another base than later builds do.
-    fn can_fold_base(&self) -> bool {
-        self.store.log(&Origin::base()).is_none_or(self.can_fold)
-    }
-
-    /// The horizon as it may be raised: a node that is missing may come back with runs that nobody knows.
-    fn horizon(&self) -> u64 {
-        let ended_by = self.wall_ms.saturating_sub(self.names_kept_ms);
-        if self.missing.is_empty() { self.base().horizon_at(ended_by) } else { self.base().horizon() }
-    }
-
     /// How many runs are to propose before this one.
     pub(crate) fn rank(&self) -> usize {
         self.runs().filter(|run| *run < self.own && self.is_live(run)).count()

@@ -39,4 +39,15 @@ impl Council<'_> {
         let runs = self.store.runs().chain(formers).filter(move |(run, log)| can_end(run, log));
         runs.map(|(run, log)| (run.clone(), log.version())).take(ENDS_MAX)
     }
+
+    /// Whether this build knows all that the base holds; else it would fold another base than later builds do.
+    pub(super) fn can_fold_base(&self) -> bool {
+        self.store.log(&Origin::base()).is_none_or(self.can_fold)
+    }
+
+    /// The horizon as it may be raised: a node that is missing may come back with runs that nobody knows.
+    pub(super) fn horizon(&self) -> u64 {
+        let ended_by = self.wall_ms.saturating_sub(self.names_kept_ms);
+        if self.missing.is_empty() { self.base().horizon_at(ended_by) } else { self.base().horizon() }
+    }
 }
