@@ -114,7 +114,7 @@ impl Plan {
         let nodes = self.nodes.min(usize::try_from(rng.between(3, 5)).unwrap_or(3));
         Self {
             nodes,
-            seeds: self.seeds.clamp(1, nodes),
+            seeds: if storm.apart_ms > 0 { nodes } else { self.seeds.clamp(1, nodes) },
             weather: Weather { corrupt: 0, oversized: 0, ..self.weather }.at_most(50, 100),
             write_ms: rng.between(100, 400),
             fault_ms: 1_000,

@@ -96,6 +96,7 @@ impl<'a> World<'a> {
         for n in 0..world.plan.nodes {
             world.add_machine(n < world.plan.seeds);
         }
+        world.begin_apart();
         for n in 0..world.plan.nodes {
             let at = world.dice.faults.below(1_500);
             world.schedule(at, Occurrence::Start(n));

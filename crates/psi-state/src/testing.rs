@@ -38,7 +38,7 @@ impl Replica {
         let (mut logs, mut before) = (Vec::new(), Vec::new());
         for (origin, log) in self.store().logs() {
             let of_field = log.in_scope(Scope::Field(field.clone())).chain(log.in_epochs(field));
-            if origin.is_base() {
+            if *origin == Origin::base() {
                 before.extend(of_field);
             } else {
                 logs.push((origin, of_field.collect::<Vec<_>>()));

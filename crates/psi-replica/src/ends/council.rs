@@ -316,9 +316,9 @@ impl<'a> Council<'a> {
         }
     }
 
-    /// Whether some run is held at another version than the one that a checkpoint ends it at.
+    /// Whether a run is held at another version than the one that a checkpoint ends it at, or would be dropped by it.
     fn lacks(&self, checkpoint: &Checkpoint) -> bool {
-        checkpoint.ends.iter().any(|(run, version)| self.store.version(run) != *version)
+        checkpoint.ends.iter().any(|(run, version)| self.store.version(run) != *version) || !self.keeps_all(checkpoint)
     }
 
     /// Whether some run votes already on the checkpoint that follows: what was accepted is decided.

@@ -76,7 +76,9 @@ impl<S: State> Replica<S> {
 
     /// Whether this run has a say in which runs end.
     pub(super) fn ends_runs(&self) -> bool {
-        self.config.end_after_ms > 0 && self.has_joined() && !self.ends.is_closed
+        // Who meets members that have a base does not begin one of its own.
+        let begins = self.store.base().number() == 0 && self.gaps.contains(&Origin::base());
+        self.config.end_after_ms > 0 && self.has_joined() && !self.ends.is_closed && !begins
     }
 
     /// Votes on runs that end, and folds those that have.

@@ -27,8 +27,8 @@ const PULL_MS_MAX: u64 = 1_000;
 impl<S: State> Replica<S> {
     /// Records that some peer holds more of `origin`. What its own node is linked to bring is waited for a little.
     pub(super) fn record_gap(&mut self, now: TickMs, origin: &Origin) {
-        // A replica that has joined mostly gets to the same base by itself.
-        let folds_itself = *origin == Origin::base() && self.has_joined();
+        // A replica that has joined mostly gets to the same base by itself, once it has one.
+        let folds_itself = *origin == Origin::base() && self.has_joined() && self.store.base().number() > 0;
         let ask_at = match self.links.is_linked(&origin.node) {
             _ if folds_itself => now.plus(BASE_MS),
             true => now.plus(FIRST_HAND_MS),

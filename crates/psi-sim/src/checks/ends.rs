@@ -19,9 +19,16 @@ impl World<'_> {
         self.plan.storm.as_ref().map(|Storm { severity, .. }| *severity)
     }
 
+    /// Whether all decide one chain of checkpoints: unless they began apart, or gave each other up.
+    fn has_one_chain(&self) -> bool {
+        self.plan.storm.as_ref().is_some_and(|storm| storm.severity != Severity::Beyond && storm.apart_ms == 0)
+    }
+
     /// Checks what a run has written of itself and of the next checkpoint.
     pub(super) fn check_registers(&mut self, p: usize, me: &Origin) -> Result<(), String> {
-        let Some(severity) = self.severity() else { return Ok(()) };
+        if self.severity().is_none() {
+            return Ok(());
+        }
         let replica = &self.processes[p].replica;
         let version = replica.frontier().version(me);
         self.book.written_at.insert((me.clone(), version), self.now);
@@ -34,8 +41,8 @@ impl World<'_> {
             None => check_own_end(replica, me)?,
         }
         let Some(vote) = VoteOfRun::held(replica, me) else { return Ok(()) };
-        if severity == Severity::Beyond {
-            return Ok(()); // disks that are set back forget votes
+        if !self.has_one_chain() {
+            return Ok(()); // disks that are set back forget votes, too
         }
         let earlier = replica.frontier().iter().map(|(run, _)| run).filter(|run| run.node == me.node && *run < me);
         for run in earlier.filter(|_| !self.book.votes.knows(me)) {
@@ -61,11 +68,13 @@ impl World<'_> {
 
     /// Bases of one number are the same.
     pub(super) fn check_base(&mut self, p: usize) -> Result<(), String> {
-        let Some(severity) = self.severity() else { return Ok(()) };
+        if self.severity().is_none() {
+            return Ok(());
+        }
         let replica = &self.processes[p].replica;
         let (number, digest) = (replica.held(&Origin::base()), replica.origin_digest(&Origin::base()));
         let first = *self.book.bases.entry(number).or_insert(digest);
-        if first != digest && severity != Severity::Beyond {
+        if first != digest && self.has_one_chain() {
             return Err(format!("has another base of number {number} than others"));
         }
         Ok(())

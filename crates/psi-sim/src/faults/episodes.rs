@@ -16,10 +16,23 @@ const TORN_MS: u64 = 16_000;
 impl World<'_> {
     /// The next episode, and the one after it.
     pub(super) fn next_episode(&mut self, storm: &Storm) {
-        let Some(episode) = self.dice.faults.pick(&storm.episodes).copied() else { return };
+        let drawn = self.dice.faults.pick(&storm.episodes).copied();
+        let Some(episode) = drawn.map(|drawn| if self.now < storm.apart_ms { Episode::Restarts } else { drawn }) else {
+            return;
+        };
         let lasts_ms = self.begin(episode, storm).unwrap_or(0);
         let gap_ms = self.dice.faults.between(500, storm.gap_ms);
         self.schedule(self.now + lasts_ms + gap_ms, Occurrence::Fault);
+    }
+
+    /// Closes all ways, for as long as the machines are to be apart.
+    pub(crate) fn begin_apart(&mut self) {
+        let Some(ms) = self.plan.storm.as_ref().map(|storm| storm.apart_ms).filter(|ms| *ms > 0) else { return };
+        let machines = 0..self.machines.len();
+        let ways = machines.clone().flat_map(|from| machines.clone().map(move |to| (from, to)));
+        let ways: Vec<(usize, usize)> = ways.filter(|(from, to)| from != to).collect();
+        self.network.closed.extend(ways.iter().copied());
+        self.schedule(ms, Occurrence::Open(ways));
     }
 
     /// Begins an episode; how long it lasts, unless there is nothing that it could befall.

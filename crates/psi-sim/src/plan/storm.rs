@@ -51,6 +51,8 @@ pub(crate) struct Storm {
     /// Longest time between two episodes.
     pub(crate) gap_ms: u64,
     pub(crate) lasts_ms: u64,
+    /// So long after their start no machine hears of another: each begins a cluster of its own, and is restarted in it.
+    pub(crate) apart_ms: u64,
 }
 
 const MILD: [Episode; 7] = [
@@ -93,7 +95,9 @@ impl Storm {
             7 => (Severity::Beyond, few(rng, &BEYOND), 6_000, 8_000, 160_000),
             _ => (Severity::Long, NAMES.to_vec(), 6_000, 1_500, 160_000),
         };
-        Self { severity, episodes, end_after_ms, gap_ms, lasts_ms }
+        let begin_apart = severity == Severity::Long && rng.chance(200);
+        let apart_ms = if begin_apart { rng.between(20_000, 40_000) } else { 0 };
+        Self { severity, episodes, end_after_ms, gap_ms, lasts_ms, apart_ms }
     }
 
     /// How long ways are closed.

@@ -16,11 +16,26 @@ impl Council<'_> {
         if let Some(former) = self.store.formers().get(run) {
             return self.is_abandoned(former);
         }
+        if self.is_stranger(run) {
+            return false;
+        }
         let is_followed = || self.runs().any(|other| other.node == run.node && other > run);
         let heard_last = |silence_ms: &u64| self.wall_ms.saturating_sub(*silence_ms).saturating_add(AHEAD_MS_MAX);
         self.registers.has_left(run)
             || self.registers.is_closed(run) && is_followed()
             || self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
+    }
+
+    /// Whether the run's node has had no part in this chain of checkpoints, and has no live run that could: it may be of a
+    /// chain of its own, in which the run ends too.
+    fn is_stranger(&self, run: &Origin) -> bool {
+        let of_node = |other: &Origin| other.node == run.node;
+        let base = self.base();
+        base.number() > 0
+            && !self.given_up.contains(&run.node)
+            && !base.roster().iter().any(of_node)
+            && !self.runs().any(|other| of_node(other) && self.is_live(other))
+            && !base.ended().keys().any(of_node)
     }
 
     /// Whether nobody goes on with a base that gave way: each node of its roster has a live run here, or is not waited for.

@@ -35,7 +35,8 @@ impl<S: State> Replica<S> {
         let base = logs.base().after(&checkpoint, logs.formers(), digest_of);
         entries.extend(base.entries());
         let log = before.unwrap_or(&OriginLog::new()).rebased(base.number(), entries);
-        let (runs, bytes_before) = (checkpoint.ends.into_iter().collect(), self.store.size().1);
+        let runs = checkpoint.ends.into_iter().filter(|(origin, _)| !origin.is_base()).collect();
+        let bytes_before = self.store.size().1;
         let checkpoint = base.number();
         self.rebase(base, log);
         let bytes_freed = bytes_before.saturating_sub(self.store.size().1) as u64;
