@@ -37,8 +37,8 @@ Clock is the member's offset from the node you asked. The second table shows the
 versions that it has written and the member has not acknowledged. Cut counts deltas that took more than one frame.
 
 Each start of a node is a run. The third table counts the runs that have not ended: live ones, those that were stopped \
-cleanly (closed), and those not heard for cluster.end_after_s (silent). Closed and silent runs end within seconds \
-once most nodes agree. Their steps still count; what they hold is added up, and kept as one.
+cleanly (closed), and those not heard for cluster.end_after_s (silent). Closed runs end within seconds once most nodes \
+agree, silent ones once no node is missing. Their steps still count; what they hold is added up, and kept as one.
 
 JSON `verdict`: agree, catching_up, diverged, or unknown where live members can't be asked.
 
