@@ -164,6 +164,11 @@ impl<S: State> Replica<S> {
 
     /// Likewise; if they are `apart`, the one that was held stays beside it, as an origin.
     fn rebase_beside(&mut self, base: Base, log: OriginLog, are_apart: bool) {
+        let lost = |former: &&Base| !base.is_apart_from(former) && !base.grew_from(former);
+        let lost: Vec<u64> = self.store.formers().values().filter(lost).map(Base::number).collect();
+        for checkpoint in lost {
+            self.emit(Event::BaseReplaced { checkpoint, by: base.number() });
+        }
         let is_own_over = self.own_if_over(&base);
         let changed = self.store.rebase(base, log, are_apart);
         self.take_rebased(&changed, is_own_over, &Origin::base());
