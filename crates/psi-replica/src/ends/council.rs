@@ -240,7 +240,7 @@ impl<'a> Council<'a> {
         let raises = *horizon > base.horizon();
         let follows = *parent == base.hash()
             && *horizon >= base.horizon()
-            && (!raises || is_forced || self.missing.is_empty())
+            && (!raises || is_forced || self.may_forget())
             && *wall_ms <= self.wall_ms.saturating_add(AHEAD_MS_MAX);
         let fits = |(run, version): (&Origin, &Version)| {
             let held = self.store.version(run);

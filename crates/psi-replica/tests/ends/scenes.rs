@@ -68,6 +68,43 @@ fn a_base_that_gave_way_and_went_on_elsewhere_does_not_count_twice_when_it_comes
     world.settle();
 }
 
+#[test]
+fn no_horizon_is_raised_beside_a_base_that_gave_way() {
+    let mut world = World::grouped(2, &[0, 0, 1, 1, 2]);
+    world.end(4);
+    world.run_for(10_000);
+    world.restart_until(1, 1);
+    for _ in 0..20 {
+        let next = world.checkpoint(3) + 1;
+        world.restart_until(3, next);
+    }
+    world.group(&[1, 1, 1, 1, 2]);
+    let other = world.checkpoint(3);
+    for _ in 0..80 {
+        world.run_for(250);
+        if world.checkpoint(0) >= other && world.formers(3) == 1 {
+            break;
+        }
+    }
+    assert_eq!(world.formers(0), 1, "it gave way");
+    // One of those who had part in it leaves for good.
+    world.stop(0);
+    world.run_for(6 * END_AFTER_MS);
+    world.machines[4].disk.clear();
+    world.group(&[1; 5]);
+    world.start(4);
+    world.run_for(30_000);
+    let status = world.machines[3].replica.as_ref().unwrap().end_status();
+    assert_eq!(
+        (world.formers(4), world.machines[4].replica.as_ref().unwrap().readiness()),
+        (world.formers(3), psi_replica::Readiness::Ready),
+        "{status:?}"
+    );
+    assert_eq!(status.horizon, 0, "{status:?}");
+    world.settle();
+    assert_ne!(world.machines[3].replica.as_ref().unwrap().end_status().horizon, 0);
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {

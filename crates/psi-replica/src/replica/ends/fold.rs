@@ -89,6 +89,10 @@ impl<S: State> Replica<S> {
         if !base.is_apart_from(held) {
             return Err(Refusal::Base(InvalidValue("what it holds may be in the base that is held".to_owned())));
         }
+        if self.council(self.moment).is_some_and(|council| council.may_overlay(&base)) {
+            let (end, got) = (self.store.version(origin), Version(base.number()));
+            return Err(Refusal::Ending { origin: origin.clone(), end, got });
+        }
         self.clock.observe(latest);
         self.emit_late(&base);
         let is_own_over = self.own_if_over(&base);
