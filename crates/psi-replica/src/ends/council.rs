@@ -38,7 +38,7 @@ pub(crate) struct Council<'a> {
     pub(crate) silent: &'a BTreeSet<Origin>,
     /// Nodes that are not waited for any more: silent for very long, or gone by the word of an operator.
     pub(crate) given_up: &'a BTreeSet<NodeId>,
-    /// Nodes that may be cut off and come back, each with how long it was not heard, milliseconds.
+    /// Nodes that may be cut off and come back, each with for how long it can't have been there unheard, milliseconds.
     pub(crate) missing: &'a BTreeMap<NodeId, u64>,
     /// The time that most members agree on, milliseconds since the Unix epoch.
     pub(crate) wall_ms: u64,

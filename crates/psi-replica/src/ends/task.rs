@@ -34,7 +34,8 @@ pub(crate) struct EndTask {
     pub(crate) silent: BTreeSet<Origin>,
     /// Nodes that are not waited for any more.
     pub(crate) given_up: BTreeSet<NodeId>,
-    /// Nodes that are silent, did not leave, and are not given up; each with how long it was not heard, milliseconds.
+    /// Nodes that are silent, did not leave, and are not given up; each with for how long it can't have been there unheard,
+    /// milliseconds.
     pub(crate) missing: BTreeMap<NodeId, u64>,
     end_after_ms: u64,
     look_at: TickMs,
@@ -133,7 +134,9 @@ impl EndTask {
             if silence >= self.names_kept_ms() || is_gone {
                 given_up.insert(run.node.clone());
             } else if (silence >= limit || self.registers.is_closed(run)) && !self.registers.has_left(run) {
-                // Of a process that goes on as a run that is not known yet, nothing more is heard.
+                // Of a process that goes on as a run that is not known yet, nothing more is heard. One that is heard by what
+                // it writes alone may have taken more after that.
+                let silence = silence.saturating_sub(self.quiet_ms());
                 missing.insert(run.node.clone(), silence);
             }
         }
@@ -152,7 +155,12 @@ impl EndTask {
 
     /// Whether the own run has written nothing for so long that it is to show itself.
     pub(crate) fn is_quiet(&self, own: &Origin, now: TickMs) -> bool {
-        self.heard.silence_ms(own, now) >= (self.end_after_ms / 8).max(HEARD_MS)
+        self.heard.silence_ms(own, now) >= self.quiet_ms()
+    }
+
+    /// How long a run that is live may write nothing, milliseconds.
+    fn quiet_ms(&self) -> u64 {
+        (self.end_after_ms / 8).max(HEARD_MS)
     }
 
     /// Whether to propose now, where there is something to do: the run that comes first among those that are live does
@@ -230,13 +238,13 @@ mod tests {
         runs.iter().for_each(|run| task.heard.record(run, TickMs(0)));
         close(&mut task, &gone_on, true);
         close(&mut task, &left, false);
-        task.settle_silence(runs.iter(), &own.node, TickMs(5_000));
-        assert_eq!(task.missing, BTreeMap::from([(gone_on.node.clone(), 5_000)]));
+        task.settle_silence(runs.iter(), &own.node, TickMs(9_000));
+        assert_eq!(task.missing, BTreeMap::from([(gone_on.node.clone(), 1_500)]));
         // Its next run is known, and live.
         let next = run("b", 2);
-        task.heard.record(&next, TickMs(6_000));
+        task.heard.record(&next, TickMs(9_000));
         let runs = [own.clone(), gone_on, next, left];
-        task.settle_silence(runs.iter(), &own.node, TickMs(7_000));
+        task.settle_silence(runs.iter(), &own.node, TickMs(10_000));
         assert_eq!(task.missing, BTreeMap::new());
     }
 }
