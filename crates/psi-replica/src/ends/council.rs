@@ -318,7 +318,9 @@ impl<'a> Council<'a> {
 
     /// Whether a run is held at another version than the one that a checkpoint ends it at, or would be dropped by it.
     fn lacks(&self, checkpoint: &Checkpoint) -> bool {
-        checkpoint.ends.iter().any(|(run, version)| self.store.version(run) != *version) || !self.keeps_all(checkpoint)
+        // One that has ended in a base that gave way has no log.
+        let held = |run: &Origin| self.store.log(run).map_or(Version::ZERO, OriginLog::version);
+        checkpoint.ends.iter().any(|(run, version)| held(run) != *version) || !self.keeps_all(checkpoint)
     }
 
     /// Whether some run votes already on the checkpoint that follows: what was accepted is decided.
