@@ -209,10 +209,16 @@ impl Store {
         changed
     }
 
-    /// Takes a base that gave way to the one that is held. Returns what changed, of each origin.
-    pub(crate) fn put_former(&mut self, former: Base, log: OriginLog) -> Vec<(Origin, Vec<Change>)> {
+    /// Takes a base that gave way to the one that is held, in the place of its rivals. Returns what changed, of each origin.
+    pub(crate) fn put_former(
+        &mut self,
+        former: Base,
+        log: OriginLog,
+        rivals: Vec<Origin>,
+    ) -> Vec<(Origin, Vec<Change>)> {
         let origin = former.former();
         let mut changed = vec![self.put_log(origin.clone(), log)];
+        self.drop_logs(rivals, &mut changed);
         self.formers.insert(origin, former);
         self.drop_ended(&mut changed);
         changed
