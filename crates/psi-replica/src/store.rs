@@ -190,7 +190,8 @@ impl Store {
     }
 
     /// Takes a base in the place of the one that is held; what ended with it is held no longer. Returns what changed, of
-    /// each origin. If the two are `apart`, the one before stays beside the new one.
+    /// each origin. If the two are `apart`, the one before stays beside the new one. Of the former bases, those stay that
+    /// are apart from the new one too: what the others hold is in it, or would count twice.
     pub(crate) fn rebase(&mut self, base: Base, log: OriginLog, are_apart: bool) -> Vec<(Origin, Vec<Change>)> {
         let mut changed = Vec::new();
         if let Some(before) = self.logs.get(&Origin::base()).filter(|_| are_apart).cloned() {
@@ -200,14 +201,24 @@ impl Store {
         }
         changed.push(self.put_log(Origin::base(), log));
         self.base = base;
+        let is_overlaid = |former: &Base| !self.base.is_apart_from(former);
+        let overlaid: Vec<Origin> =
+            self.formers.iter().filter(|(_, former)| is_overlaid(former)).map(|(origin, _)| origin.clone()).collect();
+        self.drop_logs(overlaid, &mut changed);
         self.drop_ended(&mut changed);
         changed
     }
 
-    /// Takes a base that gave way to the one that is held. Returns what changed, of each origin.
-    pub(crate) fn put_former(&mut self, former: Base, log: OriginLog) -> Vec<(Origin, Vec<Change>)> {
+    /// Takes a base that gave way to the one that is held, in the place of its rivals. Returns what changed, of each origin.
+    pub(crate) fn put_former(
+        &mut self,
+        former: Base,
+        log: OriginLog,
+        rivals: Vec<Origin>,
+    ) -> Vec<(Origin, Vec<Change>)> {
         let origin = former.former();
         let mut changed = vec![self.put_log(origin.clone(), log)];
+        self.drop_logs(rivals, &mut changed);
         self.formers.insert(origin, former);
         self.drop_ended(&mut changed);
         changed
@@ -226,13 +237,17 @@ impl Store {
             self.end_of(origin).is_some() || self.absorbed(origin).is_some() || self.base.is_below_horizon(origin)
         };
         let over: Vec<Origin> = self.logs.keys().filter(|origin| is_over(origin)).cloned().collect();
-        for origin in over {
+        self.drop_logs(over, changed);
+        self.recount();
+    }
+
+    fn drop_logs(&mut self, origins: Vec<Origin>, changed: &mut Vec<(Origin, Vec<Change>)>) {
+        for origin in origins {
             self.formers.remove(&origin);
             if let Some(log) = self.logs.remove(&origin) {
                 changed.push((origin, log.changes_to(&OriginLog::new())));
             }
         }
-        self.recount();
     }
 
     /// Works out what follows from logs and bases.

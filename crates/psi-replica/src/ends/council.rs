@@ -38,7 +38,7 @@ pub(crate) struct Council<'a> {
     pub(crate) silent: &'a BTreeSet<Origin>,
     /// Nodes that are not waited for any more: silent for very long, or gone by the word of an operator.
     pub(crate) given_up: &'a BTreeSet<NodeId>,
-    /// Nodes that may be cut off and come back, each with how long it was not heard, milliseconds.
+    /// Nodes that may be cut off and come back, each with for how long it can't have been there unheard, milliseconds.
     pub(crate) missing: &'a BTreeMap<NodeId, u64>,
     /// The time that most members agree on, milliseconds since the Unix epoch.
     pub(crate) wall_ms: u64,
@@ -240,7 +240,7 @@ impl<'a> Council<'a> {
         let raises = *horizon > base.horizon();
         let follows = *parent == base.hash()
             && *horizon >= base.horizon()
-            && (!raises || is_forced || self.missing.is_empty())
+            && (!raises || is_forced || self.may_forget())
             && *wall_ms <= self.wall_ms.saturating_add(AHEAD_MS_MAX);
         let fits = |(run, version): (&Origin, &Version)| {
             let held = self.store.version(run);
@@ -318,7 +318,9 @@ impl<'a> Council<'a> {
 
     /// Whether a run is held at another version than the one that a checkpoint ends it at, or would be dropped by it.
     fn lacks(&self, checkpoint: &Checkpoint) -> bool {
-        checkpoint.ends.iter().any(|(run, version)| self.store.version(run) != *version) || !self.keeps_all(checkpoint)
+        // One that has ended in a base that gave way has no log.
+        let held = |run: &Origin| self.store.log(run).map_or(Version::ZERO, OriginLog::version);
+        checkpoint.ends.iter().any(|(run, version)| held(run) != *version) || !self.keeps_all(checkpoint)
     }
 
     /// Whether some run votes already on the checkpoint that follows: what was accepted is decided.

@@ -34,7 +34,8 @@ pub(crate) struct EndTask {
     pub(crate) silent: BTreeSet<Origin>,
     /// Nodes that are not waited for any more.
     pub(crate) given_up: BTreeSet<NodeId>,
-    /// Nodes that are silent, did not leave, and are not given up; each with how long it was not heard, milliseconds.
+    /// Nodes that are silent, did not leave, and are not given up; each with for how long it can't have been there unheard,
+    /// milliseconds.
     pub(crate) missing: BTreeMap<NodeId, u64>,
     end_after_ms: u64,
     look_at: TickMs,
@@ -132,7 +133,10 @@ impl EndTask {
             }
             if silence >= self.names_kept_ms() || is_gone {
                 given_up.insert(run.node.clone());
-            } else if silence >= limit && !self.registers.has_left(run) {
+            } else if (silence >= limit || self.registers.is_closed(run)) && !self.registers.has_left(run) {
+                // Of a process that goes on as a run that is not known yet, nothing more is heard. One that is heard by what
+                // it writes alone may have taken more after that.
+                let silence = silence.saturating_sub(self.quiet_ms());
                 missing.insert(run.node.clone(), silence);
             }
         }
@@ -151,7 +155,12 @@ impl EndTask {
 
     /// Whether the own run has written nothing for so long that it is to show itself.
     pub(crate) fn is_quiet(&self, own: &Origin, now: TickMs) -> bool {
-        self.heard.silence_ms(own, now) >= (self.end_after_ms / 8).max(HEARD_MS)
+        self.heard.silence_ms(own, now) >= self.quiet_ms()
+    }
+
+    /// How long a run that is live may write nothing, milliseconds.
+    fn quiet_ms(&self) -> u64 {
+        (self.end_after_ms / 8).max(HEARD_MS)
     }
 
     /// Whether to propose now, where there is something to do: the run that comes first among those that are live does
@@ -200,5 +209,42 @@ impl EndTask {
     /// Whether nothing was decided for longer than a run that is silent is waited for.
     pub(crate) fn is_stuck(&self, now: TickMs) -> bool {
         self.waits_since.is_some_and(|since| now.since(since) >= self.end_after_ms.saturating_mul(2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use prost::Message;
+
+    use super::*;
+    use crate::{ends::registers::register_key, entry::key::Lane, proto, store::log::Change};
+
+    fn run(node: &str, incarnation: u64) -> Origin {
+        Origin { node: NodeId::new(node).unwrap(), incarnation }
+    }
+
+    fn close(task: &mut EndTask, run: &Origin, goes_on: bool) {
+        let value: Bytes = proto::ClosedValue { clock: None, goes_on }.encode_to_vec().into();
+        let change = Change { key: register_key(Lane::CLOSED), before: None, after: Some(value) };
+        task.registers.change(run, &[change]);
+    }
+
+    #[test]
+    fn a_node_that_goes_on_as_a_run_that_is_not_known_is_missing_at_once() {
+        let (own, gone_on, left) = (run("a", 1), run("b", 1), run("c", 1));
+        let mut task = EndTask::new(TickMs(0), 60_000);
+        let runs = [own.clone(), gone_on.clone(), left.clone()];
+        runs.iter().for_each(|run| task.heard.record(run, TickMs(0)));
+        close(&mut task, &gone_on, true);
+        close(&mut task, &left, false);
+        task.settle_silence(runs.iter(), &own.node, TickMs(9_000));
+        assert_eq!(task.missing, BTreeMap::from([(gone_on.node.clone(), 1_500)]));
+        // Its next run is known, and live.
+        let next = run("b", 2);
+        task.heard.record(&next, TickMs(9_000));
+        let runs = [own.clone(), gone_on, next, left];
+        task.settle_silence(runs.iter(), &own.node, TickMs(10_000));
+        assert_eq!(task.missing, BTreeMap::new());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Council, stands};
 use crate::{
-    ends::{base::Base, wire::ENDS_MAX},
+    ends::{base::Base, checkpoint::Checkpoint, wire::ENDS_MAX},
     entry::origin::{Origin, Version},
     links::skew::AHEAD_MS_MAX,
     store::log::OriginLog,
@@ -60,9 +60,25 @@ impl Council<'_> {
         self.store.log(&Origin::base()).is_none_or(self.can_fold)
     }
 
-    /// The horizon as it may be raised: a node that is missing may come back with runs that nobody knows.
+    /// The horizon as it may be raised.
     pub(super) fn horizon(&self) -> u64 {
         let ended_by = self.wall_ms.saturating_sub(self.names_kept_ms);
-        if self.missing.is_empty() { self.base().horizon_at(ended_by) } else { self.base().horizon() }
+        if self.may_forget() { self.base().horizon_at(ended_by) } else { self.base().horizon() }
+    }
+
+    /// Whether names can be forgotten. A node that is missing may come back with runs that nobody knows. And whether a base
+    /// that gave way is apart from the one that holds is told by their names.
+    pub(super) fn may_forget(&self) -> bool {
+        self.missing.is_empty() && self.store.formers().is_empty()
+    }
+
+    /// Whether what this run has accepted ends a run that has ended in another base too, or would forget it: that base can't
+    /// be taken beside it then.
+    pub(crate) fn may_overlay(&self, former: &Base) -> bool {
+        let is_ended = |accepted: &Checkpoint, run: &Origin| {
+            let is_forgotten = run.incarnation < accepted.horizon && !accepted.exceptions.contains(run);
+            accepted.ends.contains_key(run) || is_forgotten
+        };
+        self.accepted().is_some_and(|accepted| former.ended().keys().any(|run| is_ended(&accepted, run)))
     }
 }

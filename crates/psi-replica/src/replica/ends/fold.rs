@@ -89,12 +89,37 @@ impl<S: State> Replica<S> {
         if !base.is_apart_from(held) {
             return Err(Refusal::Base(InvalidValue("what it holds may be in the base that is held".to_owned())));
         }
+        if self.council(self.moment).is_some_and(|council| council.may_overlay(&base)) {
+            let (end, got) = (self.store.version(origin), Version(base.number()));
+            return Err(Refusal::Ending { origin: origin.clone(), end, got });
+        }
+        let rivals = self.rivals_of(origin, &base);
+        if rivals
+            .iter()
+            .any(|(_, rival)| (rival.number(), rival.hash().short()) >= (base.number(), base.hash().short()))
+        {
+            return Err(Refusal::Base(InvalidValue("what it holds is in another base that gave way".to_owned())));
+        }
+        for (_, rival) in &rivals {
+            self.emit(Event::BaseReplaced { checkpoint: rival.number(), by: base.number() });
+        }
+        let rivals: Vec<Origin> = rivals.into_iter().map(|(rival, _)| rival).collect();
         self.clock.observe(latest);
         self.emit_late(&base);
         let is_own_over = self.own_if_over(&base);
-        let changed = self.store.put_former(base, log);
+        let changed = self.store.put_former(base, log, rivals);
         self.take_rebased(&changed, is_own_over, origin);
         Ok(())
+    }
+
+    /// Former bases in which runs have ended that ended in another one too, but for those that this one has taken in. Of
+    /// such, the one with more checkpoints holds, and of equal ones that with the greater hash.
+    fn rivals_of(&self, origin: &Origin, former: &Base) -> Vec<(Origin, Base)> {
+        let is_rival = |(name, other): &(&Origin, &Base)| {
+            *name != origin && !former.grew_from(other) && !(former.is_apart_from(other) && other.is_apart_from(former))
+        };
+        let rivals = self.store.formers().iter().filter(is_rival);
+        rivals.map(|(name, other)| (name.clone(), other.clone())).collect()
     }
 
     /// Reads and checks a peer's base.
@@ -123,7 +148,7 @@ impl<S: State> Replica<S> {
         log.commit(update);
         let base = Base::of_log(&log).expect("a snapshot's base was read before");
         if origin.is_former_base() {
-            let changed = self.store.put_former(base, log);
+            let changed = self.store.put_former(base, log, Vec::new());
             self.take_rebased(&changed, None, origin);
         } else {
             self.rebase(base, log);
@@ -164,6 +189,11 @@ impl<S: State> Replica<S> {
 
     /// Likewise; if they are `apart`, the one that was held stays beside it, as an origin.
     fn rebase_beside(&mut self, base: Base, log: OriginLog, are_apart: bool) {
+        let lost = |former: &&Base| !base.is_apart_from(former) && !base.grew_from(former);
+        let lost: Vec<u64> = self.store.formers().values().filter(lost).map(Base::number).collect();
+        for checkpoint in lost {
+            self.emit(Event::BaseReplaced { checkpoint, by: base.number() });
+        }
         let is_own_over = self.own_if_over(&base);
         let changed = self.store.rebase(base, log, are_apart);
         self.take_rebased(&changed, is_own_over, &Origin::base());

@@ -1,0 +1,114 @@
+//! Single stories that chance brings about too seldom.
+
+use crate::world::{END_AFTER_MS, Faults, World};
+
+/// Nothing happens but steps.
+const QUIET: Faults =
+    Faults { step: 500, crash: 0, stop: 0, start: 0, part: 0, heal: 0, lose_disk: 0, old_disk: 0, gone: 0, twin: 0 };
+
+impl World {
+    /// Machines in the groups of a list.
+    fn grouped(seed: u64, groups: &[u64]) -> Self {
+        let mut world = Self::new(seed, groups.len(), 1000);
+        world.group(groups);
+        world
+    }
+
+    fn group(&mut self, groups: &[u64]) {
+        self.machines.iter_mut().zip(groups).for_each(|(machine, group)| machine.group = *group);
+    }
+
+    fn run_for(&mut self, ms: u64) {
+        for _ in 0..ms / 250 {
+            self.tick(&QUIET);
+        }
+    }
+
+    fn checkpoint(&self, index: usize) -> u64 {
+        self.machines[index].replica.as_ref().map_or(0, |replica| replica.end_status().checkpoint)
+    }
+
+    fn formers(&self, index: usize) -> usize {
+        let logs =
+            |replica: &psi_replica::Replica<_>| replica.store().logs().filter(|(it, _)| it.is_former_base()).count();
+        self.machines[index].replica.as_ref().map_or(0, logs)
+    }
+
+    /// A machine is stopped and started until its group has so many checkpoints.
+    fn restart_until(&mut self, index: usize, checkpoint: u64) {
+        for _ in 0..60 {
+            if self.checkpoint(index) >= checkpoint {
+                return;
+            }
+            self.stop(index);
+            self.run_for(3_000);
+            self.start(index);
+            self.run_for(17_000);
+        }
+        panic!("machine {index} has {} checkpoints", self.checkpoint(index));
+    }
+}
+
+#[test]
+fn a_base_that_gave_way_and_went_on_elsewhere_does_not_count_twice_when_it_comes_to_hold() {
+    let mut world = World::grouped(1, &[0, 0, 0, 1, 1, 0]);
+    world.run_for(10_000);
+    world.restart_until(2, 1);
+    let first = world.checkpoint(2);
+    world.restart_until(4, first + 2);
+    // One of the first three moves over to the other two, and its base gives way there.
+    world.group(&[1, 0, 0, 1, 1, 0]);
+    world.run_for(20_000);
+    assert_eq!((world.checkpoint(0), world.formers(0)), (world.checkpoint(3), 1), "it gave way");
+    world.run_for(END_AFTER_MS);
+    let other = world.checkpoint(0);
+    // The others go on with it, until it has more checkpoints.
+    world.restart_until(2, other + 3);
+    world.group(&[0; 6]);
+    world.settle();
+}
+
+#[test]
+fn no_horizon_is_raised_beside_a_base_that_gave_way() {
+    let mut world = World::grouped(2, &[0, 0, 1, 1, 2]);
+    world.end(4);
+    world.run_for(10_000);
+    world.restart_until(1, 1);
+    for _ in 0..20 {
+        let next = world.checkpoint(3) + 1;
+        world.restart_until(3, next);
+    }
+    world.group(&[1, 1, 1, 1, 2]);
+    let other = world.checkpoint(3);
+    for _ in 0..80 {
+        world.run_for(250);
+        if world.checkpoint(0) >= other && world.formers(3) == 1 {
+            break;
+        }
+    }
+    assert_eq!(world.formers(0), 1, "it gave way");
+    // One of those who had part in it leaves for good.
+    world.stop(0);
+    world.run_for(6 * END_AFTER_MS);
+    world.machines[4].disk.clear();
+    world.group(&[1; 5]);
+    world.start(4);
+    world.run_for(30_000);
+    let status = world.machines[3].replica.as_ref().unwrap().end_status();
+    assert_eq!(
+        (world.formers(4), world.machines[4].replica.as_ref().unwrap().readiness()),
+        (world.formers(3), psi_replica::Readiness::Ready),
+        "{status:?}"
+    );
+    assert_eq!(status.horizon, 0, "{status:?}");
+    world.settle();
+    assert_ne!(world.machines[3].replica.as_ref().unwrap().end_status().horizon, 0);
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.log.iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
