@@ -282,10 +282,12 @@ impl<'a> Council<'a> {
     /// The nodes most of which must be stood for, each with its run on the roster.
     fn wanted(&self) -> BTreeMap<&'a NodeId, u64> {
         // Before the first checkpoint, the roster is what is known: of each node its first run. A later one has not been
-        // agreed on by anybody, so it can't bring back the voice that its node gave up.
-        let roster: Vec<&Origin> =
-            if self.base().number() == 0 { self.first_runs() } else { self.base().roster().iter().collect() };
-        let waited_for = || roster.iter().copied().filter(|run| !self.given_up.contains(&run.node));
+        // agreed on by anybody, so it can't bring back the voice that its node gave up. So it is where nobody on the roster is
+        // waited for any more: else nothing would ever be decided again.
+        let is_waited_for = |run: &&Origin| !self.given_up.contains(&run.node);
+        let has_roster = self.base().number() > 0 && self.base().roster().iter().any(|run| is_waited_for(&run));
+        let roster: Vec<&Origin> = if has_roster { self.base().roster().iter().collect() } else { self.first_runs() };
+        let waited_for = || roster.iter().copied().filter(is_waited_for);
         // A base that gave way to this one may have ended a run of this one's roster.
         let is_open = |run: &Origin| !self.registers.has_left(run) && self.store.end_of(run).is_none();
         let open = by_node(waited_for().filter(|run| is_open(run)));

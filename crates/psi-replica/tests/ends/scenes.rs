@@ -105,6 +105,32 @@ fn no_horizon_is_raised_beside_a_base_that_gave_way() {
     assert_ne!(world.machines[3].replica.as_ref().unwrap().end_status().horizon, 0);
 }
 
+#[test]
+fn runs_end_again_once_nobody_on_the_roster_is_waited_for() {
+    let mut world = World::grouped(3, &[0; 4]);
+    world.end(2);
+    world.end(3);
+    world.run_for(10_000);
+    world.restart_until(1, 1);
+    world.run_for(10_000);
+    let before = world.checkpoint(0);
+    world.start(2);
+    world.start(3);
+    let is_ready = |world: &World, index: usize| world.machines[index].replica.as_ref().unwrap().origin().is_some();
+    while !(is_ready(&world, 2) && is_ready(&world, 3)) {
+        world.run_for(250);
+    }
+    // Those who agreed so far are lost before they agree with the others.
+    assert_eq!((world.checkpoint(2), world.checkpoint(3)), (before, before));
+    for index in [0, 1] {
+        world.crash(index);
+        world.machines[index].is_gone = true;
+    }
+    world.run_for(9 * END_AFTER_MS);
+    assert!(world.checkpoint(2) > before, "{:?}", world.machines[2].replica.as_ref().unwrap().end_status());
+    world.settle();
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
