@@ -145,9 +145,8 @@ fn ended_text(ended: &EndedRuns) -> String {
         lines.push(format!("nothing was agreed for {}, though runs wait to end", span(waits_ms / 1000)));
     }
     if !missing.is_empty() {
-        lines
-            .push(format!("missing: {}; killed runs are kept until each is back, or is forgotten", missing.join(", ")));
-        lines.push("(`psi-field members forget NODE`, if it will not come back)".to_owned());
+        lines.push(format!("missing: {}", missing.join(", ")));
+        lines.push("until they are back, or `psi-field members forget NODE`, killed runs are kept".to_owned());
     }
     lines.join("\n")
 }
