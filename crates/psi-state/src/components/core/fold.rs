@@ -209,7 +209,7 @@ impl CoreFold {
         }
     }
 
-    /// Whether so many memories came that it is worth looking which are outdated; if so, the count begins anew.
+    /// Whether so many memories came that it is worth looking which are outdated; if so, the count begins again.
     pub(crate) fn take_turnover(&mut self) -> bool {
         let is_due = self.turnover >= TURNOVER;
         if is_due {

@@ -1,8 +1,8 @@
 //! In which slots the own origin keeps its episodic memories, and which of them it gives up.
 //!
 //! An entry has eight slots. Entries are written one after the other, and once all are there the oldest is written over,
-//! slot by slot. An entry of which no memory can be among the latest of all any more is given up as a whole, and written
-//! anew before any other.
+//! slot by slot. An entry of which no memory can be among the latest of all any more is given up as a whole, and used
+//! again before any other.
 
 use std::collections::{BTreeSet, VecDeque};
 
