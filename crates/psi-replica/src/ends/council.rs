@@ -109,8 +109,8 @@ impl<'a> Council<'a> {
         let is_new = |run: &Origin| self.is_live(run) && !self.base().roster().contains(run);
         let begun = self.base().number() > 0;
         // What was accepted and never decided would keep this run from taking more of what it was about to end.
-        let is_pending = self.own_vote().is_some_and(|vote| vote.accepted.is_some());
-        is_pending
+        let has_accepted = self.own_vote().is_some_and(|vote| vote.accepted.is_some());
+        has_accepted
             || self.ends().next().is_some() && self.can_fold_base()
             || begun && self.runs().any(is_new)
             || self.base().forgotten_by(self.horizon()) >= FORGOTTEN_MIN
@@ -310,7 +310,7 @@ impl<'a> Council<'a> {
         let earlier = greatest.filter(|accepted| accepted.is_forced || self.may_be_decided(accepted));
         let Some(accepted) = earlier else { return Some((self.fresh(voters), false)) };
         match self.checkpoint_of(accepted) {
-            Some(checkpoint) if !(self.is_stuck && self.lacks(&checkpoint)) => Some((checkpoint, true)),
+            Some(checkpoint) if !(self.is_stuck && self.lacks(checkpoint)) => Some((checkpoint.clone(), true)),
             // Who proposed it, or has folded it, may still bring it.
             None if !self.is_stuck || self.is_live(&accepted.ballot.proposer) || self.is_folded(accepted) => None,
             // Those who knew it, or what it ends, are gone: nobody has folded it, and nobody could.
@@ -350,9 +350,11 @@ impl<'a> Council<'a> {
         !of_node.any(|(_, vote)| accepts(vote)) && spoken.any(|(_, vote)| vote.promised > *ballot)
     }
 
-    fn checkpoint_of(&self, accepted: &Acceptance) -> Option<Checkpoint> {
-        let mut proposals = self.votes().filter_map(|(_, vote)| vote.proposal.as_ref());
-        proposals.find(|proposal| proposal.checkpoint.hash() == accepted.checkpoint).map(|it| it.checkpoint.clone())
+    fn checkpoint_of(&self, accepted: &Acceptance) -> Option<&'a Checkpoint> {
+        // Mostly it is known of the run that proposed it.
+        let first = self.vote_of(&accepted.ballot.proposer).into_iter();
+        let mut known = first.chain(self.votes().map(|(_, vote)| vote)).filter_map(Vote::proposed);
+        known.find(|(hash, _)| **hash == accepted.checkpoint).map(|(_, checkpoint)| checkpoint)
     }
 
     fn fresh(&self, voters: &BTreeSet<Origin>) -> Checkpoint {
@@ -401,15 +403,20 @@ impl<'a> Council<'a> {
             .is_some_and(|vote| self.is_current(vote) && vote.accepted_ballot() == Some(ballot) || goes_on(vote))
     }
 
-    /// The checkpoint that this run has accepted last, unless it can't be decided any more.
-    fn accepted(&self) -> Option<Checkpoint> {
-        let accepted = self.own_vote()?.accepted.as_ref()?;
+    /// The checkpoint that this run has accepted last, if it is known.
+    fn accepted(&self) -> Option<&'a Checkpoint> {
+        self.checkpoint_of(self.own_vote()?.accepted.as_ref()?)
+    }
+
+    /// Whether what this run has accepted last may still be decided.
+    fn is_pending(&self) -> bool {
+        let Some(accepted) = self.own_vote().and_then(|vote| vote.accepted.as_ref()) else { return false };
         // A later ballot may only choose another checkpoint where this one was not decided.
         let is_passed_over = self
             .votes()
             .filter_map(|(_, vote)| vote.accepted.as_ref())
             .any(|other| other.ballot > accepted.ballot && other.checkpoint != accepted.checkpoint);
-        if is_passed_over || !self.may_be_decided(accepted) { None } else { self.checkpoint_of(accepted) }
+        !is_passed_over && self.may_be_decided(accepted)
     }
 
     /// Whether the others are about to end this run: what it writes from now on is better not part of it.
@@ -420,14 +427,17 @@ impl<'a> Council<'a> {
         })
     }
 
-    /// The greatest version that may be taken of an origin, by what was accepted; `None` if there is no limit.
+    /// The greatest version that may be taken of an origin, by what was accepted; `None` if there is no limit. Asked for
+    /// each update, so it is quickly told of a run that does not end.
     pub(crate) fn limit_of(&self, origin: &Origin) -> Option<Version> {
         let accepted = self.accepted()?;
-        if let Some(end) = accepted.ends.get(origin) {
-            return Some(*end);
-        }
-        let is_unknown = self.store.version(origin) == Version::ZERO && !accepted.exceptions.contains(origin);
-        (is_unknown && origin.incarnation < accepted.horizon).then_some(Version::ZERO)
+        let is_unknown = || self.store.version(origin) == Version::ZERO && !accepted.exceptions.contains(origin);
+        let limit = match accepted.ends.get(origin) {
+            Some(end) => *end,
+            None if origin.incarnation < accepted.horizon && is_unknown() => Version::ZERO,
+            None => return None,
+        };
+        self.is_pending().then_some(limit)
     }
 }
 

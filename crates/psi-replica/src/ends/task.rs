@@ -10,6 +10,8 @@ use crate::{
 
 /// How often silence is looked at, milliseconds.
 const LOOK_MS: u64 = 1_000;
+/// How often at most votes are looked at, milliseconds: in a large cluster many arrive at once.
+const LOOK_AGAIN_MS: u64 = 10;
 /// How long something is to do until it is proposed, and how much longer each next run waits.
 const PROPOSE_MS: u64 = 2_000;
 /// How long a proposal is waited for until the next.
@@ -38,6 +40,7 @@ pub(crate) struct EndTask {
     /// milliseconds.
     pub(crate) missing: BTreeMap<NodeId, u64>,
     end_after_ms: u64,
+    looked_at: Option<TickMs>,
     look_at: TickMs,
     propose_at: Option<TickMs>,
     /// Since when there is something to do, and nothing was decided.
@@ -69,6 +72,7 @@ impl EndTask {
             given_up: BTreeSet::new(),
             missing: BTreeMap::new(),
             end_after_ms,
+            looked_at: None,
             look_at: now,
             propose_at: None,
             waits_since: None,
@@ -91,7 +95,8 @@ impl EndTask {
 
     /// When it is to be looked at next.
     pub(crate) fn wake_at(&self) -> TickMs {
-        self.look_at
+        let again = self.is_stale.then_some(self.looked_at).flatten();
+        again.map_or(self.look_at, |at| self.look_at.min(at.plus(LOOK_AGAIN_MS)))
     }
 
     /// Something changed that a vote may depend on.
@@ -101,11 +106,13 @@ impl EndTask {
 
     /// Whether there is something to look at by now.
     pub(crate) fn is_due(&mut self, now: TickMs) -> bool {
-        let looks = self.look_at <= now;
-        if looks {
+        let is_due = self.wake_at() <= now;
+        if is_due {
+            self.is_stale = false;
+            self.looked_at = Some(now);
             self.look_at = now.plus(LOOK_MS);
         }
-        std::mem::take(&mut self.is_stale) || looks
+        is_due
     }
 
     /// Works out which of the runs that are held are silent.

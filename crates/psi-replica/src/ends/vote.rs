@@ -25,7 +25,7 @@ pub(crate) struct Vote {
     /// Nothing below this ballot is accepted.
     pub(crate) promised: Ballot,
     pub(crate) accepted: Option<Acceptance>,
-    /// What the run proposed in the ballot of its own that it accepted.
+    /// What the run proposed in the ballot of its own that it accepted: the checkpoint is the one that was accepted.
     pub(crate) proposal: Option<Proposal>,
 }
 
@@ -81,13 +81,19 @@ impl Vote {
         if number.max(promised.counter) >= NUMBER_LIMIT {
             return Err(VoteError::Number);
         }
-        Ok(Self {
-            number,
-            parent: digest(&parent)?,
-            promised,
-            accepted: accepted.transpose()?,
-            proposal: proposal.transpose()?,
-        })
+        let (accepted, proposal) = (accepted.transpose()?, proposal.transpose()?);
+        if proposal
+            .as_ref()
+            .is_some_and(|it| accepted.as_ref().is_none_or(|own| own.checkpoint != it.checkpoint.hash()))
+        {
+            return Err(VoteError::Proposal);
+        }
+        Ok(Self { number, parent: digest(&parent)?, promised, accepted, proposal })
+    }
+
+    /// The checkpoint that was proposed, after its hash.
+    pub(crate) fn proposed(&self) -> Option<(&Digest, &Checkpoint)> {
+        self.accepted.as_ref().map(|own| &own.checkpoint).zip(self.proposal.as_ref().map(|it| &it.checkpoint))
     }
 
     /// The ballot that was accepted.

@@ -28,6 +28,8 @@ pub(crate) enum VoteError {
     Ends { got: usize },
     #[error("a number that no count reaches")]
     Number,
+    #[error("a proposal of another checkpoint than was accepted")]
+    Proposal,
     #[error("a part of it is missing")]
     Missing,
 }

@@ -79,6 +79,7 @@ impl Council<'_> {
             let is_forgotten = run.incarnation < accepted.horizon && !accepted.exceptions.contains(run);
             accepted.ends.contains_key(run) || is_forgotten
         };
-        self.accepted().is_some_and(|accepted| former.ended().keys().any(|run| is_ended(&accepted, run)))
+        let overlaps = |accepted: &Checkpoint| former.ended().keys().any(|run| is_ended(accepted, run));
+        self.accepted().is_some_and(overlaps) && self.is_pending()
     }
 }
