@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
-use super::wire::{ENDS_MAX, VoteError, digest, origins};
+use super::wire::{VoteError, digest, ended, origins, versions};
 use crate::{
     entry::{
         digest::Digest,
@@ -42,15 +42,10 @@ impl Checkpoint {
 impl From<&Checkpoint> for proto::Checkpoint {
     fn from(checkpoint: &Checkpoint) -> Self {
         let Checkpoint { parent, wall_ms, ends, roster, horizon, exceptions } = checkpoint;
-        let ends = ends.iter().map(|(origin, version)| proto::EndedOrigin {
-            origin: Some(origin.into()),
-            version: version.0,
-            ended_ms: 0,
-        });
         Self {
             parent: parent.to_bytes().to_vec().into(),
             wall_ms: *wall_ms,
-            ends: ends.collect(),
+            ends: ends.iter().map(|(origin, version)| ended(origin, *version)).collect(),
             roster: roster.iter().map(Into::into).collect(),
             horizon: *horizon,
             exceptions: exceptions.iter().map(Into::into).collect(),
@@ -63,14 +58,10 @@ impl TryFrom<proto::Checkpoint> for Checkpoint {
 
     fn try_from(checkpoint: proto::Checkpoint) -> Result<Self, VoteError> {
         let proto::Checkpoint { parent, wall_ms, ends, roster, horizon, exceptions } = checkpoint;
-        if ends.len() > ENDS_MAX {
-            return Err(VoteError::Ends { got: ends.len() });
-        }
-        let end = |end: proto::EndedOrigin| Ok::<_, VoteError>((Origin::try_from(end.origin)?, Version(end.version)));
         Ok(Self {
             parent: digest(&parent)?,
             wall_ms,
-            ends: ends.into_iter().map(end).collect::<Result<_, VoteError>>()?,
+            ends: versions(ends)?,
             roster: origins(roster)?,
             horizon,
             exceptions: origins(exceptions)?,

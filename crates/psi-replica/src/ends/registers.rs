@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     vote::Vote,
-    wire::{VoteError, origins},
+    wire::{ENDS_MAX, VoteError, ended, origins, versions},
 };
 use crate::{
     entry::{
         InvalidValue,
+        clock::Clock,
         key::{Key, Lane},
         name::NodeId,
-        origin::Origin,
+        origin::{Origin, Version},
         scope::Scope,
     },
     proto,
@@ -30,12 +31,32 @@ pub(crate) fn encode_gone<'a>(runs: impl Iterator<Item = &'a Origin>) -> Bytes {
     proto::GoneValue { runs: runs.map(Into::into).collect() }.encode_to_vec().into()
 }
 
+/// The last write of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Closing {
+    /// The process goes on as a later run.
+    goes_on: bool,
+    /// Earlier runs of the node, each at the version that this one holds.
+    earlier: BTreeMap<Origin, Version>,
+}
+
+fn decode_closed(value: &Bytes) -> Result<Closing, VoteError> {
+    let proto::ClosedValue { clock: _, goes_on, earlier } = proto::ClosedValue::decode(value.clone())?;
+    Ok(Closing { goes_on, earlier: versions(earlier)? })
+}
+
+/// The value by which a run says that it writes no more, and what it holds of earlier runs of its node.
+pub(crate) fn encode_closed(clock: Clock, goes_on: bool, earlier: &[(Origin, Version)]) -> Bytes {
+    let earlier = earlier.iter().rev().take(ENDS_MAX).map(|(run, version)| ended(run, *version)).collect();
+    proto::ClosedValue { clock: Some(clock.into()), goes_on, earlier }.encode_to_vec().into()
+}
+
 /// What the runs that are held say.
 #[derive(Debug, Default)]
 pub(crate) struct Registers {
     votes: BTreeMap<Origin, Vote>,
-    /// Runs that have closed, and whether their process goes on in another.
-    closed: BTreeMap<Origin, bool>,
+    /// Runs that have closed.
+    closed: BTreeMap<Origin, Closing>,
     /// Runs that are gone for good, by the word of an operator, and which run was told so.
     gone: BTreeMap<Origin, BTreeSet<Origin>>,
 }
@@ -53,7 +74,7 @@ pub(crate) fn check(key: &Key, value: &Bytes) -> Result<(), InvalidValue> {
     let checked = match key.lane {
         Lane::VOTE => Vote::decode(value).map(drop),
         Lane::GONE => decode_gone(value).map(drop),
-        Lane::CLOSED => proto::ClosedValue::decode(value.clone()).map(drop).map_err(VoteError::from),
+        Lane::CLOSED => decode_closed(value).map(drop),
         _ => Ok(()),
     };
     checked.map_err(|error| InvalidValue(error.to_string()))
@@ -71,8 +92,9 @@ impl Registers {
                     }
                 }
                 (Lane::CLOSED, Some(value)) => {
-                    let goes_on = proto::ClosedValue::decode(value.clone()).is_ok_and(|value| value.goes_on);
-                    self.closed.insert(origin.clone(), goes_on);
+                    if let Ok(closing) = decode_closed(value) {
+                        self.closed.insert(origin.clone(), closing);
+                    }
                 }
                 (Lane::GONE, Some(value)) => {
                     if let Ok(gone) = decode_gone(value) {
@@ -111,7 +133,14 @@ impl Registers {
 
     /// Whether a run has said that it writes no more, and no other run speaks for it.
     pub(crate) fn has_left(&self, origin: &Origin) -> bool {
-        self.closed.get(origin).is_some_and(|goes_on| !goes_on)
+        self.closed.get(origin).is_some_and(|closing| !closing.goes_on)
+    }
+
+    /// Whether a later run of the node held more of a run than `version` when it closed.
+    pub(crate) fn has_more(&self, run: &Origin, version: Version) -> bool {
+        let later = self.closed.range(run..).skip_while(|(other, _)| *other == run);
+        let of_node = later.take_while(|(other, _)| other.node == run.node);
+        of_node.filter_map(|(_, closing)| closing.earlier.get(run)).any(|held| *held > version)
     }
 
     /// The votes of one node's runs.

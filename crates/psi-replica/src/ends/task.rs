@@ -11,7 +11,7 @@ use crate::{
 /// How often silence is looked at, milliseconds.
 const LOOK_MS: u64 = 1_000;
 /// How often at most votes are looked at, milliseconds: in a large cluster many arrive at once.
-const LOOK_AGAIN_MS: u64 = 10;
+const LOOK_AGAIN_MS: u64 = 50;
 /// How long something is to do until it is proposed, and how much longer each next run waits.
 const PROPOSE_MS: u64 = 2_000;
 /// How long a proposal is waited for until the next.
@@ -47,7 +47,8 @@ pub(crate) struct EndTask {
     waits_since: Option<TickMs>,
     /// Likewise, also while too few runs are live to decide anything.
     undecided_since: Option<TickMs>,
-    /// How often this run has voted or the base has moved: what a snapshot is to hold soon.
+    /// How often this run has voted, the base has moved, or a run became known before there was a base: what a snapshot
+    /// is to hold soon.
     pub(crate) moves: u64,
     /// Whether something changed that a vote may depend on.
     is_stale: bool,
@@ -232,7 +233,7 @@ mod tests {
     }
 
     fn close(task: &mut EndTask, run: &Origin, goes_on: bool) {
-        let value: Bytes = proto::ClosedValue { clock: None, goes_on }.encode_to_vec().into();
+        let value: Bytes = proto::ClosedValue { clock: None, goes_on, earlier: Vec::new() }.encode_to_vec().into();
         let change = Change { key: register_key(Lane::CLOSED), before: None, after: Some(value) };
         task.registers.change(run, &[change]);
     }

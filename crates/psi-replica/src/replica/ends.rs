@@ -5,15 +5,12 @@ pub(super) mod status;
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use prost::Message;
-
 use super::Replica;
 use crate::{
     delta::refusal::Refusal,
     ends::{
         council::Council,
-        registers::{encode_gone, register_key},
+        registers::{encode_closed, encode_gone, register_key},
         vote::Vote,
     },
     entry::{
@@ -24,7 +21,6 @@ use crate::{
         origin::{Origin, Version},
     },
     joining::readiness::NotReady,
-    proto,
     state::State,
     store::log::Change,
 };
@@ -44,8 +40,11 @@ impl<S: State> Replica<S> {
         let Some(origin) = self.local.origin().cloned() else { return };
         // What waits is to be of earlier versions than the last write.
         self.flush();
+        let is_earlier = |run: &Origin| run.node == origin.node && *run < origin;
+        let earlier = self.store.runs().filter(|(run, _)| is_earlier(run));
+        let earlier: Vec<_> = earlier.map(|(run, log)| (run.clone(), log.version())).collect();
         let (_, mut writer) = self.writer(origin.clone(), now);
-        let value: Bytes = proto::ClosedValue { clock: Some(writer.tick().into()), goes_on }.encode_to_vec().into();
+        let value = encode_closed(writer.tick(), goes_on, &earlier);
         let key = register_key(Lane::CLOSED);
         writer.put(key.clone(), value.clone());
         self.ends.registers.change(&origin, &[Change { key, before: None, after: Some(value) }]);

@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 
 use super::Replica;
 use crate::{
-    entry::{frontier::Frontier, name::NodeId, origin::Version},
-    links::link::{Backlog, LinkCounts, LinkId, Peer},
+    entry::{
+        frontier::Frontier,
+        name::NodeId,
+        origin::{Origin, Version},
+    },
+    links::link::{Backlog, Link, LinkCounts, LinkId, Peer},
     state::State,
 };
 
@@ -67,12 +71,15 @@ impl<S: State> Replica<S> {
         holding.filter_map(|(_, link)| Some(link.peer?.node)).collect()
     }
 
-    /// Whether every linked node is known to hold all that this replica wrote, over one link or another: an old link to
-    /// it may be dead and not know it yet.
+    /// Whether every linked node is known to hold all that runs of this node wrote, over one link or another: an old link
+    /// to it may be dead and not know it yet.
     #[must_use]
     pub fn has_handed_over(&self) -> bool {
-        let written = self.local.origin().map_or(Version::ZERO, |own| self.store.version(own));
-        let holders = self.holders(written);
-        !self.is_dirty() && self.links().filter_map(|(_, link)| link.peer).all(|peer| holders.contains(&peer.node))
+        let own = self.store.runs().filter(|(run, _)| run.node == self.config.node);
+        let own: Vec<(&Origin, Version)> = own.map(|(run, log)| (run, log.version())).collect();
+        let holds = |link: &Link| own.iter().all(|(run, version)| link.peer_frontier().version(run) >= *version);
+        let links = || self.links.links().filter_map(|link| Some((link.peer_node()?, link)));
+        let holders: BTreeSet<&NodeId> = links().filter(|(_, link)| holds(link)).map(|(node, _)| node).collect();
+        !self.is_dirty() && links().all(|(node, _)| holders.contains(node))
     }
 }

@@ -105,6 +105,74 @@ fn no_horizon_is_raised_beside_a_base_that_gave_way() {
     assert_ne!(world.machines[3].replica.as_ref().unwrap().end_status().horizon, 0);
 }
 
+/// Takes a step, and tells its number.
+fn step(world: &mut World, index: usize) -> u64 {
+    world.step(index);
+    world.steps - 1
+}
+
+fn has_step(world: &World, index: usize, step: u64) -> bool {
+    world.machines[index].replica.as_ref().is_some_and(|replica| replica.state().view().contains(&step))
+}
+
+#[test]
+fn a_run_does_not_end_short_of_what_its_node_held_as_it_left() {
+    let mut world = World::grouped(4, &[0; 3]);
+    world.run_for(10_000);
+    let cut_off = |world: &World| world.machines[0].replica.as_ref().and_then(|replica| replica.origin().cloned());
+    let before = cut_off(&world);
+    world.group(&[1, 0, 0]);
+    world.run_for(250);
+    let step = step(&mut world, 0);
+    while cut_off(&world) == before {
+        world.run_for(250);
+    }
+    // It goes on as another run. It is back for a moment, and its link fails before all is told.
+    world.group(&[0; 3]);
+    let now = world.at(0);
+    world.relink();
+    world.machines[0].replica.as_mut().unwrap().close(now);
+    let latest = cut_off(&world).unwrap();
+    let knows = |world: &World| world.machines[1].replica.as_ref().unwrap().store().log(&latest).is_some();
+    while !knows(&world) {
+        world.exchange_frames(1);
+    }
+    world.machines[0].disk.clear();
+    world.machines[0].keeps_disk = true;
+    world.save(0);
+    world.end(0);
+    assert!(!has_step(&world, 1, step), "it was told all");
+    world.run_for(3 * END_AFTER_MS);
+    world.start(0);
+    world.run_for(10_000);
+    assert!(has_step(&world, 1, step), "{:?}", world.machines[1].replica.as_ref().unwrap().end_status());
+    world.settle();
+    assert_eq!(world.late, 0);
+}
+
+#[test]
+fn a_node_that_has_met_others_is_to_save_that_soon() {
+    let mut world = World::grouped(5, &[0, 1]);
+    world.machines[0].keeps_disk = true;
+    world.run_for(10_000);
+    let moves = |world: &World| world.machines[0].replica.as_ref().unwrap().end_moves();
+    let before = moves(&world);
+    world.group(&[0, 0]);
+    world.run_for(2_000);
+    assert!(moves(&world) > before);
+    world.save(0);
+    let step = step(&mut world, 0);
+    world.exchange();
+    world.crash(0);
+    world.group(&[0, 1]);
+    world.start(0);
+    world.run_for(3 * END_AFTER_MS);
+    world.group(&[0, 0]);
+    world.run_for(10_000);
+    assert!(has_step(&world, 0, step) && has_step(&world, 1, step));
+    world.settle();
+}
+
 #[test]
 fn runs_end_again_once_nobody_on_the_roster_is_waited_for() {
     let mut world = World::grouped(3, &[0; 4]);

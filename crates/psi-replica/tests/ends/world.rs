@@ -291,10 +291,15 @@ impl World {
 
     /// Some frames cross each link, some are lost.
     pub fn exchange(&mut self) {
+        self.exchange_frames(8);
+    }
+
+    /// At most so many frames cross each link, each way.
+    pub fn exchange_frames(&mut self, most: usize) {
         for ((a, b), link) in self.links.clone() {
             for (from, to) in [(a, b), (b, a)] {
                 let (at_from, at_to) = (self.at(from), self.at(to));
-                for _ in 0..8 {
+                for _ in 0..most {
                     let Some(frame): Option<Frame> =
                         self.machines[from].replica.as_mut().and_then(|it| it.poll_frame(at_from, LinkId(link)))
                     else {

@@ -11,7 +11,8 @@ use crate::{
 impl Council<'_> {
     /// Whether a run has said that it writes no more, or no node that is missing can hold more of it: each was heard last
     /// before the run began. The clocks of members may differ by as much as is allowed. Of a process that goes on as
-    /// another run, the latest run that is known stays: by that it is known that there is more.
+    /// another run, the latest run that is known stays: by that it is known that there is more. So does a run of which a
+    /// later one of its node held more as it closed.
     pub(super) fn is_whole(&self, run: &Origin) -> bool {
         if let Some(former) = self.store.formers().get(run) {
             return self.is_abandoned(former);
@@ -21,9 +22,10 @@ impl Council<'_> {
         }
         let is_followed = || self.runs().any(|other| other.node == run.node && other > run);
         let heard_last = |silence_ms: &u64| self.wall_ms.saturating_sub(*silence_ms).saturating_add(AHEAD_MS_MAX);
+        let has_more = || self.registers.has_more(run, self.store.version(run)) && !self.given_up.contains(&run.node);
         self.registers.has_left(run)
             || self.registers.is_closed(run) && is_followed()
-            || self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
+            || !has_more() && self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
     }
 
     /// Whether the run's node has had no part in this chain of checkpoints, and has no live run that could: it may be of a
