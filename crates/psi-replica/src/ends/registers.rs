@@ -33,16 +33,16 @@ pub(crate) fn encode_gone<'a>(runs: impl Iterator<Item = &'a Origin>) -> Bytes {
 
 /// The last write of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Closing {
+struct ClosedRun {
     /// The process goes on as a later run.
     goes_on: bool,
     /// Earlier runs of the node, each at the version that this one holds.
     earlier: BTreeMap<Origin, Version>,
 }
 
-fn decode_closed(value: &Bytes) -> Result<Closing, VoteError> {
+fn decode_closed(value: &Bytes) -> Result<ClosedRun, VoteError> {
     let proto::ClosedValue { clock: _, goes_on, earlier } = proto::ClosedValue::decode(value.clone())?;
-    Ok(Closing { goes_on, earlier: versions(earlier)? })
+    Ok(ClosedRun { goes_on, earlier: versions(earlier)? })
 }
 
 /// The value by which a run says that it writes no more, and what it holds of earlier runs of its node.
@@ -56,7 +56,7 @@ pub(crate) fn encode_closed(clock: Clock, goes_on: bool, earlier: &[(Origin, Ver
 pub(crate) struct Registers {
     votes: BTreeMap<Origin, Vote>,
     /// Runs that have closed.
-    closed: BTreeMap<Origin, Closing>,
+    closed: BTreeMap<Origin, ClosedRun>,
     /// Runs that are gone for good, by the word of an operator, and which run was told so.
     gone: BTreeMap<Origin, BTreeSet<Origin>>,
 }

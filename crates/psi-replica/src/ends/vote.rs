@@ -1,6 +1,6 @@
 //! Votes: what a run says of the next checkpoint, in its own log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use prost::Message;
@@ -8,11 +8,15 @@ use prost::Message;
 use super::{
     ballot::Ballot,
     checkpoint::Checkpoint,
-    wire::{NUMBER_LIMIT, VoteError, digest, origins},
+    wire::{ENDS_MAX, NUMBER_LIMIT, VoteError, digest, ended, origins, versions},
 };
 use crate::{
-    entry::{digest::Digest, origin::Origin},
+    entry::{
+        digest::Digest,
+        origin::{Origin, Version},
+    },
     proto,
+    store::Store,
 };
 
 /// A run's vote.
@@ -27,6 +31,8 @@ pub(crate) struct Vote {
     pub(crate) accepted: Option<Acceptance>,
     /// What the run proposed in the ballot of its own that it accepted: the checkpoint is the one that was accepted.
     pub(crate) proposal: Option<Proposal>,
+    /// Bases that gave way and that the run held as it promised, each at its number.
+    pub(crate) formers: BTreeMap<Origin, Version>,
 }
 
 /// A ballot that was accepted, and for which checkpoint.
@@ -47,12 +53,14 @@ pub(crate) struct Proposal {
 
 impl Vote {
     /// A run's vote before it has seen any ballot.
-    pub(crate) fn promising_nothing(own: &Origin, number: u64, parent: Digest) -> Self {
+    pub(crate) fn promising_nothing(own: &Origin, store: &Store) -> Self {
         let promised = Ballot { counter: 0, proposer: own.clone() };
-        Self { number, parent, promised, accepted: None, proposal: None }
+        let (number, parent) = (store.base().number().saturating_add(1), store.base().hash());
+        Self { number, parent, promised, accepted: None, proposal: None, formers: former_numbers(store) }
     }
+
     pub(crate) fn encode(&self) -> Bytes {
-        let Self { number, parent, promised, accepted, proposal } = self;
+        let Self { number, parent, promised, accepted, proposal, formers } = self;
         let accepted = accepted.as_ref().map(|Acceptance { ballot, checkpoint, is_forced }| proto::Acceptance {
             ballot: Some(ballot.into()),
             checkpoint: checkpoint.to_bytes().to_vec().into(),
@@ -63,11 +71,12 @@ impl Vote {
             checkpoint: Some(checkpoint.into()),
         });
         let (promised, parent) = (Some(promised.into()), parent.to_bytes().to_vec().into());
-        proto::VoteValue { number: *number, parent, promised, accepted, proposal }.encode_to_vec().into()
+        let formers = formers.iter().map(|(former, number)| ended(former, *number)).collect();
+        proto::VoteValue { number: *number, parent, promised, accepted, proposal, formers }.encode_to_vec().into()
     }
 
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, VoteError> {
-        let proto::VoteValue { number, promised, accepted, proposal, parent } =
+        let proto::VoteValue { number, promised, accepted, proposal, parent, formers } =
             proto::VoteValue::decode(bytes.clone())?;
         let ballot = |ballot: Option<proto::Ballot>| Ok::<_, VoteError>(ballot.ok_or(VoteError::Missing)?.try_into()?);
         let accepted = accepted.map(|proto::Acceptance { ballot: of, checkpoint, forced }| {
@@ -88,7 +97,7 @@ impl Vote {
         {
             return Err(VoteError::Proposal);
         }
-        Ok(Self { number, parent: digest(&parent)?, promised, accepted, proposal })
+        Ok(Self { number, parent: digest(&parent)?, promised, accepted, proposal, formers: versions(formers)? })
     }
 
     /// The checkpoint that was proposed, after its hash.
@@ -100,4 +109,10 @@ impl Vote {
     pub(crate) fn accepted_ballot(&self) -> Option<&Ballot> {
         self.accepted.as_ref().map(|accepted| &accepted.ballot)
     }
+}
+
+/// The bases that gave way and are held, each at its number; not more than a vote may name.
+pub(crate) fn former_numbers(store: &Store) -> BTreeMap<Origin, Version> {
+    let formers = store.formers().iter().take(ENDS_MAX);
+    formers.map(|(former, base)| (former.clone(), Version(base.number()))).collect()
 }

@@ -102,8 +102,7 @@ impl<S: State> Replica<S> {
     /// Writes its vote again where it has written nothing for long: others may hear of it by what it writes alone.
     fn show_itself(&mut self, now: Now) {
         let Some(own) = self.local.origin().filter(|own| self.ends.is_quiet(own, now.tick)) else { return };
-        let base = self.store.base();
-        let nothing = || Vote::promising_nothing(own, base.number().saturating_add(1), base.hash());
+        let nothing = || Vote::promising_nothing(own, &self.store);
         let vote = self.ends.registers.vote(own).cloned().unwrap_or_else(nothing);
         self.vote(now, vote);
     }
@@ -180,9 +179,9 @@ impl<S: State> Replica<S> {
         // The greatest promise and the greatest acceptance may be of different runs.
         let promised = earlier.iter().map(|vote| &vote.promised).max();
         let accepted = earlier.iter().filter_map(|vote| vote.accepted.as_ref()).max_by(|a, b| a.ballot.cmp(&b.ballot));
-        let nothing = Vote::promising_nothing(&own, number, parent);
-        let promised = promised.cloned().unwrap_or(nothing.promised);
-        let vote = Vote { number, parent, promised, accepted: accepted.cloned(), proposal: None };
+        let nothing = Vote::promising_nothing(&own, &self.store);
+        let promised = promised.cloned().unwrap_or_else(|| nothing.promised.clone());
+        let vote = Vote { promised, accepted: accepted.cloned(), ..nothing };
         self.vote(now, vote);
     }
 

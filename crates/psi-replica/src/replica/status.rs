@@ -71,11 +71,12 @@ impl<S: State> Replica<S> {
         holding.filter_map(|(_, link)| Some(link.peer?.node)).collect()
     }
 
-    /// Whether every linked node is known to hold all that runs of this node wrote, over one link or another: an old link
-    /// to it may be dead and not know it yet.
+    /// Whether every linked node is known to hold all that runs of this node wrote, and the bases that it may have brought
+    /// with it, over one link or another: an old link to it may be dead and not know it yet.
     #[must_use]
     pub fn has_handed_over(&self) -> bool {
-        let own = self.store.runs().filter(|(run, _)| run.node == self.config.node);
+        let is_own = |origin: &Origin| origin.node == self.config.node || origin.is_former_base();
+        let own = self.store.logs().filter(|(origin, _)| is_own(origin));
         let own: Vec<(&Origin, Version)> = own.map(|(run, log)| (run, log.version())).collect();
         let holds = |link: &Link| own.iter().all(|(run, version)| link.peer_frontier().version(run) >= *version);
         let links = || self.links.links().filter_map(|link| Some((link.peer_node()?, link)));

@@ -126,7 +126,8 @@ impl VoteOfRun {
     pub(super) fn held(replica: &Replica, run: &Origin) -> Option<Self> {
         let is_vote = |entry: &psi_replica::Entry| entry.key.lane == Lane::VOTE && entry.key.scope == Scope::Cluster;
         let value = replica.entries(run).find(is_vote)?.value;
-        let proto::VoteValue { number, promised, accepted, proposal, parent } = proto::VoteValue::decode(value).ok()?;
+        let proto::VoteValue { number, promised, accepted, proposal, parent, formers: _ } =
+            proto::VoteValue::decode(value).ok()?;
         let accepted = accepted.and_then(|it| Some((ballot(it.ballot)?, it.checkpoint, it.forced)));
         let proposal = proposal.and_then(|it| {
             let voters = it.voters.into_iter().filter_map(|voter| Origin::try_from(Some(voter)).ok()).collect();
