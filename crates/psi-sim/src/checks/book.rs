@@ -105,6 +105,11 @@ impl Book {
         }
     }
 
+    /// Runs that ended, each with the version that stands for it.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (&Origin, Version)> {
+        self.ended.iter().map(|(run, (version, _))| (run, *version))
+    }
+
     /// What a replica holds, and what it held of runs whose names it has forgotten.
     pub(crate) fn frontier_of(&self, replica: &Replica) -> OracleFrontier {
         let mut frontier = oracle_frontier(replica);

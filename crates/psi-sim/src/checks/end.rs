@@ -94,6 +94,6 @@ impl World<'_> {
         {
             return Err(format!("{label} has accepted version {} and lost it", process.written));
         }
-        Ok(())
+        self.check_forgotten(p)
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use psi_replica::{Lane, Origin, Scope, Version, proto};
+use psi_replica::{Frontier, Lane, Origin, Scope, Version, proto};
 use psi_state::Replica;
 
 use super::votes::VoteOfRun;
@@ -121,6 +121,22 @@ impl World<'_> {
     pub(crate) fn check_replaced(&mut self, p: usize) {
         if self.severity().is_some_and(|severity| severity != Severity::Beyond) {
             self.found_wrong(format_args!("{} has a base that gave way", self.label(p)));
+        }
+    }
+
+    /// A name that is forgotten still counts in the hash of the frontier.
+    pub(super) fn check_forgotten(&self, p: usize) -> Result<(), String> {
+        if !self.has_one_chain() {
+            return Ok(());
+        }
+        let replica = &self.processes[p].replica;
+        let forgotten = self.book.ends().filter(|(run, _)| replica.is_below_horizon(run));
+        let held = replica.frontier().iter().map(|(run, version)| (run.clone(), version));
+        let all: Frontier = held.chain(forgotten.map(|(run, end)| (run.clone(), end))).collect();
+        if all.hash() == replica.frontier().hash() {
+            Ok(())
+        } else {
+            Err(format!("{} has another frontier hash than what it holds and has forgotten", self.label(p)))
         }
     }
 
