@@ -166,3 +166,38 @@ impl LocalOrigin {
         self.flushes.get(first_after).map(|(_, at)| *at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{
+        ends::{base::Base, checkpoint::Checkpoint},
+        entry::{
+            clock::WallMs,
+            digest::Digest,
+            name::{ClusterName, NodeId},
+        },
+        store::log::OriginLog,
+    };
+
+    #[test]
+    fn a_node_that_nobody_knows_is_minted_above_the_horizon_by_a_clock_that_is_behind_it() {
+        let config = Config::new(ClusterName::new("c").unwrap(), NodeId::new("n").unwrap());
+        let horizon = 5_000_000;
+        let checkpoint = Checkpoint {
+            parent: Digest::ZERO,
+            wall_ms: 9_000,
+            ends: BTreeMap::new(),
+            roster: BTreeSet::new(),
+            horizon,
+            exceptions: BTreeSet::new(),
+        };
+        let mut store = Store::new();
+        store.rebase(Base::default().after(&checkpoint, &BTreeMap::new(), |_| Digest::ZERO), OriginLog::new(), false);
+        let now = Now { tick: TickMs(0), wall: WallMs(4_000) };
+        let minted = LocalOrigin::new(now.tick).mint(&config, &store, now);
+        assert!(!store.base().is_below_horizon(&minted), "{minted}, horizon {horizon}");
+    }
+}
