@@ -34,6 +34,24 @@ impl World {
         self.machines[index].replica.as_ref().map_or(0, logs)
     }
 
+    fn status(&self, index: usize) -> psi_replica::EndStatus {
+        self.machines[index].replica.as_ref().unwrap().end_status()
+    }
+
+    fn view(&self, index: usize) -> Vec<u64> {
+        self.machines[index].replica.as_ref().unwrap().state().view()
+    }
+
+    /// Each of some machines is stopped and started in turn, so many times.
+    fn restart_each(&mut self, machines: &[usize], times: usize) {
+        for index in machines.iter().cycle().take(machines.len() * times) {
+            self.stop(*index);
+            self.run_for(3_000);
+            self.start(*index);
+            self.run_for(17_000);
+        }
+    }
+
     /// A machine is stopped and started until its group has so many checkpoints.
     fn restart_until(&mut self, index: usize, checkpoint: u64) {
         for _ in 0..60 {
@@ -196,6 +214,69 @@ fn runs_end_again_once_nobody_on_the_roster_is_waited_for() {
     }
     world.run_for(9 * END_AFTER_MS);
     assert!(world.checkpoint(2) > before, "{:?}", world.machines[2].replica.as_ref().unwrap().end_status());
+    world.settle();
+}
+
+#[test]
+fn a_run_that_is_cut_off_and_ended_by_the_others_loses_only_its_first_half_minute() {
+    let mut world = World::grouped(4, &[0; 3]);
+    world.run_for(10_000);
+    world.group(&[0, 0, 1]);
+    world.run_for(35_000);
+    // Somebody says, wrongly, that the node is gone.
+    world.is_beyond_promise = true;
+    let (now, gone) = (world.at(0), world.machines[2].name.clone());
+    world.machines[0].replica.as_mut().unwrap().forget_node(now, &gone).unwrap();
+    let before = world.view(2);
+    world.run_for(60_000);
+    let written: Vec<u64> = world.view(2).into_iter().filter(|step| !before.contains(step)).collect();
+    assert_eq!(world.status(0).runs.len(), 2, "the others have ended its run: {:?}", world.status(0));
+    world.group(&[0; 3]);
+    world.settle();
+    let view = world.view(0);
+    let lost = written.iter().filter(|step| !view.contains(step)).count();
+    assert_eq!((written.len() > 20, lost), (true, 0), "of {} steps", written.len());
+}
+
+#[test]
+fn no_horizon_is_raised_while_a_node_is_missing_however_often_the_others_restart() {
+    let mut world = World::grouped(5, &[0; 4]);
+    world.run_for(10_000);
+    world.group(&[0, 0, 0, 1]);
+    // Nobody is up for so long that it gives up those on the other side. Names are kept for less than all this takes.
+    for _ in 0..6 {
+        for index in [0, 1, 3] {
+            world.crash(index);
+            world.run_for(3_000);
+            world.start(index);
+            world.run_for(17_000);
+        }
+        world.restart_each(&[2], 6);
+        world.run_for(80_000);
+    }
+    let status = world.status(0);
+    assert_eq!((status.horizon, status.ended > 25), (0, true), "{status:?}");
+    let written = world.view(3);
+    world.group(&[0; 4]);
+    world.settle();
+    let view = world.view(0);
+    assert_eq!((world.late, written.iter().filter(|step| !view.contains(step)).count()), (0, 0));
+    assert_ne!(world.status(0).horizon, 0);
+}
+
+#[test]
+fn a_run_whose_name_is_forgotten_is_not_taken_again() {
+    let mut world = World::grouped(6, &[0; 5]);
+    world.run_for(10_000);
+    world.restart_until(4, 1);
+    world.group(&[0, 0, 0, 1, 1]);
+    // The smaller side gives the larger up, ends its runs, and forgets their names; there they go on.
+    world.run_for(8 * END_AFTER_MS);
+    world.restart_each(&[3, 4], 20);
+    let live = world.machines[0].replica.as_ref().unwrap().origin().unwrap().clone();
+    assert!(world.machines[3].replica.as_ref().unwrap().is_below_horizon(&live), "{:?}", world.status(3));
+    // It is checked at every move that nothing counts twice.
+    world.group(&[0; 5]);
     world.settle();
 }
 
