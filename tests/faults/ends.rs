@@ -190,6 +190,9 @@ async fn a_node_that_is_started_again_and_again_leaves_nothing_behind() -> Resul
         if number.is_multiple_of(RUNS_MOST) {
             settled(&fleet).await?;
         }
+        if let (0, Some(kb)) = (number % 100, resident_kb(&fleet.nodes[0])) {
+            println!("after {number} restarts and {} s: {kb} kB in memory", begun.elapsed().as_secs());
+        }
         assert!(most_runs <= fleet.nodes.len() + RUNS_MOST, "{most_runs} runs");
         if number == 10 {
             while begun.elapsed() < WINDOW_FULL {

@@ -22,6 +22,8 @@ pub(crate) fn config(
         // Longer silences are outages, not a measure of how often messages of a node arrive.
         max_interval: gossip_interval * 10,
         dead_node_grace_period: dead_node_grace,
+        // Kept for each run that gossip remembers, dead ones included, 8 bytes each: the default takes 8 kB a restart.
+        sampling_window_size: 100,
         ..FailureDetectorConfig::default()
     }
 }
