@@ -165,6 +165,13 @@ async fn restart_last(fleet: &mut Fleet, data: &Path, number: usize) -> Result<(
     fleet.restart(last).await
 }
 
+/// Every hundred restarts.
+fn show_memory(process: &Process, restarts: usize, begun: Instant) {
+    if let Some(kb) = resident_kb(process).filter(|_| restarts.is_multiple_of(100)) {
+        println!("after {restarts} restarts and {} s: {kb} kB in memory", begun.elapsed().as_secs());
+    }
+}
+
 /// Prints what it measured. `RESTARTS` sets how often.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_started_again_and_again_leaves_nothing_behind() -> Result<()> {
@@ -190,9 +197,7 @@ async fn a_node_that_is_started_again_and_again_leaves_nothing_behind() -> Resul
         if number.is_multiple_of(RUNS_MOST) {
             settled(&fleet).await?;
         }
-        if let (0, Some(kb)) = (number % 100, resident_kb(&fleet.nodes[0])) {
-            println!("after {number} restarts and {} s: {kb} kB in memory", begun.elapsed().as_secs());
-        }
+        show_memory(&fleet.nodes[0], number, begun);
         assert!(most_runs <= fleet.nodes.len() + RUNS_MOST, "{most_runs} runs");
         if number == 10 {
             while begun.elapsed() < WINDOW_FULL {
