@@ -71,16 +71,21 @@ impl<S: State> Replica<S> {
         holding.filter_map(|(_, link)| Some(link.peer?.node)).collect()
     }
 
-    /// Whether every linked node is known to hold all that runs of this node wrote, and the bases that it may have brought
-    /// with it, over one link or another: an old link to it may be dead and not know it yet.
+    /// Whether every linked node is known to hold all that this replica wrote, over one link or another: an old link to
+    /// it may be dead and not know it yet. Of what earlier runs of the node wrote, and of bases that it may have brought with
+    /// it, one such node is enough: the others may be about to end these, and take nothing until they have.
     #[must_use]
     pub fn has_handed_over(&self) -> bool {
-        let is_own = |origin: &Origin| origin.node == self.config.node || origin.is_former_base();
-        let own = self.store.logs().filter(|(origin, _)| is_own(origin));
-        let own: Vec<(&Origin, Version)> = own.map(|(run, log)| (run, log.version())).collect();
-        let holds = |link: &Link| own.iter().all(|(run, version)| link.peer_frontier().version(run) >= *version);
+        let own = self.local.origin();
+        let holds = |link: &Link, run: &Origin| link.peer_frontier().version(run) >= self.store.version(run);
         let links = || self.links.links().filter_map(|link| Some((link.peer_node()?, link)));
-        let holders: BTreeSet<&NodeId> = links().filter(|(_, link)| holds(link)).map(|(node, _)| node).collect();
-        !self.is_dirty() && links().all(|(node, _)| holders.contains(node))
+        let holders: BTreeSet<&NodeId> =
+            links().filter(|(_, link)| own.is_none_or(|own| holds(link, own))).map(|(node, _)| node).collect();
+        let is_earlier = |origin: &Origin| origin.node == self.config.node && Some(origin) < own;
+        let mut earlier =
+            self.store.logs().map(|(origin, _)| origin).filter(|it| is_earlier(it) || it.is_former_base());
+        !self.is_dirty()
+            && links().all(|(node, _)| holders.contains(node))
+            && (links().next().is_none() || earlier.all(|run| links().any(|(_, link)| holds(link, run))))
     }
 }
