@@ -11,7 +11,7 @@
 //! names of ended origins stay, with their versions, in frontier and digest, until a horizon lets them be forgotten.
 //!
 //! Pure: what is held, heard and closed comes in, a vote comes out. What only the whole replica can do is in
-//! `replica/ends.rs` and `replica/fold.rs`.
+//! `replica/ends.rs` and `replica/ends/fold.rs`.
 
 pub(crate) mod ballot;
 pub(crate) mod base;
@@ -21,4 +21,4 @@ pub(crate) mod council;
 pub(crate) mod registers;
 pub(crate) mod task;
 pub(crate) mod vote;
-mod wire;
+pub(crate) mod wire;

@@ -24,7 +24,6 @@ pub(crate) fn config(
         dead_node_grace_period: dead_node_grace,
         // Kept for each run that gossip remembers, dead ones included, 8 bytes each: the default takes 8 kB a restart.
         sampling_window_size: 100,
-        ..FailureDetectorConfig::default()
     }
 }
 

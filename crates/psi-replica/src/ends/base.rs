@@ -13,6 +13,7 @@ use crate::{
     entry::{
         digest::Digest,
         key::{Key, Lane},
+        name::NodeId,
         origin::{Origin, Version},
         scope::Scope,
     },
@@ -110,7 +111,8 @@ impl Base {
 
     /// Whether it can be a base.
     pub(crate) fn is_plausible(&self) -> bool {
-        (1..NUMBER_LIMIT).contains(&self.number)
+        // The next number is to be one that can be voted on.
+        (1..NUMBER_LIMIT - 1).contains(&self.number)
             && !self.named().any(Origin::is_base)
             && self.absorbed.keys().all(Origin::is_former_base)
     }
@@ -182,6 +184,19 @@ impl Base {
             || (number, hash) == (self.number, self.hash)
             || is_far_beyond
             || self.absorbed(&other.former()) >= Some(Version(number))
+    }
+
+    /// Whether a checkpoint is one of this chain, as far as can be told.
+    pub(crate) fn has_taken(&self, number: u64, hash: Digest) -> bool {
+        (number, hash) == (self.number, self.hash)
+            || self.past.contains(&hash)
+            || self.number.saturating_sub(number) > self.past.len() as u64
+    }
+
+    /// Whether a run of a node has ended in it, as far as names are known.
+    pub(crate) fn has_ended_of(&self, node: &NodeId) -> bool {
+        let first = Origin { node: node.clone(), incarnation: 0 };
+        self.ended.range(first..).next().is_some_and(|(run, _)| run.node == *node)
     }
 
     /// The base after the next checkpoint; `digest_of` gives the digest of what is held of an origin that ends, and

@@ -36,19 +36,19 @@ pub(crate) fn encode_gone<'a>(runs: impl Iterator<Item = &'a Origin>) -> Bytes {
 struct ClosedRun {
     /// The process goes on as a later run.
     goes_on: bool,
-    /// Earlier runs of the node, each at the version that this one holds.
-    earlier: BTreeMap<Origin, Version>,
+    /// Other runs, each at the version that this one held.
+    held: BTreeMap<Origin, Version>,
 }
 
 fn decode_closed(value: &Bytes) -> Result<ClosedRun, VoteError> {
-    let proto::ClosedValue { clock: _, goes_on, earlier } = proto::ClosedValue::decode(value.clone())?;
-    Ok(ClosedRun { goes_on, earlier: versions(earlier)? })
+    let proto::ClosedValue { clock: _, goes_on, held } = proto::ClosedValue::decode(value.clone())?;
+    Ok(ClosedRun { goes_on, held: versions(held)? })
 }
 
-/// The value by which a run says that it writes no more, and what it holds of earlier runs of its node.
-pub(crate) fn encode_closed(clock: Clock, goes_on: bool, earlier: &[(Origin, Version)]) -> Bytes {
-    let earlier = earlier.iter().rev().take(ENDS_MAX).map(|(run, version)| ended(run, *version)).collect();
-    proto::ClosedValue { clock: Some(clock.into()), goes_on, earlier }.encode_to_vec().into()
+/// The value by which a run says that it writes no more, and what it holds of others: as much as fits, in that order.
+pub(crate) fn encode_closed(clock: Clock, goes_on: bool, held: &[(Origin, Version)]) -> Bytes {
+    let held = held.iter().take(ENDS_MAX).map(|(run, version)| ended(run, *version)).collect();
+    proto::ClosedValue { clock: Some(clock.into()), goes_on, held }.encode_to_vec().into()
 }
 
 /// What the runs that are held say.
@@ -92,8 +92,8 @@ impl Registers {
                     }
                 }
                 (Lane::CLOSED, Some(value)) => {
-                    if let Ok(closing) = decode_closed(value) {
-                        self.closed.insert(origin.clone(), closing);
+                    if let Ok(closed) = decode_closed(value) {
+                        self.closed.insert(origin.clone(), closed);
                     }
                 }
                 (Lane::GONE, Some(value)) => {
@@ -133,14 +133,17 @@ impl Registers {
 
     /// Whether a run has said that it writes no more, and no other run speaks for it.
     pub(crate) fn has_left(&self, origin: &Origin) -> bool {
-        self.closed.get(origin).is_some_and(|closing| !closing.goes_on)
+        self.closed.get(origin).is_some_and(|closed| !closed.goes_on)
     }
 
-    /// Whether a later run of the node held more of a run than `version` when it closed.
-    pub(crate) fn has_more(&self, run: &Origin, version: Version) -> bool {
-        let later = self.closed.range(run..).skip_while(|(other, _)| *other == run);
-        let of_node = later.take_while(|(other, _)| other.node == run.node);
-        of_node.filter_map(|(_, closing)| closing.earlier.get(run)).any(|held| *held > version)
+    /// What a run said as it closed that it held of others.
+    pub(crate) fn named_by(&self, closed: &Origin) -> Option<&BTreeMap<Origin, Version>> {
+        self.closed.get(closed).map(|closed| &closed.held)
+    }
+
+    /// Likewise, of all runs that have closed.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&Origin, &BTreeMap<Origin, Version>)> {
+        self.closed.iter().map(|(run, closed)| (run, &closed.held))
     }
 
     /// The votes of one node's runs.

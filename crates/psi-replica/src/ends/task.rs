@@ -47,8 +47,7 @@ pub(crate) struct EndTask {
     waits_since: Option<TickMs>,
     /// Likewise, also while too few runs are live to decide anything.
     undecided_since: Option<TickMs>,
-    /// How often this run has voted, the base has moved, or a run became known before there was a base: what a snapshot
-    /// is to hold soon.
+    /// How often this run has voted, the base has moved, or a run became known: what a snapshot is to hold soon.
     pub(crate) moves: u64,
     /// Whether something changed that a vote may depend on.
     is_stale: bool,
@@ -233,7 +232,7 @@ mod tests {
     }
 
     fn close(task: &mut EndTask, run: &Origin, goes_on: bool) {
-        let value: Bytes = proto::ClosedValue { clock: None, goes_on, earlier: Vec::new() }.encode_to_vec().into();
+        let value: Bytes = proto::ClosedValue { clock: None, goes_on, held: Vec::new() }.encode_to_vec().into();
         let change = Change { key: register_key(Lane::CLOSED), before: None, after: Some(value) };
         task.registers.change(run, &[change]);
     }

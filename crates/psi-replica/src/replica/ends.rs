@@ -12,6 +12,7 @@ use crate::{
         council::Council,
         registers::{encode_closed, encode_gone, register_key},
         vote::Vote,
+        wire::NUMBER_LIMIT,
     },
     entry::{
         VALUE_BYTES_MAX,
@@ -40,11 +41,12 @@ impl<S: State> Replica<S> {
         let Some(origin) = self.local.origin().cloned() else { return };
         // What waits is to be of earlier versions than the last write.
         self.flush();
-        let is_earlier = |run: &Origin| run.node == origin.node && *run < origin;
-        let earlier = self.store.runs().filter(|(run, _)| is_earlier(run));
-        let earlier: Vec<_> = earlier.map(|(run, log)| (run.clone(), log.version())).collect();
+        let others = self.store.runs().filter(|(run, _)| **run != origin);
+        let mut held: Vec<_> = others.map(|(run, log)| (run.clone(), log.version())).collect();
+        // Of those it is most likely to hold more than others do.
+        held.sort_by_key(|(run, _)| run.node != origin.node);
         let (_, mut writer) = self.writer(origin.clone(), now);
-        let value = encode_closed(writer.tick(), goes_on, &earlier);
+        let value = encode_closed(writer.tick(), goes_on, &held);
         let key = register_key(Lane::CLOSED);
         writer.put(key.clone(), value.clone());
         self.ends.registers.change(&origin, &[Change { key, before: None, after: Some(value) }]);
@@ -139,10 +141,10 @@ impl<S: State> Replica<S> {
         }
     }
 
-    /// Writes a vote; one that no entry can hold is not given, and the proposal comes to nothing.
+    /// Writes a vote; one that nobody could read is not given, and the proposal comes to nothing.
     fn vote(&mut self, now: Now, vote: Vote) -> bool {
         let (Some(origin), value) = (self.local.origin().cloned(), vote.encode()) else { return false };
-        if value.len() > VALUE_BYTES_MAX {
+        if value.len() > VALUE_BYTES_MAX || vote.promised.counter >= NUMBER_LIMIT {
             return false;
         }
         self.record_ballot(now, &vote);

@@ -72,8 +72,8 @@ impl<S: State> Replica<S> {
     }
 
     /// Whether every linked node is known to hold all that this replica wrote, over one link or another: an old link to
-    /// it may be dead and not know it yet. Of what earlier runs of the node wrote, and of bases that it may have brought with
-    /// it, one such node is enough: the others may be about to end these, and take nothing until they have.
+    /// it may be dead and not know it yet. Of earlier runs of the node, of others that are over, and of bases that it may
+    /// have brought with it, one such node is enough: the others may be about to end these, and take nothing until then.
     #[must_use]
     pub fn has_handed_over(&self) -> bool {
         let own = self.local.origin();
@@ -82,10 +82,11 @@ impl<S: State> Replica<S> {
         let holders: BTreeSet<&NodeId> =
             links().filter(|(_, link)| own.is_none_or(|own| holds(link, own))).map(|(node, _)| node).collect();
         let is_earlier = |origin: &Origin| origin.node == self.config.node && Some(origin) < own;
-        let mut earlier =
-            self.store.logs().map(|(origin, _)| origin).filter(|it| is_earlier(it) || it.is_former_base());
+        let is_over = |run: &Origin| self.ends.registers.is_closed(run) || self.ends.silent.contains(run);
+        let is_other = |origin: &Origin| is_earlier(origin) || Some(origin) != own && is_over(origin);
+        let mut others = self.store.logs().map(|(origin, _)| origin).filter(|it| is_other(it) || it.is_former_base());
         !self.is_dirty()
             && links().all(|(node, _)| holders.contains(node))
-            && (links().next().is_none() || earlier.all(|run| links().any(|(_, link)| holds(link, run))))
+            && (links().next().is_none() || others.all(|run| links().any(|(_, link)| holds(link, run))))
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod checks;
+mod departures;
 mod scenes;
 mod steps;
 mod world;

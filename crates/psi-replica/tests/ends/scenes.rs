@@ -8,33 +8,33 @@ const QUIET: Faults =
 
 impl World {
     /// Machines in the groups of a list.
-    fn grouped(seed: u64, groups: &[u64]) -> Self {
+    pub(crate) fn grouped(seed: u64, groups: &[u64]) -> Self {
         let mut world = Self::new(seed, groups.len(), 1000);
         world.group(groups);
         world
     }
 
-    fn group(&mut self, groups: &[u64]) {
+    pub(crate) fn group(&mut self, groups: &[u64]) {
         self.machines.iter_mut().zip(groups).for_each(|(machine, group)| machine.group = *group);
     }
 
-    fn run_for(&mut self, ms: u64) {
+    pub(crate) fn run_for(&mut self, ms: u64) {
         for _ in 0..ms / 250 {
             self.tick(&QUIET);
         }
     }
 
-    fn checkpoint(&self, index: usize) -> u64 {
+    pub(crate) fn checkpoint(&self, index: usize) -> u64 {
         self.machines[index].replica.as_ref().map_or(0, |replica| replica.end_status().checkpoint)
     }
 
-    fn formers(&self, index: usize) -> usize {
+    pub(crate) fn formers(&self, index: usize) -> usize {
         let logs =
             |replica: &psi_replica::Replica<_>| replica.store().logs().filter(|(it, _)| it.is_former_base()).count();
         self.machines[index].replica.as_ref().map_or(0, logs)
     }
 
-    fn status(&self, index: usize) -> psi_replica::EndStatus {
+    pub(crate) fn status(&self, index: usize) -> psi_replica::EndStatus {
         self.machines[index].replica.as_ref().unwrap().end_status()
     }
 
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// A machine is stopped and started until its group has so many checkpoints.
-    fn restart_until(&mut self, index: usize, checkpoint: u64) {
+    pub(crate) fn restart_until(&mut self, index: usize, checkpoint: u64) {
         for _ in 0..60 {
             if self.checkpoint(index) >= checkpoint {
                 return;
@@ -124,12 +124,12 @@ fn no_horizon_is_raised_beside_a_base_that_gave_way() {
 }
 
 /// Takes a step, and tells its number.
-fn step(world: &mut World, index: usize) -> u64 {
+pub(crate) fn step(world: &mut World, index: usize) -> u64 {
     world.step(index);
     world.steps - 1
 }
 
-fn has_step(world: &World, index: usize, step: u64) -> bool {
+pub(crate) fn has_step(world: &World, index: usize, step: u64) -> bool {
     world.machines[index].replica.as_ref().is_some_and(|replica| replica.state().view().contains(&step))
 }
 

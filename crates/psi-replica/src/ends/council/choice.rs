@@ -22,8 +22,9 @@ impl<'a> Council<'a> {
         let Some(accepted) = earlier else { return Some((self.fresh(voters), false)) };
         match self.checkpoint_of(accepted) {
             Some(checkpoint) if !(self.is_stuck && self.lacks(checkpoint)) => Some((checkpoint.clone(), true)),
-            // Who proposed it, or has folded it, may still bring it.
-            None if !self.is_stuck || self.is_live(&accepted.ballot.proposer) || self.is_folded(accepted) => None,
+            // Who has folded it brings it, and who proposed it may still do so.
+            _ if self.is_folded(accepted) => None,
+            None if !self.is_stuck || self.is_live(&accepted.ballot.proposer) => None,
             // Those who knew it, or what it ends, are gone: nobody has folded it, and nobody could.
             _ => Some((self.fresh(voters), false)),
         }
@@ -52,13 +53,16 @@ impl<'a> Council<'a> {
         !voters.iter().any(|voter| self.refused(voter, &accepted.ballot))
     }
 
-    /// Whether a voter has passed a ballot over for a later one; or its node has, where a later run speaks for it.
+    /// Whether a voter has passed a ballot over for a later one; or its node has, where a later run speaks for it. One that
+    /// closed before it accepted never does.
     fn refused(&self, voter: &Origin, ballot: &Ballot) -> bool {
         let speaks = |run: &Origin| run == voter || run > voter && self.is_live(run);
         let accepts = |vote: &Vote| vote.accepted_ballot().is_some_and(|other| other >= ballot);
         let of_node = || self.registers.votes_of(&voter.node).filter(|(_, vote)| self.is_current(vote));
         let (mut of_node, mut spoken) = (of_node(), of_node().filter(|(run, _)| speaks(run)));
-        !of_node.any(|(_, vote)| accepts(vote)) && spoken.any(|(_, vote)| vote.promised > *ballot)
+        let is_last = |vote: &Vote| self.is_current(vote) || vote.number < self.number();
+        let has_closed = self.registers.is_closed(voter) && self.registers.vote(voter).is_none_or(is_last);
+        !of_node.any(|(_, vote)| accepts(vote)) && (has_closed || spoken.any(|(_, vote)| vote.promised > *ballot))
     }
 
     pub(super) fn checkpoint_of(&self, accepted: &Acceptance) -> Option<&'a Checkpoint> {

@@ -1,9 +1,14 @@
 //! Which runs can end: those of which nobody can hold more than this replica does.
 
+use std::collections::BTreeMap;
+
 use super::{Council, stands};
 use crate::{
     ends::{base::Base, checkpoint::Checkpoint, wire::ENDS_MAX},
-    entry::origin::{Origin, Version},
+    entry::{
+        digest::Digest,
+        origin::{Origin, Version},
+    },
     links::skew::AHEAD_MS_MAX,
     store::log::OriginLog,
 };
@@ -11,33 +16,63 @@ use crate::{
 impl Council<'_> {
     /// Whether a run has said that it writes no more, or no node that is missing can hold more of it: each was heard last
     /// before the run began. The clocks of members may differ by as much as is allowed. Of a process that goes on as
-    /// another run, the latest run that is known stays: by that it is known that there is more. So does a run of which a
-    /// later one of its node held more as it closed.
+    /// another run, the latest run that is known stays: by that it is known that there is more.
     pub(super) fn is_whole(&self, run: &Origin) -> bool {
         if let Some(former) = self.store.formers().get(run) {
             return self.is_abandoned(former);
         }
-        if self.is_stranger(run) {
+        if self.is_stranger(run) || self.names_more(run) {
             return false;
         }
         let is_followed = || self.runs().any(|other| other.node == run.node && other > run);
         let heard_last = |silence_ms: &u64| self.wall_ms.saturating_sub(*silence_ms).saturating_add(AHEAD_MS_MAX);
-        let has_more = || self.registers.has_more(run, self.store.version(run)) && !self.given_up.contains(&run.node);
         self.registers.has_left(run)
             || self.registers.is_closed(run) && is_followed()
-            || !has_more() && self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
+            || !self.is_named_more(run)
+                && self.missing.values().all(|silence_ms| run.incarnation / 1000 > heard_last(silence_ms))
     }
 
-    /// Whether the run's node has had no part in this chain of checkpoints, and has no live run that could: it may be of a
-    /// chain of its own, in which the run ends too.
+    /// Whether a run that closed held more of some run, and nothing that came later says what became of it: its node may
+    /// come back with that. By its end this would be forgotten.
+    fn names_more(&self, closed: &Origin) -> bool {
+        let is_more =
+            |(run, version): (&Origin, &Version)| self.store.version(run) < *version && !self.store.is_over(run);
+        let named = self.registers.named_by(closed);
+        named.is_some_and(|named| named.iter().any(is_more)) && self.speaks_last(closed)
+    }
+
+    /// Whether more of a run was held by another that closed.
+    fn is_named_more(&self, run: &Origin) -> bool {
+        let held = self.store.version(run);
+        let is_more = |named: &BTreeMap<Origin, Version>| named.get(run).is_some_and(|version| *version > held);
+        self.registers.named().any(|(closed, named)| is_more(named) && self.speaks_last(closed))
+    }
+
+    /// Whether a closed run is the latest of its node, and that is waited for: what it said as it closed counts.
+    fn speaks_last(&self, closed: &Origin) -> bool {
+        let is_later = |run: &Origin| run.node == closed.node && run > closed;
+        !self.given_up.contains(&closed.node) && !self.runs().any(is_later)
+    }
+
+    /// Whether a run may have ended in another chain of checkpoints: it voted in one last, or its node has had no part in
+    /// this one. A live run of its node would bring that chain's base.
     fn is_stranger(&self, run: &Origin) -> bool {
         let of_node = |other: &Origin| other.node == run.node;
         let base = self.base();
+        let has_part = || base.roster().iter().any(of_node) || base.has_ended_of(&run.node);
         base.number() > 0
             && !self.given_up.contains(&run.node)
-            && !base.roster().iter().any(of_node)
             && !self.runs().any(|other| of_node(other) && self.is_live(other))
-            && !base.ended().keys().any(of_node)
+            && (self.is_of_other_chain(run) || !has_part())
+    }
+
+    /// Whether a run voted last in a chain of checkpoints of which no base is held.
+    fn is_of_other_chain(&self, run: &Origin) -> bool {
+        let is_known = |number: u64, hash: Digest| {
+            let mut bases = self.store.formers().values().chain([self.base()]);
+            bases.any(|base| base.has_taken(number, hash))
+        };
+        self.registers.vote(run).is_some_and(|vote| vote.number > 1 && !is_known(vote.number - 1, vote.parent))
     }
 
     /// Whether nobody goes on with a base that gave way: each node of its roster has a live run here, or is not waited for.
