@@ -60,7 +60,8 @@ impl World<'_> {
             return;
         }
         let replica = &self.processes[p].replica;
-        let limit = replica.origin().and_then(|me| self.book.votes.pending_end(me, origin));
+        let has_closed = |run: &Origin| replica.entries(run).any(|entry| entry.key.lane == Lane::CLOSED);
+        let limit = replica.origin().and_then(|me| self.book.votes.pending_end(me, origin, has_closed));
         if limit.is_some_and(|limit| version > limit) && replica.end_of(origin).is_none() {
             self.found_wrong(format_args!("{} takes {version} of {origin}, which it has agreed to end", self.label(p)));
         }

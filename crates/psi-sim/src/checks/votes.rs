@@ -101,8 +101,14 @@ impl VoteBook {
         }
     }
 
-    /// At which version a run has agreed to end another by a ballot that nobody has passed over.
-    pub(super) fn pending_end(&self, run: &Origin, other: &Origin) -> Option<Version> {
+    /// At which version a run has agreed to end another, by a ballot that nobody has passed over, and that each voter has
+    /// accepted or may come to: none of the others has closed.
+    pub(super) fn pending_end(
+        &self,
+        run: &Origin,
+        other: &Origin,
+        has_closed: impl Fn(&Origin) -> bool,
+    ) -> Option<Version> {
         let vote = self.votes.get(run)?;
         let (ballot, checkpoint, _) = vote.accepted.as_ref().filter(|(_, _, is_forced)| !is_forced)?;
         let proposed = self.ballots.get(&vote.place)?.get(ballot)?;
@@ -111,7 +117,8 @@ impl VoteBook {
             self.votes.values().filter(same_place).any(|it| {
                 it.promised > *ballot || it.accepted.as_ref().is_some_and(|(_, other, _)| other != checkpoint)
             });
-        proposed.ends.get(other).copied().filter(|_| !is_passed_over)
+        let is_refused = proposed.voters.difference(&proposed.accepted_by).any(has_closed);
+        proposed.ends.get(other).copied().filter(|_| !is_passed_over && !is_refused)
     }
 
     /// At which version a run has agreed to end another, by one of these checkpoints.
