@@ -12,8 +12,8 @@
 
 use ethnum::U256;
 
+use crate::moments::sums::{Sums, SumsFault};
 use crate::moments::{COUNT_LIMIT, Moments};
-use crate::sums::{Sums, SumsFault};
 
 /// Two lengths, when both sums are 0.
 const DIMENSION_BYTES_MIN: usize = 2;

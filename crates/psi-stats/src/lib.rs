@@ -6,7 +6,8 @@
 //! standard deviation are read out once, each correctly rounded; [`ZScores`] say how unlike the others a vector is.
 //!
 //! What is left out: the crate does no I/O and reads no clock, it knows nothing of origins, fields or replication, and no
-//! floating-point number takes part in a sum.
+//! floating-point number takes part in a sum. [`drift`] counts inputs by buckets, and says whether two sets of them differ
+//! by more than chance.
 //!
 //! ```
 //! use psi_stats::{Moments, Scale, quantize};
@@ -22,24 +23,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod drift;
 mod encode;
 mod fixed;
 mod moments;
 mod readout;
 mod scale;
-mod sums;
-mod totals;
 mod window;
-mod window_totals;
 mod z_scores;
 
 pub use encode::DecodeError;
 pub use fixed::FixedPoint as Fixed; // until all callers use the new name
 pub use fixed::{FixedError, FixedPoint, QuantizeError, quantize, quantize_into};
+pub use moments::sums::SumsFault;
+pub use moments::totals::Totals;
 pub use moments::{COUNT_LIMIT, Moments, MomentsError};
 pub use scale::{Scale, ScaleError};
-pub use sums::SumsFault;
-pub use totals::Totals;
+pub use window::totals::WindowTotals;
 pub use window::{BUCKETS, SPAN_SECONDS, Window};
-pub use window_totals::WindowTotals;
 pub use z_scores::ZScores;

@@ -3,6 +3,9 @@
 //! Sets merge and subtract without rounding, so the result depends on which inputs were added, never on the order or the
 //! grouping. The scale of the inputs is left to the caller, and how the sums look as bytes to `encode.rs`.
 
+pub(crate) mod sums;
+pub(crate) mod totals;
+
 use std::ops::Range;
 
 use ethnum::U256;
@@ -10,7 +13,7 @@ use ethnum::U256;
 use crate::fixed::{FRACTION_BITS, FixedPoint};
 use crate::readout::Truncation;
 use crate::scale::Scale;
-use crate::sums::{Sums, SumsFault};
+use sums::{Sums, SumsFault};
 
 /// Counts stay below this, so that n·Σx² fits 255 bits.
 pub const COUNT_LIMIT: u64 = 1 << 47;

@@ -2,6 +2,8 @@
 //!
 //! The window has no clock: seconds come with the records. Folding several windows is left to [`crate::WindowTotals`].
 
+pub(crate) mod totals;
+
 use crate::fixed::FixedPoint;
 use crate::moments::{Moments, MomentsError, same_width};
 

@@ -8,10 +8,10 @@
 use ethnum::U256;
 
 use crate::fixed::FixedPoint;
+use crate::moments::sums::Sums;
+use crate::moments::totals::Totals;
 use crate::moments::{COUNT_LIMIT, Moments};
 use crate::readout::{near, near_u128};
-use crate::sums::Sums;
-use crate::totals::Totals;
 
 /// The squared z-scores of a vector's components, added up over the dimensions that vary: those whose deviation is
 /// above 0.

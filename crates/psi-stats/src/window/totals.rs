@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::moments::totals::Totals;
 use crate::moments::{Moments, MomentsError, same_width};
-use crate::totals::Totals;
 use crate::window::SPAN_SECONDS;
 
 /// Totals for each second that some origin's window holds; a second whose totals become empty is forgotten.

@@ -3,8 +3,8 @@
 //! Arithmetic is modular, so adding and removing commute whatever the order, and what overflows on the way is not lost.
 //! Whether the sums are ones that inputs could have is not checked here but when they are read, by [`Totals::moments`].
 
+use crate::moments::sums::Sums;
 use crate::moments::{Moments, MomentsError, same_width};
-use crate::sums::Sums;
 
 /// Moments added and removed in any order; equal whenever what was added and not removed is equal.
 ///

@@ -1,0 +1,166 @@
+//! Histograms and anchors against the definition in words, by whole numbers without a size, and whatever the deal.
+
+use num_bigint::BigInt;
+use num_traits::Signed;
+use proptest::prelude::*;
+use psi_stats::drift::{Anchor, COLUMN_BUCKETS, Histogram, HistogramError};
+use psi_stats::{FixedPoint, Moments, Scale, quantize};
+
+use crate::inputs::{Dealer, WIDTH, moments_of, vectors};
+
+/// The center and the unit by their definition: ⌊Σx/n⌋, and the greatest power of two that is not above the root of the
+/// variance, a millionth of the center, or 16.
+fn anchored(values: &[BigInt]) -> (BigInt, u32) {
+    let count = BigInt::from(values.len());
+    let sum: BigInt = values.iter().sum();
+    let squares: BigInt = values.iter().map(|value| value * value).sum();
+    let floor = |numerator: BigInt, denominator: &BigInt| {
+        let (quotient, rest) = (&numerator / denominator, &numerator % denominator);
+        if rest.is_negative() { quotient - 1 } else { quotient }
+    };
+    let center = floor(sum.clone(), &count);
+    let variance = (&count * squares - &sum * &sum) / (&count * &count);
+    let size = variance.sqrt().max(center.abs() >> 20).max(BigInt::from(16));
+    let mut unit_bits = 0;
+    while BigInt::from(1) << (unit_bits + 1) <= size {
+        unit_bits += 1;
+    }
+    (center, unit_bits)
+}
+
+/// Where buckets above the center begin, in quarters of a unit: eight of one, then four an octave.
+fn begins() -> Vec<u64> {
+    let octaves = (3..=10).flat_map(|octave| (0..4).map(move |quarter| (1 << octave) + (quarter << (octave - 2))));
+    (0..8).chain(octaves).collect()
+}
+
+fn bucketed(value: &BigInt, center: &BigInt, unit_bits: u32) -> usize {
+    let distance = value - center;
+    let quarters = distance.abs() >> (unit_bits - 2);
+    let index = begins().iter().filter(|begin| BigInt::from(**begin) <= quarters).count() - 1;
+    if distance.is_negative() { COLUMN_BUCKETS / 2 - 1 - index } else { COLUMN_BUCKETS / 2 + index }
+}
+
+fn raw(vectors: &[Vec<FixedPoint>], column: usize) -> Vec<BigInt> {
+    vectors.iter().map(|vector| BigInt::from(vector[column].raw())).collect()
+}
+
+fn counted(anchor: &Anchor, vectors: &[Vec<FixedPoint>]) -> Histogram {
+    let mut histogram = Histogram::new(anchor);
+    for vector in vectors {
+        histogram.add(anchor, vector).expect("the width is right");
+    }
+    histogram
+}
+
+/// Counts of the joint columns: signs by the bits that two numbers have in common.
+fn joint_counts(anchor: &Anchor, vectors: &[Vec<FixedPoint>]) -> Vec<[u64; COLUMN_BUCKETS]> {
+    let width = anchor.width();
+    let mut counts = vec![[0; COLUMN_BUCKETS]; width];
+    let unit_bits = 8 + width.ilog2() / 2;
+    for vector in vectors {
+        let z = vector.iter().zip(anchor.columns()).map(|(value, anchor)| {
+            let distance = BigInt::from(value.raw()) - BigInt::from(anchor.center);
+            let scaled = (distance << 8u32) >> anchor.unit_bits;
+            scaled.clamp(BigInt::from(-12_800), BigInt::from(12_800))
+        });
+        let z: Vec<BigInt> = z.collect();
+        for (row, counts) in counts.iter_mut().enumerate() {
+            let signed = z
+                .iter()
+                .enumerate()
+                .map(|(column, z)| if (row & column).count_ones().is_multiple_of(2) { z.clone() } else { -z });
+            let sum: BigInt = signed.sum();
+            counts[bucketed(&sum, &BigInt::from(0), unit_bits)] += 1;
+        }
+    }
+    counts
+}
+
+proptest! {
+    #[test]
+    fn anchors_and_buckets_are_those_of_the_definition(first in vectors(1..30), later in vectors(0..30)) {
+        let anchor = Anchor::of(&moments_of(&first)).expect("not of nothing");
+        let histogram = counted(&anchor, &later);
+        for column in 0..WIDTH {
+            let (center, unit_bits) = anchored(&raw(&first, column));
+            let got = anchor.columns()[column];
+            prop_assert_eq!((&BigInt::from(got.center), got.unit_bits), (&center, unit_bits));
+            let mut want = [0; COLUMN_BUCKETS];
+            for value in raw(&later, column) {
+                want[bucketed(&value, &center, unit_bits)] += 1;
+            }
+            prop_assert_eq!(histogram.columns()[column], want);
+        }
+        prop_assert_eq!(&histogram.columns()[WIDTH..], &joint_counts(&anchor, &later));
+        prop_assert_eq!(histogram.count(), later.len() as u64);
+    }
+
+    #[test]
+    fn however_inputs_are_dealt_the_counts_are_the_same(inputs in vectors(1..60), nodes in 1..9usize, seed: u64) {
+        let anchor = Anchor::of(&moments_of(&inputs)).expect("not of nothing");
+        let mut dealer = Dealer(seed);
+        let mut nodes = vec![Histogram::new(&anchor); nodes];
+        for input in &inputs {
+            let node = dealer.below(nodes.len());
+            nodes[node].add(&anchor, input).expect("the width is right");
+        }
+        let mut sum = Histogram::new(&anchor);
+        while !nodes.is_empty() {
+            sum.merge(&nodes.swap_remove(dealer.below(nodes.len()))).expect("of one anchor");
+        }
+        prop_assert_eq!(sum, counted(&anchor, &inputs));
+    }
+
+    #[test]
+    fn taking_out_undoes_putting_in(a in vectors(1..30), b in vectors(1..30)) {
+        let anchor = Anchor::of(&moments_of(&a)).expect("not of nothing");
+        let (a, b) = (counted(&anchor, &a), counted(&anchor, &b));
+        let mut both = a.clone();
+        both.merge(&b).expect("of one anchor");
+        let before = both.clone();
+        both.subtract(&b).expect("it was put in");
+        prop_assert_eq!(&both, &a);
+        // What is not there can't be taken out, and nothing has changed then.
+        both.subtract(&before).expect_err("more than there is");
+        prop_assert_eq!(&both, &a);
+    }
+}
+
+#[test]
+fn buckets_follow_each_other_and_end_open() {
+    let values = [-1.0, 1.0].map(|x| quantize(&[x], Scale::default()).expect("in range"));
+    let mut moments = Moments::new(1);
+    values.iter().for_each(|value| moments.add(value).expect("one column"));
+    let anchor = Anchor::of(&moments).expect("not of nothing").columns()[0];
+    let unit = 1i128 << anchor.unit_bits;
+    assert_eq!((anchor.center, unit), (0, 1 << 56));
+    let mut last = 0;
+    for eighth in -4_200..4_200 {
+        let bucket = anchor.bucket(eighth * unit / 8);
+        assert!(bucket == last || bucket == last + 1, "{eighth}: {bucket} after {last}");
+        last = bucket;
+    }
+    let far = i128::from(i64::MAX) << 20;
+    assert_eq!((last, anchor.bucket(far), anchor.bucket(-far)), (COLUMN_BUCKETS - 1, COLUMN_BUCKETS - 1, 0));
+    assert_eq!([-1, 0].map(|value| anchor.bucket(value)), [39, 40]);
+    assert_eq!(anchor.bucket(-unit), 39 - 4);
+}
+
+#[test]
+fn what_has_other_columns_is_refused() {
+    let of_width = |width: usize| {
+        let mut moments = Moments::new(width);
+        moments.add(&quantize(&vec![1.0; width], Scale::default()).expect("in range")).expect("of that width");
+        Anchor::of(&moments).expect("not of nothing")
+    };
+    let (one, two) = (of_width(1), of_width(2));
+    let input = quantize(&[1.0, 2.0], Scale::default()).expect("in range");
+    let refused = Err(HistogramError::Columns { got: 2, want: 1 });
+    assert_eq!(Histogram::new(&one).add(&one, &input), refused);
+    let refused = Err(HistogramError::Columns { got: 4, want: 1 });
+    assert_eq!(Histogram::new(&one).add(&two, &input), refused);
+    assert_eq!(Histogram::new(&one).merge(&Histogram::new(&two)), refused);
+    assert_eq!(Histogram::new(&one).subtract(&Histogram::new(&two)), refused);
+    assert_eq!(Anchor::of(&Moments::new(3)), None);
+}
