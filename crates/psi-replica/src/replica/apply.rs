@@ -10,9 +10,6 @@ use crate::{
 impl<S: State> Replica<S> {
     /// Takes a checked update of another origin, and folds it in.
     pub(super) fn apply(&mut self, origin: &Origin, update: LogUpdate) {
-        // Who came back without knowing of it could end runs that it holds more of.
-        let is_new = self.store.log(origin).is_none();
-        self.ends.moves += u64::from(is_new);
         let changes = self.store.commit(origin, update);
         self.record_moved(origin);
         self.record_registers(origin, &changes);

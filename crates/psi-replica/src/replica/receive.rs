@@ -117,6 +117,8 @@ impl<S: State> Replica<S> {
         self.check_ahead(now, origin, latest)?;
         let entries = update.len();
         self.clock.observe(latest);
+        // Who came back without knowing of a run could end others that it holds more of.
+        self.ends.moves += u64::from(held == Version::ZERO);
         self.apply(origin, update);
         self.record_applied(now, id, origin, (number, version), entries);
         Ok(())

@@ -37,10 +37,7 @@ fn a_run_does_not_end_short_of_what_another_node_held_as_it_left() {
         world.exchange_frames(1);
     }
     assert!(!has_step(&world, 2, step) && !has_step(&world, 3, step), "it was told all");
-    world.machines[0].disk.clear();
-    world.machines[0].keeps_disk = true;
-    world.save(0);
-    world.end(0);
+    world.end_with_disk(0);
     world.start(1);
     world.run_for(3 * END_AFTER_MS);
     world.start(0);
@@ -156,10 +153,7 @@ fn a_closed_run_does_not_end_while_it_names_more_than_is_held() {
     while !is_closed(&world, 1, &latest) {
         world.exchange_frames(1);
     }
-    world.machines[0].disk.clear();
-    world.machines[0].keeps_disk = true;
-    world.save(0);
-    world.end(0);
+    world.end_with_disk(0);
     assert!(!has_step(&world, 1, step), "it was told all");
     world.run_for(20_000);
     world.stop(1);

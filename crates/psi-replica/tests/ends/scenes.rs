@@ -155,10 +155,7 @@ fn a_run_does_not_end_short_of_what_its_node_held_as_it_left() {
     while !knows(&world) {
         world.exchange_frames(1);
     }
-    world.machines[0].disk.clear();
-    world.machines[0].keeps_disk = true;
-    world.save(0);
-    world.end(0);
+    world.end_with_disk(0);
     assert!(!has_step(&world, 1, step), "it was told all");
     world.run_for(3 * END_AFTER_MS);
     world.start(0);

@@ -228,6 +228,13 @@ impl World {
         self.machines[index].replica = None;
     }
 
+    /// It ends, and all that it holds is on its disk.
+    pub fn end_with_disk(&mut self, index: usize) {
+        self.machines[index].keeps_disk = true;
+        self.save(index);
+        self.end(index);
+    }
+
     pub fn crash(&mut self, index: usize) {
         let name = self.machines[index].name.clone();
         self.say(&format!("crash {name}"));
