@@ -214,7 +214,8 @@ impl<S: State> Replica<S> {
     }
 
     /// Whether nothing more may be taken of a run for now, since this one has agreed to end it.
-    pub(super) fn is_ending(&self, run: &Origin) -> bool {
+    #[must_use]
+    pub fn is_ending(&self, run: &Origin) -> bool {
         self.limit_of(run).is_some_and(|limit| limit <= self.store.version(run))
     }
 

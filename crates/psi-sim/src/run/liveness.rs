@@ -119,8 +119,10 @@ impl World<'_> {
             let replica = &process.replica;
             // What a run wrote beyond its end is refused by name.
             let has_ended = |origin: &Origin| replica.end_of(origin).is_some() || replica.is_below_horizon(origin);
+            // A run that is being ended can be taken again once all nodes have voted, and the rest may keep failing to.
+            let is_over = |origin: &Origin| has_ended(origin) || replica.is_ending(origin);
             let reached = |(origin, version): (&Origin, &Version)| {
-                replica.frontier().version(origin) >= *version || has_ended(origin)
+                replica.frontier().version(origin) >= *version || is_over(origin)
             };
             replica.readiness().is_serving() && target.iter().all(reached)
         })
