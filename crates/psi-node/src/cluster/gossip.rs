@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     address, detector, facts,
-    members::{Member, by_node, with_remembered},
+    members::{Member, MemberMemory},
     seeds,
 };
 use crate::{node::context::NodeContext, settings::Addresses};
@@ -21,6 +21,9 @@ use crate::{node::context::NodeContext, settings::Addresses};
 const LEAVE_ANNOUNCE: Duration = Duration::from_millis(50);
 /// How often the node checks that this machine still has its advertised address.
 const ADDRESS_CHECK: Duration = Duration::from_secs(1);
+/// A dead node is a member for this many times as long as gossip remembers its run: each restart makes a run, and each
+/// message names all runs that gossip remembers.
+const REMEMBERED: u32 = 3;
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -28,13 +31,11 @@ const RESTART: Duration = Duration::from_secs(1);
 /// address, when this machine's address changes.
 pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
     let mut handle = first;
-    // The members of an earlier loop, and until when they count: a new loop knows none, and a majority of none is no
-    // majority.
-    let mut remembered = (Vec::new(), Instant::now());
+    let mut memory = MemberMemory::default();
     loop {
         let ended = handle.termination_watcher();
         tokio::select! {
-            () = follow(&context, &handle, &remembered) => break,
+            () = follow(&context, &handle, &mut memory) => break,
             () = seeds::contact_seeds(&context, &handle) => break,
             addresses = next_addresses(&context) => {
                 info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
@@ -49,7 +50,6 @@ pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
                 error!("the gossip loop ended: {why}; starting it again");
             }
         }
-        remembered = (context.members.borrow().clone(), Instant::now() + context.settings.dead_node_grace);
         handle = loop {
             tokio::select! {
                 () = tokio::time::sleep(RESTART) => {}
@@ -89,7 +89,11 @@ pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<ChitchatHandl
         listen_addr: settings.gossip.listen,
         // Seeds are looked up here, every second: chitchat does so once a minute.
         seed_nodes: Vec::new(),
-        failure_detector_config: detector::config(interval, settings.phi_threshold, settings.dead_node_grace),
+        failure_detector_config: detector::config(
+            interval,
+            settings.phi_threshold,
+            settings.dead_node_grace / REMEMBERED,
+        ),
         marked_for_deletion_grace_period: Duration::from_secs(60 * 60),
         catchup_callback: None,
         extra_liveness_predicate: None,
@@ -99,7 +103,7 @@ pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<ChitchatHandl
 }
 
 /// Publishes this node's facts and reads those of others, once every gossip interval.
-async fn follow(context: &NodeContext, handle: &ChitchatHandle, (remembered, until): &(Vec<Member>, Instant)) {
+async fn follow(context: &NodeContext, handle: &ChitchatHandle, memory: &mut MemberMemory) {
     let mut interval = tokio::time::interval(context.settings.gossip_interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut published = BTreeMap::new();
@@ -127,10 +131,7 @@ async fn follow(context: &NodeContext, handle: &ChitchatHandle, (remembered, unt
             // Fails only when the loop has ended, which `run` sees too.
             others.for_each(|member| drop(handle.gossip(member.gossip)));
         }
-        let members = match Instant::now() < *until {
-            true => with_remembered(members, remembered),
-            false => by_node(members),
-        };
+        let members = memory.update(members, Instant::now(), context.settings.dead_node_grace);
         context.members.send_if_modified(|known| {
             log_changes(known, &members);
             let changed = *known != members;

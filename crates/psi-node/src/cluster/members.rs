@@ -1,8 +1,9 @@
 //! Members of the cluster and their addresses, by gossip. A hint: links prove identity and state.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use psi_replica::{Digest, NodeId};
+use tokio::time::Instant;
 
 use crate::settings::Addresses;
 
@@ -59,13 +60,29 @@ pub(crate) fn by_node(mut members: Vec<Member>) -> Vec<Member> {
     members
 }
 
-/// Adds those that gossip knew before it started over, as dead until it finds them again: they are still members.
-pub(crate) fn with_remembered(mut members: Vec<Member>, remembered: &[Member]) -> Vec<Member> {
-    let forgotten = |old: &&Member| !members.iter().any(|member| member.node == old.node);
-    let dead: Vec<Member> =
-        remembered.iter().filter(forgotten).map(|old| Member { live: false, ..old.clone() }).collect();
-    members.extend(dead);
-    by_node(members)
+/// The members that gossip knew. Gossip forgets a run that is dead sooner than its node stops being a member, since
+/// each restart makes a run; and a gossip loop that starts over knows none, and a majority of none is no majority.
+#[derive(Debug, Default)]
+pub(crate) struct MemberMemory {
+    /// Each with when it was live last, or first known.
+    known: BTreeMap<NodeId, (Member, Instant)>,
+}
+
+impl MemberMemory {
+    /// The members after gossip has named its runs, in order of their names. A node that is dead, or not named any more,
+    /// is one of them until it has not been live for `grace`.
+    pub(crate) fn update(&mut self, runs: Vec<Member>, now: Instant, grace: Duration) -> Vec<Member> {
+        let named = by_node(runs);
+        for (member, _) in self.known.values_mut() {
+            member.live = false;
+        }
+        for member in named {
+            let since = self.known.get(&member.node).map(|(_, since)| *since).filter(|_| !member.live);
+            self.known.insert(member.node.clone(), (member, since.unwrap_or(now)));
+        }
+        self.known.retain(|_, (member, since)| member.live || now.duration_since(*since) < grace);
+        self.known.values().map(|(member, _)| member.clone()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -102,14 +119,31 @@ mod tests {
         assert_eq!(kept, [("a".to_owned(), 1), ("b".to_owned(), 3), ("c".to_owned(), 2)]);
     }
 
+    /// Names, generations and whether live.
+    fn told(members: Vec<Member>) -> Vec<(String, u64, bool)> {
+        members.into_iter().map(|member| (member.node.to_string(), member.generation, member.live)).collect()
+    }
+
     #[test]
     fn who_was_known_before_gossip_started_over_is_a_member_still() {
-        let before = [member("a", 1, true), member("b", 1, true), member("c", 1, false)];
-        let kept: Vec<_> = with_remembered(vec![member("a", 2, true)], &before)
-            .into_iter()
-            .map(|member| (member.node.to_string(), member.generation, member.live))
-            .collect();
-        let want = [("a", 2, true), ("b", 1, false), ("c", 1, false)];
-        assert_eq!(kept, want.map(|(node, generation, live)| (node.to_owned(), generation, live)));
+        let (mut memory, begin, grace) = (MemberMemory::default(), Instant::now(), Duration::from_secs(60));
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        memory.update(vec![member("a", 1, true), member("b", 1, true), member("c", 1, false)], begin, grace);
+        let started_over = told(memory.update(vec![member("a", 2, true)], after(10), grace));
+        let want =
+            [("a", 2, true), ("b", 1, false), ("c", 1, false)].map(|(name, run, live)| (name.to_owned(), run, live));
+        assert_eq!(started_over, want);
+    }
+
+    #[test]
+    fn a_dead_node_is_a_member_for_as_long_as_the_grace_after_it_was_live() {
+        let (mut memory, begin, grace) = (MemberMemory::default(), Instant::now(), Duration::from_secs(60));
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        memory.update(vec![member("a", 1, true)], begin, grace);
+        memory.update(vec![member("a", 1, true)], after(30), grace);
+        assert_eq!(told(memory.update(vec![member("a", 1, false)], after(89), grace)), [("a".to_owned(), 1, false)]);
+        assert_eq!(told(memory.update(Vec::new(), after(89), grace)), [("a".to_owned(), 1, false)], "gossip forgot it");
+        assert_eq!(told(memory.update(Vec::new(), after(90), grace)), []);
+        assert_eq!(told(memory.update(vec![member("a", 2, true)], after(99), grace)), [("a".to_owned(), 2, true)]);
     }
 }
