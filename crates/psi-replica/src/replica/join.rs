@@ -19,7 +19,9 @@ use crate::{
     state::State,
 };
 
-/// How long a joiner may get nowhere until it looks to another member.
+/// How long a joiner may get nowhere until another member that it has caught up with will do.
+const PATIENCE_MS: u64 = 2_000;
+/// How long until it looks to any other.
 const STUCK_MS: u64 = 10_000;
 
 impl<S: State> Replica<S> {
@@ -140,6 +142,10 @@ impl<S: State> Replica<S> {
             && target.frontier.version(origin) > Version::ZERO
         {
             target.progress = self.ticked;
+            if self.store.version(origin) >= target.frontier.version(origin) {
+                // What it writes from now on is no progress.
+                target.frontier.set(origin, Version::ZERO);
+            }
         }
     }
 
@@ -179,13 +185,19 @@ impl<S: State> Replica<S> {
         }
     }
 
-    /// A joiner that gets nowhere looks to another member.
+    /// A joiner that gets nowhere looks to another member, to begin with to one that it has caught up with by now.
     pub(super) fn look_elsewhere(&mut self, now: TickMs) {
         let JoinState::Following(target) = &self.join else { return };
-        if now.since(target.progress) < STUCK_MS {
+        let idle_ms = now.since(target.progress);
+        if idle_ms < PATIENCE_MS {
             return;
         }
-        let other = self.links.leader_after(&target.member).and_then(|link| JoinTarget::of(link, now));
-        self.join = other.map_or(JoinState::Alone { since: now }, JoinState::Following);
+        let mut others = self.links.links().filter_map(|link| JoinTarget::of(link, now));
+        if let Some(reached) = others.find(|other| other.member != target.member && self.has_reached(other)) {
+            self.join = JoinState::Following(reached);
+        } else if idle_ms >= STUCK_MS {
+            let other = self.links.leader_after(&target.member).and_then(|link| JoinTarget::of(link, now));
+            self.join = other.map_or(JoinState::Alone { since: now }, JoinState::Following);
+        }
     }
 }

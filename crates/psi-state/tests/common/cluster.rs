@@ -56,6 +56,8 @@ pub struct Cluster {
     queued: u64,
     /// Pairs that may be connected.
     pub cut: std::collections::BTreeSet<(usize, usize)>,
+    /// From whom nothing arrives at whom, though they are connected.
+    pub mute: std::collections::BTreeSet<(usize, usize)>,
     reconnect: bool,
 }
 
@@ -87,6 +89,7 @@ impl Cluster {
             queue: BTreeMap::new(),
             queued: 0,
             cut: Default::default(),
+            mute: Default::default(),
             reconnect: true,
         }
     }
@@ -243,6 +246,9 @@ impl Cluster {
         let Some(peer) = self.nodes[to].links.iter().find(|(_, held)| **held == link).map(|(peer, _)| *peer) else {
             return;
         };
+        if self.mute.contains(&(peer, to)) {
+            return;
+        }
         let frame = proto::Frame::decode(&bytes[..]).expect("frames decode");
         let result = self.with(to, |replica, now| replica.handle_frame(now, link, frame));
         if let Err(error) = result {

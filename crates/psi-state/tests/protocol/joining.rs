@@ -152,6 +152,37 @@ fn a_joiner_whose_member_dies_follows_another() {
     }
 }
 
+/// The member that a joiner follows stays, and nothing of it arrives any more, but the joiner has caught up with another.
+#[test]
+fn a_joiner_whose_member_falls_silent_is_content_with_another() {
+    let mut cluster = Cluster::ready(4, 2, Faults { delay_ms: 2, ..Faults::default() });
+    cluster.with(0, |replica, now| replica.step(now, &field("default"), &input(1, 16)).unwrap());
+    cluster.run(3_000);
+    // What the first writes now, nobody else has.
+    cluster.set_cut(0, 1, true);
+    cluster.with(0, |replica, now| replica.step(now, &field("default"), &input(2, 16)).unwrap());
+    cluster.run(1_000);
+    let late = cluster.start(joiner("late"));
+    cluster.faults.delay_ms = 40;
+    cluster.faults.ordered = true;
+    cluster.connect(0, late);
+    while !cluster.nodes[late].replica.readiness().for_writing().unwrap_err().to_string().contains("with n0") {
+        cluster.run(1);
+    }
+    cluster.mute.insert((0, late));
+    cluster.connect(1, late);
+    cluster.run(1_500);
+    let why = cluster.nodes[late].replica.readiness().for_writing().unwrap_err().to_string();
+    assert!(why.contains("with n0, 1 origins behind"), "{why}");
+    for n in 3..10 {
+        // Others go on, which is no progress.
+        cluster.with(1, |replica, now| replica.step(now, &field("default"), &input(n, 16)).unwrap());
+        cluster.run(500);
+    }
+    assert_eq!(cluster.nodes[late].replica.readiness().for_writing(), Ok(()));
+    assert_eq!(cluster.nodes[late].replica.frontier(), cluster.nodes[1].replica.frontier());
+}
+
 #[test]
 fn an_incarnation_is_greater_than_any_seen_for_the_node() {
     let clock = WALL_MS * 1000;
