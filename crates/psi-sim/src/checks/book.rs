@@ -105,6 +105,18 @@ impl Book {
         }
     }
 
+    /// Takes over what a replica's base says of ends, since that counts and another gave way to it: runs may have ended in
+    /// the other at other versions, or not at all.
+    pub(crate) fn replace_ends(&mut self, replica: &Replica) {
+        let checkpoint = replica.end_status().checkpoint;
+        self.ended.retain(|run, held| {
+            if let Some(end) = replica.end_of(run) {
+                *held = (end, checkpoint.min(held.1));
+            }
+            replica.end_of(run).is_some() || replica.is_below_horizon(run)
+        });
+    }
+
     /// Runs that ended, each with the version that stands for it.
     pub(super) fn ends(&self) -> impl Iterator<Item = (&Origin, Version)> {
         self.ended.iter().map(|(run, (version, _))| (run, *version))

@@ -44,6 +44,7 @@ impl World<'_> {
             Event::BaseReplaced { .. } => {
                 self.reach(Marker::BASE_REPLACED);
                 self.check_replaced(p);
+                self.book.replace_ends(&self.processes[p].replica);
                 // What had ended in the base that gave way is taken again.
                 let own = self.processes[p].origin.clone();
                 self.processes[p].seen.retain(|origin, _| Some(origin) == own.as_ref());
