@@ -54,6 +54,15 @@ impl FixedPoint {
         Self::rounded(x * units(scale)).ok_or_else(|| refused(x, scale))
     }
 
+    /// The nearest to `x` that there is; 0 for what is no number.
+    #[must_use]
+    pub fn nearest(x: f64, scale: Scale) -> Self {
+        let limit = scale.limit();
+        // The last double below the limit.
+        let most = limit - limit * f64::EPSILON / 2.0;
+        Self::from_f64(if x.is_nan() { 0.0 } else { x.clamp(-most, most) }, scale).unwrap_or(Self(0))
+    }
+
     /// Rounds a number of 2^-56 scales, half to even; `None` from 2^80 on in size, and for what is no number.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "whole numbers within the range of the integer")]

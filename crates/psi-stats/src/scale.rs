@@ -38,6 +38,15 @@ impl Scale {
         i8::try_from(exponent).map(Self).map_err(|_| refused)
     }
 
+    /// The least scale at which numbers of such a size take up at most 16 of the 24 bits before the point, so that others
+    /// may be 256 times as large.
+    #[must_use]
+    pub fn fitting(size: f64) -> Self {
+        let fits = |exponent: &i32| size < power_of_two(INTEGER_BITS - 8 + exponent);
+        let exponent = (Self::MIN_EXPONENT..Self::MAX_EXPONENT).find(fits);
+        Self(exponent.and_then(|exponent| i8::try_from(exponent).ok()).unwrap_or(64))
+    }
+
     /// The exponent of two.
     pub fn exponent(self) -> i32 {
         i32::from(self.0)
@@ -67,6 +76,15 @@ mod tests {
             assert_eq!(Scale::new(exponent), Err(ScaleError { exponent }));
         }
         assert_eq!(ScaleError { exponent: 65 }.to_string(), "scale exponent 65 is not between -64 and 64");
+    }
+
+    #[test]
+    fn a_fitting_scale_leaves_room() {
+        for (size, exponent) in [(0.0, -64), (1.0, -15), (65_535.0, 0), (65_536.0, 1), (1e300, 64), (f64::INFINITY, 64)]
+        {
+            assert_eq!(Scale::fitting(size).exponent(), exponent, "{size}");
+        }
+        assert_eq!(Scale::fitting(f64::NAN).exponent(), 64);
     }
 
     #[test]

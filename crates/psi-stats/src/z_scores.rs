@@ -55,6 +55,21 @@ impl ZScores {
     }
 }
 
+/// The z-score of each component of `input` among `others`, with its sign; `None` where these don't vary, or are fewer than
+/// two.
+#[must_use]
+pub fn z_scores(input: &[FixedPoint], others: &Moments) -> Vec<Option<f64>> {
+    let count = others.count();
+    let components = input.iter().zip(&others.sums);
+    let z = components.map(|(&component, &sums)| {
+        let spread = sums.checked_spread(count).filter(|spread| count > 1 && *spread > U256::ZERO)?;
+        let size = squared(component, sums, count, spread).sqrt();
+        let is_below = component.raw() * i128::from(count) < sums.sum;
+        Some(if is_below { -size } else { size })
+    });
+    z.collect()
+}
+
 /// (n·x − Σx)²/(n·Σx² − (Σx)²) · (n − 1)/n.
 #[expect(clippy::cast_precision_loss, reason = "rounded once, to the nearest")]
 fn squared(component: FixedPoint, sums: Sums, count: u64, spread: U256) -> f64 {

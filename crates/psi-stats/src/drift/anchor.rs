@@ -1,58 +1,38 @@
-//! Where the buckets of each column lie: around the mean of the first inputs, as wide as these were spread.
-//!
-//! All by shifts of integers. What the deviation is rounded down to is a power of two.
+//! Where the buckets of each column lie: around the mean of the first inputs, as wide as these were spread. And which
+//! columns go together.
 
-use ethnum::U256;
-
-use super::joint::{JOINT_MAX, Z_BITS, Z_LIMIT};
+use super::column::ColumnAnchor;
+use super::pair::{PairAnchor, pairs};
 use crate::fixed::FixedPoint;
 use crate::moments::Moments;
-use crate::moments::sums::Sums;
 
 /// Inputs by which a stream is anchored.
-pub const ANCHOR_INPUTS: u64 = 256;
+pub const ANCHOR_INPUTS: usize = 256;
 
-/// Buckets of a column: within two units of the center a quarter of one wide, then four an octave up to 512 units; the
-/// outermost are open.
-pub const COLUMN_BUCKETS: usize = 80;
-
-/// Buckets on each side of the center.
-const SIDE: usize = COLUMN_BUCKETS / 2;
-/// Each unit is cut into so many buckets near the center, as a power of two.
-const PART_BITS: u32 = 2;
-/// From so many parts of a unit on, buckets grow with the distance: four an octave.
-const EVEN_PARTS: u128 = 8;
-/// What lies at so many parts of a unit or beyond is in the last bucket.
-const PARTS_MAX: u128 = 2047;
-/// The least unit, as a power of two.
-const UNIT_BITS_MIN: u32 = 4;
-/// A unit is at least the center shifted by this: else the rounding of the inputs would show.
-const CENTER_SHIFT: u32 = 20;
-
-/// Where the buckets of one column lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ColumnAnchor {
-    /// The center, as [`FixedPoint::raw`].
-    pub center: i128,
-    /// The unit of distance is 2 to this: the deviation, rounded down.
-    pub unit_bits: u32,
-}
-
-/// Where the buckets of all columns lie.
+/// Where the buckets of all columns and pairs lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Anchor {
     columns: Vec<ColumnAnchor>,
+    pairs: Vec<PairAnchor>,
 }
 
 impl Anchor {
-    /// The anchor that some first inputs give; `None` without any.
+    /// The anchor that some first inputs give, the first [`ANCHOR_INPUTS`] of them; `None` without any, or if they differ
+    /// in their width.
     #[must_use]
-    pub fn of(first: &Moments) -> Option<Self> {
-        let count = first.count();
-        (count > 0).then(|| Self { columns: first.sums.iter().map(|&sums| ColumnAnchor::of(sums, count)).collect() })
+    pub fn of(inputs: &[Vec<FixedPoint>]) -> Option<Self> {
+        let first = || inputs.iter().take(ANCHOR_INPUTS);
+        let mut moments = Moments::new(inputs.first()?.len());
+        first().try_for_each(|input| moments.add(input)).ok()?;
+        let count = moments.count();
+        let columns: Vec<ColumnAnchor> = moments.sums.iter().map(|&sums| ColumnAnchor::of(sums, count)).collect();
+        let off =
+            |input: &Vec<FixedPoint>| input.iter().zip(&columns).map(|(value, anchor)| anchor.z(*value)).collect();
+        let pairs = pairs(&first().map(off).collect::<Vec<_>>());
+        Some(Self { columns, pairs })
     }
 
-    /// The number of columns, joint ones left out.
+    /// The number of columns.
     pub fn width(&self) -> usize {
         self.columns.len()
     }
@@ -62,60 +42,8 @@ impl Anchor {
         &self.columns
     }
 
-    /// How many joint columns there are: one for each of the first 64 columns, if these are more than one.
-    pub fn joint_width(&self) -> usize {
-        if self.width() < 2 { 0 } else { self.width().min(JOINT_MAX) }
+    /// Columns that go together, and where the buckets of their distance lie.
+    pub fn pairs(&self) -> &[PairAnchor] {
+        &self.pairs
     }
-
-    /// Where the buckets of each joint column lie: its unit is what the sum of independent columns would deviate by.
-    pub(super) fn joint(&self) -> ColumnAnchor {
-        let columns = self.joint_width().max(1);
-        ColumnAnchor { center: 0, unit_bits: Z_BITS + columns.ilog2() / 2 }
-    }
-}
-
-impl ColumnAnchor {
-    fn of(sums: Sums, count: u64) -> Self {
-        let center = sums.sum.div_euclid(i128::from(count));
-        // Its root has half as many bits.
-        let variance = sums.spread(count) / (U256::from(count) * U256::from(count));
-        let root_bits = bits(variance.into_words()).saturating_sub(1) / 2;
-        let size_bits = bits((0, center.unsigned_abs() >> CENTER_SHIFT)).saturating_sub(1);
-        Self { center, unit_bits: root_bits.max(size_bits).max(UNIT_BITS_MIN) }
-    }
-
-    /// The bucket of a value, from 0 for the least.
-    #[inline]
-    #[must_use]
-    pub fn bucket(self, value: i128) -> usize {
-        let distance = value - self.center;
-        let parts = (distance.unsigned_abs() >> (self.unit_bits - PART_BITS)).min(PARTS_MAX);
-        let index = if parts < EVEN_PARTS {
-            parts
-        } else {
-            let octave = parts.ilog2();
-            let of_octave = (parts >> (octave - PART_BITS)) - 4;
-            EVEN_PARTS + u128::from(4 * (octave - EVEN_PARTS.ilog2())) + of_octave
-        };
-        // At most 39.
-        let index = index as usize;
-        if distance < 0 { SIDE - 1 - index } else { SIDE + index }
-    }
-
-    /// How many units a value lies off the center, times 256, at most 50 units.
-    #[inline]
-    pub(super) fn z(self, value: FixedPoint) -> i32 {
-        let distance = value.raw() - self.center;
-        let z = match self.unit_bits.checked_sub(Z_BITS) {
-            Some(shift) => distance >> shift,
-            None => distance.saturating_mul(1 << (Z_BITS - self.unit_bits)),
-        };
-        let limit = i128::from(Z_LIMIT);
-        i32::try_from(z.clamp(-limit, limit)).unwrap_or(Z_LIMIT)
-    }
-}
-
-/// The number of bits of a number in two words.
-fn bits((high, low): (u128, u128)) -> u32 {
-    if high > 0 { 2 * u128::BITS - high.leading_zeros() } else { u128::BITS - low.leading_zeros() }
 }

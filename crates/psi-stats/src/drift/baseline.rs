@@ -68,7 +68,7 @@ impl Baseline {
         &self.all
     }
 
-    /// Compares a window with it, column by column, joint ones last. One that holds nothing compares to nothing.
+    /// Compares a window with it, column by column, pairs last. One that holds nothing compares to nothing.
     ///
     /// # Errors
     /// [`HistogramError::Columns`] if it is of another anchor.

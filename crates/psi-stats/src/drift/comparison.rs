@@ -24,16 +24,17 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { warning: 0.1, critical: 0.25, alpha: 1e-4 }
+        Self { warning: 0.1, critical: 0.25, alpha: 1e-5 }
     }
 }
 
 impl Thresholds {
-    /// The greatest severity of what may be chance.
-    const CHANCE_MAX: f64 = 0.49;
+    /// What may be chance stays below this.
+    const CHANCE_LIMIT: f64 = 0.49;
 
     /// How severe an excess is, from 0 to 1: a warning from 0.5 on, critical from 0.8 on. `looks` is how many comparisons
-    /// were made at once: the more, the less probable each must be.
+    /// were made at once: the more, the less probable each must be. What may be chance is the less severe the more
+    /// probable it is.
     #[must_use]
     pub fn severity(&self, comparison: &Comparison, looks: u32) -> f64 {
         let Comparison { excess, probability, psi: _ } = *comparison;
@@ -44,7 +45,10 @@ impl Thresholds {
         } else {
             1.0 - 0.2 * self.critical / excess
         };
-        let is_chance = (probability * f64::from(looks)).min(1.0) > self.alpha;
-        if is_chance { severity.min(Self::CHANCE_MAX) } else { severity }
+        let probability = (probability * f64::from(looks)).min(1.0);
+        if probability <= self.alpha {
+            return severity;
+        }
+        severity.min(Self::CHANCE_LIMIT * libm::log(probability) / libm::log(self.alpha))
     }
 }

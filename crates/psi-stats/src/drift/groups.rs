@@ -1,6 +1,6 @@
 //! Buckets that are taken together, so that each group holds about a tenth of a baseline.
 
-use super::anchor::COLUMN_BUCKETS;
+use super::column::COLUMN_BUCKETS;
 
 /// A group holds at least one in so many inputs of the baseline.
 const SHARE: u64 = 10;

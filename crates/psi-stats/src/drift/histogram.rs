@@ -1,10 +1,11 @@
-//! How many inputs fell into which bucket, per column and joint column.
+//! How many inputs fell into which bucket, per column and pair of columns.
 
-use super::anchor::{Anchor, COLUMN_BUCKETS};
-use super::joint::{JOINT_MAX, transform};
+use super::anchor::Anchor;
+use super::column::COLUMN_BUCKETS;
+use super::pair::PAIRED_MAX;
 use crate::fixed::FixedPoint;
 
-/// Counts by column and bucket. The columns come first, then the joint ones.
+/// Counts by column and bucket. The columns come first, then the pairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
     count: u64,
@@ -42,7 +43,7 @@ impl Histogram {
     /// Counts of no inputs.
     #[must_use]
     pub fn new(anchor: &Anchor) -> Self {
-        let columns = anchor.width() + anchor.joint_width();
+        let columns = anchor.width() + anchor.pairs().len();
         Self { count: 0, width: anchor.width(), columns: vec![[0; COLUMN_BUCKETS]; columns] }
     }
 
@@ -51,12 +52,12 @@ impl Histogram {
         self.count
     }
 
-    /// The number of columns, joint ones left out.
+    /// The number of columns, without pairs.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Counts by bucket, of each column and then of each joint one.
+    /// Counts by bucket, of each column and then of each pair.
     pub fn columns(&self) -> &[[u64; COLUMN_BUCKETS]] {
         &self.columns
     }
@@ -67,25 +68,39 @@ impl Histogram {
     /// [`HistogramError::Columns`] if it has another width than the anchor, or the anchor another than this; nothing has
     /// changed then.
     pub fn add(&mut self, anchor: &Anchor, input: &[FixedPoint]) -> Result<(), HistogramError> {
+        self.change(anchor, input, |count| *count = count.wrapping_add(1))
+    }
+
+    /// Takes one input out again that was counted by the same anchor; undoes [`Self::add`].
+    ///
+    /// # Errors
+    /// [`HistogramError::Columns`]; nothing has changed then.
+    pub fn remove(&mut self, anchor: &Anchor, input: &[FixedPoint]) -> Result<(), HistogramError> {
+        self.change(anchor, input, |count| *count = count.wrapping_sub(1))
+    }
+
+    /// Changes the count of each bucket that an input falls into.
+    #[inline]
+    fn change(
+        &mut self,
+        anchor: &Anchor,
+        input: &[FixedPoint],
+        change: impl Fn(&mut u64),
+    ) -> Result<(), HistogramError> {
         same_columns(input.len(), anchor.width())?;
-        same_columns(anchor.width() + anchor.joint_width(), self.columns.len())?;
-        let (columns, joint_columns) = self.columns.split_at_mut(self.width);
-        let mut z = [0; JOINT_MAX];
+        same_columns(anchor.width() + anchor.pairs().len(), self.columns.len())?;
+        let (columns, pairs) = self.columns.split_at_mut(self.width);
+        let mut z = [0; PAIRED_MAX];
         for (at, ((column, anchor), value)) in columns.iter_mut().zip(anchor.columns()).zip(input).enumerate() {
-            column[anchor.bucket(value.raw())] += 1;
+            change(&mut column[anchor.bucket(value.raw())]);
             if let Some(z) = z.get_mut(at) {
                 *z = anchor.z(*value);
             }
         }
-        if !joint_columns.is_empty() {
-            let joint = anchor.joint();
-            let taking_part = &mut z[..joint_columns.len().next_power_of_two()];
-            transform(taking_part);
-            for (column, value) in joint_columns.iter_mut().zip(taking_part) {
-                column[joint.bucket((*value).into())] += 1;
-            }
+        for (column, pair) in pairs.iter_mut().zip(anchor.pairs()) {
+            change(&mut column[pair.bucket(&z)]);
         }
-        self.count += 1;
+        change(&mut self.count);
         Ok(())
     }
 

@@ -2,14 +2,13 @@
 //!
 //! The oracle keeps every input, knows nothing of Σx and Σx², and rounds by comparing rationals.
 
+mod drift;
 mod encoding;
-mod histograms;
 mod inputs;
 mod laws;
 mod nist;
 mod oracle;
 mod quantizing;
 mod readouts;
-mod shifts;
 mod windows;
 mod z_scores;

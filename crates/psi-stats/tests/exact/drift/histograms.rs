@@ -1,12 +1,13 @@
 //! Histograms and anchors against the definition in words, by whole numbers without a size, and whatever the deal.
 
 use num_bigint::BigInt;
+use num_rational::BigRational;
 use num_traits::Signed;
 use proptest::prelude::*;
 use psi_stats::drift::{Anchor, COLUMN_BUCKETS, Histogram, HistogramError};
-use psi_stats::{FixedPoint, Moments, Scale, quantize};
+use psi_stats::{FixedPoint, Scale, quantize};
 
-use crate::inputs::{Dealer, WIDTH, moments_of, vectors};
+use crate::inputs::{Dealer, WIDTH, vectors};
 
 /// The center and the unit by their definition: ⌊Σx/n⌋, and the greatest power of two that is not above the root of the
 /// variance, a millionth of the center, or 16.
@@ -53,25 +54,69 @@ fn counted(anchor: &Anchor, vectors: &[Vec<FixedPoint>]) -> Histogram {
     histogram
 }
 
-/// Counts of the joint columns: signs by the bits that two numbers have in common.
-fn joint_counts(anchor: &Anchor, vectors: &[Vec<FixedPoint>]) -> Vec<[u64; COLUMN_BUCKETS]> {
-    let width = anchor.width();
-    let mut counts = vec![[0; COLUMN_BUCKETS]; width];
-    let unit_bits = 8 + width.ilog2() / 2;
+/// How many 256ths of a unit each column of an input lies off its center, at most 50 units.
+fn off(anchor: &Anchor, vector: &[FixedPoint]) -> Vec<BigInt> {
+    let columns = vector.iter().zip(anchor.columns());
+    let z = columns.map(|(value, anchor)| {
+        let distance = BigInt::from(value.raw()) - BigInt::from(anchor.center);
+        ((distance << 8u32) >> anchor.unit_bits).clamp(BigInt::from(-12_800), BigInt::from(12_800))
+    });
+    z.collect()
+}
+
+/// A pair by its definition: its columns, the factor, the center and the unit.
+type Pair = ((usize, usize), BigInt, BigInt, u32);
+
+fn floor_of(over: &BigInt, under: &BigInt) -> BigInt {
+    let (quotient, rest) = (over / under, over % under);
+    if rest.is_negative() { quotient - 1 } else { quotient }
+}
+
+fn apart(z: &[BigInt], (first, second): (usize, usize), factor: &BigInt) -> BigInt {
+    &z[first] - ((factor * &z[second]) >> 12u32)
+}
+
+/// Each column with the one of the greatest squared correlation, as fractions; the first of equal ones.
+fn paired(anchor: &Anchor, vectors: &[Vec<FixedPoint>]) -> Vec<Pair> {
+    let z: Vec<Vec<BigInt>> = vectors.iter().map(|vector| off(anchor, vector)).collect();
+    let count = BigInt::from(z.len());
+    let spread = |a: usize, b: usize| {
+        let sum = |value: &dyn Fn(&Vec<BigInt>) -> BigInt| z.iter().map(value).sum::<BigInt>();
+        &count * sum(&|z| &z[a] * &z[b]) - sum(&|z| z[a].clone()) * sum(&|z| z[b].clone())
+    };
+    let zero = BigInt::from(0);
+    let mut pairs: Vec<Pair> = Vec::new();
+    for column in 0..WIDTH {
+        let mut best: Option<(usize, BigRational)> = None;
+        for other in (0..WIDTH).filter(|other| *other != column && spread(*other, *other) > zero) {
+            let squared = BigRational::new(spread(column, other).pow(2), spread(other, other));
+            if best.as_ref().is_none_or(|(_, held)| squared > *held) {
+                best = Some((other, squared));
+            }
+        }
+        let Some((other, _)) = best.filter(|_| spread(column, column) > zero) else { continue };
+        let columns = (column.min(other), column.max(other));
+        if pairs.iter().any(|(held, ..)| *held == columns) {
+            continue;
+        }
+        let size = ((spread(columns.0, columns.0) << 24u32) / spread(columns.1, columns.1)).sqrt();
+        let factor = if spread(columns.0, columns.1).is_negative() { -size } else { size };
+        let apart: Vec<BigInt> = z.iter().map(|z| apart(z, columns, &factor)).collect();
+        let center = floor_of(&apart.iter().sum(), &count);
+        let squares: BigInt = apart.iter().map(|it| (it - &center).pow(2)).sum();
+        let deviation = (squares / &count).sqrt().max(BigInt::from(4));
+        let unit_bits = (0..200u32).take_while(|bits| BigInt::from(1) << *bits <= deviation).last().unwrap_or(0);
+        pairs.push((columns, factor, center, unit_bits));
+    }
+    pairs
+}
+
+fn pair_counts(anchor: &Anchor, pairs: &[Pair], vectors: &[Vec<FixedPoint>]) -> Vec<[u64; COLUMN_BUCKETS]> {
+    let mut counts = vec![[0; COLUMN_BUCKETS]; pairs.len()];
     for vector in vectors {
-        let z = vector.iter().zip(anchor.columns()).map(|(value, anchor)| {
-            let distance = BigInt::from(value.raw()) - BigInt::from(anchor.center);
-            let scaled = (distance << 8u32) >> anchor.unit_bits;
-            scaled.clamp(BigInt::from(-12_800), BigInt::from(12_800))
-        });
-        let z: Vec<BigInt> = z.collect();
-        for (row, counts) in counts.iter_mut().enumerate() {
-            let signed = z
-                .iter()
-                .enumerate()
-                .map(|(column, z)| if (row & column).count_ones().is_multiple_of(2) { z.clone() } else { -z });
-            let sum: BigInt = signed.sum();
-            counts[bucketed(&sum, &BigInt::from(0), unit_bits)] += 1;
+        let z = off(anchor, vector);
+        for ((columns, factor, center, unit_bits), counts) in pairs.iter().zip(&mut counts) {
+            counts[bucketed(&apart(&z, *columns, factor), center, *unit_bits)] += 1;
         }
     }
     counts
@@ -80,7 +125,7 @@ fn joint_counts(anchor: &Anchor, vectors: &[Vec<FixedPoint>]) -> Vec<[u64; COLUM
 proptest! {
     #[test]
     fn anchors_and_buckets_are_those_of_the_definition(first in vectors(1..30), later in vectors(0..30)) {
-        let anchor = Anchor::of(&moments_of(&first)).expect("not of nothing");
+        let anchor = Anchor::of(&first).expect("not of nothing");
         let histogram = counted(&anchor, &later);
         for column in 0..WIDTH {
             let (center, unit_bits) = anchored(&raw(&first, column));
@@ -92,13 +137,18 @@ proptest! {
             }
             prop_assert_eq!(histogram.columns()[column], want);
         }
-        prop_assert_eq!(&histogram.columns()[WIDTH..], &joint_counts(&anchor, &later));
+        let pairs = paired(&anchor, &first);
+        let got = anchor.pairs().iter().map(|pair| {
+            (pair.columns, pair.factor.into(), pair.anchor.center.into(), pair.anchor.unit_bits)
+        });
+        prop_assert_eq!(got.collect::<Vec<Pair>>(), &pairs[..]);
+        prop_assert_eq!(&histogram.columns()[WIDTH..], &pair_counts(&anchor, &pairs, &later));
         prop_assert_eq!(histogram.count(), later.len() as u64);
     }
 
     #[test]
     fn however_inputs_are_dealt_the_counts_are_the_same(inputs in vectors(1..60), nodes in 1..9usize, seed: u64) {
-        let anchor = Anchor::of(&moments_of(&inputs)).expect("not of nothing");
+        let anchor = Anchor::of(&inputs).expect("not of nothing");
         let mut dealer = Dealer(seed);
         let mut nodes = vec![Histogram::new(&anchor); nodes];
         for input in &inputs {
@@ -114,7 +164,7 @@ proptest! {
 
     #[test]
     fn taking_out_undoes_putting_in(a in vectors(1..30), b in vectors(1..30)) {
-        let anchor = Anchor::of(&moments_of(&a)).expect("not of nothing");
+        let anchor = Anchor::of(&a).expect("not of nothing");
         let (a, b) = (counted(&anchor, &a), counted(&anchor, &b));
         let mut both = a.clone();
         both.merge(&b).expect("of one anchor");
@@ -130,9 +180,7 @@ proptest! {
 #[test]
 fn buckets_follow_each_other_and_end_open() {
     let values = [-1.0, 1.0].map(|x| quantize(&[x], Scale::default()).expect("in range"));
-    let mut moments = Moments::new(1);
-    values.iter().for_each(|value| moments.add(value).expect("one column"));
-    let anchor = Anchor::of(&moments).expect("not of nothing").columns()[0];
+    let anchor = Anchor::of(&values).expect("not of nothing").columns()[0];
     let unit = 1i128 << anchor.unit_bits;
     assert_eq!((anchor.center, unit), (0, 1 << 56));
     let mut last = 0;
@@ -150,17 +198,17 @@ fn buckets_follow_each_other_and_end_open() {
 #[test]
 fn what_has_other_columns_is_refused() {
     let of_width = |width: usize| {
-        let mut moments = Moments::new(width);
-        moments.add(&quantize(&vec![1.0; width], Scale::default()).expect("in range")).expect("of that width");
-        Anchor::of(&moments).expect("not of nothing")
+        let row = |at: f64| quantize(&vec![at; width], Scale::default()).expect("in range");
+        Anchor::of(&[row(1.0), row(2.0)]).expect("not of nothing")
     };
     let (one, two) = (of_width(1), of_width(2));
     let input = quantize(&[1.0, 2.0], Scale::default()).expect("in range");
     let refused = Err(HistogramError::Columns { got: 2, want: 1 });
     assert_eq!(Histogram::new(&one).add(&one, &input), refused);
-    let refused = Err(HistogramError::Columns { got: 4, want: 1 });
+    let refused = Err(HistogramError::Columns { got: 3, want: 1 });
     assert_eq!(Histogram::new(&one).add(&two, &input), refused);
     assert_eq!(Histogram::new(&one).merge(&Histogram::new(&two)), refused);
     assert_eq!(Histogram::new(&one).subtract(&Histogram::new(&two)), refused);
-    assert_eq!(Anchor::of(&Moments::new(3)), None);
+    assert_eq!(Anchor::of(&[]), None);
+    assert_eq!(Anchor::of(&[input[..1].to_vec(), input]), None, "of two widths");
 }

@@ -1,0 +1,273 @@
+//! A stream that is watched row by row, where rows alone say what is long ago: a file, not a clock.
+//!
+//! The first rows are the baseline. After it, every tenth row, the latest rows are compared with it: an eighth, a 24th and
+//! a 72nd of its length, so that a small change is found in time and a great one at once.
+
+use std::collections::VecDeque;
+
+use super::alarm::{Alarm, Cause, Quiet};
+use super::anchor::{ANCHOR_INPUTS, Anchor};
+use super::baseline::{Baseline, BaselineError};
+use super::comparison::Thresholds;
+use super::histogram::{Histogram, HistogramError, same_columns};
+use super::verdict::{Column, ColumnVerdict, Verdict};
+use crate::fixed::FixedPoint;
+use crate::moments::{Moments, MomentsError};
+use crate::z_scores::z_scores;
+
+/// Rows from one look to the next.
+pub const LOOK_ROWS: usize = 10;
+
+/// A baseline of fewer rows tells nothing.
+pub const BASELINE_ROWS_MIN: usize = 100;
+
+/// What part of the baseline's length each window has. Each divides the last one, which the baseline is cut by.
+const WINDOW_PARTS: [usize; 3] = [8, 24, FINEST];
+const FINEST: usize = 72;
+/// Windows of fewer rows say nothing.
+const WINDOW_ROWS_MIN: usize = 5;
+
+/// Where a step becomes unusual.
+const NOVELTY: f64 = 6.0;
+/// Where it does by one column alone.
+const COLUMN_Z: f64 = 10.0;
+
+/// How a stream is watched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MonitorPlan {
+    /// The first rows, which are the baseline; at least [`BASELINE_ROWS_MIN`].
+    pub baseline_rows: usize,
+    /// From when on something is taken for drift.
+    pub thresholds: Thresholds,
+}
+
+/// Why a row was not taken, or there is no monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// Too few rows are to be the baseline.
+    #[error("a baseline of {got} rows; at least {BASELINE_ROWS_MIN} are needed")]
+    Rows {
+        /// Rows that were asked for.
+        got: usize,
+    },
+    /// The row has another width than those before it.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+    /// Likewise, or there are too many rows.
+    #[error(transparent)]
+    Moments(#[from] MomentsError),
+    /// There is no baseline.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+}
+
+/// What a row came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// The root mean square z-score of the row among all before it.
+    pub novelty: f64,
+    /// How unusual the row is, from 0 to 1: unusual from 0.5 on.
+    pub unusual: f64,
+    /// What the latest windows came to, at every tenth row after the baseline.
+    pub verdict: Option<Verdict>,
+    /// What begins with this row.
+    pub alarms: Vec<Alarm>,
+}
+
+/// The state of a stream that is watched.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    plan: MonitorPlan,
+    all: Moments,
+    /// The latest rows: all until there is an anchor, then as many as the longest window.
+    rows: VecDeque<Vec<FixedPoint>>,
+    taken: usize,
+    anchor: Option<Anchor>,
+    phase: Phase,
+    drift: Quiet,
+    unusual: Quiet,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    /// The rows so far, cut as finely as the shortest window asks for.
+    Baseline(Vec<Histogram>),
+    Watching(Vec<Window>),
+}
+
+/// The latest rows, as many as each part of the baseline has.
+#[derive(Clone, Debug)]
+struct Window {
+    rows: usize,
+    held: Histogram,
+    baseline: Baseline,
+}
+
+impl Monitor {
+    /// A monitor of rows of `width` numbers that has seen none.
+    ///
+    /// # Errors
+    /// [`MonitorError::Rows`].
+    pub fn new(width: usize, plan: MonitorPlan) -> Result<Self, MonitorError> {
+        if plan.baseline_rows < BASELINE_ROWS_MIN {
+            return Err(MonitorError::Rows { got: plan.baseline_rows });
+        }
+        Ok(Self {
+            plan,
+            all: Moments::new(width),
+            rows: VecDeque::new(),
+            taken: 0,
+            anchor: None,
+            phase: Phase::Baseline(Vec::new()),
+            drift: Quiet::default(),
+            unusual: Quiet::default(),
+        })
+    }
+
+    /// Takes the next row.
+    ///
+    /// # Errors
+    /// If it has another width, or its like is not counted any more.
+    pub fn take(&mut self, row: &[FixedPoint]) -> Result<Look, MonitorError> {
+        same_columns(row.len(), self.all.width())?;
+        let z = z_scores(row, &self.all);
+        self.all.add(row)?;
+        self.taken += 1;
+        let mut look = look_at(&z);
+        self.rows.push_back(row.to_vec());
+        if matches!(self.phase, Phase::Baseline(_)) {
+            self.learn()?;
+            return Ok(look);
+        }
+        self.slide()?;
+        let at = self.taken - 1;
+        if self.unusual.breaks(at, look.unusual >= 0.5) {
+            let cause = Cause::Unusual(look.novelty);
+            look.alarms.push(Alarm { row: at, cause, severity: look.unusual, columns: most_unusual(&z) });
+        }
+        if (self.taken - self.plan.baseline_rows).is_multiple_of(LOOK_ROWS) {
+            let verdict = self.judge()?;
+            let is_new = self.drift.breaks(at, verdict.is_drift());
+            if let Some(worst) = verdict.worst().filter(|_| is_new) {
+                let (cause, columns) = (Cause::Drift(*worst), verdict.named());
+                look.alarms.push(Alarm { row: at, cause, severity: worst.severity, columns });
+            }
+            look.verdict = Some(verdict);
+        }
+        Ok(look)
+    }
+
+    /// Counts what is not counted yet into the baseline, once it is known where buckets lie.
+    fn learn(&mut self) -> Result<(), MonitorError> {
+        if self.anchor.is_none() && (self.taken >= ANCHOR_INPUTS || self.taken == self.plan.baseline_rows) {
+            self.anchor = Anchor::of(self.rows.make_contiguous());
+        }
+        let Some(anchor) = &self.anchor else { return Ok(()) };
+        let Phase::Baseline(parts) = &mut self.phase else { return Ok(()) };
+        // The first time, all that the anchor was made of.
+        let uncounted = if parts.is_empty() { self.taken } else { 1 };
+        if parts.is_empty() {
+            parts.resize_with(FINEST, || Histogram::new(anchor));
+        }
+        for (row, at) in self.rows.iter().rev().zip((0..self.taken).rev()).take(uncounted) {
+            parts[at * FINEST / self.plan.baseline_rows].add(anchor, row)?;
+        }
+        if self.taken == self.plan.baseline_rows {
+            let parts = std::mem::take(parts);
+            self.phase = Phase::Watching(self.windows(anchor, &parts)?);
+        }
+        self.rows.drain(..self.rows.len().saturating_sub(self.longest()));
+        Ok(())
+    }
+
+    fn longest(&self) -> usize {
+        self.plan.baseline_rows / WINDOW_PARTS[0]
+    }
+
+    fn windows(&self, anchor: &Anchor, parts: &[Histogram]) -> Result<Vec<Window>, MonitorError> {
+        let mut windows = Vec::new();
+        for count in WINDOW_PARTS {
+            let rows = self.plan.baseline_rows / count;
+            if rows < WINDOW_ROWS_MIN {
+                continue;
+            }
+            let mut joined = Vec::new();
+            for parts in parts.chunks(FINEST / count) {
+                let mut part = parts[0].clone();
+                for other in &parts[1..] {
+                    part.merge(other)?;
+                }
+                joined.push(part);
+            }
+            let mut held = Histogram::new(anchor);
+            for row in self.rows.iter().rev().take(rows) {
+                held.add(anchor, row)?;
+            }
+            windows.push(Window { rows, held, baseline: Baseline::new(&joined)? });
+        }
+        Ok(windows)
+    }
+
+    /// Moves each window on by the latest row.
+    fn slide(&mut self) -> Result<(), MonitorError> {
+        let (Some(anchor), Phase::Watching(windows), Some(latest)) = (&self.anchor, &mut self.phase, self.rows.back())
+        else {
+            return Ok(());
+        };
+        for window in windows {
+            window.held.add(anchor, latest)?;
+            if let Some(oldest) = self.rows.iter().rev().nth(window.rows) {
+                window.held.remove(anchor, oldest)?;
+            }
+        }
+        self.rows.drain(..self.rows.len().saturating_sub(self.longest()));
+        Ok(())
+    }
+
+    /// What each column's windows come to.
+    fn judge(&self) -> Result<Verdict, MonitorError> {
+        let (Some(anchor), Phase::Watching(windows)) = (&self.anchor, &self.phase) else {
+            return Ok(Verdict::default());
+        };
+        let singles = (0..anchor.width()).map(Column::Single);
+        let pairs = anchor.pairs().iter().map(|pair| Column::Pair(pair.columns.0, pair.columns.1));
+        let names: Vec<Column> = singles.chain(pairs).collect();
+        let mut columns: Vec<ColumnVerdict> = Vec::new();
+        for window in windows {
+            let compared = window.baseline.compare(&window.held)?;
+            let looks = u32::try_from(compared.len() * windows.len()).unwrap_or(u32::MAX);
+            for (place, (comparison, &column)) in compared.into_iter().zip(&names).enumerate() {
+                let severity = self.plan.thresholds.severity(&comparison, looks);
+                let verdict = ColumnVerdict { column, rows: window.rows, comparison, severity };
+                match columns.get_mut(place) {
+                    Some(held) if held.severity >= severity => {}
+                    Some(held) => *held = verdict,
+                    None => columns.push(verdict),
+                }
+            }
+        }
+        Ok(Verdict::new(columns))
+    }
+}
+
+/// How unusual a row is by its z-scores.
+fn look_at(z: &[Option<f64>]) -> Look {
+    let varying = || z.iter().flatten();
+    let count = varying().fold(0.0_f64, |count, _| count + 1.0);
+    let novelty = (varying().map(|z| z * z).sum::<f64>() / count.max(1.0)).sqrt();
+    let greatest = varying().fold(0.0_f64, |greatest, z| greatest.max(z.abs()));
+    let share = (novelty / NOVELTY).max(greatest / COLUMN_Z);
+    let unusual = if share < 1.0 { 0.5 * share } else { 1.0 - 0.5 / share };
+    Look { novelty, unusual, ..Look::default() }
+}
+
+/// The columns that lie farthest off, at most three.
+fn most_unusual(z: &[Option<f64>]) -> Vec<usize> {
+    const SHOWN: usize = 3;
+    let mut columns: Vec<(f64, usize)> =
+        z.iter().enumerate().filter_map(|(column, z)| z.map(|z| (z.abs(), column))).collect();
+    columns.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let least = columns.first().map_or(0.0, |(greatest, _)| greatest / 2.0);
+    columns.into_iter().take(SHOWN).take_while(|(z, _)| *z >= least).map(|(_, column)| column).collect()
+}

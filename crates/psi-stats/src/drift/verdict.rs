@@ -1,0 +1,97 @@
+//! What a look at the latest windows comes to.
+
+use super::comparison::Comparison;
+
+/// From here on a severity is a warning.
+const WARNING: f64 = 0.5;
+
+/// A column of the input, or two that go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// One, from 0.
+    Single(usize),
+    /// How far apart two are, from 0.
+    Pair(usize, usize),
+}
+
+/// What the most severe window of one column came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColumnVerdict {
+    /// Which column.
+    pub column: Column,
+    /// Rows of that window.
+    pub rows: usize,
+    /// The window against the baseline.
+    pub comparison: Comparison,
+    /// How severe that is, from 0 to 1.
+    pub severity: f64,
+}
+
+/// What the latest windows came to, column by column.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    columns: Vec<ColumnVerdict>,
+}
+
+impl Verdict {
+    pub(super) fn new(columns: Vec<ColumnVerdict>) -> Self {
+        Self { columns }
+    }
+
+    /// Each column, pairs last.
+    #[must_use]
+    pub fn columns(&self) -> &[ColumnVerdict] {
+        &self.columns
+    }
+
+    /// The greatest severity of a column.
+    #[must_use]
+    pub fn severity(&self) -> f64 {
+        self.columns.iter().fold(0.0, |severity, column| severity.max(column.severity))
+    }
+
+    /// The column that is most severe.
+    #[must_use]
+    pub fn worst(&self) -> Option<&ColumnVerdict> {
+        self.columns.iter().max_by(|a, b| a.severity.total_cmp(&b.severity))
+    }
+
+    /// Whether that is a warning at least.
+    #[must_use]
+    pub fn is_drift(&self) -> bool {
+        self.severity() >= WARNING
+    }
+
+    /// The columns that drift, the most severe first. Where none does by itself, those of the pairs that do; of each pair
+    /// first the one that moved more.
+    #[must_use]
+    pub fn named(&self) -> Vec<usize> {
+        let mut drifting: Vec<&ColumnVerdict> =
+            self.columns.iter().filter(|verdict| verdict.severity >= WARNING).collect();
+        drifting.sort_by(|a, b| b.severity.total_cmp(&a.severity));
+        let singles = drifting.iter().filter_map(|verdict| match verdict.column {
+            Column::Single(column) => Some(column),
+            Column::Pair(..) => None,
+        });
+        let mut named: Vec<usize> = singles.collect();
+        if named.is_empty() {
+            let both = drifting.iter().flat_map(|verdict| match verdict.column {
+                Column::Single(_) => Vec::new(),
+                Column::Pair(a, b) if self.excess(b) > self.excess(a) => vec![b, a],
+                Column::Pair(a, b) => vec![a, b],
+            });
+            both.for_each(|column| {
+                if !named.contains(&column) {
+                    named.push(column);
+                }
+            });
+        }
+        named
+    }
+
+    /// What of a column's index is no chance.
+    fn excess(&self, column: usize) -> f64 {
+        let single = self.columns.iter().find(|verdict| verdict.column == Column::Single(column));
+        single.map_or(0.0, |verdict| verdict.comparison.excess)
+    }
+}
