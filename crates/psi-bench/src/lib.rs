@@ -4,7 +4,7 @@
 //! `cluster/` starts the nodes that are measured, `rounds/` gives every row its turns, `report/` holds the results.
 //! Left out on purpose: arguments, tables and pictures. The command line has those.
 //!
-//! [`client`], [`pluralize`] and [`RandomWalk`] serve the command line too, which stands above this crate.
+//! [`client`], [`pluralize`], [`RandomWalk`] and [`SplitMix64`] serve the command line too, which stands above this crate.
 
 mod cluster;
 mod error;
@@ -23,7 +23,7 @@ pub use groups::{
     http::handlers::{COMMAND as HANDLERS_COMMAND, HandlerAddress, HandlerServer},
 };
 pub use plural::pluralize;
-pub use random_walk::RandomWalk;
+pub use random_walk::{RandomWalk, SplitMix64};
 pub use report::{Answer, Build, Label, Machine, Report, Row, RunSettings, Spread, Target};
 pub use rounds::{Plan, Progress};
 pub use run::{run, threads};

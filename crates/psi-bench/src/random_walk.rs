@@ -64,9 +64,21 @@ fn reflected(number: f64) -> f64 {
 /// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; constants of its `mix64`
 /// variant 13.
 #[derive(Clone, Debug)]
-struct SplitMix64(u64);
+pub struct SplitMix64(u64);
 
 impl SplitMix64 {
+    /// The generator that a seed names.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `n`, which is above 0; any is about as likely as another.
+    #[must_use]
+    pub fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.next_bits() % n.max(1) as u64).unwrap_or_default()
+    }
+
     fn next_bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let bits = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

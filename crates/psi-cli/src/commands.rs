@@ -7,3 +7,4 @@ pub(crate) mod fields;
 pub(crate) mod steps;
 
 mod arguments;
+mod watcher;

@@ -119,6 +119,11 @@ impl<R: Read> CsvFile<R> {
         Ok(())
     }
 
+    /// Names of the columns that make a vector.
+    pub(crate) fn column_names(&self) -> Vec<String> {
+        self.used.iter().map(|column| column.name.clone()).collect()
+    }
+
     fn use_named_columns(&mut self, titles: &[String], names: &[String]) -> Result<(), SourceError> {
         for name in names {
             let Some(place) = titles.iter().position(|title| title == name) else {

@@ -1,5 +1,6 @@
 //! `psi-field replay` as a process.
 
 mod answers;
+mod drift;
 mod refusals;
 mod support;

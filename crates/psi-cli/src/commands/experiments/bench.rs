@@ -1,5 +1,6 @@
 //! `psi-field bench`: starts what it measures and prints one table, with ratios from the same run.
 
+mod drift;
 mod handlers;
 mod plot;
 mod save_file;
@@ -26,6 +27,7 @@ Examples:
   psi-field bench calls --rounds 9 --seconds 2
   psi-field bench --output json --save bench.json
   psi-field bench plot bench.json pictures       # what was saved, as PNGs
+  psi-field bench drift streams                  # how well drift is found in labelled streams
 
 Starts the nodes that it measures, as processes on free ports of this machine, and ends them. A row's figure is the \
 median over the rounds; its spread runs from the least to the greatest. In each round every row of a group has one \
@@ -40,6 +42,7 @@ stopped before the end; 2 wrong arguments.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Drift(drift::Drift),
     Plot(plot::Plot),
 }
 
@@ -82,8 +85,10 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 
 impl Bench {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
-        if let Some(Command::Plot(plot)) = self.command {
-            return plot.run(output);
+        match self.command {
+            Some(Command::Drift(drift)) => return drift.run(output),
+            Some(Command::Plot(plot)) => return plot.run(output),
+            None => {}
         }
         let file = self.save.as_deref().map(SaveFile::open).transpose()?;
         let progress = if output == Output::Json { Progress::hidden() } else { Progress::shown() };

@@ -1,6 +1,7 @@
 //! `psi-field replay`: runs a file of inputs through an engine on this machine alone, without a node.
 
 mod comparison;
+mod drift;
 mod engine;
 mod parameters;
 mod picture;
@@ -29,7 +30,7 @@ use crate::{
 use comparison::Comparison;
 use engine::{Outcome, Run};
 use parameters::NamedValues;
-use picture::Picture;
+use picture::{Panel, Picture};
 use progress::Progress;
 use recording::{File, Format, Recording};
 use summary::Series;
@@ -42,6 +43,7 @@ Examples:
   psi-field replay trace.npz                              # a trace of engine core
   psi-field replay --engine core vectors.csv --parameters new.toml --param N=16 --guardian
   psi-field replay trace.npz --against other.toml --png trace.png
+  psi-field replay vectors.csv --drift --baseline-rows 3000   # what would have alarmed
 
 Files:
   csv    a vector a row, with or without a header; `nan` and `inf` are numbers
@@ -65,6 +67,13 @@ digits. The file is then read twice, so that nothing is printed if anything in i
 With --against the same steps run twice. The second run has the parameters of that file in place of --parameters and \
 --param. The output compares the two, metric by metric: both means, the mean difference (second minus first), its \
 root mean square, the largest and its step. With `--output json` that is one line.
+
+With --drift no engine runs. The first rows are the baseline, and are to hold nothing unusual. After it, every tenth \
+row, the latest rows are compared with it: an eighth, a 24th and a 72nd of its length. An alarm says at which row, from \
+0, something showed first after 50 rows without: `drift` if the rows don't come from where the baseline came from, \
+`unusual` if a row is unlike all before it. A severity of 0.5 is a warning, 0.8 critical. Of columns that go together, how far apart they are is watched too; an alarm of that alone says \
+`together`. With `--output json` an \
+alarm is one line: row, kind, severity, columns, and what was measured.
 
 A file of parameters has lines such as `dt = 0.1`; `psi-field field list --output json` shows all names.
 
@@ -120,6 +129,14 @@ pub(crate) struct Replay {
     #[arg(long)]
     no_guardian: bool,
 
+    /// Watch the inputs for drift and unusual steps, instead of running an engine
+    #[arg(long, conflicts_with_all = ["engine", "parameters", "changes", "seed", "against", "guardian", "no_guardian", "condition"])]
+    drift: bool,
+
+    /// With --drift: how many of the first rows are what is usual; 2000 by default
+    #[arg(long, value_name = "N")]
+    baseline_rows: Option<usize>,
+
     /// Condition each vector first: NaN to 0, infinities to ±1, the rest to ±5 at most
     #[arg(long)]
     condition: bool,
@@ -148,6 +165,13 @@ struct Results {
 
 impl Replay {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        self.check_picture()?;
+        if self.drift {
+            return self.watch(output);
+        }
+        if self.baseline_rows.is_some() {
+            return Err(Failure::usage("--baseline-rows is for a replay with --drift; add that, or leave it out"));
+        }
         let Preparation { engine, recording, mut runs } = self.prepare()?;
         let results = match (output, runs.against.is_some()) {
             (Output::Json, false) => self.stream(&recording, &mut runs)?,
@@ -169,11 +193,14 @@ impl Replay {
         }
     }
 
+    /// That a picture can be written, before anything is read.
+    fn check_picture(&self) -> Result<(), Failure> {
+        let Some(path) = &self.png else { return Ok(()) };
+        let inputs = [Some(&self.file), self.parameters.as_ref(), self.against.as_ref()];
+        picture::check(path, inputs.into_iter().flatten().map(PathBuf::as_path), self.force)
+    }
+
     fn prepare(&self) -> Result<Preparation, Failure> {
-        if let Some(path) = &self.png {
-            let inputs = [Some(&self.file), self.parameters.as_ref(), self.against.as_ref()];
-            picture::check(path, inputs.into_iter().flatten().map(PathBuf::as_path), self.force)?;
-        }
         let of_file = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
         let mut given = of_file.clone();
         given.extend(self.changes.changes.iter().map(|change| (change.name.clone(), change.value)));
@@ -297,15 +324,26 @@ impl Replay {
     }
 
     fn picture<'a>(&self, engine: EngineKind, results: &'a Results, runs: &Runs) -> Picture<'a> {
+        let against = runs.against.as_ref().map(|_| &results.against);
+        let others: Vec<Option<&[f64]>> = match against {
+            Some(series) => series.gauges().map(|(_, numbers)| Some(numbers)).collect(),
+            None => vec![None; Outcome::COUNT],
+        };
+        let panels = results.this.gauges().zip(others).map(|((place, numbers), other)| Panel {
+            label: Outcome::SYMBOLS[place].to_owned(),
+            numbers,
+            other,
+        });
         Picture {
             title: format!(
                 "{}: metrics of engine {engine} over {}",
                 self.file.display(),
                 pluralize(results.this.steps() as u64, "step")
             ),
-            this: &results.this,
-            against: runs.against.as_ref().map(|_| (&results.against, self.against_name())),
-            interventions: runs.this.interventions.iter().map(|(k, _)| *k).collect(),
+            panels: panels.collect(),
+            against: against.map(|_| self.against_name()),
+            events: runs.this.interventions.iter().map(|(k, _)| *k).collect(),
+            event: "the guardian intervened",
         }
     }
 

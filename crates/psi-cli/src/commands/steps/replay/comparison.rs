@@ -12,7 +12,7 @@ use super::{
 use crate::output::{numbers::short, table};
 
 /// Columns of a plot in a terminal.
-const PLOT_COLUMNS: usize = 60;
+pub(super) const PLOT_COLUMNS: usize = 60;
 
 /// How far the other run is from this one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -110,7 +110,7 @@ pub(super) fn range<'a>(numbers: impl Iterator<Item = &'a f64>) -> (f64, f64) {
 }
 
 /// A letter for each step, or for the mean of several.
-fn spark(numbers: &[f64], low: f64, high: f64) -> String {
+pub(super) fn spark(numbers: &[f64], low: f64, high: f64) -> String {
     let a_letter = numbers.len().div_ceil(PLOT_COLUMNS).max(1);
     let means: Vec<f64> = numbers.chunks(a_letter).map(mean).collect();
     let spark = StringSpark::<sparklines::BuildAlgorithmicIndexer>::new_with_min_max(&TICKS, low, high);

@@ -7,7 +7,7 @@ use std::{
 
 use plotters::prelude::{BLACK, ChartBuilder, Color, IntoFont, PathElement, RGBColor, ShapeStyle, TRANSPARENT, Text};
 
-use super::{comparison::range, engine::Outcome, summary::Series};
+use super::comparison::range;
 use crate::output::{
     Failure,
     canvas::{self, Area, FONT},
@@ -31,11 +31,23 @@ const EVENT: RGBColor = RGBColor(150, 150, 150);
 /// What is drawn.
 pub(super) struct Picture<'a> {
     pub(super) title: String,
-    pub(super) this: &'a Series,
-    /// The other run, and what it is called.
-    pub(super) against: Option<(&'a Series, String)>,
-    /// Steps at which the guardian intervened in this run.
-    pub(super) interventions: Vec<u64>,
+    /// At most nine.
+    pub(super) panels: Vec<Panel<'a>>,
+    /// What the other run is called.
+    pub(super) against: Option<String>,
+    /// Steps at which something happened, from 1.
+    pub(super) events: Vec<u64>,
+    /// What happened then.
+    pub(super) event: &'static str,
+}
+
+/// One of the series that are drawn.
+pub(super) struct Panel<'a> {
+    pub(super) label: String,
+    /// Step by step.
+    pub(super) numbers: &'a [f64],
+    /// Of the other run.
+    pub(super) other: Option<&'a [f64]>,
 }
 
 /// Whether a picture may be written there, before anything is read: never over one of `inputs`, and over another file
@@ -82,13 +94,8 @@ impl Picture<'_> {
         canvas::Picture::paint(SIZE, |area| {
             let (header, body) = area.split_vertically(HEADER_HEIGHT);
             self.draw_header(&header)?;
-            let others: Vec<Option<&[f64]>> = match &self.against {
-                Some((series, _)) => series.gauges().map(|(_, numbers)| Some(numbers)).collect(),
-                None => vec![None; Outcome::COUNT],
-            };
-            let gauges = self.this.gauges().zip(others);
-            for (panel, ((place, numbers), other)) in body.split_evenly(PANELS).iter().zip(gauges) {
-                self.draw_panel(panel, Outcome::SYMBOLS[place], numbers, other)?;
+            for (area, panel) in body.split_evenly(PANELS).iter().zip(&self.panels) {
+                self.draw_panel(area, panel)?;
             }
             Ok(())
         })
@@ -101,12 +108,12 @@ impl Picture<'_> {
         text(&self.title, (20, 10), 24, BLACK)?;
         let mut at = (20, 40);
         let mut legend = Vec::new();
-        if let Some((_, name)) = &self.against {
+        if let Some(name) = &self.against {
             legend.push(("this run".to_owned(), THIS));
             legend.push((format!("against {name}"), AGAINST));
         }
-        if !self.interventions.is_empty() {
-            legend.push(("the guardian intervened".to_owned(), EVENT));
+        if !self.events.is_empty() {
+            legend.push((self.event.to_owned(), EVENT));
         }
         for (label, color) in legend {
             text(&format!("– {label}"), at, 17, color)?;
@@ -115,13 +122,8 @@ impl Picture<'_> {
         Ok(())
     }
 
-    fn draw_panel(
-        &self,
-        area: &Area<'_>,
-        label: &str,
-        numbers: &[f64],
-        other: Option<&[f64]>,
-    ) -> Result<(), Box<dyn Error>> {
+    fn draw_panel(&self, area: &Area<'_>, panel: &Panel<'_>) -> Result<(), Box<dyn Error>> {
+        let Panel { label, numbers, other } = panel;
         let (low, high) = range(numbers.iter().chain(other.unwrap_or_default()));
         // A constant has room on both sides.
         let room = if high > low { 0.05 * (high - low) } else { 0.1 * high.abs().max(1e-3) };
@@ -146,7 +148,7 @@ impl Picture<'_> {
             .label_style((FONT, 14))
             .axis_desc_style((FONT, 14))
             .draw()?;
-        let events = self.interventions.iter();
+        let events = self.events.iter();
         chart.draw_series(events.map(|&step| PathElement::new(vec![(step, low), (step, high)], EVENT)))?;
         // Each piece by itself: thick lines that go on have spikes at sharp turns, far beyond the panel.
         let pieces = |numbers: &[f64], style: ShapeStyle| {
@@ -197,11 +199,10 @@ mod tests {
 
     #[test]
     fn the_font_has_every_letter_that_is_drawn() {
-        let mut series = Series::default();
-        series.push(&Outcome { k: 1, numbers: [0.25; Outcome::COUNT] });
         let picture = |title: &str| {
-            let against = Some((&series, "b.toml".to_owned()));
-            Picture { title: title.to_owned(), this: &series, against, interventions: vec![1] }
+            let panel = Panel { label: "Ψ".to_owned(), numbers: &[0.25], other: Some(&[0.5]) };
+            let against = Some("b.toml".to_owned());
+            Picture { title: title.to_owned(), panels: vec![panel], against, events: vec![1], event: "an alarm" }
                 .draw()
                 .unwrap()
                 .pixels()

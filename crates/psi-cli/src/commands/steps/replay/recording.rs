@@ -110,6 +110,18 @@ impl File {
 }
 
 impl Recording {
+    /// What the numbers of an input are called.
+    ///
+    /// # Errors
+    /// If the file can't be read any more.
+    pub(super) fn column_names(&self) -> Result<Vec<String>, Failure> {
+        if self.file.format == Format::Csv {
+            let columns = Columns::named_or(&self.file.columns, Columns::All);
+            return Ok(CsvFile::open(&self.file.path, columns)?.column_names());
+        }
+        Ok((1..=self.width).map(|place| format!("column {place}")).collect())
+    }
+
     /// How many steps there are, where that is known before they are read.
     pub(super) fn steps(&self) -> Option<u64> {
         self.trace.as_ref().map(|trace| trace.steps)

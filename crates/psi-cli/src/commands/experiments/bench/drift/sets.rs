@@ -1,0 +1,63 @@
+//! Streams with labels, as they lie in a folder.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::protocol::Stream;
+use crate::{
+    output::Failure,
+    source::{Columns, CsvFile, Source},
+};
+
+/// Streams that are judged together.
+#[derive(Clone, Debug)]
+pub(super) struct Set {
+    pub(super) name: String,
+    pub(super) streams: Vec<Stream>,
+}
+
+/// What `labels.json` says of a stream.
+#[derive(Debug, Deserialize)]
+struct Labels {
+    train: usize,
+    windows: Vec<(usize, usize)>,
+}
+
+/// The sets in a folder, by the first parts of their streams' names.
+///
+/// # Errors
+/// If the labels or a stream can't be read.
+pub(super) fn read(folder: &Path) -> Result<Vec<Set>, Failure> {
+    let path = folder.join("labels.json");
+    let shown = path.display();
+    let text = fs::read_to_string(&path).map_err(|error| Failure::usage(format!("can't read {shown}: {error}")))?;
+    let labels: BTreeMap<String, Labels> =
+        serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{shown}: {error}")))?;
+    let mut sets: BTreeMap<String, Vec<Stream>> = BTreeMap::new();
+    for (name, Labels { train, windows }) in labels {
+        let set = name.split('/').next().unwrap_or(&name).to_owned();
+        let mut file = folder.join(&name).into_os_string();
+        file.push(".csv");
+        let rows = rows(&PathBuf::from(file))?;
+        if let Some((first, last)) = windows.iter().find(|(first, last)| first > last || *last >= rows.len()) {
+            let rows = rows.len();
+            return Err(Failure::usage(format!("{shown}, {name}: window {first} to {last} of {rows} rows")));
+        }
+        sets.entry(set).or_default().push(Stream { name, rows, train, windows });
+    }
+    Ok(sets.into_iter().map(|(name, streams)| Set { name, streams }).collect())
+}
+
+fn rows(path: &Path) -> Result<Vec<Vec<f64>>, Failure> {
+    let mut file = CsvFile::open(path, Columns::All)?;
+    let mut rows = Vec::new();
+    while let Some(row) = file.next()? {
+        rows.push(row);
+    }
+    Ok(rows)
+}
