@@ -1,8 +1,8 @@
 //! Whether a window of inputs still comes from where a baseline came from.
 //!
-//! Inputs are counted by buckets, per column and per pair of columns that go together: how far apart these are shows a lost
-//! relation, though no column moves. Counts are integers that add and subtract: those of a window depend on the inputs in it alone, never on which
-//! node took them, nor on their order.
+//! Inputs are counted by buckets, per column and per pair of columns that go together: how far apart these are shows a
+//! lost relation, though no column moves. Counts are integers that add and subtract: those of a window depend on the
+//! inputs in it alone, never on which node took them, nor on their order.
 //!
 //! A [`Histogram`] counts; an [`Anchor`] says where its buckets lie. A [`Baseline`] is a histogram that others are compared
 //! with, cut into windows by which its own wandering is known. [`Baseline::compare`] gives the population stability index

@@ -55,17 +55,23 @@ impl ZScores {
     }
 }
 
-/// The z-score of each component of `input` among `others`, with its sign; `None` where these don't vary, or are fewer than
-/// two.
+/// The z-score of each component of `input` among `others`, with its sign. `None` where it can't be told: these are fewer
+/// than two, or all equal to the component. Where they are all equal and the component differs, it is the root of their
+/// number: about what the next one like it gets.
 #[must_use]
+#[expect(clippy::cast_precision_loss, reason = "rounded once, to the nearest")]
 pub fn z_scores(input: &[FixedPoint], others: &Moments) -> Vec<Option<f64>> {
     let count = others.count();
     let components = input.iter().zip(&others.sums);
     let z = components.map(|(&component, &sums)| {
-        let spread = sums.checked_spread(count).filter(|spread| count > 1 && *spread > U256::ZERO)?;
-        let size = squared(component, sums, count, spread).sqrt();
-        let is_below = component.raw() * i128::from(count) < sums.sum;
-        Some(if is_below { -size } else { size })
+        let spread = sums.checked_spread(count).filter(|_| count > 1)?;
+        let distance = component.raw() * i128::from(count) - sums.sum;
+        let size = match (spread > U256::ZERO, distance) {
+            (true, _) => squared(component, sums, count, spread).sqrt(),
+            (false, 0) => return None,
+            (false, _) => (count as f64).sqrt(),
+        };
+        Some(if distance < 0 { -size } else { size })
     });
     z.collect()
 }

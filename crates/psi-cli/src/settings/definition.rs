@@ -185,8 +185,8 @@ pub(crate) static DEFINITIONS: [Definition; 23] = [
         key: "gossip.dead_node_grace_s",
         kind: Kind::Whole { min: 1, max: 7 * DAY_S, put: |all, s| all.node.dead_node_grace = Duration::from_secs(s) },
         show: |all| seconds(all.node.dead_node_grace),
-        meaning: "How long a dead node is a member still; a node that starts learns of those that died in the last \
-                  sixth of it. Too low: a majority is soon one of the nodes that are left. Too high: `members` lists \
+        meaning: "How long a dead node remains a member; a node that starts learns of those that died in the last sixth \
+                  of it. Too low: majorities are soon counted without nodes that crashed. Too high: `members` lists \
                   nodes that are long gone",
     },
     Definition {

@@ -53,6 +53,20 @@ fn what_changed_is_told_with_its_row_and_its_columns() -> Result<()> {
     Ok(())
 }
 
+/// A column has a scale of its own: one with huge numbers hides nothing in others.
+#[test]
+fn a_fill_value_in_one_column_hides_no_other() -> Result<()> {
+    let folder = Folder::new()?;
+    let filled = machine(|row, [t, p, f]| match row {
+        100 => [t, p, 9.97e36],
+        CHANGE.. => [t + 0.2, p, f],
+        _ => [t, p, f],
+    });
+    let alarms = steps(&folder.file("filled.csv", &filled)?, &["--drift"])?;
+    assert!(alarms.iter().any(|alarm| alarm["columns"][0] == "temperature"), "{alarms:?}");
+    Ok(())
+}
+
 #[test]
 fn a_relation_that_is_lost_is_told_though_no_column_moved() -> Result<()> {
     let folder = Folder::new()?;
@@ -82,5 +96,12 @@ fn without_a_baseline_nothing_is_told() -> Result<()> {
         check_refused(&file, arguments, wanted)?;
     }
     assert_eq!(steps(&file, &["--drift", "--baseline-rows", "100"])?, [], "what never varies is as usual");
+    // A picture of nothing but a baseline, and cells that hold no number.
+    let nothing = folder.file("nothing.csv", &["1,2\n3,4\n".repeat(50), "nan,2\n".to_owned()].concat())?;
+    let picture = folder.path("nothing.png");
+    let picture = picture.to_str().context("a path")?;
+    let drawn = replay(&nothing, &["--drift", "--baseline-rows", "100", "--png", picture])?;
+    let text = String::from_utf8(drawn.stdout)?;
+    assert!(drawn.status.success() && text.contains("no alarms\n1 cell held no number"), "{text}");
     Ok(())
 }

@@ -21,6 +21,8 @@ pub(crate) enum JoinState {
 pub(crate) struct JoinTarget {
     pub(crate) member: NodeId,
     pub(crate) frontier: Frontier,
+    /// What of it may still be missing: to move beyond it is no progress.
+    pub(crate) pending: Frontier,
     /// When it last came nearer.
     pub(crate) progress: TickMs,
 }
@@ -29,6 +31,7 @@ impl JoinTarget {
     /// What a ready member is known to hold; `None` if the link's peer may not lead.
     pub(crate) fn of(link: &Link, progress: TickMs) -> Option<Self> {
         let peer = link.peer().filter(|_| link.may_lead())?;
-        Some(Self { member: peer.node.clone(), frontier: link.peer_frontier().clone(), progress })
+        let frontier = link.peer_frontier().clone();
+        Some(Self { member: peer.node.clone(), pending: frontier.clone(), frontier, progress })
     }
 }

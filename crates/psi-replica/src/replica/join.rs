@@ -138,14 +138,14 @@ impl<S: State> Replica<S> {
 
     /// An origin moved: a joiner may have come nearer to its target.
     pub(super) fn record_join_progress(&mut self, origin: &Origin) {
-        if let JoinState::Following(target) = &mut self.join
-            && target.frontier.version(origin) > Version::ZERO
-        {
-            target.progress = self.ticked;
-            if self.store.version(origin) >= target.frontier.version(origin) {
-                // What it writes from now on is no progress.
-                target.frontier.set(origin, Version::ZERO);
-            }
+        let JoinState::Following(target) = &mut self.join else { return };
+        let wanted = target.pending.version(origin);
+        if wanted == Version::ZERO {
+            return;
+        }
+        target.progress = self.ticked;
+        if self.store.version(origin) >= wanted {
+            target.pending.set(origin, Version::ZERO);
         }
     }
 

@@ -1,17 +1,22 @@
-//! What people are told, and when again.
+//! Alarms: what is reported of a stream, and when again.
 
 use super::verdict::ColumnVerdict;
 
-/// So many rows must be quiet before the same is told again.
+/// So many rows must be quiet before the same is reported again.
 pub const QUIET_ROWS: usize = 50;
 
-/// Why people are told.
+/// Why there is an alarm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cause {
     /// The latest rows don't come from where the baseline came from: by the most severe column.
     Drift(ColumnVerdict),
-    /// A row is unlike all before it: by its novelty.
-    Unusual(f64),
+    /// A row is unlike all before it.
+    Unusual {
+        /// The root mean square z-score of its columns.
+        novelty: f64,
+        /// The greatest z-score of a column, without its sign.
+        z: f64,
+    },
 }
 
 /// That something has begun.
@@ -27,15 +32,15 @@ pub struct Alarm {
     pub columns: Vec<usize>,
 }
 
-/// Whether it is quiet: an alarm begins where something shows after so many rows that it did not.
+/// Lets an alarm through where something shows after so many rows that it did not.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Quiet {
+pub(super) struct AlarmGate {
     latest: Option<usize>,
 }
 
-impl Quiet {
-    /// Whether row `at` ends the quiet. `shows` says whether there is something at it.
-    pub(super) fn breaks(&mut self, at: usize, shows: bool) -> bool {
+impl AlarmGate {
+    /// Records whether something shows at row `at`; tells whether an alarm begins there.
+    pub(super) fn record(&mut self, at: usize, shows: bool) -> bool {
         if !shows {
             return false;
         }
@@ -51,9 +56,9 @@ mod tests {
 
     #[test]
     fn an_alarm_begins_after_fifty_quiet_rows() {
-        let mut quiet = Quiet::default();
-        let told: Vec<usize> = [3, 4, 54, 104, 155, 300].into_iter().filter(|row| quiet.breaks(*row, true)).collect();
+        let mut gate = AlarmGate::default();
+        let told: Vec<usize> = [3, 4, 54, 104, 155, 300].into_iter().filter(|row| gate.record(*row, true)).collect();
         assert_eq!(told, [3, 155, 300], "row 104 is the fiftieth after 54: 49 rows were quiet");
-        assert!(!quiet.breaks(400, false));
+        assert!(!gate.record(400, false));
     }
 }

@@ -20,11 +20,14 @@ pub struct Thresholds {
     pub critical: f64,
     /// Nothing more probable than this is drift.
     pub alpha: f64,
+    /// Nor is what is more probable than this, until it has lasted. Many looks are taken, and what chance alone brings
+    /// about goes by.
+    pub alpha_at_once: f64,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { warning: 0.1, critical: 0.25, alpha: 1e-5 }
+        Self { warning: 0.1, critical: 0.25, alpha: 1e-4, alpha_at_once: 1e-5 }
     }
 }
 
@@ -36,7 +39,7 @@ impl Thresholds {
     /// were made at once: the more, the less probable each must be. What may be chance is the less severe the more
     /// probable it is.
     #[must_use]
-    pub fn severity(&self, comparison: &Comparison, looks: u32) -> f64 {
+    pub fn severity(&self, comparison: &Comparison, looks: u32, has_lasted: bool) -> f64 {
         let Comparison { excess, probability, psi: _ } = *comparison;
         let severity = if excess < self.warning {
             0.5 * excess / self.warning
@@ -45,10 +48,17 @@ impl Thresholds {
         } else {
             1.0 - 0.2 * self.critical / excess
         };
+        let alpha = if has_lasted { self.alpha } else { self.alpha_at_once };
         let probability = (probability * f64::from(looks)).min(1.0);
-        if probability <= self.alpha {
+        if probability <= alpha {
             return severity;
         }
-        severity.min(Self::CHANCE_LIMIT * libm::log(probability) / libm::log(self.alpha))
+        severity.min(Self::CHANCE_LIMIT * libm::log(probability) / libm::log(alpha))
+    }
+
+    /// Whether a comparison is so improbable that it is drift if it lasts.
+    #[must_use]
+    pub fn is_improbable(&self, comparison: &Comparison, looks: u32) -> bool {
+        comparison.probability * f64::from(looks) <= self.alpha
     }
 }

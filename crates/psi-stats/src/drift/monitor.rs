@@ -1,11 +1,11 @@
 //! A stream that is watched row by row, where rows alone say what is long ago: a file, not a clock.
 //!
 //! The first rows are the baseline. After it, every tenth row, the latest rows are compared with it: an eighth, a 24th and
-//! a 72nd of its length, so that a small change is found in time and a great one at once.
+//! a 72nd of its length, as long as that is five rows, so that a small change is found in time and a great one at once.
 
 use std::collections::VecDeque;
 
-use super::alarm::{Alarm, Cause, Quiet};
+use super::alarm::{Alarm, AlarmGate, Cause};
 use super::anchor::{ANCHOR_INPUTS, Anchor};
 use super::baseline::{Baseline, BaselineError};
 use super::comparison::Thresholds;
@@ -85,8 +85,8 @@ pub struct Monitor {
     taken: usize,
     anchor: Option<Anchor>,
     phase: Phase,
-    drift: Quiet,
-    unusual: Quiet,
+    drift: AlarmGate,
+    unusual: AlarmGate,
 }
 
 #[derive(Clone, Debug)]
@@ -100,8 +100,10 @@ enum Phase {
 #[derive(Clone, Debug)]
 struct Window {
     rows: usize,
-    held: Histogram,
+    counts: Histogram,
     baseline: Baseline,
+    /// By column, looks in a row at which it was improbable.
+    improbable: Vec<usize>,
 }
 
 impl Monitor {
@@ -120,8 +122,8 @@ impl Monitor {
             taken: 0,
             anchor: None,
             phase: Phase::Baseline(Vec::new()),
-            drift: Quiet::default(),
-            unusual: Quiet::default(),
+            drift: AlarmGate::default(),
+            unusual: AlarmGate::default(),
         })
     }
 
@@ -142,13 +144,13 @@ impl Monitor {
         }
         self.slide()?;
         let at = self.taken - 1;
-        if self.unusual.breaks(at, look.unusual >= 0.5) {
-            let cause = Cause::Unusual(look.novelty);
+        if self.unusual.record(at, look.unusual >= 0.5) {
+            let cause = Cause::Unusual { novelty: look.novelty, z: greatest(&z) };
             look.alarms.push(Alarm { row: at, cause, severity: look.unusual, columns: most_unusual(&z) });
         }
         if (self.taken - self.plan.baseline_rows).is_multiple_of(LOOK_ROWS) {
             let verdict = self.judge()?;
-            let is_new = self.drift.breaks(at, verdict.is_drift());
+            let is_new = self.drift.record(at, verdict.is_drift());
             if let Some(worst) = verdict.worst().filter(|_| is_new) {
                 let (cause, columns) = (Cause::Drift(*worst), verdict.named());
                 look.alarms.push(Alarm { row: at, cause, severity: worst.severity, columns });
@@ -200,11 +202,12 @@ impl Monitor {
                 }
                 joined.push(part);
             }
-            let mut held = Histogram::new(anchor);
+            let mut counts = Histogram::new(anchor);
             for row in self.rows.iter().rev().take(rows) {
-                held.add(anchor, row)?;
+                counts.add(anchor, row)?;
             }
-            windows.push(Window { rows, held, baseline: Baseline::new(&joined)? });
+            let improbable = vec![0; counts.columns().len()];
+            windows.push(Window { rows, counts, baseline: Baseline::new(&joined)?, improbable });
         }
         Ok(windows)
     }
@@ -216,9 +219,9 @@ impl Monitor {
             return Ok(());
         };
         for window in windows {
-            window.held.add(anchor, latest)?;
+            window.counts.add(anchor, latest)?;
             if let Some(oldest) = self.rows.iter().rev().nth(window.rows) {
-                window.held.remove(anchor, oldest)?;
+                window.counts.remove(anchor, oldest)?;
             }
         }
         self.rows.drain(..self.rows.len().saturating_sub(self.longest()));
@@ -226,19 +229,25 @@ impl Monitor {
     }
 
     /// What each column's windows come to.
-    fn judge(&self) -> Result<Verdict, MonitorError> {
-        let (Some(anchor), Phase::Watching(windows)) = (&self.anchor, &self.phase) else {
+    fn judge(&mut self) -> Result<Verdict, MonitorError> {
+        let (Some(anchor), Phase::Watching(windows)) = (&self.anchor, &mut self.phase) else {
             return Ok(Verdict::default());
         };
         let singles = (0..anchor.width()).map(Column::Single);
         let pairs = anchor.pairs().iter().map(|pair| Column::Pair(pair.columns.0, pair.columns.1));
         let names: Vec<Column> = singles.chain(pairs).collect();
         let mut columns: Vec<ColumnVerdict> = Vec::new();
+        let lengths = windows.len();
         for window in windows {
-            let compared = window.baseline.compare(&window.held)?;
-            let looks = u32::try_from(compared.len() * windows.len()).unwrap_or(u32::MAX);
+            let compared = window.baseline.compare(&window.counts)?;
+            let looks = u32::try_from(compared.len() * lengths).unwrap_or(u32::MAX);
             for (place, (comparison, &column)) in compared.into_iter().zip(&names).enumerate() {
-                let severity = self.plan.thresholds.severity(&comparison, looks);
+                let thresholds = &self.plan.thresholds;
+                let improbable = &mut window.improbable[place];
+                *improbable = if thresholds.is_improbable(&comparison, looks) { *improbable + 1 } else { 0 };
+                // It has for as long as a quarter of the window's rows.
+                let has_lasted = *improbable * LOOK_ROWS * 4 > window.rows;
+                let severity = thresholds.severity(&comparison, looks, has_lasted);
                 let verdict = ColumnVerdict { column, rows: window.rows, comparison, severity };
                 match columns.get_mut(place) {
                     Some(held) if held.severity >= severity => {}
@@ -256,10 +265,14 @@ fn look_at(z: &[Option<f64>]) -> Look {
     let varying = || z.iter().flatten();
     let count = varying().fold(0.0_f64, |count, _| count + 1.0);
     let novelty = (varying().map(|z| z * z).sum::<f64>() / count.max(1.0)).sqrt();
-    let greatest = varying().fold(0.0_f64, |greatest, z| greatest.max(z.abs()));
-    let share = (novelty / NOVELTY).max(greatest / COLUMN_Z);
+    let share = (novelty / NOVELTY).max(greatest(z) / COLUMN_Z);
     let unusual = if share < 1.0 { 0.5 * share } else { 1.0 - 0.5 / share };
     Look { novelty, unusual, ..Look::default() }
+}
+
+/// The greatest z-score, without its sign.
+fn greatest(z: &[Option<f64>]) -> f64 {
+    z.iter().flatten().fold(0.0, |greatest, z| greatest.max(z.abs()))
 }
 
 /// The columns that lie farthest off, at most three.

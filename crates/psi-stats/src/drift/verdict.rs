@@ -50,10 +50,13 @@ impl Verdict {
         self.columns.iter().fold(0.0, |severity, column| severity.max(column.severity))
     }
 
-    /// The column that is most severe.
+    /// The column that is most severe: a pair only where no column drifts by itself.
     #[must_use]
     pub fn worst(&self) -> Option<&ColumnVerdict> {
-        self.columns.iter().max_by(|a, b| a.severity.total_cmp(&b.severity))
+        let is_single = |verdict: &&ColumnVerdict| matches!(verdict.column, Column::Single(_));
+        let by_severity = |a: &&ColumnVerdict, b: &&ColumnVerdict| a.severity.total_cmp(&b.severity);
+        let single = self.columns.iter().filter(is_single).max_by(by_severity);
+        single.filter(|single| single.severity >= WARNING).or_else(|| self.columns.iter().max_by(by_severity))
     }
 
     /// Whether that is a warning at least.
@@ -62,31 +65,24 @@ impl Verdict {
         self.severity() >= WARNING
     }
 
-    /// The columns that drift, the most severe first. Where none does by itself, those of the pairs that do; of each pair
-    /// first the one that moved more.
+    /// The columns that drift, the most severe first. Where none does by itself, the two of the worst pair, first the one
+    /// that moved more.
     #[must_use]
     pub fn named(&self) -> Vec<usize> {
-        let mut drifting: Vec<&ColumnVerdict> =
-            self.columns.iter().filter(|verdict| verdict.severity >= WARNING).collect();
-        drifting.sort_by(|a, b| b.severity.total_cmp(&a.severity));
-        let singles = drifting.iter().filter_map(|verdict| match verdict.column {
-            Column::Single(column) => Some(column),
-            Column::Pair(..) => None,
-        });
-        let mut named: Vec<usize> = singles.collect();
-        if named.is_empty() {
-            let both = drifting.iter().flat_map(|verdict| match verdict.column {
-                Column::Single(_) => Vec::new(),
-                Column::Pair(a, b) if self.excess(b) > self.excess(a) => vec![b, a],
-                Column::Pair(a, b) => vec![a, b],
-            });
-            both.for_each(|column| {
-                if !named.contains(&column) {
-                    named.push(column);
-                }
-            });
+        let mut drifting: Vec<(f64, usize)> = self
+            .columns
+            .iter()
+            .filter_map(|verdict| match verdict.column {
+                Column::Single(column) if verdict.severity >= WARNING => Some((verdict.severity, column)),
+                _ => None,
+            })
+            .collect();
+        drifting.sort_by(|a, b| b.0.total_cmp(&a.0));
+        match self.worst().map(|worst| worst.column) {
+            Some(Column::Pair(a, b)) if self.excess(b) > self.excess(a) => vec![b, a],
+            Some(Column::Pair(a, b)) => vec![a, b],
+            _ => drifting.into_iter().map(|(_, column)| column).collect(),
         }
-        named
     }
 
     /// What of a column's index is no chance.

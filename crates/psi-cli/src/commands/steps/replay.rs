@@ -69,11 +69,13 @@ With --against the same steps run twice. The second run has the parameters of th
 root mean square, the largest and its step. With `--output json` that is one line.
 
 With --drift no engine runs. The first rows are the baseline, and are to hold nothing unusual. After it, every tenth \
-row, the latest rows are compared with it: an eighth, a 24th and a 72nd of its length. An alarm says at which row, from \
-0, something showed first after 50 rows without: `drift` if the rows don't come from where the baseline came from, \
-`unusual` if a row is unlike all before it. A severity of 0.5 is a warning, 0.8 critical. Of columns that go together, how far apart they are is watched too; an alarm of that alone says \
-`together`. With `--output json` an \
-alarm is one line: row, kind, severity, columns, and what was measured.
+row, the latest rows are compared with it: an eighth, a 24th and a 72nd of its length, unless that is under five rows. \
+`drift` means that the rows don't come from where the baseline came from. `unusual` means that a row is unlike all \
+before it. An alarm names the first row that shows it, from 0, after 50 rows that don't. A severity of 0.5 is a warning, \
+0.8 critical. Each of the first 64 columns is paired with the one that it goes with most, and how far apart they are is \
+watched too. An alarm of a pair alone says `together`. With `--output json` an alarm is one line: row, kind, severity, \
+columns, and what was measured. Leave out columns that only grow, such as a time, with --columns. What is no number \
+counts as the baseline's mean of its column.
 
 A file of parameters has lines such as `dt = 0.1`; `psi-field field list --output json` shows all names.
 
@@ -133,7 +135,7 @@ pub(crate) struct Replay {
     #[arg(long, conflicts_with_all = ["engine", "parameters", "changes", "seed", "against", "guardian", "no_guardian", "condition"])]
     drift: bool,
 
-    /// With --drift: how many of the first rows are what is usual; 2000 by default
+    /// With --drift: number of first rows used as the baseline; 2000 by default
     #[arg(long, value_name = "N")]
     baseline_rows: Option<usize>,
 
@@ -216,10 +218,7 @@ impl Replay {
         parameters::of_run(&base, &[], &of_file, &name)?;
         parameters::of_run(&base, &[], &given, "--param")?;
         let recording = file.open(engine)?;
-        if let Some(want) = header.width.filter(|want| *want != recording.width) {
-            let (file, got) = (self.file.display(), recording.width);
-            return Err(Failure::usage(format!("{file}: its header says width {want}, its first vector has {got}")));
-        }
+        recording.check_width(header.width)?;
         let seed = self.seed.or(header.seed).unwrap_or_default();
         let new_run = |given: &NamedValues, source: &str| {
             let parameters = parameters::of_run(&base, &fixed(&recording), given, source)?;

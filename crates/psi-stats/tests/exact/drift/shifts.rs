@@ -66,7 +66,7 @@ fn baseline(stream: &mut Stream) -> (Anchor, Baseline) {
 fn severities(anchor: &Anchor, baseline: &Baseline, rows: &[[f64; COLUMNS]]) -> Vec<f64> {
     let compared = baseline.compare(&histogram(anchor, rows)).expect("of one anchor");
     let looks = u32::try_from(compared.len()).expect("few");
-    compared.iter().map(|comparison| Thresholds::default().severity(comparison, looks)).collect()
+    compared.iter().map(|comparison| Thresholds::default().severity(comparison, looks, true)).collect()
 }
 
 pub(crate) type Change = fn(usize, [f64; COLUMNS]) -> [f64; COLUMNS];

@@ -1,4 +1,4 @@
-//! `psi-field bench drift`: how many labelled changes are found, how late, and what is alarmed for nothing.
+//! `psi-field bench drift`: how many labelled changes are found, how late, and how many alarms are false.
 
 mod bootstrap;
 mod protocol;
@@ -30,13 +30,14 @@ A window is found if an alarm lies in it; the delay is from its first row to tha
 that shows something after 50 rows that don't. Rows are quiet after the training, outside of windows and the 60 rows \
 after each.
 
-Of each stream that has columns enough and 3,000 rows of training, sets are made besides: 9,000 of its training rows, \
-drawn one by one (`independent`) or in blocks of 60 (`blocks`), of which 3,000 are training. From row 6,000 one column \
-moves by half a deviation, is spread by half as much again, or moves by a deviation over 1,000 rows; or each column is \
-drawn by itself, so that none goes with another any more. 8 streams of each, and 8 without a change.
+Of each stream that has at least two columns and 3,000 rows of training, sets are made besides. They are 9,000 of its \
+training rows, drawn one by one (`independent`) or in blocks of 60 (`blocks`), of which 3,000 are training. From row \
+6,000 one column moves by half a deviation, is spread by half as much again, or moves by a deviation over 1,000 rows. Or \
+each column is drawn by itself, so that none goes with another any more. There are 8 streams of each, and 8 without a \
+change.
 
-All streams have the same settings, those of `psi-field replay --drift`. What is drawn has a seed, so that a second run \
-prints the same.";
+All streams have the thresholds of `psi-field replay --drift`, and their training as the baseline. What is drawn has a \
+seed, so that a second run prints the same.";
 
 /// Measure how well drift is found in streams with labels
 #[derive(Clone, Debug, Args)]
@@ -52,7 +53,7 @@ type Kind = fn(&Alarm) -> bool;
 /// What is looked at of a stream's alarms.
 const KINDS: [(&str, Kind); 3] = [
     ("drift", |alarm| matches!(alarm.cause, Cause::Drift(_))),
-    ("unusual", |alarm| matches!(alarm.cause, Cause::Unusual(_))),
+    ("unusual", |alarm| matches!(alarm.cause, Cause::Unusual { .. })),
     ("both", |_| true),
 ];
 

@@ -38,34 +38,46 @@ struct Findings {
     novelty: Vec<f64>,
     /// The greatest of a column, row by row.
     severity: Vec<f64>,
-    /// By column of the input.
+    /// By column of the input, if that is to be drawn.
     severities: Vec<Vec<f64>>,
+    /// Cells that held no number.
+    missing_numbers: u64,
 }
 
 impl Findings {
-    fn push(&mut self, look: Look, width: usize) {
-        self.novelty.push(look.novelty);
+    fn push(&mut self, look: Look) {
+        // The baseline is judged by nothing.
+        let is_baseline = self.novelty.len() < self.baseline;
+        self.novelty.push(if is_baseline { 0.0 } else { look.novelty });
         self.alarms.extend(look.alarms);
-        self.severities.resize(width, Vec::new());
         let Some(verdict) = look.verdict else { return };
-        // What holds at a look holds from the look before.
-        let fill = |series: &mut Vec<f64>, severity: f64, rows: usize| {
-            series.extend(repeat_n(severity, rows.saturating_sub(series.len())));
-        };
         let rows = self.novelty.len();
-        for series in self.severities.iter_mut().chain([&mut self.severity]) {
-            // The baseline is judged by nothing.
-            if series.is_empty() {
-                series.resize(rows - LOOK_ROWS, 0.0);
-            }
-        }
         fill(&mut self.severity, verdict.severity(), rows);
         for column in verdict.columns() {
-            if let Column::Single(place) = column.column {
-                fill(&mut self.severities[place], column.severity, rows);
+            if let Column::Single(place) = column.column
+                && let Some(series) = self.severities.get_mut(place)
+            {
+                fill(series, column.severity, rows);
             }
         }
     }
+
+    /// Gives each row its severities: those after the last look have what it said.
+    fn complete(&mut self) {
+        let rows = self.novelty.len();
+        for series in self.severities.iter_mut().chain([&mut self.severity]) {
+            let last = series.last().copied().unwrap_or_default();
+            fill(series, last, rows);
+        }
+    }
+}
+
+/// What holds at a look holds from the look before; nothing holds before the first.
+fn fill(series: &mut Vec<f64>, severity: f64, rows: usize) {
+    if series.is_empty() {
+        series.resize(rows.saturating_sub(LOOK_ROWS), 0.0);
+    }
+    series.extend(repeat_n(severity, rows.saturating_sub(series.len())));
 }
 
 impl Replay {
@@ -77,8 +89,10 @@ impl Replay {
             let message = format!("--baseline-rows {baseline}: at least {BASELINE_ROWS_MIN} rows are needed");
             return Err(Failure::usage(message));
         }
-        let engine = file.engine().unwrap_or(EngineKind::Synthetic);
-        let recording = file.open(engine)?;
+        let width = file.header()?.and_then(|header| header.width);
+        // It needs no more of a trace than its inputs.
+        let recording = file.open(EngineKind::Synthetic)?;
+        recording.check_width(width)?;
         let names = recording.column_names()?;
         let findings = self.findings(&recording, baseline)?;
         if let Some(path) = &self.png {
@@ -97,16 +111,23 @@ impl Replay {
     fn findings(&self, recording: &Recording, baseline: usize) -> Result<Findings, Failure> {
         let plan = MonitorPlan { baseline_rows: baseline, thresholds: Thresholds::default() };
         let mut watcher = Watcher::new(plan);
-        let mut findings = Findings { baseline, ..Findings::default() };
+        let drawn = if self.png.is_some() { recording.width } else { 0 };
+        let mut findings = Findings { baseline, severities: vec![Vec::new(); drawn], ..Findings::default() };
         let mut progress = Progress::new("watching", recording.steps(), false);
-        recording.play(|row, _| {
+        let missing = recording.play(|row, _| {
             progress.step();
             for look in watcher.take(row)? {
-                findings.push(look, recording.width);
+                findings.push(look);
             }
             Ok(())
         })?;
+        if missing > 0 {
+            let (file, steps) = (self.file.display(), pluralize(missing, "step"));
+            eprintln!("warning: {steps} that its k skips are missing in {file}; rows are counted without them");
+        }
         if watcher.is_watching() {
+            findings.missing_numbers = watcher.missing();
+            findings.complete();
             return Ok(findings);
         }
         let (file, rows) = (self.file.display(), pluralize(progress.steps(), "row"));
@@ -122,6 +143,10 @@ impl Replay {
             0 => "no alarms".to_owned(),
             count => pluralize(count as u64, "alarm"),
         };
+        if findings.missing_numbers > 0 {
+            let cells = pluralize(findings.missing_numbers, "cell");
+            text += &format!("\n{cells} held no number, and counted as the baseline's mean of the column");
+        }
         if !findings.alarms.is_empty() {
             let rows = findings.alarms.iter().take(SHOWN).map(|alarm| {
                 let (row, severity) = (alarm.row.to_string(), format!("{:.2}", alarm.severity));
@@ -138,7 +163,9 @@ impl Replay {
         };
         let lines = vec![line("severity", &findings.severity, 1.0), line("novelty", &findings.novelty, 12.0)];
         let lines = table(["", "the greatest, over the rows", ""], &[], lines);
-        format!("{text}\n\n{lines}\n\nA severity of 0.5 is a warning, 0.8 critical. A novelty of 6 is unusual.")
+        format!(
+            "{text}\n\n{lines}\n\nA severity of 0.5 is a warning, 0.8 critical. A novelty of 6 is unusual,\nand so are 10 deviations in one column."
+        )
     }
 
     fn drift_picture<'a>(&self, findings: &'a Findings, names: &[String]) -> Picture<'a> {
@@ -173,7 +200,7 @@ fn greatest(numbers: &[f64]) -> Vec<f64> {
 fn kind(alarm: &Alarm) -> &'static str {
     match alarm.cause {
         Cause::Drift(_) => "drift",
-        Cause::Unusual(_) => "unusual",
+        Cause::Unusual { .. } => "unusual",
     }
 }
 
@@ -183,7 +210,7 @@ fn named<'a>(alarm: &Alarm, names: &'a [String]) -> Vec<&'a str> {
 
 /// The columns of an alarm, in the place that a table has for them.
 fn columns(alarm: &Alarm, names: &[String]) -> String {
-    const PLACE: usize = 24;
+    const PLACE: usize = 22;
     let between = match alarm.cause {
         Cause::Drift(ColumnVerdict { column: Column::Pair(..), .. }) => " with ",
         _ => ", ",
@@ -201,7 +228,7 @@ fn why(alarm: &Alarm) -> String {
         Cause::Drift(ColumnVerdict { rows, comparison, .. }) => {
             format!("PSI {:.2}, {rows} rows, P {:.0e}", comparison.psi, comparison.probability)
         }
-        Cause::Unusual(novelty) => format!("novelty {novelty:.1}"),
+        Cause::Unusual { novelty, z } => format!("novelty {novelty:.1}, z {z:.1}"),
     }
 }
 
@@ -221,7 +248,7 @@ struct AlarmLine<'a> {
 #[serde(untagged)]
 enum AlarmDetail {
     Drift { window_rows: usize, psi: f64, excess: f64, probability: f64, together: bool },
-    Unusual { novelty: f64 },
+    Unusual { novelty: f64, z: f64 },
 }
 
 impl<'a> AlarmLine<'a> {
@@ -232,7 +259,7 @@ impl<'a> AlarmLine<'a> {
                 let together = matches!(column, Column::Pair(..));
                 AlarmDetail::Drift { window_rows: rows, psi, excess, probability, together }
             }
-            Cause::Unusual(novelty) => AlarmDetail::Unusual { novelty },
+            Cause::Unusual { novelty, z } => AlarmDetail::Unusual { novelty, z },
         };
         let (row, kind, severity) = (alarm.row, kind(alarm), alarm.severity);
         Self { row, kind, severity, columns: named(alarm, names), detail }

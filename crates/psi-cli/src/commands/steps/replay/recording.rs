@@ -110,6 +110,20 @@ impl File {
 }
 
 impl Recording {
+    /// That vectors are as wide as the file's header says.
+    ///
+    /// # Errors
+    /// If not.
+    pub(super) fn check_width(&self, want: Option<usize>) -> Result<(), Failure> {
+        match want.filter(|want| *want != self.width) {
+            None => Ok(()),
+            Some(want) => {
+                let (file, got) = (self.file.path.display(), self.width);
+                Err(Failure::usage(format!("{file}: its header says width {want}, its first vector has {got}")))
+            }
+        }
+    }
+
     /// What the numbers of an input are called.
     ///
     /// # Errors
@@ -127,7 +141,8 @@ impl Recording {
         self.trace.as_ref().map(|trace| trace.steps)
     }
 
-    /// Gives each step's input, and its rollout noise if the file has it, in order; returns how many steps are missing in a record.
+    /// Gives each step's input, and its rollout noise if the file has it, in order; returns how many steps are missing in a
+    /// record.
     ///
     /// # Errors
     /// What `step` fails with, or what is wrong with the file.

@@ -44,9 +44,15 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Set>, Failure> {
         let mut file = folder.join(&name).into_os_string();
         file.push(".csv");
         let rows = rows(&PathBuf::from(file))?;
-        if let Some((first, last)) = windows.iter().find(|(first, last)| first > last || *last >= rows.len()) {
-            let rows = rows.len();
-            return Err(Failure::usage(format!("{shown}, {name}: window {first} to {last} of {rows} rows")));
+        let count = rows.len();
+        if train >= count {
+            return Err(Failure::usage(format!("{shown}, {name}: train {train} of {count} rows leaves none to judge")));
+        }
+        let is_wrong = |(first, last): &&(usize, usize)| *first < train || first > last || *last >= count;
+        if let Some((first, last)) = windows.iter().find(is_wrong) {
+            let message =
+                format!("{shown}, {name}: window {first} to {last}; it has to lie in rows {train} to {}", count - 1);
+            return Err(Failure::usage(message));
         }
         sets.entry(set).or_default().push(Stream { name, rows, train, windows });
     }
