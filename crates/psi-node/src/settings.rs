@@ -68,7 +68,7 @@ pub struct Settings {
     /// How many times longer than usual a silent node must be silent to count as dead; see `detector.rs`. Too low: a
     /// lossy network or a stalled machine has live nodes declared dead. Too high: the dead stay listed as live.
     pub phi_threshold: u32,
-    /// How long a dead node is a member still.
+    /// How long a dead node remains a member.
     pub dead_node_grace: Duration,
     /// Directory for this node's snapshots. `None`: its state is lost when it stops, and comes from other nodes when
     /// it starts.

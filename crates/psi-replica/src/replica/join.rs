@@ -193,7 +193,11 @@ impl<S: State> Replica<S> {
             return;
         }
         let mut others = self.links.links().filter_map(|link| JoinTarget::of(link, now));
-        if let Some(reached) = others.find(|other| other.member != target.member && self.has_reached(other)) {
+        // One that lacks what is held here knows no more than this replica does, and less than the target.
+        let will_do = |other: &JoinTarget| {
+            other.member != target.member && self.has_reached(other) && other.frontier.covers(self.store.frontier())
+        };
+        if let Some(reached) = others.find(will_do) {
             self.join = JoinState::Following(reached);
         } else if idle_ms >= STUCK_MS {
             let other = self.links.leader_after(&target.member).and_then(|link| JoinTarget::of(link, now));
