@@ -245,8 +245,8 @@ impl Monitor {
                 let thresholds = &self.plan.thresholds;
                 let improbable = &mut window.improbable[place];
                 *improbable = if thresholds.is_improbable(&comparison, looks) { *improbable + 1 } else { 0 };
-                // It has for as long as a quarter of the window's rows.
-                let has_lasted = *improbable * LOOK_ROWS * 4 > window.rows;
+                // It has for as long as a quarter of the window's rows, and one look is no time.
+                let has_lasted = *improbable > 1 && *improbable * LOOK_ROWS * 4 > window.rows;
                 let severity = thresholds.severity(&comparison, looks, has_lasted);
                 let verdict = ColumnVerdict { column, rows: window.rows, comparison, severity };
                 match columns.get_mut(place) {

@@ -58,7 +58,7 @@ fn a_look_is_that_of_the_latest_rows_against_the_first() {
             let compared = |row: usize| baseline.compare(&counted(&rows[row + 1 - length..=row])).unwrap();
             let times = 3 * u32::try_from(columns).unwrap();
             // The looks of the last quarter of a window and the one before.
-            let spanned = length / (4 * LOOK_ROWS) + 1;
+            let spanned = (length / (4 * LOOK_ROWS) + 1).max(2);
             let latest: Vec<_> = (0..spanned).map_while(|back| row.checked_sub(back * LOOK_ROWS)).collect();
             let latest: Vec<_> = latest.into_iter().filter(|row| *row >= BASELINE).map(compared).collect();
             for (column, worst) in worst.iter_mut().enumerate() {
