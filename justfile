@@ -50,6 +50,11 @@ benchmarks:
     cargo run --release -- bench --rounds 5 --seconds 0.5 --save docs/benchmarks/run.json
     cargo run --release -- bench plot --force docs/benchmarks/run.json docs/benchmarks
 
+# Loads nodes with h2load and wrk, beside services that share Redis. Needs both, and redis-server.
+load *arguments:
+    cargo build --release --package psi-cli --package psi-redis-service
+    tests/load/compare.py target/release {{ arguments }}
+
 # Puts errors into the code on purpose and shows that the simulator notices each. Takes minutes.
 mutants *names:
     crates/psi-sim/mutants/run {{ names }}
@@ -76,6 +81,19 @@ rules:
 # Writes the dashboards of Grafana again.
 dashboards:
     python3 deploy/grafana/generate.py
+
+# Writes manual pages and completions below a folder, as packages install them below /usr/share.
+pages dir="target/share":
+    cargo build --release --locked
+    target/release/psi-field man --dir {{ dir }}/man/man1
+    mkdir -p {{ dir }}/bash-completion/completions {{ dir }}/zsh/vendor-completions {{ dir }}/fish/vendor_completions.d
+    target/release/psi-field completions bash > {{ dir }}/bash-completion/completions/psi-field
+    target/release/psi-field completions zsh > {{ dir }}/zsh/vendor-completions/_psi-field
+    target/release/psi-field completions fish > {{ dir }}/fish/vendor_completions.d/psi-field.fish
+
+# Tests deploy/systemd on three hosts that are namespaces of this machine, each with a systemd. Needs root.
+hosts:
+    deploy/tests/hosts.py
 
 # Builds the container image `psi-field`.
 image:

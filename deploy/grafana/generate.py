@@ -18,6 +18,7 @@ GRID_WIDTH = 24
 NAMED = '* on (job, instance) group_left (node) psi_node_info{node=~"$node"}'
 
 GREEN, YELLOW, RED, BLUE, CLEAR = "green", "yellow", "red", "blue", "transparent"
+PURPLE, GREY = "purple", "#808080"
 
 
 # --- Expressions
@@ -35,6 +36,10 @@ def of_field(name):
 def rate_of(name, *matchers):
     selected = f"{name}{{{', '.join(matchers)}}}" if matchers else name
     return f"rate({selected}[$__rate_interval]) {NAMED}"
+
+
+def rate_of_field(name):
+    return rate_of(name, 'field=~"$field"')
 
 
 def per_second(name, labels):
@@ -131,9 +136,9 @@ def heatmap(title, about, unit, expression, width=8, height=8):
     return one
 
 
-def states(zero, one):
-    """What 0 and 1 mean: a text and a colour each."""
-    texts = {str(value): {"text": text, "color": colour} for value, (text, colour) in enumerate((zero, one))}
+def states(*meanings):
+    """What 0, 1 and so on mean: a text and a colour each."""
+    texts = {str(value): {"text": text, "color": colour} for value, (text, colour) in enumerate(meanings)}
     return [{"type": "value", "options": texts}]
 
 
@@ -755,7 +760,209 @@ SERVICE = dashboard(
     ],
 )
 
-DASHBOARDS = {"overview": OVERVIEW, "replication": REPLICATION, "service": SERVICE}
+# --- Drift
+
+# A model is a field. Severity, status and columns are of the merged view, which every node shows: the greatest counts.
+# Novelty, unusual steps and threats are of a node's own steps.
+SEVERITY = steps_of(GREEN, (0.5, YELLOW), (0.8, RED))
+SEVERITY_LINES = steps_of(CLEAR, (0.5, YELLOW), (0.8, RED))
+ANY_IS_BAD = steps_of(GREEN, (1, YELLOW))
+NOVELTY = steps_of(GREEN, (6, YELLOW))
+NOVELTY_LINES = steps_of(CLEAR, (6, YELLOW))
+STATUSES = {
+    "off": GREY,
+    "no_baseline": PURPLE,
+    "learning": BLUE,
+    "insufficient_data": "light-blue",
+    "stable": GREEN,
+    "warning": YELLOW,
+    "drift": RED,
+}
+
+
+def of_model(name, *matchers):
+    return of(name, 'model=~"$field"', *matchers)
+
+
+def within_an_hour(name, label):
+    return f'increase({name}{{{label}=~"$field"}}[1h]) {NAMED}'
+
+
+def in_status(*statuses):
+    """How many fields have one of these."""
+    matcher = 'status=~"' + "|".join(statuses) + '"'
+    return f"sum(max by (model, status) ({of_model('psi_drift_status', matcher)}))"
+
+
+def status_number():
+    """By model, the place in STATUSES of the one that holds."""
+    series = [of_model("psi_drift_status", f'status="{status}"') for status in STATUSES]
+    each = (f"max by (model, status) ({one}) * {place}" for place, one in enumerate(series))
+    return f"max by (model) ({' or '.join(each)})"
+
+
+DRIFT_OF_INPUTS = dashboard(
+    "psi-field-drift",
+    "ψ-field / drift",
+    "Whether inputs of fields still come from where their baselines came from, and which steps are unlike all others.",
+    [FIELDS, NODES],
+    [
+        (
+            "Now",
+            [
+                stat(
+                    "Greatest severity",
+                    "Of the chosen fields that have a verdict. From 0.5 on a warning, from 0.8 on critical.",
+                    "none",
+                    f"max({of_model('psi_drift_severity')})",
+                    thresholds=SEVERITY,
+                ),
+                stat(
+                    "Fields that drift",
+                    "Fields with status `warning` or `drift`.",
+                    "none",
+                    in_status("warning", "drift"),
+                    thresholds=ANY_IS_BAD,
+                ),
+                stat(
+                    "Fields without a verdict",
+                    "Fields that are watched and have no baseline, are learning one, or get too few inputs to tell.",
+                    "none",
+                    in_status("no_baseline", "learning", "insufficient_data"),
+                    thresholds=ANY_IS_BAD,
+                ),
+                stat(
+                    "Frozen columns",
+                    "Columns that have one value, and had several in the baseline; of all chosen fields.",
+                    "none",
+                    f"sum(max by (model) ({of_model('psi_drift_frozen_columns')}))",
+                    thresholds=ANY_IS_BAD,
+                ),
+                stat(
+                    "Greatest novelty",
+                    "Of the steps of the latest 60 s. By default a step is unusual from 6 on.",
+                    "none",
+                    f"max({of_field('psi_field_novelty_max')})",
+                    thresholds=NOVELTY,
+                ),
+                stat(
+                    "Unusual steps",
+                    "Within the last hour, of all chosen fields and nodes.",
+                    "none",
+                    f"sum({within_an_hour('psi_field_unusual_steps_total', 'field')})",
+                    thresholds=ANY_IS_BAD,
+                ),
+            ],
+        ),
+        (
+            "Verdicts",
+            [
+                graph(
+                    "Severity",
+                    "By model, as the node shows it that shows the greatest. Dashed: a warning, and critical. Fields "
+                    "without a baseline, or with too few inputs, have none.",
+                    "none",
+                    (f"max by (model) ({of_model('psi_drift_severity')})", "{{model}}"),
+                    limits=(0, 1),
+                    thresholds=SEVERITY_LINES,
+                ),
+                timeline(
+                    "Status",
+                    "By model. `no_baseline`: none comes by itself. `insufficient_data`: no window holds 100 inputs.",
+                    (status_number(), "{{model}}"),
+                    states(*STATUSES.items()),
+                    width=8,
+                ),
+                graph(
+                    "Detections",
+                    "Times within an hour that steps were the first to be answered with drift. Each node counts for "
+                    "itself.",
+                    "none",
+                    (f"sum by (model) ({within_an_hour('psi_drift_detected_total', 'model')})", "{{model}}"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+        (
+            "What has changed",
+            [
+                graph(
+                    "Columns by excess",
+                    "PSI beyond what the baseline does by itself, of the three columns or pairs of each field that "
+                    "have most. Columns count from 0; 0-3 is a pair. Dashed: the default `drift_warning` and "
+                    "`drift_critical`. What may be chance is no drift, however great: the severity says.",
+                    "none",
+                    (f"max by (model, column) ({of_model('psi_drift_column_excess')})", "{{model}} · {{column}}"),
+                    thresholds=steps_of(CLEAR, (0.1, YELLOW), (0.25, RED)),
+                    width=12,
+                ),
+                graph(
+                    "Frozen columns",
+                    "Columns that have one value in the longest window, and had several in the baseline.",
+                    "none",
+                    (f"max by (model) ({of_model('psi_drift_frozen_columns')})", "{{model}}"),
+                    limits=(0, None),
+                    thresholds=steps_of(CLEAR, (1, YELLOW)),
+                    width=6,
+                ),
+                graph(
+                    "Inputs in the longest window",
+                    "Windows below 100, the dashed line, are not judged.",
+                    "none",
+                    (f"max by (model) ({of_model('psi_drift_window_inputs')})", "{{model}}"),
+                    limits=(0, None),
+                    thresholds=steps_of(RED, (100, CLEAR)),
+                    width=6,
+                ),
+            ],
+        ),
+        (
+            "Single steps",
+            [
+                graph(
+                    "Novelty, greatest of 60 s",
+                    "How unlike all earlier inputs a step was, by field and the node that took it. Dashed: the default "
+                    "`novelty_threshold`, from which on a step is unusual. One column alone can make it so, too.",
+                    "none",
+                    (of_field("psi_field_novelty_max"), "{{field}} · {{node}}"),
+                    limits=(0, None),
+                    thresholds=NOVELTY_LINES,
+                    width=6,
+                ),
+                graph(
+                    "Novelty, mean of 60 s",
+                    "About 1 where inputs are as they always were.",
+                    "none",
+                    (of_field("psi_field_novelty_mean"), "{{field}} · {{node}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Unusual steps",
+                    "Steps a second that were unlike all before them, of all nodes.",
+                    "cps",
+                    (f"sum by (field) ({rate_of_field('psi_field_unusual_steps_total')})", "{{field}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Threats, by kind",
+                    "Steps a second that the guardian took for a threat, whether it intervenes or watches. Some are "
+                    "usual: its thresholds are percentiles of the latest steps.",
+                    "cps",
+                    (
+                        f"sum by (field, threat) ({rate_of_field('psi_field_threats_total')})",
+                        "{{field}} · {{threat}}",
+                    ),
+                    limits=(0, None),
+                    width=6,
+                ),
+            ],
+        ),
+    ],
+)
+
+DASHBOARDS = {"drift": DRIFT_OF_INPUTS, "overview": OVERVIEW, "replication": REPLICATION, "service": SERVICE}
 
 
 def main():

@@ -3,8 +3,8 @@
 
 First what can be seen in the files: identifiers, data sources, units, places. Then every expression, and every query of
 a variable, is put to a real Prometheus that scraped a real cluster of three nodes under load, with refused calls,
-interventions, a probe, a node that left and returned, and one that was killed and returned. None may give nothing, for
-all nodes and fields together or for any one of them, and no legend may name a label that is not there.
+interventions, a probe, baselines, a node that left and returned, and one that was killed and returned. None may give
+nothing, for all nodes and fields together or for any one of them, and no legend may name a label that is not there.
 
 Needs `psi-field` (built by cargo, or named by TESTED_PSI_FIELD), `prometheus`, and what requirements.txt lists.
 """
@@ -39,7 +39,8 @@ BANNED = re.compile(r"\bvector\s*\(|\babsent(_over_time)?\s*\(|\bor\s+[0-9]", re
 
 def dashboards():
     found = {file.name: json.loads(file.read_text()) for file in sorted((GRAFANA / "dashboards").glob("*.json"))}
-    assert set(found) >= {"overview.json", "replication.json", "service.json"}, f"dashboards found: {list(found)}"
+    known = {"drift.json", "overview.json", "replication.json", "service.json"}
+    assert set(found) >= known, f"dashboards found: {list(found)}"
     return found
 
 
@@ -115,7 +116,7 @@ def provoke(nodes, prometheus, interval):
     """Everything that a panel shows happens once. Ends when Prometheus has seen all of it."""
     a, b, c = nodes
 
-    def seen(expression):
+    def seen(expression, seconds=30):
         """Whether it ever held, with calls that are refused going on meanwhile."""
 
         def now():
@@ -125,9 +126,11 @@ def provoke(nodes, prometheus, interval):
                 get(f"http://{node.http}/nowhere")
             return prometheus.query(f"max_over_time(({expression})[5m:{interval}]) == 1")
 
-        wait_for(f"Prometheus has seen {expression}", now, 30)
+        wait_for(f"Prometheus has seen {expression}", now, seconds)
 
     seen("count(psi_field_steps) == bool 12")
+    for field in FIELDS:
+        run("field", "change", field, "--param", "baseline_after=100", "--node", a.grpc)
     run("step", "0.5", "--node", a.grpc, expect=1)
     run("guardian", "nigredo", "--node", a.grpc)
     run("guardian", "albedo", "--field", "host", "--node", b.grpc)
@@ -140,6 +143,8 @@ def provoke(nodes, prometheus, interval):
     seen('max(psi_cluster_members{state="dead"}) == bool 1')
     b.start()
     wait_for("the node that was killed is ready again", b.ready)
+    # A baseline takes 24 seconds of steps, and a verdict a window of 100. Panels look every few seconds.
+    seen("count_over_time((count(psi_drift_severity) == 12)[5m:1s]) >= bool 6", 90)
     seen("max(psi_replica_lag_versions) > bool 0")
     seen("count(psi_probe_success) == bool 3")
     seen('count(rate(psi_node_errors_total{reason="BAD_BODY"}[4s]) > 0) == bool 3')
@@ -253,11 +258,12 @@ def look(boards, complain, interval_ms=1000 // SCRAPES_PER_SECOND):
         start = time.time()
         started.append(Process("probe", probe, folder / "probe.log").start())
         feed = [psi_field(), "feed", "--node", every_node]
-        create = ["--create", "--engine", "synthetic", "--guardian-mode", "watch"]
+        create = ["--create", "--engine", "synthetic", "--guardian", "watch"]
         for field, source in {
-            "default": ["--walk", "--rate", 40],
-            "host": ["--host", *create, "--rate", 5],
-            "sensors": ["--walk", "--width", 4, *create, "--rate", 20],
+            "default": ["--walk", "--rate", 50],
+            "host": ["--host", *create, "--rate", 50],
+            "probe": ["--walk", "--width", 4, *create, "--rate", 50],
+            "sensors": ["--walk", "--width", 4, *create, "--rate", 50],
         }.items():
             command = [*feed, "--field", field, *source]
             started.append(Process(f"feed of {field}", command, folder / f"feed-{field}.log").start())

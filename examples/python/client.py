@@ -4,11 +4,12 @@
     client.py [--protos DIR] [HOST:PORT ...]
 
 Asks for health and reflection, makes steps that move on to another node, streams steps, reads on one node what it
-wrote on another, and shows what a refusal says. Exit code 0 if everything was answered as it should be, else 1.
+wrote on another, shows what a refusal says, and uses one channel to all nodes. Exit code 0 if everything was answered as it should be, else 1.
 """
 
 import argparse
 import importlib.resources
+import ipaddress
 import math
 import pathlib
 import random
@@ -174,6 +175,24 @@ def show_refusal(nodes, pb):
         raise Failed("a vector of one number was taken")
 
 
+def is_ipv4(address):
+    """Whether grpc takes it after `ipv4:`, where names do not go."""
+    try:
+        ipaddress.IPv4Address(address.rpartition(":")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def show_channel(addresses, pb, stub):
+    """One channel to all nodes: it connects to the first that accepts, and to the next when that is gone."""
+    # Without the option grpc sends the list itself as the authority, and HTTP/2 allows no comma there.
+    options = [("grpc.default_authority", "psi-field")]
+    with grpc.insecure_channel("ipv4:" + ",".join(addresses), options=options) as channel:
+        state = stub(channel).GetState(pb.GetStateRequest(), timeout=TIMEOUT)
+    print(f"one channel to {len(addresses)} addresses: node {state.node}, k = {state.k}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("addresses", nargs="*", metavar="HOST:PORT", default=["127.0.0.1:50051"])
@@ -188,6 +207,8 @@ def main():
         steps, token = show_steps(nodes, field_pb2)
         show_state(nodes, field_pb2, steps, token)
         show_refusal(nodes, field_pb2)
+        if all(is_ipv4(address) for address in arguments.addresses):
+            show_channel(arguments.addresses, field_pb2, field_pb2_grpc.PsiFieldServiceStub)
     except grpc.RpcError as error:
         print(f"failed: {error.code().name}: {error.details()}", file=sys.stderr)
         return 1

@@ -2,10 +2,7 @@
 
 use anyhow::Result;
 use psi_api::v1::MemberState;
-use psi_tests::{
-    load::Load,
-    process::{Launch, free_endpoints},
-};
+use psi_tests::process::{Launch, free_endpoints};
 
 use crate::PROGRAM;
 
@@ -34,28 +31,4 @@ async fn seeds_are_found_by_name_beside_names_that_nobody_has() -> Result<()> {
     let alone =
         Launch::new(PROGRAM, "n1").with("--gossip-listen", &gossip).with("--cluster-seeds", &own_name).start()?;
     alone.ready().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_two_runs_of_one_node_the_older_ends_says_why_and_hands_over_every_step() -> Result<()> {
-    let keeper = Launch::new(PROGRAM, "keeper").start()?;
-    let twin = Launch::new(PROGRAM, "twin").with("--cluster-seeds", &keeper.advertised.gossip);
-    let mut older = twin.start()?;
-    older.ready().await?;
-    let load = Load::on(&[&older], "", 1);
-    load.acknowledged(50).await?;
-    let younger = twin.start()?;
-    let status = older.ended().await?;
-    let tally = load.stop().await?;
-    assert_eq!(status.code(), Some(1), "{}", older.said());
-    assert!(older.said().contains("give each node a name of its own (--node-id)"), "{}", older.said());
-    younger.ready().await?;
-    keeper.sees("twin", MemberState::Live).await?;
-    for node in [&keeper, &younger] {
-        psi_tests::eventually("every acknowledged step is counted", async || {
-            Ok(node.count("").await >= tally.acknowledged)
-        })
-        .await?;
-    }
-    Ok(())
 }

@@ -6,9 +6,12 @@
 mod deaths;
 mod disks;
 mod ends;
+mod gossip;
 mod joins;
 mod links;
+mod names;
 mod stops;
+mod strangers;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_psi-field");

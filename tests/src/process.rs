@@ -35,13 +35,15 @@ pub struct Launch {
     program: PathBuf,
     name: String,
     arguments: Vec<String>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Launch {
     /// Of the program at this path, on free ports unless the settings name others.
     #[must_use]
     pub fn new(program: impl AsRef<Path>, name: &str) -> Self {
-        Self { program: program.as_ref().to_owned(), name: name.to_owned(), arguments: Vec::new() }
+        let (arguments, variables) = (Vec::new(), Vec::new());
+        Self { program: program.as_ref().to_owned(), name: name.to_owned(), arguments, variables }
     }
 
     /// Sets a flag, such as `--cluster-join-ms`; of several values the last counts.
@@ -52,10 +54,18 @@ impl Launch {
         self
     }
 
+    /// Sets a variable of the process's environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &'static str, value: &dyn ToString) -> Self {
+        self.variables.push((name, value.to_string()));
+        self
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         // Without the settings of the tests' own environment.
         command.env_clear().envs(std::env::vars().filter(|(name, _)| !name.starts_with("PSI_")));
+        command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         command.args(["node", "--node-id", &self.name, "--log-format", "json"]);
         let given = |flag: &str| self.arguments.iter().any(|argument| argument.starts_with(&format!("{flag}=")));
         for listen in ["--grpc-listen", "--http-listen", "--gossip-listen"].iter().filter(|flag| !given(flag)) {
@@ -114,6 +124,7 @@ impl Launch {
         Ok(Process {
             name: self.name.clone(),
             grpc,
+            http: address("http")?,
             advertised,
             field: PsiFieldServiceClient::new(channel.clone()),
             cluster: ClusterServiceClient::new(channel),
@@ -143,6 +154,8 @@ pub struct Process {
     pub name: String,
     /// Where programs reach it.
     pub grpc: SocketAddr,
+    /// HTTP.
+    pub http: SocketAddr,
     /// Where it says that it is reached.
     pub advertised: Endpoints,
     /// Steps, state, fields.

@@ -132,3 +132,25 @@ fn what_the_protocol_quotes_is_in_the_transcripts() {
         assert!(text.contains(&format!("](../crates/psi-sim/tests/transcripts/{name})")), "no link to {name}");
     }
 }
+
+/// A command that is typed as it stands, with the node and the field of the alert in place of HOST and FIELD.
+#[test]
+fn commands_of_runbooks_name_the_node_and_the_field() {
+    const LOCAL: [&str; 2] = ["psi-field node", "psi-field check-config"];
+    let mut commands = 0;
+    for page in documents().iter().filter(|page| page.parent().is_some_and(|folder| folder.ends_with("runbooks"))) {
+        let runbook = fs::read_to_string(page).expect("text");
+        let blocks = runbook.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let lines = blocks.flat_map(str::lines).filter(|line| line.contains("psi-field "));
+        for line in lines.filter(|line| !LOCAL.iter().any(|local| line.contains(local))) {
+            assert!(line.contains(" --node "), "{}: {line}", page.display());
+            commands += 1;
+        }
+        assert!(!runbook.contains("--field default"), "{}: the alert says which field", page.display());
+        for (placeholder, label) in [("HOST:", "instance"), ("FIELD ", "field"), ("MODEL ", "model")] {
+            let is_said = !runbook.contains(placeholder) || runbook.contains(&format!("label `{label}`"));
+            assert!(is_said, "{}: whence {placeholder}", page.display());
+        }
+    }
+    assert!(commands > 20, "{commands}");
+}

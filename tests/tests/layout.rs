@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// A crate may depend on those above it only; `psi-tests` holds the clusters that the tests of others start. A new
 /// crate takes its place here.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "psi-stats",
     "psi-engine",
     "psi-replica",
@@ -25,6 +25,7 @@ const ORDER: [&str; 12] = [
     "psi-bench",
     "psi-cli",
     "psi-field-example",
+    "psi-redis-service",
 ];
 
 /// Arithmetic, folding and the protocol: no I/O, so that they can't block and can be simulated.
@@ -49,14 +50,21 @@ fn built_with(name: &str) -> Vec<String> {
     tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-/// Each workspace member with the names of all that its manifest depends on, for building or testing.
-fn manifests() -> Vec<(String, Vec<String>)> {
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().expect("a list").clone()
+}
+
+/// The workspace members as `cargo metadata` shows them.
+fn members() -> Vec<Value> {
     let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
     let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
+    list(&metadata["packages"])
+}
+
+/// Each workspace member with the names of all that its manifest depends on, for building or testing.
+fn manifests() -> Vec<(String, Vec<String>)> {
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
-    let list = |value: &Value| value.as_array().expect("a list").clone();
-    let members = list(&metadata["packages"]);
-    members.iter().map(|member| (name(member), list(&member["dependencies"]).iter().map(name).collect())).collect()
+    members().iter().map(|member| (name(member), list(&member["dependencies"]).iter().map(name).collect())).collect()
 }
 
 #[test]
@@ -70,6 +78,15 @@ fn inner_crates_never_depend_on_the_shell() {
             if let Some(found) = built_with.iter().find(of_shell) {
                 panic!("{inner} is built with {found}: `cargo tree -p {inner} -e normal -i {found}` shows why");
             }
+        }
+    }
+}
+
+#[test]
+fn crates_say_what_they_are_and_whence() {
+    for member in members() {
+        for key in ["description", "license", "repository"] {
+            assert!(member[key].as_str().is_some_and(|text| !text.is_empty()), "{} has no {key}", member["name"]);
         }
     }
 }

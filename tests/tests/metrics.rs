@@ -110,3 +110,24 @@ async fn a_member_that_dies_is_named_dead_until_it_is_back() -> Result<()> {
     assert!(!dead().await?, "it has left");
     Ok(())
 }
+
+/// Which program a node runs, and what it takes of the machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_says_what_it_runs_and_what_it_takes() -> Result<()> {
+    let members = cluster(2).await?;
+    let build = format!(
+        r#"psi_build_info{{commit="unknown",protocol="{}",version="{}"}}"#,
+        psi_replica::PROTOCOL,
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(series(&members[0], &build).await?, 1.0);
+    if cfg!(target_os = "linux") {
+        assert!(series(&members[0], "process_resident_memory_bytes").await? > 1e6);
+        assert!(series(&members[0], "process_open_fds").await? > 2.0);
+        assert!(series(&members[0], "process_start_time_seconds").await? > 1e9);
+    }
+    let known = members[0].cluster.clone().list_members(ListMembersRequest {}).await?.into_inner().members;
+    let said: Vec<(&str, u32)> = known.iter().map(|member| (member.version.as_str(), member.protocol)).collect();
+    assert_eq!(said, [(env!("CARGO_PKG_VERSION"), psi_replica::PROTOCOL); 2], "by gossip too");
+    Ok(())
+}

@@ -1,29 +1,52 @@
 //! From the inner crates' types to messages.
 
+pub(crate) mod drift;
+mod numbers;
+
 use psi_engine::{
     Metrics,
     guardian::{Mode, Statistics, Summary, Threat, Thresholds},
 };
 use psi_replica::{Clock, Digest};
 use psi_state::{
-    CurrentSpec, FieldView, GuardianView, InterventionsView, Label, LearnedView, MomentsView, Setup, Shape, Spec, Step,
+    ColumnNames, CurrentSpec, FieldView, GuardianView, InterventionsView, Label, LearnedView, MomentsView, Setup,
+    Shape, Spec, Step,
 };
+
+use numbers::small;
+pub use numbers::timestamp;
 
 use crate::v1;
 
-/// A hybrid clock as wall time; the counter orders what falls into one millisecond and is left out.
-#[must_use]
-pub fn timestamp(clock: Clock) -> prost_types::Timestamp {
-    let seconds = i64::try_from(clock.wall_ms / 1000).unwrap_or(i64::MAX);
-    let nanos = i32::try_from(clock.wall_ms % 1000).unwrap_or(0) * 1_000_000;
-    prost_types::Timestamp { seconds, nanos }
-}
-
-/// An accepted step, its replication left out.
+/// An accepted step, its replication left out. Without a token it is one of a batch, and not the last: then the verdict
+/// names no columns, since all of a batch together must stay below what a client takes.
 #[must_use]
 pub fn step(field: &str, step: &Step, token: String) -> v1::StepResponse {
-    let Step { epoch: _, engine, metrics, k, clock, origin, version: _, novelty, attention_gain, time, intervened } =
-        step;
+    let Step {
+        epoch: _,
+        engine,
+        metrics,
+        k,
+        clock,
+        origin,
+        version: _,
+        novelty,
+        attention_gain,
+        time,
+        names,
+        farthest,
+        unusual,
+        threat: taken_for,
+        intervened,
+        drift,
+    } = step;
+    let names = names.as_ref();
+    let names_of_drift = names.filter(|_| !token.is_empty());
+    let novel_columns = farthest.iter().flatten().map(|one| v1::ColumnNovelty {
+        column: one.column,
+        z: one.z,
+        name: drift::name(names, usize::try_from(one.column).unwrap_or(usize::MAX)),
+    });
     v1::StepResponse {
         field: field.to_owned(),
         metrics: Some((*metrics).into()),
@@ -40,12 +63,21 @@ pub fn step(field: &str, step: &Step, token: String) -> v1::StepResponse {
             action: v1::Intervention::from(action).into(),
             threat: v1::Threat::from(threat).into(),
         }),
+        drift: Some(drift::summary(drift, names_of_drift)),
+        novel_columns: novel_columns.collect(),
+        unusual: *unusual,
+        threat: threat(*taken_for),
     }
 }
 
-/// A field's description, without a token.
+/// A field's description, without a token: its spec, its label and the names of its columns. It counts so many steps, the
+/// latest of which was taken then.
 #[must_use]
-pub fn field(current: &CurrentSpec, label: Option<&Label>) -> v1::Field {
+pub fn field(
+    current: &CurrentSpec,
+    (label, names): (Option<&Label>, Option<&ColumnNames>),
+    (steps, last_step): (u64, Option<Clock>),
+) -> v1::Field {
     let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = current;
     let Setup { shape: Shape { engine, width, scale, seed }, parameters, guardian } = setup;
     let parameters = parameters.iter().map(|(name, value)| v1::Parameter { name: name.to_owned(), value });
@@ -60,6 +92,9 @@ pub fn field(current: &CurrentSpec, label: Option<&Label>) -> v1::Field {
         token: String::new(),
         guardian: v1::GuardianMode::from(*guardian).into(),
         label: label.map(Label::as_str).unwrap_or_default().to_owned(),
+        names: names.iter().flat_map(|names| names.iter()).map(str::to_owned).collect(),
+        steps,
+        last_step: last_step.map(timestamp),
     }
 }
 
@@ -77,9 +112,15 @@ pub fn state(view: &FieldView, node: &str, token: String) -> v1::FieldState {
         learned,
         steps_dropped,
         label,
+        names,
+        // Reported by itself.
+        anchored: _,
+        baseline: _,
+        drift_onset: _,
+        drift,
     } = view;
     v1::FieldState {
-        field: Some(field(spec, label.as_ref())),
+        field: Some(field(spec, (label.as_ref(), names.as_ref()), (*count, last.as_ref().map(|last| last.clock)))),
         k: *count,
         last: last.as_ref().map(|last| last.metrics.into()),
         timestamp: last.as_ref().map(|last| timestamp(last.clock)),
@@ -98,6 +139,7 @@ pub fn state(view: &FieldView, node: &str, token: String) -> v1::FieldState {
         time: learned.map(|learned| learned.time.seconds()),
         red_flag: threat(guardian.flag),
         learned: learned.map(Into::into),
+        drift: Some(drift::summary(drift, names.as_ref())),
     }
 }
 
@@ -107,7 +149,7 @@ pub fn guardian(view: &FieldView, node: &str, token: String) -> v1::GuardianStat
     let CurrentSpec { field, epoch: _, spec } = &view.spec;
     let (interventions, guardian) = (&view.interventions, &view.guardian);
     // Summed up in statistics and thresholds.
-    let GuardianView { history: _, flag, automatic, superseded, last_step } = guardian;
+    let GuardianView { history: _, flag, flag_step, automatic, superseded, last_step } = guardian;
     let Statistics { samples, density, prediction_error, temporal_entropy } = guardian.statistics();
     v1::GuardianState {
         field: field.to_string(),
@@ -125,16 +167,14 @@ pub fn guardian(view: &FieldView, node: &str, token: String) -> v1::GuardianStat
         current_threat: threat(guardian.current_threat()),
         node: node.to_owned(),
         token,
+        red_flag_step: *flag_step,
+        threat_share: guardian.threat_share(),
+        chance_share: guardian.thresholds().adaptive.then_some(GuardianView::CHANCE_SHARE),
     }
 }
 
 fn threat(threat: Option<Threat>) -> i32 {
     threat.map_or(v1::Threat::Unspecified, Into::into).into()
-}
-
-/// A count that is bounded far below the limit.
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Frontier hash and digest.

@@ -98,6 +98,9 @@ impl From<&WriteError> for Cause {
             WriteError::Width { field, got, want } => {
                 cause(InvalidArgument, "WRONG_WIDTH").with("field", field).with("got", got).with("want", want)
             }
+            WriteError::NamesNumber { field, got, want } => {
+                cause(InvalidArgument, "BAD_NAMES").with("field", field).with("got", got).with("want", want)
+            }
             WriteError::Component { index, source: FixedError::NotFinite { value } } => {
                 cause(InvalidArgument, "NOT_FINITE").with("index", index).with("value", value)
             }
@@ -115,6 +118,11 @@ impl From<&WriteError> for Cause {
             WriteError::Fixed { field, count, changed } => {
                 let cause = cause(FailedPrecondition, "FIELD_HAS_HISTORY").with("field", field).with("count", count);
                 cause.with("changed", changed.join(","))
+            }
+            WriteError::NotWatched(field) => cause(FailedPrecondition, "NOT_WATCHED").with("field", field),
+            WriteError::NoBaseline { field, spans, inputs } => {
+                let cause = cause(FailedPrecondition, "TOO_FEW_INPUTS").with("field", field);
+                cause.with("spans", spans).with("inputs", inputs)
             }
             WriteError::Full { field, count } => {
                 cause(ResourceExhausted, "FIELD_FULL").with("field", field).with("count", count)

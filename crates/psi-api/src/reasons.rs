@@ -12,6 +12,8 @@ pub enum Surface {
     Call(Code),
     /// Likewise: a call that carries a token.
     Token(Code),
+    /// gRPC itself, with this code, before any operation.
+    Grpc(Code),
     /// HTTP itself, with this status, before any operation.
     Http(u16),
     /// A link between nodes, which is closed.
@@ -42,7 +44,7 @@ impl Reason {
         match self.surface {
             Surface::Call(code) | Surface::Token(code) => Some(http_status(code)),
             Surface::Http(status) => Some(status),
-            Surface::Link | Surface::Delta | Surface::Snapshot => None,
+            Surface::Grpc(_) | Surface::Link | Surface::Delta | Surface::Snapshot => None,
         }
     }
 
@@ -63,6 +65,7 @@ pub const fn http_status(code: Code) -> u16 {
         Code::AlreadyExists | Code::FailedPrecondition | Code::ResourceExhausted => 409,
         Code::Unavailable => 503,
         Code::DeadlineExceeded => 504,
+        Code::Unimplemented => 501,
         _ => 500,
     }
 }
@@ -73,6 +76,10 @@ const fn call(name: &'static str, code: Code, meaning: &'static str, remedy: &'s
 
 const fn token(name: &'static str, code: Code, meaning: &'static str, remedy: &'static str) -> Reason {
     Reason { name, surface: Surface::Token(code), meaning, remedy }
+}
+
+const fn grpc(name: &'static str, code: Code, meaning: &'static str, remedy: &'static str) -> Reason {
+    Reason { name, surface: Surface::Grpc(code), meaning, remedy }
 }
 
 const fn http(name: &'static str, status: u16, meaning: &'static str) -> Reason {
@@ -99,7 +106,7 @@ const STRANGER_REMEDY: &str = "another program talks to the gRPC port, or this i
 /// Every reason, in the order in which people read about them.
 #[rustfmt::skip] // a table, one reason a row
 pub const REASONS: &[Reason] = &[
-    call("NOT_READY", Code::Unavailable, "the node is joining, stopping, or its clock is off; the message says which", "try another node, or retry later"),
+    call("NOT_READY", Code::Unavailable, "the node is joining, stopping, waits for its name, or its time is ahead of the members'; the message says which", "try another node, or retry later"),
     call("WRONG_WIDTH", Code::InvalidArgument, "the input has another length than the field takes", "send as many numbers as `want` says"),
     call("NOT_FINITE", Code::InvalidArgument, "NaN or infinity at `index`", "leave it out, or clean the input"),
     call("OUT_OF_RANGE", Code::InvalidArgument, "a number is 2²⁴ × scale or more in size", "create the field with a larger scale"),
@@ -113,9 +120,15 @@ pub const REASONS: &[Reason] = &[
     call("UNKNOWN_ENGINE", Code::InvalidArgument, "no engine has that name", "the message suggests the nearest"),
     call("UNKNOWN_GUARDIAN_MODE", Code::InvalidArgument, "the guardian has no mode of that name or number", "`watch` or `intervene`"),
     call("BAD_LABEL", Code::InvalidArgument, "a label is over 256 bytes, or not one line without control characters", "shorten it, or leave out the `character`"),
+    call("BAD_NAMES", Code::InvalidArgument, "names of columns of another number than the field has columns; one that is not one line of 1 to 64 bytes without commas, or comes twice; or over 16 KiB of them", "correct the one that the message names"),
+    call("BAD_BASELINE", Code::InvalidArgument, "version, source or name of a baseline is over 256 bytes or not one line, or its window over 36,500 days", "shorten it"),
+    call("NOT_WATCHED", Code::FailedPrecondition, "the field's parameter `drift` is 0", "change it to 1"),
+    call("TOO_FEW_INPUTS", Code::FailedPrecondition, "what is kept of the field's inputs does not make a baseline: 100 in 8 spans of time do", "go on sending, and ask again"),
+    call("NOT_OFFERED", Code::InvalidArgument, "a setting of another program that this one does not have", "leave it out"),
     call("FIELD_HAS_HISTORY", Code::FailedPrecondition, "the field has counted steps, so `changed` is fixed", "reset the field with the change, which drops its history, or create another"),
     call("ENGINE_NOT_HERE", Code::FailedPrecondition, "the field runs an engine that this version does not have", "upgrade this node"),
     call("BATCH_SIZE", Code::InvalidArgument, "a batch has no vectors, or too many", "split it"),
+    call("BAD_PAGE", Code::InvalidArgument, "`page_token` is none that a page of a list gave", "send `next_page_token` of the page before, or none"),
     call("UNKNOWN_ACTION", Code::InvalidArgument, "an intervention is neither nigredo nor albedo", "correct it"),
     call("UNKNOWN_LEVEL", Code::InvalidArgument, "`replicate_to` is none of local, one, majority, all", "correct it"),
     call("BAD_DEADLINE", Code::InvalidArgument, "`deadline_ms` is over 60,000", "wait less"),
@@ -134,6 +147,11 @@ pub const REASONS: &[Reason] = &[
     token("TOKEN_TOO_MANY_ORIGINS", Code::InvalidArgument, "it lists more than 40 origins", "send what an answer held, whole"),
     token("TOKEN_OTHER_CLUSTER", Code::InvalidArgument, "a cluster of another name made it", "check which cluster the client talks to"),
     token("TOKEN_FROM_THE_FUTURE", Code::InvalidArgument, "it claims writes that this node has not made", "send what an answer held, whole"),
+    call("TOO_MUCH_UNDERWAY", Code::Unavailable, "the request came too slowly while the node was receiving many others", "send it at once, or try another node"),
+    call("TOO_MANY_STREAMS", Code::Unavailable, "the node has `limits.streams_max` streams open: watches, streams of steps", "end some, use another node, or raise the setting"),
+    grpc("MESSAGE_TOO_SLOW", Code::DeadlineExceeded, "the message did not arrive whole within 10 s", "send it at once"),
+    grpc("TOO_MANY_CALLS", Code::ResourceExhausted, "the connection has `grpc.calls_per_connection_max` calls in progress; an open stream is one of them", "end some, open another connection, or raise the setting"),
+    http("WRONG_PROTOCOL", 505, "HTTP/2 on the HTTP port, over which gRPC gets UNIMPLEMENTED; or HTTP/1 on the gRPC port"),
     http("UNKNOWN_PATH", 404, "no such path; the message lists the paths, or suggests the nearest"),
     http("WRONG_METHOD", 405, "the path does not take this method; the message lists those it takes"),
     http("WRONG_CONTENT_TYPE", 415, "send `application/json`"),
@@ -173,7 +191,7 @@ pub const REASONS: &[Reason] = &[
     delta("own_origin", "only the node that receives it may write it; a bug in the peer if it lasts"),
     delta("delta_too_large", "over a limit that the log names"),
     delta("too_many_deltas", "over a limit that the log names"),
-    delta("clock_ahead", "the writer's clock is over 60 s ahead of the members' median; set it: the peer sends the delta until it fits"),
+    delta("clock_ahead", "the writer's time is over 60 s ahead of agreed time; nothing is lost: set its clock, the peer sends the delta until it fits"),
     delta("ended", "the run has ended at an earlier version, which counts; what is beyond it came too late and is lost"),
     delta("ending", "this node has agreed to end the run at an earlier version; it is sent again if that is not decided"),
     delta("below_horizon", "the run is so old that its name may be forgotten: it may have ended, so nothing of it is taken"),

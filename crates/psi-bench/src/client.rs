@@ -2,9 +2,12 @@
 
 use std::{error::Error, time::Duration};
 
-use psi_api::v1::{cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient};
+use psi_api::v1::{
+    Field, ListFieldsRequest, ListFieldsResponse, cluster_service_client::ClusterServiceClient,
+    drift_service_client::DriftServiceClient, psi_field_service_client::PsiFieldServiceClient,
+};
 use tonic::{
-    Status,
+    Response, Status,
     transport::{self, Channel, Endpoint},
 };
 
@@ -17,6 +20,29 @@ pub fn fields(channel: Channel) -> PsiFieldServiceClient<Channel> {
     PsiFieldServiceClient::new(channel)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// All fields of a node, page by page.
+///
+/// # Errors
+/// The refusal of any page.
+pub async fn all_fields(channel: Channel) -> Result<Response<Vec<Field>>, Status> {
+    let mut client = fields(channel);
+    let (mut all, mut request) = (Vec::new(), ListFieldsRequest::default());
+    loop {
+        let ListFieldsResponse { fields, next_page_token } = client.list_fields(request.clone()).await?.into_inner();
+        all.extend(fields);
+        if next_page_token.is_empty() {
+            return Ok(Response::new(all));
+        }
+        request.page_token = next_page_token;
+    }
+}
+
+/// A client of the drift service.
+#[must_use]
+pub fn drift(channel: Channel) -> DriftServiceClient<Channel> {
+    DriftServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the cluster service.

@@ -1,6 +1,7 @@
 //! What nodes answer, as programs read it from `--output json`: keys are stable, absent values are null. Messages are taken
 //! apart member by member, so that the compiler names a new one.
 
+pub(crate) mod drift;
 pub(crate) mod guardian;
 
 mod agreement;

@@ -5,10 +5,11 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        cluster::{health, members, node, probe},
+        cluster::{check_config, clock, health, members, node, probe},
         completions,
         experiments::{bench, demo, sim},
-        fields::{field, guardian, state},
+        fields::{drift, field, guardian, state},
+        man,
         steps::{feed, record, replay, step},
     },
     output::{Failure, Output},
@@ -66,14 +67,17 @@ macro_rules! commands {
 // In the order of `--help`.
 commands! {
     Node(Box<node::Node>),
+    CheckConfig(Box<check_config::CheckConfig>),
     Demo(demo::Demo),
     Step(step::Step),
     Feed(feed::Feed),
     State(state::State),
+    Drift(drift::Drift),
     Members(members::Members),
     Field(field::Field),
     Guardian(guardian::Guardian),
     Health(health::Health),
+    Clock(clock::ClockCommand),
     Probe(probe::Probe),
     Record(record::Record),
     Replay(Box<replay::Replay>),
@@ -82,6 +86,7 @@ commands! {
     #[command(name = psi_bench::HANDLERS_COMMAND, hide = true)]
     BenchHandlers(bench::ServeHandlers),
     Completions(completions::Completions),
+    Man(man::ManCommand),
 }
 
 impl Command {
@@ -102,6 +107,29 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// What is written out line by line must fit before it is shown: a broken example is none.
+    #[test]
+    fn help_fits_80_columns() {
+        fn check(command: &mut clap::Command, path: &str) {
+            for help in [command.render_long_help(), command.render_help()] {
+                for line in help.to_string().lines() {
+                    assert!(console::measure_text_width(line) <= 80, "{path}: {line}");
+                }
+            }
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in after.lines().filter(|line| line.starts_with("  psi-field")) {
+                assert!(console::measure_text_width(line) <= 80, "{path}: {line}");
+            }
+            for inner in command.get_subcommands_mut() {
+                let path = format!("{path} {}", inner.get_name());
+                check(inner, &path);
+            }
+        }
+        let mut command = Cli::command().term_width(80);
+        command.build();
+        check(&mut command, "psi-field");
+    }
+
     #[test]
     fn every_command_shows_an_example() {
         fn check(command: &clap::Command, path: &str) {
@@ -120,9 +148,9 @@ mod tests {
     /// Lines as the documents have them.
     const DOCUMENTED: &[&str] = &[
         "step 0.1 -0.2 1e-3",
-        "step --guardian -- -1e-3 -inf -0.1,0.2",
+        "step --condition -- -1e-3 -inf -0.1,0.2",
         "step 0.1,-0.2,0.3",
-        "step --field a --guardian --incident",
+        "step --field a --condition --incident",
         "step -",
         "step --node a:1,b --node [::1] --incident",
         "state --watch --interval-ms 20 -o json",
@@ -133,17 +161,33 @@ mod tests {
         "field create a --engine synthetic --guardian watch",
         "field change default --param dt=0.1 --param N=4 --engine core --width 4 --scale-exponent -3 --seed 7",
         "field change a --guardian intervene",
-        "field reset a --param dt=0.1",
+        "field reset a --param dt=0.1 --yes",
         "field reset a --engine core --width 4 --scale-exponent -3 --seed 7 --guardian watch",
-        "field drop a --output json",
+        "field drop a -y --output json",
+        "field columns a",
+        "field columns a --clear",
+        "field columns a b,c --node a:1",
+        "field create a --width 2 --names b,c",
         "field label a",
         "field label a --clear",
         "field label a hall3 --node a:1",
+        "drift list",
+        "drift show",
+        "drift show a --after T -o json",
+        "drift baseline set a --version v3 --source deploy --days 14 --set-by ann",
+        "drift baseline set a --minutes 30",
+        "drift baseline show a",
+        "drift baseline clear a --node a:1",
+        "guardian acknowledge --field a",
         "guardian nigredo",
         "guardian albedo --field a",
         "guardian status",
         "guardian statistics --field a --after T -o json",
-        "feed --walk --field f --create --engine synthetic --guardian-mode watch",
+        "feed --walk --field f --create --engine synthetic --guardian watch",
+        "feed --walk --create --guardian-mode watch",
+        "feed --walk --condition",
+        "check-config",
+        "check-config --config a.toml --grpc-listen 127.0.0.1:0 -o json",
         "feed --incident",
         "feed --csv x.csv --columns a,b --field f --create --rate max",
         "feed --walk --seed 3 --width 4 --rate 0.5 --count 10 --seconds 2.5",
@@ -151,13 +195,18 @@ mod tests {
         "feed --incident --every 30 --service",
         "feed --host",
         "health --node a:1",
+        "clock show --node a:1 -o json",
+        "clock accept c --yes --drop-steps --node a:1",
         "probe --node a,b,c:1 --field f --every-ms 500 --deadline-ms 100 --listen [::]:9464 --log-format json",
         "probe --once --output json",
         "record --node a:1,b --field f --count 10 --seconds 2.5 --force a.jsonl",
         "record -",
-        "replay --engine core a.csv --columns a,b --seed 7 --guardian -o json",
+        "replay --engine core a.csv --columns a,b --seed 7 --guardian intervene -o json",
         "replay a.dat --format npz --parameters p.toml --param dt=0.1 --param N=4 --against q.toml --png a.png",
         "completions bash",
+        "man",
+        "man members forget",
+        "man --dir pages -o json",
         "sim --seeds 10000 --first-seed 7 --mode safety --nodes 5",
         "sim --seed 42 --trace",
         "sim --transcript hello -o json",
@@ -171,6 +220,7 @@ mod tests {
         "bench plot a.json pictures --force",
         "demo",
         "demo --nodes 5 --seconds 3 --keep --output json",
+        "demo --drift --nodes 2",
         "node",
         "node --config a.toml --grpc-listen 127.0.0.1:0 --cluster-seeds a,b --replication-enabled false",
         "node --print-config",
@@ -185,63 +235,72 @@ mod tests {
         }
     }
 
+    /// Lines that are no commands.
+    const WRONG: &[&str] = &[
+        "step",
+        "step --incident 1",
+        "feed",
+        "feed --incident --walk",
+        "feed --host --columns a",
+        "feed --walk --rate 0",
+        "feed --walk --rate 2 --every 3",
+        "feed --walk --every 0",
+        "feed --walk --in-flight 0",
+        "field create a --param dt",
+        "field create a --guardian sleep",
+        "field change",
+        "field change a",
+        "field change a --guardian",
+        "guardian status --replicate-to all",
+        "feed --walk --engine core",
+        "feed --walk --guardian watch",
+        "feed --walk --create --guardian",
+        "step --incident --guardian",
+        "replay a.csv --guardian",
+        "step --incident --request-id=",
+        "state --after=",
+        "step --node : --incident",
+        "guardian",
+        "node --grpc-lisen 1",
+        "man members --dir pages",
+        "members forget",
+        "members forget .c",
+        "clock accept",
+        "clock accept .c",
+        "members --live 2 forget c",
+        "bench mood",
+        "bench plot",
+        "bench plot a.json",
+        "bench calls plot a.json pictures",
+        "bench --rounds 0",
+        "bench --seconds 0",
+        "bench --quick --rounds 2",
+        "demo --nodes 1",
+        "demo --seconds 0",
+        "probe --every-ms 0",
+        "probe --deadline-ms 60001",
+        "probe --listen localhost",
+        "probe --log-filter psi=loud",
+        "record",
+        "record --count 0 -",
+        "record --seconds 0 -",
+        "replay",
+        "replay a.csv --engine mood",
+        "replay a.csv --format xls",
+        "sim --trace",
+        "sim --seed 1 --seeds 2",
+        "sim --nodes 1",
+        "sim --links 3",
+        "sim --burst --links some",
+        "sim --transcript goodbye",
+        "sim --transcript hello --seed 1",
+        "sim --burst --loss 99",
+        "sim --burst --mode safety",
+    ];
+
     #[test]
     fn wrong_arguments_are_refused() {
-        for line in [
-            "step",
-            "step --incident 1",
-            "feed",
-            "feed --incident --walk",
-            "feed --host --columns a",
-            "feed --walk --rate 0",
-            "feed --walk --rate 2 --every 3",
-            "feed --walk --every 0",
-            "feed --walk --in-flight 0",
-            "field create a --param dt",
-            "field create a --guardian sleep",
-            "field change",
-            "field change a",
-            "field change a --guardian",
-            "guardian status --replicate-to all",
-            "feed --walk --engine core",
-            "feed --walk --guardian-mode watch",
-            "step --incident --request-id=",
-            "state --after=",
-            "step --node : --incident",
-            "guardian",
-            "node --grpc-lisen 1",
-            "members forget",
-            "members forget .c",
-            "members --live 2 forget c",
-            "bench mood",
-            "bench plot",
-            "bench plot a.json",
-            "bench calls plot a.json pictures",
-            "bench --rounds 0",
-            "bench --seconds 0",
-            "bench --quick --rounds 2",
-            "demo --nodes 1",
-            "demo --seconds 0",
-            "probe --every-ms 0",
-            "probe --deadline-ms 60001",
-            "probe --listen localhost",
-            "probe --log-filter psi=loud",
-            "record",
-            "record --count 0 -",
-            "record --seconds 0 -",
-            "replay",
-            "replay a.csv --engine mood",
-            "replay a.csv --format xls",
-            "sim --trace",
-            "sim --seed 1 --seeds 2",
-            "sim --nodes 1",
-            "sim --links 3",
-            "sim --burst --links some",
-            "sim --transcript goodbye",
-            "sim --transcript hello --seed 1",
-            "sim --burst --loss 99",
-            "sim --burst --mode safety",
-        ] {
+        for line in WRONG {
             let parsed = Cli::try_parse_from(std::iter::once("psi-field").chain(line.split(' ')));
             assert!(parsed.is_err(), "{line}");
         }

@@ -4,5 +4,5 @@ pub(crate) mod options;
 
 mod nodes;
 
-pub(crate) use nodes::{Nodes, parse_address, parse_timeout};
-pub(crate) use psi_bench::client::{cluster, fields, root_cause};
+pub(crate) use nodes::{Nodes, SILENCE, parse_address, parse_timeout, ping};
+pub(crate) use psi_bench::client::{all_fields, cluster, drift, fields, root_cause};

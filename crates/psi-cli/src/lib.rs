@@ -5,6 +5,9 @@
 //! Left out on purpose: storing and replicating, and scoring except in `replay`. A command that would need these asks a
 //! node. What `bench` measures is the crate `psi-bench`.
 
+// They panic once the terminal is closed; `output` has what does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod answer;
 mod cli;
 mod client;
@@ -17,14 +20,16 @@ mod source;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 pub use cli::Cli;
 
 /// Does what the arguments of this process say; the answer is its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    // Help is as wide as everything else.
+    let matches = Cli::command().term_width(output::screen::prose_width()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let output = cli.output;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = cli.command.threads() {

@@ -21,7 +21,7 @@ mod tests;
 pub(crate) use definition::DEFINITIONS;
 pub(crate) use load::{Inputs, LoadedSettings, load};
 pub(crate) use problem::Problem;
-pub(crate) use show::{to_json, to_toml};
+pub(crate) use show::{given, to_json, to_toml};
 pub(crate) use sources::flags::SettingFlags;
 #[cfg(test)]
 pub(crate) use sources::variables::VARIABLES_OF_COMMANDS;

@@ -61,6 +61,9 @@ fn answers(row: &Value) -> Result<Vec<&str>> {
     Ok(answers.iter().filter_map(|answer| answer["what"].as_str()).collect())
 }
 
+/// What every row of calls answers.
+const CPU: &str = "µs of the node's CPU";
+
 #[test]
 fn calls_are_measured_in_every_way_and_shown_with_their_ratios() -> Result<()> {
     let directory = tempfile::tempdir()?;
@@ -74,7 +77,7 @@ fn calls_are_measured_in_every_way_and_shown_with_their_ratios() -> Result<()> {
     assert!(report["machine"]["cores"].as_u64().is_some_and(|cores| cores > 0));
     let labels = labels(&report)?;
     let names: BTreeSet<&str> = labels.iter().map(|label| label.name.as_str()).collect();
-    assert_eq!(names.len(), 5, "{names:?}");
+    assert_eq!(names.len(), 6, "{names:?}");
     for nodes in [1, 3] {
         for callers in [1, 8, 64] {
             for name in &names {
@@ -86,9 +89,16 @@ fn calls_are_measured_in_every_way_and_shown_with_their_ratios() -> Result<()> {
     }
     for row in rows(&report)? {
         let want: &[&str] = match row["name"].as_str().unwrap_or_default() {
-            "step (unary)" => &["throughput over ping", "p99 over ping"],
-            "stream, 64 unanswered" | "batch of 64" => &["steps/s over unary"],
-            _ => &[],
+            "step (unary)" => &[
+                "throughput over ping",
+                "throughput over the large ping",
+                "p99 over ping",
+                "node's CPU over ping",
+                "node's CPU over the large ping",
+                CPU,
+            ],
+            "stream, 64 unanswered" | "batch of 64" => &["steps/s over unary", CPU],
+            _ => &[CPU],
         };
         assert_eq!(answers(row)?, want, "{row}");
         assert!(row["p50_us"]["median"].as_f64() <= row["p99_us"]["median"].as_f64(), "{row}");

@@ -86,8 +86,12 @@ fn other_cpus_give_the_same_bits() -> Result<()> {
     for arguments in [
         // With the numbers that a trace holds, and with those that a node would draw.
         [&replay[..], &["core", &walk]].concat(),
-        [&replay[..], &["core", "--guardian", "--condition", "--seed", "5", "--param", "pe_high=9", &narrow]].concat(),
-        [&replay[..], &["synthetic", "--guardian", "--condition", &narrow]].concat(),
+        [
+            &replay[..],
+            &["core", "--guardian", "intervene", "--condition", "--seed", "5", "--param", "pe_high=9", &narrow],
+        ]
+        .concat(),
+        [&replay[..], &["synthetic", "--guardian", "intervene", "--condition", &narrow]].concat(),
         // Whole clusters: what is folded, hashed and sent.
         vec!["sim", "--seed", "7", "--output", "json"],
         vec!["sim", "--seed", "12", "--output", "json"],

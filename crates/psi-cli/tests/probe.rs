@@ -256,7 +256,18 @@ impl PsiFieldService for ForgetfulNode {
         Err(Status::unimplemented(""))
     }
 
+    async fn acknowledge_threat(
+        &self,
+        _: Request<v1::AcknowledgeThreatRequest>,
+    ) -> Result<Response<v1::GuardianState>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn label_field(&self, _: Request<v1::LabelFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn name_columns(&self, _: Request<v1::NameColumnsRequest>) -> Result<Response<v1::Field>, Status> {
         Err(Status::unimplemented(""))
     }
 

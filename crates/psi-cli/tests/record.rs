@@ -156,7 +156,7 @@ async fn a_replay_of_a_field_with_defaults_intervenes_as_its_guardian_did() -> R
         pairs.into_iter().find(|(_, got, want)| far(*got, *want))
     };
     assert_eq!(far(&replay(&file, &[])?), None);
-    assert!(far(&replay(&file, &["--no-guardian"])?).is_some(), "the guardian's interventions are felt");
+    assert!(far(&replay(&file, &["--guardian", "watch"])?).is_some(), "the guardian's interventions are felt");
     assert!(far(&replay(&file, &["--condition"])?).is_some(), "inputs are taken as they were");
     Ok(())
 }

@@ -28,7 +28,7 @@ pub struct Definition {
 }
 
 /// How many parameters there are.
-const COUNT: usize = 25;
+const COUNT: usize = 33;
 
 const fn real(
     [name, symbol, unit]: [&'static str; 3],
@@ -43,6 +43,11 @@ const fn whole(name: &'static str, default: f64, max: f64, meaning: &'static str
     Definition { name, symbol: name, default, min: 1.0, max, whole: true, unit: "1", meaning }
 }
 
+/// A whole number that may be 0, or may not be as low as 1.
+const fn number(name: &'static str, default: f64, [min, max]: [f64; 2], meaning: &'static str) -> Definition {
+    Definition { name, symbol: name, default, min, max, whole: true, unit: "1", meaning }
+}
+
 const fn weight(name: &'static str, default: f64, meaning: &'static str) -> Definition {
     real([name, name, "1"], default, [-100.0, 100.0], meaning)
 }
@@ -53,6 +58,8 @@ const STEP_SECONDS: [f64; 2] = [0.001, 60.0];
 const WINDOW_SECONDS: [f64; 2] = [0.001, 600.0];
 const GAIN: [f64; 2] = [0.0, 100.0];
 const ERROR_BAND: [f64; 2] = [0.0, 1000.0];
+const EXCESS: [f64; 2] = [0.001, 100.0];
+const WINDOW_PARTS: [f64; 2] = [8.0, 36.0];
 
 /// Every parameter: first the fifteen that the HTTP service has always shown, in its order, then the others.
 ///
@@ -85,6 +92,14 @@ pub const DEFINITIONS: [Definition; COUNT] = [
     real(["tau_c", "τ_c", "1"], 0.4, [-1.0, 1.0], "continuity above which a dense moment is remembered"),
     real(["pe_low", "PE_low", "1"], 0.1, ERROR_BAND, "least prediction error that makes a moment memorable; at most pe_high"),
     real(["pe_high", "PE_high", "1"], 1.5, ERROR_BAND, "most prediction error that makes a moment memorable; at least pe_low"),
+    number("drift", 1.0, [0.0, 1.0], "1: inputs are watched for drift; 0: they are not"),
+    number("baseline_after", 2000.0, [0.0, 1e12], "after so many inputs they become the baseline by themselves; 0: never"),
+    number("long_window", 8.0, WINDOW_PARTS, "the long window is one in so many parts of the baseline; at most short_window"),
+    number("short_window", 24.0, WINDOW_PARTS, "the short window is one in so many parts of the baseline; at least long_window"),
+    real(["drift_warning", "drift_warning", "1"], 0.1, EXCESS, "excess PSI of a warning; at most drift_critical"),
+    real(["drift_critical", "drift_critical", "1"], 0.25, EXCESS, "excess PSI that is critical; at least drift_warning"),
+    real(["drift_alpha", "drift_alpha", "1"], 1e-4, [1e-12, 0.1], "what is more probable by chance is no drift; a tenth of it for what has just begun"),
+    real(["novelty_threshold", "novelty_threshold", "1"], 6.0, [1.0, 1e6], "novelty from which on a step is unusual"),
 ];
 
 const DT: usize = 0;
@@ -103,6 +118,14 @@ const TAU_PSI: usize = 21;
 const TAU_C: usize = 22;
 const PE_LOW: usize = 23;
 const PE_HIGH: usize = 24;
+const DRIFT: usize = 25;
+const BASELINE_AFTER: usize = 26;
+const LONG_WINDOW: usize = 27;
+const SHORT_WINDOW: usize = 28;
+const DRIFT_WARNING: usize = 29;
+const DRIFT_CRITICAL: usize = 30;
+const DRIFT_ALPHA: usize = 31;
+const NOVELTY_THRESHOLD: usize = 32;
 
 /// `latent_dim` may be this at most, so that a step of any field is worked out in a few milliseconds.
 pub const LATENT_MAX: usize = 128;
@@ -114,7 +137,8 @@ pub const RETENTION_MAX: usize = 1024;
 pub const WORKING_CAPACITY_MAX: usize = 1024;
 
 /// Pairs of which the first may not exceed the second.
-const ORDERED: [(usize, usize); 2] = [(DT_MIN, DT_MAX), (PE_LOW, PE_HIGH)];
+const ORDERED: [(usize, usize); 4] =
+    [(DT_MIN, DT_MAX), (PE_LOW, PE_HIGH), (LONG_WINDOW, SHORT_WINDOW), (DRIFT_WARNING, DRIFT_CRITICAL)];
 
 /// Another name that is accepted, and the name it stands for.
 const ALIASES: [(&str, &str); 1] = [("lambda", "lambda_")];
@@ -178,7 +202,7 @@ pub enum ParameterError {
 /// A valid value for every parameter of [`DEFINITIONS`].
 ///
 /// Values are finite, between their limits, whole where they count something, never `-0.0`, and `dt_min <= dt_max` and
-/// `pe_low <= pe_high`, and `W_r / dt` is at most [`RETENTION_MAX`].
+/// `pe_low <= pe_high`, and likewise the windows and thresholds of drift, and `W_r / dt` is at most [`RETENTION_MAX`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     /// In the order of [`DEFINITIONS`].
@@ -319,6 +343,41 @@ impl Parameters {
     /// The prediction errors, both ends included, that make a moment memorable.
     pub const fn memorable_errors(&self) -> RangeInclusive<f64> {
         self.values[PE_LOW]..=self.values[PE_HIGH]
+    }
+
+    /// Whether inputs are watched for drift.
+    pub const fn watches_drift(&self) -> bool {
+        self.values[DRIFT] > 0.0
+    }
+
+    /// After so many inputs they become the baseline by themselves; `None`: never.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and 0 to 1e12, by definition")]
+    pub const fn baseline_after(&self) -> Option<u64> {
+        match self.values[BASELINE_AFTER] as u64 {
+            0 => None,
+            inputs => Some(inputs),
+        }
+    }
+
+    /// Each window is one in so many parts of the baseline; the longest first.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and 8 to 36, by definition")]
+    pub const fn window_parts(&self) -> [u64; 2] {
+        [self.values[LONG_WINDOW] as u64, self.values[SHORT_WINDOW] as u64]
+    }
+
+    /// The excess PSI of a warning, and the one that is critical.
+    pub const fn drift_excess(&self) -> [f64; 2] {
+        [self.values[DRIFT_WARNING], self.values[DRIFT_CRITICAL]]
+    }
+
+    /// What is more probable by chance is no drift.
+    pub const fn drift_alpha(&self) -> f64 {
+        self.values[DRIFT_ALPHA]
+    }
+
+    /// The novelty from which on a step is unusual.
+    pub const fn novelty_threshold(&self) -> f64 {
+        self.values[NOVELTY_THRESHOLD]
     }
 
     /// A parameter that counts something: whole and 1 to 4096, by its definition.

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod answer;
+pub(crate) mod drift;
 pub(crate) mod fields;
 pub(crate) mod interventions;
 pub(crate) mod members;

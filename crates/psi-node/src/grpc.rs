@@ -1,6 +1,9 @@
 //! The gRPC surface: services, health, reflection.
 
+mod calls;
 mod cluster;
+mod connections;
+mod drift;
 mod field;
 mod messages;
 mod replication;
@@ -10,74 +13,73 @@ mod streams;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use psi_api::v1::{
-    cluster_service_server::ClusterServiceServer, psi_field_service_server::PsiFieldServiceServer,
-    replication_service_server::ReplicationServiceServer,
+    cluster_service_server::ClusterServiceServer, drift_service_server::DriftServiceServer,
+    psi_field_service_server::PsiFieldServiceServer, replication_service_server::ReplicationServiceServer,
 };
 use psi_replica::FRAME_ENCODED_MAX;
 use tokio::net::TcpListener;
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use self::calls::MESSAGE_BYTES_MAX;
 use crate::{
     calls::{ops::Ops, readiness::is_writable},
-    links::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, registry::Links},
-    node::context::NodeContext,
+    links::registry::Links,
+    node::{connections::accept, context::NodeContext},
 };
 
-/// Largest message of a client, bytes.
-const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Serves gRPC until `stop` resolves and calls in progress have ended.
+/// Serves gRPC until `stop` resolves and calls in progress have ended, or for `drain` longer.
 pub(crate) async fn serve(
     context: Arc<NodeContext>,
     links: Arc<Links>,
     listener: TcpListener,
     stop: impl Future<Output = ()>,
-) -> Result<(), tonic::transport::Error> {
+    drain: Duration,
+) {
     let ops = Ops { context: context.clone() };
+    let (reporter, health) = tonic_health::server::health_reporter();
+    // Before the first call is served: the reporter's own first status is that all is well.
+    report_status(&reporter, context.read(is_writable)).await;
+    tokio::spawn(follow_health(context.clone(), reporter));
+    let routes = routes(&ops, links).add_service(health).prepare();
+    let table = context.connections.clone();
+    let connection =
+        move |stream, activity, closing| connections::serve(stream, routes.clone(), ops.clone(), activity, closing);
+    accept::serve(listener, table, stop, drain, connection).await;
+}
+
+fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
     let field = PsiFieldServiceServer::new(field::FieldService { ops: ops.clone() })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let cluster = ClusterServiceServer::new(cluster::ClusterView { ops });
-    let replication = ReplicationServiceServer::new(replication::Replication { context: context.clone(), links })
+    let drift = DriftServiceServer::new(drift::DriftReports { ops: ops.clone() });
+    let cluster = ClusterServiceServer::new(cluster::ClusterView { ops: ops.clone() });
+    let replication = ReplicationServiceServer::new(replication::Replication { context: ops.context.clone(), links })
         .max_decoding_message_size(FRAME_ENCODED_MAX);
-    let reflection = |builder: tonic_reflection::server::Builder<'static>| {
-        builder
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(psi_api::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let (reporter, health) = tonic_health::server::health_reporter();
-    tokio::spawn(report_health(context.clone(), reporter));
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .tcp_nodelay(true)
-        .concurrency_limit_per_connection(context.settings.calls_per_connection_max)
-        .load_shed(true)
-        .add_service(field)
+    Routes::new(field)
+        .add_service(drift)
         .add_service(cluster)
         .add_service(replication)
-        .add_service(health)
-        .add_service(reflection(tonic_reflection::server::Builder::configure()).build_v1().expect("valid descriptors"))
-        .add_service(
-            reflection(tonic_reflection::server::Builder::configure()).build_v1alpha().expect("valid descriptors"),
-        )
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)
-        .await
+        .add_service(reflection().build_v1().expect("valid descriptors"))
+        .add_service(reflection().build_v1alpha().expect("valid descriptors"))
 }
 
 /// Updates the standard health service: serving while the node accepts steps.
-async fn report_health(context: Arc<NodeContext>, reporter: HealthReporter) {
+async fn follow_health(context: Arc<NodeContext>, reporter: HealthReporter) {
     const LOOK: Duration = Duration::from_millis(250);
-    loop {
-        let serving = context.read(is_writable);
-        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        reporter.set_service_status("", status).await;
-        reporter.set_service_status("psi.v1.PsiFieldService", status).await;
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            () = context.stop.cancelled() => break,
-        }
+    while context.stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+        report_status(&reporter, context.read(is_writable)).await;
     }
-    reporter.set_service_status("", ServingStatus::NotServing).await;
-    reporter.set_service_status("psi.v1.PsiFieldService", ServingStatus::NotServing).await;
+    report_status(&reporter, false).await;
+}
+
+async fn report_status(reporter: &HealthReporter, is_serving: bool) {
+    let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for service in ["", "psi.v1.PsiFieldService"] {
+        reporter.set_service_status(service, status).await;
+    }
 }

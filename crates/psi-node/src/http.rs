@@ -19,9 +19,16 @@ mod step;
 
 use std::{future::Future, sync::Arc};
 
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use tokio::net::TcpListener;
 
-use self::routes::{observe::ObservedRouter, router::router};
+use self::{
+    refusal::Refusal,
+    routes::{observe::ObservedRouter, router::router},
+};
 use crate::{calls::ops::Ops, node::context::NodeContext};
 
 /// Serves HTTP until `stop` resolves and requests in progress have ended.
@@ -30,6 +37,16 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let ops = Ops { context };
-    server::serve(ObservedRouter::new(router(ops.clone()), ops), listener, stop).await;
+    let (table, ops) = (context.connections.clone(), Ops { context });
+    server::serve_within(table, ObservedRouter::new(router(ops.clone()), ops), listener, stop).await;
+}
+
+/// The answer to a request of HTTP/1 that came to the port of gRPC.
+pub(crate) fn refuse_http1(ops: &Ops) -> Response {
+    let address = ops.context.addresses().http;
+    let message = format!("this port speaks gRPC over HTTP/2 only; HTTP/1.1 has a port of its own: http://{address}");
+    let refusal = Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "WRONG_PROTOCOL", message);
+    let mut answer = refusal.with("http", address).into_response();
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
 }

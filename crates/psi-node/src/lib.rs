@@ -16,7 +16,10 @@ mod sessions;
 mod settings;
 mod snapshot;
 
+/// The version that this crate was built from.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 pub use http::server::serve as serve_http;
-pub use node::{Node, StartError};
-pub use settings::{Addresses, Endpoint, Settings};
+pub use node::{Node, StartError, end::NodeEnd};
+pub use settings::{Addresses, Endpoint, Settings, WebOrigins};
 pub use snapshot::directory::DataError;

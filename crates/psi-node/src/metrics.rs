@@ -1,11 +1,13 @@
 //! What Prometheus scrapes. Counters and histograms are kept as things happen; what the merged view says is read
 //! from it at the scrape.
 
+mod drift;
 mod ends;
 mod family;
 mod fields;
 mod node;
 mod peers;
+mod process;
 pub(crate) mod scrape;
 mod snapshots;
 mod step;
@@ -13,13 +15,15 @@ mod values;
 
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
-use prometheus::{Histogram, IntCounter, Registry};
+use prometheus::{Histogram, IntCounter, IntCounterVec, Registry};
 use psi_api::Cause;
 use psi_engine::{Action, guardian::Threat};
-use psi_replica::NodeId;
+use psi_replica::{FieldName, NodeId};
+use psi_state::Step;
 use tonic::Code;
 
 use crate::settings::Settings;
+use drift::DriftMetrics;
 use ends::EndMetrics;
 pub(crate) use family::Family;
 use fields::FieldMetrics;
@@ -36,6 +40,7 @@ pub(crate) struct Metrics {
     /// another scrape must not see them in between.
     died: Mutex<BTreeSet<NodeId>>,
     fields: FieldMetrics,
+    drift: DriftMetrics,
     node: NodeMetrics,
     /// One of the node's, looked up once.
     steps_ok: IntCounter,
@@ -49,10 +54,12 @@ pub(crate) fn families() -> impl Iterator<Item = Family> {
     let steps = STEP_METRICS.into_iter().filter_map(|metric| metric.gauge);
     let others = [
         FieldMetrics::families(),
+        DriftMetrics::families(),
         NodeMetrics::FAMILIES,
         PeerMetrics::families(),
         EndMetrics::families(),
         SnapshotMetrics::families(),
+        process::FAMILIES,
     ];
     steps.chain(others.into_iter().flatten().copied())
 }
@@ -62,9 +69,11 @@ impl Metrics {
         let registry = Registry::new();
         let node = NodeMetrics::register(&registry);
         node.prepare(settings);
+        process::register(&registry);
         Self {
             died: Mutex::default(),
             fields: FieldMetrics::new(&registry, settings.field_series_max),
+            drift: DriftMetrics::new(&registry),
             steps_ok: node.step_calls.with_label_values(&[OK]),
             node,
             peers: PeerMetrics::new(&registry),
@@ -74,8 +83,9 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn record_steps(&self, steps: usize) {
-        self.node.steps.inc_by(steps as u64);
+    pub(crate) fn record_steps(&self, field: &FieldName, steps: &[Step]) {
+        self.node.steps.inc_by(steps.len() as u64);
+        self.drift.record(field, steps);
     }
 
     /// Counts a call that steps. A refusal that the caller can avoid by sending something else is not a failure of
@@ -119,6 +129,11 @@ impl Metrics {
 
     pub(crate) fn record_gossip_restart(&self) {
         self.node.gossip_restarts.inc();
+    }
+
+    /// What of gossip was not let in, by reason.
+    pub(crate) fn gossip_drops(&self) -> &IntCounterVec {
+        &self.node.gossip_drops
     }
 
     /// Where answers are counted. `path` must be one of the routes, never what a client made up.

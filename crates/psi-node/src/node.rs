@@ -1,6 +1,9 @@
 //! A node: its sockets and tasks, from start to graceful end.
 
+pub(crate) mod connections;
 pub(crate) mod context;
+pub(crate) mod end;
+pub(crate) mod log_limit;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,10 +14,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::context::NodeContext;
+use self::{context::NodeContext, end::NodeEnd};
 use crate::{
     calls::readiness::is_writable,
-    cluster::{address::advertised, gossip},
+    cluster::{address::advertised, claimants, gossip},
     grpc, http,
     links::{dial, registry::Links},
     settings::{Addresses, Endpoint, Settings},
@@ -69,6 +72,20 @@ impl Node {
     /// # Errors
     /// [`StartError`] if an address can't be bound, or the data directory not be used.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_and_ask(settings, Vec::new()).await
+    }
+
+    /// Shuts the node down and starts it at the same addresses, as [`NodeEnd::StartAgain`] says.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub async fn restart(self, ask: Vec<SocketAddr>) -> Result<Self, StartError> {
+        let settings = self.context.settings.clone();
+        self.shutdown().await;
+        Self::start_and_ask(settings, ask).await
+    }
+
+    async fn start_and_ask(settings: Settings, ask: Vec<SocketAddr>) -> Result<Self, StartError> {
         let grpc_listener = bind(settings.grpc, "gRPC", "grpc.listen").await?;
         let http_listener = bind(settings.http, "HTTP", "http.listen").await?;
         let gossip_listen = probe_gossip(settings.gossip.listen).await?;
@@ -79,7 +96,13 @@ impl Node {
             advertised(settings.gossip, gossip_listen, &settings.seeds),
         );
         let addresses = Addresses { grpc, http, gossip };
-        let settings = Settings { gossip: Endpoint { listen: gossip_listen, ..settings.gossip }, ..settings };
+        // Ports that were free to choose are those that were chosen, from now on.
+        let settings = Settings {
+            grpc: Endpoint { listen: bound(&grpc_listener, settings.grpc.listen), ..settings.grpc },
+            http: Endpoint { listen: bound(&http_listener, settings.http.listen), ..settings.http },
+            gossip: Endpoint { listen: gossip_listen, ..settings.gossip },
+            ..settings
+        };
         let StartupData { task: snapshots, snapshot, refused } = task::open(&settings).await?;
         let context = Arc::new(NodeContext::new(settings, addresses, snapshot));
         refused.into_iter().for_each(|reason| context.metrics.snapshots.record_refusal(reason));
@@ -88,6 +111,7 @@ impl Node {
         if context.settings.replication {
             let handle = gossip::start(&context).await.map_err(StartError::Gossip)?;
             tasks.push(supervised(&context, "gossip", gossip::run(context.clone(), handle)));
+            tasks.push(supervised(&context, "the claim to its name", claimants::keep_claim(context.clone(), ask)));
             tasks.push(supervised(&context, "dialling members", dial::dial_members(context.clone(), links.clone())));
         }
         let timekeeper = context.clone();
@@ -121,11 +145,12 @@ impl Node {
     }
 
     /// Resolves with the reason once the node can't go on; never while it can.
-    pub async fn failed(&self) -> String {
+    pub async fn ended(&self) -> NodeEnd {
         let mut fatal = self.context.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await {
-            Ok(why) => why.clone().unwrap_or_default(),
-            Err(_) => std::future::pending().await,
+        let end = fatal.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
+        match end {
+            Some(end) => end,
+            None => std::future::pending().await,
         }
     }
 
@@ -142,6 +167,8 @@ impl Node {
         self.context.wake_links();
         self.context.leaving.cancel();
         let others = self.context.members.borrow().iter().filter(|member| member.live).count() > 1;
+        // A run that waits for its name has nothing to announce: it starts again, or never joined.
+        let others = others && !self.context.claim.waits();
         let announced = tokio::time::sleep(if others { LEAVE_ANNOUNCE } else { Duration::ZERO });
         let (handed_over, ()) = tokio::join!(tokio::time::timeout(HAND_OVER, self.handed_over()), announced);
         if handed_over.is_err() {
@@ -211,9 +238,7 @@ fn supervised(
 fn serve_grpc(context: Arc<NodeContext>, links: Arc<Links>, listener: TcpListener) -> JoinHandle<()> {
     tokio::spawn(async move {
         let stop = context.stop.clone().cancelled_owned();
-        if let Err(error) = grpc::serve(context.clone(), links, listener, stop).await {
-            context.fail(format!("gRPC server failed: {error}"));
-        }
+        grpc::serve(context, links, listener, stop, DRAIN).await;
     })
 }
 

@@ -74,6 +74,7 @@ fn reasons(text: &mut String, title: &str, about: &str, is_here: fn(Surface) -> 
         let Reason { name, surface, meaning, remedy } = *row;
         let code_text = match surface {
             Surface::Call(code) | Surface::Token(code) => format!("{}, ", grpc_name(code)),
+            Surface::Grpc(code) => grpc_name(code),
             Surface::Http(_) | Surface::Link | Surface::Delta | Surface::Snapshot => String::new(),
         };
         let status = row.http_status().map(|status| status.to_string()).unwrap_or_default();
@@ -114,6 +115,12 @@ pub fn errors_markdown() -> String {
         .to_owned();
     reasons(&mut text, "Calls", "", |surface| matches!(surface, Surface::Call(_)));
     reasons(&mut text, "Tokens", "", |surface| matches!(surface, Surface::Token(_)));
+    let grpc = "Other refusals of gRPC carry no reason. `INTERNAL` with `RST_STREAM … error code 1` comes from a channel to several \
+                nodes (`ipv4:A,B`): grpc sends the list as the request's authority, in which HTTP/2 allows no comma. Give the \
+                channel the option `grpc.default_authority`, with any name: \
+                [examples/python](../examples/python/README.md#one-channel-to-several-nodes). `RESOURCE_EXHAUSTED` is a message \
+                over 4 MiB.";
+    reasons(&mut text, "gRPC itself", grpc, |surface| matches!(surface, Surface::Grpc(_)));
     reasons(&mut text, "HTTP itself", "", |surface| matches!(surface, Surface::Http(_)));
     let links = "A link that can't go on is closed with one of these, or with `BAD_NAME`. `psi_replica_refused_total{reason}` \
                  counts them in small letters, and the log names the peer.";

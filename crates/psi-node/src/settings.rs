@@ -1,9 +1,13 @@
 //! The settings of a node, in a form that can't be invalid. The command line reads them from files, variables and
 //! flags.
 
+mod origins;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use psi_replica::{ClusterName, NodeId};
+
+pub use self::origins::WebOrigins;
 
 /// Where a service listens, and where others reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +82,19 @@ pub struct Settings {
     pub snapshot_interval: Duration,
     /// Largest HTTP body, bytes.
     pub body_bytes_max: usize,
-    /// Calls that one gRPC connection may have in progress; more are refused.
+    /// Origins whose web pages may call HTTP.
+    pub web_origins: WebOrigins,
+    /// Calls that one gRPC connection may have in progress, open streams included; more are refused.
     pub calls_per_connection_max: usize,
+    /// Connections of clients and peers, over gRPC and HTTP together. Beyond, the one that has been quiet for longest is
+    /// closed for a new one.
+    pub connections_max: usize,
+    /// Open streams of all connections: watches, streams of steps. More are refused.
+    pub streams_max: usize,
     /// Fields with metric series of their own; the others are counted in one series.
     pub field_series_max: usize,
+    /// The commit that the program was built from, for `psi_build_info`.
+    pub commit: &'static str,
 }
 
 impl Settings {
@@ -106,8 +119,12 @@ impl Settings {
             data_directory: None,
             snapshot_interval: Duration::from_secs(10),
             body_bytes_max: 1024 * 1024,
+            web_origins: WebOrigins::default(),
             calls_per_connection_max: 1024,
+            connections_max: 1024,
+            streams_max: 512,
             field_series_max: 200,
+            commit: "unknown",
         }
     }
 }

@@ -13,13 +13,13 @@ mod config;
 mod delta;
 mod ends;
 mod entry;
-mod joining;
 mod links;
 mod local;
 mod replica;
 mod session;
 mod state;
 mod store;
+mod time;
 
 /// Messages of the link protocol and of snapshots, generated from `proto/psi/replica/v1`.
 #[allow(missing_docs, clippy::all, reason = "generated; the documentation is in the proto files")]
@@ -45,16 +45,17 @@ pub use entry::{
     origin::{Origin, OriginError, Version},
     scope::{Epoch, Scope, ScopeKind},
 };
-pub use joining::readiness::{JoinStage, NotReady, Readiness, StopCause};
 pub use links::{
     link::{Backlog, LinkCounts, LinkId, Peer},
     overlay,
-    skew::{AHEAD_MS_MAX, SKEW_MS_MAX},
 };
-pub use local::FLUSH_MS;
-pub use local::writer::Writer;
+pub use local::{
+    FLUSH_MS,
+    readiness::{JoinStage, NotReady, Readiness, StopCause},
+    writer::Writer,
+};
 pub use replica::event::Event;
-pub use replica::{EndStatus, LinkStatus, Replica, RunStage, RunStatus};
+pub use replica::{EndStatus, LinkStatus, Replica, RunStage, RunStatus, TimeStatus};
 pub use session::{
     token::{NameHash, TOKEN_LENGTH_MAX, TOKEN_ORIGINS_MAX, Token, TokenError},
     token_gap::{TokenGap, TokenGaps},
@@ -65,6 +66,7 @@ pub use store::{
     Store,
     log::{Change, OriginLog},
 };
+pub use time::{AHEAD_MS_MAX, OFF_MS_MAX};
 
 /// Version of the link protocol, and of what a fold depends on.
 pub const PROTOCOL: u32 = 1;

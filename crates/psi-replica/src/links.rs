@@ -9,7 +9,6 @@ pub(crate) mod outbox;
 pub mod overlay;
 mod round_trip;
 pub(crate) mod set;
-pub(crate) mod skew;
 
 /// Most origins in one frontier update, and most moves: about 400 kB where all have the longest names.
 pub(crate) const ORIGINS_PER_FRAME: usize = 4_096;

@@ -1,5 +1,7 @@
 //! The own origin: its name, its count of writes, and what waits for a flush.
 
+pub(crate) mod join_state;
+pub(crate) mod readiness;
 pub(crate) mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,7 +12,7 @@ use crate::{
     config::Config,
     entry::{
         Entry,
-        clock::{Now, TickMs},
+        clock::{TickMs, WallMs},
         key::Key,
         name::FieldName,
         origin::{Origin, Version},
@@ -22,6 +24,9 @@ use crate::{
 
 /// How often at most local writes are encoded, hashed and sent.
 pub const FLUSH_MS: u64 = 20;
+
+/// How often at most a run goes on as a later one, since a run of its name has overtaken it.
+const OUTRUN_MS: u64 = 60_000;
 
 /// Own flushes whose time is kept, for the lag of peers: those of the last 20 s under load.
 const FLUSHES_KEPT: usize = 1024;
@@ -40,6 +45,10 @@ pub(crate) struct LocalOrigin {
     flushes: VecDeque<(Version, TickMs)>,
     /// The greatest incarnation of this node that any peer or snapshot has shown.
     incarnation_seen: u64,
+    /// A later run of this node has written.
+    has_later: bool,
+    /// When this run went on as another one for that reason.
+    outran_at: Option<TickMs>,
 }
 
 impl LocalOrigin {
@@ -51,6 +60,8 @@ impl LocalOrigin {
             flush_at: now,
             flushes: VecDeque::new(),
             incarnation_seen: 0,
+            has_later: false,
+            outran_at: None,
         }
     }
 
@@ -96,10 +107,10 @@ impl LocalOrigin {
         self.incarnation_seen = self.incarnation_seen.max(incarnation);
     }
 
-    /// Mints the incarnation: greater than any that was seen for this node, and different from what any run takes that
-    /// has seen the same. Where the clock is behind what was seen, the moment is added to that: an earlier run may have
+    /// Mints the incarnation from hybrid time: greater than any that was seen for this node, and different from what any run takes that
+    /// has seen the same. Where that is behind what was seen, the moment is added to that: an earlier run may have
     /// written and be known to nobody who can be reached.
-    pub(crate) fn mint(&mut self, config: &Config, store: &Store, now: Now) -> Origin {
+    pub(crate) fn mint(&mut self, config: &Config, store: &Store, hybrid: WallMs) -> Origin {
         /// About a second: far below what a clock may be ahead.
         const SPREAD_US: u64 = 1 << 20;
         let node = &config.node;
@@ -108,12 +119,28 @@ impl LocalOrigin {
         let seen = runs.chain(ended).map(|origin| origin.incarnation).max().unwrap_or(0);
         // A run below the horizon would be taken for one that has ended.
         let seen = seen.max(self.incarnation_seen).max(store.base().horizon());
-        let by_clock = now.wall.0.saturating_mul(1000).saturating_add(u64::from(config.microsecond.min(999)));
+        let by_clock = hybrid.0.saturating_mul(1000).saturating_add(u64::from(config.microsecond.min(999)));
         let incarnation =
             if by_clock > seen { by_clock } else { seen.saturating_add(1).saturating_add(by_clock % SPREAD_US) };
         let origin = Origin { node: node.clone(), incarnation };
         self.origin = Some(origin.clone());
         origin
+    }
+
+    /// Records that a later run of this node has written.
+    pub(crate) fn record_later(&mut self) {
+        self.has_later = true;
+    }
+
+    /// Whether it is time to go on as a run that is later still. Two live runs of one node that outrun each other must not
+    /// leave more origins than can be ended.
+    pub(crate) fn takes_outrun(&mut self, now: TickMs) -> bool {
+        let is_time = self.has_later && self.outran_at.is_none_or(|at| now.since(at) >= OUTRUN_MS);
+        if is_time {
+            self.has_later = false;
+            self.outran_at = Some(now);
+        }
+        is_time
     }
 
     // --- What waits for a flush
@@ -175,7 +202,6 @@ mod tests {
     use crate::{
         ends::{base::Base, checkpoint::Checkpoint},
         entry::{
-            clock::WallMs,
             digest::Digest,
             name::{ClusterName, NodeId},
         },
@@ -196,8 +222,7 @@ mod tests {
         };
         let mut store = Store::new();
         store.rebase(Base::default().after(&checkpoint, &BTreeMap::new(), |_| Digest::ZERO), OriginLog::new(), false);
-        let now = Now { tick: TickMs(0), wall: WallMs(4_000) };
-        let minted = LocalOrigin::new(now.tick).mint(&config, &store, now);
+        let minted = LocalOrigin::new(TickMs(0)).mint(&config, &store, WallMs(4_000));
         assert!(!store.base().is_below_horizon(&minted), "{minted}, horizon {horizon}");
     }
 }

@@ -28,18 +28,19 @@ use crate::{
         name::{ClusterName, NodeId},
         origin::{Origin, Version},
     },
-    joining::{join_state::JoinState, readiness::StopCause},
     links::{gaps::Gaps, set::LinkSet},
     local::LocalOrigin,
+    local::{join_state::JoinState, readiness::StopCause},
     session::cache::TokenCache,
     state::State,
     store::{Store, log::OriginLog},
+    time::Time,
 };
 
 use event::{Event, EventQueue};
 
 pub use ends::status::{EndStatus, RunStage, RunStatus};
-pub use status::LinkStatus;
+pub use status::{LinkStatus, TimeStatus};
 
 /// What one node holds of all origins.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ pub struct Replica<S: State> {
     /// This run, as it writes.
     local: LocalOrigin,
     clock: HybridClock,
+    time: Time,
     join: JoinState,
     /// Runs that end.
     ends: EndTask,
@@ -79,6 +81,7 @@ impl<S: State> Replica<S> {
             store: Store::new(),
             local: LocalOrigin::new(now.tick),
             clock: HybridClock::default(),
+            time: Time::new(now),
             join: JoinState::Alone { since: now.tick },
             stopping: None,
             links: LinkSet::default(),
@@ -178,7 +181,9 @@ impl<S: State> Replica<S> {
         self.record_now(now);
         self.ticked = self.ticked.max(now.tick);
         self.join(now);
+        self.outrun(now);
         self.end_runs(now);
+        self.write_due(self.time.hybrid());
         if self.is_dirty() && now.tick >= self.local.flush_at() {
             self.flush();
             self.local.flush_again_after(now.tick);
@@ -190,11 +195,12 @@ impl<S: State> Replica<S> {
         self.pull_missing(now.tick);
     }
 
-    /// Records what both clocks show.
+    /// Records what both clocks show, and goes on to that.
     fn record_now(&mut self, now: Now) {
         if now.tick >= self.moment.tick {
             self.moment = now;
         }
+        self.time.advance(self.moment, self.clock.latest(), self.has_joined());
     }
 
     /// When [`Replica::tick`] is to be called next, and then [`Replica::poll_frame`] of every link whose transport has
@@ -205,9 +211,11 @@ impl<S: State> Replica<S> {
     #[must_use]
     pub fn wake_at(&self) -> Option<TickMs> {
         let flush = self.is_dirty().then_some(self.local.flush_at());
+        let gathered = self.state.due_at().filter(|_| !self.ends.is_closed && self.local.origin().is_some());
+        let gathered = gathered.map(|due| self.moment.tick.plus(due.0.saturating_sub(self.time.hybrid().0)));
         let links = self.links.links().map(|link| link.wake_at(self.own_behind(link), self.ticked));
         let ends = self.ends_runs().then(|| self.ends.wake_at());
-        let due = self.join_at().into_iter().chain(flush).chain(ends).chain(links.flatten());
+        let due = self.join_at().into_iter().chain(flush).chain(gathered).chain(ends).chain(links.flatten());
         due.chain(self.gaps.next_at()).min()
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     entry::{
         Entry, InvalidValue,
-        clock::Clock,
+        clock::{Clock, WallMs},
         key::{Key, Lane},
         origin::Origin,
     },
@@ -70,6 +70,14 @@ pub trait State {
 
     /// Makes an own write that a fold demanded.
     fn write_demand(&mut self, writer: &mut Writer<'_, Self::Event>, demand: Self::Demand);
+
+    /// When there is something to write that was gathered until then; `None`: nothing is.
+    fn due_at(&self) -> Option<WallMs> {
+        None
+    }
+
+    /// Writes what was gathered and is due by `until`.
+    fn write_due(&mut self, _writer: &mut Writer<'_, Self::Event>, _until: WallMs) {}
 
     /// Whether own writes wait for a flush, beside those that a [`Writer`] was given.
     fn is_dirty(&self) -> bool;

@@ -6,6 +6,7 @@ mod end;
 mod ends;
 mod full;
 mod oracle;
+pub(crate) mod time;
 mod votes;
 
 use psi_replica::{Digest, JoinStage, LinkError, LinkId, NotReady, Origin, Version};

@@ -7,12 +7,12 @@ mod setups;
 pub(crate) mod token;
 mod writes;
 
-use psi_replica::{FieldName, NotReady, Version};
+use psi_replica::{AHEAD_MS_MAX, FieldName, NotReady, Version};
 use psi_state::WriteError;
 
 use self::request::ClientRequest;
 use crate::{
-    plan::{BATCH, Habits},
+    plan::{BATCH, Habits, signed},
     report::markers::Marker,
     world::{Occurrence, Process, World},
 };
@@ -40,7 +40,9 @@ impl World<'_> {
         let running: Vec<usize> = (0..self.processes.len()).filter(|p| self.processes[*p].is_running()).collect();
         let Some(p) = self.dice.workload.pick(&running).copied() else { return };
         if self.plan.habits.is_frugal {
-            self.ask(p, &FieldName::default_field(), ClientRequest::Steps(1));
+            let ask = if self.dice.setups.chance(20) { ClientRequest::Change } else { ClientRequest::Steps(1) };
+            self.ask(p, &FieldName::default_field(), ask);
+            self.write_components(p, &FieldName::default_field());
             return self.carry_tokens(p);
         }
         let field = self.field_at();
@@ -105,17 +107,17 @@ impl World<'_> {
 
     /// Clients that keep to a field write more to it, and hardly ever start it over.
     fn by_habit(&mut self, field: &FieldName, drawn: ClientRequest) -> ClientRequest {
-        let Habits { steady, batch, .. } = self.plan.habits;
+        let Habits { steady, batch, is_streaming, .. } = self.plan.habits;
         if steady.is_none_or(|place| FIELDS[place] != field.as_str()) {
             return drawn;
         }
         let dice = &mut self.dice.setups;
         match drawn {
-            ClientRequest::Reset | ClientRequest::Drop if dice.chance(850) => {
+            ClientRequest::Reset | ClientRequest::Drop if dice.chance(if is_streaming { 985 } else { 850 }) => {
                 ClientRequest::Steps(1 + dice.below(batch))
             }
             ClientRequest::Intervene if dice.chance(600) => ClientRequest::Steps(1 + dice.below(batch)),
-            ClientRequest::Steps(size) if size > 1 => ClientRequest::Steps(1 + dice.below(batch)),
+            ClientRequest::Steps(size) if size > 1 || is_streaming => ClientRequest::Steps(1 + dice.below(batch)),
             drawn => drawn,
         }
     }
@@ -132,14 +134,24 @@ impl World<'_> {
         };
         let now = self.processes[p].replica.version();
         match result {
-            Ok(()) => self.processes[p].written = now,
+            Ok(()) => {
+                self.processes[p].written = now;
+                let time = self.processes[p].replica.time();
+                if time.is_off {
+                    self.reach(Marker::CLOCK_OFF);
+                }
+                if time.lead_ms > signed(AHEAD_MS_MAX) {
+                    self.reach(Marker::LED);
+                }
+            }
             Err(error) => {
                 self.counts.writes_refused += 1;
                 if now != version {
                     self.found_wrong(format_args!("{} refused a write and moved: {error}", self.label(p)));
                 }
-                if matches!(error, WriteError::NotReady(NotReady::ClockOff { .. })) {
-                    self.reach(Marker::CLOCK_OFF);
+                if matches!(error, WriteError::NotReady(NotReady::StateAhead { .. })) {
+                    self.reach(Marker::STATE_AHEAD);
+                    self.follow_advice(p);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod episodes;
 pub(crate) mod kind;
+mod operator;
 mod processes;
 mod ways;
 
@@ -52,6 +53,7 @@ impl World<'_> {
             FaultKind::Join => self.join(),
             FaultKind::Leave => self.leave(),
             FaultKind::ClockJump => self.jump_clock(),
+            FaultKind::ClocksTogether => self.set_clocks_together(),
             FaultKind::Blackout => self.black_out(),
         }
     }

@@ -33,7 +33,11 @@ pub use self::{
     },
 };
 use self::{
-    components::{interventions::CountedEvents, moments, specs, tally},
+    components::{
+        drift::{self, DriftEntry},
+        interventions::CountedEvents,
+        moments, specs, tally,
+    },
     horizon::Horizon,
     known::Knowledge,
     records::Record,
@@ -123,6 +127,16 @@ impl Oracle {
         let logs = self.fields.entry(field.to_owned()).or_default();
         specs::record_repeated(&mut logs.specs, (origin, version), number, spec)
             .map_err(|what| format!("`{field}`: {what}"))
+    }
+
+    /// Keeps what an origin wrote of drift in an epoch of a field, without being asked or as it was asked.
+    ///
+    /// # Errors
+    /// If it is not what its inputs come to.
+    pub fn record_drift(&mut self, stamp: Stamp, (field, epoch): (&str, u64), entry: DriftEntry) -> Result<(), String> {
+        let (by, _) = self.writer(stamp, &OracleFrontier::new(), epoch);
+        let logs = self.fields.entry(field.to_owned()).or_default();
+        drift::record_entry(&mut logs.drift, &by.with(entry)).map_err(|what| format!("`{field}`: {what}"))
     }
 
     /// What a step must be answered by an origin that had `seen` so much of the others.

@@ -17,8 +17,8 @@ pub(crate) use self::{
     weather::Weather,
 };
 
-/// Wall clock at the beginning of every run: some day in 2025.
-pub const WALL_MS: u64 = 1_750_000_000_000;
+/// Wall clock at the beginning of every run: a day in 2025, eight seconds before it ends.
+pub const WALL_MS: u64 = 1_750_031_992_000;
 
 /// Runs of mode `safety` that are about how runs end, of 1000.
 const STORMS: u64 = 350;
@@ -83,7 +83,7 @@ impl Plan {
         let skews_ms = (0..64).map(|_| signed(rng.below(2 * skew_most + 1)) - signed(skew_most)).collect();
         let (end_after_ms, extra_ms) = ends(&mut Rng::new(seed, "ends"));
         let frame_bytes = [200, 600, 3_000, psi_replica::FRAME_BYTES_MAX];
-        let plan = Self {
+        let mut plan = Self {
             seed,
             mode,
             nodes,
@@ -104,6 +104,11 @@ impl Plan {
             habits: Habits::draw(&mut Rng::new(seed, "habits")),
             storm: None,
         };
+        if plan.habits.is_streaming {
+            // Long enough for a baseline, and for what differs from it.
+            plan.stormy_ms = plan.stormy_ms.max(Rng::new(seed, "stream").between(20_000, 36_000));
+            plan.write_ms = plan.write_ms.min(60);
+        }
         let mut rng = Rng::new(seed, "storm");
         if mode == Mode::Safety && rng.chance(STORMS) { plan.with_storm(&mut rng) } else { plan }
     }

@@ -61,6 +61,10 @@ pub(crate) struct World<'a> {
     pub(crate) is_writing: bool,
     /// The connection of which a frame has just been handed in.
     pub(crate) listens_to: Option<u64>,
+    /// A clock jumped while a process had not heard of another.
+    pub(crate) jumped_alone: bool,
+    /// Clocks were off by years together: a machine that missed it is not waited for, but an operator accepts.
+    pub(crate) were_years_apart: bool,
     /// What befalls the next process that folds or votes.
     pub(crate) trap: Option<Trap>,
     /// The first thing found wrong.
@@ -89,6 +93,8 @@ impl<'a> World<'a> {
             rush: None,
             is_writing: true,
             listens_to: None,
+            jumped_alone: false,
+            were_years_apart: false,
             trap: None,
             wrong: None,
             plan,
@@ -187,6 +193,7 @@ impl<'a> World<'a> {
     pub(crate) fn settle(&mut self, p: usize) {
         self.take_events(p);
         self.take_end_moves(p);
+        self.check_time(p);
         self.check(p);
         self.poll_links(p);
         let process = &mut self.processes[p];

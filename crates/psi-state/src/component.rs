@@ -6,10 +6,13 @@
 
 pub(crate) mod dirty_slots;
 pub(crate) mod facts;
+pub(crate) mod label;
 pub(crate) mod lasting_write;
 #[cfg(test)]
 mod laws;
+mod line;
 pub(crate) mod moment;
+pub(crate) mod names;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod value;

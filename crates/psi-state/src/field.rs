@@ -12,8 +12,8 @@ use psi_engine::EngineKind;
 use psi_replica::{Change, Digest, Entry, Epoch, FieldName, Key, Origin, Scope, Store, Version};
 
 use crate::{
-    component::{Direction, FlushSink},
-    components::{EpochParts, FieldParts, FieldView},
+    component::{Direction, FlushSink, names::ColumnNames},
+    components::{EpochParts, FieldParts, FieldView, LastingView},
     spec::{CurrentSpec, EpochShape, Spec},
 };
 
@@ -98,6 +98,16 @@ impl Field {
     /// The scope of the current epoch's entries.
     pub(crate) fn scope(&self) -> Scope {
         Scope::Epoch(self.name.clone(), self.epoch())
+    }
+
+    /// Numbers in an input vector; `None` if the field does not exist.
+    pub(crate) fn width(&self) -> Option<usize> {
+        Some(self.current()?.spec.setup.shape.width)
+    }
+
+    /// Names of its columns, if there is one for each.
+    pub(crate) fn column_names(&self) -> Option<ColumnNames> {
+        self.lasting.names.of_width(self.width()?)
     }
 
     /// Steps that the field has counted, of all origins.
@@ -220,9 +230,19 @@ impl Field {
 
     /// The field as it stands, own unflushed steps included; `None` if it does not exist.
     pub(crate) fn view(&self) -> Option<FieldView> {
+        let names = self.column_names();
+        Some(FieldView { names, ..self.parts.view(self.current_spec()?, &self.lasting) })
+    }
+
+    /// What outlives epochs: a small part of its view.
+    pub(crate) fn lasting_view(&self) -> LastingView {
+        LastingView { names: self.column_names(), ..self.lasting.view() }
+    }
+
+    /// The spec that holds, with the field's name: a small part of its view.
+    pub(crate) fn current_spec(&self) -> Option<CurrentSpec> {
         let current = self.current()?;
-        let spec = CurrentSpec { field: self.name.clone(), epoch: current.epoch, spec: current.spec.clone() };
-        Some(self.parts.view(spec, &self.lasting))
+        Some(CurrentSpec { field: self.name.clone(), epoch: current.epoch, spec: current.spec.clone() })
     }
 
     /// Encodes what the own origin has written since the last flush.

@@ -32,7 +32,8 @@ pub mod lanes {
             ENDED_EPISODIC, ENDED_LATENTS, ENDED_LEARNERS, ENDED_THETA, ENDED_THETA_SUM, ENDED_WORKING, EPISODIC,
             LATENTS, TALLY, THETA, WORKING,
         },
-        guardian::{ALARM, ENDED_HISTORY, HISTORY},
+        drift::{anchors::ANCHOR, baselines::BASELINE, onsets::ONSET, slots::SLOTS},
+        guardian::{ACKNOWLEDGED, ALARM, ENDED_HISTORY, HISTORY},
         interventions::{ENDED_EVENTS, INTERVENTIONS, RETIRED},
         moments::MOMENTS,
         recent::RECENT,
@@ -44,15 +45,21 @@ pub mod lanes {
 
 pub use component::{
     EntryLifetime,
+    label::Label,
     lasting_write::{LastingReceipt, LastingWrite},
+    names::{ColumnNames, ColumnNamesError},
     value::ValueError,
 };
 pub use components::{COMPONENTS, ClusterView, ComponentInfo, FieldView, LastingView, is_known, lane_name};
 pub use components::{
     core::LearnedView,
+    drift::{
+        baselines::{BaselineView, CurrentBaselineView},
+        values::BaselineTitle,
+        view::{DriftStatus, DriftView},
+    },
     guardian::GuardianView,
     interventions::{INTERVENTIONS_KEPT, InterventionsView},
-    label::Label,
     moments::{DIMENSIONS_PER_ENTRY, MomentsView},
     recent::Record,
 };
@@ -62,6 +69,6 @@ pub use replica::Replica;
 pub use spec::{CurrentSpec, Setup, Shape, Spec};
 pub use state::{Demand, State};
 pub use writes::{
-    Batch, Intervention, Step,
+    BaselineRequest, Batch, Intervention, Step,
     error::{FIELDS_SHOWN, WriteError},
 };

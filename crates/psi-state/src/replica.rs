@@ -12,6 +12,8 @@ use crate::{
         ClusterView, FieldView, LastingView,
         moments::{InputMoments, MOMENTS},
     },
+    field::Field,
+    spec::CurrentSpec,
     state::State,
 };
 
@@ -76,7 +78,7 @@ impl Replica {
     /// What outlives the epochs of a field: a small part of its view. `None` if there is no such field.
     #[must_use]
     pub fn lasting_view(&self, field: &FieldName) -> Option<LastingView> {
-        Some(self.state().existing(field).ok()?.lasting().view())
+        Some(self.state().existing(field).ok()?.lasting_view())
     }
 
     /// A hash of all that a field's engine has learned, to compare replicas by; `None` where it does not learn.
@@ -102,6 +104,11 @@ impl Replica {
         let firsts = self.entries(origin).filter(|entry| entry.key.lane == MOMENTS && entry.key.index == 0);
         let counts = firsts.filter_map(|entry| InputMoments::decode(&entry.key, &entry.value).ok());
         counts.map(|moments| moments.count()).fold(0, u64::saturating_add)
+    }
+
+    /// Specs of the fields that exist, in the order of their names, from the one after `name`.
+    pub fn current_specs(&self, name: Option<&FieldName>) -> impl Iterator<Item = CurrentSpec> {
+        self.state().fields_after(name).filter_map(Field::current_spec)
     }
 
     /// Names of the fields that exist, in order.

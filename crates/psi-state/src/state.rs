@@ -2,10 +2,15 @@
 
 mod ended;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use bytes::Bytes;
-use psi_replica::{Change, Clock, Entry, FieldName, InvalidValue, Key, Lane, Origin, OriginLog, RemoteUpdate, Writer};
+use psi_replica::{
+    Change, Clock, Entry, FieldName, InvalidValue, Key, Lane, Origin, OriginLog, RemoteUpdate, WallMs, Writer,
+};
 
 use crate::{
     component::Direction,
@@ -25,6 +30,10 @@ pub struct State {
     cluster: ClusterParts,
     /// Fields with own writes that wait for a flush.
     pub(crate) dirty: BTreeSet<FieldName>,
+    /// Fields that have counted what is to be written once its time is over.
+    counting: BTreeSet<FieldName>,
+    /// The first second at which that is so of any.
+    due_second: Option<u64>,
 }
 
 /// An own write that a fold demands.
@@ -58,6 +67,8 @@ impl Default for State {
             fields: BTreeMap::from([(default.clone(), Field::new(default))]),
             cluster: ClusterParts::default(),
             dirty: BTreeSet::new(),
+            counting: BTreeSet::new(),
+            due_second: None,
         }
     }
 }
@@ -73,6 +84,13 @@ impl State {
         self.fields.iter().filter(|(_, field)| field.current().is_some()).map(|(name, _)| name)
     }
 
+    /// The fields that exist, in the order of their names, from the one after `name`.
+    pub(crate) fn fields_after(&self, name: Option<&FieldName>) -> impl Iterator<Item = &Field> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        let fields = self.fields.range::<FieldName, _>((from, Bound::Unbounded));
+        fields.map(|(_, field)| field).filter(|field| field.current().is_some())
+    }
+
     /// A field that exists.
     pub(crate) fn existing(&self, name: &FieldName) -> Result<&Field, WriteError> {
         self.fields.get(name).filter(|field| field.current().is_some()).ok_or_else(|| WriteError::UnknownField {
@@ -84,6 +102,15 @@ impl State {
     /// A field, made as one that does not exist where there is none.
     pub(crate) fn field_mut(&mut self, name: &FieldName) -> &mut Field {
         self.fields.entry(name.clone()).or_insert_with(|| Field::new(name.clone()))
+    }
+
+    /// Takes note of when a field has something to write by itself.
+    pub(crate) fn await_due(&mut self, name: &FieldName) {
+        let Some(due) = self.fields.get(name).and_then(Field::due_at) else { return };
+        self.due_second = Some(self.due_second.map_or(due, |before| before.min(due)));
+        if !self.counting.contains(name) {
+            self.counting.insert(name.clone());
+        }
     }
 
     /// Folds in what other origins changed in one field.
@@ -183,6 +210,30 @@ impl psi_replica::State for State {
 
     fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()
+    }
+
+    fn due_at(&self) -> Option<WallMs> {
+        self.due_second.map(|second| WallMs(second.saturating_mul(1000)))
+    }
+
+    fn write_due(&mut self, writer: &mut Writer<'_, StateEvent>, until: WallMs) {
+        let second = until.0 / 1000;
+        self.due_second = None;
+        for name in std::mem::take(&mut self.counting) {
+            let Some(field) = self.fields.get_mut(&name) else { continue };
+            // No batch is merged after the last write.
+            let due = if until == WallMs(u64::MAX) { field.gathered_at() } else { field.due_at() };
+            if due.is_some_and(|due| due <= second) {
+                let (moment, version) = ((writer.tick(), writer.origin().clone()), writer.version());
+                field.write_due(second, &moment, version);
+                self.dirty.insert(name.clone());
+            }
+            let waits_for_batch = field.is_checked_out();
+            self.await_due(&name);
+            if waits_for_batch {
+                self.counting.insert(name);
+            }
+        }
     }
 
     fn flush(&mut self, local: &Origin) -> Vec<Entry> {

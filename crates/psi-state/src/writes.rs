@@ -1,5 +1,6 @@
 //! Local writes, one file a subject. Each takes one version, whole or not at all.
 
+mod baselines;
 mod batch;
 mod epochs;
 pub(crate) mod error;
@@ -8,6 +9,7 @@ mod interventions;
 mod lasting;
 mod steps;
 
+pub use baselines::BaselineRequest;
 pub use batch::Batch;
 pub use interventions::Intervention;
 pub use steps::Step;

@@ -66,13 +66,27 @@ fn entry() -> impl Strategy<Value = proto::Entry> {
     })
 }
 
+/// How far a steady clock is ahead of its wall clock.
+fn lead() -> impl Strategy<Value = i64> {
+    prop_oneof![4 => Just(0), 2 => -100_000..100_000_i64, 1 => any::<i64>()]
+}
+
 fn opening() -> BoxedStrategy<Body> {
     let names = (prop_oneof![9 => Just("test".to_owned()), 1 => name()], name());
     let versions = prop_oneof![9 => Just((PROTOCOL, PROTOCOL)), 1 => any::<(u32, u32)>()];
-    (names, number(), versions, number(), any::<bool>())
-        .prop_map(|((cluster, node), incarnation, versions, wall_ms, ready)| {
+    (names, number(), versions, (number(), lead()), any::<bool>())
+        .prop_map(|((cluster, node), incarnation, versions, (wall_ms, steady_lead_ms), ready)| {
             let (protocol_min, protocol_max) = versions;
-            Body::Hello(proto::Hello { cluster, node, incarnation, protocol_min, protocol_max, wall_ms, ready })
+            Body::Hello(proto::Hello {
+                cluster,
+                node,
+                incarnation,
+                protocol_min,
+                protocol_max,
+                wall_ms,
+                ready,
+                steady_lead_ms,
+            })
         })
         .boxed()
 }
@@ -144,7 +158,9 @@ fn body() -> BoxedStrategy<Body> {
         Body::Nack(proto::Nack { origin, number: delta, reason, detail, held })
     });
     let hashes = (number(), number(), number(), number(), number());
-    let beat = (number(), hashes, any::<bool>(), any::<bool>()).prop_map(|(wall_ms, hashes, ready, settled)| {
+    let clocks = (number(), lead());
+    let beat = (clocks, hashes, any::<bool>(), any::<bool>()).prop_map(|(clocks, hashes, ready, settled)| {
+        let (wall_ms, steady_lead_ms) = clocks;
         let number = u64::from(ready);
         let (frontier_hash, digest, listing_hash, incarnation, checkpoint_hash) = hashes;
         Body::Heartbeat(proto::Heartbeat {
@@ -158,6 +174,7 @@ fn body() -> BoxedStrategy<Body> {
             checkpoint_hash,
             checkpoint: number,
             base_digest: digest,
+            steady_lead_ms,
         })
     });
     prop_oneof![

@@ -12,25 +12,22 @@
 //!
 //! What is left out: nothing here has a clock.
 
-mod alarm;
 mod anchor;
 mod baseline;
 mod column;
 mod comparison;
-mod f_distribution;
-mod groups;
 mod histogram;
 mod monitor;
-mod null;
 mod pair;
 mod verdict;
 
-pub use alarm::{Alarm, Cause, QUIET_ROWS};
-pub use anchor::{ANCHOR_INPUTS, Anchor};
+pub use anchor::{ANCHOR_COLUMNS_MAX, ANCHOR_INPUTS, Anchor, AnchorError};
+pub use baseline::null::Null;
 pub use baseline::{Baseline, BaselineError, PARTS_MIN};
-pub use column::{COLUMN_BUCKETS, ColumnAnchor};
+pub use column::{COLUMN_BUCKETS, Column, ColumnAnchor};
 pub use comparison::{Comparison, Thresholds};
-pub use histogram::{Histogram, HistogramError};
+pub use histogram::{Histogram, HistogramError, encode::HistogramDecodeError};
+pub use monitor::alarm::{Alarm, Cause, QUIET_ROWS};
 pub use monitor::{BASELINE_ROWS_MIN, LOOK_ROWS, Look, Monitor, MonitorError, MonitorPlan};
 pub use pair::PairAnchor;
-pub use verdict::{Column, ColumnVerdict, Verdict};
+pub use verdict::{ColumnVerdict, Verdict, WindowLook};

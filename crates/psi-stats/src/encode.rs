@@ -117,7 +117,7 @@ impl Moments {
     /// # Errors
     /// [`DecodeError`] says where the bytes differ from any encoding, or which sums no inputs could have.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader { bytes, offset: 0 };
+        let mut reader = Reader::new(bytes);
         let count = reader.varint()?;
         if count >= COUNT_LIMIT {
             return Err(DecodeError::CountLimit { count });
@@ -129,14 +129,12 @@ impl Moments {
             read.check(count).map_err(|fault| DecodeError::Impossible { dimension, fault })?;
             sums.push(read);
         }
-        match reader.left() {
-            0 => Ok(Self { count, sums }),
-            extra => Err(DecodeError::TrailingBytes { extra }),
-        }
+        reader.end()?;
+        Ok(Self { count, sums })
     }
 }
 
-fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= u64::from(VARINT_MORE) {
         bytes.push(value.to_le_bytes()[0] | VARINT_MORE);
         value >>= VARINT_BITS;
@@ -180,17 +178,29 @@ fn sign_byte(bytes: &[u8]) -> u8 {
 }
 
 /// Takes values from the front of bytes that nobody has checked.
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
 }
 
 impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, offset: 0 }
+    }
+
+    /// Refuses bytes that follow.
+    pub(crate) fn end(self) -> Result<(), DecodeError> {
+        match self.left() {
+            0 => Ok(()),
+            extra => Err(DecodeError::TrailingBytes { extra }),
+        }
+    }
+
     fn left(&self) -> usize {
         self.bytes.len() - self.offset
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let offset = self.offset;
         let missing = length.saturating_sub(self.left());
         if missing > 0 {
@@ -200,7 +210,7 @@ impl<'a> Reader<'a> {
         Ok(&self.bytes[offset..self.offset])
     }
 
-    fn varint(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         let offset = self.offset;
         let mut value = 0;
         for shift in (0..u64::BITS).step_by(VARINT_BITS as usize) {

@@ -41,4 +41,4 @@ pub use moments::{COUNT_LIMIT, Moments, MomentsError};
 pub use scale::{Scale, ScaleError};
 pub use window::totals::WindowTotals;
 pub use window::{BUCKETS, SPAN_SECONDS, Window};
-pub use z_scores::{ZScores, z_scores};
+pub use z_scores::{ColumnZ, FARTHEST, ZScores};

@@ -1,7 +1,7 @@
 //! A node that holds many fields.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use psi_api::v1::{ListFieldsRequest, StepBatchRequest, Vector};
+use psi_api::v1::{StepBatchRequest, Vector};
 use tonic::{Status, transport::Channel};
 
 use super::{process::Node, rig};
@@ -41,6 +41,6 @@ async fn make(channel: Channel, name: Option<String>, inputs: Vec<Vector>) -> Re
 
 /// How many fields the node knows, `default` left out.
 pub(crate) async fn count(channel: Channel) -> Result<usize, Status> {
-    let fields = client::fields(channel).list_fields(ListFieldsRequest {}).await?.into_inner().fields;
+    let fields = client::all_fields(channel).await?.into_inner();
     Ok(fields.iter().filter(|field| field.name != psi_replica::DEFAULT_FIELD).count())
 }

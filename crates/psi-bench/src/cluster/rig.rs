@@ -6,8 +6,7 @@ use std::{
 };
 
 use psi_api::v1::{
-    CreateFieldRequest, GetDigestRequest, GuardianMode, ListFieldsRequest, ListMembersRequest, StepBatchRequest,
-    StepRequest, Vector,
+    CreateFieldRequest, GetDigestRequest, GuardianMode, ListMembersRequest, StepBatchRequest, StepRequest, Vector,
 };
 use psi_engine::EngineKind;
 use tonic::{Status, transport::Channel};
@@ -83,8 +82,7 @@ impl Rig {
                 created.map_err(|status| BenchError::refused(&node.grpc.to_string(), &status))?;
             }
             let is_known = async || {
-                let fields =
-                    client::fields(channel.clone()).list_fields(ListFieldsRequest {}).await?.into_inner().fields;
+                let fields = client::all_fields(channel.clone()).await?.into_inner();
                 Ok(fields.iter().any(|one| one.name == field))
             };
             until(&format!("node `{}` to know field `{field}`", node.name), is_known).await?;

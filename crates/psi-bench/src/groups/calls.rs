@@ -31,6 +31,7 @@ impl Call {
     fn label(self, nodes: u32, callers: u32) -> Label {
         let name = match self {
             Self::Ping => "ping (empty call)".to_owned(),
+            Self::LargePing => "ping as large as a step".to_owned(),
             Self::Step => "step (unary)".to_owned(),
             Self::Stream => "stream, one at a time".to_owned(),
             Self::Pipelined => format!("stream, {WINDOW} unanswered"),
@@ -40,25 +41,32 @@ impl Call {
     }
 
     fn header(self, nodes: u32, callers: u32) -> RowHeader {
-        let unit = if self == Self::Ping { "calls/s" } else { "steps/s" };
-        let questions = match self {
-            Self::Ping | Self::Stream => Vec::new(),
-            Self::Step => step_over_ping(nodes, callers),
+        let unit = if matches!(self, Self::Ping | Self::LargePing) { "calls/s" } else { "steps/s" };
+        let mut questions = match self {
+            Self::Ping | Self::LargePing | Self::Stream => Vec::new(),
+            Self::Step => step_over_pings(nodes, callers),
             Self::Pipelined => vec![over_step(nodes, callers, 4.0)],
             Self::Batch => vec![over_step(nodes, callers, 10.0)],
         };
+        questions.push(Question::itself("µs of the node's CPU", Part::Cpu));
         RowHeader { label: self.label(nodes, callers), unit, questions }
     }
 }
 
-fn step_over_ping(nodes: u32, callers: u32) -> Vec<Question> {
-    let ping = Call::Ping.label(nodes, callers);
-    let throughput = Question::ratio("throughput over ping", Part::Figure, ping.clone());
-    let p99 = Question::ratio("p99 over ping", Part::P99, ping);
+fn step_over_pings(nodes: u32, callers: u32) -> Vec<Question> {
+    let (ping, large) = (Call::Ping.label(nodes, callers), Call::LargePing.label(nodes, callers));
+    let mut throughput = Question::ratio("throughput over ping", Part::Figure, ping.clone());
+    let mut p99 = Question::ratio("p99 over ping", Part::P99, ping.clone());
     if nodes == 3 && callers >= 8 {
-        return vec![throughput.target(Target::AtLeast(0.85)), p99.target(Target::AtMost(1.5))];
+        (throughput, p99) = (throughput.target(Target::AtLeast(0.85)), p99.target(Target::AtMost(1.5)));
     }
-    vec![throughput, p99]
+    vec![
+        throughput,
+        Question::ratio("throughput over the large ping", Part::Figure, large.clone()),
+        p99,
+        Question::ratio("node's CPU over ping", Part::Cpu, ping),
+        Question::ratio("node's CPU over the large ping", Part::Cpu, large),
+    ]
 }
 
 fn over_step(nodes: u32, callers: u32, least: f64) -> Question {
@@ -71,6 +79,7 @@ struct CallCase {
     call: Call,
     callers: u32,
     label: Label,
+    cluster: Arc<Rig>,
     /// To the first node of the cluster.
     channels: Arc<[Channel]>,
     requests: Requests,
@@ -83,11 +92,23 @@ impl Case for CallCase {
 
     async fn turn(&mut self, plan: &Plan) -> Result<Sample, BenchError> {
         let connections = self.channels.len().min(self.callers as usize);
-        meter::callers(plan, self.callers, |number, meter| {
+        let calls = meter::callers(plan, self.callers, |number, meter| {
             let channel = self.channels[number as usize % connections].clone();
             caller::call(self.call, channel, self.requests.from(number), meter)
-        })
-        .await
+        });
+        let (sample, cpu_s) = tokio::try_join!(calls, self.cpu_s(plan))?;
+        Ok(Sample { cpu_us: Some(1e6 * cpu_s / (sample.figure * plan.time.as_secs_f64())), ..sample })
+    }
+}
+
+impl CallCase {
+    /// CPU time that the node which is called takes while calls are counted, seconds.
+    async fn cpu_s(&self, plan: &Plan) -> Result<f64, BenchError> {
+        let node = &self.cluster.nodes[0];
+        tokio::time::sleep(plan.warm_up()).await;
+        let before = node.usage()?;
+        tokio::time::sleep(plan.time).await;
+        Ok(node.usage()?.cpu_s_since(&before))
     }
 }
 
@@ -97,17 +118,15 @@ impl Case for CallCase {
 /// If the clusters can't be started.
 pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupReport, BenchError> {
     let requests = Requests::new(rig::FIELD);
-    // All stand until the end.
-    let (mut rigs, mut cases, mut headers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut cases, mut headers) = (Vec::new(), Vec::new());
     for nodes in NODES {
         progress.preparing(format!("starting {}", pluralize(nodes.into(), "node")));
-        let rig = Rig::start(nodes).await?;
-        let channels: Arc<[Channel]> = rig.connections(CONNECTIONS).await?.into();
-        rigs.push(rig);
+        let cluster = Arc::new(Rig::start(nodes).await?);
+        let channels: Arc<[Channel]> = cluster.connections(CONNECTIONS).await?.into();
         for (callers, call) in CALLERS.into_iter().flat_map(|callers| Call::ALL.map(|call| (callers, call))) {
-            let (channels, requests) = (channels.clone(), requests.clone());
+            let (cluster, channels, requests) = (cluster.clone(), channels.clone(), requests.clone());
             headers.push(call.header(nodes, callers));
-            cases.push(CallCase { call, callers, label: call.label(nodes, callers), channels, requests });
+            cases.push(CallCase { call, callers, label: call.label(nodes, callers), cluster, channels, requests });
         }
     }
     Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
@@ -121,8 +140,10 @@ fn notes() -> Vec<String> {
         ),
         format!(
             "calls: p50 and p99 are of a call; on a stream from sending a step to its answer, with {WINDOW} unanswered \
-             mostly time in line; of a batch the whole call. Ping and step use the same server, connections and client."
+             mostly time in line; of a batch the whole call. Pings and step use the same server, connections and client."
         ),
+        "calls: the node's CPU is that of the first node's process over what it answered; replication is in it."
+            .to_owned(),
     ]
 }
 

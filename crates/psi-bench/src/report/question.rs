@@ -12,6 +12,7 @@ pub(crate) enum Part {
     Figure,
     P99,
     Rate,
+    Cpu,
 }
 
 impl Part {
@@ -20,6 +21,7 @@ impl Part {
             Self::Figure => Some(sample.figure),
             Self::P99 => sample.p99_us,
             Self::Rate => sample.rate,
+            Self::Cpu => sample.cpu_us,
         }
     }
 }

@@ -60,7 +60,7 @@ impl Meter {
         let seconds = (self.span.until - self.span.from).as_secs_f64();
         let us =
             |quantile: f64| (!self.call_ns.is_empty()).then(|| self.call_ns.value_at_quantile(quantile) as f64 / 1e3);
-        Sample { figure: self.count as f64 / seconds, p50_us: us(0.5), p99_us: us(0.99), rate: None }
+        Sample { figure: self.count as f64 / seconds, p50_us: us(0.5), p99_us: us(0.99), ..Sample::default() }
     }
 }
 

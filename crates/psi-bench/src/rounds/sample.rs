@@ -11,6 +11,8 @@ pub(crate) struct Sample {
     pub(crate) p99_us: Option<f64>,
     /// Steps accepted each second, where the row asks for a rate.
     pub(crate) rate: Option<f64>,
+    /// CPU time that the node took for each call or step, microseconds; where it was looked at.
+    pub(crate) cpu_us: Option<f64>,
 }
 
 /// The sample, or why there is none.

@@ -52,6 +52,8 @@ pub(crate) struct Guardian {
     pub(crate) mode: Option<&'static str>,
     /// Why the red flag is up; null if it is down.
     pub(crate) red_flag: Option<&'static str>,
+    /// The step that raised it.
+    pub(crate) red_flag_step: Option<u64>,
     /// The threat that the latest step is; null if it is none.
     pub(crate) current_threat: Option<&'static str>,
     pub(crate) history_size: u32,
@@ -63,6 +65,9 @@ pub(crate) struct Guardian {
     pub(crate) automatic: u64,
     pub(crate) superseded: u64,
     pub(crate) last_step: Option<u64>,
+    /// The share of steps that are a threat, and what it is by chance where thresholds are adaptive.
+    pub(crate) threat_share: Option<f64>,
+    pub(crate) chance_share: Option<f64>,
     pub(crate) node: String,
     pub(crate) token: String,
 }
@@ -120,11 +125,15 @@ impl From<v1::GuardianState> for Guardian {
             current_threat: _,
             node,
             token,
+            red_flag_step,
+            threat_share,
+            chance_share,
         } = from;
         Self {
             field,
             mode,
             red_flag,
+            red_flag_step,
             current_threat,
             history_size,
             thresholds: thresholds.map(Into::into),
@@ -135,6 +144,8 @@ impl From<v1::GuardianState> for Guardian {
             automatic,
             superseded,
             last_step,
+            threat_share,
+            chance_share,
             node,
             token,
         }

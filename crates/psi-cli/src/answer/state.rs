@@ -3,7 +3,7 @@
 use psi_api::v1;
 use serde::Serialize;
 
-use super::{field::Field, guardian, metrics::Metrics};
+use super::{drift::Drift, field::Field, guardian, metrics::Metrics};
 use crate::output::numbers;
 
 /// A field as all nodes' entries make it.
@@ -32,6 +32,7 @@ pub(crate) struct State {
     pub(crate) red_flag: Option<&'static str>,
     /// Null where the engine does not learn.
     pub(crate) learned: Option<LearnerState>,
+    pub(crate) drift: Option<Drift>,
 }
 
 /// What an engine that learns holds.
@@ -73,6 +74,7 @@ impl From<v1::FieldState> for State {
             time,
             red_flag: _,
             learned,
+            drift,
         } = from;
         Self {
             field: field.map(Into::into),
@@ -81,6 +83,7 @@ impl From<v1::FieldState> for State {
             last: last.map(Into::into),
             window_mean: window_mean.map(Into::into),
             learned: learned.map(Into::into),
+            drift: drift.map(Into::into),
             red_flag,
             k,
             window_steps,

@@ -3,7 +3,12 @@
 use psi_api::v1;
 use serde::Serialize;
 
-use super::{guardian, metrics::Metrics, replication::Replication};
+use super::{
+    drift::{ColumnNovelty, Drift},
+    guardian,
+    metrics::Metrics,
+    replication::Replication,
+};
 use crate::output::numbers;
 
 /// An accepted step.
@@ -24,10 +29,17 @@ pub(crate) struct Step {
     pub(crate) time: Option<f64>,
     /// Null unless the guardian intervened after the step.
     pub(crate) guardian: Option<guardian::Reaction>,
+    pub(crate) drift: Option<Drift>,
+    pub(crate) novel_columns: Vec<ColumnNovelty>,
+    /// It is unlike all before it.
+    pub(crate) unusual: bool,
+    /// What the guardian takes it for; null if it is no threat.
+    pub(crate) threat: Option<&'static str>,
 }
 
 impl From<v1::StepResponse> for Step {
     fn from(from: v1::StepResponse) -> Self {
+        let threat = guardian::threat(from.threat());
         let v1::StepResponse {
             field,
             metrics,
@@ -41,12 +53,20 @@ impl From<v1::StepResponse> for Step {
             attention_gain,
             time,
             guardian,
+            drift,
+            novel_columns,
+            unusual,
+            threat: _,
         } = from;
         Self {
             timestamp: timestamp.map(|time| numbers::time(time.seconds, time.nanos)),
             metrics: metrics.map(Into::into),
             replicated: replicated.map(Into::into),
             guardian: guardian.map(Into::into),
+            drift: drift.map(Into::into),
+            novel_columns: novel_columns.into_iter().map(Into::into).collect(),
+            unusual,
+            threat,
             field,
             engine,
             k,

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use clap::Args;
+use psi_api::v1::{Field, ListFieldsRequest, ListFieldsResponse, PingRequest};
 use tonic::{
-    Response, Status,
+    Code, Response, Status,
     transport::{Channel, Endpoint},
 };
 
-use psi_bench::client::root_cause;
+use psi_bench::client::{fields, root_cause};
 
 use crate::{
-    output::Failure,
+    output::{self, Failure},
     settings::{self, address::with_default_port},
 };
 
@@ -20,6 +21,9 @@ const GRPC_PORT: u16 = 50_051;
 
 /// Longest wait for an answer that can be asked for, seconds.
 const TIMEOUT_S_MAX: f64 = 3600.0;
+
+/// How long a node may take to answer a ping before another is asked.
+pub(crate) const SILENCE: Duration = Duration::from_secs(1);
 
 /// The nodes that a command talks to.
 #[derive(Clone, Debug, Args)]
@@ -62,7 +66,8 @@ pub(crate) struct Reply<T> {
 
 impl Nodes {
     /// Asks one node after the other until one takes the call. A node that can't be reached, or says that it is not
-    /// available, has changed nothing, so the next is asked; every other refusal is final.
+    /// available, has changed nothing, so the next is asked; every other refusal is final. Nor has one that does not
+    /// answer a ping, which each is sent before the call while there is another to go to.
     ///
     /// # Errors
     /// The refusal, or what each node said if none was available.
@@ -71,14 +76,51 @@ impl Nodes {
         call: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
     ) -> Result<Reply<T>, Failure> {
         let mut failures = Vec::new();
-        for address in &self.addresses {
-            match self.ask_one(address, &call).await {
+        for (address, next) in self.addresses.iter().zip(self.addresses.iter().skip(1).map(Some).chain([None])) {
+            let asked = match next {
+                Some(next) => self.check_answers(address, next).await,
+                None => Ok(()),
+            };
+            let asked = match asked {
+                Ok(()) => self.ask_one(address, &call).await,
+                Err(failure) => Err(failure),
+            };
+            match asked {
                 Ok(answer) => return Ok(Reply { address: address.clone(), answer }),
                 Err(failure) if failure.may_go_elsewhere() => failures.push(failure),
                 Err(failure) => return Err(failure),
             }
         }
         Err(Failure::of_all(failures))
+    }
+
+    /// That the node answers at all: one that is frozen accepts connections, and takes calls without an answer.
+    async fn check_answers(&self, address: &str, next: &str) -> Result<(), Failure> {
+        match ping(self.endpoint(address)?.connect_lazy()).await {
+            Err(status) if status.code() == Code::DeadlineExceeded => {
+                output::note(format_args!("warning: {address}: {}; asking {next}", status.message()));
+                Err(not_reached(address, status.message()))
+            }
+            // What else is wrong the call itself says.
+            _ => Ok(()),
+        }
+    }
+
+    /// All fields. Each page has the time of a call, and any node takes the token of the page before.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) async fn all_fields(&self) -> Result<Vec<Field>, Failure> {
+        let (mut all, mut request) = (Vec::new(), ListFieldsRequest::default());
+        loop {
+            let page = self.ask(async |channel| fields(channel).list_fields(request.clone()).await);
+            let ListFieldsResponse { fields, next_page_token } = page.await?.answer;
+            all.extend(fields);
+            if next_page_token.is_empty() {
+                return Ok(all);
+            }
+            request.page_token = next_page_token;
+        }
     }
 
     async fn ask_one<T>(
@@ -131,6 +173,21 @@ impl Nodes {
 pub(crate) fn endpoint(address: &str, timeout: Duration) -> Result<Endpoint, Failure> {
     psi_bench::client::endpoint(address, timeout)
         .map_err(|error| Failure::usage(format!("can't dial `{address}`: {}", root_cause(&error))))
+}
+
+/// Whether the node at the other end answers.
+///
+/// # Errors
+/// `DEADLINE_EXCEEDED` if it is silent; else what the connection failed with.
+pub(crate) async fn ping(channel: Channel) -> Result<(), Status> {
+    let mut client = super::cluster(channel);
+    match tokio::time::timeout(SILENCE, client.ping(PingRequest::default())).await {
+        Ok(Ok(_)) => Ok(()),
+        // Older nodes, or what stands between, answer all the same.
+        Ok(Err(status)) if status.code() == Code::Unimplemented => Ok(()),
+        Ok(Err(status)) => Err(status),
+        Err(_) => Err(Status::deadline_exceeded(format!("no answer within {} s", SILENCE.as_secs()))),
+    }
 }
 
 fn not_reached(address: &str, why: &str) -> Failure {

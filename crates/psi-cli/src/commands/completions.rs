@@ -11,7 +11,8 @@ use crate::{
 
 const AFTER_HELP: &str = "\
 Examples:
-  psi-field completions bash > ~/.local/share/bash-completion/completions/psi-field
+  psi-field completions bash > \\
+      ~/.local/share/bash-completion/completions/psi-field
   psi-field completions zsh > ~/.zfunc/_psi-field
   psi-field completions fish > ~/.config/fish/completions/psi-field.fish";
 

@@ -1,5 +1,7 @@
-//! Fields: making and changing them, what they hold, and their guardians.
+//! Fields: making and changing them, what they hold, whether they drift, and their guardians.
 
+mod columns;
+pub(crate) mod drift;
 pub(crate) mod field;
 pub(crate) mod guardian;
 pub(crate) mod state;

@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 
 use super::{
     format::Output,
+    note::note,
     refusal::{broke_off, may_go_elsewhere},
 };
 
@@ -122,8 +123,8 @@ impl Failure {
         let code = self.exit as u8;
         if !self.message.is_empty() {
             match output {
-                Output::Text => eprintln!("error: {}", self.text()),
-                Output::Json => eprintln!("{}", self.json()),
+                Output::Text => note(format_args!("error: {}", self.text())),
+                Output::Json => note(self.json()),
             }
         }
         ExitCode::from(code)

@@ -38,6 +38,24 @@ pub(crate) fn duration(us: u64) -> String {
     }
 }
 
+/// How long ago something was, such as a sign of life that comes once a second.
+pub(crate) fn ago(ms: u64) -> String {
+    match ms / 1000 {
+        0..5 => "now".to_owned(),
+        seconds => format!("{} ago", span(seconds)),
+    }
+}
+
+/// A time in its largest fitting unit.
+pub(crate) fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// The first eight hexadecimal digits of a hash; `-` where it is unknown.
 pub(crate) fn short_hash(hash: &str) -> String {
     if hash.is_empty() { "-".to_owned() } else { hash.chars().take(8).collect() }

@@ -4,16 +4,16 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{failure::Failure, format::Output};
+use super::{failure::Failure, format::Output, screen::fitted};
 
 impl Output {
-    /// Prints an answer: `value` as one line of JSON, or what `text` makes of it.
+    /// Prints an answer: `value` as one line of JSON, or what `text` makes of it, its lines broken to fit the screen.
     ///
     /// # Errors
     /// If nobody reads.
     pub(crate) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         match self {
-            Self::Text => line(&text(value)),
+            Self::Text => line(&fitted(&text(value))),
             Self::Json => {
                 let json = serde_json::to_string(value)
                     .map_err(|error| Failure::failed(format!("can't print the answer as JSON: {error}")))?;

@@ -10,8 +10,11 @@ pub(crate) fn may_go_elsewhere(status: &Status) -> bool {
         Code::Unavailable => true,
         // Made on this side: the connection broke under the call, which may or may not have been taken.
         Code::Internal | Code::Unknown | Code::Cancelled => status.source().is_some(),
-        // Without a cause: too many calls at once on one connection.
-        Code::ResourceExhausted => psi_api::cause_of(status).is_none() && status.source().is_none(),
+        // Too many calls at once on one connection; of an earlier node, without a cause.
+        Code::ResourceExhausted => match psi_api::cause_of(status) {
+            Some((reason, _)) => reason == "TOO_MANY_CALLS",
+            None => status.source().is_none(),
+        },
         _ => false,
     }
 }

@@ -13,6 +13,10 @@ pub(crate) struct AllSettings {
 impl AllSettings {
     /// The defaults, for a node whose name is still to be chosen.
     pub(super) fn default() -> Self {
-        Self { node: psi_node::Settings::new(machine::node_id("", 0)), log: LogSettings::default() }
+        let node = psi_node::Settings {
+            commit: env!("BUILT_FROM_COMMIT"),
+            ..psi_node::Settings::new(machine::node_id("", 0))
+        };
+        Self { node, log: LogSettings::default() }
     }
 }

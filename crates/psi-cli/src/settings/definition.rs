@@ -6,7 +6,10 @@ use psi_replica::{ClusterName, NodeId};
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
-use super::{all::AllSettings, kind::Kind};
+use super::{
+    all::AllSettings,
+    kind::{Kind, NONE},
+};
 use crate::process::logs::LogFormat;
 
 /// What there is to know of one setting.
@@ -54,8 +57,6 @@ impl Definition {
             return "this machine's name, and -PORT where the gRPC port is not 50051".to_owned();
         }
         match (self.show)(&AllSettings::default()) {
-            Value::String(text) if text.is_empty() => "none".to_owned(),
-            Value::Array(list) if list.is_empty() => "none".to_owned(),
             Value::String(text) => text,
             other => other.to_string(),
         }
@@ -90,9 +91,7 @@ macro_rules! advertise {
         Definition {
             key: $key,
             kind: Kind::AddressOrNone(|all, address| all.node.$service.advertise = address),
-            show: |all| {
-                Value::String(all.node.$service.advertise.map(|address| address.to_string()).unwrap_or_default())
-            },
+            show: |all| or_none(all.node.$service.advertise.map(|address| Value::String(address.to_string()))),
             meaning: concat!(
                 "Where others reach ",
                 $what,
@@ -105,13 +104,13 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 23] = [
+pub(crate) static DEFINITIONS: [Definition; 26] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
         show: |all| Value::String(all.node.node.to_string()),
-        meaning: "Name of this node. It is unique in its cluster and the same after a restart. If two running \
-                  nodes share a name, the older shuts down",
+        meaning: "Name of this node. It is unique in its cluster and the same after a restart. A node that starts \
+                  while another one answers under its name waits until that has ended",
     },
     Definition {
         key: "cluster.name",
@@ -122,7 +121,10 @@ pub(crate) static DEFINITIONS: [Definition; 23] = [
     Definition {
         key: "cluster.seeds",
         kind: Kind::Seeds(|all, seeds| all.node.seeds = seeds),
-        show: |all| Value::Array(all.node.seeds.iter().cloned().map(Value::String).collect()),
+        show: |all| {
+            let seeds: Vec<Value> = all.node.seeds.iter().cloned().map(Value::String).collect();
+            or_none((!seeds.is_empty()).then_some(Value::Array(seeds)))
+        },
         meaning: "Gossip addresses of one or more other nodes. The default port is 7280. None: this node may start \
                   a cluster of its own",
     },
@@ -153,8 +155,23 @@ pub(crate) static DEFINITIONS: [Definition; 23] = [
         key: "grpc.calls_per_connection_max",
         kind: Kind::Whole { min: 1, max: 100_000, put: |all, calls| all.node.calls_per_connection_max = size(calls) },
         show: |all| whole(all.node.calls_per_connection_max),
-        meaning: "Most calls in progress on one gRPC connection; more are refused. Too low: busy clients are \
-                  refused. Too high: one client can take all memory",
+        meaning: "Most calls in progress on one gRPC connection, open streams included; more are refused. Too low: \
+                  busy clients are refused. Too high: one client can take all memory",
+    },
+    Definition {
+        key: "limits.connections_max",
+        kind: Kind::Whole { min: 16, max: 1_000_000, put: |all, count| all.node.connections_max = size(count) },
+        show: |all| whole(all.node.connections_max),
+        meaning: "Most connections of clients and peers, over gRPC and HTTP together. For one more, the one that has \
+                  been quiet for longest is closed. Too low: busy clients connect again and again. Too high: \
+                  strangers can take all memory or all files that the process may open",
+    },
+    Definition {
+        key: "limits.streams_max",
+        kind: Kind::Whole { min: 1, max: 1_000_000, put: |all, count| all.node.streams_max = size(count) },
+        show: |all| whole(all.node.streams_max),
+        meaning: "Most open streams of all clients together: watches and streams of steps; more are refused. Too low: \
+                  clients are refused. Too high: clients that don't read can take all memory, 100 kB each",
     },
     listen!(http, "http.listen", "HTTP: programs, Prometheus and health checks"),
     advertise!(http, "http.advertise", "HTTP"),
@@ -164,6 +181,17 @@ pub(crate) static DEFINITIONS: [Definition; 23] = [
         show: |all| whole(all.node.body_bytes_max),
         meaning: "Largest HTTP body that is accepted. Too low: long vectors are refused. Too high: one client can \
                   take all memory",
+    },
+    Definition {
+        key: "http.cors_origins",
+        kind: Kind::Origins(|all, origins| all.node.web_origins = origins),
+        show: |all| {
+            let origins: Vec<Value> =
+                all.node.web_origins.iter().map(|origin| Value::String(origin.to_owned())).collect();
+            or_none((!origins.is_empty()).then_some(Value::Array(origins)))
+        },
+        meaning: "Origins whose web pages may call HTTP from a browser (CORS). * alone: those of any origin, which may \
+                  then do all that programs may. None: no page but those of the node itself",
     },
     listen!(gossip, "gossip.listen", "gossip between nodes, UDP"),
     advertise!(gossip, "gossip.advertise", "gossip (UDP)"),
@@ -209,7 +237,7 @@ pub(crate) static DEFINITIONS: [Definition; 23] = [
         kind: Kind::DirectoryOrNone(|all, directory| all.node.data_directory = directory),
         show: |all| {
             let directory = all.node.data_directory.as_ref();
-            Value::String(directory.map(|directory| directory.display().to_string()).unwrap_or_default())
+            or_none(directory.map(|directory| Value::String(directory.display().to_string())))
         },
         meaning: "Directory for snapshots of what the node holds, so that it survives a restart of the whole \
                   cluster. It is made if it is missing, belongs to this node alone, and needs room for three \
@@ -257,6 +285,10 @@ pub(crate) static DEFINITIONS: [Definition; 23] = [
                   low: the cause of a problem is missing. Too high: the disk fills",
     },
 ];
+
+fn or_none(value: Option<Value>) -> Value {
+    value.unwrap_or_else(|| Value::String(NONE.to_owned()))
+}
 
 fn millis(duration: Duration) -> Value {
     Value::Integer(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
+use psi_node::WebOrigins;
 use psi_replica::NameError;
 use toml::Value;
 
@@ -9,6 +10,9 @@ use super::{address::with_default_port, all::AllSettings};
 
 /// The port of gossip where a seed names none.
 const GOSSIP_PORT: u16 = 7280;
+/// Says that a setting has no value, where that has a meaning. An empty text does not: it is what a variable that was
+/// not set leaves behind.
+pub(crate) const NONE: &str = "none";
 
 /// A type of value, with where it goes.
 pub(crate) enum Kind {
@@ -26,12 +30,14 @@ pub(crate) enum Kind {
     Switch(fn(&mut AllSettings, bool)),
     /// An IP address and a port.
     Address(fn(&mut AllSettings, SocketAddr)),
-    /// An IP address and a port that others can dial, or an empty text.
+    /// An IP address and a port that others can dial, or [`NONE`].
     AddressOrNone(fn(&mut AllSettings, Option<SocketAddr>)),
-    /// A directory, which need not exist, or an empty text.
+    /// A directory, which need not exist, or [`NONE`].
     DirectoryOrNone(fn(&mut AllSettings, Option<PathBuf>)),
-    /// A list of `host:port`.
+    /// A list of `host:port`, or [`NONE`].
     Seeds(fn(&mut AllSettings, Vec<String>)),
+    /// A list of origins of web pages, `*`, or [`NONE`].
+    Origins(fn(&mut AllSettings, WebOrigins)),
 }
 
 impl Kind {
@@ -40,6 +46,9 @@ impl Kind {
     /// # Errors
     /// For people: what is taken instead. Nothing was put.
     pub(crate) fn put(&self, all: &mut AllSettings, value: &Value) -> Result<(), String> {
+        if is_empty(value) {
+            return Err(format!("is empty; it takes {}; leave it out for the default", self.takes()));
+        }
         match self {
             Self::Name(put) => put(all, text(value)?).map_err(|error| error.to_string()),
             Self::Text(put) => put(all, text(value)?),
@@ -61,7 +70,7 @@ impl Kind {
             Self::Switch(put) => value.as_bool().map(|on| put(all, on)).ok_or_else(|| "takes true or false".to_owned()),
             Self::Address(put) => address(text(value)?).map(|address| put(all, address)),
             Self::AddressOrNone(put) => match text(value)? {
-                "" => {
+                NONE => {
                     put(all, None);
                     Ok(())
                 }
@@ -69,10 +78,23 @@ impl Kind {
             },
             Self::DirectoryOrNone(put) => {
                 let text = text(value)?;
-                put(all, (!text.is_empty()).then(|| PathBuf::from(text)));
+                put(all, (text != NONE).then(|| PathBuf::from(text)));
                 Ok(())
             }
-            Self::Seeds(put) => seeds(value).map(|seeds| put(all, seeds)),
+            Self::Seeds(put) => match value.as_str() {
+                Some(NONE) => {
+                    put(all, Vec::new());
+                    Ok(())
+                }
+                _ => seeds(value).map(|seeds| put(all, seeds)),
+            },
+            Self::Origins(put) => match value.as_str() {
+                Some(NONE) => {
+                    put(all, WebOrigins::default());
+                    Ok(())
+                }
+                _ => origins(value).map(|origins| put(all, origins)),
+            },
         }
     }
 
@@ -81,9 +103,10 @@ impl Kind {
         match self {
             Self::Whole { .. } | Self::WholeOrNone { .. } => parsed(text, Value::Integer),
             Self::Switch(_) => parsed(text, Value::Boolean),
-            Self::Seeds(_) => {
-                let seeds = text.split(',').map(str::trim).filter(|seed| !seed.is_empty());
-                Value::Array(seeds.map(|seed| Value::String(seed.to_owned())).collect())
+            Self::Seeds(_) | Self::Origins(_) if text.trim() != NONE => {
+                // One comma at the end is a habit; another stands beside a part that is missing.
+                let parts = text.trim().strip_suffix(',').unwrap_or(text).split(',').map(str::trim);
+                Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
             _ => Value::String(text.to_owned()),
         }
@@ -98,10 +121,21 @@ impl Kind {
             Self::Whole { min, max, .. } => format!("a whole number from {min} to {max}"),
             Self::WholeOrNone { min, max, .. } => format!("0, or a whole number from {min} to {max}"),
             Self::Switch(_) => "true or false".to_owned(),
-            Self::Address(_) | Self::AddressOrNone(_) => "an IP address and a port".to_owned(),
-            Self::DirectoryOrNone(_) => "a directory".to_owned(),
-            Self::Seeds(_) => "host:port, more after commas".to_owned(),
+            Self::Address(_) => "an IP address and a port".to_owned(),
+            Self::AddressOrNone(_) => format!("an IP address and a port, or {NONE}"),
+            Self::DirectoryOrNone(_) => format!("a directory, or {NONE}"),
+            Self::Seeds(_) => format!("host:port, more after commas, or {NONE}"),
+            Self::Origins(_) => format!("origins such as https://panel.example, more after commas; *, or {NONE}"),
         }
+    }
+}
+
+/// Whether a value is given and says nothing.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.iter().all(is_empty),
+        _ => false,
     }
 }
 
@@ -120,7 +154,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn dialled(text: &str) -> Result<SocketAddr, String> {
     let address = address(text)?;
     if address.ip().is_unspecified() || address.port() == 0 {
-        return Err("is not an address that others can reach; name one, or leave it empty".to_owned());
+        return Err("is not an address that others can reach; name one, or none".to_owned());
     }
     Ok(address)
 }
@@ -129,4 +163,10 @@ fn seeds(value: &Value) -> Result<Vec<String>, String> {
     let list = value.as_array().ok_or_else(|| "takes a list of texts, such as [\"node-1:7280\"]".to_owned())?;
     let seed = |seed: &Value| with_default_port(text(seed)?, GOSSIP_PORT);
     list.iter().map(seed).collect()
+}
+
+fn origins(value: &Value) -> Result<WebOrigins, String> {
+    let list =
+        value.as_array().ok_or_else(|| "takes a list of texts, such as [\"https://panel.example\"]".to_owned())?;
+    WebOrigins::new(&list.iter().map(text).collect::<Result<Vec<_>, _>>()?)
 }

@@ -15,6 +15,12 @@ pub(crate) enum Place {
     Flag(&'static str),
 }
 
+impl Place {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -27,6 +27,18 @@ pub(crate) fn to_toml(loaded: &LoadedSettings) -> String {
     text.trim_end().to_owned()
 }
 
+/// What is given, one setting a line, with who gave it.
+pub(crate) fn given(loaded: &LoadedSettings) -> Vec<String> {
+    let given = DEFINITIONS.iter().filter(|definition| !loaded.place(definition.key).is_default());
+    let lines = given.map(|definition| {
+        let value = (definition.show)(&loaded.effective);
+        (format!("{} = {value}", definition.key), loaded.place(definition.key).to_string())
+    });
+    let lines: Vec<(String, String)> = lines.collect();
+    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or_default();
+    lines.into_iter().map(|(line, place)| format!("{line:width$}  # {place}")).collect()
+}
+
 /// By key: value and origin.
 pub(crate) fn to_json(loaded: &LoadedSettings) -> Value {
     let entries = DEFINITIONS.iter().map(|definition| {

@@ -28,7 +28,8 @@ fn problems(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str
 #[test]
 fn nothing_needs_to_be_set() {
     let loaded = loaded("", &[], &[]).unwrap();
-    let want = psi_node::Settings::new(psi_replica::NodeId::new("m").unwrap());
+    let commit = env!("BUILT_FROM_COMMIT");
+    let want = psi_node::Settings { commit, ..psi_node::Settings::new(psi_replica::NodeId::new("m").unwrap()) };
     assert_eq!(format!("{:?}", loaded.effective.node), format!("{want:?}"));
 }
 
@@ -136,12 +137,15 @@ fn seeds_are_read_from_lists_and_from_commas() {
     let by_variable = loaded("", &[("PSI_CLUSTER_SEEDS", "a, [::1]:7,b:9,")], &[]).unwrap();
     assert_eq!(by_file.effective.node.seeds, want);
     assert_eq!(by_variable.effective.node.seeds, want);
-    assert!(loaded("", &[("PSI_CLUSTER_SEEDS", "")], &[]).unwrap().effective.node.seeds.is_empty());
+    assert!(loaded("", &[("PSI_CLUSTER_SEEDS", "none")], &[]).unwrap().effective.node.seeds.is_empty());
+    let missing = problems("", &[("PSI_CLUSTER_SEEDS", "a,,b")], &[]);
+    assert!(missing[0].contains("`` is not a host name or address"), "a name is missing there: {missing:?}");
 }
 
 #[test]
 fn advertised_addresses_can_be_dialled() {
-    for (text, taken) in [("", true), ("10.0.0.1:5", true), ("0.0.0.0:5", false), ("10.0.0.1:0", false), ("a:1", false)]
+    for (text, taken) in
+        [("none", true), ("10.0.0.1:5", true), ("0.0.0.0:5", false), ("10.0.0.1:0", false), ("a:1", false)]
     {
         assert_eq!(loaded("", &[], &[("grpc.advertise", text)]).is_ok(), taken, "{text}");
     }
@@ -172,6 +176,7 @@ fn what_is_printed_reads_back_as_the_same_settings() {
     let flags = [
         ("node.id", "x"),
         ("cluster.seeds", "a,b:1"),
+        ("http.cors_origins", "https://a.example,http://localhost:3000"),
         ("grpc.advertise", "10.0.0.1:5"),
         ("replication.enabled", "false"),
         ("log.format", "json"),
@@ -196,5 +201,58 @@ fn every_default_is_a_value_that_is_taken() {
         assert_eq!(definition.kind.put(&mut all, &value), Ok(()), "{}", definition.key);
         assert_eq!((definition.show)(&all), value, "{}", definition.key);
         assert!(!definition.meaning.is_empty() && !definition.name().is_empty());
+    }
+}
+
+/// The settings that may have no value, and what their values are otherwise.
+const OPTIONAL: [(&str, &str); 6] = [
+    ("cluster.seeds", "a:7280"),
+    ("grpc.advertise", "10.0.0.1:5"),
+    ("http.advertise", "10.0.0.1:5"),
+    ("http.cors_origins", "https://panel.example"),
+    ("gossip.advertise", "10.0.0.1:5"),
+    ("data.dir", "/data"),
+];
+
+/// The settings whose values are lists.
+const LISTS: [&str; 2] = ["cluster.seeds", "http.cors_origins"];
+
+#[test]
+fn what_is_empty_is_refused_wherever_it_is_given() {
+    for definition in &DEFINITIONS {
+        let (key, variable) = (definition.key, definition.variable());
+        let lists: &[&str] = if LISTS.contains(&key) { &["[]", "[\"\"]"] } else { &[] };
+        let by_file =
+            ["\"\"", "\" \""].iter().chain(lists).map(|empty| problems(&format!("{key} = {empty}"), &[], &[]));
+        let commas: &[&str] = if LISTS.contains(&key) { &[",", " , "] } else { &[] };
+        let texts = || ["", " "].iter().chain(commas);
+        let by_variable = texts().map(|empty| problems("", &[(&variable, empty)], &[]));
+        let by_flag = texts().map(|empty| problems("", &[], &[(key, empty)]));
+        for got in by_file.chain(by_variable).chain(by_flag) {
+            let [problem] = &got[..] else { panic!("{key}: {got:?}") };
+            let way_out = format!("is empty; it takes {}; leave it out for the default", definition.kind.takes());
+            assert!(problem.contains(key) && problem.contains(&way_out), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn none_undoes_what_was_given_before_and_is_printed_as_it_was_written() {
+    for definition in &DEFINITIONS {
+        let Some((key, value)) = OPTIONAL.iter().find(|(key, _)| *key == definition.key) else {
+            assert!(!definition.kind.takes().contains("none"), "{}", definition.key);
+            continue;
+        };
+        let (variable, default) = (definition.variable(), loaded("", &[], &[]).unwrap());
+        let given = loaded("", &[(&variable, value)], &[]).unwrap();
+        let shown = |loaded: &LoadedSettings| (definition.show)(&loaded.effective);
+        assert_ne!(shown(&given), shown(&default), "{key}");
+        let by_flag = loaded("", &[(&variable, value)], &[(key, "none")]).unwrap();
+        let by_variable = loaded(&to_toml(&given), &[(&variable, "none")], &[]).unwrap();
+        let by_file = loaded(&format!("{key} = \"none\""), &[], &[]).unwrap();
+        for none in [by_flag, by_variable, by_file] {
+            assert_eq!(shown(&none), shown(&default), "{key}");
+            assert_eq!(shown(&none).as_str(), Some("none"), "{key}");
+        }
     }
 }

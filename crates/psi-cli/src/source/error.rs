@@ -13,28 +13,40 @@ pub(crate) enum SourceError {
         #[source]
         error: std::io::Error,
     },
-    /// A row can't be read, or is not UTF-8.
+    /// The system, or what unpacks the file, gives an error.
     #[error("can't read {path}: {error}")]
-    Csv {
+    Unreadable {
         path: String,
         #[source]
-        error: csv::Error,
+        error: std::io::Error,
     },
+    /// The first bytes are those of another format.
+    #[error("{name} {why}")]
+    Content { name: String, why: String },
+    /// What a line means is not certain.
+    #[error("{path}, line {line}: {why}")]
+    Doubt { path: String, line: u64, why: String },
+    /// A quote runs to the end of what was read.
+    #[error("{path}, line {line}: the quote that opens here is not closed; close it, or remove it")]
+    OpenQuote { path: String, line: u64 },
     /// A row has more or fewer cells than the rows before.
-    #[error("{path}, line {line} has {}, those before it {want}", pluralize(*got as u64, "cell"))]
+    #[error(
+        "{path}, line {line} has {}, those before it {want}; mend the line, or name what divides columns with --delimiter",
+        pluralize(*got as u64, "cell")
+    )]
     RowLength { path: String, line: u64, got: usize, want: usize },
     /// The file has no row of data.
     #[error("{path} has no row of data")]
     NoRow { path: String },
-    /// The first row of data has no number.
-    #[error("{path} has no number in its first row of data, line {line}; are its columns separated by commas?")]
+    /// No column is of numbers.
+    #[error("{path} has no column of numbers from line {line} on; name what divides columns with --delimiter")]
     NoNumericColumn { path: String, line: u64 },
     /// A column that was asked for is not in the header.
     #[error("{path} has no column `{name}`; it has: {}", known.join(", "))]
     UnknownColumn { path: String, name: String, known: Vec<String> },
     /// A cell of a column that is used is not a number.
-    #[error("{path}, line {line}, column `{column}`: `{text}` is not a number")]
-    NotANumber { path: String, line: u64, column: String, text: String },
+    #[error("{path}, line {line}, column `{column}`: `{text}` is not a number; {way_out}")]
+    NotANumber { path: String, line: u64, column: String, text: String, way_out: &'static str },
     /// A line can't be read.
     #[error("can't read line {line} of {name}: {error}")]
     ReadLine {
@@ -43,6 +55,9 @@ pub(crate) enum SourceError {
         #[source]
         error: std::io::Error,
     },
+    /// A line is longer than any vector.
+    #[error("line {line} of {name} is longer than {mib} MiB; write one vector a line")]
+    LongLine { name: String, line: u64, mib: usize },
     /// A line is not JSON.
     #[error("line {line} of {name} is not JSON: {error}")]
     Json {

@@ -14,7 +14,8 @@ pub(super) const VECTOR_MEMBERS: [&str; 2] = ["x", "input"];
 const MEMBERS: [&str; 6] = ["engine", "width", "scale_exponent", "seed", "guardian", "parameters"];
 
 /// All members; a test says that none is left out.
-const KNOWN: [&str; 8] = ["field", "epoch", "engine", "width", "scale_exponent", "seed", "guardian", "parameters"];
+const KNOWN: [&str; 9] =
+    ["field", "epoch", "engine", "width", "scale_exponent", "seed", "guardian", "parameters", "names"];
 
 /// Of what field a record is. Every member may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub(crate) struct Header {
     pub(crate) guardian: Option<String>,
     /// Those not named have their defaults.
     pub(crate) parameters: BTreeMap<String, f64>,
+    /// Of the field's columns, in their order; empty where they have none.
+    pub(crate) names: Vec<String>,
 }
 
 impl Header {

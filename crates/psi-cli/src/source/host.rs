@@ -75,6 +75,10 @@ impl Source for Host {
         Ok(Some(self.measure(now)))
     }
 
+    fn names(&self) -> Vec<String> {
+        Self::NAMES.map(|(name, _)| name.to_owned()).to_vec()
+    }
+
     fn describe(&self) -> String {
         let names = Self::NAMES.map(|(name, _)| name);
         format!("this machine, from /proc: {}", names.join(", "))

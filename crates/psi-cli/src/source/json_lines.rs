@@ -2,20 +2,23 @@
 //!
 //! A line is an array of numbers, or an object whose `x` or `input` is one; its other members are ignored, so that
 //! requests of the HTTP service, and what `psi-field record` writes, can be sent as they were recorded. The first line may
-//! be a [`Header`]. JSON has no NaN and no infinity, and neither has this source.
+//! be a [`Header`]. JSON has no NaN and no infinity, and neither has this source. A byte order mark of UTF-8 is passed over.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::{
+    encoding::{self, Text, UTF_8_MARK},
     error::SourceError,
     header::{Header, VECTOR_MEMBERS},
     order::Order,
     vectors::Source,
 };
+
+/// A longer line is no vector, and is not kept.
+const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// The vectors of `reader`, one a line. Blank lines are skipped but counted.
 #[derive(Debug)]
@@ -35,17 +38,14 @@ pub(crate) struct JsonLines<R> {
     order: Option<Order>,
 }
 
-impl JsonLines<BufReader<File>> {
+impl JsonLines<BufReader<Text>> {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// If that is not possible.
+    /// If that is not possible, or it is not text.
     pub(crate) fn open(path: &Path) -> Result<Self, SourceError> {
-        let name = path.display().to_string();
-        match File::open(path) {
-            Ok(file) => Ok(Self::new(name, BufReader::new(file))),
-            Err(error) => Err(SourceError::Open { path: name, error }),
-        }
+        let (text, _) = encoding::open(path)?;
+        Ok(Self::new(path.display().to_string(), BufReader::new(text)))
     }
 
     /// Opens the file at `path`; if it has a header, lines of another field or epoch, and those out of order, are errors.
@@ -108,20 +108,42 @@ impl<R: BufRead> JsonLines<R> {
     /// The next line that is not blank, or `None` at the end.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, SourceError> {
         loop {
-            let mut text = Vec::new();
             self.line += 1;
-            let length = self.reader.read_until(b'\n', &mut text).map_err(|error| SourceError::ReadLine {
-                name: self.name.clone(),
-                line: self.line,
-                error,
-            })?;
-            if length == 0 {
+            let mut text = self.read_line()?;
+            if text.is_empty() {
                 return Ok(None);
+            }
+            if self.line == 1 {
+                self.check_mark(&mut text)?;
             }
             if !text.trim_ascii().is_empty() {
                 return Ok(Some(text));
             }
         }
+    }
+
+    /// The next line with its end; empty at the end of the input.
+    fn read_line(&mut self) -> Result<Vec<u8>, SourceError> {
+        let (name, line) = (self.name.clone(), self.line);
+        let wrong = |error| SourceError::ReadLine { name: name.clone(), line, error };
+        let mut text = Vec::new();
+        self.reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut text).map_err(wrong)?;
+        if text.len() < LINE_BYTES_MAX || text.ends_with(b"\n") {
+            return Ok(text);
+        }
+        self.reader.skip_until(b'\n').map_err(wrong)?;
+        Err(SourceError::LongLine { name, line, mib: LINE_BYTES_MAX >> 20 })
+    }
+
+    /// Takes the mark of UTF-8 off the first line.
+    fn check_mark(&self, first: &mut Vec<u8>) -> Result<(), SourceError> {
+        if let Some(why) = encoding::refusal(first) {
+            return Err(SourceError::Content { name: self.name.clone(), why });
+        }
+        if first.starts_with(UTF_8_MARK) {
+            first.drain(..UTF_8_MARK.len());
+        }
+        Ok(())
     }
 
     fn vector(&mut self, text: &[u8]) -> Result<Vec<f64>, SourceError> {
@@ -191,6 +213,11 @@ impl<R: BufRead + Send> Source for JsonLines<R> {
         let vector = self.vector(&text)?;
         self.check_width(vector.len())?;
         Ok(Some(vector))
+    }
+
+    /// Those of a record's header.
+    fn names(&self) -> Vec<String> {
+        self.header.as_ref().map(|header| header.names.clone()).unwrap_or_default()
     }
 
     fn describe(&self) -> String {
@@ -293,6 +320,26 @@ mod tests {
         let mut source = JsonLines::new("input", [b'"', 0xff, b'"', b'\n'].as_slice());
         assert!(matches!(source.next(), Err(SourceError::Json { line: 1, .. })));
         assert!(matches!(source.next(), Ok(None)));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_or_named() {
+        assert_eq!(read("\u{feff}[1, 2]\n[3, 4]\n"), [Ok(vec![1.0, 2.0]), Ok(vec![3.0, 4.0])]);
+        assert_eq!(read("\u{feff}\n[1]\n"), [Ok(vec![1.0])]);
+        let utf_16: Vec<u8> = "\u{feff}[1]\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let message = JsonLines::new("input", utf_16.as_slice()).next().unwrap_err().to_string();
+        assert_eq!(message, "input is UTF-16; convert it with `iconv -f UTF-16 -t UTF-8`");
+    }
+
+    #[test]
+    fn a_line_without_end_is_passed_over_and_not_kept() {
+        let long = vec![b' '; 3 * LINE_BYTES_MAX];
+        let text = [b"[1]\n".as_slice(), &long, b"[2]\n[3]\n"].concat();
+        let mut source = JsonLines::new("input", text.as_slice());
+        assert_eq!(source.next().unwrap(), Some(vec![1.0]));
+        let message = source.next().unwrap_err().to_string();
+        assert_eq!(message, "line 2 of input is longer than 4 MiB; write one vector a line");
+        assert_eq!(source.next().unwrap(), Some(vec![3.0]));
     }
 
     #[test]

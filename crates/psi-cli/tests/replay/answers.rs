@@ -81,6 +81,11 @@ fn formats_say_the_same() -> Result<()> {
         ("b.csv", "x,y\n0.1,-2\n0.3,1e3\n", &[]),
         ("c.csv", "when,y,x\nmonday,-2,0.1\ntuesday,1e3,0.3\n", &["--columns", "x,y"]),
         ("d.dat", "0.1,-2\n0.3,1e3\n", &["--format", "csv"]),
+        ("f.csv", "when,x,y\nmonday,0.1,-2\ntuesday,0.3,1e3\n", &[]),
+        ("g.csv", "x;y\r0,1;-2\r0,3;1e3\r", &["--decimal", ","]),
+        ("h.csv", "\u{feff}\"x\", \"y\"\n\"0.1\", \"-2\"\n\"0.3\", \"1e3\"\n", &[]),
+        ("i.tsv", "x\ty\n0.1\t-2\nNA\t5\n0.3\t1e3\n", &["--missing", "skip-row"]),
+        ("j.jsonl", "\u{feff}[0.1,-2]\n[0.3,1e3]\n", &[]),
         ("e.JSONL", "[0.1,-2]\n{\"x\":[0.3,1e3]}\n", &[]),
     ] {
         assert_eq!(steps(&folder.file(name, text)?, &[&as_recorded, more].concat())?, want, "{name}");
@@ -95,6 +100,19 @@ fn formats_say_the_same() -> Result<()> {
 }
 
 #[test]
+fn what_is_left_out_of_a_file_is_said() -> Result<()> {
+    let folder = Folder::new()?;
+    let file = folder.file("a.csv", "when,name,x\n2024-01-01,a,1\n2024-01-02,b,NA\n2024-01-03,c,3\n")?;
+    let output = replay(&file, &["--engine", "synthetic", "--missing", "skip-row"])?;
+    let (said, text) = (String::from_utf8(output.stderr)?, String::from_utf8(output.stdout)?);
+    assert!(text.starts_with("replayed 2 steps of "), "{text}");
+    for wanted in ["left out, not numbers: name", "left out, a time: when", "1 row with gaps was left out"] {
+        assert!(said.contains(wanted), "`{wanted}` is not in: {said}");
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_not_finite_is_taken_as_the_engine_does() -> Result<()> {
     let folder = Folder::new()?;
     let wild = folder.file("wild.csv", "nan,inf,-inf,9\n")?;
@@ -104,7 +122,11 @@ fn what_is_not_finite_is_taken_as_the_engine_does() -> Result<()> {
         let run = |file: &Path, more: &[&str]| steps(file, &[&["--engine", engine], more].concat());
         assert_eq!(run(&wild, &[])?, run(&as_5, &[])?, "{engine}");
         assert_eq!(run(&wild, &["--condition"])?, run(&as_1, &[])?, "{engine}");
-        assert_eq!(run(&wild, &["--guardian"])?, run(&as_5, &[])?, "a guardian conditions nothing: {engine}");
+        assert_eq!(
+            run(&wild, &["--guardian", "intervene"])?,
+            run(&as_5, &[])?,
+            "a guardian conditions nothing: {engine}"
+        );
         assert_ne!(run(&as_5, &[])?, run(&as_1, &[])?, "{engine}");
     }
     Ok(())
@@ -132,10 +154,10 @@ fn a_guardian_intervenes_by_itself() -> Result<()> {
     text += &"0.1,0.2\n".repeat(60);
     let file = folder.file("a.csv", &text)?;
     let calm = steps(&file, &["--engine", "synthetic"])?;
-    let watched = steps(&file, &["--engine", "synthetic", "--guardian"])?;
+    let watched = steps(&file, &["--engine", "synthetic", "--guardian", "intervene"])?;
     assert_eq!(calm[..61], watched[..61]);
     assert!((number(&watched[61], "PE")? - number(&calm[61], "PE")? - 1.5).abs() < 1e-12);
-    let text = String::from_utf8(replay(&file, &["--engine", "synthetic", "--guardian"])?.stdout)?;
+    let text = String::from_utf8(replay(&file, &["--engine", "synthetic", "--guardian", "intervene"])?.stdout)?;
     assert!(text.contains("guardian: 1 intervention: nigredo at 61\n"), "{text}");
 
     // A record says what its guardian does.
@@ -143,9 +165,9 @@ fn a_guardian_intervenes_by_itself() -> Result<()> {
     let lines = format!("{calm_lines}[5,-5]\n{calm_lines}");
     for (mode, arguments, want) in [
         ("intervene", &[][..], &watched),
-        ("intervene", &["--no-guardian"], &calm),
+        ("intervene", &["--guardian", "watch"], &calm),
         ("watch", &[], &calm),
-        ("watch", &["--guardian"], &watched),
+        ("watch", &["--guardian", "intervene"], &watched),
     ] {
         let header = format!("{{\"engine\":\"synthetic\",\"guardian\":\"{mode}\"}}\n");
         let record = folder.file("a.jsonl", &(header + &lines))?;
@@ -231,9 +253,13 @@ fn metrics_are_drawn_into_a_png() -> Result<()> {
         Ok(fs::read(&png)?)
     };
     let mut drawn = vec![];
-    for (rows, more) in
-        [(1, &[][..]), (30, &[]), (30, &["--output", "json"]), (30, &["--against", other]), (3000, &["--guardian"])]
-    {
+    for (rows, more) in [
+        (1, &[][..]),
+        (30, &[]),
+        (30, &["--output", "json"]),
+        (30, &["--against", other]),
+        (3000, &["--guardian", "intervene"]),
+    ] {
         let bytes = draw(rows, more)?;
         assert!(bytes.starts_with(b"\x89PNG\r\n") && bytes.len() > 10_000, "{rows}: {} bytes", bytes.len());
         drawn.push(bytes);

@@ -50,6 +50,15 @@ fn bad_files_are_refused_before_anything_is_printed() -> Result<()> {
         ),
         ("first.csv", "a,b\n1,x\n2,3\n", &["first.csv, line 2, column `b`: `x` is not a number"]),
         ("ragged.csv", "1,2\n3,4\n5\n", &["ragged.csv, line 3 has 1 cell, those before it 2"]),
+        ("years.csv", "sensor,2024,2025,x\n1,2,3,4\n5,6,7,8\n", &["years.csv, line 1: ", "--header", "--no-header"]),
+        ("gap.csv", "a,b,c\n,2,3\n4,5,6\n", &["gap.csv, line 2, column `a`: `` is not a number", "--missing"]),
+        (
+            "thousands.csv",
+            "a,b\n\"1,000\",2\n999,5\n",
+            &["thousands.csv, line 2, column `a`: `1,000`", "--thousands ,"],
+        ),
+        ("commas.csv", "1,5;2,5;3,5\n4,25;5,5;6,5\n", &["commas.csv, line 1: ", "--delimiter", "--decimal ,"]),
+        ("quote.csv", "x,name\n1,\"foo\n2,bar\n", &["quote.csv, line 2: the quote that opens here is not closed"]),
         ("empty.csv", "", &["empty.csv has no row of data"]),
         ("header.csv", "a,b\n", &["header.csv has no row of data"]),
         ("empty.jsonl", "", &["empty.jsonl has no vector"]),
@@ -177,7 +186,7 @@ fn traces_whose_arrays_do_not_fit_are_refused() -> Result<()> {
     let other = other.to_str().context("a path")?;
     check_refused(&whole, &["--parameters", other], &["p1.toml: the trace's arrays fix `latent_dim` at 2"])?;
     check_refused(&whole, &["--param", "latent_dim=4"], &["arrays fix `latent_dim` at 2"])?;
-    check_refused(&whole, &["--columns", "a"], &["--columns chooses columns of a CSV file"])?;
+    check_refused(&whole, &["--columns", "a"], &["--columns: for CSV files only"])?;
 
     let path = folder.path("kinds.npz");
     let mut npz = NpzWriter::new(File::create(&path)?);

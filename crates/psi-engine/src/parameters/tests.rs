@@ -18,7 +18,26 @@ fn names_start_with_those_always_shown() {
     assert_eq!(names[..SHOWN.len()], SHOWN);
     assert_eq!(
         names[SHOWN.len()..],
-        ["alpha", "beta", "epsilon", "g0", "g1", "g2", "tau_psi", "tau_c", "pe_low", "pe_high"]
+        [
+            "alpha",
+            "beta",
+            "epsilon",
+            "g0",
+            "g1",
+            "g2",
+            "tau_psi",
+            "tau_c",
+            "pe_low",
+            "pe_high",
+            "drift",
+            "baseline_after",
+            "long_window",
+            "short_window",
+            "drift_warning",
+            "drift_critical",
+            "drift_alpha",
+            "novelty_threshold"
+        ]
     );
 }
 
@@ -39,6 +58,14 @@ fn indices_name_their_parameters() {
         (G0, "g0"),
         (TAU_PSI, "tau_psi"),
         (TAU_C, "tau_c"),
+        (DRIFT, "drift"),
+        (BASELINE_AFTER, "baseline_after"),
+        (LONG_WINDOW, "long_window"),
+        (SHORT_WINDOW, "short_window"),
+        (DRIFT_WARNING, "drift_warning"),
+        (DRIFT_CRITICAL, "drift_critical"),
+        (DRIFT_ALPHA, "drift_alpha"),
+        (NOVELTY_THRESHOLD, "novelty_threshold"),
         (PE_LOW, "pe_low"),
         (PE_HIGH, "pe_high"),
     ] {

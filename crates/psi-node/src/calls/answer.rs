@@ -1,21 +1,29 @@
 //! Answers to writes, and what a field is.
 
-use psi_replica::{FieldName, Origin, Version};
-use psi_state::{CurrentSpec, FieldView, Intervention, Label, Replica, Step};
+use psi_replica::{Clock, FieldName, Origin, Version};
+use psi_state::{ColumnNames, CurrentSpec, FieldView, Intervention, Label, Replica, Step};
 
 use crate::sessions::{level::ReplicationReach, requests::CachedAnswer};
 
-/// What a field is, without what it counted and learned.
+/// What a field is, and how many steps it counted; without what it makes of them.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldSummary {
     pub(crate) spec: CurrentSpec,
     pub(crate) label: Option<Label>,
+    /// Of its columns.
+    pub(crate) names: Option<ColumnNames>,
+    pub(crate) steps: u64,
+    /// When the latest step was taken.
+    pub(crate) last_step: Option<Clock>,
 }
 
 impl FieldSummary {
     /// Of a field whose spec was just written.
     pub(super) fn of(replica: &Replica, spec: CurrentSpec) -> Self {
-        Self { label: replica.lasting_view(&spec.field).and_then(|lasting| lasting.label), spec }
+        match replica.view(&spec.field).map(Self::from) {
+            Some(summary) => Self { spec, ..summary },
+            None => Self { spec, label: None, names: None, steps: 0, last_step: None },
+        }
     }
 }
 
@@ -24,16 +32,21 @@ impl From<FieldView> for FieldSummary {
         let FieldView {
             spec,
             label,
-            // Its state, and its guardian's.
-            moments: _,
+            names,
+            // Its state, its guardian's, and the verdict on it.
+            anchored: _,
+            baseline: _,
+            drift_onset: _,
+            drift: _,
+            moments,
             window: _,
-            last: _,
+            last,
             interventions: _,
             guardian: _,
             learned: _,
             steps_dropped: _,
         } = view;
-        Self { spec, label }
+        Self { spec, label, names, steps: moments.count, last_step: last.map(|last| last.clock) }
     }
 }
 

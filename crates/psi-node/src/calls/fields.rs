@@ -1,10 +1,12 @@
-//! Creating, changing, resetting, dropping and labelling fields.
+//! Creating, changing, resetting, dropping and labelling fields, and naming their columns.
 
 pub(crate) mod patch;
 
 use psi_api::Cause;
 use psi_replica::{FieldName, Now};
-use psi_state::{CurrentSpec, Label, Replica, Setup, ValueError, WriteError};
+use psi_state::{
+    ColumnNames, ColumnNamesError, CurrentSpec, Label, LastingWrite, Replica, Setup, ValueError, WIDTH_MAX, WriteError,
+};
 use tonic::Code;
 
 use self::patch::{FieldPatch, cause_of_all, new_field, with_default_parameters};
@@ -15,12 +17,25 @@ use super::{
 };
 
 impl Ops {
-    /// Creates a field. A token comes with it, here and below.
-    pub(crate) fn create(&self, name: &str, patch: &FieldPatch) -> Result<(FieldSummary, String), Cause> {
+    /// Creates a field, with names of its columns unless there are none. A token comes with it, here and below.
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        patch: &FieldPatch,
+        names: Vec<String>,
+    ) -> Result<(FieldSummary, String), Cause> {
         let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         let setup = self.record_refusal(patch.apply_to(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
+        let names = self.record_refusal(ColumnNames::new(names).map_err(|error| bad_names(&error)))?;
         self.write(|replica, now| {
+            let (got, want) = (names.len(), setup.shape.width);
+            if got != want && !names.is_empty() {
+                return Err(WriteError::NamesNumber { field, got, want });
+            }
             let current = replica.create_field(now, &field, setup)?;
+            if !names.is_empty() {
+                replica.attach(now, &field, names)?;
+            }
             Ok(FieldSummary::of(replica, current))
         })
     }
@@ -45,10 +60,21 @@ impl Ops {
     pub(crate) fn label(&self, name: &str, text: &str) -> Result<(FieldSummary, String), Cause> {
         let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
         let label = self.record_refusal(Label::new(text).map_err(|error| bad_label(text, &error)))?;
+        self.attach(&field, label)
+    }
+
+    /// Names the columns of a field, one name for each; none take the names away.
+    pub(crate) fn name_columns(&self, name: &str, names: Vec<String>) -> Result<(FieldSummary, String), Cause> {
+        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let names = self.record_refusal(ColumnNames::new(names).map_err(|error| bad_names(&error)))?;
+        self.attach(&field, names)
+    }
+
+    fn attach(&self, field: &FieldName, write: impl LastingWrite) -> Result<(FieldSummary, String), Cause> {
         let written = self.context.write(|replica, now| {
             writable(replica)?;
-            let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
-            replica.attach(now, &field, label).map_err(|error| Cause::from(&error))?;
+            let view = replica.view(field).ok_or_else(|| unknown_field(replica, field))?;
+            replica.attach(now, field, write).map_err(|error| Cause::from(&error))?;
             Ok((FieldSummary::of(replica, view.spec), replica.token().to_string()))
         });
         self.record_refusal(written)
@@ -85,5 +111,23 @@ fn bad_label(text: &str, error: &ValueError) -> Cause {
     match error {
         ValueError::TextCharacter(char) => cause.with("character", format!("U+{:04X}", u32::from(*char))),
         _ => cause.with("got", text.len()).with("limit", Label::BYTES_MAX),
+    }
+}
+
+fn bad_names(error: &ColumnNamesError) -> Cause {
+    let cause = Cause::new(Code::InvalidArgument, "BAD_NAMES", format!("names: {error}"));
+    match error {
+        ColumnNamesError::Length { column, got } => {
+            cause.with("column", column).with("got", got).with("limit", ColumnNames::BYTES_MAX)
+        }
+        ColumnNamesError::Character { column, character } => {
+            cause.with("column", column).with("character", format!("U+{:04X}", u32::from(*character)))
+        }
+        ColumnNamesError::Repeated { name, first, second } => {
+            cause.with("name", name).with("first", first).with("second", second)
+        }
+        ColumnNamesError::Together { got } => cause.with("got", got).with("limit", ColumnNames::BYTES_TOGETHER_MAX),
+        ColumnNamesError::Number { got } => cause.with("got", got).with("limit", WIDTH_MAX),
+        _ => cause,
     }
 }

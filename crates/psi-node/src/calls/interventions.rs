@@ -1,11 +1,11 @@
-//! Interventions by hand.
+//! Interventions by hand, and red flags that are taken down without one.
 
 use std::hash::{BuildHasher, RandomState};
 
 use psi_api::Cause;
 use psi_engine::Action;
 use psi_replica::FieldName;
-use psi_state::Replica;
+use psi_state::{FieldView, Replica};
 
 use super::{
     admission::Admission,
@@ -42,6 +42,17 @@ impl Ops {
             WriteAnswer::Intervention(receipt) => Ok(receipt),
             WriteAnswer::Steps(_) => Err(self.record_cause(of_another_kind())),
         }
+    }
+
+    /// Takes the red flag of a field down without an intervention.
+    pub(crate) async fn acknowledge(&self, field: &str, options: &CallOptions) -> Result<(FieldView, String), Cause> {
+        let name = self.record_refusal(field_name(field))?;
+        self.record_refusal(self.reach(options).await)?;
+        let write = |replica: &mut Replica, now| replica.acknowledge(now, &name);
+        let written = self.when_free(options, || std::future::ready(self.context.write(write))).await;
+        self.record_refusal(written.map_err(Cause::from))?;
+        tracing::info!(field = %name, "red flag acknowledged");
+        self.record_refusal(self.state(field))
     }
 }
 

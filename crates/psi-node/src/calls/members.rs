@@ -1,16 +1,16 @@
-//! The cluster as this node sees it: members, their runs, and nodes that will not come back.
+//! The cluster as this node sees it: members, their runs and clocks, and nodes that will not come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use psi_api::{Cause, v1};
-use psi_replica::{EndStatus, NodeId, Origin, RunStage, RunStatus};
+use psi_replica::{EndStatus, NodeId, Origin, RunStage, RunStatus, TimeStatus};
 use psi_state::{Replica, WriteError};
 use tonic::Code;
 use tracing::warn;
 
 use super::{ops::Ops, readiness::is_writable};
 use crate::{
-    cluster::members::Member,
+    cluster::{claim::NameClaim, members::Member},
     links::lag::{Lag, lags},
     metrics::Traffic,
 };
@@ -27,6 +27,11 @@ impl Ops {
         });
         let mut members: Vec<Member> = self.context.members.borrow().clone();
         for own in members.iter_mut().filter(|member| member.node == self.context.settings.node) {
+            if let NameClaim::Waits { holder } = self.context.claim.now() {
+                // To others, that one is the member of this name.
+                let own_run = Member::own(&self.context.settings.node, self.context.addresses());
+                *own = Member { namesakes: vec![holder], ..own_run };
+            }
             self.update_own(own);
         }
         let members = members.iter().map(|member| self.member(member, &lags)).collect();
@@ -36,6 +41,38 @@ impl Ops {
             members,
             runs: status.runs.iter().map(run_message).collect(),
             ended: Some(ended_message(status)),
+        }
+    }
+
+    /// How the node's clocks stand against the members'.
+    pub(crate) fn clock(&self) -> v1::Clock {
+        self.clock_message(self.context.read(|replica| replica.time()))
+    }
+
+    /// Goes on from a clock that an operator accepts, if it is ahead.
+    pub(crate) fn accept_clock(&self, hybrid_ms: u64) -> v1::Clock {
+        let (before, time) = self.context.write(|replica, _| {
+            let before = replica.time();
+            replica.accept_clock(hybrid_ms);
+            (before, replica.time())
+        });
+        if time.steady > before.steady {
+            let ahead_ms = time.steady.0 - before.steady.0;
+            warn!(ahead_ms, "an operator accepted a clock: the steady clock goes on from it");
+        }
+        self.clock_message(time)
+    }
+
+    fn clock_message(&self, time: TimeStatus) -> v1::Clock {
+        let TimeStatus { offset_ms, is_off, steady, agreed, hybrid, lead_ms } = time;
+        v1::Clock {
+            node: self.context.settings.node.to_string(),
+            offset_ms,
+            is_off,
+            steady_ms: steady.0,
+            agreed_ms: agreed.0,
+            hybrid_ms: hybrid.0,
+            lead_ms,
         }
     }
 
@@ -61,6 +98,10 @@ impl Ops {
             ready,
             incarnation: _,
             agreement,
+            version,
+            protocol,
+            claim: _,
+            namesakes,
         } = member;
         let is_own = *node == self.context.settings.node;
         let lag = lags.get(node).copied();
@@ -79,6 +120,9 @@ impl Ops {
             ready: *ready,
             lag_ms: ms,
             traffic: Some(traffic(self.context.metrics.peers.traffic(node.as_str()))),
+            version: version.clone(),
+            protocol: protocol.unwrap_or(0),
+            namesakes: namesakes.iter().map(ToString::to_string).collect(),
         }
     }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use psi_api::Cause;
 use psi_replica::{FieldName, Now};
 use psi_state::{Replica, WriteError};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::Code;
 
+use super::readiness::explained;
 use crate::node::context::NodeContext;
 
 /// The operations of a node.
@@ -26,13 +28,25 @@ impl Ops {
         self.context.write(write).map_err(|error: WriteError| self.record_cause(Cause::from(&error)))
     }
 
+    /// A place among the open streams of the node.
+    pub(crate) fn stream_slot(&self) -> Result<OwnedSemaphorePermit, Cause> {
+        self.context.stream_slots.clone().try_acquire_owned().map_err(|_| {
+            let limit = self.context.settings.streams_max;
+            let message = format!(
+                "this node already has {limit} streams open; end some, use another node, or raise limits.streams_max"
+            );
+            self.record_cause(Cause::new(Code::Unavailable, "TOO_MANY_STREAMS", message).with("limit", limit))
+        })
+    }
+
     /// Counts a refusal, if there is one.
     pub(super) fn record_refusal<T>(&self, result: Result<T, Cause>) -> Result<T, Cause> {
         result.map_err(|cause| self.record_cause(cause))
     }
 
-    /// Counts a refusal by its cause.
+    /// Counts a refusal by its cause, which is the whole one from then on.
     pub(crate) fn record_cause(&self, cause: Cause) -> Cause {
+        let cause = explained(&self.context, cause);
         self.context.metrics.record_refusal(cause.reason);
         cause
     }

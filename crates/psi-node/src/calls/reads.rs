@@ -1,5 +1,8 @@
 //! Reads: the state of a field, its steps as they come, and what fields there are.
 
+pub(crate) mod page;
+mod watch;
+
 use std::sync::Arc;
 
 use psi_api::Cause;
@@ -39,13 +42,5 @@ impl Ops {
         // Once more: it may have been reset just before the watch began.
         let (view, _) = self.state(field)?;
         Ok((view.into(), accepted))
-    }
-
-    /// Every field.
-    pub(crate) fn fields(&self) -> Result<Vec<FieldSummary>, Cause> {
-        self.context.read(|replica| {
-            readable(replica)?;
-            Ok(replica.field_names().filter_map(|name| replica.view(&name)).map(Into::into).collect())
-        })
     }
 }

@@ -121,7 +121,7 @@ impl Ops {
     ) -> Result<PendingWrite, Cause> {
         self.context.metrics.record_step_time(begun.elapsed());
         let WrittenSteps { steps, token } = self.record_refusal(written)?;
-        self.context.metrics.record_steps(steps.len());
+        self.context.metrics.record_steps(field, &steps);
         for step in &steps {
             self.record_guardian_action(field, step);
         }

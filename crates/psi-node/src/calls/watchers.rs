@@ -78,7 +78,12 @@ impl Watchers {
                 novelty: _,
                 attention_gain: _,
                 time: _,
+                names: _,
+                farthest: _,
+                unusual: _,
+                threat: _,
                 intervened: _,
+                drift: _,
             } = *step;
             ring.send(Arc::new(WatchedStep { epoch, k, clock, input: input.clone() })).map(|_| ())
         });
@@ -113,7 +118,12 @@ mod tests {
             novelty: 0.0,
             attention_gain: 0.0,
             time: None,
+            names: None,
+            farthest: [None; 3],
+            unusual: false,
+            threat: None,
             intervened: None,
+            drift: Arc::default(),
         }
     }
 

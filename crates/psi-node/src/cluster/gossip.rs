@@ -4,16 +4,24 @@
 //! This wrapper hides pitfalls of chitchat: keys must be ASCII and small in total, the loop can end silently, names
 //! are looked up only once a minute, and a dead node's keys are not gossiped any more.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
-use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, ProtocolVersion, spawn_chitchat, transport::UdpTransport};
+use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, ProtocolVersion, Serializable as _, spawn_chitchat};
+use psi_replica::NodeId;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 
 use super::{
     address, detector, facts,
     members::{Member, MemberMemory},
+    namesakes::NamesakeLog,
     seeds,
+    transport::{Gate, GossipTransport},
 };
 use crate::{node::context::NodeContext, settings::Addresses};
 
@@ -27,15 +35,21 @@ const REMEMBERED: u32 = 3;
 /// Wait before a loop that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
+/// A loop of chitchat.
+pub(crate) struct GossipLoop {
+    handle: ChitchatHandle,
+    gate: Arc<Gate>,
+}
+
 /// Gossips until the node stops. Starts over when the loop ends by itself and, since a run of chitchat has one
 /// address, when this machine's address changes.
-pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
-    let mut handle = first;
+pub(crate) async fn run(context: Arc<NodeContext>, first: GossipLoop) {
+    let GossipLoop { mut handle, mut gate } = first;
     let mut memory = MemberMemory::default();
     loop {
         let ended = handle.termination_watcher();
         tokio::select! {
-            () = follow(&context, &handle, &mut memory) => break,
+            () = follow(&context, &handle, &gate, &mut memory) => break,
             () = seeds::contact_seeds(&context, &handle) => break,
             addresses = next_addresses(&context) => {
                 info!(gossip = %addresses.gossip, grpc = %addresses.grpc, "this machine has another address now");
@@ -50,13 +64,13 @@ pub(crate) async fn run(context: Arc<NodeContext>, first: ChitchatHandle) {
                 error!("the gossip loop ended: {why}; starting it again");
             }
         }
-        handle = loop {
+        GossipLoop { handle, gate } = loop {
             tokio::select! {
                 () = tokio::time::sleep(RESTART) => {}
                 () = context.stop.cancelled() => return,
             }
             match start(&context).await {
-                Ok(handle) => break handle,
+                Ok(started) => break started,
                 Err(error) => error!("can't start gossip: {error:#}"),
             }
         };
@@ -77,7 +91,7 @@ async fn next_addresses(context: &NodeContext) -> Addresses {
 }
 
 /// Starts the gossip loop: binds its socket.
-pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<ChitchatHandle> {
+pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<GossipLoop> {
     let settings = &context.settings;
     let interval = settings.gossip_interval;
     let generation = context.next_gossip_generation();
@@ -99,18 +113,22 @@ pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<ChitchatHandl
         extra_liveness_predicate: None,
         protocol_version: ProtocolVersion::V1,
     };
-    spawn_chitchat(config, facts::of_addresses(context.addresses()), &UdpTransport).await
+    let gate = Arc::new(Gate::new(settings.cluster.clone(), context.metrics.gossip_drops()));
+    let transport = GossipTransport::new(gate.clone());
+    let facts = facts::at_start(context.addresses(), context.claim.now());
+    Ok(GossipLoop { handle: spawn_chitchat(config, facts, &transport).await?, gate })
 }
 
 /// Publishes this node's facts and reads those of others, once every gossip interval.
-async fn follow(context: &NodeContext, handle: &ChitchatHandle, memory: &mut MemberMemory) {
+async fn follow(context: &NodeContext, handle: &ChitchatHandle, gate: &Gate, memory: &mut MemberMemory) {
     let mut interval = tokio::time::interval(context.settings.gossip_interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut published = BTreeMap::new();
+    let (mut published, mut namesakes) = (BTreeMap::new(), NamesakeLog::default());
     let mut leaving = false;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
+            () = context.claim.look_asked() => {}
             () = context.leaving.cancelled(), if !leaving => {
                 leaving = true;
                 interval = tokio::time::interval(LEAVE_ANNOUNCE);
@@ -118,20 +136,26 @@ async fn follow(context: &NodeContext, handle: &ChitchatHandle, memory: &mut Mem
             () = context.stop.cancelled() => return,
         }
         let own_facts = facts::of_node(context, leaving);
-        let members = handle
+        let (members, ids) = handle
             .with_chitchat(|chitchat| {
                 facts::publish(chitchat, &own_facts, &mut published);
-                facts::read(chitchat)
+                let ids: Vec<Vec<u8>> = chitchat.node_states().keys().map(|id| id.serialize_to_vec()).collect();
+                (facts::read(chitchat), ids)
             })
             .await;
-        check_superseded(context, handle.chitchat_id(), &members);
+        let own = handle.chitchat_id();
+        context.claim.record(&context.settings.node, own.gossip_advertise_addr, own.generation_id, &members);
         if leaving {
             // A node that joined a moment ago may be known to members that it does not take for live yet.
             let others = members.iter().filter(|member| !member.left && member.gossip != context.addresses().gossip);
             // Fails only when the loop has ended, which `run` sees too.
             others.for_each(|member| drop(handle.gossip(member.gossip)));
         }
-        let members = memory.update(members, Instant::now(), context.settings.dead_node_grace);
+        let own_run = (&context.settings.node, (own.generation_id, own.gossip_advertise_addr));
+        let members = memory.update(members, Some(own_run), Instant::now(), context.settings.dead_node_grace);
+        namesakes.record(&members, Instant::now());
+        let linked = linked(context, &members);
+        gate.update(ids.into_iter(), linked.into_iter(), context.settings.dead_node_grace);
         context.members.send_if_modified(|known| {
             log_changes(known, &members);
             let changed = *known != members;
@@ -142,17 +166,11 @@ async fn follow(context: &NodeContext, handle: &ChitchatHandle, memory: &mut Mem
     }
 }
 
-/// Two live runs of one node would write as two; the older stops.
-fn check_superseded(context: &NodeContext, own: &ChitchatId, members: &[Member]) {
-    let later = members
-        .iter()
-        .find(|member| member.live && *member.node.as_str() == *own.node_id && member.generation > own.generation_id);
-    if let Some(later) = later {
-        context.fail(format!(
-            "another run of node `{}` started later and is live at {}; give each node a name of its own (--node-id)",
-            later.node, later.gossip
-        ));
-    }
+/// Where live members gossip that a link leads to.
+fn linked(context: &NodeContext, members: &[Member]) -> Vec<SocketAddr> {
+    let peers: BTreeSet<NodeId> =
+        context.read(|replica| replica.links().filter_map(|(_, link)| Some(link.peer?.node)).collect());
+    members.iter().filter(|member| member.live && peers.contains(&member.node)).map(|member| member.gossip).collect()
 }
 
 fn log_changes(before: &[Member], after: &[Member]) {

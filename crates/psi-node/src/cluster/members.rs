@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use psi_replica::{Digest, NodeId};
+use psi_replica::{Digest, NodeId, PROTOCOL};
 use tokio::time::Instant;
 
 use crate::settings::Addresses;
@@ -30,6 +30,24 @@ pub(crate) struct Member {
     pub(crate) incarnation: Option<u64>,
     /// The frontier hash and digest that it published last.
     pub(crate) agreement: Option<(Digest, Digest)>,
+    /// The version of the program that it runs; empty until published.
+    pub(crate) version: String,
+    /// The greatest protocol version that it speaks, once published.
+    pub(crate) protocol: Option<u32>,
+    /// How far the run has come with its name.
+    pub(crate) claim: ClaimStage,
+    /// Where other runs of the node wait for the name.
+    pub(crate) namesakes: Vec<SocketAddr>,
+}
+
+/// How far a run has come with the name of its node, as it has published that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimStage {
+    /// It looks for another run.
+    Open,
+    /// Another run has the name.
+    Waits,
+    Held,
 }
 
 impl Member {
@@ -46,17 +64,48 @@ impl Member {
             ready: false,
             incarnation: None,
             agreement: None,
+            version: crate::VERSION.to_owned(),
+            protocol: Some(PROTOCOL),
+            claim: ClaimStage::Open,
+            namesakes: Vec::new(),
         }
     }
 }
 
-/// Of several runs of a node, keeps the live one, or else the latest. In order of their names.
-pub(crate) fn by_node(mut members: Vec<Member>) -> Vec<Member> {
-    members.sort_by(|a, b| {
-        let later_first = (b.live, b.generation).cmp(&(a.live, a.generation));
-        a.node.cmp(&b.node).then(later_first)
+/// A run as gossip identifies it: its generation and gossip address.
+pub(crate) type RunKey = (u64, SocketAddr);
+
+impl Member {
+    fn run_key(&self) -> RunKey {
+        (self.generation, self.gossip)
+    }
+}
+
+/// Of several runs of a node, keeps one; others that live and wait are its namesakes. In order of their names.
+///
+/// A run that lives and does not wait comes first. The `own` run, and the one that `is_kept` for a node already, stay
+/// for as long as that is true of them: anyone can name a later run of a node by gossip. Then the one that has the name
+/// counts, one whose gRPC address is known, and the latest.
+pub(crate) fn by_node(
+    mut members: Vec<Member>,
+    own: Option<(&NodeId, RunKey)>,
+    is_kept: impl Fn(&Member) -> bool,
+) -> Vec<Member> {
+    let rank = |run: &Member| {
+        let has_name = run.claim == ClaimStage::Held;
+        let is_own = own.is_some_and(|(node, key)| run.node == *node && run.run_key() == key);
+        let works = run.live && run.claim != ClaimStage::Waits;
+        (works, run.live, is_own, run.live && is_kept(run), has_name, run.live && run.grpc.is_some(), run.generation)
+    };
+    members.sort_by(|a, b| a.node.cmp(&b.node).then_with(|| rank(b).cmp(&rank(a))));
+    members.dedup_by(|run, kept| {
+        let is_same_node = run.node == kept.node;
+        // A run that has just gone on as another is at the same address.
+        if is_same_node && run.live && run.claim == ClaimStage::Waits && run.gossip != kept.gossip {
+            kept.namesakes.push(run.grpc.unwrap_or(run.gossip));
+        }
+        is_same_node
     });
-    members.dedup_by(|later, first| later.node == first.node);
     members
 }
 
@@ -70,9 +119,17 @@ pub(crate) struct MemberMemory {
 
 impl MemberMemory {
     /// The members after gossip has named its runs, in order of their names. A node that is dead, or not named any more,
-    /// is one of them until it has not been live for `grace`.
-    pub(crate) fn update(&mut self, runs: Vec<Member>, now: Instant, grace: Duration) -> Vec<Member> {
-        let named = by_node(runs);
+    /// is one of them until it has not been live for `grace`. `own` is this node's run.
+    pub(crate) fn update(
+        &mut self,
+        runs: Vec<Member>,
+        own: Option<(&NodeId, RunKey)>,
+        now: Instant,
+        grace: Duration,
+    ) -> Vec<Member> {
+        let is_kept =
+            |run: &Member| self.known.get(&run.node).is_some_and(|(known, _)| known.run_key() == run.run_key());
+        let named = by_node(runs, own, is_kept);
         for (member, _) in self.known.values_mut() {
             member.live = false;
         }
@@ -101,6 +158,27 @@ mod tests {
             ready: false,
             incarnation: None,
             agreement: None,
+            version: String::new(),
+            protocol: None,
+            claim: ClaimStage::Held,
+            namesakes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_run_that_waits_takes_no_name_and_is_shown_beside_the_one_that_has_it() {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let run = |generation, claim, port, live| Member { claim, gossip: at(port), ..member("a", generation, live) };
+        let (held, waits, open) = (ClaimStage::Held, ClaimStage::Waits, ClaimStage::Open);
+        for (runs, kept, namesakes) in [
+            (vec![run(1, held, 1, true), run(2, waits, 2, true), run(3, waits, 3, true)], 1, vec![at(3), at(2)]),
+            (vec![run(1, held, 1, true), run(2, open, 2, true)], 1, vec![]),
+            (vec![run(1, held, 1, true), run(2, waits, 2, false)], 1, vec![]),
+            (vec![run(1, held, 1, false), run(2, waits, 2, true)], 2, vec![]),
+            (vec![run(1, waits, 1, true), run(2, held, 1, true)], 2, vec![]),
+        ] {
+            let members = by_node(runs, None, |_| false);
+            assert_eq!((members[0].generation, &members[0].namesakes), (kept, &namesakes));
         }
     }
 
@@ -114,8 +192,10 @@ mod tests {
             member("c", 1, true),
             member("c", 2, true),
         ];
-        let kept: Vec<_> =
-            by_node(runs).into_iter().map(|member| (member.node.to_string(), member.generation)).collect();
+        let kept: Vec<_> = by_node(runs, None, |_| false)
+            .into_iter()
+            .map(|member| (member.node.to_string(), member.generation))
+            .collect();
         assert_eq!(kept, [("a".to_owned(), 1), ("b".to_owned(), 3), ("c".to_owned(), 2)]);
     }
 
@@ -125,11 +205,41 @@ mod tests {
     }
 
     #[test]
+    fn a_later_run_that_gossip_names_takes_over_no_node_while_the_one_before_lives() {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let run = |generation, port, live, claim| Member {
+            claim,
+            gossip: at(port),
+            grpc: Some(at(port)),
+            ..member("a", generation, live)
+        };
+        let (held, waits) = (ClaimStage::Held, ClaimStage::Waits);
+        let (first, forged) = (run(1, 1, true, held), run(9, 2, true, held));
+        let (begin, grace) = (Instant::now(), Duration::from_secs(60));
+        for (what, later, kept) in [
+            ("it lives", vec![first.clone(), forged.clone()], 1),
+            ("it has died", vec![run(1, 1, false, held), forged.clone()], 9),
+            ("it waits", vec![run(1, 1, true, waits), forged.clone()], 9),
+            ("both wait", vec![run(1, 1, true, waits), run(9, 2, true, waits)], 1),
+            ("another has its generation", vec![first.clone(), run(1, 2, true, held)], 1),
+        ] {
+            let mut memory = MemberMemory::default();
+            memory.update(vec![first.clone()], None, begin, grace);
+            let members = memory.update(later, None, begin, grace);
+            assert_eq!((members[0].generation, members[0].gossip == at(1)), (kept, kept == 1), "{what}");
+        }
+        let node = NodeId::new("a").unwrap();
+        let own = Some((&node, (1, at(1))));
+        let members = MemberMemory::default().update(vec![forged, first], own, begin, grace);
+        assert_eq!(members[0].generation, 1, "a node is never another run to itself");
+    }
+
+    #[test]
     fn who_was_known_before_gossip_started_over_is_a_member_still() {
         let (mut memory, begin, grace) = (MemberMemory::default(), Instant::now(), Duration::from_secs(60));
         let after = |seconds| begin + Duration::from_secs(seconds);
-        memory.update(vec![member("a", 1, true), member("b", 1, true), member("c", 1, false)], begin, grace);
-        let started_over = told(memory.update(vec![member("a", 2, true)], after(10), grace));
+        memory.update(vec![member("a", 1, true), member("b", 1, true), member("c", 1, false)], None, begin, grace);
+        let started_over = told(memory.update(vec![member("a", 2, true)], None, after(10), grace));
         let want =
             [("a", 2, true), ("b", 1, false), ("c", 1, false)].map(|(name, run, live)| (name.to_owned(), run, live));
         assert_eq!(started_over, want);
@@ -139,11 +249,21 @@ mod tests {
     fn a_dead_node_is_a_member_for_as_long_as_the_grace_after_it_was_live() {
         let (mut memory, begin, grace) = (MemberMemory::default(), Instant::now(), Duration::from_secs(60));
         let after = |seconds| begin + Duration::from_secs(seconds);
-        memory.update(vec![member("a", 1, true)], begin, grace);
-        memory.update(vec![member("a", 1, true)], after(30), grace);
-        assert_eq!(told(memory.update(vec![member("a", 1, false)], after(89), grace)), [("a".to_owned(), 1, false)]);
-        assert_eq!(told(memory.update(Vec::new(), after(89), grace)), [("a".to_owned(), 1, false)], "gossip forgot it");
-        assert_eq!(told(memory.update(Vec::new(), after(90), grace)), []);
-        assert_eq!(told(memory.update(vec![member("a", 2, true)], after(99), grace)), [("a".to_owned(), 2, true)]);
+        memory.update(vec![member("a", 1, true)], None, begin, grace);
+        memory.update(vec![member("a", 1, true)], None, after(30), grace);
+        assert_eq!(
+            told(memory.update(vec![member("a", 1, false)], None, after(89), grace)),
+            [("a".to_owned(), 1, false)]
+        );
+        assert_eq!(
+            told(memory.update(Vec::new(), None, after(89), grace)),
+            [("a".to_owned(), 1, false)],
+            "gossip forgot it"
+        );
+        assert_eq!(told(memory.update(Vec::new(), None, after(90), grace)), []);
+        assert_eq!(
+            told(memory.update(vec![member("a", 2, true)], None, after(99), grace)),
+            [("a".to_owned(), 2, true)]
+        );
     }
 }

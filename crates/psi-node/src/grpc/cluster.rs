@@ -5,7 +5,7 @@ use psi_api::v1;
 use psi_replica::Version;
 use tonic::{Request, Response, Status};
 
-use crate::calls::ops::Ops;
+use crate::{calls::ops::Ops, cluster::claim::NameClaim};
 
 pub(super) struct ClusterView {
     pub(super) ops: Ops,
@@ -55,9 +55,34 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         Ok(Response::new(psi_api::agreement(frontier, digest)))
     }
 
+    async fn get_clock(&self, _: Request<v1::GetClockRequest>) -> Result<Response<v1::Clock>, Status> {
+        Ok(Response::new(self.ops.clock()))
+    }
+
+    async fn accept_clock(&self, request: Request<v1::AcceptClockRequest>) -> Result<Response<v1::Clock>, Status> {
+        Ok(Response::new(self.ops.accept_clock(request.into_inner().hybrid_ms)))
+    }
+
     /// Takes no lock: it costs what every call costs, and a busy or joining node answers it too.
-    async fn ping(&self, _: Request<v1::PingRequest>) -> Result<Response<v1::PingResponse>, Status> {
-        Ok(Response::new(v1::PingResponse {}))
+    async fn ping(&self, request: Request<v1::PingRequest>) -> Result<Response<v1::PingResponse>, Status> {
+        Ok(Response::new(v1::PingResponse { payload: request.into_inner().payload }))
+    }
+
+    /// Takes no lock either.
+    async fn identify(&self, _: Request<v1::IdentifyRequest>) -> Result<Response<v1::IdentifyResponse>, Status> {
+        let context = &self.ops.context;
+        let claim = match context.claim.now() {
+            _ if context.leaving.is_cancelled() => v1::NameClaim::Leaving,
+            NameClaim::Open => v1::NameClaim::Open,
+            NameClaim::Waits { .. } => v1::NameClaim::Waits,
+            NameClaim::Held => v1::NameClaim::Held,
+        };
+        Ok(Response::new(v1::IdentifyResponse {
+            node: context.settings.node.to_string(),
+            cluster: context.settings.cluster.to_string(),
+            began_us: context.began_us,
+            claim: claim.into(),
+        }))
     }
 }
 
@@ -100,7 +125,7 @@ mod tests {
             Arc::new(NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None));
         let view = ClusterView { ops: Ops { context: context.clone() } };
         let (release, holder) = hold(context);
-        let pinged = tokio::spawn(async move { view.ping(Request::new(v1::PingRequest {})).await });
+        let pinged = tokio::spawn(async move { view.ping(Request::new(v1::PingRequest::default())).await });
         let answered = tokio::time::timeout(Duration::from_secs(5), pinged).await;
         drop(release);
         holder.join().expect("the holder lets go after its message");

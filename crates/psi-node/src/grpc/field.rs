@@ -14,6 +14,7 @@ use crate::{
     calls::{
         answer::{FieldSummary, InterventionReceipt},
         ops::Ops,
+        reads::page::PageRequest,
         steps::inputs::{Inputs, StepCall},
     },
     sessions::options::{CallOptions, RequestedOptions, grpc_timeout},
@@ -41,7 +42,7 @@ impl FieldService {
 }
 
 /// The timeout that the transport sets.
-fn transport_timeout(metadata: &MetadataMap) -> Option<Duration> {
+pub(super) fn transport_timeout(metadata: &MetadataMap) -> Option<Duration> {
     grpc_timeout(metadata.get("grpc-timeout")?.to_str().ok()?)
 }
 
@@ -81,7 +82,8 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<Streaming<v1::StepRequest>>,
     ) -> Result<Response<Self::StepStreamStream>, Status> {
-        Ok(Response::new(streams::of_steps(self.ops.clone(), request.into_inner())))
+        let slot = self.ops.stream_slot()?;
+        Ok(Response::new(streams::with_slot(slot, streams::of_steps(self.ops.clone(), request.into_inner()))))
     }
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<v1::FieldState>, Status> {
@@ -100,7 +102,8 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let v1::WatchStateRequest { field, interval_ms, after, deadline_ms } = request.into_inner();
         let options = self.read_options(after, deadline_ms, transport_timeout)?;
         self.ops.state_after(&field, &options).await?;
-        Ok(Response::new(streams::of_states(self.ops.clone(), field, interval_ms)))
+        let slot = self.ops.stream_slot()?;
+        Ok(Response::new(streams::with_slot(slot, streams::of_states(self.ops.clone(), field, interval_ms))))
     }
 
     async fn watch_steps(
@@ -109,20 +112,26 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     ) -> Result<Response<Self::WatchStepsStream>, Status> {
         let watch = self.ops.watch_steps(&request.into_inner().field);
         let (field, steps) = watch.map_err(|cause| self.ops.record_cause(cause))?;
-        Ok(Response::new(streams::of_watched_steps(&self.ops, &field, steps)))
+        let slot = self.ops.stream_slot()?;
+        Ok(Response::new(streams::with_slot(slot, streams::of_watched_steps(&self.ops, &field, steps))))
     }
 
-    async fn list_fields(&self, _: Request<v1::ListFieldsRequest>) -> Result<Response<v1::ListFieldsResponse>, Status> {
-        let fields = self.ops.fields().map_err(|cause| self.ops.record_cause(cause))?;
-        let fields = fields.iter().map(messages::field).collect();
-        Ok(Response::new(v1::ListFieldsResponse { fields }))
+    async fn list_fields(
+        &self,
+        request: Request<v1::ListFieldsRequest>,
+    ) -> Result<Response<v1::ListFieldsResponse>, Status> {
+        let v1::ListFieldsRequest { page_size, page_token } = request.into_inner();
+        let page = self.ops.fields(&PageRequest { size: page_size.into(), token: page_token })?;
+        let fields = page.fields.iter().map(messages::field).collect();
+        Ok(Response::new(v1::ListFieldsResponse { fields, next_page_token: page.next.unwrap_or_default() }))
     }
 
     async fn create_field(&self, request: Request<v1::CreateFieldRequest>) -> Result<Response<v1::Field>, Status> {
-        let request = request.into_inner();
+        let mut request = request.into_inner();
         let name = request.name.clone();
+        let names = std::mem::take(&mut request.names);
         let patch = messages::patch_of_create(request).map_err(|cause| self.ops.record_cause(cause))?;
-        Ok(field_answer(self.ops.create(&name, &patch)?))
+        Ok(field_answer(self.ops.create(&name, &patch, names)?))
     }
 
     async fn change_field(&self, request: Request<v1::ChangeFieldRequest>) -> Result<Response<v1::Field>, Status> {
@@ -150,6 +159,11 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     async fn label_field(&self, request: Request<v1::LabelFieldRequest>) -> Result<Response<v1::Field>, Status> {
         let v1::LabelFieldRequest { name, label } = request.into_inner();
         Ok(field_answer(self.ops.label(&name, &label)?))
+    }
+
+    async fn name_columns(&self, request: Request<v1::NameColumnsRequest>) -> Result<Response<v1::Field>, Status> {
+        let v1::NameColumnsRequest { name, names } = request.into_inner();
+        Ok(field_answer(self.ops.name_columns(&name, names)?))
     }
 
     async fn intervene(
@@ -183,6 +197,17 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let v1::GetGuardianRequest { field, after, deadline_ms } = request.into_inner();
         let options = self.read_options(after, deadline_ms, transport_timeout)?;
         let (view, token) = self.ops.state_after(&field, &options).await?;
+        Ok(Response::new(psi_api::guardian(&view, self.node(), token)))
+    }
+
+    async fn acknowledge_threat(
+        &self,
+        request: Request<v1::AcknowledgeThreatRequest>,
+    ) -> Result<Response<v1::GuardianState>, Status> {
+        let transport_timeout = transport_timeout(request.metadata());
+        let v1::AcknowledgeThreatRequest { field, after, deadline_ms } = request.into_inner();
+        let options = self.read_options(after, deadline_ms, transport_timeout)?;
+        let (view, token) = self.ops.acknowledge(&field, &options).await?;
         Ok(Response::new(psi_api::guardian(&view, self.node(), token)))
     }
 }

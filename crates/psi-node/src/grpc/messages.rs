@@ -28,8 +28,8 @@ pub(super) fn action(number: i32) -> Result<Action, Cause> {
 }
 
 /// Without a token.
-pub(super) fn field(FieldSummary { spec, label }: &FieldSummary) -> v1::Field {
-    psi_api::field(spec, label.as_ref())
+pub(super) fn field(FieldSummary { spec, label, names, steps, last_step }: &FieldSummary) -> v1::Field {
+    psi_api::field(spec, (label.as_ref(), names.as_ref()), (*steps, *last_step))
 }
 
 pub(super) fn patch_of_create(request: v1::CreateFieldRequest) -> Result<FieldPatch, Cause> {

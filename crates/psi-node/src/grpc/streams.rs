@@ -1,26 +1,30 @@
 //! Streams of answers: to steps one by one, and of states and steps as they come.
 
-use std::{future::ready, pin::Pin, sync::Arc, time::Duration};
+use std::{future::ready, pin::Pin, sync::Arc};
 
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream::once};
 use psi_api::{
     cause_of,
     v1::{self, watch_steps_response::Event},
 };
-use tokio::sync::{broadcast, mpsc};
-use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, errors::BroadcastStreamRecvError};
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use tonic::{Status, Streaming};
 
 use super::{messages, steps};
 use crate::calls::{answer::FieldSummary, ops::Ops, watchers::WatchedStep};
 
-/// Least and default time between two answers of a watch.
-const WATCH_MS_MIN: u32 = 20;
-const WATCH_MS_DEFAULT: u32 = 1_000;
 /// Most steps of a stream that wait for their replication at once.
 const STREAM_PENDING_MAX: usize = 256;
 
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// A stream that keeps its place among the open ones until it ends.
+pub(super) fn with_slot<T: 'static>(slot: OwnedSemaphorePermit, answers: Answers<T>) -> Answers<T> {
+    Box::pin(answers.inspect(move |_| {
+        let _kept = &slot;
+    }))
+}
 
 /// One answer for each request, in order. Steps are absorbed one after the other, and wait for replication together.
 pub(super) fn of_steps(ops: Ops, requests: Streaming<v1::StepRequest>) -> Answers<v1::StepStreamResponse> {
@@ -57,44 +61,11 @@ fn step_error(status: &Status) -> v1::StepError {
 
 /// The state of a field now, and whenever it changed, at most once an interval.
 pub(super) fn of_states(ops: Ops, field: String, interval_ms: u32) -> Answers<v1::FieldState> {
-    let interval_ms = if interval_ms == 0 { WATCH_MS_DEFAULT } else { interval_ms.max(WATCH_MS_MIN) };
-    let (answers, stream) = mpsc::channel(1);
-    tokio::spawn(send_states(ops, field, Duration::from_millis(interval_ms.into()), answers));
-    Box::pin(ReceiverStream::new(stream))
-}
-
-async fn send_states(
-    ops: Ops,
-    field: String,
-    interval: Duration,
-    answers: mpsc::Sender<Result<v1::FieldState, Status>>,
-) {
-    let mut changes = ops.context.changes();
-    let mut sent: Option<v1::FieldState> = None;
-    loop {
-        changes.mark_unchanged();
-        let node = ops.context.settings.node.as_str();
-        let answer = ops.state(&field).map(|(view, token)| psi_api::state(&view, node, token)).map_err(Status::from);
-        // The replica changes more often than this field does.
-        let repeated = answer.as_ref().is_ok_and(|state| sent.as_ref() == Some(state));
-        let failed = answer.is_err();
-        sent = answer.as_ref().ok().cloned();
-        if !repeated && (answers.send(answer).await.is_err() || failed) {
-            return;
-        }
-        let next = async {
-            tokio::time::sleep(interval).await;
-            changes.changed().await
-        };
-        tokio::select! {
-            changed = next => if changed.is_err() { return },
-            () = answers.closed() => return,
-            () = ops.context.stop.cancelled() => {
-                let _ = answers.send(Err(Status::unavailable("the node is stopping"))).await;
-                return;
-            }
-        }
-    }
+    let states = ops.watch_state(field, interval_ms.into());
+    Box::pin(states.map(move |state| {
+        let (view, token) = state?;
+        Ok(psi_api::state(&view, ops.context.settings.node.as_str(), token))
+    }))
 }
 
 /// The field, and its steps as this node accepts them.

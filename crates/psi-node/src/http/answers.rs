@@ -4,10 +4,12 @@
 //! gave: either seconds since the Unix epoch, or ISO 8601 text, here in UTC to the millisecond
 //! (`2026-11-23T01:37:03.639Z`).
 
+pub(super) mod drift;
 pub(super) mod fields;
 pub(super) mod guardian;
 pub(super) mod intervention;
 pub(super) mod members;
+mod names;
 pub(super) mod parameters;
 pub(super) mod scores;
 pub(super) mod state;

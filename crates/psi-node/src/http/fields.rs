@@ -1,4 +1,6 @@
-//! Fields: list, create, change, reset, drop, label.
+//! Fields: list, create, change, reset, drop, label, and name their columns.
+
+pub(super) mod drift;
 
 use axum::{
     Json,
@@ -11,9 +13,9 @@ use super::{
     answers::fields::{DroppedAnswer, FieldAnswer, FieldsAnswer},
     refusal::{Refusal, record_refusal},
     requests::{
-        address::{NameParam, NoParams},
+        address::{NameParam, NoParams, PageParams},
+        attachments::{parse_label, parse_names},
         field::FieldBody,
-        label::parse_label,
         read,
     },
     routes::properties::{KNOWN_FIELD, NEW_FIELD},
@@ -24,9 +26,8 @@ use crate::calls::{
     ops::Ops,
 };
 
-pub(super) async fn list(State(ops): State<Ops>, _: NoParams) -> Result<Json<FieldsAnswer>, Refusal> {
-    let fields = ops.fields().map_err(|cause| ops.record_cause(cause))?;
-    Ok(Json(FieldsAnswer::new(fields, ops.context.settings.node.as_str())))
+pub(super) async fn list(State(ops): State<Ops>, PageParams(page): PageParams) -> Result<Json<FieldsAnswer>, Refusal> {
+    Ok(Json(FieldsAnswer::new(ops.fields(&page)?, ops.context.settings.node.as_str())))
 }
 
 pub(super) async fn create(
@@ -34,9 +35,10 @@ pub(super) async fn create(
     _: NoParams,
     request: Request,
 ) -> Result<(StatusCode, Json<FieldAnswer>), Refusal> {
-    let body = record_refusal(&ops, FieldBody::parse(&read::body(&ops, request).await?, NEW_FIELD))?;
+    let mut body = record_refusal(&ops, FieldBody::parse(&read::body(&ops, request).await?, NEW_FIELD))?;
+    let names = body.take_names();
     let (name, patch) = record_refusal(&ops, body.into_new_field(new_field()))?;
-    Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &patch)?)))
+    Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &patch, names)?)))
 }
 
 pub(super) async fn show(State(ops): State<Ops>, NameParam(name): NameParam) -> Result<Json<FieldAnswer>, Refusal> {
@@ -77,6 +79,15 @@ pub(super) async fn label(
 ) -> Result<Json<FieldAnswer>, Refusal> {
     let text = record_refusal(&ops, parse_label(&read::body(&ops, request).await?))?;
     Ok(answer(&ops, ops.label(&name, &text).map_err(|cause| Refusal::from(cause).in_path())?))
+}
+
+pub(super) async fn names(
+    State(ops): State<Ops>,
+    NameParam(name): NameParam,
+    request: Request,
+) -> Result<Json<FieldAnswer>, Refusal> {
+    let names = record_refusal(&ops, parse_names(&read::body(&ops, request).await?))?;
+    Ok(answer(&ops, ops.name_columns(&name, names).map_err(|cause| Refusal::from(cause).in_path())?))
 }
 
 /// The change in a body of a field that exists, checked against the setup that `base` makes of its own.

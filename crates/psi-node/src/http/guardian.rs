@@ -8,7 +8,7 @@ use super::{
         guardian::{StatisticsAnswer, StatusAnswer},
         intervention::InterventionAnswer,
     },
-    refusal::Refusal,
+    refusal::{Refusal, record_refusal},
     requests::params::RequestParams,
     state::view,
 };
@@ -33,6 +33,12 @@ pub(super) async fn nigredo(ops: State<Ops>, params: RequestParams) -> Result<Js
 
 pub(super) async fn albedo(ops: State<Ops>, params: RequestParams) -> Result<Json<InterventionAnswer>, Refusal> {
     intervene(&ops, params, Action::Albedo).await
+}
+
+pub(super) async fn acknowledge(State(ops): State<Ops>, params: RequestParams) -> Result<Json<StatusAnswer>, Refusal> {
+    let (field, options) = record_refusal(&ops, params.for_read())?.read(&ops)?;
+    let (view, token) = ops.acknowledge(&field, &options).await?;
+    Ok(Json(StatusAnswer::new(&view, ops.context.settings.node.as_str(), token)))
 }
 
 async fn intervene(ops: &Ops, params: RequestParams, action: Action) -> Result<Json<InterventionAnswer>, Refusal> {

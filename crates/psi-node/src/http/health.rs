@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, header},
+    http::{HeaderName, StatusCode, header},
 };
 use psi_api::Cause;
 use psi_replica::FieldName;
@@ -12,11 +12,10 @@ use tonic::Code;
 
 use super::{answers::times::seconds, refusal::Refusal, routes::route::Route};
 use crate::{
+    VERSION,
     calls::{ops::Ops, readiness::why_not_healthy},
     metrics::scrape,
 };
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) async fn root(State(ops): State<Ops>, routes: &'static [Route]) -> Json<Value> {
     let about = |route: &Route| (route.path.to_owned(), format!("{}: {}", route.methods(), route.help()).into());
@@ -38,6 +37,7 @@ pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
     let why = why_not_ready(&ops);
     let engine = ops.context.read(|replica| replica.engine_name(&FieldName::default_field()));
     let (live, left, dead) = members(&ops);
+    let time = ops.context.read(|replica| replica.time());
     Json(json!({
         "status": if why.is_none() { "healthy" } else { "not ready" },
         // The original service said here whether it could load its engine; this one is built with it.
@@ -47,6 +47,7 @@ pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
         "ready": why.is_none(),
         "why": why,
         "members": { "live": live, "left": left, "dead": dead },
+        "clock": { "offset_ms": time.offset_ms, "is_off": time.is_off, "lead_ms": time.lead_ms },
         "node": ops.context.settings.node.as_str(),
         "timestamp": seconds(ops.context.now().wall.0),
     }))
@@ -63,12 +64,20 @@ pub(super) async fn ready(State(ops): State<Ops>) -> Result<Json<Value>, Refusal
     }
 }
 
+/// As Spring's actuator answers.
+pub(super) async fn actuator(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
+    match why_not_ready(&ops) {
+        None => (StatusCode::OK, Json(json!({ "status": "UP" }))),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "DOWN", "why": why }))),
+    }
+}
+
 pub(super) async fn metrics(State(ops): State<Ops>) -> ([(HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], scrape::render(&ops.context))
 }
 
 fn why_not_ready(ops: &Ops) -> Option<String> {
-    ops.context.read(why_not_healthy)
+    why_not_healthy(&ops.context)
 }
 
 /// Counts of live, left and dead members. A node that knows none, since it just started or keeps to itself, is one.

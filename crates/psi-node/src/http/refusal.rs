@@ -119,6 +119,15 @@ impl Refusal {
         self.cause.reason
     }
 
+    /// As it is answered.
+    pub(super) fn body(&self) -> Value {
+        let mut error = Map::new();
+        error.insert("reason".to_owned(), self.cause.reason.into());
+        error.insert("message".to_owned(), self.cause.message.clone().into());
+        error.extend(self.cause.metadata.iter().map(|(name, value)| ((*name).to_owned(), shorten(value).into())));
+        json!({ "detail": self.detail(), "error": error })
+    }
+
     fn detail(&self) -> Value {
         if self.status != StatusCode::UNPROCESSABLE_ENTITY {
             return self.cause.message.clone().into();
@@ -126,15 +135,23 @@ impl Refusal {
         if self.problems.is_empty() { json!([self.only_problem()]) } else { json!(self.problems) }
     }
 
+    /// A position that the cause names.
+    fn position(&self, name: &str) -> Option<Place> {
+        let (_, position) = self.cause.metadata.iter().find(|(known, _)| *known == name)?;
+        position.parse().ok().map(Place::Index)
+    }
+
     /// An operation's refusal as a problem with a place in the request.
     fn only_problem(&self) -> Problem {
-        let index = self.cause.metadata.iter().find(|(name, _)| *name == "index");
-        let index = index.and_then(|(_, index)| index.parse().ok()).map(Place::Index);
         let loc = match self.cause.reason {
             "WRONG_WIDTH" | "NOT_FINITE" | "OUT_OF_RANGE" => {
-                ["body".into(), "x".into()].into_iter().chain(index).collect()
+                let vector = self.position("position");
+                let member = if vector.is_some() { "inputs" } else { "x" };
+                ["body".into(), member.into()].into_iter().chain(vector).chain(self.position("index")).collect()
             }
+            "BATCH_SIZE" => vec!["body".into(), "inputs".into()],
             "BAD_LABEL" => vec!["body".into(), "label".into()],
+            "BAD_NAMES" => vec!["body".into(), "names".into()],
             reason => match param_of(reason) {
                 Some(name) => vec!["query".into(), name.into()],
                 None => vec!["body".into()],
@@ -177,12 +194,7 @@ fn status(code: Code) -> StatusCode {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut error = Map::new();
-        error.insert("reason".to_owned(), self.cause.reason.into());
-        error.insert("message".to_owned(), self.cause.message.clone().into());
-        error.extend(self.cause.metadata.iter().map(|(name, value)| ((*name).to_owned(), shorten(value).into())));
-        let body = Json(json!({ "detail": self.detail(), "error": error }));
-        let mut answer = (self.status, body).into_response();
+        let mut answer = (self.status, Json(self.body())).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         }

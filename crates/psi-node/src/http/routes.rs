@@ -1,5 +1,6 @@
 //! The table of routes and all that follows from it.
 
+mod cors;
 pub(super) mod observe;
 mod openapi;
 pub(super) mod properties;

@@ -1,5 +1,7 @@
 //! State and parameters of one field.
 
+pub(super) mod watch;
+
 use axum::{
     Json,
     extract::{Request, State},
@@ -37,7 +39,7 @@ pub(super) async fn init(
 ) -> Result<Json<InitAnswer>, Refusal> {
     let bytes = read::body(&ops, request).await?;
     let parameters = record_refusal(&ops, parameters::read(&bytes))?;
-    let (FieldSummary { spec: current, label: _ }, token) =
+    let (FieldSummary { spec: current, .. }, token) =
         ops.reset(&field, &FieldPatch { parameters, ..FieldPatch::default() })?;
     Ok(Json(InitAnswer::new(current, ops.context.settings.node.as_str(), token)))
 }

@@ -1,5 +1,7 @@
 //! `POST /step`.
 
+pub(super) mod batch;
+
 use std::fmt::Display;
 
 use axum::{
@@ -11,7 +13,11 @@ use axum::{
 use super::{
     answers::step::StepAnswer,
     refusal::{Refusal, record_refusal},
-    requests::{params::RequestParams, read, step::StepBody},
+    requests::{
+        params::RequestParams,
+        read,
+        step::{StepBody, members::StepMembers},
+    },
 };
 use crate::calls::{
     ops::Ops,
@@ -32,7 +38,8 @@ where
 {
     let of_address = RequestParams::of_address(request.uri(), ops)?;
     let bytes = read::body(ops, request).await?;
-    let StepBody { x, apply_guardian, params } = record_refusal(ops, StepBody::parse(&bytes))?;
+    let StepBody { x, members } = record_refusal(ops, StepBody::parse(&bytes))?;
+    let StepMembers { apply_guardian, params, ignored } = members;
     let params = record_refusal(ops, of_address.merge(params))?;
     let in_body = params.in_body();
     let (field, options) = params.read(ops)?;
@@ -40,5 +47,5 @@ where
     let steps = ops.step(call, options).await.map_err(|cause| Refusal::from(cause).in_body(in_body))?;
     let without_answer = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a step without an answer");
     let step = steps.first().ok_or_else(without_answer)?;
-    Ok(StepAnswer::from(step).into_response())
+    Ok(StepAnswer::new(step, &ignored).into_response())
 }

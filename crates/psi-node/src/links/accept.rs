@@ -11,6 +11,9 @@ use tracing::{debug, warn};
 use super::{OUTBOUND_FRAMES, end::LinkEnd, registry::Links, run::run_link};
 use crate::node::context::NodeContext;
 
+/// What a link costs that has not introduced itself.
+const SILENT_LINK_BYTES: usize = 28 * 1024;
+
 /// The accepting end: frames out, and at the end the reason as a status.
 pub(crate) fn accept(
     context: Arc<NodeContext>,
@@ -19,7 +22,14 @@ pub(crate) fn accept(
 ) -> ReceiverStream<Result<Frame, Status>> {
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     tokio::spawn(async move {
-        let end = run_link(&context, &links, None, inbound, &outbound, Ok).await;
+        if !context.claim.admits_links().await {
+            let waits = "another run of this node has its name; this one waits until that has ended";
+            let _ = outbound.send(Err(Status::unavailable(waits))).await;
+            return;
+        }
+        let receipt = context.receipts.begin(None);
+        receipt.grow(SILENT_LINK_BYTES);
+        let end = run_link(&context, &links, None, inbound, &outbound, Some(receipt), Ok).await;
         if let Some(reason) = end.refused() {
             context.metrics.record_link_refusal(reason);
             warn!(reason, "refused a link: {end}");

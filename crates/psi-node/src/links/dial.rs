@@ -20,10 +20,15 @@ type Run = (NodeId, u64);
 
 /// Keeps a link to each live neighbour with a greater name than this node's.
 pub(crate) async fn dial_members(context: Arc<NodeContext>, links: Arc<Links>) {
+    tokio::select! {
+        () = context.claim.held() => {}
+        () = context.stop.cancelled() => return,
+    }
     let mut members = context.members.subscribe();
     let mut dials: BTreeMap<Run, Dial> = BTreeMap::new();
     loop {
-        let wall = context.now().wall;
+        // Members whose clocks differ must make the same turns.
+        let wall = context.read(|replica| replica.time().agreed);
         let known = members.borrow_and_update().clone();
         let expected = expected(&context.settings, &known, wall);
         dials.retain(|run, dial| match expected.get(run) {
@@ -127,7 +132,7 @@ async fn connect(context: &NodeContext, links: &Links, peer: &NodeId, address: S
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     let mut client = ReplicationServiceClient::new(channel).max_decoding_message_size(FRAME_ENCODED_MAX);
     let inbound = client.link(ReceiverStream::new(frames)).await?.into_inner();
-    Ok(run_link(context, links, Some(peer), inbound, &outbound, |frame| frame).await)
+    Ok(run_link(context, links, Some(peer), inbound, &outbound, None, |frame| frame).await)
 }
 
 /// An error and what caused it, in one line.

@@ -11,7 +11,7 @@ use super::{
     end::{INTRODUCTION, LinkEnd},
     registry::Links,
 };
-use crate::node::context::NodeContext;
+use crate::node::{connections::receipts::Receipt, context::NodeContext};
 
 /// A link of the replica, which goes down however its task ends.
 struct LinkGuard<'a> {
@@ -100,13 +100,23 @@ impl<'a> LinkGuard<'a> {
     }
 }
 
-/// Passes frames between a stream and the replica until either ends. The dialling end knows which peer it expects.
+/// Resolves if a receipt has to give way.
+async fn revoked(receipt: Option<&Receipt>) {
+    match receipt {
+        Some(receipt) => receipt.revoked().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Passes frames between a stream and the replica until either ends. The dialling end knows which peer it expects, the
+/// other end has a receipt for what has not introduced itself.
 pub(super) async fn run_link<T: Send>(
     context: &NodeContext,
     links: &Links,
     expected: Option<&NodeId>,
     mut inbound: Streaming<Frame>,
     outbound: &mpsc::Sender<T>,
+    mut receipt: Option<Receipt>,
     wrap: impl Fn(Frame) -> T,
 ) -> LinkEnd {
     let mut link = LinkGuard::new(context, links, expected);
@@ -115,6 +125,9 @@ pub(super) async fn run_link<T: Send>(
     let mut waiting: Option<Frame> = None;
     let introduced_by = Instant::now() + INTRODUCTION;
     loop {
+        if link.peer.is_some() {
+            receipt = None;
+        }
         if waiting.is_none() {
             changes.mark_unchanged();
             waiting = link.poll_frame();
@@ -139,6 +152,7 @@ pub(super) async fn run_link<T: Send>(
             }
             _ = changes.changed(), if waiting.is_none() => {}
             () = tokio::time::sleep_until(introduced_by), if link.peer.is_none() => return LinkEnd::Silent,
+            () = revoked(receipt.as_ref()) => return LinkEnd::Silent,
             () = stop.cancelled() => return LinkEnd::Stopped,
         }
     }

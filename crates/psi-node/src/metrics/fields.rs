@@ -22,13 +22,15 @@ families! {
         last_step: GaugeVec = "psi_field_last_step_timestamp_seconds" ["field", "engine"]
             "When the latest step was accepted, seconds since the Unix epoch";
         novelty: GaugeVec = "psi_field_novelty" ["field", "engine"]
-            "How unlike all earlier inputs the latest one is: root mean square z-score";
+            "How unlike all earlier inputs the latest one is: root mean square z-score, at most √n after n inputs";
         red_flag: IntGaugeVec = "psi_field_guardian_red_flag" ["field", "engine"]
             "1 while the guardian's red flag is up";
         automatic: IntGaugeVec = "psi_field_guardian_interventions" ["field", "engine"]
             "Interventions by the guardian that count, of all nodes, in the field's epoch; of the last 64 of each run";
         thresholds: GaugeVec = "psi_field_guardian_threshold" ["field", "engine", "metric"]
             "Beyond which value of the metric the next step is a threat: density below, the others above";
+        threat_share: GaugeVec = "psi_field_guardian_threat_share" ["field", "engine"]
+            "Share of the steps in the guardian's history that are a threat; some 0.14 by chance alone";
         fields: IntGauge = "psi_fields" [] "Fields that exist";
         without_series: IntGauge = "psi_fields_without_series" []
             "Fields beyond metrics.field_series_max, without series of their own";
@@ -80,11 +82,12 @@ impl FieldMetrics {
             red_flag,
             automatic,
             thresholds,
+            threat_share,
             fields: _,
             without_series: _,
         } = &self.series;
         self.windows.iter().for_each(|(_, gauge)| gauge.reset());
-        [noise, last_step, novelty, thresholds].into_iter().for_each(GaugeVec::reset);
+        [noise, last_step, novelty, thresholds, threat_share].into_iter().for_each(GaugeVec::reset);
         [steps, interventions, window_steps, red_flag, automatic].into_iter().for_each(IntGaugeVec::reset);
     }
 
@@ -102,6 +105,12 @@ impl FieldMetrics {
             steps_dropped: _,
             // Text for people, of any value: not for a series.
             label: _,
+            names: _,
+            // Series of their own.
+            anchored: _,
+            baseline: _,
+            drift_onset: _,
+            drift: _,
         } = view;
         let labels = [field.as_str(), spec.setup.shape.engine.as_str()];
         if let Some(mean) = view.window_mean() {
@@ -124,9 +133,12 @@ impl FieldMetrics {
     }
 
     fn show_guardian(&self, labels: [&str; 2], guardian: &GuardianView) {
-        let GuardianView { history: _, flag, automatic, superseded: _, last_step: _ } = guardian;
+        let GuardianView { history: _, flag, flag_step: _, automatic, superseded: _, last_step: _ } = guardian;
         self.series.red_flag.with_label_values(&labels).set(flag.is_some().into());
         self.series.automatic.with_label_values(&labels).set(count(*automatic));
+        if let Some(share) = guardian.threat_share() {
+            self.series.threat_share.with_label_values(&labels).set(share);
+        }
         let Thresholds { density_low, error_high, entropy_high, adaptive: _ } = guardian.thresholds();
         let [field, engine] = labels;
         for (metric, value) in

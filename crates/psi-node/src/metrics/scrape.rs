@@ -6,8 +6,15 @@ use prometheus::{Encoder, TextEncoder};
 use psi_replica::NodeId;
 use psi_state::{FieldView, Replica};
 
-use super::{Metrics, values::count};
-use crate::{calls::readiness::is_writable, cluster::members::Member, node::context::NodeContext};
+use super::{
+    Metrics,
+    values::{count, seconds, signed_seconds},
+};
+use crate::{
+    calls::readiness::is_writable,
+    cluster::members::Member,
+    node::{connections::table::ConnectionCensus, context::NodeContext},
+};
 
 /// Everything in the text format of Prometheus.
 pub(crate) fn render(context: &NodeContext) -> String {
@@ -23,7 +30,10 @@ pub(crate) fn render(context: &NodeContext) -> String {
     // One field at a time: a scrape of many wide fields must not hold up steps.
     let views: Vec<FieldView> = shown.filter_map(|name| context.read(|replica| replica.view(name))).collect();
     metrics.fields.show(&views);
+    let hybrid = context.read(|replica| replica.time().hybrid);
+    metrics.drift.show(&views, &names, hybrid.0 / 1000);
     read_members(metrics, &context.members.borrow(), &mut died);
+    read_connections(metrics, &context.connections.census());
     let agree = context.compare(&context.members.borrow()).iter().all(|(_, agrees)| *agrees);
     metrics.node.agree.set(agree.into());
     let mut text = Vec::new();
@@ -36,17 +46,36 @@ fn read_replica(metrics: &Metrics, replica: &Replica) {
     metrics.node.entries.set(count(entries));
     metrics.node.entry_bytes.set(count(bytes));
     metrics.ends.show(&replica.end_status());
-    #[expect(clippy::cast_precision_loss, reason = "an offset of years still fits 53 bits")]
-    metrics.node.clock_offset.set(replica.clock_offset_ms() as f64 / 1000.0);
+    let time = replica.time();
+    metrics.node.clock_offset.set(signed_seconds(time.offset_ms));
+    metrics.node.clock_lead.set(signed_seconds(time.lead_ms));
+    metrics.node.hybrid_time.set(seconds(time.hybrid.0));
     metrics.peers.observe(replica);
     metrics.node.links.set(count(metrics.peers.read_lags(replica)));
+}
+
+fn read_connections(metrics: &Metrics, connections: &ConnectionCensus) {
+    for (state, number) in [("quiet", connections.quiet), ("busy", connections.busy)] {
+        metrics.node.connections.with_label_values(&[state]).set(count(number));
+    }
+    for (counter, number) in
+        [(&metrics.node.evicted, connections.evicted), (&metrics.node.turned_away, connections.turned_away)]
+    {
+        counter.inc_by(number.saturating_sub(counter.get()));
+    }
 }
 
 fn read_members(metrics: &Metrics, members: &[Member], died: &mut BTreeSet<NodeId>) {
     let live = members.iter().filter(|member| member.live).count();
     let left = members.iter().filter(|member| member.left).count();
-    for (state, number) in [("live", live), ("left", left), ("dead", members.len() - live - left)] {
+    let waiting = members.iter().map(|member| member.namesakes.len()).sum();
+    for (state, number) in [("live", live), ("left", left), ("dead", members.len() - live - left), ("waiting", waiting)]
+    {
         metrics.node.members.with_label_values(&[state]).set(count(number));
+    }
+    metrics.node.namesakes.reset();
+    for member in members.iter().filter(|member| !member.namesakes.is_empty()) {
+        metrics.node.namesakes.with_label_values(&[member.node.as_str()]).set(count(member.namesakes.len()));
     }
     metrics.node.dead.reset();
     died.retain(|name| members.iter().any(|member| member.node == *name));

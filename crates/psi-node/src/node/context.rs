@@ -16,17 +16,25 @@ use parking_lot::MutexGuard;
 use psi_replica::{LinkId, NodeId, Now, Snapshot, TickMs, WallMs};
 use psi_state::StateEvent;
 use psi_state::{Event, Replica};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
     calls::{answer::WriteAnswer, watchers::Watchers},
-    cluster::members::Member,
+    cluster::{claim::ClaimState, members::Member},
     metrics::Metrics,
+    node::{
+        connections::{receipts::ReceiptTable, table::ConnectionTable},
+        end::NodeEnd,
+    },
     sessions::{issuers::Issuers, requests::Requests},
     settings::{Addresses, Settings},
 };
+
+/// Bytes of requests that have not arrived whole, of all clients together; at least twice the largest body. The memory
+/// that they take is about twice as much.
+const RECEIVED_BYTES_MAX: usize = 16 << 20;
 
 /// What the tasks of a node have in common.
 pub(crate) struct NodeContext {
@@ -36,12 +44,22 @@ pub(crate) struct NodeContext {
     pub(crate) metrics: Metrics,
     /// Members as gossip knows them, this node among them.
     pub(crate) members: watch::Sender<Vec<Member>>,
+    /// Whether the name of the node is this run's.
+    pub(crate) claim: ClaimState,
+    /// When this run began, microseconds since the Unix epoch.
+    pub(crate) began_us: u64,
     /// Cancelled when the node is about to stop, and says so.
     pub(crate) leaving: CancellationToken,
     /// Cancelled when the node stops.
     pub(crate) stop: CancellationToken,
     /// Why the node can't go on, once it can't.
-    pub(crate) fatal: watch::Sender<Option<String>>,
+    pub(crate) fatal: watch::Sender<Option<NodeEnd>>,
+    /// Connections of all ports.
+    pub(crate) connections: Arc<ConnectionTable>,
+    /// What of requests is half received.
+    pub(crate) receipts: Arc<ReceiptTable>,
+    /// Streams that may still be opened.
+    pub(crate) stream_slots: Arc<Semaphore>,
     replica: parking_lot::Mutex<Replica>,
     started: Instant,
     links: AtomicU64,
@@ -87,6 +105,11 @@ impl NodeContext {
             replica: parking_lot::Mutex::new(replica),
             metrics: Metrics::new(&settings),
             members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
+            claim: ClaimState::new(settings.replication),
+            began_us: wall_us(),
+            connections: Arc::new(ConnectionTable::new(settings.connections_max)),
+            receipts: Arc::new(ReceiptTable::new(RECEIVED_BYTES_MAX.max(settings.body_bytes_max.saturating_mul(2)))),
+            stream_slots: Arc::new(Semaphore::new(settings.streams_max)),
             settings,
             addresses: Mutex::new(addresses),
             leaving: CancellationToken::new(),
@@ -125,8 +148,7 @@ impl NodeContext {
     /// A generation for a gossip loop: the wall clock in microseconds, but greater than earlier ones even if the
     /// clock was set back. Members take a lower generation for a run that is gone.
     pub(crate) fn next_gossip_generation(&self) -> u64 {
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        let clock = u64::try_from(clock).unwrap_or(u64::MAX);
+        let clock = wall_us();
         let later = |before: u64| clock.max(before.saturating_add(1));
         let next = |before| Some(later(before));
         let before = self.gossip_generation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
@@ -188,12 +210,17 @@ impl NodeContext {
     }
 
     /// Sets the reason why the node can't go on, once.
-    pub(crate) fn fail(&self, why: String) {
+    pub(crate) fn end(&self, end: NodeEnd) {
         self.fatal.send_if_modified(|fatal| {
             let first = fatal.is_none();
-            fatal.get_or_insert(why);
+            fatal.get_or_insert(end);
             first
         });
+    }
+
+    /// Says that something failed that the node can't go on without.
+    pub(crate) fn fail(&self, why: String) {
+        self.end(NodeEnd::Failed(why));
     }
 
     /// Keeps the replica's time until the node stops: flushes, time-outs, heartbeats.
@@ -211,6 +238,10 @@ impl NodeContext {
                 () = due => {}
                 () = self.poke.notified() => continue,
                 () = self.stop.cancelled() => return,
+            }
+            if self.claim.waits() {
+                // A replica that is not told the time mints no origin, and writes nothing.
+                return self.stop.cancelled().await;
             }
             self.write(|replica, now| replica.tick(now));
             self.wake_links();
@@ -299,10 +330,8 @@ impl NodeContext {
                 self.record_end(event);
             }
             Event::Superseded { by } => {
-                let why = format!(
-                    "a later run of this node, {by}, has written; give each node a name of its own (--node-id)"
-                );
-                self.fail(why);
+                // If it is live, the claims to the name decide which of the two stays.
+                warn!(%by, "another run of this node began later and has written; this one goes on as a run that is later still");
             }
             other => debug!(?other, "replica event"),
         }
@@ -362,6 +391,11 @@ fn names(all: impl ExactSizeIterator<Item = String>) -> String {
         shown.push(format!("and {left} more"));
     }
     shown.join(", ")
+}
+
+fn wall_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn now_since(started: Instant) -> Now {

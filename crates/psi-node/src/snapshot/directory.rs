@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use psi_replica::ClusterName;
+
 /// The data directory can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,6 +15,20 @@ pub enum DataError {
     /// Another process has it.
     #[error("data directory {} is in use by another process; give each node a directory of its own (data.dir)", .0.display())]
     InUse(PathBuf),
+    /// It holds the snapshots of another cluster, and none of this node's. Nothing in it was changed.
+    #[error(
+        "data directory {} holds snapshots of cluster `{theirs}`, and this node is of cluster `{ours}`; put the name right \
+         (cluster.name), or give this node another directory (data.dir)",
+        .path.display()
+    )]
+    OtherCluster {
+        /// The directory.
+        path: PathBuf,
+        /// The cluster of the snapshots, as it is written there.
+        theirs: String,
+        /// This node's.
+        ours: ClusterName,
+    },
     /// It can't be created or written.
     #[error("can't use data directory {}: {source}; make it writable, or choose another (data.dir)", .path.display())]
     Unusable {

@@ -14,7 +14,7 @@ use tracing::{debug, error, info};
 use super::{
     directory::{DataError, Directory},
     parts::{BasePosition, Parts},
-    store::{RefusedSnapshot, SaveError, Store},
+    store::{ForeignDirectory, RefusedSnapshot, SaveError, Store},
 };
 use crate::{node::context::NodeContext, settings::Settings};
 
@@ -57,7 +57,8 @@ pub(crate) struct StartupData {
 /// Locks the data directory and reads it; without one, nothing is found.
 ///
 /// # Errors
-/// [`DataError`] if the directory can't be used. A bad snapshot is no error: it is set aside, logged and counted.
+/// [`DataError`] if the directory can't be used, or is another cluster's. A bad snapshot is no error: it is set aside,
+/// logged and counted.
 pub(crate) async fn open(settings: &Settings) -> Result<StartupData, DataError> {
     let Some(path) = settings.data_directory.clone() else { return Ok(StartupData::default()) };
     let cluster = settings.cluster.clone();
@@ -71,7 +72,11 @@ pub(crate) async fn open(settings: &Settings) -> Result<StartupData, DataError> 
 fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, DataError> {
     let store = Store::new(Directory::lock(path.to_owned())?);
     let begun = Instant::now();
-    let loaded = store.load(cluster, wall_ms());
+    let loaded = store.load(cluster, wall_ms()).map_err(|ForeignDirectory { theirs }| DataError::OtherCluster {
+        path: path.to_owned(),
+        theirs,
+        ours: cluster.clone(),
+    })?;
     for RefusedSnapshot { name, error, aside } in &loaded.refused {
         match aside {
             Ok(aside) => error!(
@@ -128,6 +133,10 @@ impl SnapshotTask {
     }
 
     fn save_blocking(&self, context: &NodeContext) {
+        if context.claim.waits() {
+            // Another run has the name; this one has nothing that it did not find here.
+            return;
+        }
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         let current = context.write(|replica, _| {

@@ -115,3 +115,58 @@ async fn a_label_is_put_shown_and_taken_away() {
     let unknown = server.client.put(server.url("/fields/nope/label")).json(&json!({ "label": "x" }));
     assert_eq!(server.send(unknown).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn names_are_put_shown_and_taken_away() {
+    let server = Server::start().await;
+    let create = async |body: Value| server.send(server.client.post(server.url("/fields")).json(&body)).await;
+    let put = async |body: Value| server.send(server.client.put(server.url("/fields/f/names")).json(&body)).await;
+    for names in [json!(["a", "b", "c"]), json!(["a", "a"])] {
+        let refused = create(json!({ "name": "f", "width": 2, "names": names })).await;
+        assert_eq!(
+            (refused.status.as_u16(), &refused.json()["error"]["reason"]),
+            (422, &json!("BAD_NAMES")),
+            "{names}"
+        );
+    }
+    assert_eq!(server.get("/fields/f").await.status, StatusCode::NOT_FOUND, "nothing was made");
+    let both = json!(["temp", "pressure"]);
+    let made = create(json!({ "name": "f", "width": 2, "engine": "synthetic", "names": both })).await;
+    assert_eq!((made.status, &made.json()["names"]), (StatusCode::CREATED, &both), "{}", made.text);
+    let again = create(json!({ "name": "f", "width": 2, "names": ["x", "y"] })).await;
+    assert_eq!((again.status.as_u16(), &again.json()["error"]["reason"]), (409, &json!("FIELD_EXISTS")));
+    for (body, reason, says) in [
+        (json!({}), "BAD_BODY", "names: required"),
+        (json!({ "names": "a,b" }), "BAD_BODY", "an array of strings or null"),
+        (json!({ "names": ["a", 7] }), "BAD_BODY", "an array of strings alone"),
+        (json!({ "name": ["a", "b"] }), "BAD_BODY", "did you mean `names`?"),
+        (json!({ "names": ["a"] }), "BAD_NAMES", "field `f` has 2 columns, and 1 name was given"),
+        (json!({ "names": ["a", ""] }), "BAD_NAMES", "names: the name of column 2 has 0 bytes"),
+        (json!({ "names": ["a,b", "c"] }), "BAD_NAMES", "names: the name of column 1 has U+002C"),
+        (json!({ "names": ["p", "p"] }), "BAD_NAMES", "names: columns 1 and 2 are both called `p`"),
+    ] {
+        let refused = put(body.clone()).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {}", refused.text);
+        assert!(refused.text.contains(says), "{body}: {}", refused.text);
+        assert_eq!(refused.json()["error"]["reason"], json!(reason), "{body}");
+    }
+    for x in [[0.1, 0.2], [0.2, 0.2], [0.1, 0.3]] {
+        server.post("/step?field=f", &json!({ "x": x })).await.ok();
+    }
+    let step = server.post("/step?field=f", &json!({ "x": [0.1, 9.0] })).await.ok();
+    let farthest = &step["novel_columns"][0];
+    assert_eq!((&farthest["column"], &farthest["name"]), (&json!(1), &json!("pressure")), "{step}");
+    let batch = server.post("/steps?field=f", &json!({ "inputs": [[0.1, 0.2], [0.1, 9.0]] })).await.ok();
+    let named = |place: usize| batch["steps"][place]["drift"].get("column_names").is_some();
+    assert_eq!((named(0), named(1)), (false, true), "the last of a batch names them: {batch}");
+    server.post("/fields/f/reset", &json!({})).await.ok();
+    assert_eq!(server.get("/fields").await.ok()["fields"][1]["names"], both);
+    assert_eq!(server.get("/state?field=f").await.ok()["names"], both);
+    server.post("/fields/f/reset", &json!({ "width": 3 })).await.ok();
+    assert_eq!(server.get("/fields/f").await.ok()["names"], json!(null), "names of two columns");
+    server.post("/fields/f/reset", &json!({ "width": 2 })).await.ok();
+    assert_eq!(put(json!({ "names": ["t", "p"] })).await.ok()["names"], json!(["t", "p"]));
+    assert_eq!(put(json!({ "names": null })).await.ok()["names"], json!(null));
+    let step = server.post("/step?field=f", &json!({ "x": [0.1, 9.0] })).await.ok();
+    assert!(step["novel_columns"].as_array().unwrap().iter().all(|one| one.get("name").is_none()), "{step}");
+}

@@ -4,9 +4,11 @@
 
 mod answers;
 mod bodies;
+mod connections;
 mod fields;
 mod health;
 mod original;
+mod programs;
 mod refusals;
 mod routes;
 mod server;

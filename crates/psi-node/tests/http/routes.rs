@@ -40,12 +40,20 @@ fn check_described(call: &str, schema: &Value, answer: &Value) {
 /// What a good call of a route sends.
 fn good_body(method: &str, path: &str) -> Value {
     match (method, path) {
-        ("POST", "/step") => json!({ "x": FEEDER, "replicate_to": "local" }),
-        ("POST", "/fields") => json!({ "name": "f" }),
+        ("POST", "/step") => json!({ "x": FEEDER, "replicate_to": "local", "unknown": 1 }),
+        ("POST", "/steps") => json!({ "inputs": [FEEDER], "replicate_to": "local", "unknown": 1 }),
+        ("POST", "/fields") => json!({ "name": "f", "width": 2, "names": ["temp", "pressure"] }),
         ("PATCH", _) => json!({ "guardian": "watch" }),
         ("PUT", "/fields/{name}/label") => json!({ "label": "pumps" }),
+        ("PUT", "/fields/{name}/names") => json!({ "names": ["t", "p"] }),
+        ("PUT", "/api/v1/config/drift") => json!({ "autoRemediationEnabled": false }),
         _ => json!({}),
     }
+}
+
+/// The path; of a watch, one that ends.
+fn ending(path: &str) -> String {
+    if path.ends_with("/watch") { format!("{path}?events=1") } else { path.to_owned() }
 }
 
 #[tokio::test]
@@ -63,13 +71,19 @@ async fn every_route_is_described_and_answers_as_described() {
     assert!(calls.len() >= 23, "{calls:?}");
     for (method, path, operation) in calls {
         let call = format!("{method} {path}");
-        let url = server.url(&path.replace("{name}", "f"));
+        let url = server.url(&ending(&path.replace("{name}", "f")));
         let request = server.client.request(method.parse().unwrap(), url).json(&good_body(&method, path));
         let answer = server.send(request).await;
-        if path == "/members/{name}" {
+        let want = match (method.as_str(), path.as_str()) {
             // Nobody of that name ever wrote.
+            (_, "/members/{name}") => Some((404, "UNKNOWN_NODE")),
+            // It took no steps.
+            ("POST", "/api/v1/drift/models/{name}/baseline") => Some((409, "TOO_FEW_INPUTS")),
+            _ => None,
+        };
+        if let Some((code, reason)) = want {
             let refused = (answer.status.as_u16(), answer.json()["error"]["reason"].clone());
-            assert_eq!(refused, (404, json!("UNKNOWN_NODE")), "{call}");
+            assert_eq!(refused, (code, json!(reason)), "{call}");
             continue;
         }
         let described = &operation["responses"][answer.status.as_str()];
@@ -92,17 +106,19 @@ async fn every_path_that_is_listed_exists() {
         (&json!("n1"), &json!("psi-field"), &json!("active"))
     );
     let paths = root["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 22);
+    assert_eq!(paths.len(), 32);
     for (path, about) in paths {
         let methods = about.as_str().unwrap().split(':').next().unwrap();
         for method in methods.split(", ") {
-            let url = server.url(&path.replace("{name}", "default"));
+            let url = server.url(&ending(&path.replace("{name}", "default")));
             let request = server.client.request(method.parse().unwrap(), url);
             let answer = server.send(request.json(&json!({ "x": FEEDER }))).await;
             // The body is one for /step, so others name its unknown member; and `default` can't be dropped.
             let want = match (method, path.as_str()) {
                 ("DELETE", "/members/{name}") => 404,
-                ("POST", "/init" | "/fields" | "/fields/{name}/reset") | ("PATCH" | "PUT", _) => 422,
+                ("DELETE", "/api/v1/drift/models/{name}/baseline") => 200,
+                ("POST", "/api/v1/drift/models/{name}/baseline") => 422,
+                ("POST", "/init" | "/steps" | "/fields" | "/fields/{name}/reset") | ("PATCH" | "PUT", _) => 422,
                 ("DELETE", _) => 409,
                 _ => 200,
             };

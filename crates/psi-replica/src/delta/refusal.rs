@@ -127,13 +127,13 @@ pub enum Refusal {
     Base(InvalidValue),
     /// A clock that lies too far ahead; it may be accepted later.
     #[error(
-        "an entry's clock is {ahead_ms} ms ahead of the cluster's, at most {limit_ms} ms are allowed; \
-         set the clock of node `{node}`"
+        "what `{node}` wrote is {ahead_ms} ms ahead of the time that the members agree on, more than {limit_ms} ms: it is \
+         postponed until they get there, and nothing is lost; set the clock of `{node}` and keep its data directory"
     )]
     ClockAhead {
         /// The node that wrote it.
         node: NodeId,
-        /// How far ahead of the members' median.
+        /// How far ahead of agreed time.
         ahead_ms: u64,
         /// The limit.
         limit_ms: u64,

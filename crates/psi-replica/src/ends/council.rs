@@ -22,8 +22,9 @@ use crate::{
         name::NodeId,
         origin::{Origin, Version},
     },
-    links::{overlay::FULL_MESH_MAX, skew::AHEAD_MS_MAX},
+    links::overlay::FULL_MESH_MAX,
     store::{Store, log::OriginLog},
+    time::AHEAD_MS_MAX,
 };
 
 /// Names that a horizon must forget at least, to be worth a checkpoint of its own.

@@ -18,7 +18,7 @@ impl Epoch {
     /// The epoch of a field before anybody declared one.
     pub const IMPLICIT: Self = Self(0);
 
-    /// The epoch that follows `self` when a field takes the given shape at `wall_ms`.
+    /// The epoch that follows `self` when a field takes the given shape at `wall_ms`; at the end of time, the last.
     #[must_use]
     pub fn raised(self, wall_ms: u64, shape: u64) -> Self {
         let shape = shape & ((1 << SHAPE_BITS) - 1);
@@ -27,7 +27,8 @@ impl Epoch {
         if at_clock > self.0 {
             return Self(at_clock);
         }
-        Self((((self.0 >> SHAPE_BITS).saturating_add(1)) << SHAPE_BITS) | shape)
+        let next = (self.wall_ms() + 1).min(u64::MAX >> SHAPE_BITS);
+        Self((next << SHAPE_BITS) | shape)
     }
 
     /// What was drawn from the shape.
@@ -131,5 +132,7 @@ mod tests {
         }
         assert!(first.raised(2_000, 0) < first.raised(2_001, 0), "the later change wins");
         assert_eq!(first.raised(2_000, 3), first.raised(2_000, 3), "alike changes share it");
+        let last = first.raised(u64::MAX, 1).raised(u64::MAX, 1).raised(u64::MAX, 1);
+        assert!(last > first && last.raised(5, 9) >= last, "at the end of time it stays there: {last}");
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     delta::outgoing::OutgoingDelta,
     entry::{
-        clock::{Now, TickMs, WallMs},
+        clock::TickMs,
         frontier::Frontier,
         name::NodeId,
         origin::{Origin, Version},
@@ -78,8 +78,6 @@ pub struct Backlog {
 struct Introduction {
     peer: Option<Peer>,
     peer_ready: bool,
-    /// What the peer's wall clock showed, and when by the monotonic one: a jump of the own wall clock is seen at once.
-    peer_clock: Option<(TickMs, WallMs)>,
     hello_sent: Option<TickMs>,
     /// The peer is known to have received our `Hello`.
     hello_received: bool,
@@ -115,7 +113,6 @@ impl Link {
             introduction: Introduction {
                 peer: None,
                 peer_ready: false,
-                peer_clock: None,
                 hello_sent: None,
                 hello_received: false,
                 heartbeat_at: now.plus(HEARTBEAT_MS),
@@ -181,18 +178,6 @@ impl Link {
 
     pub(crate) fn record_peer_ready(&mut self, ready: bool) {
         self.introduction.peer_ready = ready;
-    }
-
-    /// Records what the peer's wall clock shows.
-    pub(crate) fn record_clock(&mut self, now: Now, peer_wall: WallMs) {
-        self.introduction.peer_clock = Some((now.tick, peer_wall));
-    }
-
-    /// Peer's wall clock minus this node's, milliseconds.
-    pub(crate) fn clock_offset_ms(&self, now: Now) -> Option<i64> {
-        let (at, wall) = self.introduction.peer_clock?;
-        let offset = i128::from(wall.0) + i128::from(now.tick.since(at)) - i128::from(now.wall.0);
-        Some(i64::try_from(offset).unwrap_or(if offset > 0 { i64::MAX } else { i64::MIN }))
     }
 
     // --- What the peer holds

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use super::{
     inbox::Arrival,
     link::{Link, LinkId},
-    skew::{SKEW_MS_MAX, Skew},
 };
 use crate::{
     entry::{
-        clock::{Now, TickMs},
+        clock::TickMs,
         name::NodeId,
         origin::{Origin, Version},
     },
@@ -51,28 +50,9 @@ impl LinkSet {
         self.links.values_mut()
     }
 
-    /// Whether any peer has introduced itself.
-    pub(crate) fn has_peer(&self) -> bool {
-        self.links().any(|link| link.peer().is_some())
-    }
-
     /// Whether a node is at the other end of some link.
     pub(crate) fn is_linked(&self, node: &NodeId) -> bool {
         self.links().any(|link| link.peer_node() == Some(node))
-    }
-
-    /// How the peers' clocks stand against this node's: one voice a peer, however many links it has.
-    pub(crate) fn skew(&self, now: Now) -> Skew {
-        let offset = |link: &Link| Some((link.peer_node()?.clone(), link.clock_offset_ms(now)?));
-        let by_peer: BTreeMap<NodeId, i64> = self.links().filter_map(offset).collect();
-        Skew::of(by_peer.into_values())
-    }
-
-    /// Whether no clock differs so much that one of two would be off. Takes no memory, since it is asked before each
-    /// write.
-    pub(crate) fn clocks_are_close(&self, now: Now) -> bool {
-        let mut offsets = self.links().filter_map(|link| link.clock_offset_ms(now));
-        offsets.all(|offset| offset.unsigned_abs() <= SKEW_MS_MAX)
     }
 
     /// Whether some peer holds more than `version` of an origin.

@@ -46,7 +46,7 @@ impl<'a, E> Writer<'a, E> {
         self.store
     }
 
-    /// When the write is made.
+    /// When the write is made: the tick, and hybrid time in the place of the wall clock.
     #[must_use]
     pub fn now(&self) -> Now {
         self.now

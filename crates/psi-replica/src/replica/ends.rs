@@ -16,12 +16,12 @@ use crate::{
     },
     entry::{
         VALUE_BYTES_MAX,
-        clock::Now,
+        clock::{Now, WallMs},
         key::Lane,
         name::NodeId,
         origin::{Origin, Version},
     },
-    joining::readiness::NotReady,
+    local::readiness::NotReady,
     state::State,
     store::log::Change,
 };
@@ -40,6 +40,7 @@ impl<S: State> Replica<S> {
     fn write_closed(&mut self, now: Now, goes_on: bool) {
         let Some(origin) = self.local.origin().cloned() else { return };
         // What waits is to be of earlier versions than the last write.
+        self.write_due(WallMs(u64::MAX));
         self.flush();
         let others = self.store.runs().filter(|(run, _)| **run != origin);
         let mut held: Vec<_> = others.map(|(run, log)| (run.clone(), log.version())).collect();
@@ -51,6 +52,18 @@ impl<S: State> Replica<S> {
         writer.put(key.clone(), value.clone());
         self.ends.registers.change(&origin, &[Change { key, before: None, after: Some(value) }]);
         self.flush();
+    }
+
+    /// A later run of this node has written, so the others may end this one soon. It goes on as one that is later still.
+    pub(super) fn outrun(&mut self, now: Now) {
+        if self.ends.is_closed || self.stopping.is_some() || !self.local.takes_outrun(now.tick) {
+            return;
+        }
+        let Some(own) = self.local.origin().cloned() else { return };
+        if self.store.version(&own) > Version::ZERO {
+            self.write_closed(now, true);
+        }
+        self.remint(&own);
     }
 
     /// Goes on as another run where this one is cut off from most others for long. They may come to end it at what they
@@ -117,7 +130,7 @@ impl<S: State> Replica<S> {
             silent: &self.ends.silent,
             given_up: &self.ends.given_up,
             missing: &self.ends.missing,
-            wall_ms: self.skew(now).cluster_wall(now.wall).0,
+            wall_ms: self.time.agreed().0,
             names_kept_ms: self.ends.names_kept_ms(),
             can_fold: S::can_fold,
             is_stuck: self.ends.is_stuck(now.tick),

@@ -56,7 +56,8 @@ pub enum Event<E> {
         /// The peer.
         peer: NodeId,
     },
-    /// A later run of this node has written: this one takes no more writes, and is to hand over and end.
+    /// A later run of this node has written. If that is live, one of the two is to end; else this one goes on, as a run
+    /// that is later still.
     Superseded {
         /// The later run.
         by: Origin,

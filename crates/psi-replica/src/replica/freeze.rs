@@ -59,7 +59,7 @@ impl<S: State> Replica<S> {
     /// A replica that has not joined yet, and holds what the snapshot does.
     ///
     /// It is a new run of its node: what earlier ones wrote are the entries of other origins, and the incarnation that
-    /// it will mint is greater than theirs. Clocks are not judged, only taken note of: the node trusted them before.
+    /// it will mint is greater than theirs. Clocks are not judged: the node trusted them before, and so time goes on from them.
     #[must_use]
     pub fn with_snapshot(config: Config, now: Now, snapshot: Snapshot, state: S) -> Self {
         let mut replica = Self::new(config, now, state);
@@ -68,6 +68,7 @@ impl<S: State> Replica<S> {
         }
         for (origin, CheckedOrigin { update, latest }) in snapshot.into_origins() {
             replica.clock.observe(latest);
+            replica.time.record_restored(latest);
             if origin.is_base() {
                 replica.restore_base(&origin, update);
             } else if !replica.is_over(&origin) {

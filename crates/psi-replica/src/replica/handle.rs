@@ -18,11 +18,11 @@ use crate::{
         ORIGINS_MAX, ORIGINS_PER_FRAME,
         frontier_receiver::{PeerMoves, UpdateError},
         link::{LinkId, Peer},
-        skew::AHEAD_MS_MAX,
     },
     proto::{self, frame::Body},
     replica::event::Event,
     state::State,
+    time::{AHEAD_MS_MAX, members::ShownClocks},
 };
 
 /// Characters kept of what a peer says of a refusal.
@@ -91,11 +91,10 @@ impl<S: State> Replica<S> {
         }
         let node = NodeId::new(&hello.node)?;
         if node == self.config.node {
-            self.record_incarnation(now, hello.incarnation);
+            self.record_incarnation(hello.incarnation);
             return Err(LinkError::SameNode(node));
         }
         let Some(link) = self.links.get_mut(id) else { return Ok(()) };
-        link.record_clock(now, WallMs(hello.wall_ms));
         match link.peer() {
             Some(known) if known.node != node => return Err(LinkError::OutOfTurn("another Hello")),
             Some(_) => {}
@@ -104,9 +103,17 @@ impl<S: State> Replica<S> {
                 self.emit(Event::Opened { peer: node.clone() });
             }
         }
+        self.record_clocks(now, &node, (hello.wall_ms, hello.steady_lead_ms, hello.ready));
         self.record_peer_run(now, Some(node), hello.incarnation);
         self.record_ready(now, id, hello.ready);
         Ok(())
+    }
+
+    /// Records what a member shows of its clocks.
+    fn record_clocks(&mut self, now: Now, node: &NodeId, (wall, steady_lead, has_joined): (u64, i64, bool)) {
+        let steady = WallMs(wall.saturating_add_signed(steady_lead));
+        self.time.record_member(node, ShownClocks { at: now.tick, wall: WallMs(wall), steady, has_joined });
+        self.record_now(now);
     }
 
     /// The run at the other end of a link has shown itself. If nothing could be taken of it yet, its node is not silent:
@@ -151,7 +158,7 @@ impl<S: State> Replica<S> {
             return Err(LinkError::OwnFuture { origin: origin.clone(), claimed: version, written: held });
         }
         if origin.node == self.config.node {
-            self.record_incarnation(now, origin.incarnation);
+            self.record_incarnation(origin.incarnation);
         }
         let Some(link) = self.links.get_mut(id) else { return Ok(()) };
         let known = link.peer_frontier();
@@ -191,8 +198,8 @@ impl<S: State> Replica<S> {
 
     /// Records an incarnation of this node that a peer knows of. One so far ahead that nobody would take its entries is
     /// a fault of the peer's, and must not be outdone.
-    fn record_incarnation(&mut self, now: Now, incarnation: u64) {
-        if incarnation / 1000 <= self.skew(now).cluster_wall(now.wall).0.saturating_add(AHEAD_MS_MAX) {
+    fn record_incarnation(&mut self, incarnation: u64) {
+        if incarnation / 1000 <= self.time.agreed().0.saturating_add(AHEAD_MS_MAX) {
             self.local.record_incarnation(incarnation);
         }
     }
@@ -206,7 +213,6 @@ impl<S: State> Replica<S> {
         if heartbeat.settled {
             link.check_listing(heartbeat.listing_hash);
         }
-        link.record_clock(now, WallMs(heartbeat.wall_ms));
         let is_same_base = (heartbeat.checkpoint, heartbeat.checkpoint_hash) == (number, checkpoint_hash);
         let diverged = heartbeat.frontier_hash == hash && heartbeat.digest != digest
             || is_same_base && heartbeat.base_digest != base_digest;
@@ -219,6 +225,9 @@ impl<S: State> Replica<S> {
         let peer = link.peer_node().cloned();
         if let Some(peer) = peer.clone().filter(|_| is_new) {
             self.emit(Event::Diverged { peer });
+        }
+        if let Some(peer) = &peer {
+            self.record_clocks(now, peer, (heartbeat.wall_ms, heartbeat.steady_lead_ms, heartbeat.ready));
         }
         self.record_peer_run(now, peer, heartbeat.incarnation);
         self.record_ready(now, id, heartbeat.ready);

@@ -7,13 +7,10 @@ use crate::{
         name::NodeId,
         origin::{Origin, Version},
     },
-    joining::{
+    links::link::LinkId,
+    local::{
         join_state::{JoinState, JoinTarget},
         readiness::{JoinStage, NotReady, Readiness},
-    },
-    links::{
-        link::LinkId,
-        skew::{AHEAD_MS_MAX, SKEW_MS_MAX, Skew},
     },
     replica::event::Event,
     state::State,
@@ -39,16 +36,8 @@ impl<S: State> Replica<S> {
         if let Some(cause) = &self.stopping {
             return Some(NotReady::Stopping(cause.clone()));
         }
-        if self.clocks_are_close() {
-            return None;
-        }
-        let skew = self.skew(self.moment);
-        if skew.is_off() {
-            return Some(NotReady::ClockOff { offset_ms: skew.median_ms() });
-        }
-        // Alone, nobody is there to put its writes off.
-        let ahead_ms = self.clock.latest().wall_ms.saturating_sub(skew.cluster_wall(self.moment.wall).0);
-        (ahead_ms > AHEAD_MS_MAX && self.links.has_peer()).then_some(NotReady::StateAhead { ahead_ms })
+        let ahead_ms = || self.time.hybrid().0.saturating_sub(self.time.agreed().0);
+        self.time.is_ahead().then(|| NotReady::StateAhead { ahead_ms: ahead_ms() })
     }
 
     fn join_stage(&self) -> Option<JoinStage> {
@@ -64,22 +53,11 @@ impl<S: State> Replica<S> {
         }
     }
 
-    /// Whether all clocks are so close that no vote is needed: none differs by as much as one that is off, and what is
-    /// held is hardly ahead of this node's own. Takes no memory, since it is asked before each write.
-    fn clocks_are_close(&self) -> bool {
-        let ahead_ms = self.clock.latest().wall_ms.saturating_sub(self.moment.wall.0);
-        // The median lies among the offsets.
-        ahead_ms.saturating_add(SKEW_MS_MAX) <= AHEAD_MS_MAX && self.links.clocks_are_close(self.moment)
-    }
-
-    /// The members' median clock minus this node's, milliseconds.
-    #[must_use]
-    pub fn clock_offset_ms(&self) -> i64 {
-        self.skew(self.moment).median_ms()
-    }
-
-    pub(super) fn skew(&self, now: Now) -> Skew {
-        self.links.skew(now)
+    /// Goes on from a clock that is ahead of agreed time, since an operator has accepted it. Done on all members, they take
+    /// what was written by that clock.
+    pub fn accept_clock(&mut self, ms: u64) {
+        self.time.accept(ms);
+        self.record_now(self.moment);
     }
 
     /// Whether the replica has caught up.
@@ -115,17 +93,17 @@ impl<S: State> Replica<S> {
         };
         if done {
             self.join = JoinState::Done;
+            self.record_now(now);
         }
         self.mint(now);
     }
 
     /// Mints the own origin, unless there is one or it is too early.
     pub(super) fn mint(&mut self, now: Now) {
-        // An incarnation from a clock that is off would outlast the clock's repair.
         let is_going_on = self.stopping.is_none() && !self.ends.is_closed;
-        let may_mint = is_going_on && self.has_joined() && !self.skew(now).is_off();
+        let may_mint = is_going_on && self.has_joined();
         if may_mint && self.local.origin().is_none() {
-            let origin = self.local.mint(&self.config, &self.store, now);
+            let origin = self.local.mint(&self.config, &self.store, self.time.hybrid());
             self.tokens.record_own(&origin);
             self.emit(Event::Ready { origin });
             self.inherit_vote(now);

@@ -42,6 +42,7 @@ impl<S: State> Replica<S> {
             protocol_min: PROTOCOL,
             protocol_max: self.protocol_max(),
             wall_ms: now.wall.0,
+            steady_lead_ms: self.time.steady_lead_ms(now.wall),
             ready: self.has_joined(),
         }
     }
@@ -85,6 +86,7 @@ impl<S: State> Replica<S> {
         link.record_heartbeat_sent(now.tick, is_ready);
         Some(Body::Heartbeat(proto::Heartbeat {
             wall_ms: now.wall.0,
+            steady_lead_ms: self.time.steady_lead_ms(now.wall),
             frontier_hash: self.store.frontier().hash().short(),
             ready: is_ready,
             digest: self.store.digest().short(),

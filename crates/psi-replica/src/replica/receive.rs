@@ -10,16 +10,15 @@ use crate::{
         clock::{Clock, Now},
         origin::{Origin, Version},
     },
-    joining::readiness::StopCause,
     links::{
         ORIGINS_MAX,
         inbox::{DeltaInProgress, STAGED_MAX},
         link::LinkId,
-        skew::AHEAD_MS_MAX,
     },
     proto,
     replica::event::Event,
     state::State,
+    time::AHEAD_MS_MAX,
 };
 
 impl<S: State> Replica<S> {
@@ -96,7 +95,7 @@ impl<S: State> Replica<S> {
     fn apply_complete(&mut self, now: Now, id: LinkId, origin: &Origin, delta: CompleteDelta) -> Result<(), Refusal> {
         if origin.is_base() {
             let (number, version, entries) = (delta.number, delta.version, delta.entries.len());
-            self.check_ahead(now, &Origin::base(), delta.latest)?;
+            self.check_ahead(&Origin::base(), delta.latest)?;
             if origin.is_former_base() {
                 self.check_end(origin, version)?;
                 self.take_former(origin, delta)?;
@@ -114,7 +113,7 @@ impl<S: State> Replica<S> {
         }
         let update = self.store.plan(origin, version, entries.into_iter(), S::EPOCH_LANE)?;
         update.check(version, digest)?;
-        self.check_ahead(now, origin, latest)?;
+        self.check_ahead(origin, latest)?;
         let entries = update.len();
         self.clock.observe(latest);
         // Who came back without knowing of a run could end others that it holds more of.
@@ -124,10 +123,10 @@ impl<S: State> Replica<S> {
         Ok(())
     }
 
-    /// Refuses clocks that are too far ahead of the members' median, those of epochs and incarnations included.
-    pub(super) fn check_ahead(&self, now: Now, origin: &Origin, latest: Clock) -> Result<(), Refusal> {
-        let wall = self.skew(now).cluster_wall(now.wall).0;
-        let ahead_ms = latest.wall_ms.max(origin.incarnation / 1000).saturating_sub(wall);
+    /// Refuses clocks that are too far ahead of agreed time, those of epochs and incarnations included.
+    pub(super) fn check_ahead(&self, origin: &Origin, latest: Clock) -> Result<(), Refusal> {
+        let agreed = self.time.agreed().0;
+        let ahead_ms = latest.wall_ms.max(origin.incarnation / 1000).saturating_sub(agreed);
         if ahead_ms > AHEAD_MS_MAX {
             return Err(Refusal::ClockAhead { node: origin.node.clone(), ahead_ms, limit_ms: AHEAD_MS_MAX });
         }
@@ -154,7 +153,7 @@ impl<S: State> Replica<S> {
             }
         }
         if self.local.origin().is_some_and(|own| own.node == origin.node && own < origin) {
-            self.stop_writing(StopCause::Superseded(origin.clone()));
+            self.local.record_later();
             self.emit(Event::Superseded { by: origin.clone() });
         }
         self.gaps.remove(origin);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Replica;
 use crate::{
     entry::{
+        clock::{Now, WallMs},
         frontier::Frontier,
         name::NodeId,
         origin::{Origin, Version},
@@ -29,6 +30,23 @@ pub struct LinkStatus {
     pub counts: LinkCounts,
 }
 
+/// How the own clocks stand against the members'.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeStatus {
+    /// The members' wall time minus the own wall clock, milliseconds.
+    pub offset_ms: i64,
+    /// The own wall clock differs from more than half of all members' clocks: it is off.
+    pub is_off: bool,
+    /// The own steady clock.
+    pub steady: WallMs,
+    /// What the members that have joined agree on.
+    pub agreed: WallMs,
+    /// By it writes are stamped.
+    pub hybrid: WallMs,
+    /// Hybrid time minus wall time, milliseconds; seconds and more after clocks were set back.
+    pub lead_ms: i64,
+}
+
 impl<S: State> Replica<S> {
     /// Links that stand.
     pub fn links(&self) -> impl Iterator<Item = (LinkId, LinkStatus)> {
@@ -38,11 +56,35 @@ impl<S: State> Replica<S> {
                 peer: link.peer().cloned(),
                 holds_own: own.map_or(Version::ZERO, |own| link.peer_frontier().version(own)),
                 lag_ms: link.behind_since().map_or(0, |since| self.ticked.since(since)),
-                clock_offset_ms: link.clock_offset_ms(self.moment),
+                clock_offset_ms: self.offset_of(link),
                 counts: link.counts,
             };
             (id, status)
         })
+    }
+
+    /// A peer's wall clock minus the own one.
+    fn offset_of(&self, link: &Link) -> Option<i64> {
+        self.time.members().offset_ms(link.peer_node()?, self.moment)
+    }
+
+    /// What the clocks showed when the replica was called last; [`Replica::time`] is as of then.
+    #[must_use]
+    pub fn moment(&self) -> Now {
+        self.moment
+    }
+
+    /// How the own clocks stand against the members'.
+    #[must_use]
+    pub fn time(&self) -> TimeStatus {
+        TimeStatus {
+            offset_ms: self.time.offset_ms(),
+            is_off: self.time.is_off(),
+            steady: self.time.steady(),
+            agreed: self.time.agreed(),
+            hybrid: self.time.hybrid(),
+            lead_ms: self.time.lead_ms(),
+        }
     }
 
     /// What the peer of a link is known to hold; `None` if there is no such link.

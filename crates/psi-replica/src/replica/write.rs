@@ -4,8 +4,11 @@ use super::Replica;
 #[cfg(feature = "testing")]
 use crate::entry::{Entry, key::Key};
 use crate::{
-    entry::{clock::Now, origin::Origin},
-    joining::readiness::{JoinStage, NotReady},
+    entry::{
+        clock::{Now, WallMs},
+        origin::Origin,
+    },
+    local::readiness::{JoinStage, NotReady},
     local::writer::Writer,
     state::State,
 };
@@ -30,7 +33,21 @@ impl<S: State> Replica<S> {
         state.write_demand(&mut writer, demand);
     }
 
+    /// Writes what the state gathered until now, or all of it where that is [`u64::MAX`].
+    pub(super) fn write_due(&mut self, until: WallMs) {
+        let is_due = self.state.due_at().is_some_and(|due| due <= until) || until == WallMs(u64::MAX);
+        if !is_due || self.ends.is_closed {
+            return;
+        }
+        let Some(origin) = self.local.origin().cloned() else { return };
+        let now = self.moment;
+        let (state, mut writer) = self.writer(origin, now);
+        state.write_due(&mut writer, until);
+    }
+
     pub(super) fn writer(&mut self, origin: Origin, now: Now) -> (&mut S, Writer<'_, S::Event>) {
+        // Writes are stamped by hybrid time.
+        let now = Now { wall: self.time.hybrid(), ..now };
         let writer = Writer {
             origin,
             version: None,

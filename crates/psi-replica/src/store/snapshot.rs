@@ -174,9 +174,7 @@ impl Snapshot {
     /// # Errors
     /// [`SnapshotError`]; it never panics, and what it allocates is bounded by the size of `bytes`.
     pub fn decode<S: State>(cluster: &ClusterName, bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let mut rest = unwrapped(bytes)?;
-        let header = proto::SnapshotHeader::decode_length_delimited(&mut rest)
-            .map_err(|_| SnapshotError::Malformed("its header is no SnapshotHeader"))?;
+        let (header, mut rest) = headed(bytes)?;
         if header.cluster != cluster.as_str() {
             return Err(SnapshotError::Cluster { ours: cluster.clone(), theirs: header.cluster });
         }
@@ -192,6 +190,15 @@ impl Snapshot {
             origins.insert(origin, checked);
         }
         Ok(Self { node: header.node, incarnation: header.incarnation, origins })
+    }
+
+    /// The name of the cluster that a snapshot belongs to, as it is written there. Of the rest, the checksum is
+    /// checked and nothing else.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if that can't be told.
+    pub fn cluster_of(bytes: &[u8]) -> Result<String, SnapshotError> {
+        headed(bytes).map(|(header, _)| header.cluster)
     }
 
     /// Name of the node that wrote it, as it wrote it.
@@ -220,6 +227,14 @@ impl Snapshot {
     pub fn entries(&self) -> usize {
         self.origins.values().map(|checked| checked.update.len()).sum()
     }
+}
+
+/// The header, and what lies between it and the checksum.
+fn headed(bytes: &[u8]) -> Result<(proto::SnapshotHeader, &[u8]), SnapshotError> {
+    let mut rest = unwrapped(bytes)?;
+    let header = proto::SnapshotHeader::decode_length_delimited(&mut rest)
+        .map_err(|_| SnapshotError::Malformed("its header is no SnapshotHeader"))?;
+    Ok((header, rest))
 }
 
 /// What lies between the magic and the checksum, once both are found right.

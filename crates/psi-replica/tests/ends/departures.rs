@@ -1,6 +1,7 @@
 //! Nodes that leave, or are killed, before all is told of what they alone hold.
 
 use crate::{
+    common::links::LinkedWorld,
     scenes::{has_step, step},
     world::{END_AFTER_MS, World},
 };

@@ -10,6 +10,8 @@
 )]
 
 mod checks;
+#[path = "../common/mod.rs"]
+mod common;
 mod departures;
 mod scenes;
 mod steps;

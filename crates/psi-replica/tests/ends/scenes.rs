@@ -1,6 +1,9 @@
 //! Single stories that chance brings about too seldom.
 
-use crate::world::{END_AFTER_MS, Faults, World};
+use crate::{
+    common::links::LinkedWorld,
+    world::{END_AFTER_MS, Faults, World},
+};
 
 /// Nothing happens but steps.
 const QUIET: Faults =
@@ -275,6 +278,22 @@ fn a_run_whose_name_is_forgotten_is_not_taken_again() {
     // It is checked at every move that nothing counts twice.
     world.group(&[0; 5]);
     world.settle();
+}
+
+#[test]
+fn runs_end_and_names_are_kept_though_a_clock_is_years_off() {
+    const TEN_YEARS_MS: i64 = 10 * 365 * 24 * 3_600_000;
+    for skew_ms in [-TEN_YEARS_MS, TEN_YEARS_MS] {
+        let mut world = World::grouped(7, &[0; 3]);
+        world.run_for(10_000);
+        world.machines[0].skew_ms = skew_ms;
+        world.restart_each(&[1], 18);
+        let status = world.status(0);
+        assert_eq!((status.horizon, status.ended > 12), (0, true), "n0 is off by {skew_ms} ms: {status:?}");
+        world.restart_each(&[1], 30);
+        assert!(world.status(0).horizon > 0, "n0 is off by {skew_ms} ms: {:?}", world.status(0));
+        world.settle();
+    }
 }
 
 impl Drop for World {

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use psi_replica::{
-    ClusterName, Config, Digest, LinkId, NodeId, Now, Origin, Replica, TickMs, Version, WallMs, proto::Frame,
+use psi_replica::{ClusterName, Config, Digest, LinkError, NodeId, Now, Origin, Replica, Version};
+
+use crate::{
+    common::{
+        links::{LinkedWorld, Links},
+        moment,
+    },
+    steps::Steps,
 };
 
-use crate::steps::{Steps, encoded, steps_key};
-
-const WALL_MS: u64 = 1_750_000_000_000;
 /// After so long a silence a run may be ended.
 pub const END_AFTER_MS: u64 = 60_000;
 
@@ -68,9 +71,7 @@ pub struct World {
     pub dice: Dice,
     pub now: u64,
     pub machines: Vec<Machine>,
-    /// Links between machines that stand: (least, greatest) and their number.
-    pub links: BTreeMap<(usize, usize), u64>,
-    pub links_made: u64,
+    pub links: Links,
     pub starts: u64,
     pub steps: u64,
     /// Steps whose loss is named.
@@ -113,8 +114,7 @@ impl World {
             dice,
             now: 0,
             machines,
-            links: BTreeMap::new(),
-            links_made: 0,
+            links: Links::default(),
             starts: 0,
             steps: 0,
             named: BTreeSet::new(),
@@ -142,12 +142,6 @@ impl World {
         if std::env::var_os("TRACE").is_some() {
             self.log.push(format!("{:>8} {what}", self.now));
         }
-    }
-
-    pub fn at(&self, index: usize) -> Now {
-        let machine = &self.machines[index];
-        let wall = (WALL_MS + self.now).saturating_add_signed(machine.skew_ms);
-        Now { tick: TickMs(self.now - machine.started), wall: WallMs(wall) }
     }
 
     pub fn start(&mut self, index: usize) {
@@ -222,9 +216,7 @@ impl World {
     }
 
     pub fn end(&mut self, index: usize) {
-        for pair in self.links.keys().copied().filter(|pair| pair.0 == index || pair.1 == index).collect::<Vec<_>>() {
-            self.unlink(pair);
-        }
+        self.unlink_all(index);
         self.machines[index].replica = None;
     }
 
@@ -255,16 +247,6 @@ impl World {
         self.end(index);
     }
 
-    pub fn unlink(&mut self, (a, b): (usize, usize)) {
-        let Some(link) = self.links.remove(&(a, b)) else { return };
-        for index in [a, b] {
-            let now = self.at(index);
-            if let Some(replica) = &mut self.machines[index].replica {
-                replica.link_down(now, LinkId(link));
-            }
-        }
-    }
-
     /// Links stand between running machines of one group.
     pub fn relink(&mut self) {
         for a in 0..self.machines.len() {
@@ -274,54 +256,13 @@ impl World {
                     && right.replica.is_some()
                     && left.group == right.group
                     && left.name != right.name;
-                match (stands, self.links.contains_key(&(a, b))) {
-                    (true, false) => {
-                        self.links_made += 1;
-                        self.links.insert((a, b), self.links_made);
-                        for index in [a, b] {
-                            let (now, link) = (self.at(index), LinkId(self.links_made));
-                            self.machines[index].replica.as_mut().unwrap().link_up(now, link);
-                        }
-                    }
-                    (false, true) => self.unlink((a, b)),
-                    _ => {}
-                }
+                self.link((a, b), stands);
                 let linked = self.linked.entry((a, b)).or_insert(self.now);
-                if self.links.contains_key(&(a, b)) {
+                if stands {
                     *linked = self.now;
                 }
                 let without = self.now - *linked;
                 self.is_beyond_promise |= without >= 7 * END_AFTER_MS;
-            }
-        }
-    }
-
-    /// Some frames cross each link, some are lost.
-    pub fn exchange(&mut self) {
-        self.exchange_frames(8);
-    }
-
-    /// At most so many frames cross each link, each way.
-    pub fn exchange_frames(&mut self, most: usize) {
-        for ((a, b), link) in self.links.clone() {
-            for (from, to) in [(a, b), (b, a)] {
-                let (at_from, at_to) = (self.at(from), self.at(to));
-                for _ in 0..most {
-                    let Some(frame): Option<Frame> =
-                        self.machines[from].replica.as_mut().and_then(|it| it.poll_frame(at_from, LinkId(link)))
-                    else {
-                        break;
-                    };
-                    if self.dice.chance(20) {
-                        continue;
-                    }
-                    let Some(replica) = &mut self.machines[to].replica else { break };
-                    if let Err(error) = replica.handle_frame(at_to, LinkId(link), frame) {
-                        self.say(&format!("link {a}-{b}: {error}"));
-                        self.unlink((a, b));
-                        break;
-                    }
-                }
             }
         }
     }
@@ -383,15 +324,40 @@ impl World {
         let Some(replica) = &mut self.machines[index].replica else { return };
         let Ok((state, mut writer)) = replica.begin_write(now) else { return };
         let origin = writer.origin().clone();
-        let share = state.0.entry(origin.clone()).or_default();
-        share.push(number);
-        let share = share.clone();
-        writer.put(steps_key(), encoded(&share));
+        state.write(&mut writer, |share| share.push(number));
+        let share = state.0[&origin].clone();
         let version = writer.version();
         drop(writer);
         replica.flush();
         self.shares.insert((origin.clone(), version), share.clone());
         self.latest.insert(origin, (version, share));
         self.steps += 1;
+    }
+}
+
+impl LinkedWorld for World {
+    type State = Steps;
+
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn at(&self, index: usize) -> Now {
+        let machine = &self.machines[index];
+        moment(self.now, self.now - machine.started, machine.skew_ms)
+    }
+
+    fn process(&mut self, index: usize) -> Option<&mut Replica<Steps>> {
+        self.machines[index].replica.as_mut()
+    }
+
+    /// Some frames are lost.
+    fn loses_frame(&mut self) -> bool {
+        self.dice.chance(20)
+    }
+
+    fn refuse(&mut self, pair: (usize, usize), error: LinkError) {
+        self.say(&format!("link {pair:?}: {error}"));
+        self.unlink(pair);
     }
 }

@@ -1,6 +1,6 @@
 //! The last thing in a run: whether the same input gets the same answer everywhere.
 
-use psi_replica::{AHEAD_MS_MAX, FieldName, SKEW_MS_MAX};
+use psi_replica::{AHEAD_MS_MAX, FieldName, OFF_MS_MAX};
 use psi_state::{Step, WriteError};
 
 use crate::{plan::rng::Rng, world::World};
@@ -25,7 +25,7 @@ impl World<'_> {
         let process = &mut self.processes[p];
         // The guardian looks at 16 steps of a node in 20 ms of hybrid time. A node that has used them up answers that
         // it did nothing, so the step comes later than any hybrid clock of the run.
-        let now = process.now(self.now + AHEAD_MS_MAX + SKEW_MS_MAX, &self.machines[process.machine]);
+        let now = process.now(self.now + AHEAD_MS_MAX + OFF_MS_MAX, &self.machines[process.machine]);
         let step = process.replica.step(now, field, input)?;
         let Step { epoch, metrics, k, novelty, attention_gain, time, intervened, .. } = step;
         let floats = metrics.to_array().into_iter().chain([novelty, attention_gain, time.unwrap_or_default()]);

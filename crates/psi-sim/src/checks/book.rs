@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use psi_replica::{Digest, Epoch, FieldName, Origin, Version};
+use psi_replica::{Digest, Epoch, FieldName, Frontier, Origin, Version};
 use psi_state::{Replica, Shape};
 
 use super::votes::VoteBook;
@@ -37,6 +37,14 @@ pub(crate) struct Book {
     pub(super) bases: BTreeMap<Version, Digest>,
     /// When a run wrote a version.
     pub(super) written_at: BTreeMap<(Origin, Version), u64>,
+    /// The latest hybrid time of any process.
+    pub(super) hybrid_ms: u64,
+    /// The latest time that an operator has accepted.
+    pub(crate) accepted_ms: u64,
+    /// What was on the disks of nodes that were stopped as they advised.
+    kept: BTreeMap<Origin, Version>,
+    /// Runs of which something was lost by name.
+    pub(crate) late: BTreeSet<Origin>,
     /// Frames whose bits were turned may have named origins that there are not.
     pub(crate) damaged: usize,
 }
@@ -67,6 +75,10 @@ impl Default for Book {
             votes: VoteBook::default(),
             bases: BTreeMap::new(),
             written_at: BTreeMap::new(),
+            hybrid_ms: 0,
+            accepted_ms: 0,
+            kept: BTreeMap::new(),
+            late: BTreeSet::new(),
             damaged: 0,
         }
     }
@@ -96,6 +108,22 @@ impl Book {
             }
             None => Err(format!("{origin} at {version} is held, and it never flushed that version")),
         }
+    }
+
+    /// Notes what must not be lost.
+    pub(crate) fn keep(&mut self, frontier: &Frontier) {
+        for (origin, version) in frontier.iter() {
+            let kept = self.kept.entry(origin.clone()).or_default();
+            *kept = version.max(*kept);
+        }
+    }
+
+    /// What was to be kept and is not held by a replica.
+    pub(super) fn missing(&self, replica: &Replica) -> Option<(&Origin, Version)> {
+        let is_named = |origin: &Origin| self.late.contains(origin) || replica.is_below_horizon(origin);
+        let mut kept = self.kept.iter().filter(|(origin, _)| !origin.is_base() && !is_named(origin));
+        let missing = kept.find(|(origin, version)| replica.frontier().version(origin) < **version);
+        missing.map(|(origin, version)| (origin, *version))
     }
 
     /// Notes runs that ended.

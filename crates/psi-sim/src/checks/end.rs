@@ -5,7 +5,7 @@ use psi_state::Replica;
 
 use super::full::check_full;
 use crate::{
-    compare::views_hash,
+    compare::{oracle_origin, views_hash},
     world::{State, World},
 };
 
@@ -64,7 +64,9 @@ impl World<'_> {
         let result = self.check_views(&lasting).and_then(|()| lasting.iter().try_for_each(|p| self.check_end_of(*p)));
         // All show the same bits, so what one shows is what all do.
         let oracle = lasting.first().map_or(Ok(()), |p| self.ask_oracle(*p));
-        if let Err(what) = result.and(oracle) {
+        let counted = lasting.iter().try_for_each(|p| self.check_counted(*p));
+        let time = self.check_time_at_end(&lasting);
+        if let Err(what) = result.and(oracle).and(counted).and(time) {
             self.found_wrong(what);
         }
         self.check_tokens();
@@ -86,6 +88,21 @@ impl World<'_> {
         Ok(())
     }
 
+    /// A run that lasts has written all seconds that are over.
+    fn check_counted(&self, p: usize) -> Result<(), String> {
+        let process = &self.processes[p];
+        let Some(me) = process.replica.origin().map(oracle_origin) else { return Ok(()) };
+        let second = process.replica.time().hybrid.0 / 1000;
+        let expected = self.book.oracle.expect(&self.book.frontier_of(&process.replica));
+        let open = expected.fields.iter().find(|(_, field)| {
+            !field.specs.is_disputed && field.drift.unwritten.get(&me).is_some_and(|open| *open < second)
+        });
+        match open {
+            Some((name, _)) => Err(format!("{} has counted inputs of `{name}` that it never wrote", process.label)),
+            None => Ok(()),
+        }
+    }
+
     fn check_end_of(&self, p: usize) -> Result<(), String> {
         let (label, process) = (self.label(p), &self.processes[p]);
         let replica = &process.replica;
@@ -93,6 +110,9 @@ impl World<'_> {
             && replica.frontier().version(me) < process.written
         {
             return Err(format!("{label} has accepted version {} and lost it", process.written));
+        }
+        if let Some((origin, version)) = self.book.missing(replica) {
+            return Err(format!("{label} lacks {origin} up to {version}, which a node kept as it advised"));
         }
         self.check_forgotten(p)
     }

@@ -4,11 +4,15 @@ use psi_replica::FieldName;
 use psi_state::{CurrentSpec, WriteError};
 
 use super::{request::ClientRequest, setups};
-use crate::{checks::book::FieldChange, report::markers::Marker, world::World};
+use crate::{checks::book::FieldChange, plan::Habits, report::markers::Marker, world::World};
+
+/// The stream of numbers that says how fields are watched for drift.
+const WATCHED: &str = "watched";
 
 impl World<'_> {
     pub(super) fn reshape(&mut self, p: usize, field: &FieldName, ask: ClientRequest) -> Result<(), WriteError> {
         let setup = setups::draw(&mut self.dice.workload, &mut self.dice.setups, self.plan.habits);
+        let setup = setups::watched(self.dice.component(self.plan.seed, WATCHED), setup, self.plan.habits);
         let learned = self.processes[p].replica.engine_name(field).is_some_and(|engine| engine == setups::CORE);
         let spec = self.with(p, |replica, now| match ask {
             ClientRequest::Create => replica.create_field(now, field, setup),
@@ -29,6 +33,7 @@ impl World<'_> {
         let before = self.processes[p].replica.view(field);
         let held = before.as_ref().map(|view| view.spec.spec.setup.clone()).unwrap_or_default();
         let (setup, is_fixed) = setups::changed(&mut self.dice.setups, &held);
+        let setup = setups::watched(self.dice.component(self.plan.seed, WATCHED), setup, Habits::default());
         let result = self.with(p, |replica, now| replica.change_field(now, field, setup));
         let counted = before.as_ref().map_or(0, |view| view.moments.count);
         match result {

@@ -12,6 +12,9 @@ pub(crate) const CORE: &str = EngineKind::Core.as_str();
 /// Widths on both sides of one moments entry, and the default's.
 const WIDTHS: [usize; 8] = [1, 2, 3, 3, 4, 16, 16, 515];
 
+/// Most numbers in an input of those who stream.
+const STREAMED_WIDTH: usize = 4;
+
 /// A field to create, or to reset one to: its shape from one stream, the rest from another.
 pub(crate) fn draw(shapes: &mut Rng, rng: &mut Rng, habits: Habits) -> Setup {
     let mut shape = shape(shapes);
@@ -53,6 +56,17 @@ pub(crate) fn changed(rng: &mut Rng, held: &Setup) -> (Setup, bool) {
         }
     }
     (setup, is_fixed)
+}
+
+/// The setup, watched for drift in one way or another.
+pub(crate) fn watched(rng: &mut Rng, mut setup: Setup, habits: Habits) -> Setup {
+    if habits.is_streaming {
+        setup.shape.width = setup.shape.width.min(STREAMED_WIDTH);
+    }
+    let after = [0.0, 100.0, 100.0, 400.0, 2000.0][usize::try_from(rng.below(5)).unwrap_or(0)];
+    let watches = if rng.chance(930) { 1.0 } else { 0.0 };
+    let parameters = setup.parameters.with([("baseline_after", after), ("drift", watches)]);
+    Setup { parameters: parameters.unwrap_or_else(|_| setup.parameters.clone()), ..setup }
 }
 
 fn shape(rng: &mut Rng) -> Shape {

@@ -14,7 +14,7 @@ impl World<'_> {
     pub(super) fn step(&mut self, p: usize, field: &FieldName, size: u64) -> Result<(), WriteError> {
         let view = self.processes[p].replica.view(field);
         let width = view.as_ref().map_or(1, |view| view.spec.spec.setup.shape.width);
-        let inputs: Vec<Vec<f64>> = (0..size).map(|_| self.dice.workload.input(width)).collect();
+        let inputs: Vec<Vec<f64>> = (0..size).map(|_| self.input(width)).collect();
         let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         let seen = self.book.frontier_of(&self.processes[p].replica);
         let steps = self.with(p, |replica, now| replica.step_batch(now, field, &slices))?;
@@ -31,6 +31,16 @@ impl World<'_> {
         Ok(())
     }
 
+    /// What clients send; of some, all numbers lie nearer to 0 from some moment on.
+    fn input(&mut self, width: usize) -> Vec<f64> {
+        const NEARER: f64 = 1.0 / 64.0;
+        let mut input = self.dice.workload.input(width);
+        if self.plan.habits.moved_ms.is_some_and(|from| from <= self.now) {
+            input.iter_mut().for_each(|number| *number *= NEARER);
+        }
+        input
+    }
+
     fn record_accepted(&mut self, p: usize, field: &FieldName, step: &Step, input: &[f64], seen: &OracleFrontier) {
         self.counts.writes += 1;
         let Step { version, k, .. } = step;
@@ -39,6 +49,9 @@ impl World<'_> {
         self.trace
             .record(self.now, "step", &bits, &[], || format!("{label:<6} step {k} of {field}, version {version}"));
         self.steps += 1;
+        if step.drift.is_drift() {
+            self.reach(Marker::DRIFTED);
+        }
         if self.plan.hidden_step != Some(self.steps - 1) {
             self.record_step(p, field, step, input, seen);
         }
@@ -111,6 +124,7 @@ impl World<'_> {
             }
             let mut rng = rng.branch();
             let seen = self.book.frontier_of(&self.processes[p].replica);
+            let before = self.processes[p].replica.version();
             match self.with(p, |replica, now| (component.write)(replica, now, field, &mut rng)) {
                 Ok(Some(accepted)) => {
                     self.counts.writes += 1;
@@ -119,7 +133,12 @@ impl World<'_> {
                     self.record_write(p, field, accepted, &seen);
                 }
                 Ok(None) => {}
-                Err(_) => self.counts.writes_refused += 1,
+                Err(error) => {
+                    self.counts.writes_refused += 1;
+                    if self.processes[p].replica.version() != before {
+                        self.found_wrong(format_args!("{} refused a write and moved: {error}", self.label(p)));
+                    }
+                }
             }
         }
     }

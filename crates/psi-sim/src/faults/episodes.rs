@@ -223,12 +223,12 @@ impl World<'_> {
         const BACK_MS: u64 = 50_000;
         const LASTS_MS: u64 = 6_000;
         for machine in 0..self.machines.len() {
-            self.machines[machine].jump_ms = -crate::plan::signed(BACK_MS);
+            self.jump(machine, -crate::plan::signed(BACK_MS));
             self.schedule(self.now + LASTS_MS, Occurrence::SetClock(machine));
         }
         self.join()?;
         let joined = self.machines.len() - 1;
-        self.machines[joined].jump_ms = -crate::plan::signed(BACK_MS);
+        self.jump(joined, -crate::plan::signed(BACK_MS));
         self.schedule(self.now + LASTS_MS, Occurrence::SetClock(joined));
         self.reach(Marker::CLOCKS_SET_BACK);
         Some(LASTS_MS + 2_000)

@@ -17,6 +17,7 @@ pub(crate) enum FaultKind {
     Join,
     Leave,
     ClockJump,
+    ClocksTogether,
     Blackout,
 }
 
@@ -35,10 +36,12 @@ const USUAL: [FaultKind; 12] = [
     FaultKind::Blackout,
 ];
 
-const CLOCKS: [FaultKind; 6] = [
+const CLOCKS: [FaultKind; 8] = [
     FaultKind::ClockJump,
     FaultKind::ClockJump,
-    FaultKind::ClockJump,
+    FaultKind::ClocksTogether,
+    FaultKind::ClocksTogether,
+    FaultKind::Pause,
     FaultKind::Crash,
     FaultKind::Break,
     FaultKind::Partition,
@@ -64,6 +67,7 @@ impl FaultKind {
             Self::Join => "join",
             Self::Leave => "leave",
             Self::ClockJump => "clock jump",
+            Self::ClocksTogether => "clocks set together",
             Self::Blackout => "crash of all",
         }
     }

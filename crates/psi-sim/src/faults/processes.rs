@@ -1,7 +1,7 @@
 //! What befalls machines and the processes on them.
 
 use crate::{
-    plan::Mode,
+    plan::{Mode, signed},
     report::markers::Marker,
     world::{Occurrence, QueuedInput, State, World},
 };
@@ -129,13 +129,45 @@ impl World<'_> {
         }
         let p = self.exposed_process()?;
         let machine = self.processes[p].machine;
-        self.machines[machine].jump_ms = Self::hours(&mut self.dice.faults);
+        let jump_ms = Self::hours(&mut self.dice.faults);
+        self.jump(machine, jump_ms);
         let error = self.clock_error(machine);
         self.trace.record(self.now, "jump", &[machine as u64], &error.to_le_bytes(), || {
             format!("--- the clock of n{machine} is off by {error} ms")
         });
         let ms = self.dice.faults.between(2_000, 8_000);
         self.schedule(self.now + ms, Occurrence::SetClock(machine));
+        Some(())
+    }
+
+    pub(super) fn jump(&mut self, machine: usize, jump_ms: i64) {
+        self.record_jump();
+        let host = &mut self.machines[machine];
+        (host.jump_ms, host.has_jumped) = (jump_ms, true);
+    }
+
+    /// The clocks of all machines jump by the same, from a second to years, and are corrected together.
+    pub(crate) fn set_clocks_together(&mut self) -> Option<()> {
+        const SECOND_MS: u64 = 1_000;
+        const HOUR_MS: u64 = 3_600 * SECOND_MS;
+        const YEAR_MS: u64 = 365 * 24 * HOUR_MS;
+        if self.machines.iter().any(|machine| machine.jump_ms != 0) {
+            return None;
+        }
+        let dice = &mut self.dice.faults;
+        let most = *dice.pick(&[2 * SECOND_MS, 150 * SECOND_MS, HOUR_MS, 6 * HOUR_MS, 10 * YEAR_MS])?;
+        let size = signed(dice.between(most / 2, most));
+        let jump_ms = if dice.chance(700) { size } else { -size };
+        let ms = dice.between(2_000, 8_000);
+        for machine in 0..self.machines.len() {
+            self.jump(machine, jump_ms);
+            self.schedule(self.now + ms, Occurrence::SetClock(machine));
+        }
+        self.were_years_apart |= most > 6 * HOUR_MS;
+        self.reach(Marker::CLOCKS_TOGETHER);
+        self.trace.record(self.now, "jump", &[], &jump_ms.to_le_bytes(), || {
+            format!("--- all clocks are off by {jump_ms} ms more")
+        });
         Some(())
     }
 

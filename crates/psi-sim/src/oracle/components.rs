@@ -4,11 +4,13 @@
 //! in `compare/`. All else follows from the row: the kind of write, what is kept, what is expected of a view, the
 //! comparison, the clients that write it, and the markers that a sweep must meet.
 
+pub mod drift;
 pub mod guardian;
 pub mod interventions;
 pub mod label;
 pub mod learned;
 pub mod moments;
+pub mod names;
 pub mod recent;
 pub mod specs;
 pub mod tombstones;
@@ -24,6 +26,7 @@ macro_rules! components {
             cluster {}
             field {
                 label: Label,
+                names: ColumnNames,
             }
             epoch {
                 specs: Specs,
@@ -32,6 +35,7 @@ macro_rules! components {
                 recent: RecentStep,
                 interventions: Interventions,
                 guardian: Guardian,
+                drift: Drift,
                 tally: Tally,
                 transitions: Transitions,
                 latents: Latents,

@@ -99,8 +99,20 @@ world_markers! {
     INTERVENTION_CLIPPED = "intervention clipped",
     /// A frontier that one replica had reached was reached by another.
     FRONTIER_MET_AGAIN = "frontier met again",
-    /// A node refused to write because its clock was off.
+    /// A node whose clock was off accepted a write.
     CLOCK_OFF = "clock off",
+    /// A node refused to write because its time was ahead of what the members agreed on.
+    STATE_AHEAD = "time ahead of the members",
+    /// An operator let all members go on from a clock that was ahead.
+    CLOCK_ACCEPTED = "clock accepted",
+    /// A node whose time was ahead was stopped, its clock set, and started again with its data directory.
+    SET_RIGHT = "node set right",
+    /// All clocks jumped together.
+    CLOCKS_TOGETHER = "all clocks jumped together",
+    /// Hybrid time was over a minute ahead of all wall clocks, and writes were accepted.
+    LED = "hybrid time led by a minute",
+    /// A run that a later one had overtaken went on: that one was gone.
+    OUTRAN = "overtaken run went on",
     /// A run began with what its machine's disk had kept.
     SNAPSHOT_RESTORED = "snapshot restored",
     /// A snapshot that was damaged was set aside.
@@ -131,4 +143,6 @@ world_markers! {
     CLOCKS_SET_BACK = "all clocks set back",
     /// A field that had learned was reset.
     CORE_RESET = "core field reset",
+    /// A step was answered that inputs have changed.
+    DRIFTED = "drift answered",
 }

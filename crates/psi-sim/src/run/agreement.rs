@@ -33,7 +33,7 @@ impl World<'_> {
             agreed.get_or_insert(self.now - begin);
             self.run_until(self.now + SETTLED_MS);
             // Word of a twin may come late: the one that is to end has to hand over first.
-            if self.is_agreed() {
+            if self.is_agreed() && self.now >= self.all_heard_at() {
                 break;
             }
         }
@@ -54,6 +54,11 @@ impl World<'_> {
             if self.plan.mode == Mode::Clocks && *is_day && took >= PUT_OFF_MS {
                 *is_day = false;
                 self.skip_the_night();
+            }
+            // One that missed years holds what the others postpone, or they do.
+            if self.were_years_apart && took >= 2 * PUT_OFF_MS {
+                self.were_years_apart = false;
+                self.accept_clocks();
             }
             self.run_until(self.now + ROUND_MS);
         }

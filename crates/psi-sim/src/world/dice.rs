@@ -13,6 +13,7 @@ pub(crate) struct Dice {
     pub(crate) gossip: Rng,
     pub(crate) sessions: Rng,
     pub(crate) disk: Rng,
+    pub(crate) operator: Rng,
     /// What clients write of components, by name.
     components: BTreeMap<&'static str, Rng>,
 }
@@ -27,6 +28,7 @@ impl Dice {
             gossip: Rng::new(seed, "gossip"),
             sessions: Rng::new(seed, "sessions"),
             disk: Rng::new(seed, "disk"),
+            operator: Rng::new(seed, "operator"),
             components: BTreeMap::new(),
         }
     }

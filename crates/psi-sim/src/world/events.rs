@@ -3,7 +3,7 @@
 use psi_replica::{Origin, Version};
 use psi_state::{Event, StateEvent};
 
-use super::World;
+use super::{World, process::Process};
 use crate::{
     faults::kind::FaultKind,
     plan::Mode,
@@ -29,9 +29,16 @@ impl World<'_> {
                 self.record_applied(p, &origin, version);
             }
             Event::Superseded { .. } => {
-                self.reach(Marker::SUPERSEDED);
-                self.processes[p].superseded = true;
-                self.hand_over(p);
+                // It ends if the later run answers; else that is gone, and this one goes on.
+                let machine = self.processes[p].machine;
+                let answers = |later: &Process| later.machine == machine && later.is_running() && later.is_staying();
+                if self.processes.iter().skip(p + 1).any(answers) {
+                    self.reach(Marker::SUPERSEDED);
+                    self.processes[p].superseded = true;
+                    self.hand_over(p);
+                } else {
+                    self.reach(Marker::OUTRAN);
+                }
             }
             Event::Ended { runs, checkpoint, .. } => {
                 self.reach(Marker::RUN_ENDED);
@@ -63,6 +70,7 @@ impl World<'_> {
     /// silent: in storms that are shorter it must not happen, unless a run writes on beside a later one of its node.
     fn record_late(&mut self, p: usize, origin: &Origin, held: Version, ended: Option<Version>) {
         self.reach(Marker::LATE);
+        self.book.late.insert(origin.clone());
         self.check_late(p, origin, held, ended);
         let may_write_on = |fault: &FaultKind| [FaultKind::LongPause, FaultKind::TwinRun].contains(fault);
         if self.plan.stormy_ms < 7 * self.plan.end_after_ms && !self.plan.faults.iter().any(may_write_on) {

@@ -24,11 +24,13 @@ impl World<'_> {
             name: NodeId::new(&format!("n{n}")).expect("letters and digits"),
             skew_ms: self.plan.skews_ms.get(n).copied().unwrap_or(0),
             jump_ms: 0,
+            has_jumped: false,
             is_seed,
             runs: 0,
             left: false,
             is_later: self.plan.later.contains(&n),
             disk: Disk::default(),
+            keeps_disk: false,
         });
         self.exposed.insert(n);
         n
@@ -68,6 +70,7 @@ impl World<'_> {
             ends_at: None,
             seen,
             checked: None,
+            time_sample: None,
             own_checked: Version::ZERO,
             saved_at: self.now,
             end_moves: 0,

@@ -236,6 +236,7 @@ impl World<'_> {
                 self.found_wrong(format_args!("{} ends in quiet times and has not handed over", self.label(p)));
             }
             self.save(p);
+            self.record_kept(p);
             self.end(p, "it has handed over, or its time is up");
             // A supervisor starts it again.
             let machine = self.processes[p].machine;

@@ -7,7 +7,7 @@ use psi_replica::{ClusterName, Config, NodeId, Now, Origin, TickMs, Version, Wal
 use psi_state::Replica;
 
 use super::disk::Disk;
-use crate::plan::WALL_MS;
+use crate::{checks::time::sample::TimeSample, plan::WALL_MS};
 
 /// What outlives a process.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Machine {
     pub(crate) skew_ms: i64,
     /// Further error of its clock, in runs where clocks jump.
     pub(crate) jump_ms: i64,
+    /// Its clock has jumped at some time.
+    pub(crate) has_jumped: bool,
     pub(crate) is_seed: bool,
     /// Processes started so far.
     pub(crate) runs: u64,
@@ -25,6 +27,8 @@ pub(crate) struct Machine {
     /// It runs the next version of the program.
     pub(crate) is_later: bool,
     pub(crate) disk: Disk,
+    /// Its disk is neither lost nor old nor damaged from now on.
+    pub(crate) keeps_disk: bool,
 }
 
 /// How a process is.
@@ -85,6 +89,8 @@ pub(crate) struct Process {
     pub(crate) seen: BTreeMap<Origin, Version>,
     /// Hash of the frontier at the last check, whether something waited for a flush, and the base's number.
     pub(crate) checked: Option<([u8; 32], bool, Version)>,
+    /// Its time at the last check.
+    pub(crate) time_sample: Option<TimeSample>,
     /// The version up to which its own entries were checked.
     pub(crate) own_checked: Version,
     /// When it wrote its latest snapshot.

@@ -50,7 +50,7 @@ impl World<'_> {
         let dice = &mut self.dice.disk;
         let is_sound = self.plan.storm.as_ref().is_some_and(|storm| storm.severity != Severity::Beyond);
         match dice.below(10) {
-            _ if is_sound => {}
+            _ if is_sound || host.keeps_disk => {}
             0 => host.disk = Disk::default(),
             1 | 2 => host.disk.latest = host.disk.old.take().or(host.disk.latest.take()),
             3 => {

@@ -2,10 +2,13 @@
 
 use psi_engine::{Noise, Parameters};
 
-use crate::component::moment::Moment;
+use crate::{
+    component::moment::Moment,
+    components::drift::values::{CurrentBaseline, PlacedAnchor},
+};
 
 /// What a part of the view may depend on beside its own fold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EpochFacts<'a> {
     /// The second of the latest step.
     pub(crate) last_second: Option<u64>,
@@ -13,6 +16,19 @@ pub(crate) struct EpochFacts<'a> {
     pub(crate) interventions: &'a InterventionSummary,
     /// The parameters that hold.
     pub(crate) parameters: &'a Parameters,
+    /// What inputs are counted by and compared with.
+    pub(crate) drift: DriftFacts<'a>,
+}
+
+/// What a verdict on drift is made of, beside the counts.
+#[derive(Clone, Debug)]
+pub(crate) struct DriftFacts<'a> {
+    /// Where buckets lie.
+    pub(crate) anchor: Option<&'a PlacedAnchor>,
+    /// What inputs are compared with.
+    pub(crate) baseline: CurrentBaseline,
+    /// Since when it drifts, as the last who wrote it saw.
+    pub(crate) onset: Option<u64>,
 }
 
 /// What the interventions come to.

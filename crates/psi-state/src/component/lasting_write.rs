@@ -13,6 +13,11 @@ pub trait LastingWrite {
         0
     }
 
+    /// How many columns the field must have, where it says something of each.
+    fn columns(&self) -> Option<usize> {
+        None
+    }
+
     /// The value of its entry, when written at `clock`.
     fn encode(self, clock: Clock) -> Bytes;
 }

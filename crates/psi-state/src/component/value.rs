@@ -5,6 +5,7 @@ use prost::Message;
 use psi_replica::{Epoch, Key, Origin, OriginError, ScopeKind, proto};
 use psi_stats::DecodeError;
 
+use super::names::ColumnNamesError;
 use crate::limits::{METRICS, WIDTH_MAX};
 
 /// Why a value of a known lane can't be read.
@@ -31,6 +32,15 @@ pub enum ValueError {
     /// A metric is missing or not finite.
     #[error("the metrics must be {METRICS} finite numbers")]
     Metrics,
+    /// An anchor that can't be.
+    #[error(transparent)]
+    Anchor(#[from] psi_stats::drift::AnchorError),
+    /// Counts by buckets that can't be.
+    #[error(transparent)]
+    Histogram(#[from] psi_stats::drift::HistogramDecodeError),
+    /// Spans of time that can't be, or in another order than one encodes them.
+    #[error("spans of time that can't be, or not in their order")]
+    Spans,
     /// No clock.
     #[error("no clock")]
     NoClock,
@@ -93,6 +103,9 @@ pub enum ValueError {
         /// The greatest length.
         max: usize,
     },
+    /// Names of columns that no field may have.
+    #[error(transparent)]
+    ColumnNames(#[from] ColumnNamesError),
     /// A text that is not one line as it reads.
     #[error("a text with U+{:04X}; it has to be one line without control characters", u32::from(*.0))]
     TextCharacter(char),

@@ -36,6 +36,9 @@ pub const HISTORY: Lane = Lane(proto::Lane::History as u32);
 /// The guardian's latest threat.
 pub const ALARM: Lane = Lane(proto::Lane::Alarm as u32);
 
+/// The latest red flag that was taken down by hand.
+pub const ACKNOWLEDGED: Lane = Lane(proto::Lane::Acknowledged as u32);
+
 /// In the base, the latest samples of ended origins.
 pub const ENDED_HISTORY: Lane = Lane(proto::Lane::EndedHistory as u32);
 
@@ -46,6 +49,11 @@ pub(crate) enum GuardianValue {
     Alarm {
         alarm: Alarm,
         /// In the base, whose it is.
+        author: Option<Origin>,
+    },
+    Acknowledged {
+        clock: Clock,
+        /// Likewise.
         author: Option<Origin>,
     },
     Ended(Vec<EndedSample>),
@@ -67,6 +75,8 @@ pub struct GuardianView {
     pub history: Vec<Sample>,
     /// Why the red flag is up, or that it is down.
     pub flag: Option<Threat>,
+    /// The step that raised it: the field's step count at that step.
+    pub flag_step: Option<u64>,
     /// Interventions by the guardian that count, of the last 64 of each origin.
     pub automatic: u64,
     /// Interventions by the guardian that don't count, since another node's came first; of the last 64 of each origin.
@@ -88,6 +98,19 @@ impl GuardianView {
         Statistics::of(&self.history)
     }
 
+    /// The share of the steps in the history that are a threat by the thresholds that hold now; `None` of no history. By
+    /// chance, that is [`Self::CHANCE_SHARE`] where thresholds are adaptive.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "at most 200")]
+    pub fn threat_share(&self) -> Option<f64> {
+        let thresholds = self.thresholds();
+        let threats = self.history.iter().filter(|sample| thresholds.threat(sample).is_some()).count();
+        (!self.history.is_empty()).then(|| threats as f64 / self.history.len() as f64)
+    }
+
+    /// One in 20 steps is beyond each of three thresholds, if these have nothing to do with each other.
+    pub const CHANCE_SHARE: f64 = 1.0 - 0.95 * 0.95 * 0.95;
+
     /// The threat that the latest step is, if it is one.
     #[must_use]
     pub fn current_threat(&self) -> Option<Threat> {
@@ -101,14 +124,20 @@ impl Guardian {
         self.recorder.takes(clock)
     }
 
-    /// Looks at an own step `k`, as part of the write `version`; returns what it would intervene for.
+    /// What a step of these metrics is taken for.
+    pub(crate) fn threat(&self, metrics: &Metrics) -> Option<Threat> {
+        self.fold.thresholds().threat(&Sample::from(metrics))
+    }
+
+    /// Looks at an own step `k`, as part of the write `version`; returns what it takes it for, and what it would intervene
+    /// for.
     pub(crate) fn watch(
         &mut self,
         local: &Moment,
         version: Version,
         (k, metrics): (u64, &Metrics),
         interventions: &InterventionSummary,
-    ) -> Option<Threat> {
+    ) -> (Option<Threat>, Option<Threat>) {
         let (clock, origin) = local;
         let sample = Sample::from(metrics);
         let (slot, replaced) = self.own.record(*clock, sample);
@@ -121,19 +150,31 @@ impl Guardian {
         let last = interventions.last.as_ref();
         let flag = self.fold.flag(last.map(|last| &last.moment));
         let since = last.map(|last| k.saturating_sub(last.k));
+        let flag = flag.map(|alarm| alarm.threat);
         let verdict = judge(&sample, &self.fold.thresholds(), flag, since);
         if let Some(threat) = verdict.threat {
-            self.own.alarm = Some(Alarm { threat, clock: *clock });
+            self.own.alarm = Some(Alarm { threat, clock: *clock, k });
             self.fold.put_alarm(origin, self.own.alarm);
             self.dirty.record(version, [(ALARM, 0)]);
         }
-        verdict.intervention.and(verdict.threat.or(flag))
+        (verdict.threat, verdict.intervention.and(verdict.threat.or(flag)))
+    }
+
+    /// Takes the red flag down for a caller, as part of the write `version`.
+    pub(crate) fn acknowledge(&mut self, local: &Moment, version: Version) {
+        let (clock, origin) = local;
+        self.own.acknowledged = Some(*clock);
+        self.fold.put_acknowledged(origin, self.own.acknowledged);
+        self.dirty.record(version, [(ACKNOWLEDGED, 0)]);
     }
 
     /// An own entry as it stands.
     fn own_value(&self, (lane, index): (Lane, u64)) -> Option<GuardianValue> {
         if lane == ALARM {
             return self.own.alarm.map(|alarm| GuardianValue::Alarm { alarm, author: None });
+        }
+        if lane == ACKNOWLEDGED {
+            return self.own.acknowledged.map(|clock| GuardianValue::Acknowledged { clock, author: None });
         }
         let samples = self.own.entry(index);
         (!samples.is_empty()).then(|| GuardianValue::History(samples.to_vec()))
@@ -154,6 +195,10 @@ impl Guardian {
             (GuardianValue::Alarm { alarm, author }, _) => {
                 let alarm = (direction == Direction::Put).then_some(*alarm);
                 self.fold.put_alarm(author_of(origin, author.as_ref()), alarm);
+            }
+            (GuardianValue::Acknowledged { clock, author }, _) => {
+                let clock = (direction == Direction::Put).then_some(*clock);
+                self.fold.put_acknowledged(author_of(origin, author.as_ref()), clock);
             }
             (GuardianValue::Ended(samples), _) if origin.is_base() => self.change_ended(samples, direction),
             (GuardianValue::Ended(_), _) => {}
@@ -188,6 +233,11 @@ impl Component for Guardian {
     fn decode(key: &Key, bytes: &Bytes) -> Result<GuardianValue, ValueError> {
         match key.lane {
             ALARM => decode_alarm(bytes),
+            ACKNOWLEDGED => {
+                let proto::AcknowledgedValue { clock, author: writer } = message(bytes)?;
+                let clock = clock.ok_or(ValueError::NoClock)?.into();
+                Ok(GuardianValue::Acknowledged { clock, author: author(writer)? })
+            }
             ENDED_HISTORY => ended::decode(bytes).map(GuardianValue::Ended),
             _ => {
                 let samples = message::<proto::HistoryValue>(bytes)?.samples;
@@ -201,6 +251,7 @@ impl Component for Guardian {
         match value {
             GuardianValue::History(samples) => encode_history(samples),
             GuardianValue::Alarm { alarm, author } => encode_alarm(*alarm, author.as_ref()),
+            GuardianValue::Acknowledged { clock, author } => encode_acknowledged(*clock, author.as_ref()),
             GuardianValue::Ended(samples) => ended::encode(samples),
         }
     }
@@ -209,6 +260,7 @@ impl Component for Guardian {
         match value {
             GuardianValue::History(samples) => samples.iter().map(|(clock, _)| *clock).max(),
             GuardianValue::Alarm { alarm, author: _ } => Some(alarm.clock),
+            GuardianValue::Acknowledged { clock, author: _ } => Some(*clock),
             GuardianValue::Ended(samples) => samples.iter().map(|((clock, ..), _)| *clock).max(),
         }
     }
@@ -224,9 +276,13 @@ impl Component for Guardian {
             (rng.clock(), Sample { density, prediction_error, temporal_entropy })
         };
         if rng.chance(30) {
-            let alarm = Alarm { threat: rng.threat(), clock: rng.clock() };
+            let alarm = Alarm { threat: rng.threat(), clock: rng.clock(), k: rng.below(300) };
             let author = rng.chance(30).then(|| rng.author(0));
             return (ALARM, 0, GuardianValue::Alarm { alarm, author });
+        }
+        if rng.chance(10) {
+            let author = rng.chance(30).then(|| rng.author(0));
+            return (ACKNOWLEDGED, 0, GuardianValue::Acknowledged { clock: rng.clock(), author });
         }
         if rng.chance(20) {
             return (ENDED_HISTORY, 0, GuardianValue::Ended(ended::sample(rng, sample)));
@@ -250,9 +306,12 @@ impl EpochComponent for Guardian {
     fn view(&self, facts: &EpochFacts<'_>) -> GuardianView {
         let InterventionSummary { noise: _, counted: _, automatic, superseded, last, dissolved: _ } =
             facts.interventions;
+        let flag = self.fold.flag(last.as_ref().map(|last| &last.moment));
         GuardianView {
             history: self.fold.history(),
-            flag: self.fold.flag(last.as_ref().map(|last| &last.moment)),
+            flag: flag.map(|alarm| alarm.threat),
+            // A node of an earlier version did not write it.
+            flag_step: flag.map(|alarm| alarm.k).filter(|k| *k > 0),
             automatic: *automatic,
             superseded: *superseded,
             last_step: last.as_ref().map(|last| last.k),
@@ -263,18 +322,19 @@ impl EpochComponent for Guardian {
     fn write_base(&self, _: &EpochFacts<'_>, base: &mut BaseSink<'_>) {
         let samples: Vec<EndedSample> = self.fold.placed().collect();
         base.put_latest(ENDED_HISTORY, &samples, (HISTORY_MAX, HISTORY_MAX), ended::encode);
-        if let Some(((clock, author), threat)) = self.fold.last_alarm() {
-            base.put(ALARM, 0, encode_alarm(Alarm { threat: *threat, clock: *clock }, Some(author)));
+        if let Some(((_, author), alarm)) = self.fold.last_alarm() {
+            base.put(ALARM, 0, encode_alarm(*alarm, Some(author)));
+        }
+        if let Some((clock, author)) = self.fold.last_acknowledged() {
+            base.put(ACKNOWLEDGED, 0, encode_acknowledged(clock, Some(&author)));
         }
     }
 
     fn flush(&mut self, _: &Origin, sink: &mut FlushSink) {
         for ((lane, index), version) in self.dirty.take() {
-            let value = match self.own.alarm {
-                Some(alarm) if lane == ALARM => encode_alarm(alarm, None),
-                _ => encode_history(self.own.entry(index)),
-            };
-            sink.push(lane, index, version, value);
+            if let Some(value) = self.own_value((lane, index)) {
+                sink.push(lane, index, version, Self::encode(&value));
+            }
         }
     }
 
@@ -302,13 +362,17 @@ fn encode_history(samples: &[(Clock, Sample)]) -> Bytes {
     encoded(&proto::HistoryValue { samples: samples.iter().map(sample_message).collect() })
 }
 
-fn encode_alarm(Alarm { threat, clock }: Alarm, author: Option<&Origin>) -> Bytes {
+fn encode_alarm(Alarm { threat, clock, k }: Alarm, author: Option<&Origin>) -> Bytes {
     let (threat, author) = (number_of(threat), author_message(author));
-    encoded(&proto::AlarmValue { threat, clock: Some(clock.into()), author })
+    encoded(&proto::AlarmValue { threat, clock: Some(clock.into()), author, k })
+}
+
+fn encode_acknowledged(clock: Clock, author: Option<&Origin>) -> Bytes {
+    encoded(&proto::AcknowledgedValue { clock: Some(clock.into()), author: author_message(author) })
 }
 
 fn decode_alarm(bytes: &Bytes) -> Result<GuardianValue, ValueError> {
-    let proto::AlarmValue { threat, clock, author: writer } = message(bytes)?;
+    let proto::AlarmValue { threat, clock, author: writer, k } = message(bytes)?;
     let (threat, clock) = (threat_of(threat)?, clock.ok_or(ValueError::NoClock)?.into());
-    Ok(GuardianValue::Alarm { alarm: Alarm { threat, clock }, author: author(writer)? })
+    Ok(GuardianValue::Alarm { alarm: Alarm { threat, clock, k }, author: author(writer)? })
 }

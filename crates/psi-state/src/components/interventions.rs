@@ -153,7 +153,9 @@ impl Component for Interventions {
                 self.fold.remove((*clock, origin.clone()), key.index);
             }
             (InterventionValue::Retired(retirement), Direction::Put) => {
-                self.fold.put_retired(origin, Some(retirement.clone()));
+                // No live origin speaks for another.
+                let author = retirement.author.clone().filter(|_| origin.is_base());
+                self.fold.put_retired(origin, Some(Retirement { author, ..retirement.clone() }));
             }
             (InterventionValue::Retired(_), Direction::Remove) => self.fold.put_retired(origin, None),
             (InterventionValue::Ended(events), _) if origin.is_base() => {

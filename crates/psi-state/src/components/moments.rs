@@ -77,16 +77,23 @@ impl InputMoments {
         Ok(())
     }
 
+    /// The moments of the first `width` dimensions, at most those of an entry, of all origins.
+    pub(crate) fn first_dimensions(&self, width: usize) -> Option<Moments> {
+        let first = self.joined().into_iter().next()?;
+        let width = width.min(first.width());
+        Some(first.dimensions(0..width))
+    }
+
     /// How unlike all that came before it an input is. The exact read-outs of mean and deviation would give the same,
     /// and took two thirds of a step.
-    pub(crate) fn novelty(&self, input: &[Fixed]) -> f64 {
+    pub(crate) fn z_scores(&self, input: &[Fixed]) -> ZScores {
         // As in the fold: a part of another width can't belong to this shape.
         let own = self.own.as_ref().filter(|own| own.width() == input.len());
         let mut parts = chunks(input.len()).zip(&self.others);
         let scores = parts.try_fold(ZScores::default(), |scores, (range, others)| {
             scores.with(&input[range.clone()], others, own.map(|own| (own, range.start)))
         });
-        scores.unwrap_or_default().root_mean_square()
+        scores.unwrap_or_default()
     }
 
     /// The dimensions of an own entry; `None` if there are fewer.

@@ -1,5 +1,7 @@
 //! What the own origin does in a field: steps, and interventions by hand and by the guardian.
 
+use std::sync::Arc;
+
 use ndarray::ArrayView1;
 use psi_engine::{
     Action, EngineKind, Metrics, Noise,
@@ -8,10 +10,20 @@ use psi_engine::{
     synthetic,
 };
 use psi_replica::{Origin, Version};
-use psi_stats::Fixed;
+use psi_stats::{Fixed, ZScores};
 
 use super::Field;
-use crate::{component::moment::Moment, components::recent::Record};
+use crate::{
+    component::moment::Moment,
+    components::{
+        drift::{
+            registration::Shortage,
+            values::{BaselineCounts, BaselineTitle},
+            view::DriftView,
+        },
+        recent::Record,
+    },
+};
 
 /// What an input comes to.
 #[derive(Debug)]
@@ -19,7 +31,7 @@ pub(crate) struct StepScore {
     engine: EngineKind,
     pub(crate) metrics: Metrics,
     attention_gain: f64,
-    novelty: f64,
+    z_scores: ZScores,
     /// Of an engine that learns.
     core: Option<Scored>,
 }
@@ -29,8 +41,12 @@ pub(crate) struct StepScore {
 pub(crate) struct StepOutcome {
     pub(crate) record: Record,
     pub(crate) engine: EngineKind,
-    /// What the guardian is to intervene for.
+    /// What the guardian takes the step for.
     pub(crate) threat: Option<Threat>,
+    /// What it is to intervene for.
+    pub(crate) intervention: Option<Threat>,
+    /// How far it lies off all before it.
+    pub(crate) z_scores: ZScores,
 }
 
 impl Field {
@@ -40,16 +56,16 @@ impl Field {
     pub(crate) fn score(&mut self, input: &[f64], fixed: &[Fixed], k: u64) -> Option<StepScore> {
         let current = self.current()?;
         let (engine, parameters) = (current.engine?, &current.spec.setup.parameters);
-        let novelty = self.parts.moments.novelty(fixed);
+        let z_scores = self.parts.moments.z_scores(fixed);
         if engine == EngineKind::Core {
             let parameters = parameters.clone();
             let scored = self.parts.learned.score(input, k, &parameters)?;
             let (metrics, attention_gain) = (scored.metrics, scored.attention_gain);
-            return Some(StepScore { engine, metrics, attention_gain, novelty, core: Some(scored) });
+            return Some(StepScore { engine, metrics, attention_gain, z_scores, core: Some(scored) });
         }
         let metrics = synthetic::score(ArrayView1::from(input), self.noise(), parameters);
         let attention_gain = parameters.attention_gain(metrics.density, metrics.prediction_error);
-        Some(StepScore { engine, metrics, attention_gain, novelty, core: None })
+        Some(StepScore { engine, metrics, attention_gain, z_scores, core: None })
     }
 
     /// Scores an input and takes it in, as part of the write `version` of the own origin. Checked before, as for
@@ -64,23 +80,68 @@ impl Field {
     ) -> Option<StepOutcome> {
         let intervenes = self.current()?.spec.setup.guardian == Mode::Intervene;
         let k = self.count() + 1;
-        let StepScore { engine, metrics, attention_gain, novelty, core } = self.score(input, fixed, k)?;
+        let StepScore { engine, metrics, attention_gain, z_scores, core } = self.score(input, fixed, k)?;
         let (clock, origin) = local.clone();
+        let novelty = z_scores.root_mean_square();
         let record = Record { clock, origin, metrics, k, novelty, attention_gain };
         self.parts.moments.absorb(version, fixed).ok()?;
         self.parts.window.absorb(version, clock.second(), metrics).ok()?;
         self.parts.last.absorb(version, record.clone());
+        if let Some(current) = &self.current {
+            self.parts.watch_drift(local, version, fixed, &current.spec.setup.parameters);
+        }
         let recorded = self.parts.guardian.records(clock);
         if let Some(scored) = core {
             self.learn(local, version, &scored, recorded);
         }
-        let threat = if recorded {
+        let (threat, intervention) = if recorded {
             let interventions = self.parts.interventions.summary();
             self.parts.guardian.watch(local, version, (k, &metrics), interventions)
         } else {
-            None
+            (self.parts.guardian.threat(&metrics), None)
         };
-        Some(StepOutcome { record, engine, threat: threat.filter(|_| intervenes) })
+        let intervention = intervention.filter(|_| intervenes);
+        Some(StepOutcome { record, engine, threat, intervention, z_scores })
+    }
+
+    /// Writes own spans of time that are over by `second`.
+    pub(crate) fn write_due(&mut self, second: u64, local: &Moment, version: Version) {
+        if let Some(current) = &self.current {
+            self.parts.write_due(second, local, version, &current.spec.setup.parameters);
+        }
+    }
+
+    /// The baseline that what is kept makes: of the last `seconds`, or of as much as there is.
+    pub(crate) fn kept_baseline(&self, seconds: Option<u64>) -> Result<BaselineCounts, Shortage> {
+        let parameters = self.current().map(|current| &current.spec.setup.parameters);
+        parameters.map_or(Err(Shortage::default()), |parameters| self.parts.kept_baseline(seconds, parameters))
+    }
+
+    /// Sets a baseline for a caller, as part of the write `version`; `None`: there is to be none.
+    pub(crate) fn write_baseline(
+        &mut self,
+        local: &Moment,
+        version: Version,
+        asked: (Option<BaselineCounts>, BaselineTitle),
+    ) {
+        if let Some(current) = &self.current {
+            self.parts.write_baseline(local, version, asked, &current.spec.setup.parameters);
+        }
+    }
+
+    /// The second from which on there is something to write of what was counted; not while a batch works on a copy.
+    pub(crate) fn due_at(&self) -> Option<u64> {
+        self.gathered_at().filter(|_| !self.is_checked_out())
+    }
+
+    /// The same, whether or not one does.
+    pub(crate) fn gathered_at(&self) -> Option<u64> {
+        self.parts.drift.due_at()
+    }
+
+    /// The verdict as of the latest spans of time.
+    pub(crate) fn latest_drift(&self) -> Option<Arc<DriftView>> {
+        Some(self.parts.latest_drift(&self.current()?.spec.setup.parameters))
     }
 
     fn learn(&mut self, local: &Moment, version: Version, scored: &Scored, recorded: bool) {
@@ -106,6 +167,11 @@ impl Field {
         let k = self.count();
         self.parts.interventions.write(local, version, action, k, threat);
         self.parts.settle();
+    }
+
+    /// Takes the red flag down without an intervention, as part of the write `version`.
+    pub(crate) fn acknowledge(&mut self, local: &Moment, version: Version) {
+        self.parts.guardian.acknowledge(local, version);
     }
 
     /// ν.

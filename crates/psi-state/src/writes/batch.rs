@@ -40,7 +40,7 @@ impl Batch {
             // The version is not known yet.
             let outcome = self.field.step(&moment, Version::ZERO, input, fixed);
             let outcome = outcome.expect("checked: width, count and engine fit");
-            if let Some(threat) = outcome.threat {
+            if let Some(threat) = outcome.intervention {
                 let moment = (self.clock.tick(self.wall), self.origin.clone());
                 self.field.intervene(&moment, Version::ZERO, threat.action(), Some(threat));
             }
@@ -73,7 +73,7 @@ impl Replica {
             field,
             origin: writer.origin().clone(),
             clock: writer.clock(),
-            wall: now.wall,
+            wall: writer.now().wall,
             inputs: inputs.iter().map(|input| input.to_vec()).collect(),
             quantized,
             steps: Vec::with_capacity(inputs.len()),
@@ -96,6 +96,8 @@ impl Replica {
         // It is given back whatever becomes of it.
         let Some(field) = self.state_mut().fields.get_mut(&name) else { return Err(WriteError::Overtaken(name)) };
         field.set_checked_out(false);
+        // What has become due meanwhile is written even if the batch is not.
+        self.state_mut().await_due(&name);
         let (state, mut writer) = self.begin_write(now)?;
         let stands = |field: &&mut Field| field.current().is_some() && field.epoch() == epoch;
         let Some(field) = state.fields.get_mut(&name).filter(stands) else { return Err(WriteError::Overtaken(name)) };
@@ -107,6 +109,7 @@ impl Replica {
         field.merge_batch(copy, &origin, version);
         let is_declared = field.is_declared_by(&origin);
         state.dirty.insert(name.clone());
+        state.await_due(&name);
         if !is_declared {
             state.declare_epoch(&mut writer, &name);
         }

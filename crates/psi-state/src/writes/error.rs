@@ -37,6 +37,20 @@ pub enum WriteError {
         /// Numbers that the field takes.
         want: usize,
     },
+    /// Names of another number than the field has columns.
+    #[error(
+        "field `{field}` has {want} column{}, and {got} name{} given; give one for each, or none",
+        if *want == 1 { "" } else { "s" },
+        if *got == 1 { " was" } else { "s were" }
+    )]
+    NamesNumber {
+        /// The field.
+        field: FieldName,
+        /// Names given.
+        got: usize,
+        /// Columns of the field.
+        want: usize,
+    },
     /// A number that the field can't take.
     #[error("input[{index}]: {source}")]
     Component {
@@ -101,6 +115,22 @@ pub enum WriteError {
     /// A width that no field may have.
     #[error("a field takes vectors of 1 to {WIDTH_MAX} numbers, not {0}")]
     WidthRange(usize),
+    /// The field is not watched for drift.
+    #[error("field `{0}` is not watched for drift; change its parameter `drift` to 1 first")]
+    NotWatched(FieldName),
+    /// Too little is kept of a field's inputs to make a baseline of.
+    #[error(
+        "field `{field}` has {inputs} inputs in {spans} spans of time to make a baseline of; it takes 100 in 8 spans \
+         (seconds, minutes, hours or days that are over), so go on sending and ask again"
+    )]
+    NoBaseline {
+        /// The field.
+        field: FieldName,
+        /// Spans that hold inputs.
+        spans: u64,
+        /// Inputs in them.
+        inputs: u64,
+    },
     /// Parameters out of range, all that are.
     #[error("{}", join(.0))]
     Parameters(Vec<ParameterError>),

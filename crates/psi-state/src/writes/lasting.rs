@@ -20,7 +20,12 @@ impl Replica {
         write: W,
     ) -> Result<LastingReceipt, WriteError> {
         let (state, mut writer) = self.begin_write(now)?;
-        state.existing(name)?;
+        let field = state.existing(name)?;
+        if let (Some(got), Some(want)) = (write.columns(), field.width())
+            && got != want
+        {
+            return Err(WriteError::NamesNumber { field: name.clone(), got, want });
+        }
         let (clock, origin, version) = (writer.tick(), writer.origin().clone(), writer.version());
         let key = Key { scope: Scope::Field(name.clone()), lane: W::LANE, index: write.index() };
         let value = write.encode(clock);

@@ -1,12 +1,15 @@
 //! Steps, one by one and in batches.
 
+use std::sync::Arc;
+
 use psi_engine::{Action, EngineKind, Metrics, core::FieldTime, guardian::Threat};
 use psi_replica::{Clock, Epoch, FieldName, Now, Origin, Version, Writer};
-use psi_stats::{COUNT_LIMIT, Fixed, quantize_into};
+use psi_stats::{COUNT_LIMIT, ColumnZ, FARTHEST, Fixed, quantize_into};
 
 use super::error::WriteError;
 use crate::{
-    components::recent::Record,
+    component::names::ColumnNames,
+    components::{drift::view::DriftView, recent::Record},
     event::StateEvent,
     field::{Field, StepOutcome},
     limits::BATCH_MAX,
@@ -31,25 +34,61 @@ pub struct Step {
     pub origin: Origin,
     /// The version that the write took.
     pub version: Version,
-    /// Root mean square z-score of the input against all that came before, over the dimensions that vary; 0 before two
-    /// steps.
+    /// Root mean square z-score of the input against all that came before, over the dimensions that vary, and at most the
+    /// root of their number: what a dimension gets that never varied and does. 0 before two steps.
     pub novelty: f64,
     /// g0 + g1·Ψ − g2·PE.
     pub attention_gain: f64,
     /// t: the sum of all effective steps of the field, this one included, seconds; of an engine that keeps it.
     pub time: Option<f64>,
+    /// Names of the field's columns, if it has any.
+    pub names: Option<ColumnNames>,
+    /// The columns that lie farthest off the earlier inputs, at most three, the farthest first.
+    pub farthest: [Option<ColumnZ>; FARTHEST],
+    /// Whether it is unlike all before it: by the field's threshold of novelty, or by one column alone. A column that
+    /// varies for the first time is one, whatever the threshold.
+    pub unusual: bool,
+    /// What the guardian takes it for, whether it intervenes or watches.
+    pub threat: Option<Threat>,
     /// What the guardian did after it.
     pub intervened: Option<(Action, Threat)>,
+    /// Whether the field's inputs still come from where the baseline came from, as of the latest span of time.
+    pub drift: Arc<DriftView>,
 }
+
+/// Of so few steps, none is unusual.
+const USUAL_AFTER: u64 = 100;
+/// A column that lies so many times the threshold of novelty off is unusual by itself.
+const BY_COLUMN: f64 = 10.0 / 6.0;
 
 impl Step {
     /// What is answered for a step that the field has just taken in.
     pub(super) fn new(field: &Field, outcome: StepOutcome, version: Version) -> Self {
-        let StepOutcome { record, engine, threat } = outcome;
+        let StepOutcome { record, engine, threat, intervention, z_scores } = outcome;
         let Record { clock, origin, metrics, k, novelty, attention_gain } = record;
         let (epoch, time) = (field.epoch(), field.time().map(FieldTime::seconds));
-        let intervened = threat.map(|threat| (threat.action(), threat));
-        Self { epoch, engine, metrics, k, clock, origin, version, novelty, attention_gain, time, intervened }
+        let intervened = intervention.map(|threat| (threat.action(), threat));
+        let threshold = field.current().map_or(f64::MAX, |current| current.spec.setup.parameters.novelty_threshold());
+        let unusual = k > USUAL_AFTER && z_scores.reaches(threshold, BY_COLUMN * threshold);
+        let drift = field.latest_drift().unwrap_or_default();
+        Self {
+            epoch,
+            engine,
+            metrics,
+            k,
+            clock,
+            origin,
+            version,
+            novelty,
+            attention_gain,
+            time,
+            names: field.column_names(),
+            farthest: z_scores.farthest(),
+            unusual,
+            threat,
+            intervened,
+            drift,
+        }
     }
 }
 
@@ -152,20 +191,25 @@ impl State {
         let mut steps = Vec::with_capacity(inputs.len());
         let mut rest = quantized;
         let field = self.fields.get_mut(name).expect("checked: the field exists");
+        // What is written by the clock is known to wait, unless these steps are the first of their second.
+        let due = field.due_at();
         for input in inputs {
             let (fixed, after) = rest.split_at(input.len());
             rest = after;
             let moment = (writer.tick(), origin.clone());
             let outcome = field.step(&moment, version, input, fixed).expect("checked: width, count and engine fit");
-            let threat = outcome.threat;
+            let threat = outcome.intervention;
             steps.push(Step::new(field, outcome, version));
             if let Some(threat) = threat {
                 field.intervene(&(writer.tick(), origin.clone()), version, threat.action(), Some(threat));
             }
         }
-        let is_declared = field.is_declared_by(&origin);
+        let (is_declared, is_awaited) = (field.is_declared_by(&origin), field.due_at() == due);
         if !self.dirty.contains(name) {
             self.dirty.insert(name.clone());
+        }
+        if !is_awaited {
+            self.await_due(name);
         }
         if !is_declared {
             self.declare_epoch(writer, name);

@@ -27,9 +27,11 @@ impl Book {
         if self.last.insert(node, at) == Some(at) {
             return;
         }
-        if let Some(me) = replica.origin() {
-            let version = replica.frontier().version(me);
-            self.written.entry((me.clone(), version)).or_insert_with(|| replica.entries(me).collect());
+        // A run that goes on as another has written its last beforehand, and its node shows it first.
+        let own = replica.frontier().iter().filter(|(origin, _)| origin.node == *replica.node());
+        let me = replica.origin().map(|me| (me, replica.frontier().version(me)));
+        for (run, version) in own.chain(me) {
+            self.written.entry((run.clone(), version)).or_insert_with(|| replica.entries(run).collect());
         }
         let frontier: Vec<_> = replica.frontier().iter().map(|(origin, version)| (origin.clone(), version)).collect();
         let mut digest = Digest::ZERO;

@@ -267,6 +267,15 @@ impl Cluster {
         self.cut.clear();
         self.connect_all();
         self.run(ms);
+        // What is written by the clock, once a second, may be under way.
+        let dirty = |node: &Node| node.alive && node.replica.is_dirty();
+        for _ in 0..10 {
+            let digests: Vec<_> = self.living().map(|node| node.replica.digest()).collect();
+            if digests.windows(2).all(|two| two[0] == two[1]) && !self.nodes.iter().any(dirty) {
+                break;
+            }
+            self.run(50);
+        }
     }
 
     pub fn living(&self) -> impl Iterator<Item = &Node> {

@@ -45,6 +45,7 @@ pub fn open(name: &str) -> proto::Hello {
         protocol_max: PROTOCOL,
         wall_ms: WALL_MS,
         ready: false,
+        steady_lead_ms: 0,
     }
 }
 

@@ -197,3 +197,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_red_flag_names_its_step_and_is_acknowledged_on_every_node() {
+    let mut cluster = Cluster::ready(5, 3, Faults::default());
+    cluster.with(0, |replica, now| {
+        replica.create_field(now, &name(), setup(EngineKind::Synthetic, Mode::Watch)).unwrap();
+    });
+    cluster.run(1_000);
+    let mut raised = None;
+    for n in 0..400 {
+        cluster.run(30);
+        let who = n as usize % 3;
+        let step = cluster.with(who, |replica, now| replica.step(now, &name(), &stream(n)).unwrap());
+        raised = step.threat.map(|threat| (threat, step.k)).or(raised);
+    }
+    cluster.quiet(1_000);
+    let raised = raised.expect("one in twenty inputs is wild");
+    for node in &cluster.nodes {
+        let guardian = node.replica.view(&name()).unwrap().guardian;
+        assert_eq!((guardian.flag, guardian.flag_step), (Some(raised.0), Some(raised.1)));
+        assert!(guardian.threat_share().is_some_and(|share| share > 0.0 && share < 0.5), "{guardian:?}");
+    }
+    let noise = cluster.nodes[0].replica.view(&name()).unwrap().interventions;
+    cluster.with(1, |replica, now| drop(replica.acknowledge(now, &name()).unwrap()));
+    cluster.quiet(1_000);
+    cluster.assert_agreed();
+    for node in &cluster.nodes {
+        let view = node.replica.view(&name()).unwrap();
+        assert_eq!((view.guardian.flag, view.guardian.flag_step), (None, None));
+        assert_eq!(view.interventions, noise, "nothing else has changed");
+        assert_eq!(node.replica.view_from_entries(&name()).unwrap().guardian, view.guardian);
+    }
+    // The next threat raises it again.
+    let threat = (400..800).find_map(|n| {
+        cluster.run(30);
+        cluster.with(2, |replica, now| replica.step(now, &name(), &stream(n)).unwrap().threat)
+    });
+    cluster.quiet(1_000);
+    assert_eq!(cluster.nodes[0].replica.view(&name()).unwrap().guardian.flag, threat);
+}

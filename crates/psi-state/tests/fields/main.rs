@@ -4,10 +4,13 @@
 mod common;
 
 mod batches;
+mod drift;
 mod epochs;
 mod folding;
 mod guardian;
 mod learning;
+mod names;
+mod novelty;
 mod outdated;
 mod placement;
 mod writes;

@@ -14,7 +14,7 @@ const KEPT: usize = 304;
 /// Each step of it is remembered.
 fn setup() -> Setup {
     let shape = Shape { engine: EngineKind::Core.to_string(), seed: 7, ..shape(3) };
-    let changes = [("latent_dim", 4.0), ("N", 2.0), ("C_w", 3.0), ("pe_low", 0.0), ("pe_high", 1000.0)];
+    let changes = [("latent_dim", 4.0), ("N", 2.0), ("C_w", 3.0), ("pe_low", 0.0), ("pe_high", 1000.0), ("drift", 0.0)];
     (shape, Parameters::default().with(changes).unwrap()).into()
 }
 

@@ -13,8 +13,8 @@ use crate::common::{
 };
 use prost::Message;
 use psi_engine::{Action, Parameters};
-use psi_replica::{Config, LinkId, TickMs, Version, proto, proto::frame::Body};
-use psi_state::Replica;
+use psi_replica::{Config, Entry, LinkId, TickMs, Version, proto, proto::frame::Body};
+use psi_state::{Replica, lanes};
 
 fn step(replica: &mut Replica, tick: u64) {
     replica.step(at(tick), &field("default"), &input(tick, 16)).unwrap();
@@ -36,9 +36,17 @@ fn entries_do_not_grow_with_steps() {
         }
     }
     replica.flush();
+    let origin = replica.origin().unwrap().clone();
+    let of_drift = [lanes::ANCHOR, lanes::SLOTS, lanes::BASELINE];
+    let (drift, others): (Vec<_>, Vec<_>) =
+        replica.entries(&origin).partition(|entry| of_drift.contains(&entry.key.lane));
+    let bytes = |entries: &[Entry]| entries.iter().map(|entry| entry.value.len()).sum::<usize>();
     // Moments, latest step, 64 seconds, 64 interventions, the guardian's 200 samples and alarm, and what is retired.
-    assert_eq!(replica.size().0, 1 + 1 + 64 + 64 + 25 + 1 + 1, "{sizes:?}");
-    assert!(replica.size().1 < 156 * 400, "{} bytes", replica.size().1);
+    assert_eq!(others.len(), 1 + 1 + 64 + 64 + 25 + 1 + 1, "{sizes:?}");
+    assert!(bytes(&others) < 156 * 400, "{} bytes", bytes(&others));
+    // Where buckets lie, the latest 32 seconds, and 400 s by minutes, hours and days.
+    assert_eq!(drift.len(), 1 + 32 + 6 + 1 + 1, "{sizes:?}");
+    assert!(bytes(&drift) < 24 << 10, "{} bytes", bytes(&drift));
 }
 
 /// A peer that reads nothing: the link holds no frame, and at most one delta, however much is written.

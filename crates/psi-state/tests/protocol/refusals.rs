@@ -282,12 +282,12 @@ fn a_pass_that_was_put_off_is_taken_when_its_time_has_come() {
         crate::common::cluster::Cluster::empty(1, crate::common::cluster::Faults { delay_ms: 2, ..Default::default() });
     let ahead = cluster.start_off(crate::common::config("ahead"), 0);
     let behind = cluster.start_off(crate::common::config("behind"), 0);
-    cluster.connect_all();
+    // Alone, its clock jumped two minutes ahead for one step, and was set right again.
     cluster.run(100);
-    // A clock that jumped two minutes ahead for one step, and was set right again.
     cluster.nodes[ahead].clock_off_ms = 120_000;
     cluster.with(ahead, |replica, now| replica.step(now, &field("default"), &input(1, 16)).unwrap());
     cluster.nodes[ahead].clock_off_ms = 0;
+    cluster.connect_all();
     cluster.with(behind, |replica, now| replica.step(now, &field("default"), &input(2, 16)).unwrap());
     cluster.run(20_000);
     assert_eq!((cluster.count(ahead, &field("default")), cluster.count(behind, &field("default"))), (2, 1));

@@ -1,9 +1,13 @@
 //! What later inputs are compared with.
 
+mod f_distribution;
+mod groups;
+pub(super) mod null;
+
+use self::groups::Groups;
+use self::null::Null;
 use super::comparison::Comparison;
-use super::groups::Groups;
 use super::histogram::{Histogram, HistogramError, same_columns};
-use super::null::Null;
 
 /// Fewer parts don't tell how a baseline wanders.
 pub const PARTS_MIN: usize = 8;
@@ -61,6 +65,21 @@ impl Baseline {
         });
         let columns = columns.collect();
         Ok(Self { all, columns })
+    }
+
+    /// A baseline of these inputs, that wander so in each column, pairs last: what another was made of.
+    ///
+    /// # Errors
+    /// [`HistogramError::Columns`] if the number of columns differs.
+    pub fn of(all: Histogram, nulls: &[Null]) -> Result<Self, HistogramError> {
+        same_columns(nulls.len(), all.columns().len())?;
+        let columns = all.columns().iter().map(Groups::of).zip(nulls.iter().copied()).collect();
+        Ok(Self { all, columns })
+    }
+
+    /// How each column wanders, pairs last.
+    pub fn nulls(&self) -> impl Iterator<Item = Null> {
+        self.columns.iter().map(|(_, null)| *null)
     }
 
     /// All its inputs.

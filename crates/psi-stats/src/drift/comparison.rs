@@ -53,7 +53,8 @@ impl Thresholds {
         if probability <= alpha {
             return severity;
         }
-        severity.min(Self::CHANCE_LIMIT * libm::log(probability) / libm::log(alpha))
+        // Never -0.0, so that equal severities are equal bits.
+        severity.min(Self::CHANCE_LIMIT * libm::log(probability) / libm::log(alpha)) + 0.0
     }
 
     /// Whether a comparison is so improbable that it is drift if it lasts.

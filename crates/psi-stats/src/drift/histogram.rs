@@ -1,5 +1,7 @@
 //! How many inputs fell into which bucket, per column and pair of columns.
 
+pub(super) mod encode;
+
 use super::anchor::Anchor;
 use super::column::COLUMN_BUCKETS;
 use super::pair::PAIRED_MAX;
@@ -92,9 +94,10 @@ impl Histogram {
         let (columns, pairs) = self.columns.split_at_mut(self.width);
         let mut z = [0; PAIRED_MAX];
         for (at, ((column, anchor), value)) in columns.iter_mut().zip(anchor.columns()).zip(input).enumerate() {
-            change(&mut column[anchor.bucket(value.raw())]);
+            let (bucket, off) = anchor.placed(*value);
+            change(&mut column[bucket]);
             if let Some(z) = z.get_mut(at) {
-                *z = anchor.z(*value);
+                *z = off;
             }
         }
         for (column, pair) in pairs.iter_mut().zip(anchor.pairs()) {

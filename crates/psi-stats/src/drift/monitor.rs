@@ -3,17 +3,20 @@
 //! The first rows are the baseline. After it, every tenth row, the latest rows are compared with it: an eighth, a 24th and
 //! a 72nd of its length, as long as that is five rows, so that a small change is found in time and a great one at once.
 
+pub(super) mod alarm;
+
 use std::collections::VecDeque;
 
-use super::alarm::{Alarm, AlarmGate, Cause};
+use self::alarm::{Alarm, AlarmGate, Cause};
 use super::anchor::{ANCHOR_INPUTS, Anchor};
 use super::baseline::{Baseline, BaselineError};
 use super::comparison::Thresholds;
 use super::histogram::{Histogram, HistogramError, same_columns};
-use super::verdict::{Column, ColumnVerdict, Verdict};
+use super::verdict::{Verdict, WindowLook};
 use crate::fixed::FixedPoint;
+use crate::moments::totals::Totals;
 use crate::moments::{Moments, MomentsError};
-use crate::z_scores::z_scores;
+use crate::z_scores::ZScores;
 
 /// Rows from one look to the next.
 pub const LOOK_ROWS: usize = 10;
@@ -65,7 +68,7 @@ pub enum MonitorError {
 /// What a row came to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Look {
-    /// The root mean square z-score of the row among all before it.
+    /// The root mean square z-score of the row among all before it; at most the root of their number.
     pub novelty: f64,
     /// How unusual the row is, from 0 to 1: unusual from 0.5 on.
     pub unusual: f64,
@@ -80,6 +83,8 @@ pub struct Look {
 pub struct Monitor {
     plan: MonitorPlan,
     all: Moments,
+    /// What others have to add to them, for z-scores: nothing.
+    none: Totals,
     /// The latest rows: all until there is an anchor, then as many as the longest window.
     rows: VecDeque<Vec<FixedPoint>>,
     taken: usize,
@@ -118,6 +123,7 @@ impl Monitor {
         Ok(Self {
             plan,
             all: Moments::new(width),
+            none: Totals::new(width),
             rows: VecDeque::new(),
             taken: 0,
             anchor: None,
@@ -133,10 +139,10 @@ impl Monitor {
     /// If it has another width, or its like is not counted any more.
     pub fn take(&mut self, row: &[FixedPoint]) -> Result<Look, MonitorError> {
         same_columns(row.len(), self.all.width())?;
-        let z = z_scores(row, &self.all);
+        let scores = ZScores::default().with(row, &self.none, Some((&self.all, 0))).unwrap_or_default();
         self.all.add(row)?;
         self.taken += 1;
-        let mut look = look_at(&z);
+        let mut look = look_at(scores);
         self.rows.push_back(row.to_vec());
         if matches!(self.phase, Phase::Baseline(_)) {
             self.learn()?;
@@ -145,8 +151,8 @@ impl Monitor {
         self.slide()?;
         let at = self.taken - 1;
         if self.unusual.record(at, look.unusual >= 0.5) {
-            let cause = Cause::Unusual { novelty: look.novelty, z: greatest(&z) };
-            look.alarms.push(Alarm { row: at, cause, severity: look.unusual, columns: most_unusual(&z) });
+            let cause = Cause::Unusual { novelty: look.novelty, z: greatest(scores) };
+            look.alarms.push(Alarm { row: at, cause, severity: look.unusual, columns: most_unusual(scores) });
         }
         if (self.taken - self.plan.baseline_rows).is_multiple_of(LOOK_ROWS) {
             let verdict = self.judge()?;
@@ -233,54 +239,39 @@ impl Monitor {
         let (Some(anchor), Phase::Watching(windows)) = (&self.anchor, &mut self.phase) else {
             return Ok(Verdict::default());
         };
-        let singles = (0..anchor.width()).map(Column::Single);
-        let pairs = anchor.pairs().iter().map(|pair| Column::Pair(pair.columns.0, pair.columns.1));
-        let names: Vec<Column> = singles.chain(pairs).collect();
-        let mut columns: Vec<ColumnVerdict> = Vec::new();
-        let lengths = windows.len();
+        let (thresholds, lengths) = (&self.plan.thresholds, windows.len());
+        let mut looks = Vec::with_capacity(lengths);
         for window in windows {
             let compared = window.baseline.compare(&window.counts)?;
-            let looks = u32::try_from(compared.len() * lengths).unwrap_or(u32::MAX);
-            for (place, (comparison, &column)) in compared.into_iter().zip(&names).enumerate() {
-                let thresholds = &self.plan.thresholds;
-                let improbable = &mut window.improbable[place];
-                *improbable = if thresholds.is_improbable(&comparison, looks) { *improbable + 1 } else { 0 };
-                // It has for as long as a quarter of the window's rows, and one look is no time.
-                let has_lasted = *improbable > 1 && *improbable * LOOK_ROWS * 4 > window.rows;
-                let severity = thresholds.severity(&comparison, looks, has_lasted);
-                let verdict = ColumnVerdict { column, rows: window.rows, comparison, severity };
-                match columns.get_mut(place) {
-                    Some(held) if held.severity >= severity => {}
-                    Some(held) => *held = verdict,
-                    None => columns.push(verdict),
-                }
+            let comparisons = u32::try_from(compared.len() * lengths).unwrap_or(u32::MAX);
+            for (improbable, comparison) in window.improbable.iter_mut().zip(&compared) {
+                *improbable = if thresholds.is_improbable(comparison, comparisons) { *improbable + 1 } else { 0 };
             }
+            // It has for as long as a quarter of the window's rows, and one look is no time.
+            let has_lasted = |looks: &usize| *looks > 1 && *looks * LOOK_ROWS * 4 > window.rows;
+            let have_lasted = window.improbable.iter().map(has_lasted).collect();
+            looks.push(WindowLook { rows: window.rows as u64, compared, have_lasted });
         }
-        Ok(Verdict::new(columns))
+        Ok(Verdict::of(anchor, &looks, thresholds))
     }
 }
 
 /// How unusual a row is by its z-scores.
-fn look_at(z: &[Option<f64>]) -> Look {
-    let varying = || z.iter().flatten();
-    let count = varying().fold(0.0_f64, |count, _| count + 1.0);
-    let novelty = (varying().map(|z| z * z).sum::<f64>() / count.max(1.0)).sqrt();
-    let share = (novelty / NOVELTY).max(greatest(z) / COLUMN_Z);
+fn look_at(scores: ZScores) -> Look {
+    let novelty = scores.root_mean_square();
+    let share = (novelty / NOVELTY).max(greatest(scores) / COLUMN_Z);
     let unusual = if share < 1.0 { 0.5 * share } else { 1.0 - 0.5 / share };
     Look { novelty, unusual, ..Look::default() }
 }
 
 /// The greatest z-score, without its sign.
-fn greatest(z: &[Option<f64>]) -> f64 {
-    z.iter().flatten().fold(0.0, |greatest, z| greatest.max(z.abs()))
+fn greatest(scores: ZScores) -> f64 {
+    scores.farthest()[0].map_or(0.0, |farthest| farthest.z.abs())
 }
 
-/// The columns that lie farthest off, at most three.
-fn most_unusual(z: &[Option<f64>]) -> Vec<usize> {
-    const SHOWN: usize = 3;
-    let mut columns: Vec<(f64, usize)> =
-        z.iter().enumerate().filter_map(|(column, z)| z.map(|z| (z.abs(), column))).collect();
-    columns.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let least = columns.first().map_or(0.0, |(greatest, _)| greatest / 2.0);
-    columns.into_iter().take(SHOWN).take_while(|(z, _)| *z >= least).map(|(_, column)| column).collect()
+/// The columns that lie farthest off, at most three: none of less than half the greatest z-score.
+fn most_unusual(scores: ZScores) -> Vec<usize> {
+    let least = greatest(scores) / 2.0;
+    let columns = scores.farthest().into_iter().flatten().take_while(|column| column.z.abs() >= least);
+    columns.map(|column| column.column as usize).collect()
 }

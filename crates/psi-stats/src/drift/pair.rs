@@ -12,6 +12,8 @@ use super::column::ColumnAnchor;
 pub(super) const PAIRED_MAX: usize = 64;
 /// Factors are in 4096ths.
 const FACTOR_BITS: u32 = 12;
+/// The greatest size of a factor: of the widest spread over the narrowest.
+const FACTOR_MAX: u64 = 1 << 40;
 
 /// Two columns, and where the buckets of their distance lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +27,17 @@ pub struct PairAnchor {
 }
 
 impl PairAnchor {
+    /// Whether some inputs of `width` columns could have this pair.
+    pub(super) fn is_possible(&self, width: usize) -> bool {
+        let (first, second) = self.columns;
+        first < second && second < width && self.factor.unsigned_abs() <= FACTOR_MAX && self.anchor.is_possible()
+    }
+
     /// The bucket of an input whose columns lie `z` off their centers, in 256ths of their units.
     #[inline]
     #[must_use]
     pub fn bucket(&self, z: &[i32]) -> usize {
-        self.anchor.bucket(apart(z, self.columns, self.factor).into())
+        self.anchor.bucket_of_small(apart(z, self.columns, self.factor))
     }
 }
 

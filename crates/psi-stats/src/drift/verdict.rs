@@ -1,18 +1,11 @@
 //! What a look at the latest windows comes to.
 
-use super::comparison::Comparison;
+use super::anchor::Anchor;
+use super::column::Column;
+use super::comparison::{Comparison, Thresholds};
 
 /// From here on a severity is a warning.
 const WARNING: f64 = 0.5;
-
-/// A column of the input, or two that go together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
-    /// One, from 0.
-    Single(usize),
-    /// How far apart two are, from 0.
-    Pair(usize, usize),
-}
 
 /// What the most severe window of one column came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,11 +13,22 @@ pub struct ColumnVerdict {
     /// Which column.
     pub column: Column,
     /// Rows of that window.
-    pub rows: usize,
+    pub rows: u64,
     /// The window against the baseline.
     pub comparison: Comparison,
     /// How severe that is, from 0 to 1.
     pub severity: f64,
+}
+
+/// A look at one window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowLook {
+    /// Rows of the window.
+    pub rows: u64,
+    /// The window against the baseline: each column, pairs last.
+    pub compared: Vec<Comparison>,
+    /// Of each, whether it has been improbable for long enough that it need not be as improbable as what has just begun.
+    pub have_lasted: Vec<bool>,
 }
 
 /// What the latest windows came to, column by column.
@@ -34,7 +38,24 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn new(columns: Vec<ColumnVerdict>) -> Self {
+    /// What looks at several windows come to: of each column, the most severe.
+    #[must_use]
+    pub fn of(anchor: &Anchor, looks: &[WindowLook], thresholds: &Thresholds) -> Self {
+        let names = anchor.names();
+        let comparisons = u32::try_from(names.len() * looks.len()).unwrap_or(u32::MAX);
+        let mut columns: Vec<ColumnVerdict> = Vec::new();
+        for look in looks {
+            let compared = look.compared.iter().zip(&look.have_lasted).zip(&names);
+            for (place, ((&comparison, &has_lasted), &column)) in compared.enumerate() {
+                let severity = thresholds.severity(&comparison, comparisons, has_lasted);
+                let verdict = ColumnVerdict { column, rows: look.rows, comparison, severity };
+                match columns.get_mut(place) {
+                    Some(held) if held.severity >= severity => {}
+                    Some(held) => *held = verdict,
+                    None => columns.push(verdict),
+                }
+            }
+        }
         Self { columns }
     }
 

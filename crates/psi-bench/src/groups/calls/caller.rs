@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
+use prost::Message;
 use psi_api::v1::{PingRequest, StepBatchRequest, StepRequest, StepStreamResponse, step_stream_response::Outcome};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,6 +19,8 @@ pub(crate) const BATCH: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Ping,
+    /// A ping whose request and answer together are as large as those of a step.
+    LargePing,
     Step,
     Stream,
     Pipelined,
@@ -25,7 +28,8 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    pub(crate) const ALL: [Self; 5] = [Self::Ping, Self::Step, Self::Stream, Self::Pipelined, Self::Batch];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Ping, Self::LargePing, Self::Step, Self::Stream, Self::Pipelined, Self::Batch];
 }
 
 /// Messages to send, round and round.
@@ -58,6 +62,14 @@ impl Requests {
         self.steps[self.next % self.steps.len()].clone()
     }
 
+    /// What a ping carries both ways to be as large as a step and its answer together.
+    async fn payload_of_a_step(mut self, channel: Channel) -> Result<Vec<u8>, Status> {
+        let request = self.step();
+        let sent = request.encoded_len();
+        let answer = client::fields(channel).step(request).await?.into_inner();
+        Ok(vec![0; usize::midpoint(sent, answer.encoded_len())])
+    }
+
     fn batch(&mut self) -> StepBatchRequest {
         self.next += 1;
         self.batches[self.next % self.batches.len()].clone()
@@ -67,7 +79,14 @@ impl Requests {
 /// Calls until the meter says that it is over.
 pub(crate) async fn call(call: Call, channel: Channel, requests: Requests, meter: Meter) -> Result<Meter, BenchError> {
     let done = match call {
-        Call::Ping => ping(channel, meter).await,
+        Call::Ping => ping(channel, Vec::new(), meter).await,
+        Call::LargePing => {
+            let payload = requests.payload_of_a_step(channel.clone()).await;
+            match payload {
+                Ok(payload) => ping(channel, payload, meter).await,
+                Err(status) => Err(status),
+            }
+        }
         Call::Step => step(channel, requests, meter).await,
         Call::Stream => stream(channel, requests, meter, 1).await,
         Call::Pipelined => stream(channel, requests, meter, WINDOW).await,
@@ -76,11 +95,11 @@ pub(crate) async fn call(call: Call, channel: Channel, requests: Requests, meter
     done.map_err(|status| BenchError::refused("the node", &status))
 }
 
-async fn ping(channel: Channel, mut meter: Meter) -> Result<Meter, Status> {
+async fn ping(channel: Channel, payload: Vec<u8>, mut meter: Meter) -> Result<Meter, Status> {
     let mut client = client::cluster(channel);
     loop {
         let begun = Instant::now();
-        client.ping(PingRequest {}).await?;
+        client.ping(PingRequest { payload: payload.clone() }).await?;
         if !meter.ended(begun, 1) {
             return Ok(meter);
         }

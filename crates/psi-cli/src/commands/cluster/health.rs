@@ -7,14 +7,15 @@ use std::{
 };
 
 use clap::Args;
-use psi_api::v1::GetStateRequest;
+use indicatif::HumanDuration;
+use psi_api::v1::{Clock, GetClockRequest, GetStateRequest};
 use serde::Serialize;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::node;
 use crate::{
     client::{self, Nodes, parse_address, parse_timeout},
-    output::{Failure, Output},
+    output::{Failure, Output, Tone},
     settings::{self, SettingFlags},
 };
 
@@ -24,7 +25,8 @@ Examples:
   psi-field health --node node-1:50051,node-2:50051 --timeout 1
 
 Exit codes: 0 if all the nodes asked are ready; 1 if any is not ready or can't be reached. Container runtimes know \
-no other codes. A node is not ready while it joins or stops, or while its clock is off.
+no other codes. A node is not ready while it joins or stops, or while the members would postpone its steps. One whose clock is \
+off by over 10 s is ready and says so: it goes on by the time that the members agree on.
 
 Without --node and PSI_NODES it asks the node of this machine: at grpc.listen, as PSI_GRPC_LISTEN or the file \
 PSI_CONFIG says. Flags that the node was started with are not known here. In a Dockerfile this works for every port:
@@ -56,6 +58,8 @@ struct Answer {
     ready: bool,
     /// Why not.
     why: Option<String>,
+    /// What is wrong with its clock, though it is ready.
+    clock: Option<String>,
 }
 
 impl Health {
@@ -64,9 +68,10 @@ impl Health {
         let addresses = if self.addresses.is_empty() { vec![own().to_string()] } else { self.addresses.clone() };
         for address in &addresses {
             let why = self.why_not(address).await;
-            let answer = Answer { node: address.clone(), ready: why.is_none(), why };
+            let clock = if why.is_none() { self.clock_of(address).await } else { None };
+            let answer = Answer { node: address.clone(), ready: why.is_none(), why, clock };
             if answer.ready {
-                output.print(&answer, |answer| format!("{}: ready", answer.node))?;
+                output.print(&answer, ready_text)?;
             } else {
                 // The failure names it in text.
                 if output == Output::Json {
@@ -76,6 +81,13 @@ impl Health {
             }
         }
         if unready.is_empty() { Ok(()) } else { Err(Failure::failed(unready.join("\n  "))) }
+    }
+
+    /// What is wrong with a node's clock; `None` if nothing is, or it does not say.
+    async fn clock_of(&self, address: &str) -> Option<String> {
+        let one = Nodes { addresses: vec![address.to_owned()], timeout: self.timeout };
+        let asked = one.ask(async |channel| client::cluster(channel).get_clock(GetClockRequest {}).await).await;
+        clock_text(&asked.ok()?.answer)
     }
 
     /// Why the node at `address` accepts no steps; `None` if it does.
@@ -91,6 +103,24 @@ impl Health {
     }
 }
 
+fn ready_text(answer: &Answer) -> String {
+    let clock = answer.clock.as_ref().map(|clock| format!("\n  {clock}")).unwrap_or_default();
+    format!("{}: {}{clock}", answer.node, Tone::Good.paint("ready"))
+}
+
+fn clock_text(clock: &Clock) -> Option<String> {
+    /// Shorter leads pass unnoticed.
+    const LEAD_MS: i64 = 2_000;
+    let span = |ms: i64| HumanDuration(Duration::from_millis(ms.unsigned_abs())).to_string();
+    if clock.is_off {
+        let (off, side) = (span(clock.offset_ms), if clock.offset_ms > 0 { "behind" } else { "ahead of" });
+        return Some(format!("its clock is {off} {side} most members' clocks: set it; steps go on by agreed time"));
+    }
+    let is_ahead = clock.lead_ms > LEAD_MS;
+    is_ahead
+        .then(|| format!("time of steps is {} ahead since clocks were set back; it comes back", span(clock.lead_ms)))
+}
+
 /// Why a node that is not serving is not. The standard service of health has no word for it, but a node that joins says
 /// it to clients.
 async fn unready(node: &Nodes) -> String {
@@ -98,8 +128,8 @@ async fn unready(node: &Nodes) -> String {
     let read = node.ask(async |channel| client::fields(channel).get_state(GetStateRequest::default()).await).await;
     match read {
         Err(failure) if failure.reason() == Some("NOT_READY") => failure.message,
-        Ok(_) => format!("{address}: not ready: it is stopping, or its clock is off; its log says which"),
-        Err(_) => format!("{address}: not ready: it is joining or stopping, or its clock is off; its log says which"),
+        Ok(_) => format!("{address}: not ready: it is stopping, or its time is ahead; its log says which"),
+        Err(_) => format!("{address}: not ready: it is joining or stopping, or its time is ahead; its log says which"),
     }
 }
 

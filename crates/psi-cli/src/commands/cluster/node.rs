@@ -6,12 +6,13 @@ use std::{
 };
 
 use clap::Args;
+use psi_node::{NodeEnd, StartError};
 use serde::Serialize;
 use tracing::warn;
 
 use crate::{
     output::{self, Failure, Output, pluralize},
-    process::{logs, signals},
+    process::{logs, signals::Signals},
     settings::{self, Inputs, LoadedSettings, Problem, SettingFlags},
 };
 
@@ -20,10 +21,12 @@ const STOP: Duration = Duration::from_secs(5);
 
 const AFTER_HELP: &str = "\
 Examples:
-  psi-field node                              # a cluster of one; nothing needs to be set
+  psi-field node  # a cluster of one; nothing needs to be set
   psi-field node --config psi.toml
   PSI_LOG_FORMAT=json psi-field node --cluster-seeds node-1,node-2
-  psi-field node --print-config > psi.toml    # all settings, and where each is from
+  # all settings, and where each is from
+  psi-field node --print-config > psi.toml
+  psi-field check-config --config psi.toml    # are they right?
 
   # Two more nodes on the same machine, joining the first:
   psi-field node --cluster-seeds 127.0.0.1 --grpc-listen 127.0.0.1:50052 \\
@@ -34,8 +37,9 @@ Examples:
 A setting comes from its flag, else from its variable, else from the file, else it has its default. All are checked \
 before anything starts, and every wrong one is reported. `--help` explains each setting, `-h` is short.
 
-It stops within 5 s of Ctrl-C or SIGTERM; a second signal ends it at once. With `--output json` it prints one line \
-with its addresses once it listens.
+It stops within 5 s of Ctrl-C, SIGTERM, or SIGHUP as of a terminal that is closed. A second Ctrl-C or SIGTERM ends \
+it at once. `nohup` keeps it running without its terminal. With `--output json` it prints one line with its \
+addresses once it listens.
 
 Exit codes: 0 stopped; 1 could not start or go on; 2 wrong arguments or settings.";
 
@@ -66,7 +70,8 @@ struct NodeAddresses {
 
 impl Node {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
-        let loaded = load(self.config.as_deref(), &self.flags).map_err(|problems| wrong_settings(&problems))?;
+        let loaded = load(self.config.as_deref(), &self.flags)
+            .map_err(|problems| wrong_settings(&problems, "nothing was started"))?;
         if self.print_config {
             return match output {
                 Output::Text => output::line(&settings::to_toml(&loaded)),
@@ -110,23 +115,36 @@ pub(crate) fn load(config: Option<&Path>, flags: &SettingFlags) -> Result<Loaded
     }
 }
 
-fn wrong_settings(problems: &[Problem]) -> Failure {
+/// Names every wrong setting, after what that means.
+pub(super) fn wrong_settings(problems: &[Problem], meaning: &str) -> Failure {
     let count = pluralize(u64::try_from(problems.len()).unwrap_or(u64::MAX), "setting");
     let verb = if problems.len() == 1 { "is" } else { "are" };
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     // One line for one, so that it stays whole among those of other containers.
     let divider = if problems.len() == 1 { " " } else { "\n  " };
-    Failure::usage(format!("{count} {verb} wrong, nothing was started:{divider}{}", lines.join("\n  ")))
+    Failure::usage(format!("{count} {verb} wrong, {meaning}:{divider}{}", lines.join("\n  ")))
 }
 
 async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failure> {
-    let node = psi_node::Node::start(settings).await.map_err(|error| Failure::failed(error.to_string()))?;
-    if output == Output::Json {
-        output.print(&NodeAddresses::of(&node), |_| String::new())?;
+    // From the first moment on: a signal that nobody waits for kills the process.
+    let mut signals = Signals::listen();
+    let started = tokio::select! {
+        started = psi_node::Node::start(settings) => started,
+        _ = signals.next() => return Ok(()),
+    };
+    let mut node = started.map_err(|error| not_started(&error))?;
+    if output == Output::Json && output.print(&NodeAddresses::of(&node), |_| String::new()).is_err() {
+        warn!("nobody reads standard output, so the addresses are not printed");
     }
-    let failed = tokio::select! {
-        () = signals::stop() => None,
-        why = node.failed() => Some(why),
+    let (signal, failed) = loop {
+        tokio::select! {
+            signal = signals.next() => break (Some(signal), None),
+            end = node.ended() => match end {
+                // It takes seconds; a signal is looked at after that.
+                NodeEnd::StartAgain { ask } => node = node.restart(ask).await.map_err(|error| not_started(&error))?,
+                NodeEnd::Failed(why) => break (None, Some(why)),
+            },
+        }
     };
     tokio::select! {
         stopped = tokio::time::timeout(STOP, node.shutdown()) => {
@@ -134,9 +152,13 @@ async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failu
                 warn!("not stopped after {} s, ending anyway", STOP.as_secs());
             }
         }
-        () = signals::stop() => warn!("asked twice to stop, ending at once"),
+        () = signals.insisted(signal) => warn!("asked twice to stop, ending at once"),
     }
     failed.map_or(Ok(()), |why| Err(Failure::failed(format!("the node could not go on: {why}"))))
+}
+
+fn not_started(error: &StartError) -> Failure {
+    Failure::failed(error.to_string())
 }
 
 impl NodeAddresses {

@@ -43,9 +43,12 @@ use round_log::RoundLog;
 
 const AFTER_HELP: &str = "\
 Examples:
-  psi-field probe --node node-1,node-2,node-3              # until Ctrl-C or SIGTERM; metrics on 127.0.0.1:9464
-  psi-field probe --node nodes.example --listen 0.0.0.0:9464   # a name with several addresses is several nodes
-  psi-field probe --once --node 127.0.0.1:50051,127.0.0.1:50052    # by hand, or in CI
+  # until Ctrl-C or SIGTERM; metrics on 127.0.0.1:9464
+  psi-field probe --node node-1,node-2,node-3
+  # a name with several addresses is several nodes
+  psi-field probe --node nodes.example --listen 0.0.0.0:9464
+  # by hand, or in CI
+  psi-field probe --once --node 127.0.0.1:50051,127.0.0.1:50052
   PSI_NODES=node-1,node-2 PSI_PROBE_EVERY_MS=30000 psi-field probe
 
 In each round the probe steps at every node in turn, and reads each step back at every other node, by its token. It \
@@ -143,6 +146,9 @@ fn parse_field(text: &str) -> Result<String, String> {
 }
 
 fn parse_filter(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("is empty; it takes a level such as info, or several by module".to_owned());
+    }
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 

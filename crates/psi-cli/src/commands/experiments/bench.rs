@@ -27,7 +27,7 @@ Examples:
   psi-field bench calls --rounds 9 --seconds 2
   psi-field bench --output json --save bench.json
   psi-field bench plot bench.json pictures       # what was saved, as PNGs
-  psi-field bench drift streams                  # how well drift is found in labelled streams
+  psi-field bench drift streams  # how well drift is found in labelled streams
 
 Starts the nodes that it measures, as processes on free ports of this machine, and ends them. A row's figure is the \
 median over the rounds; its spread runs from the least to the greatest. In each round every row of a group has one \

@@ -3,23 +3,25 @@
 
 mod acts;
 mod board;
+mod drift;
 mod report;
 mod stage;
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use clap::Args;
 
 use crate::{
-    output::{Failure, Output},
+    output::{self, Failure, Output},
     process::signals,
 };
 
-use self::{board::Board, report::Report, stage::Stage};
+use self::{board::Board, drift::DriftReport, report::Report, stage::Stage};
 
 const AFTER_HELP: &str = "\
 Examples:
   psi-field demo                             # about 20 seconds
+  psi-field demo --drift  # a machine wears out, in about two minutes
   psi-field demo --nodes 5 --seconds 30
   psi-field demo --keep                      # stay up, with addresses to try
   psi-field demo --seconds 5 --output json   # for scripts
@@ -28,7 +30,10 @@ Act one replays the incident with replication off: the nodes drift apart. Act tw
 on. Act three feeds telemetry of this machine through all nodes while one is stopped and started again. All \
 nodes run in this process, on free loopback ports, and meet only over UDP, gRPC and HTTP.
 
-Exit codes: 0 if agreement held in acts two and three, 1 if it did not.";
+With --drift, all nodes watch a machine with six sensors. After a healthy week, in which one node stops, a bearing \
+goes, a sensor freezes, and two sensors come apart. Each second stands for 400 minutes.
+
+Exit codes: 0 if agreement held in acts two and three, or with --drift all faults were found alike; 1 if not.";
 
 /// Show the incident and the remedy on a cluster on this machine
 #[derive(Debug, Args)]
@@ -42,6 +47,10 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(3..=3600))]
     seconds: u16,
 
+    /// Show a machine that wears out, in place of the incident
+    #[arg(long, conflicts_with = "seconds")]
+    drift: bool,
+
     /// Stay up at the end until Ctrl-C, and print what to try
     #[arg(long)]
     keep: bool,
@@ -50,21 +59,26 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let board = Board::new(output);
-        let interrupted = signals::stop();
-        let played = self.play(&board);
-        let (stage, report) = tokio::select! {
-            played = played => played?,
-            () = interrupted => return Err(Failure::failed("stopped before the end; nothing was decided")),
-        };
+        if self.drift {
+            let (stage, report) = uninterrupted(drift::play(&board, usize::from(self.nodes))).await?;
+            board.clear();
+            output.print(&report, DriftReport::text)?;
+            return self.end(stage, report.found_all, "a fault was not found alike; the report above says which").await;
+        }
+        let (stage, report) = uninterrupted(self.play(&board)).await?;
         board.clear();
-        let agreed = report.agreement;
         output.print(&report, Report::text)?;
+        self.end(stage, report.agreement, "agreement did not hold; the report above says where").await
+    }
+
+    /// Keeps the nodes up if that is asked for, and stops them.
+    async fn end(&self, stage: Stage, is_well: bool, what: &str) -> Result<(), Failure> {
         if self.keep {
-            eprintln!("{}", stage.invitation());
+            output::note(stage.invitation());
             signals::stop().await;
         }
         stage.strike().await;
-        if agreed { Ok(()) } else { Err(Failure::failed("agreement did not hold; the report above says where")) }
+        if is_well { Ok(()) } else { Err(Failure::failed(what)) }
     }
 
     async fn play(&self, board: &Board) -> Result<(Stage, Report), Failure> {
@@ -74,5 +88,12 @@ impl Demo {
         let together = acts::together(board, &stage).await?;
         let (stage, returning) = acts::returning(board, stage, Duration::from_secs(self.seconds.into())).await?;
         Ok((stage, Report::new(nodes, apart, together, returning)))
+    }
+}
+
+async fn uninterrupted<T>(played: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        played = played => played,
+        () = signals::stop() => Err(Failure::failed("stopped before the end; nothing was decided")),
     }
 }

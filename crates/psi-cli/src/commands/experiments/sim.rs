@@ -16,7 +16,7 @@ use clap::{Args, builder::PossibleValuesParser};
 use psi_sim::{Mode, Options, Sweep, Totals};
 
 use crate::{
-    output::{Failure, Output},
+    output::{self, Failure, Output},
     process::signals,
 };
 
@@ -32,9 +32,10 @@ Examples:
   psi-field sim --seeds 10000 --first-seed 5000
   psi-field sim --mode clocks --seeds 200
   psi-field sim --seed 42 --trace | less         # who sent what to whom
-  psi-field sim --transcript hello               # what two replicas say to each other
+  psi-field sim --transcript hello  # what two replicas say to each other
   psi-field sim --seeds 500 --output json        # for scripts
-  psi-field sim --burst --nodes 128 --loss 10    # how fast and how costly is a write on every node at once?
+  # how fast and how costly is a write on every node at once?
+  psi-field sim --burst --nodes 128 --loss 10
   psi-field sim --nodes 1000                     # the same on a large cluster
 
 A seed is one run of the real replication code on a virtual network and a virtual clock, identical to the last byte \
@@ -132,7 +133,12 @@ impl Sim {
         if let Some(name) = self.transcript {
             let text = psi_sim::transcripts::print(&name)
                 .ok_or_else(|| Failure::usage(format!("there is no transcript `{name}`")))?;
-            return output.print(&Transcript { name, text }, Transcript::text);
+            let transcript = Transcript { name, text };
+            // As it is, however wide.
+            return match output {
+                Output::Text => output::line(&transcript.text()),
+                Output::Json => output.print(&transcript, Transcript::text),
+            };
         }
         let nodes = self.nodes.map(usize::from);
         if self.burst.is_meant(nodes) {

@@ -1,20 +1,21 @@
-//! `psi-field field`: lists, makes, changes, resets, drops and labels fields.
+//! `psi-field field`: lists, makes, changes, resets, drops and labels fields, and names their columns.
 
 use std::slice;
 
 use clap::{ArgGroup, Args, Subcommand, builder::NonEmptyStringValueParser};
 use psi_api::v1::{
     ChangeFieldRequest, CreateFieldRequest, DropFieldRequest, GetStateRequest, GuardianMode, LabelFieldRequest,
-    ListFieldsRequest, ResetFieldRequest,
+    ResetFieldRequest,
 };
 use psi_engine::{EngineKind, Parameters};
 use serde::Serialize;
 
+use super::columns::NameList;
 use crate::{
     answer,
     client::{self, Nodes},
     commands::arguments::{Changes, Mode, parse_field},
-    output::{Failure, Output, numbers::short, table},
+    output::{Confirmation, Failure, Output, numbers::short, pluralize, table},
 };
 
 const AFTER_HELP: &str = "\
@@ -23,6 +24,7 @@ Examples:
   psi-field field create sensors --width 4
   psi-field field change sensors --guardian watch
   psi-field field label sensors \"Pumps of hall 3\"
+  psi-field field columns sensors temp,pressure,flow,current
   psi-field field drop sensors";
 
 const LIST_EXAMPLES: &str = "\
@@ -33,8 +35,10 @@ Examples:
 const CREATE_EXAMPLES: &str = "\
 Examples:
   psi-field field create sensors --width 4
+  psi-field field create boiler --width 2 --names temp,pressure
   psi-field field create plain --engine synthetic --guardian watch
-  psi-field field create prices --width 2 --scale-exponent 10 --param dt=0.1 --param dt_max=1
+  psi-field field create prices --width 2 --scale-exponent 10 \\
+      --param dt=0.1 --param dt_max=1
 
 Engine `core` learns: it remembers, predicts, and scores against what it expected. `synthetic` scores each vector by \
 itself and by the noise that interventions left.
@@ -46,25 +50,31 @@ const CHANGE_EXAMPLES: &str = "\
 Examples:
   psi-field field change sensors --param dt=0.1
   psi-field field change sensors --guardian watch
-  psi-field field change default --engine core --guardian intervene   # before its first step
+  # before its first step
+  psi-field field change default --engine core --guardian intervene
 
 Everything else stays as it is, counts included. Engine, width, scale, seed and (for engine `core`) the parameter \
 latent_dim can be changed only before the first step. After that, use `psi-field field reset`.";
 
+/// The one that is made up lists every flag in one line.
+const CHANGE_USAGE: &str = "psi-field field change <NAME> <WHAT TO CHANGE>... [OPTIONS]";
+
 const RESET_EXAMPLES: &str = "\
 Examples:
-  psi-field field reset sensors
-  psi-field field reset sensors --param dt=0.1
-  psi-field field reset sensors --engine synthetic --guardian watch
+  psi-field field reset sensors                  # asks first
+  psi-field field reset sensors --yes --param dt=0.1
+  psi-field field reset sensors --yes --engine synthetic --guardian watch
 
 All nodes drop what the field counted and learned. Parameters that are not given get their defaults; everything else \
-stays as it is.";
+stays as it is. Without a terminal to ask on, or with `--output json`, it takes --yes.";
 
 const DROP_EXAMPLES: &str = "\
 Examples:
-  psi-field field drop sensors
+  psi-field field drop sensors                   # asks first
+  psi-field field drop sensors --yes             # for scripts
 
-All nodes drop what the field counted. `default` can't be dropped, only reset.";
+All nodes drop what the field counted. `default` can't be dropped, only reset. Without a terminal to ask on, or with \
+`--output json`, it takes --yes.";
 
 const LABEL_EXAMPLES: &str = "\
 Examples:
@@ -76,7 +86,17 @@ Examples:
 A label is for people: one line of at most 256 bytes. It outlives resets, and is there again when a field that was \
 dropped is created again.";
 
-/// List, create, change, reset, drop and label fields
+const COLUMNS_EXAMPLES: &str = "\
+Examples:
+  psi-field field columns boiler temp,pressure
+  psi-field field columns boiler                 # shows them
+  psi-field field columns boiler --clear
+
+One name for each number of an input, in their order: each is one line of at most 64 bytes, and no two are equal. They \
+are shown wherever a column is, and outlive resets. While the field has another width, they are not shown. `psi-field \
+feed --create` takes them from the header of a CSV file.";
+
+/// List, create, change, reset, drop and label fields, and name their columns
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Field {
@@ -93,7 +113,7 @@ enum Action {
     #[command(after_help = CREATE_EXAMPLES)]
     Create(Create),
     /// Change a field and keep its counts
-    #[command(after_help = CHANGE_EXAMPLES)]
+    #[command(after_help = CHANGE_EXAMPLES, override_usage = CHANGE_USAGE)]
     Change(Change),
     /// Start a field over
     #[command(after_help = RESET_EXAMPLES)]
@@ -104,6 +124,9 @@ enum Action {
     /// Show a field's label, or attach another one
     #[command(after_help = LABEL_EXAMPLES)]
     Label(Label),
+    /// Show the names of a field's columns, or give them others
+    #[command(after_help = COLUMNS_EXAMPLES)]
+    Columns(NameList),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -132,6 +155,9 @@ struct Create {
     /// What its guardian does about a threat
     #[arg(long, value_enum, default_value_t = Mode::Intervene)]
     guardian: Mode,
+    /// Names of its columns, one for each, divided by commas
+    #[arg(long, value_delimiter = ',', value_name = "NAME,NAME")]
+    names: Vec<String>,
     #[command(flatten)]
     parameters: Changes,
     #[command(flatten)]
@@ -157,6 +183,8 @@ struct Reset {
     name: String,
     #[command(flatten)]
     setup: FieldSetup,
+    #[command(flatten)]
+    confirmation: Confirmation,
     #[command(flatten)]
     nodes: Nodes,
 }
@@ -198,6 +226,8 @@ struct Drop {
     #[arg(value_parser = parse_field)]
     name: String,
     #[command(flatten)]
+    confirmation: Confirmation,
+    #[command(flatten)]
     nodes: Nodes,
 }
 
@@ -235,14 +265,14 @@ impl Field {
             Action::Reset(command) => command.run(output).await,
             Action::Drop(command) => command.run(output).await,
             Action::Label(command) => command.run(output).await,
+            Action::Columns(command) => command.run(output).await,
         }
     }
 }
 
 impl List {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let reply = self.nodes.ask(async |channel| client::fields(channel).list_fields(ListFieldsRequest {}).await);
-        let fields = reply.await?.answer.fields.into_iter().map(Into::into).collect();
+        let fields = self.nodes.all_fields().await?.into_iter().map(Into::into).collect();
         output.print(&Fields { fields }, |fields| list_text(&fields.fields))
     }
 }
@@ -257,6 +287,7 @@ impl Create {
             seed: self.seed,
             guardian: GuardianMode::from(self.guardian).into(),
             parameters: self.parameters.changes,
+            names: self.names,
         };
         let reply = self.nodes.ask(async |channel| client::fields(channel).create_field(request.clone()).await);
         let field = answer::Field::from(reply.await?.answer);
@@ -278,6 +309,7 @@ impl Change {
 
 impl Reset {
     async fn run(self, output: Output) -> Result<(), Failure> {
+        confirmed(&self.confirmation, "Start over", &self.name, &self.nodes, output).await?;
         let guardian = self.setup.guardian();
         let FieldSetup { engine, width, scale_exponent, seed, parameters: Changes { changes: parameters }, .. } =
             self.setup;
@@ -292,11 +324,33 @@ impl Reset {
 
 impl Drop {
     async fn run(self, output: Output) -> Result<(), Failure> {
+        confirmed(&self.confirmation, "Drop", &self.name, &self.nodes, output).await?;
         let request = DropFieldRequest { name: self.name.clone() };
         let reply = self.nodes.ask(async |channel| client::fields(channel).drop_field(request.clone()).await);
         reply.await?;
         output.print(&DropReport { dropped: self.name }, |dropped| format!("dropped field {}", dropped.dropped))
     }
+}
+
+/// Says what a field loses for good, and asks.
+async fn confirmed(
+    confirmation: &Confirmation,
+    what: &str,
+    name: &str,
+    nodes: &Nodes,
+    output: Output,
+) -> Result<(), Failure> {
+    if confirmation.is_given() {
+        return Ok(());
+    }
+    let request = GetStateRequest { field: name.to_owned(), ..GetStateRequest::default() };
+    let reply = nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await).await?;
+    let field = answer::Field::from(reply.answer.field.unwrap_or_default());
+    let loses = match (field.steps, field.age()) {
+        (0, _) | (_, None) => "it has counted no step".to_owned(),
+        (steps, Some(age)) => format!("{} of all nodes are lost, the last of {age}", pluralize(steps, "step")),
+    };
+    confirmation.ask(&format!("{what} field {name}? {loses}."), output)
 }
 
 impl Label {
@@ -331,14 +385,27 @@ fn list_text(fields: &[answer::Field]) -> String {
             field.engine.clone(),
             field.guardian.unwrap_or("unknown").to_owned(),
             field.width.to_string(),
+            field.steps.to_string(),
+            field.age().unwrap_or_else(|| "-".to_owned()),
             field.scale_exponent.to_string(),
             field.seed.to_string(),
             changed_parameters(field),
             field.label.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     };
-    let header = ["field", "engine", "guardian", "width", "scale exp", "seed", "parameters changed", "label"];
-    table(header, &[3, 4, 5], fields.iter().map(row).collect())
+    let header = [
+        "field",
+        "engine",
+        "guardian",
+        "width",
+        "steps",
+        "last step",
+        "scale exp",
+        "seed",
+        "parameters changed",
+        "label",
+    ];
+    table(header, &[3, 4, 5, 6, 7], fields.iter().map(row).collect())
 }
 
 /// Those that differ from the defaults of this version.

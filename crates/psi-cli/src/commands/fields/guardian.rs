@@ -1,7 +1,7 @@
 //! `psi-field guardian`: intervenes by hand, and shows what the guardian has seen and done.
 
 use clap::{Args, Subcommand};
-use psi_api::v1::{GetGuardianRequest, InterveneRequest, Intervention};
+use psi_api::v1::{AcknowledgeThreatRequest, GetGuardianRequest, InterveneRequest, Intervention};
 use serde::Serialize;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
     commands::arguments::FieldArg,
     output::{
-        Failure, Output,
+        Failure, Output, Tone,
         numbers::{self, short},
         pluralize, table,
     },
@@ -22,6 +22,7 @@ const AFTER_HELP: &str = "\
 Examples:
   psi-field guardian status
   psi-field guardian statistics --field sensors
+  psi-field guardian acknowledge
   psi-field guardian nigredo
   psi-field guardian albedo --field sensors --output json
 
@@ -31,7 +32,8 @@ guardian does about a threat is set with `psi-field field change NAME --guardian
 const STATUS_EXAMPLES: &str = "\
 Examples:
   psi-field guardian status
-  psi-field guardian status --field sensors --output json | jq -r .red_flag   # null while it is down
+  # null while it is down
+  psi-field guardian status --field sensors --output json | jq -r .red_flag
 
 The red flag goes up when a step's prediction error or entropy is above its threshold, or its density is below. The \
 next intervention takes it down. In mode `intervene` the guardian makes that intervention itself, at most once in \
@@ -43,6 +45,14 @@ Examples:
   psi-field guardian statistics --field sensors --output json
 
 Of the latest 200 steps of all nodes. Below 50 of them, thresholds are fixed.";
+
+const ACKNOWLEDGE_EXAMPLES: &str = "\
+Examples:
+  psi-field guardian acknowledge
+  psi-field guardian acknowledge --field sensors --output json
+
+The flag is down on all nodes until the next threat. Nothing else changes: neither the noise, nor when the guardian \
+may intervene.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,6 +78,9 @@ enum Action {
     /// What the guardian has seen, and its thresholds
     #[command(after_help = STATISTICS_EXAMPLES)]
     Statistics(QueryArgs),
+    /// Take the red flag down without an intervention
+    #[command(after_help = ACKNOWLEDGE_EXAMPLES)]
+    Acknowledge(QueryArgs),
     /// Dissolution: raise the noise by 1.5
     #[command(after_help = EXAMPLES)]
     Nigredo(InterventionArgs),
@@ -112,6 +125,7 @@ impl Guardian {
         match self.action {
             Action::Status(query) => query.show(output, status_text).await,
             Action::Statistics(query) => query.show(output, statistics_text).await,
+            Action::Acknowledge(query) => query.acknowledge(output).await,
             Action::Nigredo(target) => target.intervene(Intervention::Nigredo, "nigredo", output).await,
             Action::Albedo(target) => target.intervene(Intervention::Albedo, "albedo", output).await,
         }
@@ -125,6 +139,16 @@ impl QueryArgs {
         let nodes = self.options.patient(&self.nodes);
         let reply = nodes.ask(async |channel| client::fields(channel).get_guardian(request.clone()).await);
         output.print(&reply.await?.answer.into(), text)
+    }
+}
+
+impl QueryArgs {
+    async fn acknowledge(self, output: Output) -> Result<(), Failure> {
+        let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
+        let request = AcknowledgeThreatRequest { field: self.field.field.clone(), after, deadline_ms };
+        let nodes = self.options.patient(&self.nodes);
+        let reply = nodes.ask(async |channel| client::fields(channel).acknowledge_threat(request.clone()).await);
+        output.print(&reply.await?.answer.into(), status_text)
     }
 }
 
@@ -160,7 +184,10 @@ impl InterventionArgs {
 
 fn status_text(guardian: &answer::guardian::Guardian) -> String {
     let answer::guardian::Guardian { interventions, automatic, superseded, .. } = guardian;
-    let flag = guardian.red_flag.map_or_else(|| "down".to_owned(), |threat| format!("up: {threat}"));
+    let at = guardian.red_flag_step.map(|step| format!(", since step {step}")).unwrap_or_default();
+    let flag = guardian
+        .red_flag
+        .map_or_else(|| "down".to_owned(), |threat| Tone::Bad.paint(&format!("up: {threat}{at}")).to_string());
     let superseded = match superseded {
         0 => String::new(),
         count => format!("; {count} more came after another node's"),
@@ -206,7 +233,11 @@ fn statistics_text(guardian: &answer::guardian::Guardian) -> String {
     };
     let header = ["", "metric", "threat", "mean", "std", "min", "max", "p95"];
     let table = table(header, &[3, 4, 5, 6, 7], rows.into_iter().map(row).collect());
-    format!("{}\n\nhistory        {steps}\nthresholds     {kind}\n\n{table}", head(guardian))
+    let percent = |share: f64| format!("{} %", short((share * 1000.0).round() / 10.0));
+    let by_chance = guardian.chance_share.map(|share| format!("; by chance {}", percent(share))).unwrap_or_default();
+    let threats = guardian.threat_share.map(|share| format!("threats        {} of steps{by_chance}\n", percent(share)));
+    let threats = threats.unwrap_or_default();
+    format!("{}\n\nhistory        {steps}\nthresholds     {kind}\n{threats}\n{table}", head(guardian))
 }
 
 fn head(guardian: &answer::guardian::Guardian) -> String {

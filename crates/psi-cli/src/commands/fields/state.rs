@@ -2,14 +2,13 @@
 
 use clap::Args;
 use psi_api::v1::{FieldState, GetStateRequest, WatchStateRequest};
-use psi_engine::Metrics as Engine;
 use tokio_stream::StreamExt;
 
 use crate::{
     answer::{self, Metrics},
     client::{self, Nodes, options::ReadOptions},
     commands::arguments::FieldArg,
-    output::{self, Failure, Output, numbers::short, pluralize, table},
+    output::{self, Failure, Output, Tone, numbers::short, pluralize, screen, table},
     process::signals,
 };
 
@@ -23,8 +22,10 @@ const AFTER_HELP: &str = "\
 Examples:
   psi-field state
   psi-field state --field sensors --output json
-  psi-field state --after \"$token\" --deadline-ms 500  # includes what the token covers; see `psi-field step -h`
-  psi-field state --watch --interval-ms 200       # a line whenever it changed, until Ctrl-C";
+  # includes what the token covers; see `psi-field step -h`
+  psi-field state --after \"$token\" --deadline-ms 500
+  # a line whenever it changed, until Ctrl-C
+  psi-field state --watch --interval-ms 200";
 
 /// Show a field: last metrics, window, mean and deviation of the inputs
 #[derive(Clone, Debug, Args)]
@@ -86,10 +87,11 @@ impl State {
             if shown.replace(without_token.clone()) == Some(without_token) {
                 continue;
             }
+            let width = screen::width();
             if output == Output::Text && lines % HEADER_EVERY == 0 {
-                output::line(&header())?;
+                output::line(&header(width))?;
             }
-            output.print(&answer::State::from(state), watch_line)?;
+            output.print(&answer::State::from(state), |state| watch_line(state, width))?;
             lines += 1;
         }
         Err(Failure::unreachable(format!("{} stopped answering: the node has stopped", answered.address)))
@@ -120,8 +122,11 @@ fn text(state: &answer::State) -> String {
         text += &learned_text(learned);
     }
     text += &format!("noise ν        {} after {}\n", short(*noise), pluralize(*interventions, "intervention"));
+    if let Some(drift) = &state.drift {
+        text += &format!("drift          {}\n", drift.painted());
+    }
     text += &match state.red_flag {
-        Some(threat) => format!("red flag       up: {threat}\n"),
+        Some(threat) => format!("red flag       {}\n", Tone::Bad.paint(&format!("up: {threat}"))),
         None => "red flag       down\n".to_owned(),
     };
     if *steps_dropped > 0 {
@@ -158,24 +163,100 @@ fn metrics_table(last: &Metrics, mean: &Metrics, steps: u64) -> String {
 fn inputs_table(state: &answer::State) -> String {
     let deviation = |index| state.variance.get(index).map_or_else(|| "-".to_owned(), |v: &f64| short(v.sqrt()));
     let shown = state.mean.iter().enumerate().take(DIMENSIONS_SHOWN);
-    let rows = shown.map(|(index, mean)| [(index + 1).to_string(), short(*mean), deviation(index)]).collect();
+    let names = state.field.as_ref().and_then(|field| field.names.as_ref());
+    let name = |index: usize| names.and_then(|names| names.get(index)).cloned();
+    let title = |index| name(index).unwrap_or_else(|| (index + 1).to_string());
+    let rows = shown.map(|(index, mean)| [title(index), short(*mean), deviation(index)]).collect();
     let rest = state.mean.len().saturating_sub(DIMENSIONS_SHOWN);
     let more = if rest > 0 { format!("\n… and {rest} more, see --output json") } else { String::new() };
-    table(["input", "mean", "std deviation"], &[0, 1, 2], rows) + &more
+    let numbers: &[usize] = if names.is_some() { &[1, 2] } else { &[0, 1, 2] };
+    table(["input", "mean", "std deviation"], numbers, rows) + &more
 }
 
-/// The columns of [`watch_line`]: wide enough for every number that is shown short.
-fn header() -> String {
-    let metrics: String = Engine::LETTERS.iter().map(|letter| format!(" {letter:>8}")).collect();
-    format!("{:24} {:>10}{metrics} {:>8} {:>6}", "last step", "steps", "novelty", "ν")
+/// A column of `--watch`.
+struct WatchColumn {
+    name: &'static str,
+    width: usize,
+    /// Of a narrow screen, those of the lowest rank are shown.
+    rank: u8,
+    show: fn(&answer::State) -> String,
 }
 
-fn watch_line(state: &answer::State) -> String {
-    let time = state.timestamp.as_deref().unwrap_or("-");
-    let metrics: String = match &state.last {
-        Some(last) => last.rows().map(|(_, _, value)| format!(" {:>8}", short(value))).collect(),
-        None => " ".repeat(9 * Engine::LETTERS.len()),
-    };
-    let novelty = state.novelty.map(short).unwrap_or_default();
-    format!("{time:24} {:>10}{metrics} {novelty:>8} {:>6}", state.k, short(state.noise))
+/// A number in eight letters, in which each that is shown short fits.
+const fn number(name: &'static str, rank: u8, show: fn(&answer::State) -> String) -> WatchColumn {
+    WatchColumn { name, width: 8, rank, show }
+}
+
+fn metric(state: &answer::State, of: fn(&Metrics) -> f64) -> String {
+    state.last.as_ref().map(|last| short(of(last))).unwrap_or_default()
+}
+
+static WATCH_COLUMNS: [WatchColumn; 13] = [
+    WatchColumn { name: "date", width: 10, rank: 9, show: |state| date_and_time(state).0.to_owned() },
+    WatchColumn { name: "time UTC", width: 12, rank: 0, show: |state| date_and_time(state).1.to_owned() },
+    WatchColumn { name: "steps", width: 10, rank: 0, show: |state| state.k.to_string() },
+    number("Ψ", 1, |state| metric(state, |last| last.density)),
+    number("C", 5, |state| metric(state, |last| last.continuity)),
+    number("U", 6, |state| metric(state, |last| last.futurity)),
+    number("Φ", 4, |state| metric(state, |last| last.phase_coherence)),
+    number("H", 2, |state| metric(state, |last| last.temporal_entropy)),
+    number("PE", 1, |state| metric(state, |last| last.prediction_error)),
+    number("M", 8, |state| metric(state, |last| last.memory)),
+    number("dt_eff", 8, |state| metric(state, |last| last.time_dilation)),
+    number("novelty", 1, |state| state.novelty.map(short).unwrap_or_default()),
+    WatchColumn { name: "ν", width: 6, rank: 3, show: |state| short(state.noise) },
+];
+
+/// What is shown on a screen of this width, in the order of the columns.
+fn watched(width: usize) -> Vec<&'static WatchColumn> {
+    let mut by_rank: Vec<usize> = (0..WATCH_COLUMNS.len()).collect();
+    by_rank.sort_by_key(|column| WATCH_COLUMNS[*column].rank);
+    let mut rest = width + 1;
+    let mut shown: Vec<usize> = by_rank
+        .into_iter()
+        .take_while(|column| match rest.checked_sub(WATCH_COLUMNS[*column].width + 1) {
+            Some(left) => {
+                rest = left;
+                true
+            }
+            None => false,
+        })
+        .collect();
+    shown.sort_unstable();
+    shown.into_iter().map(|column| &WATCH_COLUMNS[column]).collect()
+}
+
+/// Date and time of the last step; without one, dashes.
+fn date_and_time(state: &answer::State) -> (&str, &str) {
+    let time = state.timestamp.as_deref().and_then(|time| time.trim_end_matches('Z').split_once('T'));
+    time.unwrap_or(("-", "-"))
+}
+
+fn header(width: usize) -> String {
+    let cells = watched(width).into_iter().map(|column| format!("{:>1$}", column.name, column.width));
+    cells.collect::<Vec<_>>().join(" ")
+}
+
+fn watch_line(state: &answer::State, width: usize) -> String {
+    let cells = watched(width).into_iter().map(|column| format!("{:>1$}", (column.show)(state), column.width));
+    cells.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watch_shows_as_much_as_the_screen_is_wide() {
+        for (width, want) in [
+            (40, "time UTC      steps        Ψ"),
+            (80, "time UTC      steps        Ψ        Φ        H       PE  novelty      ν"),
+        ] {
+            assert_eq!(header(width).trim_start(), want);
+        }
+        for width in 40..200 {
+            assert!(header(width).chars().count() <= width, "{width}");
+        }
+        assert_eq!(watched(200).len(), WATCH_COLUMNS.len());
+    }
 }

@@ -15,12 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) use arguments::Feed;
 
 use crate::{
-    output::{Failure, Output},
+    output::{self, Failure, Output, pluralize},
     process::signals,
 };
+use field::SourceShape;
 use report::Reporter;
 use sending::Sender;
-use supply::Supply;
+use supply::{SourceStart, Supply};
 use tally::Tally;
 use targets::Targets;
 
@@ -29,7 +30,11 @@ struct Preparation {
     supply: Supply,
     /// The source, for people.
     described: String,
-    width: usize,
+    /// What people should know of it.
+    notes: Vec<String>,
+    shape: SourceShape,
+    /// What was passed over before the first vector.
+    unreadable: u64,
 }
 
 impl Feed {
@@ -49,32 +54,38 @@ impl Feed {
     async fn prepare(&self) -> Result<Preparation, Failure> {
         let source = self.source.open().map_err(|error| Failure::usage(error.to_string()))?;
         let described = source.describe();
-        let width = source.width();
+        let mut notes: Vec<String> = source.notes().into_iter().map(|note| format!("note: {note}")).collect();
+        let (width, names) = (source.width(), source.names());
         let mut supply = Supply::start(source, self.source.ahead());
-        let width = match width {
-            Some(width) => width,
-            None => supply.first_width().await.ok_or_else(|| Failure::failed("standard input has no vector"))?,
+        let beginning = match width {
+            Some(_) => SourceStart { width, names, unreadable: 0 },
+            None => supply.beginning().await,
         };
-        let field = self.find_field(width).await?;
+        let SourceStart { width: Some(width), names, unreadable } = beginning else {
+            return Err(no_vector(beginning.unreadable));
+        };
+        let shape = SourceShape { width, names };
+        let field = self.find_field(&shape).await?;
         self.check_width(&field, width, &described)?;
-        Ok(Preparation { supply, described, width })
+        notes.extend(self.warning_of_names(&field, &shape));
+        Ok(Preparation { supply, described, notes, shape, unreadable })
     }
 
     async fn feed(&self, prepared: Preparation, output: Output) -> Result<(), Failure> {
-        let Preparation { mut supply, described, width } = prepared;
-        let tally = Arc::new(Mutex::new(Tally::new(&self.field.field, &described)));
-        let targets = Targets::new(&self.nodes)?;
+        let Preparation { mut supply, described, notes, shape, unreadable } = prepared;
+        let tally = Arc::new(Mutex::new(Tally::new(&self.field.field, &described, notes, unreadable)));
+        let targets = Targets::new(&self.nodes, self.is_in_order())?;
         let (requester, mut maker) = maker::maker();
         let requester = Some(requester).filter(|_| self.service && self.create);
         let sender = Arc::new(Sender::new(self, targets, tally.clone(), requester));
         if self.service {
-            eprintln!("feeding field {}: {described}", self.field.field);
+            output::note(format_args!("feeding field {}: {described}", self.field.field));
         }
         let reporter = Reporter::start(output, tally.clone(), self.service);
         let interrupted = tokio::select! {
             () = sender.send_all(&mut supply, self) => false,
             () = self.time_limit() => false,
-            () = maker.keep(self, width) => false,
+            () = maker.keep(self, &shape) => false,
             () = signals::stop() => true,
         };
         drop(maker);
@@ -91,4 +102,11 @@ impl Feed {
             None => std::future::pending().await,
         }
     }
+}
+
+fn no_vector(unreadable: u64) -> Failure {
+    Failure::failed(match unreadable {
+        0 => "standard input has no vector".to_owned(),
+        lines => format!("standard input has no vector that can be read; {} left out", pluralize(lines, "line")),
+    })
 }

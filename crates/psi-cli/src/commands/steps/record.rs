@@ -18,7 +18,7 @@ use tonic::Streaming;
 use crate::{
     client::{self, Nodes},
     commands::arguments::{FieldArg, parse_limit},
-    output::{Failure, Output, pluralize},
+    output::{self, Failure, Output, pluralize},
     process::signals,
 };
 use file::{File, is_stdout};
@@ -30,8 +30,10 @@ const AFTER_HELP: &str = "\
 Examples:
   psi-field record steps.jsonl                        # until Ctrl-C
   psi-field record --field sensors --seconds 3600 --force sensors.jsonl
-  psi-field record --count 100 - | psi-field feed --jsonl --node other:50051 --rate max   # on to another cluster
-  psi-field replay steps.jsonl                        # the same steps again, through the same engine
+  # on to another cluster
+  psi-field record --count 100 - | \\
+      psi-field feed --jsonl --node other:50051 --rate max
+  psi-field replay steps.jsonl  # the same steps again, through the same engine
   psi-field replay steps.jsonl --param dt=0.1         # and through another one
 
 The file has JSON lines. The first is an object with the field's engine, width, scale_exponent, seed, guardian and \
@@ -108,7 +110,7 @@ impl Record {
         let mut events = reply.answer;
         let field = self.first(&mut events, &reply.address).await?;
         let mut file = File::create(&self.file, self.force, &field)?;
-        eprintln!("recording field {} as {} accepts its steps", field.name, reply.address);
+        output::note(format_args!("recording field {} as {} accepts its steps", field.name, reply.address));
 
         let mut summary = Summary {
             field: field.name,
@@ -185,7 +187,10 @@ impl Record {
                 }
                 Some(Event::Missed(steps)) => {
                     summary.missed += steps;
-                    eprintln!("missed {}: they came faster than they could be written", pluralize(steps, "step"));
+                    output::note(format_args!(
+                        "missed {}: they came faster than they could be written",
+                        pluralize(steps, "step")
+                    ));
                 }
                 Some(Event::Field(_)) | None => {}
             }
@@ -199,8 +204,8 @@ impl Record {
             return output.print(summary, text);
         }
         match output {
-            Output::Text => eprintln!("{}", text(summary)),
-            Output::Json => eprintln!("{}", serde_json::to_string(summary).unwrap_or_default()),
+            Output::Text => output::note(text(summary)),
+            Output::Json => output::note(serde_json::to_string(summary).unwrap_or_default()),
         }
         Ok(())
     }
@@ -209,7 +214,7 @@ impl Record {
 fn text(summary: &Summary) -> String {
     let Summary { field, address, file, ended, seconds, recorded, missed } = summary;
     let steps = pluralize(*recorded, "step");
-    let to = if is_stdout(file) { String::new() } else { format!(" to {}", file.display()) };
+    let to = if is_stdout(file) { String::new() } else { format!("\ninto {}", file.display()) };
     let end = match ended {
         End::Count | End::Seconds => "",
         End::Interrupted => ", interrupted",
@@ -217,5 +222,5 @@ fn text(summary: &Summary) -> String {
         End::NodeStopped => "; ended as the node stopped",
     };
     let gaps = if *missed > 0 { format!("; {missed} missed, so k has gaps") } else { String::new() };
-    format!("recorded {steps} of field {field} at {address}{to} in {seconds:.1} s{end}{gaps}")
+    format!("recorded {steps} of field {field} in {seconds:.1} s{end}{gaps}\nat {address}{to}")
 }

@@ -23,30 +23,35 @@ use psi_engine::{
 };
 
 use crate::{
-    commands::arguments::Changes,
+    commands::arguments::{Changes, Mode as GuardianArg},
     output::{self, Failure, Output, numbers::short, pluralize},
-    source::Header,
+    source::{CsvOptions, Header},
 };
 use comparison::Comparison;
 use engine::{Outcome, Run};
 use parameters::NamedValues;
 use picture::{Panel, Picture};
 use progress::Progress;
-use recording::{File, Format, Recording};
+use recording::{File, Format, Omissions, Recording};
 use summary::Series;
 
 const AFTER_HELP: &str = "\
 Examples:
-  psi-field replay --engine synthetic vectors.csv         # a summary of every metric
-  psi-field replay --engine core vectors.csv --seed 7 --output json > steps.jsonl
-  psi-field replay steps.jsonl                            # what `psi-field record` wrote, through the same engine
-  psi-field replay trace.npz                              # a trace of engine core
-  psi-field replay --engine core vectors.csv --parameters new.toml --param N=16 --guardian
+  psi-field replay --engine synthetic vectors.csv  # a summary of every metric
+  psi-field replay --engine core vectors.csv --seed 7 -o json > steps.jsonl
+  # what `psi-field record` wrote, through the same engine
+  psi-field replay steps.jsonl
+  psi-field replay trace.npz  # a trace of engine core
+  psi-field replay --engine core vectors.csv --parameters new.toml \\
+      --guardian intervene
   psi-field replay trace.npz --against other.toml --png trace.png
-  psi-field replay vectors.csv --drift --baseline-rows 3000   # what would have alarmed
+  # what would have alarmed
+  psi-field replay vectors.csv --drift --baseline-rows 3000
+  psi-field replay --engine core export.csv --delimiter ';' --decimal ,
 
 Files:
-  csv    a vector a row, with or without a header; `nan` and `inf` are numbers
+  csv    a vector a row, with or without a header; `nan` and `inf` are numbers. It is judged by its first 1,000 rows, and \
+what is not certain is refused. Columns of words, and a time, are left out by name
   jsonl  a vector a line, or an object with one as `x` or `input`. The first line may be an object without one, as \
 `psi-field record` writes it: its `engine`, `width`, `seed`, `guardian` and `parameters` are defaults
   npz    numpy's arrays `inputs` (steps × input; else `raw_inputs`) and for engine core `encoder` (latent × input), \
@@ -56,8 +61,8 @@ The engine treats what is not finite as it does without a node: NaN as 0, infini
 are conditioned first, as a node does for a step that asks for it: NaN becomes 0, infinities become ±1, and numbers \
 are clipped to ±5. A record holds conditioned vectors already.
 
-The guardian watches the metrics and intervenes with --guardian, or if the file says that its guardian does \
-(`\"guardian\":\"intervene\"`), unless --no-guardian.
+The guardian intervenes with --guardian intervene, or if the file says that its guardian does \
+(`\"guardian\":\"intervene\"`), unless --guardian watch.
 
 `psi-field record --help` says when a replay reproduces the node's answers.
 
@@ -96,9 +101,8 @@ pub(crate) struct Replay {
     #[arg(long, value_enum)]
     format: Option<Format>,
 
-    /// Of a CSV file: the columns that make a vector, in this order; otherwise all, and each must hold numbers
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    columns: Vec<String>,
+    #[command(flatten)]
+    csv: CsvOptions,
 
     /// Parameters that are to differ from their defaults, a TOML file
     #[arg(long, value_name = "FILE.toml")]
@@ -123,16 +127,12 @@ pub(crate) struct Replay {
     #[arg(long, requires = "png")]
     force: bool,
 
-    /// Let the guardian watch the metrics and intervene, as it does anyway where the file says so
-    #[arg(long, conflicts_with = "no_guardian")]
-    guardian: bool,
-
-    /// Let no guardian intervene, whatever the file says
-    #[arg(long)]
-    no_guardian: bool,
+    /// What the guardian does about a threat [default: what the file says, or else watch]
+    #[arg(long, value_enum, value_name = "MODE")]
+    guardian: Option<GuardianArg>,
 
     /// Watch the inputs for drift and unusual steps, instead of running an engine
-    #[arg(long, conflicts_with_all = ["engine", "parameters", "changes", "seed", "against", "guardian", "no_guardian", "condition"])]
+    #[arg(long, conflicts_with_all = ["engine", "parameters", "changes", "seed", "against", "guardian", "condition"])]
     drift: bool,
 
     /// With --drift: number of first rows used as the baseline; 2000 by default
@@ -181,7 +181,11 @@ impl Replay {
         };
         if let Some(path) = &self.png {
             self.picture(engine, &results, &runs).write(path, self.force)?;
-            eprintln!("drew {} into {}", pluralize(results.this.steps() as u64, "step"), path.display());
+            output::note(format_args!(
+                "drew {} into {}",
+                pluralize(results.this.steps() as u64, "step"),
+                path.display()
+            ));
         }
         match (output, &runs.against) {
             (Output::Json, None) => Ok(()),
@@ -190,7 +194,8 @@ impl Replay {
                 output.print(&comparison, |comparison| self.comparison_text(engine, &results, &runs, comparison))
             }
             (Output::Text, None) => {
-                output::line(&format!("{}\n\n{}", self.head(engine, &results, &runs), summary::text(&results.this)))
+                let text = format!("{}\n\n{}", self.head(engine, &results, &runs), summary::text(&results.this));
+                output::line(&output::screen::fitted(&text))
             }
         }
     }
@@ -207,7 +212,7 @@ impl Replay {
         let mut given = of_file.clone();
         given.extend(self.changes.changes.iter().map(|change| (change.name.clone(), change.value)));
         let others = self.against.as_deref().map(parameters::read).transpose()?;
-        let file = File::new(self.file.clone(), self.format, self.columns.clone())?;
+        let file = File::new(self.file.clone(), self.format, self.csv.clone())?;
         let header = file.header()?.unwrap_or_default();
         let engine = self.engine(&file, &header)?;
         let guardian = self.guardian(&header)?;
@@ -251,7 +256,10 @@ impl Replay {
     fn guardian(&self, header: &Header) -> Result<bool, Failure> {
         let wrong = |error| Failure::usage(format!("{}, header: {error}", self.file.display()));
         let of_header: Option<Mode> = header.guardian.as_deref().map(str::parse).transpose().map_err(wrong)?;
-        Ok(self.guardian || (of_header == Some(Mode::Intervene) && !self.no_guardian))
+        Ok(match self.guardian {
+            Some(mode) => mode == GuardianArg::Intervene,
+            None => of_header == Some(Mode::Intervene),
+        })
     }
 
     fn new_run(
@@ -273,7 +281,7 @@ impl Replay {
         runs: &mut Runs,
         progress: &mut Progress,
         mut each: impl FnMut(&Outcome, Option<&Outcome>) -> Result<(), Failure>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<Omissions, Failure> {
         recording.play(|mut input, noise| {
             if self.condition {
                 guardian::condition(&mut input);
@@ -289,11 +297,11 @@ impl Replay {
     /// Prints a line a step, once the whole file has been seen to be right; keeps results only for a picture.
     fn stream(&self, recording: &Recording, runs: &mut Runs) -> Result<Results, Failure> {
         let mut checked = Progress::new("checking", recording.steps(), false);
-        let missing = recording.play(|_, _| {
+        let omissions = recording.play(|_, _| {
             checked.step();
             Ok(())
         })?;
-        recording.warn(missing);
+        recording.warn(omissions);
         let mut progress = Progress::new("replaying", Some(checked.steps()), true);
         drop(checked);
         let mut results = Results::default();
@@ -312,13 +320,13 @@ impl Replay {
     fn collect(&self, recording: &Recording, runs: &mut Runs) -> Result<Results, Failure> {
         let mut results = Results::default();
         let mut progress = Progress::new("replaying", recording.steps(), false);
-        let missing = self.play(recording, runs, &mut progress, |this, against| {
+        let omissions = self.play(recording, runs, &mut progress, |this, against| {
             results.this.push(this);
             against.into_iter().for_each(|against| results.against.push(against));
             Ok(())
         })?;
         drop(progress);
-        recording.warn(missing);
+        recording.warn(omissions);
         Ok(results)
     }
 

@@ -7,10 +7,13 @@ use psi_api::v1::{StepBatchRequest, StepRequest, Vector};
 use psi_engine::Metrics;
 
 use crate::{
-    answer,
+    answer::{
+        self,
+        drift::{ColumnNovelty, title},
+    },
     client::{self, Nodes, options::WriteOptions},
     commands::arguments::FieldArg,
-    output::{Failure, Output, numbers::short, table},
+    output::{Failure, Output, Tone, numbers::short, table},
     source::{Incident, JsonLines, Source, SourceError},
 };
 
@@ -19,14 +22,16 @@ Examples:
   psi-field step 0.1 0.2 0.3 0.4 0.5 0 -0.1 0.2 0.9 -0.4 0.1 0 0.2 -0.2 0.3 0.1
   psi-field step --incident                            # the same vector
   psi-field step --field pairs 0.5,1.5 --output json
-  psi-field step --field pairs -- -1e-3 2              # a dash after `--` is a minus
-  psi-field step --field pairs --guardian -- -inf nan  # made finite, then taken
+  psi-field step --field pairs -- -1e-3 2  # a dash after `--` is a minus
+  psi-field step --field pairs --condition -- -inf nan # made finite, then taken
   psi-field feed --help                                # for a stream of vectors
 
-  token=$(psi-field step --incident --node n1:50051 --output json | jq -r .token)
-  psi-field step --incident --node n2:50051 --after \"$token\"       # waits until n2 holds what n1 took
+  token=$(psi-field step --incident --node n1:50051 -o json | jq -r .token)
+  # waits until n2 holds what n1 took
+  psi-field step --incident --node n2:50051 --after \"$token\"
   psi-field step --incident --replicate-to majority --deadline-ms 500
-  psi-field step --incident --request-id \"$(uuidgen)\"              # safe to send again to the same node
+  # safe to send again to the same node
+  psi-field step --incident --request-id \"$(uuidgen)\"
 
 On standard input (`-`) a line is a vector: numbers separated by spaces or commas, a JSON array, or an object whose \
 `x` is one. Several lines are one batch: all are accepted, or none.";
@@ -53,7 +58,7 @@ pub(crate) struct Step {
 
     /// Condition the vector first: NaN becomes 0, infinities become ±1, and numbers are clipped to -5 to 5
     #[arg(long)]
-    guardian: bool,
+    condition: bool,
 
     #[command(flatten)]
     options: WriteOptions,
@@ -72,7 +77,7 @@ impl Step {
         let request = StepRequest {
             field: self.field.field.clone(),
             input,
-            apply_guardian: self.guardian,
+            apply_guardian: self.condition,
             after: self.options.read.token(),
             deadline_ms: self.options.read.deadline_ms(),
             replicate_to: self.options.level(),
@@ -88,7 +93,7 @@ impl Step {
         let request = StepBatchRequest {
             field: self.field.field.clone(),
             inputs,
-            apply_guardian: self.guardian,
+            apply_guardian: self.condition,
             after: self.options.read.token(),
             deadline_ms: self.options.read.deadline_ms(),
             replicate_to: self.options.level(),
@@ -154,6 +159,19 @@ fn text(step: &answer::Step) -> String {
     }
     if let Some(reaction) = &step.guardian {
         head += &format!("\n{reaction}");
+    }
+    if let Some(drift) = &step.drift {
+        head += &format!("\ndrift: {}", drift.painted());
+    }
+    if let Some(threat) = step.threat {
+        head += &format!("\nthe guardian takes it for a threat: {}", Tone::Doubtful.paint(threat));
+    }
+    if step.unusual {
+        let far =
+            |one: &ColumnNovelty| format!("input {} at z {}", title(one.column, one.name.as_deref()), short(one.z));
+        let columns: Vec<String> = step.novel_columns.iter().map(far).collect();
+        let unlike = format!("it is unlike all before it: {}", columns.join(", "));
+        head += &format!("\n{}", Tone::Doubtful.paint(&unlike));
     }
     let more = [("", "novelty", step.novelty), ("", "attention_gain", step.attention_gain)];
     let rows = metrics.iter().flat_map(answer::Metrics::rows).chain(more);

@@ -53,7 +53,7 @@ impl FromArgMatches for SettingFlags {
 }
 
 fn flag(definition: &'static Definition) -> Arg {
-    let several = matches!(definition.kind, Kind::Seeds(_));
+    let several = matches!(definition.kind, Kind::Seeds(_) | Kind::Origins(_));
     let meaning = definition.meaning;
     let brief = meaning.split(". ").next().unwrap_or(meaning);
     let default = definition.default_text();
@@ -83,5 +83,6 @@ fn value_name(definition: &Definition) -> &'static str {
         Kind::Address(_) | Kind::AddressOrNone(_) => "IP:PORT",
         Kind::DirectoryOrNone(_) => "DIRECTORY",
         Kind::Seeds(_) => "HOST:PORT",
+        Kind::Origins(_) => "ORIGIN",
     }
 }

@@ -163,7 +163,8 @@ mod tests {
         let setup = patch_of(&[("dt_max", 1.0)]).apply_to(new_field()).expect("valid");
         assert!(patch_of(&[("dt_min", 0.9)]).apply_to(setup.clone()).is_ok());
         assert!(patch_of(&[("dt_min", 0.9)]).apply_to(with_default_parameters(setup)).is_err());
-        let many = vec![("dt", 0.1); 51];
-        assert_eq!(patch_of(&many).apply_to(new_field()), Err(vec![InvalidSetup::TooManyParameters(51)]));
+        let too_many = 2 * psi_engine::DEFINITIONS.len() + 1;
+        let many = vec![("dt", 0.1); too_many];
+        assert_eq!(patch_of(&many).apply_to(new_field()), Err(vec![InvalidSetup::TooManyParameters(too_many)]));
     }
 }

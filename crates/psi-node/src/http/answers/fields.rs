@@ -3,8 +3,8 @@
 use psi_state::{CurrentSpec, Setup, Shape, Spec};
 use serde::Serialize;
 
-use super::parameters::ParametersByName;
-use crate::calls::answer::FieldSummary;
+use super::{names, parameters::ParametersByName, times::utc};
+use crate::calls::{answer::FieldSummary, reads::page::FieldPage};
 
 /// To all calls about one field.
 #[derive(Debug, Serialize)]
@@ -19,6 +19,7 @@ pub(in super::super) struct FieldAnswer {
 #[derive(Debug, Serialize)]
 pub(in super::super) struct FieldsAnswer {
     fields: Vec<FieldDescription>,
+    next_page_token: Option<String>,
     node: String,
 }
 
@@ -34,6 +35,8 @@ pub(in super::super) struct DroppedAnswer {
 struct FieldDescription {
     name: String,
     label: Option<String>,
+    /// Of its columns.
+    names: Option<Vec<String>>,
     engine: String,
     guardian: &'static str,
     width: usize,
@@ -42,16 +45,20 @@ struct FieldDescription {
     seed: String,
     epoch: String,
     parameters: ParametersByName,
+    steps: u64,
+    /// Null before the first.
+    last_step: Option<String>,
 }
 
 impl From<FieldSummary> for FieldDescription {
     fn from(summary: FieldSummary) -> Self {
-        let FieldSummary { spec: current, label } = summary;
+        let FieldSummary { spec: current, label, names, steps, last_step } = summary;
         let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = current;
         let Setup { shape: Shape { engine, width, scale, seed }, parameters, guardian } = setup;
         Self {
             name: field.to_string(),
             label: label.map(|label| label.as_str().to_owned()),
+            names: names::all(names.as_ref()),
             engine,
             guardian: guardian.as_str(),
             width,
@@ -59,6 +66,8 @@ impl From<FieldSummary> for FieldDescription {
             seed: seed.to_string(),
             epoch: epoch.to_string(),
             parameters: ParametersByName(parameters),
+            steps,
+            last_step: last_step.map(|clock| utc(clock.wall_ms)),
         }
     }
 }
@@ -70,8 +79,9 @@ impl FieldAnswer {
 }
 
 impl FieldsAnswer {
-    pub(in super::super) fn new(all: Vec<FieldSummary>, node: &str) -> Self {
-        Self { fields: all.into_iter().map(Into::into).collect(), node: node.to_owned() }
+    pub(in super::super) fn new(FieldPage { fields, next }: FieldPage, node: &str) -> Self {
+        let fields = fields.into_iter().map(Into::into).collect();
+        Self { fields, next_page_token: next, node: node.to_owned() }
     }
 }
 

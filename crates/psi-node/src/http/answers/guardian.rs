@@ -29,6 +29,8 @@ pub(in super::super) struct StatusAnswer {
     red_flag: bool,
     /// Why it is up.
     reason: Option<&'static str>,
+    /// The step that raised it.
+    step: Option<u64>,
     /// Whether the latest step is a threat.
     current_threat: bool,
     current_threat_reason: Option<&'static str>,
@@ -44,6 +46,7 @@ impl StatusAnswer {
         Self {
             red_flag: flag.is_some(),
             reason: flag.map(Threat::as_str),
+            step: view.guardian.flag_step,
             current_threat: current.is_some(),
             current_threat_reason: current.map(Threat::as_str),
             field: view.spec.field.to_string(),
@@ -104,6 +107,9 @@ struct InterventionCounts {
     current_reason: Option<&'static str>,
     automatic: u64,
     superseded: u64,
+    /// The share of steps that are a threat, and what it is by chance where thresholds are adaptive.
+    threat_share: Option<f64>,
+    chance_share: Option<f64>,
 }
 
 impl From<Summary> for Numbers {
@@ -117,7 +123,7 @@ impl StatisticsAnswer {
     pub(in super::super) fn new(view: &FieldView, node: &str, token: String) -> Self {
         let guardian = &view.guardian;
         // Summed up in statistics and thresholds.
-        let GuardianView { history: _, flag, automatic, superseded, last_step } = guardian;
+        let GuardianView { history: _, flag, flag_step: _, automatic, superseded, last_step } = guardian;
         let Thresholds { density_low, error_high, entropy_high, adaptive } = guardian.thresholds();
         let Statistics { samples, density, prediction_error, temporal_entropy } = guardian.statistics();
         Self {
@@ -141,6 +147,8 @@ impl StatisticsAnswer {
                 current_reason: flag.map(Threat::as_str),
                 automatic: *automatic,
                 superseded: *superseded,
+                threat_share: guardian.threat_share(),
+                chance_share: adaptive.then_some(GuardianView::CHANCE_SHARE),
             },
             field: view.spec.field.to_string(),
             mode: view.spec.spec.setup.guardian.as_str(),

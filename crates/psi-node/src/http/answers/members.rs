@@ -30,6 +30,9 @@ struct MemberDescription {
     grpc_address: String,
     http_address: String,
     gossip_address: String,
+    version: String,
+    protocol: u32,
+    namesakes: Vec<String>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -102,8 +105,11 @@ impl From<v1::Member> for MemberDescription {
             ready,
             lag_ms: _,
             traffic: _,
+            version,
+            protocol,
+            namesakes,
         } = from;
-        Self { node, state, ready, linked, grpc_address, http_address, gossip_address }
+        Self { node, state, ready, linked, grpc_address, http_address, gossip_address, version, protocol, namesakes }
     }
 }
 

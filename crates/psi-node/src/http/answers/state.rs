@@ -4,6 +4,8 @@ use psi_state::{CurrentSpec, FieldView, InterventionsView, LearnedView, MomentsV
 use serde::Serialize;
 
 use super::{
+    drift::DriftAnswer,
+    names,
     scores::{Scores, latest},
     times::utc,
 };
@@ -22,6 +24,8 @@ pub(in crate::http) struct StateAnswer {
     token: String,
     field: String,
     label: Option<String>,
+    /// Of the columns.
+    names: Option<Vec<String>>,
     engine: String,
     /// Text: most JSON readers round integers of this size.
     epoch: String,
@@ -43,6 +47,7 @@ pub(in crate::http) struct StateAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     t: Option<f64>,
     red_flag: bool,
+    drift: DriftAnswer,
     /// Where the engine learns.
     #[serde(skip_serializing_if = "Option::is_none")]
     learned: Option<LearnedAnswer>,
@@ -86,6 +91,12 @@ impl StateAnswer {
             learned,
             steps_dropped,
             label,
+            names,
+            // Reported by itself.
+            anchored: _,
+            baseline: _,
+            drift_onset: _,
+            drift,
         } = view;
         let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = spec;
         let Setup { shape: Shape { engine, width, scale: _, seed: _ }, parameters: _, guardian: _ } = setup;
@@ -98,6 +109,7 @@ impl StateAnswer {
             token,
             field: field.to_string(),
             label: label.as_ref().map(|label| label.as_str().to_owned()),
+            names: names::all(names.as_ref()),
             engine: engine.clone(),
             epoch: epoch.to_string(),
             width: *width,
@@ -112,6 +124,7 @@ impl StateAnswer {
             att_gain: last.as_ref().map_or(0.0, |last| last.attention_gain),
             t: learned.map(|learned| learned.time.seconds()),
             red_flag: guardian.flag.is_some(),
+            drift: DriftAnswer::new(drift, names.as_ref()),
             learned: learned.map(Into::into),
         }
     }

@@ -5,12 +5,22 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use psi_engine::Metrics;
+use psi_engine::{Metrics, guardian::Threat};
 use psi_state::Step;
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeStruct},
+};
 
-use super::{guardian::Reaction, scores::Scores, times::utc};
-use crate::{calls::answer::StepReceipt, sessions::level::ReplicationReach};
+use super::{
+    drift::{ColumnNovelty, DriftAnswer},
+    guardian::Reaction,
+    scores::Scores,
+    times::utc,
+};
+use crate::{
+    calls::answer::StepReceipt, http::requests::step::members::IgnoredMember, sessions::level::ReplicationReach,
+};
 
 /// To `POST /step`.
 #[derive(Debug)]
@@ -19,6 +29,7 @@ pub(in crate::http) struct StepAnswer<'a> {
     k: u64,
     timestamp: String,
     node: &'a str,
+    /// Empty for all steps of a batch but the last.
     token: &'a str,
     field: &'a str,
     engine: &'static str,
@@ -30,18 +41,42 @@ pub(in crate::http) struct StepAnswer<'a> {
     t: Option<f64>,
     /// If the guardian intervened after the step.
     guardian: Option<Reaction>,
+    drift: DriftAnswer,
+    novel_columns: Vec<ColumnNovelty>,
+    unusual: bool,
+    threat: Option<&'static str>,
+    ignored: &'a [IgnoredMember],
 }
 
 impl Serialize for StepAnswer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { metrics, k, timestamp, node, token, field, engine, replicated, novelty, att_gain, t, guardian } =
-            self;
-        let mut answer = serializer.serialize_struct("StepAnswer", Scores::COUNT + 11)?;
+        let Self {
+            metrics,
+            k,
+            timestamp,
+            node,
+            token,
+            field,
+            engine,
+            replicated,
+            novelty,
+            att_gain,
+            t,
+            guardian,
+            drift,
+            novel_columns,
+            unusual,
+            threat,
+            ignored,
+        } = self;
+        let mut answer = serializer.serialize_struct("StepAnswer", Scores::COUNT + 16)?;
         Scores(*metrics).write(&mut answer)?;
         answer.serialize_field("k", k)?;
         answer.serialize_field("timestamp", timestamp)?;
         answer.serialize_field("node", node)?;
-        answer.serialize_field("token", token)?;
+        if !token.is_empty() {
+            answer.serialize_field("token", token)?;
+        }
         answer.serialize_field("field", field)?;
         answer.serialize_field("engine", engine)?;
         if let Some(replicated) = replicated {
@@ -54,6 +89,13 @@ impl Serialize for StepAnswer<'_> {
         }
         if let Some(guardian) = guardian {
             answer.serialize_field("guardian", guardian)?;
+        }
+        answer.serialize_field("drift", drift)?;
+        answer.serialize_field("novel_columns", novel_columns)?;
+        answer.serialize_field("unusual", unusual)?;
+        answer.serialize_field("threat", threat)?;
+        if !ignored.is_empty() {
+            answer.serialize_field("ignored", ignored)?;
         }
         answer.end()
     }
@@ -71,11 +113,27 @@ impl IntoResponse for StepAnswer<'_> {
     }
 }
 
-impl<'a> From<&'a StepReceipt> for StepAnswer<'a> {
-    fn from(receipt: &'a StepReceipt) -> Self {
+impl<'a> StepAnswer<'a> {
+    pub(in crate::http) fn new(receipt: &'a StepReceipt, ignored: &'a [IgnoredMember]) -> Self {
         let StepReceipt { step, field, token, replicated } = receipt;
-        let Step { epoch: _, engine, metrics, k, clock, origin, version: _, novelty, attention_gain, time, intervened } =
-            step;
+        let Step {
+            epoch: _,
+            engine,
+            metrics,
+            k,
+            clock,
+            origin,
+            version: _,
+            novelty,
+            attention_gain,
+            time,
+            names,
+            farthest: _,
+            unusual,
+            threat,
+            intervened,
+            drift,
+        } = step;
         Self {
             metrics: *metrics,
             k: *k,
@@ -89,7 +147,43 @@ impl<'a> From<&'a StepReceipt> for StepAnswer<'a> {
             att_gain: *attention_gain,
             t: *time,
             guardian: intervened.map(Into::into),
+            // As over gRPC: of a batch, the last step names them.
+            drift: DriftAnswer::new(drift, names.as_ref().filter(|_| !token.is_empty())),
+            novel_columns: ColumnNovelty::all(step),
+            unusual: *unusual,
+            threat: threat.map(Threat::as_str),
+            ignored,
         }
+    }
+}
+
+/// To `POST /steps`.
+#[derive(Debug)]
+pub(in crate::http) struct BatchAnswer {
+    /// At least one.
+    pub(in crate::http) steps: Vec<StepReceipt>,
+    pub(in crate::http) ignored: Vec<IgnoredMember>,
+}
+
+impl Serialize for BatchAnswer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { steps, ignored } = self;
+        let mut answer = serializer.serialize_map(None)?;
+        let shown: Vec<StepAnswer<'_>> = steps.iter().map(|step| StepAnswer::new(step, &[])).collect();
+        answer.serialize_entry("steps", &shown)?;
+        if let Some(StepReceipt { step, field, token, replicated }) = steps.last() {
+            answer.serialize_entry("k", &step.k)?;
+            answer.serialize_entry("field", field.as_str())?;
+            answer.serialize_entry("node", step.origin.node.as_str())?;
+            answer.serialize_entry("token", token)?;
+            if let Some(replicated) = *replicated {
+                answer.serialize_entry("replicated", &ReachAnswer::from(replicated))?;
+            }
+        }
+        if !ignored.is_empty() {
+            answer.serialize_entry("ignored", ignored)?;
+        }
+        answer.end()
     }
 }
 

@@ -4,12 +4,12 @@ use axum::{
     extract::{FromRequestParts, Path, Query},
     http::request::Parts,
 };
-use psi_replica::DEFAULT_FIELD;
+use psi_replica::{DEFAULT_FIELD, FieldName};
 use serde::Deserialize;
 
-use super::params::{bad_query, empty_name};
+use super::params::{RequestParams, bad_query, empty_name};
 use crate::{
-    calls::ops::Ops,
+    calls::{ops::Ops, reads::page::PageRequest},
     http::refusal::{Problem, Refusal, record_refusal, shorten},
 };
 
@@ -49,6 +49,88 @@ impl FromRequestParts<Ops> for NameParam {
                 record_refusal(ops, Err(Refusal::invalid("BAD_NAME", vec![problem])))
             }
         }
+    }
+}
+
+/// The prefix of field names that `X-Tenant-ID` stands for. It is no authentication.
+pub(in crate::http) struct TenantParam(Option<String>);
+
+impl TenantParam {
+    /// The field of a model.
+    pub(in crate::http) fn field(&self, model: &str) -> String {
+        self.0.as_ref().map_or_else(|| model.to_owned(), |tenant| format!("{tenant}.{model}"))
+    }
+
+    /// The model that a field is; `None` if it is another tenant's.
+    pub(in crate::http) fn model<'a>(&self, field: &'a str) -> Option<&'a str> {
+        match &self.0 {
+            Some(tenant) => field.strip_prefix(tenant.as_str())?.strip_prefix('.'),
+            None => Some(field),
+        }
+    }
+}
+
+impl FromRequestParts<Ops> for TenantParam {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
+        let Some(tenant) = parts.headers.get("x-tenant-id") else { return Ok(Self(None)) };
+        let text = tenant.to_str().ok().filter(|text| FieldName::new(text).is_ok());
+        let refused = || {
+            let msg = "X-Tenant-ID: 1 to 64 of A-Z a-z 0-9 . _ -; it is put before the names of models, with a dot";
+            Refusal::invalid(
+                "BAD_NAME",
+                vec![Problem::new(["header".into(), "X-Tenant-ID".into()], "value_error.bad_name", msg)],
+            )
+        };
+        record_refusal(ops, text.map(|text| Self(Some(text.to_owned()))).ok_or_else(refused))
+    }
+}
+
+/// The model that a path names, as the field that it is, and what the address may ask for.
+pub(in crate::http) struct ModelParam {
+    pub(in crate::http) model: String,
+    pub(in crate::http) field: String,
+    pub(in crate::http) params: RequestParams,
+}
+
+impl FromRequestParts<Ops> for ModelParam {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
+        let tenant = TenantParam::from_request_parts(parts, ops).await?;
+        let params = record_refusal(ops, RequestParams::of_address(&parts.uri, ops)?.for_read())?;
+        if params.field.is_some() {
+            return record_refusal(ops, Err(bad_query("?field=", "the path names the model")));
+        }
+        match Path::<String>::from_request_parts(parts, ops).await {
+            Ok(Path(model)) => Ok(Self { field: tenant.field(&model), model, params }),
+            Err(error) => {
+                let problem = Problem::new(["path".into(), "name".into()], "value_error.bad_name", error.body_text());
+                record_refusal(ops, Err(Refusal::invalid("BAD_NAME", vec![problem])))
+            }
+        }
+    }
+}
+
+/// `?page_size=` and `?page_token=`: which part of a list.
+pub(in crate::http) struct PageParams(pub(in crate::http) PageRequest);
+
+impl FromRequestParts<Ops> for PageParams {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Choice {
+            page_size: Option<u64>,
+            page_token: Option<String>,
+        }
+        let known = "there are ?page_size=, page_token=";
+        let read = Query::<Choice>::try_from_uri(&parts.uri).map_err(|error| bad_query(&error.body_text(), known));
+        let Query(Choice { page_size, page_token }) = record_refusal(ops, read)?;
+        let (size, token) = (page_size.unwrap_or_default(), page_token.unwrap_or_default());
+        Ok(Self(PageRequest { size, token }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use psi_engine::guardian::Mode;
 use psi_replica::FieldName;
-use psi_state::Setup;
+use psi_state::{Setup, WIDTH_MAX};
 
 use super::{
     json::{JsonObject, JsonValue, PROBLEMS_MAX},
@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(in crate::http) struct FieldBody {
     name: Option<String>,
+    names: Vec<String>,
     patch: FieldPatch,
     wrong: Vec<(&'static str, Problem)>,
 }
@@ -50,6 +51,13 @@ impl FieldBody {
                 self.name = Some(text);
                 Ok(())
             }
+            ("names", JsonValue::List(list)) => match list.into_texts() {
+                Some(texts) => {
+                    self.names = texts;
+                    Ok(())
+                }
+                None => Err((BAD_BODY, not_texts(name))),
+            },
             ("engine", JsonValue::Text(text)) => {
                 self.patch.engine = Some(text);
                 Ok(())
@@ -89,6 +97,7 @@ impl FieldBody {
                 let (want, kind) = match name {
                     "width" | "scale_exponent" | "seed" => ("a number", "type_error.int"),
                     "parameters" => ("an object", "type_error.dict"),
+                    "names" => ("an array of strings", "type_error.list"),
                     _ => ("a string", "type_error.str"),
                 };
                 Err((BAD_BODY, not_a(want, kind, name, &other)))
@@ -108,6 +117,11 @@ impl FieldBody {
                 }
             }
         }
+    }
+
+    /// Names for the columns of a new field; none were given if it is empty. The texts themselves are not checked here.
+    pub(in crate::http) fn take_names(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.names)
     }
 
     /// The name of a new field, and the change of its `setup`.
@@ -134,7 +148,7 @@ impl FieldBody {
     /// # Errors
     /// [`Refusal`] with every problem.
     pub(in crate::http) fn apply_to(self, setup: Setup) -> Result<FieldPatch, Refusal> {
-        let Self { name: _, patch, mut wrong } = self;
+        let Self { name: _, names: _, patch, mut wrong } = self;
         if let Err(invalid) = patch.apply_to(setup) {
             wrong.extend(invalid.iter().map(setup_problem));
         }
@@ -165,10 +179,16 @@ pub(super) fn problem(name: &str, kind: &str, msg: impl Into<String>) -> Problem
     Problem::new(["body".into(), name.into()], &format!("value_error.{kind}"), msg)
 }
 
+/// A list of something else than strings, or of too many.
+pub(super) fn not_texts(name: &str) -> Problem {
+    let msg = format!("{name} takes an array of strings alone, at most {WIDTH_MAX}");
+    Problem::new(["body".into(), name.into()], "type_error.list", msg)
+}
+
 /// An unknown member.
 pub(super) fn unknown(name: &str, known: &[Property]) -> Problem {
     let is_parameter = psi_engine::DEFINITIONS.iter().any(|definition| definition.name == name);
-    let advice = match nearest(name, known) {
+    let advice = match nearest(name, known.iter().map(|known| known.name)) {
         _ if is_parameter => format!("it is a parameter: {{\"parameters\": {{\"{name}\": …}}}}"),
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are: {}", known.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")),
@@ -177,10 +197,10 @@ pub(super) fn unknown(name: &str, known: &[Property]) -> Problem {
 }
 
 /// One slip for every three letters is forgiven, as with parameters.
-fn nearest(got: &str, known: &[Property]) -> Option<&'static str> {
+pub(super) fn nearest(got: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     const LENGTH_MAX: usize = 64;
     let got = Some(got.to_lowercase()).filter(|got| got.len() <= LENGTH_MAX)?;
-    let near = known.iter().map(|known| (strsim::damerau_levenshtein(&got, known.name), known.name));
+    let near = known.map(|known| (strsim::damerau_levenshtein(&got, known), known));
     near.filter(|(slips, name)| *slips <= name.len().div_ceil(3)).min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
@@ -233,7 +253,9 @@ mod tests {
             ("{\"name\": 7}", "BAD_BODY", "value_error.missing", "name takes a string"),
             ("{\"name\": \"f\", \"widht\": 4}", "BAD_BODY", "value_error.unknown", "did you mean `width`?"),
             ("{\"name\": \"f\", \"dt\": 4}", "BAD_BODY", "value_error.unknown", "it is a parameter"),
-            ("{\"name\": \"f\", \"wat\": 4}", "BAD_BODY", "value_error.unknown", "there are: name, engine"),
+            ("{\"name\": \"f\", \"wat\": 4}", "BAD_BODY", "value_error.unknown", "there are: name, names, engine"),
+            ("{\"name\": \"f\", \"names\": [\"a\", 1]}", "BAD_BODY", "type_error.list", "an array of strings alone"),
+            ("{\"name\": \"f\", \"names\": \"a,b\"}", "BAD_BODY", "type_error.list", "not a string"),
             ("{\"name\": \"f\", \"width\": 0}", "BAD_SHAPE", "value_error.range", "not 0"),
             ("{\"name\": \"f\", \"width\": 1.5}", "BAD_BODY", "type_error.int", "not 1.5"),
             ("{\"name\": \"f\", \"width\": -1}", "BAD_BODY", "type_error.int", "not -1"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use psi_engine::DEFINITIONS;
-use psi_state::WIDTH_MAX;
+use psi_state::{BATCH_MAX, WIDTH_MAX};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -35,8 +35,19 @@ pub(super) struct List {
     pub(super) length: usize,
     /// The first [`WIDTH_MAX`] numbers.
     pub(super) numbers: Vec<f64>,
-    /// The first few others: position and kind.
+    /// The first [`BATCH_MAX`] arrays in a member, with their positions.
+    pub(super) rows: Vec<(usize, List)>,
+    /// The first [`WIDTH_MAX`] strings, of a member.
+    pub(super) texts: Vec<String>,
+    /// The first few others, strings among them: position and kind.
     pub(super) others: Vec<(usize, &'static str)>,
+}
+
+impl List {
+    /// Its strings, if it has nothing else and no more than can be kept.
+    pub(super) fn into_texts(self) -> Option<Vec<String>> {
+        Some(self.texts).filter(|texts| texts.len() == self.length)
+    }
 }
 
 impl JsonValue {
@@ -140,6 +151,16 @@ impl<'de> Visitor<'de> for ValueSeed {
             match element {
                 JsonValue::Number(number) if list.numbers.len() < WIDTH_MAX => list.numbers.push(number),
                 JsonValue::Number(_) => {}
+                JsonValue::List(row) if matches!(self, Self::Member) && list.rows.len() < BATCH_MAX => {
+                    list.rows.push((list.length, row));
+                }
+                JsonValue::List(_) if matches!(self, Self::Member) => {}
+                JsonValue::Text(text) if matches!(self, Self::Member) && list.texts.len() < WIDTH_MAX => {
+                    if list.others.len() < PROBLEMS_MAX {
+                        list.others.push((list.length, "a string"));
+                    }
+                    list.texts.push(text);
+                }
                 other if list.others.len() < PROBLEMS_MAX => list.others.push((list.length, other.kind())),
                 _ => {}
             }

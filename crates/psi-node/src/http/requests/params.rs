@@ -53,7 +53,7 @@ fn empty_name_problem(place: &str) -> Problem {
     Problem::new([place.into(), "field".into()], "value_error.bad_name", msg)
 }
 
-pub(super) fn bad_query(error: &str, known: &str) -> Refusal {
+pub(in crate::http) fn bad_query(error: &str, known: &str) -> Refusal {
     let msg = format!("{}; {known}", shorten(error));
     Refusal::invalid("BAD_QUERY", vec![Problem::new(["query".into()], "value_error.query", msg)])
 }
@@ -72,6 +72,21 @@ impl RequestParams {
             Ok(Query(params)) if params.field.as_deref() == Some("") => record_refusal(ops, Err(empty_name("query"))),
             Ok(Query(params)) => Ok(params),
             Err(error) => record_refusal(ops, Err(bad_query(&error.body_text(), &known))),
+        }
+    }
+
+    /// The parameters of a watch.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the name of the field is empty.
+    pub(in crate::http) fn for_watch(
+        field: Option<String>,
+        after: Option<String>,
+        deadline_ms: Option<u64>,
+    ) -> Result<Self, Refusal> {
+        match field.as_deref() {
+            Some("") => Err(empty_name("query")),
+            _ => Ok(Self { field, after, deadline_ms, ..Self::default() }),
         }
     }
 

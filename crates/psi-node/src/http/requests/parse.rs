@@ -6,7 +6,11 @@ use psi_engine::ParameterError;
 use super::json::{JsonObject, JsonValue};
 use crate::http::refusal::{Place, Problem, Refusal, shorten};
 
+/// The byte order mark that Windows tools put before UTF-8: it says nothing of the body.
+const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
+
 pub(super) fn parse(bytes: &[u8]) -> Result<JsonObject, Refusal> {
+    let bytes = bytes.strip_prefix(UTF_8_MARK).unwrap_or(bytes);
     if bytes.is_empty() {
         return Ok(JsonObject(Vec::new()));
     }
@@ -31,6 +35,10 @@ fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Refusal {
             "{name} at line {line}, column {column}: JSON can't carry it, and only finite numbers are accepted"
         );
         return invalid("NOT_FINITE", "value_error.not_finite", msg);
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        let message = "the body is UTF-16; send JSON as UTF-8".to_owned();
+        return Refusal::new(StatusCode::BAD_REQUEST, "BAD_JSON", message).with("line", line).with("column", column);
     }
     let message = format!("the body is not JSON: {error}; send an object such as {{\"x\": [0.1, 0.2]}}");
     Refusal::new(StatusCode::BAD_REQUEST, "BAD_JSON", message).with("line", line).with("column", column)

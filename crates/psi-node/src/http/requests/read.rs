@@ -1,6 +1,14 @@
 //! Bodies on their way in: read within a limit and a time.
 
-use std::{fmt::Display, pin::pin, time::Duration};
+use std::{
+    fmt::Display,
+    pin::pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     body::{Bytes, HttpBody},
@@ -8,10 +16,16 @@ use axum::{
 };
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
+use psi_api::Cause;
+use tonic::Code;
 
 use crate::{
     calls::ops::Ops,
     http::refusal::{Refusal, record_refusal, shorten},
+    node::connections::{
+        receipts::{Receipt, ReceiptTable},
+        table::Activity,
+    },
 };
 
 /// A body must have arrived whole in this time.
@@ -19,6 +33,9 @@ const READ: Duration = Duration::from_secs(10);
 /// A body over the limit is read and discarded up to this many times the limit. Otherwise a client that is still
 /// sending would see a reset connection instead of the answer.
 const DISCARDED_TIMES: usize = 8;
+/// What is declared is taken at its word up to here. The rest gets room, in one go, once as much has come.
+const AT_ONCE: usize = 16 * 1024;
+
 /// The whole body of a request to a node; a refusal is counted.
 ///
 /// # Errors
@@ -27,14 +44,14 @@ pub(in crate::http) async fn body<B>(ops: &Ops, request: Request<B>) -> Result<B
 where
     B: HttpBody<Data = Bytes, Error: Display>,
 {
-    record_refusal(ops, read(request, ops.context.settings.body_bytes_max).await)
+    record_refusal(ops, read(request, ops.context.settings.body_bytes_max, &ops.context.receipts).await)
 }
 
 /// The whole body.
 ///
 /// # Errors
 /// [`Refusal`] if it is declared as something else than JSON, too large, too slow or cut off.
-async fn read<B>(request: Request<B>, limit: usize) -> Result<Bytes, Refusal>
+async fn read<B>(request: Request<B>, limit: usize, receipts: &Arc<ReceiptTable>) -> Result<Bytes, Refusal>
 where
     B: HttpBody<Data = Bytes, Error: Display>,
 {
@@ -44,7 +61,9 @@ where
         // The client asks before it sends the body.
         return Err(too_large(limit));
     }
-    let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(limit));
+    let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(AT_ONCE));
+    let activity = request.extensions().get::<Arc<Activity>>().cloned();
+    let (receipt, room) = (OnceLock::<Receipt>::new(), AtomicUsize::new(bytes.capacity()));
     let mut body = pin!(request.into_body());
     let reading = async {
         let mut length: usize = 0;
@@ -56,7 +75,14 @@ where
             let Ok(chunk) = frame.into_data() else { continue };
             length = length.saturating_add(chunk.len());
             if length <= limit {
+                if let Some(declared) = declared.filter(|_| length > bytes.capacity()) {
+                    bytes.reserve_exact(declared.clamp(length, limit) - bytes.len());
+                }
                 bytes.extend_from_slice(&chunk);
+                let before = room.swap(bytes.capacity(), Ordering::Relaxed);
+                if let Some(receipt) = receipt.get() {
+                    receipt.grow(bytes.capacity() - before);
+                }
             } else if length > limit.saturating_mul(DISCARDED_TIMES) {
                 break;
             }
@@ -67,7 +93,14 @@ where
     // Mostly the body arrived with the headers, so there is nothing to wait for.
     let read = match reading.as_mut().now_or_never() {
         Some(read) => Ok(read),
-        None => tokio::time::timeout(READ, reading).await,
+        None => {
+            let receipt = receipt.get_or_init(|| receipts.begin(activity.as_ref()));
+            receipt.grow(room.load(Ordering::Relaxed));
+            tokio::select! {
+                read = tokio::time::timeout(READ, reading) => read,
+                () = receipt.revoked() => Ok(Err(gave_way())),
+            }
+        }
     };
     match read {
         Ok(result) => result.map(|()| bytes.into()),
@@ -80,6 +113,12 @@ where
 
 fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn gave_way() -> Refusal {
+    let message =
+        "the body came too slowly while many others were being received; send it at once, or try another node";
+    Refusal::from(Cause::new(Code::Unavailable, "TOO_MUCH_UNDERWAY", message))
 }
 
 fn too_large(limit: usize) -> Refusal {
@@ -125,7 +164,7 @@ mod tests {
         let begun = tokio::time::Instant::now();
         let chunks = tokio_stream::once(Ok::<_, std::io::Error>("{")).chain(tokio_stream::pending());
         let request = Request::new(axum::body::Body::from_stream(chunks));
-        let refusal = read(request, 100).await.expect_err("never whole");
+        let refusal = read(request, 100, &Arc::new(ReceiptTable::new(1 << 20))).await.expect_err("never whole");
         assert_eq!(refusal.reason(), "BODY_TOO_SLOW");
         assert_eq!(begun.elapsed().as_secs(), READ.as_secs());
     }

@@ -2,15 +2,21 @@
 //!
 //! It is stored only as far as an operation can use it: numbers beyond the largest width are counted, not stored.
 
+pub(in crate::http) mod batch;
+pub(in crate::http) mod members;
+
 use psi_state::WIDTH_MAX;
 use serde::Deserialize;
 
+use self::members::StepMembers;
 use super::{
-    json::{JsonObject, JsonValue},
-    params::RequestParams,
-    parse::{not_a, parse, whole},
+    json::{JsonObject, JsonValue, PROBLEMS_MAX},
+    parse::parse,
 };
-use crate::http::refusal::{Place, Problem, Refusal};
+use crate::http::{
+    refusal::{Place, Problem, Refusal},
+    routes::properties::STEP_BODY,
+};
 
 /// A longer body is not read into a vector before its numbers are counted.
 const USUAL_BYTES_MAX: usize = 32 * WIDTH_MAX;
@@ -18,8 +24,7 @@ const USUAL_BYTES_MAX: usize = 32 * WIDTH_MAX;
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::http) struct StepBody {
     pub(in crate::http) x: Vec<f64>,
-    pub(in crate::http) apply_guardian: bool,
-    pub(in crate::http) params: RequestParams,
+    pub(in crate::http) members: StepMembers,
 }
 
 /// The request as most clients write it.
@@ -43,9 +48,9 @@ impl UsualStep {
         if x.len() > WIDTH_MAX || field.as_ref().is_some_and(String::is_empty) {
             return None;
         }
-        let mut params = RequestParams::default();
-        (params.field, params.after) = (field, after);
-        Some(StepBody { x, apply_guardian: apply_guardian.unwrap_or_default(), params })
+        let mut members = StepMembers { apply_guardian: apply_guardian.unwrap_or_default(), ..StepMembers::default() };
+        (members.params.field, members.params.after) = (field, after);
+        Some(StepBody { x, members })
     }
 }
 
@@ -58,39 +63,18 @@ impl StepBody {
 
     /// Member by member.
     fn parse_any(bytes: &[u8]) -> Result<Self, Refusal> {
-        let JsonObject(members) = parse(bytes)?;
+        let JsonObject(found) = parse(bytes)?;
         let mut body = Self::default();
         let (mut has_x, mut problems) = (false, Vec::new());
-        for (name, value) in members {
-            match (name.as_str(), value) {
-                ("x", value) => {
-                    has_x = true;
-                    body.x = numbers(value).unwrap_or_else(|found| {
-                        problems.extend(found);
-                        Vec::new()
-                    });
-                }
-                ("apply_guardian", JsonValue::Bool(apply)) => body.apply_guardian = apply,
-                (known, JsonValue::Null) if known == "apply_guardian" || RequestParams::NAMES.contains(&known) => {}
-                (text, JsonValue::Text(value)) if RequestParams::NAMES.contains(&text) => {
-                    if let Err(problem) = body.params.set("body", text, value) {
-                        problems.push(problem);
-                    }
-                }
-                ("deadline_ms", JsonValue::Number(ms)) => match whole(ms) {
-                    Some(ms) => body.params.deadline_ms = Some(ms),
-                    None => {
-                        let msg = format!("deadline_ms takes a whole number of milliseconds, not {ms}");
-                        problems.push(Problem::new(["body".into(), "deadline_ms".into()], "type_error.int", msg));
-                    }
-                },
-                ("deadline_ms", other) => problems.push(not_a("a number", "type_error.int", &name, &other)),
-                (text, other) if RequestParams::NAMES.contains(&text) => {
-                    problems.push(not_a("a string", "type_error.str", &name, &other));
-                }
-                ("apply_guardian", other) => problems.push(not_a("a boolean", "type_error.bool", &name, &other)),
-                // Unknown keys are ignored, as in the original service.
-                _ => {}
+        for (name, value) in found {
+            if name == "x" {
+                has_x = true;
+                body.x = numbers(value).unwrap_or_else(|found| {
+                    problems.extend(found);
+                    Vec::new()
+                });
+            } else {
+                problems.extend(body.members.set(&name, value, STEP_BODY).err());
             }
         }
         if !has_x {
@@ -111,13 +95,17 @@ fn numbers(value: JsonValue) -> Result<Vec<f64>, Vec<Problem>> {
             format!("x takes an array of numbers, not {}", value.kind()),
         )]);
     };
-    if !list.others.is_empty() {
+    let mut others = list.others;
+    others.extend(list.rows.iter().map(|(index, _)| (*index, "an array")));
+    if !others.is_empty() {
+        others.sort_unstable();
+        others.truncate(PROBLEMS_MAX);
         let problem = |(index, kind): (usize, &str)| {
             let [body, x] = place();
             let msg = format!("x[{index}] is {kind}, not a number; write numbers without quotes");
             Problem::new([body, x, index.into()], "type_error.float", msg)
         };
-        return Err(list.others.into_iter().map(problem).collect());
+        return Err(others.into_iter().map(problem).collect());
     }
     if list.length > list.numbers.len() {
         let msg = format!("input has {} numbers, a field takes at most {WIDTH_MAX}", list.length);

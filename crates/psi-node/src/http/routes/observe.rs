@@ -18,7 +18,7 @@ use axum::{
     routing::future::RouteFuture,
 };
 use futures_util::future::Either;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use pin_project_lite::pin_project;
 use prometheus::Histogram;
 use tower::Service;
@@ -28,7 +28,13 @@ use super::{
     router::{find, row_of},
     table::ROUTES,
 };
-use crate::{calls::ops::Ops, http::step};
+use crate::{
+    calls::ops::Ops,
+    http::{
+        requests::rest::{Lender, RequestBody},
+        step,
+    },
+};
 
 /// The row that most requests ask for.
 const STEP: usize = row_of("/step");
@@ -38,6 +44,8 @@ const STEP: usize = row_of("/step");
 pub(in crate::http) struct ObservedRouter {
     router: Router,
     counts: Counts,
+    /// Web pages may call: steps take the way through the router then, which has a layer for that.
+    has_origins: bool,
 }
 
 /// Where answers are counted.
@@ -50,14 +58,20 @@ struct Counts {
 
 impl ObservedRouter {
     pub(in crate::http) fn new(router: Router, ops: Ops) -> Self {
-        Self { router, counts: Counts { ops, usual: ROUTES.iter().map(|_| OnceLock::new()).collect() } }
+        let has_origins = !ops.context.settings.web_origins.is_empty();
+        Self { router, has_origins, counts: Counts { ops, usual: ROUTES.iter().map(|_| OnceLock::new()).collect() } }
     }
 }
 
 impl Counts {
-    fn step(&self, request: Request<Incoming>) -> StepFuture {
+    fn step(&self, request: Request<Incoming>) -> BoxedFuture {
         let ops = self.ops.clone();
-        Box::pin(async move { Ok(step::step(ops, request).await) })
+        Box::pin(async move {
+            let (request, mut body) = RequestBody::of(request);
+            let mut answer = step::step(ops, request.map(|()| &mut body)).await;
+            body.settle(&mut answer).await;
+            Ok(answer)
+        })
     }
 
     /// Counts an answer.
@@ -84,23 +98,37 @@ impl Service<Request<Incoming>> for ObservedRouter {
         let begun = Instant::now();
         let route = find(request.uri().path());
         let span = span(&request, name(route));
-        let is_step = request.method() == Method::POST && route == Some(STEP);
-        let answer = span.in_scope(|| match is_step {
-            true => Either::Left(self.counts.step(request)),
-            false => Either::Right(self.router.call(request)),
+        let is_step = request.method() == Method::POST && route == Some(STEP) && !self.has_origins;
+        let has_body = !request.body().is_end_stream();
+        let answer = span.in_scope(|| match (is_step, has_body) {
+            (true, _) => Either::Left(self.counts.step(request)),
+            (false, true) => Either::Left(with_body(&mut self.router, request)),
+            (false, false) => Either::Right(self.router.call(request)),
         });
         let answer = answer.instrument(span);
         ResponseFuture { answer, counts: self.counts.clone(), route, begun }
     }
 }
 
-type StepFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+type BoxedFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// Has the router answer a request, and sees to what it leaves of the body.
+fn with_body(router: &mut Router, request: Request<Incoming>) -> BoxedFuture {
+    let (request, body) = RequestBody::of(request);
+    let lender = Lender::default();
+    let answer = router.call(request.map(|()| lender.lend(body)));
+    Box::pin(async move {
+        let mut answer = answer.await?;
+        lender.settle(&mut answer).await;
+        Ok(answer)
+    })
+}
 
 pin_project! {
     /// A request on its way.
     pub(in crate::http) struct ResponseFuture {
         #[pin]
-        answer: Instrumented<Either<StepFuture, RouteFuture<Infallible>>>,
+        answer: Instrumented<Either<BoxedFuture, RouteFuture<Infallible>>>,
         counts: Counts,
         route: Option<usize>,
         begun: Instant,

@@ -17,17 +17,32 @@ pub(super) const REQUEST_ID: Property =
 /// What every call that names a field by its address may ask for.
 pub(super) const FIELD_PARAMS: &[Property] = &[FIELD];
 pub(super) const READ_PARAMS: &[Property] = &[FIELD, AFTER, DEADLINE_MS];
+/// What lists that come in pages take.
+pub(super) const PAGE_PARAMS: &[Property] = &[
+    Property::integer("page_size", "most of a page; 1,000 if left out, which is the most").optional(),
+    Property::text("page_token", "`next_page_token` of the page before").optional(),
+];
 /// What a write may ask for, in its address or, where it is a step, in its body.
 pub(in crate::http) const WRITE_PARAMS: [Property; 5] = [FIELD, AFTER, DEADLINE_MS, REPLICATE_TO, REQUEST_ID];
 
-pub(super) const X: Property = Property::new("x", Kind::Numbers, "the input: as many numbers as the field is wide");
-pub(super) const APPLY_GUARDIAN: Property =
+const X: Property = Property::new("x", Kind::Numbers, "the input: as many numbers as the field is wide");
+const INPUTS: Property =
+    Property::new("inputs", Kind::Vectors, "1 to 4,096 inputs in their order: all are absorbed, or none");
+const APPLY_GUARDIAN: Property =
     Property::boolean("apply_guardian", "condition the input first: NaN becomes 0, all is clipped to [-5, 5]")
         .optional();
+
+/// What the body of a step may have, beside what a write may ask for.
+pub(in crate::http) const STEP_BODY: &[Property] = &[X, APPLY_GUARDIAN];
+/// Likewise of several steps.
+pub(in crate::http) const BATCH_BODY: &[Property] = &[INPUTS, APPLY_GUARDIAN];
 
 /// What the body for a new field may have. A field that exists is named by its path.
 pub(in crate::http) const NEW_FIELD: &[Property] = &[
     Property::text("name", "1 to 64 of A-Z a-z 0-9 . _ -"),
+    Property::new("names", Kind::Texts, "of its columns: one line of 1 to 64 bytes without commas for each")
+        .optional()
+        .nullable(),
     Property::text("engine", "core or synthetic").optional().nullable(),
     Property::integer("width", "numbers in an input vector").optional().nullable(),
     Property::integer("scale_exponent", "inputs are kept in multiples of 2^(this - 56)").optional().nullable(),
@@ -36,7 +51,26 @@ pub(in crate::http) const NEW_FIELD: &[Property] = &[
     Property::object("parameters", "parameters of the engine, by name").optional().nullable(),
 ];
 /// What the body for a field that exists may have.
-pub(in crate::http) const KNOWN_FIELD: &[Property] = NEW_FIELD.split_at(1).1;
+pub(in crate::http) const KNOWN_FIELD: &[Property] = NEW_FIELD.split_at(2).1;
 /// What the body of a call that labels a field has.
 pub(in crate::http) const LABEL_BODY: &[Property] =
     &[Property::text("label", "one line of at most 256 bytes; null or empty: no label").nullable()];
+/// What the body of a call that names the columns of a field has.
+pub(in crate::http) const NAMES_BODY: &[Property] = &[Property::new(
+    "names",
+    Kind::Texts,
+    "one line of 1 to 64 bytes without commas for each column, none twice; null or empty: no names",
+)
+.nullable()];
+/// What the body of a call that sets a baseline may have.
+pub(in crate::http) const BASELINE_BODY: &[Property] = &[
+    Property::text("version", "what the baseline is called: one line of at most 256 bytes").optional().nullable(),
+    Property::text("source", "where it comes from").optional().nullable(),
+    Property::integer("windowDays", "it covers the last so many days; as much as is kept if left out")
+        .optional()
+        .nullable(),
+    Property::text("setBy", "who sets it").optional().nullable(),
+];
+/// What the body of a call that configures drift has.
+pub(in crate::http) const DRIFT_CONFIG_BODY: &[Property] =
+    &[Property::boolean("autoRemediationEnabled", "only false: ψ-field changes nothing by itself")];

@@ -12,7 +12,9 @@ pub(super) enum Kind {
     Number,
     Integer,
     Boolean,
+    Texts,
     Numbers,
+    Vectors,
     Object,
     Objects,
 }
@@ -69,14 +71,16 @@ impl Property {
             Kind::Number => ("number", None),
             Kind::Integer => ("integer", None),
             Kind::Boolean => ("boolean", None),
-            Kind::Numbers => ("array", Some("number")),
+            Kind::Texts => ("array", Some(json!({ "type": "string" }))),
+            Kind::Numbers => ("array", Some(json!({ "type": "number" }))),
+            Kind::Vectors => ("array", Some(json!({ "type": "array", "items": { "type": "number" } }))),
             Kind::Object => ("object", None),
-            Kind::Objects => ("array", Some("object")),
+            Kind::Objects => ("array", Some(json!({ "type": "object" }))),
         };
         let kind = if self.is_nullable { json!([kind, "null"]) } else { json!(kind) };
         let mut schema = json!({ "type": kind });
         if let Some(items) = items {
-            schema["items"] = json!({ "type": items });
+            schema["items"] = items;
         }
         if !self.help.is_empty() {
             schema["description"] = json!(self.help);

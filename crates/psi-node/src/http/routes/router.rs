@@ -7,6 +7,7 @@ use axum::{
 };
 
 use super::{
+    cors::cors,
     property::Group,
     route::{Body, Operation},
     table::ROUTES,
@@ -63,11 +64,13 @@ pub(crate) fn table() -> impl Iterator<Item = [String; 4]> {
 /// The rows as a router.
 pub(in crate::http) fn router(ops: Ops) -> Router {
     let operations = ROUTES.iter().flat_map(|route| route.operations.iter().map(|operation| (route.path, operation)));
-    operations
+    let router = operations
         .fold(Router::new(), |router, (path, operation)| router.route(path, (operation.handler)()))
         .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(ops)
+        .method_not_allowed_fallback(wrong_method);
+    let origins = &ops.context.settings.web_origins;
+    let router = cors(origins).into_iter().fold(router, Router::layer);
+    router.with_state(ops)
 }
 
 /// Answers for paths that don't exist.
@@ -151,7 +154,7 @@ mod tests {
     fn a_slip_in_a_path_is_forgiven_and_a_stranger_is_not() {
         for (got, want) in [
             ("/stpe", Some("/step")),
-            ("/steps", Some("/step")),
+            ("/stepz", Some("/step")),
             ("/Step/", Some("/step")),
             ("/metric", Some("/metrics")),
             ("/healthz", Some("/health")),

@@ -1,45 +1,34 @@
 //! The table of routes: one row a path. The router, the answers to unknown paths and wrong methods, the labels of
 //! metrics, `GET /`, `GET /openapi.json` and `docs/reference.md` all follow from it.
 
-use axum::{
-    extract::{Request, State},
-    routing,
-};
+mod drift;
+mod parts;
+mod steps;
 
+use axum::{extract::State, routing};
+use tower_http::compression::CompressionLayer;
+
+use self::parts::{
+    ATT_GAIN, DRIFT, ENGINE, EPOCH, K, LABEL, MODE, NAME, NAMES, NODE, NOVELTY, OF_A_BODY, OF_A_NAME, OF_A_REQUEST,
+    OF_A_SETUP, OF_A_TOKEN, RED_FLAG, REPLICATED, SECONDS, STATUS, TIME, TOKEN, UTC, WIDTH, answer, get, post,
+};
 use super::{
     openapi,
-    properties::{APPLY_GUARDIAN, FIELD_PARAMS, KNOWN_FIELD, LABEL_BODY, NEW_FIELD, READ_PARAMS, WRITE_PARAMS, X},
+    properties::{
+        FIELD_PARAMS, KNOWN_FIELD, LABEL_BODY, NAMES_BODY, NEW_FIELD, PAGE_PARAMS, READ_PARAMS, WRITE_PARAMS,
+    },
     property::{Group, Kind, Property},
     route::{Answer, Body, Operation, Route, Verb},
 };
 use crate::{
     calls::ops::Ops,
-    http::{federation, fields, guardian, health, members, state, step},
+    http::{federation, fields, guardian, health, members, state},
 };
-
-const NODE: Property = Property::text("node", "the node that answers, or accepted the write");
-const TOKEN: Property = Property::text("token", "opaque, under 1 kB: what the client has now seen or written");
-const NAME: Property = Property::text("field", "the field");
-const EPOCH: Property = Property::text("epoch", "the field's epoch, an integer as text");
-const ENGINE: Property = Property::text("engine", "what scores its steps");
-const WIDTH: Property = Property::integer("width", "numbers in an input vector");
-const K: Property = Property::integer("k", "the field's merged step count");
-const SECONDS: Property = Property::number("timestamp", "seconds since the Unix epoch");
-const UTC: Property = Property::text("timestamp", "RFC 3339 in UTC, to the millisecond");
-const STATUS: Property = Property::text("status", "");
-const MODE: Property = Property::text("mode", "watch or intervene");
-const NOVELTY: Property = Property::number("novelty", "root mean square z-score of the latest input");
-const ATT_GAIN: Property = Property::number("att_gain", "g0 + g1·Ψ − g2·PE");
-const TIME: Property =
-    Property::number("t", "the sum of all effective steps, seconds, where the engine keeps it").optional();
-const REPLICATED: Property =
-    Property::object("replicated", "how far the write got, if the request asked for a level").optional();
-
-const LABEL: Property = Property::text("label", "what people call the field").nullable();
 
 const FIELD_ANSWER: &[Group] = &[Group::Each(&[
     Property::text("name", "the field"),
     LABEL,
+    NAMES,
     ENGINE,
     Property::text("guardian", "watch or intervene"),
     WIDTH,
@@ -47,6 +36,8 @@ const FIELD_ANSWER: &[Group] = &[Group::Each(&[
     Property::text("seed", "an integer as text"),
     EPOCH,
     Property::object("parameters", "all parameters, by name"),
+    Property::integer("steps", "steps of all nodes that it counts"),
+    Property::text("last_step", "when the latest of them was taken, RFC 3339 in UTC").nullable(),
     NODE,
     TOKEN,
 ])];
@@ -68,43 +59,6 @@ const SWARM_ANSWER: &[Group] = &[Group::Each(&[
     NAME,
     SECONDS,
 ])];
-
-const OF_A_NAME: &[&str] = &["NOT_READY", "UNKNOWN_FIELD", "BAD_NAME", "BAD_QUERY"];
-const OF_A_TOKEN: &[&str] = &[
-    "BAD_DEADLINE",
-    "TOKEN_NOT_REACHED",
-    "TOKEN_MALFORMED",
-    "TOKEN_DAMAGED",
-    "TOKEN_FORMAT_UNKNOWN",
-    "TOKEN_TOO_MANY_ORIGINS",
-    "TOKEN_OTHER_CLUSTER",
-    "TOKEN_FROM_THE_FUTURE",
-];
-const OF_A_REQUEST: &[&str] =
-    &["UNKNOWN_LEVEL", "BAD_REQUEST_ID", "REQUEST_ID_REUSED", "REQUEST_UNDERWAY", "FIELD_BUSY"];
-const OF_AN_INPUT: &[&str] = &["WRONG_WIDTH", "NOT_FINITE", "OUT_OF_RANGE", "FIELD_FULL", "ENGINE_NOT_HERE"];
-const OF_A_BODY: &[&str] = &[
-    "BAD_JSON",
-    "BAD_BODY",
-    "WRONG_CONTENT_TYPE",
-    "WRONG_ENCODING",
-    "BODY_TOO_LARGE",
-    "BODY_TOO_SLOW",
-    "BODY_CUT_OFF",
-];
-const OF_A_SETUP: &[&str] = &["UNKNOWN_ENGINE", "BAD_SHAPE", "BAD_PARAMETER", "UNKNOWN_GUARDIAN_MODE", "FIELD_BUSY"];
-
-const fn get(help: &'static str, answer: Answer, handler: fn() -> routing::MethodRouter<Ops>) -> Operation {
-    Operation::new(Verb::Get, help, answer, handler)
-}
-
-const fn post(help: &'static str, answer: Answer, handler: fn() -> routing::MethodRouter<Ops>) -> Operation {
-    Operation::new(Verb::Post, help, answer, handler)
-}
-
-const fn answer(properties: &'static [Group]) -> Answer {
-    Answer::Json(200, properties)
-}
 
 /// Every route, in the order in which `GET /` shows them.
 pub(super) static ROUTES: &[Route] = &[
@@ -136,6 +90,7 @@ pub(super) static ROUTES: &[Route] = &[
                 Property::boolean("ready", "whether the node accepts steps"),
                 Property::text("why", "why it does not").nullable(),
                 Property::object("members", "how many are live, left and dead"),
+                Property::object("clock", "offset_ms, is_off and lead_ms: the node's clocks against the members'"),
                 NODE,
                 SECONDS,
             ])]),
@@ -155,9 +110,13 @@ pub(super) static ROUTES: &[Route] = &[
         })
         .refuses(&[&["NOT_READY"]])],
     },
+    drift::ACTUATOR_HEALTH,
     Route {
         path: "/metrics",
-        operations: &[get("for Prometheus", Answer::Text(prometheus::TEXT_FORMAT), || routing::get(health::metrics))],
+        operations: &[get("for Prometheus", Answer::Text(prometheus::TEXT_FORMAT), || {
+            // A full scrape is large, and all alike.
+            routing::get(health::metrics).layer(CompressionLayer::new())
+        })],
     },
     Route {
         path: "/openapi.json",
@@ -214,6 +173,7 @@ pub(super) static ROUTES: &[Route] = &[
                     TOKEN,
                     NAME,
                     LABEL,
+                    NAMES,
                     ENGINE,
                     EPOCH,
                     WIDTH,
@@ -228,6 +188,7 @@ pub(super) static ROUTES: &[Route] = &[
                     ATT_GAIN,
                     TIME,
                     Property::boolean("red_flag", "whether the guardian's red flag is up"),
+                    DRIFT,
                     Property::object("learned", "what the engine holds, where it learns").optional(),
                 ]),
             ]),
@@ -236,53 +197,20 @@ pub(super) static ROUTES: &[Route] = &[
         .query(READ_PARAMS)
         .refuses(&[OF_A_NAME, OF_A_TOKEN])],
     },
-    Route {
-        path: "/step",
-        operations: &[post(
-            "scores and absorbs the vector `x` in the body; also: after, deadline_ms, replicate_to, request_id",
-            answer(&[
-                Group::Metrics,
-                Group::Each(&[
-                    K,
-                    UTC,
-                    NODE,
-                    TOKEN,
-                    NAME,
-                    ENGINE,
-                    REPLICATED,
-                    NOVELTY,
-                    ATT_GAIN,
-                    TIME,
-                    Property::object("guardian", "its action and the threat, if it intervened after the step")
-                        .optional(),
-                ]),
-            ]),
-            // `observe` calls it directly, so that a step does not pay for the router.
-            || routing::post(|State(ops): State<Ops>, request: Request| step::step(ops, request)),
-        )
-        .query(&WRITE_PARAMS)
-        .body(Body::Json(&[Group::Each(&[X, APPLY_GUARDIAN]), Group::Each(&WRITE_PARAMS)]))
-        .refuses(&[OF_A_NAME, OF_A_TOKEN, OF_A_REQUEST, OF_AN_INPUT, OF_A_BODY])],
-    },
+    steps::WATCH_STATE,
+    steps::STEP,
+    steps::STEPS,
     Route {
         path: "/guardian/status",
         operations: &[get(
             "whether a field's red flag is up, and why",
-            answer(&[Group::Each(&[
-                Property::boolean("red_flag", ""),
-                Property::text("reason", "why it is up").nullable(),
-                Property::boolean("current_threat", "whether the latest step is a threat"),
-                Property::text("current_threat_reason", "").nullable(),
-                NAME,
-                MODE,
-                NODE,
-                TOKEN,
-            ])]),
+            answer(&[Group::Each(RED_FLAG)]),
             || routing::get(guardian::status),
         )
         .query(READ_PARAMS)
         .refuses(&[OF_A_NAME, OF_A_TOKEN])],
     },
+    drift::ACKNOWLEDGE,
     Route {
         path: "/guardian/statistics",
         operations: &[get(
@@ -323,21 +251,23 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/fields",
         operations: &[
             get(
-                "all fields",
+                "all fields, page by page",
                 answer(&[Group::Each(&[
-                    Property::new("fields", Kind::Objects, "every field, as GET shows one"),
+                    Property::new("fields", Kind::Objects, "in the order of their names, each as GET shows it"),
+                    Property::text("next_page_token", "for the page after; null at the end").nullable(),
                     NODE,
                 ])]),
                 || routing::get(fields::list),
             )
-            .refuses(&[&["NOT_READY", "BAD_QUERY"]]),
+            .query(PAGE_PARAMS)
+            .refuses(&[&["NOT_READY", "BAD_QUERY", "BAD_PAGE"]]),
             post(
                 "creates the one in the body: name, engine, width, guardian, parameters and more",
                 Answer::Json(201, FIELD_ANSWER),
                 || routing::post(fields::create),
             )
             .body(Body::Json(&[Group::Each(NEW_FIELD)]))
-            .refuses(&[&["NOT_READY", "FIELD_EXISTS", "BAD_NAME", "BAD_QUERY"], OF_A_SETUP, OF_A_BODY]),
+            .refuses(&[&["NOT_READY", "FIELD_EXISTS", "BAD_NAME", "BAD_NAMES", "BAD_QUERY"], OF_A_SETUP, OF_A_BODY]),
         ],
     },
     Route {
@@ -380,11 +310,31 @@ pub(super) static ROUTES: &[Route] = &[
         .refuses(&[OF_A_NAME, &["BAD_LABEL"], OF_A_BODY])],
     },
     Route {
+        path: "/fields/{name}/names",
+        operations: &[Operation::new(
+            Verb::Put,
+            "names the columns of a field, which outlives resets; null takes the names away",
+            answer(FIELD_ANSWER),
+            || routing::put(fields::names),
+        )
+        .body(Body::Json(&[Group::Each(NAMES_BODY)]))
+        .refuses(&[OF_A_NAME, &["BAD_NAMES"], OF_A_BODY])],
+    },
+    drift::MODELS,
+    drift::MODEL_STATUS,
+    drift::ANALYZE,
+    drift::BASELINE,
+    drift::CONFIG,
+    Route {
         path: "/members",
         operations: &[get(
             "the members that the node knows, the runs of nodes that it holds, and what it knows of ended runs",
             answer(&[Group::Each(&[
-                Property::new("members", Kind::Objects, "node, state, ready, linked and addresses of each"),
+                Property::new(
+                    "members",
+                    Kind::Objects,
+                    "node, state, ready, linked, addresses, version, protocol and namesakes of each",
+                ),
                 Property::new(
                     "runs",
                     Kind::Objects,

@@ -8,6 +8,8 @@ use psi_state::Replica;
 use super::*;
 use crate::snapshot::directory::{DataError, Directory};
 
+mod foreign;
+
 fn at(tick: u64) -> Now {
     Now { tick: TickMs(tick), wall: WallMs(1_750_000_000_000 + tick) }
 }
@@ -258,7 +260,7 @@ const FAULTS: [Fault; 3] = [Fault::Fails, Fault::FailsLate, Fault::Stops];
 fn check_after_a_stop(store: &Store<FaultyDisk>, want: std::ops::RangeInclusive<u64>, what: &str) {
     for disk in store.disk.0.borrow().after_a_stop() {
         let names = disk.names().unwrap();
-        let loaded = Store::new(disk).load(&cluster(), 7);
+        let loaded = Store::new(disk).load(&cluster(), 7).unwrap();
         assert!(loaded.refused.is_empty(), "{what}, {names:?}: {:?}", loaded.refused);
         let steps = steps_of(loaded);
         assert!(steps.is_some_and(|steps| want.contains(&steps)), "{what}, {names:?}: {steps:?} instead of {want:?}");
@@ -322,7 +324,7 @@ fn what_cannot_be_used_is_set_aside_as_it_was_and_the_previous_one_stands_in() {
     ] {
         let store = settled();
         store.disk.put(LATEST, &bytes);
-        let loaded = store.load(&cluster(), 77);
+        let loaded = store.load(&cluster(), 77).unwrap();
         let [refused] = &loaded.refused[..] else { panic!("{reason}: {:?}", loaded.refused) };
         assert_eq!((refused.name, refused.error.reason()), (LATEST, reason));
         assert_eq!(refused.aside.as_ref().unwrap(), "snapshot.refused-77");
@@ -336,12 +338,12 @@ fn where_nothing_can_be_used_there_is_no_snapshot_and_the_next_one_is_written() 
     let store = settled();
     store.disk.put(LATEST, b"psisnap\n");
     store.disk.put(PREVIOUS, b"");
-    let loaded = store.load(&cluster(), 77);
+    let loaded = store.load(&cluster(), 77).unwrap();
     assert_eq!(loaded.refused.len(), 2);
     assert_eq!(loaded.refused[1].aside.as_ref().unwrap(), "snapshot.refused-78", "a name of its own");
     assert!(loaded.snapshot.is_none());
     save(&store, 5, None).unwrap();
-    assert_eq!(steps_of(store.load(&cluster(), 79)), Some(5));
+    assert_eq!(steps_of(store.load(&cluster(), 79).unwrap()), Some(5));
 }
 
 #[test]
@@ -350,7 +352,7 @@ fn a_file_that_cannot_be_read_or_moved_keeps_no_node_from_starting() {
     let mut machine = store.disk.0.borrow_mut();
     machine.fault = Some((machine.done, Fault::Stops));
     drop(machine);
-    let loaded = store.load(&cluster(), 77);
+    let loaded = store.load(&cluster(), 77).unwrap();
     assert!(loaded.snapshot.is_none());
     assert_eq!(loaded.refused[0].error.reason(), "unreadable");
     assert!(loaded.refused.iter().all(|refused| refused.aside.is_err()));
@@ -361,7 +363,7 @@ fn only_the_latest_of_what_was_set_aside_is_kept() {
     let store = settled();
     for start in 1..=9 {
         store.disk.put(LATEST, b"damaged");
-        store.load(&cluster(), start);
+        store.load(&cluster(), start).unwrap();
     }
     let names = store.disk.names().unwrap();
     let asides: Vec<&String> = names.iter().filter(|name| name.starts_with(ASIDE)).collect();
@@ -373,7 +375,7 @@ fn a_real_directory_keeps_snapshots_and_removes_what_a_crash_left() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("made/on/the/way");
     let store = Store::new(Directory::lock(path.clone()).unwrap());
-    assert!(store.load(&cluster(), 1).snapshot.is_none());
+    assert!(store.load(&cluster(), 1).unwrap().snapshot.is_none());
     for steps in [1, 2] {
         let bytes = snapshot_of(cluster(), steps);
         assert_eq!(store.save(parts(&bytes)).unwrap(), Some(bytes.len() as u64));
@@ -382,9 +384,9 @@ fn a_real_directory_keeps_snapshots_and_removes_what_a_crash_left() {
     std::fs::write(path.join("notes.txt"), b"not ours").unwrap();
     drop(store);
     let store = Store::new(Directory::lock(path.clone()).unwrap());
-    assert_eq!(steps_of(store.load(&cluster(), 1)), Some(2));
+    assert_eq!(steps_of(store.load(&cluster(), 1).unwrap()), Some(2));
     std::fs::write(path.join(LATEST), b"damaged").unwrap();
-    assert_eq!(steps_of(store.load(&cluster(), 5)), Some(1));
+    assert_eq!(steps_of(store.load(&cluster(), 5).unwrap()), Some(1));
     let mut names = store.disk.names().unwrap();
     names.sort();
     assert_eq!(names, ["lock", "notes.txt", PREVIOUS, "snapshot.refused-5"]);
@@ -413,5 +415,5 @@ fn a_torn_snapshot_changes_nothing_on_disk() {
     let torn = parts(&whole).take(2).chain([Err(TornSnapshot)]);
     assert_eq!(store.save(torn).unwrap(), None);
     assert!(!store.disk.names().unwrap().contains(&TEMPORARY.to_owned()));
-    assert_eq!(steps_of(store.load(&cluster(), 0)), Some(1));
+    assert_eq!(steps_of(store.load(&cluster(), 0).unwrap()), Some(1));
 }

@@ -9,8 +9,8 @@ use crate::{
         digest::Digest,
         origin::{Origin, Version},
     },
-    links::skew::AHEAD_MS_MAX,
     store::log::OriginLog,
+    time::AHEAD_MS_MAX,
 };
 
 impl Council<'_> {

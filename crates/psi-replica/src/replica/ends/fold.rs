@@ -131,7 +131,7 @@ impl<S: State> Replica<S> {
         log.commit(update);
         let base = Base::of_log(&log).map_err(|error| Refusal::Base(InvalidValue(error.to_string())))?;
         let named = Clock { wall_ms: base.latest_ms(), counter: 0 };
-        self.check_ahead(self.moment, &Origin::base(), named)?;
+        self.check_ahead(&Origin::base(), named)?;
         let claims_own = self.local.origin().is_some_and(|own| base.end_of(own) > Some(self.local.version()));
         if claims_own || !base.is_plausible() {
             return Err(Refusal::Base(InvalidValue("it claims what can't be".to_owned())));

@@ -34,9 +34,10 @@ impl Subject for Guardian {
 
     fn hash(shown: ShownField<'_>, hasher: &mut blake3::Hasher) {
         let view = &shown.view.guardian;
-        let GuardianView { history: _, flag, automatic, superseded, last_step } = view;
+        let GuardianView { history: _, flag, flag_step, automatic, superseded, last_step } = view;
         let flag = flag.map_or(0, |threat| 1 + threat as u64);
-        for number in [flag, *automatic, *superseded, last_step.map_or(0, |step| step.wrapping_add(1))] {
+        let steps = [flag_step, last_step].map(|step| step.map_or(0, |step| step.wrapping_add(1)));
+        for number in [flag, *automatic, *superseded].into_iter().chain(steps) {
             hasher.update(&number.to_le_bytes());
         }
         for number in samples(view).as_flattened() {

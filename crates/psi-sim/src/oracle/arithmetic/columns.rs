@@ -43,19 +43,26 @@ impl Columns {
         Some(self.variances()?.iter().map(|variance| rounded_root(variance, self.unit())).collect())
     }
 
-    /// Root mean square z-score of a row that is rounded as the others are, over the columns that vary; 0 before two rows.
+    /// Root mean square z-score of a row that is rounded as the others are, over the columns that vary; at most the root of
+    /// their number, which is also what a column gives that never varied and does. 0 before two rows.
     pub(in crate::oracle) fn distance(&self, row: &[f64]) -> f64 {
         let Some(variances) = self.variances() else { return 0.0 };
         let count = BigInt::from(self.count);
-        let columns = row.iter().zip(&self.sums).zip(&variances).filter(|(_, variance)| !variance.numer().is_zero());
-        let squared = |((number, (sum, _)), variance): ((&f64, &(BigInt, BigInt)), &BigRational)| {
+        let most = rounded_root(&BigRational::from_integer(count.clone()), 0);
+        let mut squares = Vec::new();
+        for ((number, (sum, _)), variance) in row.iter().zip(&self.sums).zip(&variances) {
             let distance = quantized(*number, self.exponent) * &count - sum;
+            if variance.numer().is_zero() {
+                if !distance.is_zero() {
+                    return most;
+                }
+                continue;
+            }
             let (top, bottom) = (&distance * &distance * variance.denom(), &count * &count * variance.numer());
-            rounded(&BigRational::new_raw(top, bottom), 0)
-        };
-        let squares: Vec<f64> = columns.map(squared).collect();
+            squares.push(rounded(&BigRational::new_raw(top, bottom), 0));
+        }
         let varying = u32::try_from(squares.len().max(1)).map_or(1.0, f64::from);
-        (squares.iter().sum::<f64>() / varying).sqrt()
+        (squares.iter().sum::<f64>() / varying).sqrt().min(most)
     }
 
     /// (n·Σx² − (Σx)²) / (n(n − 1)).

@@ -52,6 +52,11 @@ fn honest_log(rng: &mut SampleRng, count: u64) -> Log {
     let last_second = recent.and_then(|recent| recent.clock).map(|clock| clock.wall_ms / 1000);
     log.retain(|key, value| match key.lane {
         windows::WINDOWS => Some(proto::WindowValue::decode(&value[..]).expect("a bucket").second) <= last_second,
+        drift::slots::SLOTS => {
+            let number = proto::SlotValue::decode(&value[..]).expect("a slot").number;
+            let level = usize::try_from(key.index / drift::levels::INDEXES).expect("a level");
+            last_second.is_some_and(|last| number <= drift::levels::Span::of(level, last).number)
+        }
         core::TALLY => proto::TallyValue::decode(&value[..]).expect("a tally").updates < 1 << 20,
         _ => true,
     });

@@ -48,7 +48,7 @@ impl RingLog {
             self.put(guardian::HISTORY, index, &proto::HistoryValue { samples });
         }
         let (threat, clock) = (proto::Threat::LowDensity.into(), self.clock());
-        self.put(guardian::ALARM, 0, &proto::AlarmValue { threat, clock, author: None });
+        self.put(guardian::ALARM, 0, &proto::AlarmValue { threat, clock, author: None, k: 0 });
     }
 
     /// Each ring full, and some no longer kept. Those of the guardian follow one of few. What nigredo dissolves is early.

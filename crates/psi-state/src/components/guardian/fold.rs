@@ -12,6 +12,8 @@ use crate::component::moment::{Moment, Place};
 pub(crate) struct Alarm {
     pub(crate) threat: Threat,
     pub(crate) clock: Clock,
+    /// The step.
+    pub(crate) k: u64,
 }
 
 /// The fold of all origins' samples and alarms.
@@ -24,7 +26,9 @@ pub(crate) struct SampleFold {
     oldest: Option<Place>,
     alarms: BTreeMap<Origin, Alarm>,
     /// The same in the order of their clocks.
-    alarms_by_clock: BTreeMap<Moment, Threat>,
+    alarms_by_clock: BTreeMap<Moment, Alarm>,
+    /// When somebody took the red flag down through an origin.
+    acknowledged: BTreeMap<Origin, Clock>,
 }
 
 impl SampleFold {
@@ -33,6 +37,9 @@ impl SampleFold {
         let before = std::mem::take(self);
         for (place, sample) in before.samples.into_iter().filter(|((_, writer, _), _)| Some(writer) == kept) {
             self.put(place, sample);
+        }
+        for (writer, clock) in before.acknowledged.into_iter().filter(|(writer, _)| Some(writer) == kept) {
+            self.put_acknowledged(&writer, Some(clock));
         }
         for (writer, alarm) in before.alarms.into_iter().filter(|(writer, _)| Some(writer) == kept) {
             self.put_alarm(&writer, Some(alarm));
@@ -94,9 +101,21 @@ impl SampleFold {
         if let Some(before) = before {
             self.alarms_by_clock.remove(&(before.clock, origin.clone()));
         }
-        if let Some(Alarm { threat, clock }) = alarm {
-            self.alarms_by_clock.insert((clock, origin.clone()), threat);
+        if let Some(alarm) = alarm {
+            self.alarms_by_clock.insert((alarm.clock, origin.clone()), alarm);
         }
+    }
+
+    pub(crate) fn put_acknowledged(&mut self, origin: &Origin, clock: Option<Clock>) {
+        match clock {
+            Some(clock) => self.acknowledged.insert(origin.clone(), clock),
+            None => self.acknowledged.remove(origin),
+        };
+    }
+
+    /// When the red flag was last taken down by hand, and through whom.
+    pub(crate) fn last_acknowledged(&self) -> Option<Moment> {
+        self.acknowledged.iter().map(|(origin, clock)| (*clock, origin.clone())).max()
     }
 
     /// All samples and where they stand, oldest first.
@@ -105,7 +124,7 @@ impl SampleFold {
     }
 
     /// The latest alarm.
-    pub(crate) fn last_alarm(&self) -> Option<(&Moment, &Threat)> {
+    pub(crate) fn last_alarm(&self) -> Option<(&Moment, &Alarm)> {
         self.alarms_by_clock.last_key_value()
     }
 
@@ -119,10 +138,11 @@ impl SampleFold {
         self.latest.thresholds()
     }
 
-    /// The threat that the red flag is up for: the latest after the latest intervention.
-    pub(crate) fn flag(&self, last_intervention: Option<&Moment>) -> Option<Threat> {
-        let (moment, threat) = self.last_alarm()?;
-        last_intervention.is_none_or(|last| last < moment).then_some(*threat)
+    /// The threat that the red flag is up for: the latest after the latest intervention, unless somebody took it down.
+    pub(crate) fn flag(&self, last_intervention: Option<&Moment>) -> Option<Alarm> {
+        let (moment, alarm) = self.last_alarm()?;
+        let is_new = last_intervention.is_none_or(|last| last < moment);
+        (is_new && self.last_acknowledged().is_none_or(|last| last < *moment)).then_some(*alarm)
     }
 }
 

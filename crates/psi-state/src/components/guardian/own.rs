@@ -41,6 +41,8 @@ pub(crate) struct OwnSamples {
     samples: Vec<(Clock, Sample)>,
     sequence: u64,
     pub(crate) alarm: Option<Alarm>,
+    /// When the red flag was last taken down by hand, through this origin.
+    pub(crate) acknowledged: Option<Clock>,
 }
 
 impl OwnSamples {

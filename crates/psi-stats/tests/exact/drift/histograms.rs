@@ -4,7 +4,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::Signed;
 use proptest::prelude::*;
-use psi_stats::drift::{Anchor, COLUMN_BUCKETS, Histogram, HistogramError};
+use psi_stats::drift::{Anchor, AnchorError, COLUMN_BUCKETS, ColumnAnchor, Histogram, HistogramError, PairAnchor};
 use psi_stats::{FixedPoint, Scale, quantize};
 
 use crate::inputs::{Dealer, WIDTH, vectors};
@@ -175,6 +175,47 @@ proptest! {
         both.subtract(&before).expect_err("more than there is");
         prop_assert_eq!(&both, &a);
     }
+}
+
+proptest! {
+    #[test]
+    fn bytes_are_canonical_and_read_back(inputs in vectors(1..60), damage: Vec<(usize, u8)>) {
+        let anchor = Anchor::of(&inputs).expect("not of nothing");
+        let histogram = counted(&anchor, &inputs);
+        let mut bytes = histogram.encode();
+        prop_assert_eq!(Histogram::decode(&bytes), Ok(histogram));
+        prop_assert!(Histogram::decode(&[&bytes[..], &[0]].concat()).is_err(), "more follows");
+        for (at, bit) in damage.iter().take(3) {
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << (bit % 8);
+        }
+        // What is read at all is the one encoding of what was read.
+        if let Ok(read) = Histogram::decode(&bytes) {
+            prop_assert_eq!(read.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn an_anchor_is_its_columns_and_pairs(inputs in vectors(1..60)) {
+        let anchor = Anchor::of(&inputs).expect("not of nothing");
+        prop_assert_eq!(Anchor::new(anchor.columns().to_vec(), anchor.pairs().to_vec()), Ok(anchor));
+    }
+}
+
+#[test]
+fn an_anchor_that_no_inputs_have_is_refused() {
+    let column = |center, unit_bits| ColumnAnchor { center, unit_bits };
+    let good = column(5, 40);
+    for bad in [column(1 << 80, 40), column(0, 1), column(0, 81), column(i128::MIN, 40)] {
+        assert_eq!(Anchor::new(vec![good, bad], Vec::new()), Err(AnchorError::Column(1)), "{bad:?}");
+    }
+    let pair = |columns, factor| PairAnchor { columns, factor, anchor: column(0, 8) };
+    for bad in [pair((0, 0), 1), pair((1, 0), 1), pair((0, 2), 1), pair((0, 1), i64::MIN)] {
+        assert_eq!(Anchor::new(vec![good, good], vec![bad]), Err(AnchorError::Pair(0)), "{bad:?}");
+    }
+    assert_eq!(Anchor::new(Vec::new(), Vec::new()), Err(AnchorError::Columns(0)));
+    assert_eq!(Anchor::new(vec![good; 65], Vec::new()), Err(AnchorError::Columns(65)));
+    assert_eq!(Anchor::new(vec![good], vec![pair((0, 1), 1); 2]), Err(AnchorError::Pairs(2)));
 }
 
 #[test]

@@ -127,6 +127,8 @@ fn a_flag_that_goes_up_is_unusual() {
     let told: Vec<(usize, &[usize])> =
         looks.iter().flat_map(|look| &look.alarms).map(|alarm| (alarm.row, alarm.columns.as_slice())).collect();
     assert_eq!(told, [(4_000, &[3][..])], "a column that never varied did");
+    let most = looks.iter().map(|look| look.novelty).fold(0.0, f64::max);
+    assert_eq!((most, looks[4_000].novelty), (4_000_f64.sqrt(), 4_000_f64.sqrt()));
 }
 
 #[test]

@@ -1,21 +1,23 @@
 //! `psi-field members forget`: a node will not come back, so the others need not wait for it.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
 use clap::Args;
 use indicatif::HumanBytes;
 use psi_api::v1::{ForgetNodeRequest, ForgetNodeResponse, ForgottenRun};
 use serde::Serialize;
 
-use super::runs::{Run, Stage, ago};
+use super::runs::{Run, Stage};
 use crate::{
     client::{self, Nodes},
-    output::{Failure, Output, numbers::time, pluralize, table},
+    output::{
+        Confirmation, Failure, Output,
+        numbers::{ago, time},
+        pluralize, table,
+    },
 };
 
 const AFTER_HELP: &str = "\
 Examples:
-  psi-field members forget node-3                # shows what that means, and asks
+  psi-field members forget node-3  # shows what that means, and asks
   psi-field members forget node-3 --yes --output json
 
 The runs of the node end at what is held of them, and the others agree without it. So they can agree again where most \
@@ -36,9 +38,8 @@ pub(super) struct Forget {
     #[arg(value_name = "NODE", value_parser = parse_node)]
     name: String,
 
-    /// Do it without asking
-    #[arg(long, short)]
-    yes: bool,
+    #[command(flatten)]
+    confirmation: Confirmation,
 
     #[command(flatten)]
     nodes: Nodes,
@@ -60,22 +61,17 @@ struct ForgottenRow {
     steps: u64,
 }
 
-fn parse_node(name: &str) -> Result<String, String> {
+pub(in crate::commands::cluster) fn parse_node(name: &str) -> Result<String, String> {
     psi_replica::NodeId::new(name).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 impl Forget {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
         let planned = self.ask(true).await?;
-        let is_terminal = output == Output::Text && io::stdin().is_terminal();
-        if output == Output::Text || !self.yes {
+        if output == Output::Text || !self.confirmation.is_given() {
             output.print(&planned, plan_text)?;
         }
-        let is_confirmed = self.yes || is_terminal && confirms(&self.name)?;
-        if !is_confirmed {
-            let way_out = if is_terminal { "" } else { "; add --yes to do it" };
-            return Err(Failure::usage(format!("not confirmed, so nothing was done{way_out}")));
-        }
+        self.confirmation.ask(&format!("Forget {}?", self.name), output)?;
         let done = self.ask(false).await?;
         output.print(&done, done_text)
     }
@@ -93,16 +89,6 @@ impl ForgottenRow {
     fn of(ForgottenRun { run, steps }: ForgottenRun) -> Option<Self> {
         Some(Self { run: run?.into(), steps })
     }
-}
-
-/// Asks on the terminal.
-fn confirms(name: &str) -> Result<bool, Failure> {
-    let read_failed = |error| Failure::failed(format!("can't ask on this terminal: {error}"));
-    let mut stderr = io::stderr();
-    write!(stderr, "Forget {name}? [y/N] ").and_then(|()| stderr.flush()).map_err(read_failed)?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(read_failed)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 fn plan_text(report: &Report) -> String {

@@ -6,7 +6,10 @@ use indicatif::HumanBytes;
 use psi_api::v1::{self, RunStage};
 use serde::Serialize;
 
-use crate::output::{numbers::time, pluralize, table};
+use crate::output::{
+    numbers::{ago, span, time},
+    pluralize, table,
+};
 
 /// A wait for an agreement that is worth a word: most take a few seconds.
 const WAITS_MS: u64 = 60_000;
@@ -103,24 +106,6 @@ fn node_row(node: &str, runs: &[&Run]) -> [String; 7] {
         HumanBytes(runs.iter().map(|run| run.bytes).sum()).to_string(),
         ago(heard),
     ]
-}
-
-/// How long ago a run was heard; every link is heard once a second.
-pub(super) fn ago(ms: u64) -> String {
-    match ms / 1000 {
-        0..5 => "now".to_owned(),
-        seconds => format!("{} ago", span(seconds)),
-    }
-}
-
-/// A time in its largest fitting unit.
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 /// Empty if no run has ended and none waits to.

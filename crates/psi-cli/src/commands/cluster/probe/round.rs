@@ -7,9 +7,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use psi_api::v1::{
-    CreateFieldRequest, Field, FieldState, GetStateRequest, GuardianMode, ListFieldsRequest, StepRequest, StepResponse,
-};
+use psi_api::v1::{CreateFieldRequest, Field, FieldState, GetStateRequest, GuardianMode, StepRequest, StepResponse};
 use tokio::time::Instant;
 use tonic::{
     Response, Status,
@@ -146,9 +144,8 @@ impl Prober {
             Ok(Err(error)) => return Err(unreachable(root_cause(&error))),
             Err(_) => return Err(unreachable(format!("no connection within {} ms", self.deadline.as_millis()))),
         };
-        let list = client::fields(channel.clone());
-        let listed = self.call(&address, { list }.list_fields(ListFieldsRequest {})).await?;
-        let field = listed.fields.into_iter().find(|field| field.name == self.field);
+        let fields = self.call(&address, client::all_fields(channel.clone())).await?;
+        let field = fields.into_iter().find(|field| field.name == self.field);
         Ok(Peer { address, channel, field })
     }
 

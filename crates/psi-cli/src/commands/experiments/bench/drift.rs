@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use crate::{
     commands::watcher::Watcher,
-    output::{Failure, Output, numbers::short, pluralize, table},
+    output::{self, Failure, Output, numbers::short, pluralize, table},
 };
 use protocol::{Score, Stream, Tally};
 use sets::Set;
 
 const AFTER_HELP: &str = "\
 Examples:
-  psi-field bench drift streams                  # a folder with labels.json and its CSV files
+  psi-field bench drift streams  # a folder with labels.json and its CSV files
   psi-field bench drift streams --output json
 
 labels.json has a member for each stream, named after its file without `.csv`; up to the first `/` it names the set:
@@ -71,7 +71,7 @@ impl Drift {
     pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let mut rows = Vec::new();
         for set in sets::read(&self.folder)? {
-            eprintln!("{}: {}", set.name, pluralize(set.streams.len() as u64, "stream"));
+            output::note(format_args!("{}: {}", set.name, pluralize(set.streams.len() as u64, "stream")));
             let made = bootstrap::of(&set);
             for set in [set].iter().chain(&made) {
                 rows.extend(measure(set)?);

@@ -1,10 +1,10 @@
-//! A report as people read it: one table, and notes.
+//! A report as people read it: a table of figures and one of answers for each group, and notes.
 
 use psi_bench::{Answer, Report, Row, Spread};
 
-use crate::output::{self, numbers, pluralize};
+use crate::output::{Cell, Tone, numbers, pluralize, table};
 
-/// The report in text: what was measured and on what, the table, the notes.
+/// The report in text: what was measured and on what, the tables, the notes.
 pub(super) fn text(report: &Report) -> String {
     let head = format!(
         "psi-field {} (commit {}), started {}, {:.0} s\n{}\n{} of {} s",
@@ -16,36 +16,41 @@ pub(super) fn text(report: &Report) -> String {
         pluralize(report.settings.plan.rounds.into(), "round"),
         report.settings.plan.time.as_secs_f64(),
     );
-    let header =
-        ["group", "row", "nodes", "callers", "median", "unit", "spread", "p50", "p99", "ratio", "of", "target", "met"];
-    let table = output::table(header, &[2, 3, 4, 6, 7, 8, 9], report.rows.iter().flat_map(lines).collect());
+    let mut groups: Vec<(&str, Vec<&Row>)> = Vec::new();
+    for row in &report.rows {
+        match groups.last_mut() {
+            Some((group, rows)) if *group == row.group => rows.push(row),
+            _ => groups.push((row.group, vec![row])),
+        }
+    }
+    let tables =
+        groups.iter().map(|(group, rows)| format!("{group}\n\n{}", group_table(rows))).collect::<Vec<_>>().join("\n\n");
     let failures = report.rows.iter().filter_map(|row| {
         let Row { group, label, failure, .. } = row;
         Some(format!("{group}, {}: {}", label.name, failure.as_ref()?))
     });
     let notes: Vec<String> = report.notes.iter().cloned().chain(failures).map(|note| format!("- {note}")).collect();
-    format!("{head}\n\n{table}\n\n{}", notes.join("\n"))
+    format!("{head}\n\n{tables}\n\n{}", notes.join("\n"))
 }
 
-/// A line for the row, its first answer beside it, and one for each further answer.
-fn lines(row: &Row) -> Vec<[String; 13]> {
-    let own = own_cells(row);
-    let mut lines: Vec<[String; 13]> = row.answers.iter().map(|answer| line(Default::default(), answer)).collect();
-    if lines.is_empty() {
-        lines.push(Default::default());
+/// The rows of a group: what was measured, and below or beside it the answers.
+fn group_table(rows: &[&Row]) -> String {
+    let figures = table(["row", "nodes", "callers", "median", "unit", "spread", "p50", "p99"], &[1, 2, 3, 5, 6, 7], {
+        rows.iter().map(|row| figure_cells(row)).collect()
+    });
+    let answers: Vec<[Cell; 5]> = rows.iter().flat_map(|row| answer_lines(row)).collect();
+    if answers.is_empty() {
+        return figures;
     }
-    for (cell, own) in lines[0].iter_mut().zip(own) {
-        *cell = own;
-    }
-    lines
+    let answers = table(["row", "ratio", "of", "target", "met"], &[1], answers);
+    format!("{figures}\n\n{answers}")
 }
 
-fn own_cells(row: &Row) -> [String; 9] {
+fn figure_cells(row: &Row) -> [String; 8] {
     let count = |count: Option<u32>| count.map_or_else(String::new, |count| count.to_string());
     let us = |spread: Option<Spread>| spread.map_or_else(String::new, |spread| microseconds(spread.median));
     let median = row.figure.map_or_else(|| "not measured".to_owned(), |figure| numbers::short(figure.median));
     [
-        row.group.to_owned(),
         row.label.name.clone(),
         count(row.label.nodes),
         count(row.label.callers),
@@ -57,18 +62,24 @@ fn own_cells(row: &Row) -> [String; 9] {
     ]
 }
 
-fn line(mut cells: [String; 13], answer: &Answer) -> [String; 13] {
+/// A line for each answer, the first with the row's name and size.
+fn answer_lines(row: &Row) -> Vec<[Cell; 5]> {
+    let sizes = [(row.label.nodes, "node"), (row.label.callers, "caller")];
+    let sizes = sizes.into_iter().filter_map(|(count, what)| Some(pluralize(count?.into(), what)));
+    let name = std::iter::once(row.label.name.clone()).chain(sizes).collect::<Vec<_>>().join(", ");
+    let names = std::iter::once(name).chain(std::iter::repeat(String::new()));
+    row.answers.iter().zip(names).map(|(answer, name)| answer_cells(name, answer)).collect()
+}
+
+fn answer_cells(name: String, answer: &Answer) -> [Cell; 5] {
     let value = answer.value.map_or_else(|| "-".to_owned(), ratio);
     let met = match answer.met {
-        Some(true) => "yes",
-        Some(false) => "NO",
-        None => "",
+        Some(true) => Cell::toned("yes", Tone::Good),
+        Some(false) => Cell::toned("NO", Tone::Bad),
+        None => Cell::default(),
     };
     let target = answer.target.map_or_else(String::new, |target| target.to_string());
-    for (cell, text) in cells[9..].iter_mut().zip([value, answer.what.clone(), target, met.to_owned()]) {
-        *cell = text;
-    }
-    cells
+    [name.into(), value.into(), answer.what.clone().into(), target.into(), met]
 }
 
 /// Empty for a single round.

@@ -5,7 +5,7 @@ use std::{io::IsTerminal, time::Duration};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::stage::{Actor, Stage};
-use crate::output::{Output, numbers::short_hash, table};
+use crate::output::{self, Cell, Output, Tone, numbers::short_hash, screen, table};
 
 /// Draws over itself on a terminal; elsewhere only what [`Board::keep`] is given appears.
 pub(super) struct Board {
@@ -39,11 +39,12 @@ impl Board {
 
     /// Says what comes next.
     pub(super) fn say(&self, text: &str) {
+        let text = screen::fitted(text);
         if self.live {
             // An empty line must be asked for: the bar takes it for nothing.
             text.split('\n').for_each(|line| self.bar.println(if line.is_empty() { " " } else { line }));
         } else if self.shown {
-            eprintln!("{text}");
+            output::note(text);
         }
     }
 
@@ -60,7 +61,7 @@ impl Board {
     pub(super) async fn keep(&self, stage: &Stage, field: &str) {
         self.bar.set_message("");
         if self.shown {
-            self.say(&indented(&rows(stage, field).await));
+            self.say(&rows(stage, field).await);
         }
     }
 
@@ -68,10 +69,6 @@ impl Board {
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
     }
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 async fn rows(stage: &Stage, field: &str) -> String {
@@ -115,9 +112,15 @@ impl Row {
         }
     }
 
-    fn cells(self) -> [String; 9] {
+    fn cells(self) -> [Cell; 9] {
         let [density, error, entropy, noise] = self.metrics;
-        let state = self.state.to_owned();
-        [self.node, state, self.steps, density, error, entropy, noise, self.frontier, self.digest]
+        let tone = match self.state {
+            "up" => Tone::Good,
+            "joining" => Tone::Doubtful,
+            _ => Tone::Bad,
+        };
+        let [node, steps, frontier, digest] = [self.node, self.steps, self.frontier, self.digest].map(Cell::from);
+        let [density, error, entropy, noise] = [density, error, entropy, noise].map(Cell::from);
+        [node, Cell::toned(self.state, tone), steps, density, error, entropy, noise, frontier, digest]
     }
 }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use psi_api::v1::{
-    CreateFieldRequest, FieldState, GetDigestRequest, GetFrontierRequest, GetStateRequest, GuardianMode,
-    InterveneRequest, Intervention, ListMembersRequest, Member, OriginPosition, StepRequest, StepResponse,
-    cluster_service_client::ClusterServiceClient, psi_field_service_client::PsiFieldServiceClient,
+    CreateFieldRequest, DriftReport, FieldState, GetDigestRequest, GetDriftRequest, GetFrontierRequest,
+    GetStateRequest, GuardianMode, InterveneRequest, Intervention, ListMembersRequest, Member, OriginPosition,
+    StepBatchRequest, StepRequest, StepResponse, Vector, cluster_service_client::ClusterServiceClient,
+    drift_service_client::DriftServiceClient, psi_field_service_client::PsiFieldServiceClient,
 };
 use psi_engine::EngineKind;
 use psi_node::{Endpoint, Node, Settings};
@@ -30,6 +31,7 @@ pub(super) struct Actor {
     pub(super) http: SocketAddr,
     node: Option<Node>,
     field: PsiFieldServiceClient<Channel>,
+    drift: DriftServiceClient<Channel>,
     cluster: ClusterServiceClient<Channel>,
 }
 
@@ -56,6 +58,7 @@ impl Actor {
             http: addresses.http,
             node: Some(node),
             field: PsiFieldServiceClient::new(channel.clone()),
+            drift: DriftServiceClient::new(channel.clone()),
             cluster: ClusterServiceClient::new(channel),
         })
     }
@@ -70,17 +73,30 @@ impl Actor {
         Ok(self.field.clone().step(request).await?.into_inner())
     }
 
+    pub(super) async fn step_batch(&self, field: &str, inputs: Vec<Vec<f64>>) -> Result<Vec<StepResponse>, Status> {
+        let inputs = inputs.into_iter().map(|values| Vector { values }).collect();
+        let request = StepBatchRequest { field: field.to_owned(), inputs, ..Default::default() };
+        Ok(self.field.clone().step_batch(request).await?.into_inner().steps)
+    }
+
+    pub(super) async fn drift(&self, field: &str) -> Result<DriftReport, Status> {
+        let request = GetDriftRequest { field: field.to_owned(), ..Default::default() };
+        Ok(self.drift.clone().get_drift(request).await?.into_inner())
+    }
+
     pub(super) async fn intervene(&self, action: Intervention) -> Result<f64, Status> {
         let request = InterveneRequest { action: action.into(), ..Default::default() };
         Ok(self.field.clone().intervene(request).await?.into_inner().noise)
     }
 
-    pub(super) async fn create(&self, field: &str, width: u32) -> Result<(), Status> {
+    /// Makes a field of so many columns, with names for them or without.
+    pub(super) async fn create(&self, field: &str, width: u32, names: &[&str]) -> Result<(), Status> {
         let request = CreateFieldRequest {
             name: field.to_owned(),
             engine: EngineKind::Synthetic.to_string(),
             width,
             guardian: GuardianMode::Watch.into(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
             ..Default::default()
         };
         self.field.clone().create_field(request).await.map(|_| ())
@@ -184,14 +200,12 @@ impl Stage {
                 let _ = writeln!(text, "  {}  http://{}  gRPC {}", actor.name, addresses.http, addresses.grpc);
             }
         }
-        if let Some(first) = self.actors.first() {
+        let up = || self.actors.iter().filter_map(|actor| actor.node.as_ref()).map(Node::addresses);
+        if let (Some(first), Some(last)) = (up().next(), up().last()) {
             let _ = write!(
                 text,
-                "Try:\n  curl -X POST http://{}/step -H 'Content-Type: application/json' \
-                 -d '{{\"x\":[0.1,0.2,0.3,0.4,0.5,0.0,-0.1,0.2,0.9,-0.4,0.1,0.0,0.2,-0.2,0.3,0.1],\"apply_guardian\":false}}'\n  \
-                 curl http://{}/state",
-                first.http,
-                self.actors.last().unwrap_or(first).http,
+                "Try:\n  psi-field step --incident --node {}\n  psi-field members --node {}\n  curl http://{}/state",
+                first.grpc, last.grpc, last.http,
             );
         }
         text

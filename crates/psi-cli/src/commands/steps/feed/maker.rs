@@ -5,7 +5,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{arguments::Feed, field::LOOK};
+use super::{
+    arguments::Feed,
+    field::{LOOK, SourceShape},
+};
 
 /// A step that waits for the field; it is sent whether the field is there.
 type Waiter = oneshot::Sender<bool>;
@@ -32,7 +35,7 @@ impl FieldRequester {
 
 impl FieldMaker {
     /// Never returns.
-    pub(super) async fn keep(&mut self, feed: &Feed, width: usize) {
+    pub(super) async fn keep(&mut self, feed: &Feed, shape: &SourceShape) {
         while let Some(first) = self.0.recv().await {
             // A node that does not know the field may learn of it yet; and steps that miss it meanwhile wait for the same look.
             sleep(LOOK).await;
@@ -40,7 +43,7 @@ impl FieldMaker {
             while let Ok(more) = self.0.try_recv() {
                 waiting.push(more);
             }
-            let is_there = feed.field_now(width).await.is_ok();
+            let is_there = feed.field_now(shape).await.is_ok();
             for waiting in waiting {
                 let _ = waiting.send(is_there);
             }

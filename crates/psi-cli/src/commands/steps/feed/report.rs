@@ -11,7 +11,7 @@ use tokio::{sync::oneshot, task::JoinHandle, time::MissedTickBehavior};
 
 use super::tally::{SharedTally, Summary};
 use crate::output::{
-    Output,
+    self, Output,
     numbers::{duration, short},
     pluralize, table,
 };
@@ -87,14 +87,14 @@ async fn in_log(output: Output, every: Duration, tally: SharedTally, mut stopped
         let (news, summary) = look(&tally);
         for news in news {
             match output {
-                Output::Text => eprintln!("{news}"),
-                Output::Json => eprintln!("{}", serde_json::json!({ "warning": news })),
+                Output::Text => output::note(news),
+                Output::Json => output::note(serde_json::json!({ "warning": news })),
             }
         }
         if is_due {
             match output {
-                Output::Text => eprintln!("{}", line(&summary)),
-                Output::Json => eprintln!("{}", serde_json::json!({ "progress": summary })),
+                Output::Text => output::note(line(&summary)),
+                Output::Json => output::note(serde_json::json!({ "progress": summary })),
             }
         }
         if ended {
@@ -111,6 +111,10 @@ fn look(tally: &SharedTally) -> (Vec<String>, Summary) {
 fn line(summary: &Summary) -> String {
     let Summary { accepted, rate_per_s, latency_us, .. } = summary;
     let mut line = format!("{}, {}/s", pluralize(*accepted, "step"), tenths(*rate_per_s));
+    if let Some(share) = summary.share {
+        line += &format!(", {:.0} %", (share * 100.0).floor());
+        line += &seconds_left(summary).map_or_else(String::new, |left| format!(", {} left", of_seconds(left)));
+    }
     if *accepted > 0 {
         line += &format!(", p50 {}, p99 {}", duration(latency_us.p50), duration(latency_us.p99));
     }
@@ -125,6 +129,19 @@ fn line(summary: &Summary) -> String {
         }
     }
     line
+}
+
+/// How long the rest takes at the pace so far.
+fn seconds_left(summary: &Summary) -> Option<f64> {
+    /// Before, the pace is that of the first moments.
+    const KNOWN_AFTER_S: f64 = 1.0;
+    let share = summary.share.filter(|share| (0.0..1.0).contains(share) && *share > 0.0)?;
+    (summary.seconds >= KNOWN_AFTER_S).then(|| summary.seconds * (1.0 - share) / share)
+}
+
+/// As people say it.
+fn of_seconds(seconds: f64) -> String {
+    indicatif::HumanDuration(Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX)).to_string()
 }
 
 /// Tenths are enough for times and rates.
@@ -142,6 +159,9 @@ pub(super) fn text(summary: &Summary) -> String {
     if summary.unreadable > 0 {
         text += &format!("unreadable  {}\n", summary.unreadable);
     }
+    if summary.skipped > 0 {
+        text += &format!("skipped     {} with gaps\n", pluralize(summary.skipped, "row"));
+    }
     text += &format!("retried     {}\n", summary.retried);
     if *accepted > 0 {
         let [p50, p90, p99, max] = [latency_us.p50, latency_us.p90, latency_us.p99, latency_us.max].map(duration);
@@ -152,6 +172,14 @@ pub(super) fn text(summary: &Summary) -> String {
     {
         let (density, error) = (short(metrics.density), short(metrics.prediction_error));
         text += &format!("last        step {}: Ψ {density}, PE {error}\n", last.k);
+    }
+    if let Some(drift) = summary.last.as_ref().and_then(|last| last.drift.as_ref()) {
+        text += &format!("drift       {}; at most {} on the way\n", drift.painted(), short(summary.greatest_severity));
+    }
+    if *accepted > 0 {
+        let threats: Vec<String> = summary.threats.iter().map(|(threat, count)| format!("{count} {threat}")).collect();
+        let threats = if threats.is_empty() { "none".to_owned() } else { threats.join(", ") };
+        text += &format!("unusual     {}; threats: {threats}\n", pluralize(summary.unusual, "step"));
     }
     if !summary.accepted_by_node.is_empty() {
         let rows = summary.accepted_by_node.iter().map(|(node, count)| [node.clone(), count.to_string()]);

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -16,13 +16,13 @@ use super::{
     arguments::Feed,
     maker::FieldRequester,
     pace::Pace,
-    supply::Supply,
+    supply::{Delivery, Supply, UNREADABLE_MAX},
     tally::{SharedTally, Tally},
     targets::{Acceptance, Refusal, Targets},
 };
 
-/// A source that gives this many errors in a row has no more to give.
-const UNREADABLE_MAX: u32 = 1000;
+/// How long a node may wait for the steps before, if it does not hold them yet; less if a call may not take as long.
+const DEADLINE: Duration = Duration::from_secs(2);
 
 pub(super) struct Sender {
     targets: Targets,
@@ -30,7 +30,10 @@ pub(super) struct Sender {
     /// Has the field made again, where that is wanted.
     requester: Option<FieldRequester>,
     field: String,
-    guardian: bool,
+    condition: bool,
+    /// The token of the latest step, which the next one comes after. In order only.
+    token: Option<Mutex<String>>,
+    deadline_ms: u32,
     backoff: ExponentialBuilder,
     /// One permit for each step in flight.
     permits: Arc<Semaphore>,
@@ -55,31 +58,44 @@ impl Sender {
             tally,
             requester,
             field: feed.field.field.clone(),
-            guardian: feed.guardian,
+            condition: feed.condition,
+            token: feed.is_in_order().then(Mutex::default),
+            deadline_ms: u32::try_from(DEADLINE.min(feed.nodes.timeout / 2).as_millis()).unwrap_or_default().max(1),
             backoff,
-            permits: Arc::new(Semaphore::new(usize::try_from(feed.in_flight).unwrap_or(1))),
-            in_flight: feed.in_flight,
+            permits: Arc::new(Semaphore::new(usize::try_from(feed.in_flight()).unwrap_or(1))),
+            in_flight: feed.in_flight(),
             ending: AtomicBool::new(false),
             timeout: feed.nodes.timeout,
         }
     }
 
-    /// Sends what `supply` gives, to its end or to the count that was asked for. Returns with steps in flight.
+    /// Sends what `supply` gives, to its end or to the count that was asked for, and waits until each step was answered
+    /// or given up.
     pub(super) async fn send_all(self: &Arc<Self>, supply: &mut Supply, feed: &Feed) {
+        self.send_each(supply, feed).await;
+        let _ = self.permits.acquire_many(self.in_flight).await;
+    }
+
+    /// Returns with steps in flight.
+    async fn send_each(self: &Arc<Self>, supply: &mut Supply, feed: &Feed) {
         let mut pace = Pace::new(feed.rate());
         let mut sent = 0;
         let mut unreadable = 0;
         while feed.count.is_none_or(|count| sent < count) && unreadable < UNREADABLE_MAX {
             let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
             pace.due().await;
-            match supply.next().await {
-                None => return,
-                Some(Ok(input)) => {
+            let Some(Delivery { vector, time, share, names: _, skipped }) = supply.next().await else { return };
+            let of_count = feed.count.map(|count| (sent + 1) as f64 / count as f64);
+            let share = share.into_iter().chain(of_count).reduce(f64::max);
+            self.tally(|tally| tally.delivered(share, skipped));
+            match vector {
+                Ok(input) => {
+                    pace.due_at(time).await;
                     tokio::spawn(self.clone().send(input, permit));
                     sent += 1;
                     unreadable = 0;
                 }
-                Some(Err(error)) => {
+                Err(error) => {
                     self.tally(|tally| tally.unreadable(&error.to_string()));
                     unreadable += 1;
                 }
@@ -96,7 +112,7 @@ impl Sender {
     async fn send(self: Arc<Self>, input: Vec<f64>, permit: OwnedSemaphorePermit) {
         let begun = Instant::now();
         let request =
-            StepRequest { field: self.field.clone(), input, apply_guardian: self.guardian, ..StepRequest::default() };
+            StepRequest { field: self.field.clone(), input, apply_guardian: self.condition, ..StepRequest::default() };
         let answered = (|| self.try_step(request.clone()))
             .retry(self.backoff)
             .when(|refused: &Refusal| refused.is_worth_another_try() && !self.ending.load(Ordering::Relaxed))
@@ -109,13 +125,29 @@ impl Sender {
         drop(permit);
     }
 
-    async fn try_step(&self, request: StepRequest) -> Result<Acceptance, Refusal> {
+    async fn try_step(&self, mut request: StepRequest) -> Result<Acceptance, Refusal> {
+        if let Some(token) = &self.token {
+            request.after.clone_from(&token.lock().unwrap_or_else(PoisonError::into_inner));
+            request.deadline_ms = self.deadline_ms;
+        }
         let mut answered = self.targets.step(request).await;
+        if let Some(token) = &self.token {
+            let mut token = token.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut answered {
+                Ok(accepted) => token.clone_from(&accepted.step.token),
+                // Rather out of order than not at all.
+                Err(refused) if refused.is_for_its_token() => {
+                    token.clear();
+                    refused.is_remedied = true;
+                }
+                Err(_) => {}
+            }
+        }
         if let Err(refused) = &mut answered
             && let Some(requester) = &self.requester
             && refused.is_for_want_of_the_field()
         {
-            refused.field_was_made = requester.look().await;
+            refused.is_remedied = requester.look().await;
         }
         answered
     }

@@ -23,9 +23,14 @@ pub(super) struct Tally {
     refused: BTreeMap<String, u64>,
     retried: u64,
     unreadable: u64,
+    skipped: u64,
+    share: Option<f64>,
     by_node: BTreeMap<String, u64>,
     latency_us: Histogram<u64>,
     last: Option<answer::Step>,
+    unusual: u64,
+    threats: BTreeMap<&'static str, u64>,
+    greatest_severity: f64,
     /// Nodes that were not available when they were last asked.
     absent: BTreeSet<String>,
     /// What has not been reported yet.
@@ -47,10 +52,20 @@ pub(super) struct Summary {
     pub(super) retried: u64,
     /// Vectors of the source that could not be read.
     pub(super) unreadable: u64,
+    /// Rows of the source in which a number was missing, left out as --missing says.
+    pub(super) skipped: u64,
+    /// How far the source has been sent, 0 to 1, if that is known.
+    pub(super) share: Option<f64>,
     pub(super) rate_per_s: f64,
     pub(super) latency_us: Latency,
     pub(super) accepted_by_node: BTreeMap<String, u64>,
     pub(super) last: Option<answer::Step>,
+    /// Steps that were unlike all before them.
+    pub(super) unusual: u64,
+    /// Steps that the guardian took for a threat, by kind.
+    pub(super) threats: BTreeMap<&'static str, u64>,
+    /// Of the drift that steps were answered with.
+    pub(super) greatest_severity: f64,
 }
 
 /// From the first attempt to the answer, microseconds, to three digits.
@@ -69,7 +84,7 @@ const LATENCY_US_MAX: u64 = 3_600_000_000;
 const UNAVAILABLE: &str = "UNAVAILABLE";
 
 impl Tally {
-    pub(super) fn new(field: &str, source: &str) -> Self {
+    pub(super) fn new(field: &str, source: &str, notes: Vec<String>, unreadable: u64) -> Self {
         Self {
             field: field.to_owned(),
             source: source.to_owned(),
@@ -77,13 +92,24 @@ impl Tally {
             accepted: 0,
             refused: BTreeMap::new(),
             retried: 0,
-            unreadable: 0,
+            unreadable,
+            skipped: 0,
+            share: None,
             by_node: BTreeMap::new(),
             latency_us: Histogram::new_with_max(LATENCY_US_MAX, 3).expect("three digits are allowed"),
             last: None,
+            unusual: 0,
+            threats: BTreeMap::new(),
+            greatest_severity: 0.0,
             absent: BTreeSet::new(),
-            news: Vec::new(),
+            news: notes,
         }
+    }
+
+    /// The source has given one more vector, or an error.
+    pub(super) fn delivered(&mut self, share: Option<f64>, skipped: u64) {
+        self.share = share;
+        self.skipped = skipped;
     }
 
     pub(super) fn accepted(&mut self, accepted: Acceptance, took: Duration) {
@@ -94,8 +120,15 @@ impl Tally {
         }
         *self.by_node.entry(step.node.clone()).or_default() += 1;
         self.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        let step = answer::Step::from(step);
+        self.unusual += u64::from(step.unusual);
+        if let Some(threat) = step.threat {
+            *self.threats.entry(threat).or_default() += 1;
+        }
+        let severity = step.drift.as_ref().map_or(0.0, |drift| drift.severity);
+        self.greatest_severity = self.greatest_severity.max(severity);
         if self.last.as_ref().is_none_or(|last| last.k <= step.k) {
-            self.last = Some(step.into());
+            self.last = Some(step);
         }
     }
 
@@ -155,6 +188,8 @@ impl Tally {
             refused_by_reason: self.refused.clone(),
             retried: self.retried,
             unreadable: self.unreadable,
+            skipped: self.skipped,
+            share: self.share,
             rate_per_s: if seconds > 0.0 { self.accepted as f64 / seconds } else { 0.0 },
             latency_us: Latency {
                 p50: latency(0.5),
@@ -164,6 +199,9 @@ impl Tally {
             },
             accepted_by_node: self.by_node.clone(),
             last: self.last.clone(),
+            unusual: self.unusual,
+            threats: self.threats.clone(),
+            greatest_severity: self.greatest_severity,
         }
     }
 }
@@ -194,7 +232,7 @@ mod tests {
     use crate::output::Exit;
 
     fn refused(code: Code) -> Refusal {
-        Refusal { address: "a:1".to_owned(), status: tonic::Status::new(code, "why"), field_was_made: false }
+        Refusal { address: "a:1".to_owned(), status: tonic::Status::new(code, "why"), is_remedied: false }
     }
 
     fn answer() -> Acceptance {
@@ -202,7 +240,7 @@ mod tests {
     }
 
     fn exit_after(accepted: u64, codes: &[Code], unreadable: u64) -> Option<Exit> {
-        let mut tally = Tally::new("f", "s");
+        let mut tally = Tally::new("f", "s", vec![], 0);
         for _ in 0..accepted {
             tally.accepted(answer(), Duration::from_micros(5));
         }
@@ -230,7 +268,7 @@ mod tests {
 
     #[test]
     fn latencies_are_kept_to_three_digits() {
-        let mut tally = Tally::new("f", "s");
+        let mut tally = Tally::new("f", "s", vec![], 0);
         for ms in 1..=100 {
             tally.accepted(answer(), Duration::from_millis(ms));
         }
@@ -242,7 +280,7 @@ mod tests {
 
     #[test]
     fn only_the_first_problem_of_a_kind_is_news() {
-        let mut tally = Tally::new("f", "s");
+        let mut tally = Tally::new("f", "s", vec![], 0);
         for code in [Code::Internal, Code::Internal, Code::InvalidArgument] {
             tally.refused(&refused(code));
         }
@@ -252,8 +290,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_out_before_the_first_step_counts() {
+        let mut tally = Tally::new("f", "s", vec!["note: x is left out".to_owned()], 1);
+        tally.accepted(answer(), Duration::ZERO);
+        assert_eq!(tally.take_news(), ["note: x is left out"]);
+        let summary = tally.summary(false);
+        assert_eq!((summary.unreadable, summary.verdict().err().map(|failure| failure.exit)), (1, Some(Exit::Failed)));
+    }
+
+    #[test]
     fn a_node_that_goes_and_returns_is_news_each_time() {
-        let mut tally = Tally::new("f", "s");
+        let mut tally = Tally::new("f", "s", vec![], 0);
         for _ in 0..2 {
             tally.retried(&refused(Code::Unavailable));
             tally.retried(&refused(Code::Unavailable));

@@ -131,6 +131,7 @@ fn header(field: &Field) -> Header {
         seed: Some(field.seed),
         guardian: guardian::mode(field.guardian()).map(str::to_owned),
         parameters: field.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect(),
+        names: field.names.clone(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     comparison::{PLOT_COLUMNS, spark},
     picture::{Panel, Picture},
     progress::Progress,
-    recording::{File, Recording},
+    recording::{File, Omissions, Recording},
 };
 use crate::{
     commands::watcher::Watcher,
@@ -83,7 +83,7 @@ fn fill(series: &mut Vec<f64>, severity: f64, rows: usize) {
 impl Replay {
     /// Watches the file instead of running an engine.
     pub(super) fn watch(&self, output: Output) -> Result<(), Failure> {
-        let file = File::new(self.file.clone(), self.format, self.columns.clone())?;
+        let file = File::new(self.file.clone(), self.format, self.csv.clone())?;
         let baseline = self.baseline_rows.unwrap_or(BASELINE_ROWS);
         if baseline < BASELINE_ROWS_MIN {
             let message = format!("--baseline-rows {baseline}: at least {BASELINE_ROWS_MIN} rows are needed");
@@ -97,7 +97,11 @@ impl Replay {
         let findings = self.findings(&recording, baseline)?;
         if let Some(path) = &self.png {
             self.drift_picture(&findings, &names).write(path, self.force)?;
-            eprintln!("drew {} into {}", pluralize(findings.novelty.len() as u64, "step"), path.display());
+            output::note(format_args!(
+                "drew {} into {}",
+                pluralize(findings.novelty.len() as u64, "step"),
+                path.display()
+            ));
         }
         match output {
             Output::Json => {
@@ -114,16 +118,19 @@ impl Replay {
         let drawn = if self.png.is_some() { recording.width } else { 0 };
         let mut findings = Findings { baseline, severities: vec![Vec::new(); drawn], ..Findings::default() };
         let mut progress = Progress::new("watching", recording.steps(), false);
-        let missing = recording.play(|row, _| {
+        let Omissions { missing, skipped } = recording.play(|row, _| {
             progress.step();
             for look in watcher.take(row)? {
                 findings.push(look);
             }
             Ok(())
         })?;
+        recording.note_skipped(skipped);
         if missing > 0 {
             let (file, steps) = (self.file.display(), pluralize(missing, "step"));
-            eprintln!("warning: {steps} that its k skips are missing in {file}; rows are counted without them");
+            output::note(format_args!(
+                "warning: {steps} that its k skips are missing in {file}; rows are counted without them"
+            ));
         }
         if watcher.is_watching() {
             findings.missing_numbers = watcher.missing();
@@ -247,7 +254,7 @@ struct AlarmLine<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum AlarmDetail {
-    Drift { window_rows: usize, psi: f64, excess: f64, probability: f64, together: bool },
+    Drift { window_rows: u64, psi: f64, excess: f64, probability: f64, together: bool },
     Unusual { novelty: f64, z: f64 },
 }
 

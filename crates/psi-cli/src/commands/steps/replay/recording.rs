@@ -7,14 +7,14 @@ use psi_engine::{EngineKind, core::Matrix};
 
 use super::trace::{Trace, TraceError};
 use crate::{
-    output::{Failure, pluralize},
-    source::{Columns, CsvFile, Header, JsonLines, Source, SourceError},
+    output::{self, Failure, pluralize},
+    source::{CsvFile, CsvOptions, Header, JsonLines, Source, SourceError},
 };
 
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Numbers divided by commas, a vector a row; the first row may be a header
+    /// Numbers in columns, a vector a row; the first row may be a header
     Csv,
     /// A JSON array of numbers a line, or an object with one as `x` or `input`
     Jsonl,
@@ -27,8 +27,7 @@ pub(super) enum Format {
 pub(super) struct File {
     pub(super) path: PathBuf,
     format: Format,
-    /// Of a CSV file; all if there are none.
-    columns: Vec<String>,
+    csv: CsvOptions,
 }
 
 /// A file with at least one step, opened and checked up to its first step.
@@ -40,21 +39,31 @@ pub(super) struct Recording {
     pub(super) trace: Option<Trace>,
 }
 
+/// What is not given of a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Omissions {
+    /// Steps that are not in a record.
+    pub(super) missing: u64,
+    /// Rows in which a number is missing, left out as the user wants it.
+    pub(super) skipped: u64,
+}
+
 impl File {
     /// The file at `path`, read by `format` or by what its name says.
     ///
     /// # Errors
     /// If there is none that can be read twice, or it isn't known how.
-    pub(super) fn new(path: PathBuf, format: Option<Format>, columns: Vec<String>) -> Result<Self, Failure> {
+    pub(super) fn new(path: PathBuf, format: Option<Format>, csv: CsvOptions) -> Result<Self, Failure> {
         let shown = path.display();
         let is_file = fs::metadata(&path).map(|metadata| metadata.is_file());
         if !is_file.map_err(|error| Failure::usage(format!("can't open {shown}: {error}")))? {
             let message = format!("{shown} is not a file; what is replayed is read twice, so write it to a file first");
             return Err(Failure::usage(message));
         }
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let by_name = match extension.as_str() {
-            "csv" => Some(Format::Csv),
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let extension = name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.').map(|(_, extension)| extension);
+        let by_name = match extension.unwrap_or_default() {
+            "csv" | "tsv" => Some(Format::Csv),
             "jsonl" | "ndjson" => Some(Format::Jsonl),
             "npz" => Some(Format::Npz),
             _ => None,
@@ -63,10 +72,10 @@ impl File {
             let message = format!("the name of {shown} doesn't say what is in it: add --format csv, jsonl or npz");
             Failure::usage(message)
         })?;
-        if format != Format::Csv && !columns.is_empty() {
-            return Err(Failure::usage("--columns chooses columns of a CSV file; leave it out"));
+        if format != Format::Csv {
+            csv.check_unused().map_err(Failure::usage)?;
         }
-        Ok(Self { path, format, columns })
+        Ok(Self { path, format, csv })
     }
 
     /// What the file says of itself in its first line.
@@ -95,7 +104,9 @@ impl File {
             let trace = Trace::open(&self.path, engine)?;
             return Ok(Recording { file: self, width: trace.width, trace: Some(trace) });
         }
-        let first = self.source().and_then(|mut source| source.next())?;
+        let mut source = self.source()?;
+        source.notes().iter().for_each(|note| output::note(format_args!("note: {note}")));
+        let first = source.next()?;
         let width = first.ok_or_else(|| Failure::usage(format!("{} has no vector", self.path.display())))?.len();
         Ok(Recording { file: self, width, trace: None })
     }
@@ -103,7 +114,7 @@ impl File {
     /// The vectors of a file that has nothing else.
     fn source(&self) -> Result<Box<dyn Source>, SourceError> {
         Ok(match self.format {
-            Format::Csv => Box::new(CsvFile::open(&self.path, Columns::named_or(&self.columns, Columns::All))?),
+            Format::Csv => Box::new(CsvFile::open(&self.path, &self.csv)?),
             Format::Jsonl | Format::Npz => Box::new(JsonLines::open_record(&self.path)?),
         })
     }
@@ -130,8 +141,11 @@ impl Recording {
     /// If the file can't be read any more.
     pub(super) fn column_names(&self) -> Result<Vec<String>, Failure> {
         if self.file.format == Format::Csv {
-            let columns = Columns::named_or(&self.file.columns, Columns::All);
-            return Ok(CsvFile::open(&self.file.path, columns)?.column_names());
+            return Ok(CsvFile::open(&self.file.path, &self.file.csv)?.column_names());
+        }
+        let names = self.file.header()?.map(|header| header.names).unwrap_or_default();
+        if names.len() == self.width {
+            return Ok(names);
         }
         Ok((1..=self.width).map(|place| format!("column {place}")).collect())
     }
@@ -141,42 +155,52 @@ impl Recording {
         self.trace.as_ref().map(|trace| trace.steps)
     }
 
-    /// Gives each step's input, and its rollout noise if the file has it, in order; returns how many steps are missing in a
-    /// record.
+    /// Gives each step's input, and its rollout noise if the file has it, in order; returns what was not given.
     ///
     /// # Errors
     /// What `step` fails with, or what is wrong with the file.
     pub(super) fn play(
         &self,
         mut step: impl FnMut(Vec<f64>, Option<&Matrix>) -> Result<(), Failure>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<Omissions, Failure> {
         if let Some(trace) = &self.trace {
             trace.play(step)?;
-            return Ok(0);
+            return Ok(Omissions::default());
         }
-        let mut play = |source: &mut dyn Source| -> Result<(), Failure> {
+        let mut play = |source: &mut dyn Source| -> Result<u64, Failure> {
             while let Some(input) = source.next()? {
                 step(input, None)?;
             }
-            Ok(())
+            Ok(source.skipped())
         };
         if self.file.format == Format::Jsonl {
             let mut lines = JsonLines::open_record(&self.file.path)?;
-            play(&mut lines)?;
-            return Ok(lines.missing());
+            let skipped = play(&mut lines)?;
+            return Ok(Omissions { missing: lines.missing(), skipped });
         }
-        play(self.file.source()?.as_mut())?;
-        Ok(0)
+        let skipped = play(self.file.source()?.as_mut())?;
+        Ok(Omissions { missing: 0, skipped })
     }
 
-    /// Says that `missing` steps are not in the file.
-    pub(super) fn warn(&self, missing: u64) {
+    /// Says how many rows were left out because a number is missing.
+    pub(super) fn note_skipped(&self, skipped: u64) {
+        if skipped > 0 {
+            let were = if skipped == 1 { "was" } else { "were" };
+            let (file, rows) = (self.file.path.display(), pluralize(skipped, "row"));
+            output::note(format_args!("note: {file}: {rows} with gaps {were} left out"));
+        }
+    }
+
+    /// Says what an engine was not given.
+    pub(super) fn warn(&self, omissions: Omissions) {
+        let Omissions { missing, skipped } = omissions;
+        self.note_skipped(skipped);
         if missing > 0 {
             let (file, steps) = (self.file.path.display(), pluralize(missing, "step"));
-            eprintln!(
+            output::note(format_args!(
                 "warning: {steps} that its k skips are missing in {file} (before it began, by other nodes, or missed); \
                  an engine that remembers does not give what the node answered"
-            );
+            ));
         }
     }
 }
@@ -189,8 +213,6 @@ impl From<TraceError> for Failure {
 
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
-        let is_text = matches!(error, SourceError::NotANumber { .. });
-        let failure = Self::usage(error.to_string());
-        if is_text { failure.with_hint("choose the columns of numbers with --columns NAME,NAME") } else { failure }
+        Self::usage(error.to_string())
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::http::requests::json::MEMBERS_MAX;
+use crate::http::requests::{json::MEMBERS_MAX, params::RequestParams};
 
 fn refused(body: &str) -> Refusal {
     StepBody::parse(body.as_bytes()).expect_err(body)
@@ -49,10 +49,20 @@ fn bodies_are_refused_for_what_is_wrong_with_them() {
         ("{\"x\": [0.1]", "BAD_JSON"),
         ("{\"x\": [0.1]} {}", "BAD_JSON"),
         ("{'x': [0.1]}", "BAD_JSON"),
-        ("\u{feff}{\"x\": [0.1]}", "BAD_JSON"),
+        ("{\u{feff}\"x\": [0.1]}", "BAD_JSON"),
     ] {
         assert_eq!(refused(body).reason(), reason, "{body}");
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over_or_named() {
+    for body in ["\u{feff}{\"x\": [0.5]}", "\u{feff} {\"x\": [0.5], \"unknown\": 1}"] {
+        assert_eq!(StepBody::parse(body.as_bytes()).expect(body).x, [0.5]);
+    }
+    let utf_16: Vec<u8> = "\u{feff}{\"x\": [0.5]}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let refusal = StepBody::parse(&utf_16).expect_err("UTF-16");
+    assert!(refusal.reason() == "BAD_JSON" && format!("{refusal:?}").contains("UTF-16"), "{refusal:?}");
 }
 
 #[test]
@@ -70,9 +80,17 @@ fn size_and_depth_are_refused_without_harm() {
 }
 
 #[test]
-fn unknown_members_of_a_step_are_left_alone_and_nulls_are_defaults() {
-    let body = StepBody::parse(b"{\"x\": [1], \"apply_guardian\": null, \"field\": null, \"seed\": {\"a\": [[]]}}");
-    assert_eq!(body.expect("valid"), StepBody { x: vec![1.0], ..StepBody::default() });
+fn unknown_members_of_a_step_are_named_and_nulls_are_defaults() {
+    let body = StepBody::parse(
+        b"{\"x\": [1], \"apply_guardian\": null, \"field\": null, \"seed\": {\"a\": [[]]}, \"apply_gaurdian\": true}",
+    );
+    let StepBody { x, members } = body.expect("valid");
+    let ignored = json!([
+        { "member": "seed", "did_you_mean": null },
+        { "member": "apply_gaurdian", "did_you_mean": "apply_guardian" },
+    ]);
+    assert_eq!(json!(members.ignored), ignored);
+    assert_eq!((x, StepMembers { ignored: Vec::new(), ..members }), (vec![1.0], StepMembers::default()));
 }
 
 /// What a body may hold, and some that it may not.
@@ -100,7 +118,7 @@ fn json() -> impl Strategy<Value = Json> {
 /// All that matters of what was read, or of why not.
 fn seen(parsed: Result<StepBody, Refusal>) -> Result<(Vec<u64>, bool, RequestParams), String> {
     let body = parsed.map_err(|refusal| format!("{refusal:?}"))?;
-    Ok((body.x.iter().map(|x| x.to_bits()).collect(), body.apply_guardian, body.params))
+    Ok((body.x.iter().map(|x| x.to_bits()).collect(), body.members.apply_guardian, body.members.params))
 }
 
 proptest! {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::protocol::Stream;
 use crate::{
     output::Failure,
-    source::{Columns, CsvFile, Source},
+    source::{CsvFile, CsvOptions, Source},
 };
 
 /// Streams that are judged together.
@@ -60,7 +60,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Set>, Failure> {
 }
 
 fn rows(path: &Path) -> Result<Vec<Vec<f64>>, Failure> {
-    let mut file = CsvFile::open(path, Columns::All)?;
+    let mut file = CsvFile::open(path, &CsvOptions::default())?;
     let mut rows = Vec::new();
     while let Some(row) = file.next()? {
         rows.push(row);

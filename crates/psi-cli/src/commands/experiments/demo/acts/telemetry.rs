@@ -142,7 +142,7 @@ fn telemetry() -> (Box<dyn Source>, String) {
 async fn create_field(stage: &Stage) -> Result<(), Failure> {
     let first = &stage.actors[0];
     let width = u32::try_from(Host::NAMES.len()).unwrap_or(16);
-    refused(first, first.create(HOST_FIELD, width).await)?;
+    refused(first, first.create(HOST_FIELD, width, &Host::NAMES.map(|(name, _)| name)).await)?;
     for actor in &stage.actors {
         until("all nodes know the field", async || Ok(actor.state(HOST_FIELD).await.is_ok())).await?;
     }

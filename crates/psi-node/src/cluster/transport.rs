@@ -1,0 +1,117 @@
+//! The transport of gossip: chitchat's messages over a UDP socket, with a gate before chitchat.
+//!
+//! ```text
+//! other nodes ◀── wire ──▶ bytes ── gate, inbound only ──▶ codec ──▶ messages of chitchat
+//! ```
+//!
+//! chitchat's own transport decodes whatever arrives: one datagram of 65 kB could unpack to 120 MB. What is left out is
+//! who may gossip: without a key, anyone.
+
+mod blocks;
+mod codec;
+#[cfg(test)]
+mod craft;
+mod datagram;
+mod error;
+mod gate;
+mod reader;
+#[cfg(test)]
+mod rig;
+mod table;
+mod wire;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Result;
+use async_trait::async_trait;
+use chitchat::{
+    ChitchatEnvelope,
+    transport::{RecvOutcome, SendOutcome, Socket, Transport},
+};
+use tracing::warn;
+
+use self::{codec::Codec, wire::Wire};
+use crate::node::log_limit::LogLimit;
+
+pub(crate) use self::gate::Gate;
+
+/// Opens the socket of a gossip loop.
+pub(crate) struct GossipTransport {
+    gate: Arc<Gate>,
+}
+
+impl GossipTransport {
+    pub(crate) fn new(gate: Arc<Gate>) -> Self {
+        Self { gate }
+    }
+
+    async fn open_socket(&self, listen: SocketAddr) -> Result<GossipSocket> {
+        let (wire, codec) = (Wire::bind(listen).await?, Codec::open().await?);
+        Ok(GossipSocket { wire, codec, gate: self.gate.clone(), sender: None, failures: LogLimit::default() })
+    }
+}
+
+#[async_trait]
+impl Transport for GossipTransport {
+    async fn open(&self, listen: SocketAddr) -> Result<Box<dyn Socket>> {
+        Ok(Box::new(self.open_socket(listen).await?))
+    }
+}
+
+struct GossipSocket {
+    wire: Wire,
+    codec: Codec,
+    gate: Arc<Gate>,
+    /// Who sent what is being decoded, and how many bytes.
+    sender: Option<(SocketAddr, usize)>,
+    failures: LogLimit,
+}
+
+impl GossipSocket {
+    async fn send_message(&mut self, to: SocketAddr, message: ChitchatEnvelope) -> Result<usize> {
+        let bytes = self.codec.encode(message).await?;
+        Ok(self.wire.send(to, bytes).await?)
+    }
+}
+
+#[async_trait]
+impl Socket for GossipSocket {
+    fn local_addr(&self) -> Result<SocketAddr> {
+        self.wire.local_address()
+    }
+
+    /// A message that can't be sent is lost, as on the way. It is no reason to give the socket up.
+    async fn send(&mut self, to: SocketAddr, message: ChitchatEnvelope) -> Result<SendOutcome> {
+        let sent = self.send_message(to, message).await;
+        if let Err(error) = &sent
+            && let Some(count) = self.failures.record()
+        {
+            warn!(%to, count, "can't send gossip: {error:#}");
+        }
+        Ok(SendOutcome { num_bytes_sent: sent.unwrap_or_default() })
+    }
+
+    /// Can be cancelled: a payload that has got to the codec is finished by the next call.
+    async fn recv(&mut self) -> Result<RecvOutcome> {
+        loop {
+            if self.codec.is_decoding() {
+                let message = self.codec.finish().await?;
+                match (self.sender.take(), message) {
+                    (Some((from_addr, num_bytes_received)), Some(envelope)) => {
+                        return Ok(RecvOutcome { from_addr, envelope, num_bytes_received });
+                    }
+                    (Some((from, _)), None) => self.gate.record_undecodable(from),
+                    (None, _) => {}
+                }
+            }
+            let (bytes, from) = self.wire.receive().await?;
+            if let Some(admitted) = self.gate.admit(bytes, from) {
+                self.sender = Some((from, bytes.len()));
+                self.codec.begin(admitted.into_owned());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

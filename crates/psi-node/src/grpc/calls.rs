@@ -1,0 +1,154 @@
+//! The calls of one connection: how many it may have in progress, and what of their requests has arrived.
+//!
+//! A call counts until its answer has ended, so a stream counts while it is open.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    body::{Bytes, HttpBody},
+    http::{Request, Response},
+};
+use futures_util::future::Either;
+use hyper::body::{Frame, Incoming, SizeHint};
+use pin_project_lite::pin_project;
+use psi_api::Cause;
+use psi_replica::FRAME_ENCODED_MAX;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Code, Status, body::Body, service::Routes};
+use tower::Service;
+
+use crate::{
+    calls::ops::Ops,
+    node::connections::{
+        messages::WholeMessages,
+        table::{Activity, CallInProgress},
+    },
+};
+
+/// Largest message of a client, bytes.
+pub(super) const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Calls whose client may open them and send nothing for a while: it sends a stream of messages.
+const STREAMING: [&str; 4] = [
+    "/psi.v1.PsiFieldService/StepStream",
+    "/psi.v1.ReplicationService/Replicate",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// Answers the calls of one connection, and refuses those over its limit.
+#[derive(Clone)]
+pub(super) struct CallService {
+    pub(super) routes: Routes,
+    pub(super) ops: Ops,
+    pub(super) activity: Arc<Activity>,
+    /// Calls that may still begin.
+    pub(super) slots: Arc<Semaphore>,
+}
+
+/// What a call in progress holds until it ends.
+#[derive(Debug)]
+struct CallSlot {
+    _slot: OwnedSemaphorePermit,
+    _call: CallInProgress,
+}
+
+impl CallService {
+    fn refusal(&self) -> Status {
+        let limit = self.ops.context.settings.calls_per_connection_max;
+        let message = format!(
+            "this connection already has {limit} calls in progress, open streams included; end some, open another \
+             connection, or raise grpc.calls_per_connection_max"
+        );
+        let cause = Cause::new(Code::ResourceExhausted, "TOO_MANY_CALLS", message).with("limit", limit);
+        self.ops.record_cause(cause).into()
+    }
+
+    fn body_of(&self, path: &str, body: Incoming) -> WholeMessages<Incoming> {
+        let (receipts, activity) = (self.ops.context.receipts.clone(), self.activity.clone());
+        let message_bytes_max = MESSAGE_BYTES_MAX.max(FRAME_ENCODED_MAX);
+        WholeMessages::new(body, receipts, activity, STREAMING.contains(&path), message_bytes_max)
+    }
+}
+
+/// What answers a call.
+type RouteFuture = <Routes as Service<Request<WholeMessages<Incoming>>>>::Future;
+
+impl Service<Request<Incoming>> for CallService {
+    type Response = Response<CountedBody>;
+    type Error = Infallible;
+    type Future = Either<CallFuture<RouteFuture>, Ready<Result<Self::Response, Infallible>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<Incoming>>::poll_ready(&mut self.routes, context)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => {
+                let slot = CallSlot { _slot: slot, _call: self.activity.begin() };
+                let (head, body) = request.into_parts();
+                let body = self.body_of(head.uri.path(), body);
+                let answer = self.routes.call(Request::from_parts(head, body));
+                Either::Left(CallFuture { answer, slot: Some(slot) })
+            }
+            Err(_) => {
+                let refused = self.refusal().into_http::<Body>();
+                Either::Right(ready(Ok(refused.map(|body| CountedBody { body, slot: None }))))
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// A call until its answer begins.
+    pub(super) struct CallFuture<F> {
+        #[pin]
+        answer: F,
+        slot: Option<CallSlot>,
+    }
+}
+
+impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFuture<F> {
+    type Output = Result<Response<CountedBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(context))?;
+        let slot = this.slot.take().filter(|_| !answer.body().is_end_stream());
+        Poll::Ready(Ok(answer.map(|body| CountedBody { body, slot })))
+    }
+}
+
+/// An answer on its way; the call counts until it ends. It gives its slot back before the client can see the end, so
+/// that one which calls again at once finds it free.
+pub(super) struct CountedBody {
+    body: Body,
+    slot: Option<CallSlot>,
+}
+
+impl HttpBody for CountedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if !matches!(&frame, Some(Ok(frame)) if frame.is_data()) {
+            drop(self.slot.take());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

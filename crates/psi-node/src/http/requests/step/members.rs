@@ -1,0 +1,65 @@
+//! The members that bodies of one step and of several have in common.
+
+use serde::Serialize;
+
+use crate::http::{
+    refusal::{Problem, shorten},
+    requests::{
+        field::nearest,
+        json::JsonValue,
+        params::RequestParams,
+        parse::{not_a, whole},
+    },
+    routes::property::Property,
+};
+
+/// What a body says beside its inputs.
+#[derive(Debug, Default, PartialEq)]
+pub(in crate::http) struct StepMembers {
+    pub(in crate::http) apply_guardian: bool,
+    pub(in crate::http) params: RequestParams,
+    /// Unknown members are ignored, as in the original service, and named in the answer.
+    pub(in crate::http) ignored: Vec<IgnoredMember>,
+}
+
+/// A member that no step has.
+#[derive(Debug, PartialEq, Serialize)]
+pub(in crate::http) struct IgnoredMember {
+    member: String,
+    /// The known one that was probably meant.
+    did_you_mean: Option<&'static str>,
+}
+
+impl IgnoredMember {
+    fn new(name: &str, known: &[Property]) -> Self {
+        let known = known.iter().map(|known| known.name).chain(RequestParams::NAMES);
+        Self { member: shorten(name), did_you_mean: nearest(name, known) }
+    }
+}
+
+impl StepMembers {
+    /// Takes a member of a body whose other ones are `known`.
+    ///
+    /// # Errors
+    /// [`Problem`] if it has another type.
+    pub(super) fn set(&mut self, name: &str, value: JsonValue, known: &[Property]) -> Result<(), Problem> {
+        let is_param = RequestParams::NAMES.contains(&name);
+        match (name, value) {
+            ("apply_guardian", JsonValue::Bool(apply)) => self.apply_guardian = apply,
+            (name, JsonValue::Null) if name == "apply_guardian" || is_param => {}
+            (name, JsonValue::Text(value)) if is_param => return self.params.set("body", name, value),
+            ("deadline_ms", JsonValue::Number(ms)) => {
+                let not_whole = || {
+                    let msg = format!("deadline_ms takes a whole number of milliseconds, not {ms}");
+                    Problem::new(["body".into(), "deadline_ms".into()], "type_error.int", msg)
+                };
+                self.params.deadline_ms = Some(whole(ms).ok_or_else(not_whole)?);
+            }
+            ("deadline_ms", other) => return Err(not_a("a number", "type_error.int", name, &other)),
+            (name, other) if is_param => return Err(not_a("a string", "type_error.str", name, &other)),
+            ("apply_guardian", other) => return Err(not_a("a boolean", "type_error.bool", name, &other)),
+            (name, _) => self.ignored.push(IgnoredMember::new(name, known)),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! `GET /state/watch`: the state as server-sent events, as the HTML standard has them (section 9.2).
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRequestParts, Query, State},
+    http::request::Parts,
+    response::{
+        Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::{Stream, StreamExt};
+use psi_api::Cause;
+use psi_state::FieldView;
+use serde::Deserialize;
+
+use crate::{
+    calls::ops::Ops,
+    http::{
+        answers::state::StateAnswer,
+        refusal::{Refusal, record_refusal},
+        requests::params::{RequestParams, bad_query},
+    },
+    node::connections::table::Activity,
+};
+
+/// A comment in this time, so that nobody takes a quiet stream for a dead one.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct WatchParams {
+    field: Option<String>,
+    after: Option<String>,
+    deadline_ms: Option<u64>,
+    interval_ms: Option<u64>,
+    events: Option<usize>,
+    /// Of the connection, which stays busy for as long as the stream.
+    #[serde(skip)]
+    activity: Option<Arc<Activity>>,
+}
+
+impl FromRequestParts<Ops> for WatchParams {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
+        let known = "there are ?field=, after=, deadline_ms=, interval_ms=, events=";
+        let activity = parts.extensions.get().cloned();
+        let read = Query::<Self>::try_from_uri(&parts.uri).map(|Query(params)| Self { activity, ..params });
+        record_refusal(ops, read.map_err(|error| bad_query(&error.body_text(), known)))
+    }
+}
+
+pub(in crate::http) async fn watch(
+    State(ops): State<Ops>,
+    asked: WatchParams,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+    let WatchParams { field, after, deadline_ms, interval_ms, events, activity } = asked;
+    let params = record_refusal(&ops, RequestParams::for_watch(field, after, deadline_ms))?;
+    let (field, options) = params.read(&ops)?;
+    ops.state_after(&field, &options).await?;
+    let (slot, call) = (ops.stream_slot()?, activity.map(|activity| activity.begin()));
+    let states = ops.watch_state(field, interval_ms.unwrap_or_default());
+    let events = states.take(events.unwrap_or(usize::MAX)).map(move |state| {
+        let _kept = (&slot, &call);
+        Ok(event(&ops, state))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// A state, or under the name `refusal` why there are no more.
+fn event(ops: &Ops, state: Result<(FieldView, String), Cause>) -> Event {
+    let event = match state {
+        Ok((view, token)) => {
+            let node = ops.context.settings.node.as_str();
+            Event::default().json_data(StateAnswer::new(&view, node, token, ops.context.now().wall.0))
+        }
+        Err(cause) => Event::default().event("refusal").json_data(Refusal::from(ops.record_cause(cause)).body()),
+    };
+    event.unwrap_or_else(|_| Event::default().event("refusal"))
+}
