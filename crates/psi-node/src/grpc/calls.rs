@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
@@ -15,6 +16,7 @@ use axum::{
     http::{Request, Response},
 };
 use futures_util::future::Either;
+use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
 use psi_api::Cause;
@@ -33,6 +35,9 @@ use crate::{
 
 /// Largest message of a client, bytes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What is read of a request that was refused, and for how long.
+const DRAINED_BYTES_MAX: usize = 64 * 1024;
+const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 /// Calls whose client may open them and send nothing for a while: it sends a stream of messages.
 const STREAMING: [&str; 4] = [
     "/psi.v1.PsiFieldService/StepStream",
@@ -76,6 +81,21 @@ impl CallService {
     }
 }
 
+/// Takes in what still comes of a refused request. Bytes that nobody reads count against the whole connection: h2 ends
+/// it after a few hundred small frames.
+async fn drain(mut body: Incoming) {
+    let mut left = DRAINED_BYTES_MAX;
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                Some(left) => left,
+                None => break,
+            };
+        }
+    };
+    let _ = tokio::time::timeout(DRAINED_WITHIN, read).await;
+}
+
 /// What answers a call.
 type RouteFuture = <Routes as Service<Request<WholeMessages<Incoming>>>>::Future;
 
@@ -98,6 +118,7 @@ impl Service<Request<Incoming>> for CallService {
                 Either::Left(CallFuture { answer, slot: Some(slot) })
             }
             Err(_) => {
+                tokio::spawn(drain(request.into_body()));
                 let refused = self.refusal().into_http::<Body>();
                 Either::Right(ready(Ok(refused.map(|body| CountedBody { body, slot: None }))))
             }

@@ -70,7 +70,7 @@ pub(super) async fn serve(
         }
     };
     if let Err(error) = result {
-        debug!("gRPC connection ended: {error}");
+        debug!("gRPC connection ended: {error:?}");
     }
 }
 

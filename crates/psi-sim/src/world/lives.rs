@@ -36,9 +36,11 @@ impl World<'_> {
         n
     }
 
-    /// Starts a machine's program, unless it runs or the machine has left.
+    /// Starts a machine's program, unless the machine has left, or a process there runs or still hands over: that one
+    /// holds the data directory, and the next is started when it has ended.
     pub(crate) fn start(&mut self, machine: usize) {
-        let running = self.processes.iter().any(|process| process.machine == machine && process.is_staying());
+        let holds_directory = |process: &Process| process.is_staying() || process.is_handing_over();
+        let running = self.processes.iter().any(|process| process.machine == machine && holds_directory(process));
         if running || self.machines[machine].left {
             return;
         }

@@ -116,6 +116,11 @@ impl Process {
         self.state != State::Gone && self.ends_at.is_none()
     }
 
+    /// Told to end, and not gone yet. One that only seems dead has no time to end by.
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.state != State::Gone && self.ends_at.is_some_and(|by| by != u64::MAX)
+    }
+
     /// The moment as this process sees it.
     pub(crate) fn now(&self, now: u64, machine: &Machine) -> Now {
         moment(self.started, now, machine)
