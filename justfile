@@ -63,6 +63,10 @@ mutants *names:
 instructions *words:
     crates/psi-instructions/check {{ words }}
 
+# Counts what a row costs in the program that `just image` makes and that is released. `--record` writes a new record.
+released-instructions program *arguments:
+    crates/psi-instructions/check --released {{ program }} {{ arguments }}
+
 # Records again how many instructions the hot path takes.
 record-instructions:
     crates/psi-instructions/check --record

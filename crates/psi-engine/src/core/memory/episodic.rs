@@ -176,9 +176,7 @@ impl<K: Ord> EpisodicMemory<K> {
         let mut least = f64::NEG_INFINITY;
         for (block, inverse_norms) in self.inverse_norms.iter().enumerate() {
             let cosines = cosines(self.block(block), latent, inverse_norm, inverse_norms);
-            let greatest =
-                cosines.iter().fold(f64::NEG_INFINITY, |greatest, &next| if next > greatest { next } else { greatest });
-            if greatest < least {
+            if !cosines.iter().any(|&cosine| cosine >= least) {
                 continue;
             }
             let slots = block * LANES..self.len().min((block + 1) * LANES);
