@@ -42,7 +42,7 @@ import urllib.request
 MISSING = 77
 WIDTH = 16
 INPUT = [0.1 * (n - 8) for n in range(WIDTH)]
-BODY = json.dumps({"input": INPUT})
+BODY = json.dumps({"x": INPUT})
 PATIENCE_S = 30
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -112,7 +112,7 @@ def nodes(folder, count):
 
 
 def members(server):
-    return sum(member["state"] == "alive" for member in json.loads(get(server.port, "/cluster"))["members"])
+    return sum(member["state"] == "live" for member in json.loads(get(server.port, "/members"))["members"])
 
 
 def services(folder, count):

@@ -26,14 +26,14 @@ struct Store {
 
 #[derive(Deserialize)]
 struct Input {
-    input: Vec<f64>,
+    x: Vec<f64>,
 }
 
 type Answer = Result<Json<Value>, (StatusCode, String)>;
 
-async fn step(State(store): State<Arc<Store>>, Json(Input { input }): Json<Input>) -> Answer {
+async fn step(State(store): State<Arc<Store>>, Json(Input { x }): Json<Input>) -> Answer {
     let mut call = store.step.key(KEY);
-    for number in input {
+    for number in x {
         call.arg(number);
     }
     let (k, novelty): (u64, String) = call.invoke_async(&mut store.connection.clone()).await.map_err(unavailable)?;
