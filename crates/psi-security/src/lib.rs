@@ -7,5 +7,6 @@
 //! makes. No files, no sockets, no async. The node reads the key file, keeps the clock, counts refusals and serves.
 
 pub mod key;
+pub mod seal;
 
 mod text;
