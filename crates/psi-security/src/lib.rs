@@ -6,6 +6,7 @@
 //! Pure: time is an argument, and so is randomness but for the keys of certificates, which the system's generator
 //! makes. No files, no sockets, no async. The node reads the key file, keeps the clock, counts refusals and serves.
 
+pub mod certificate;
 pub mod key;
 pub mod seal;
 
