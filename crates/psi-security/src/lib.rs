@@ -9,5 +9,6 @@
 pub mod certificate;
 pub mod key;
 pub mod seal;
+pub mod token;
 
 mod text;
