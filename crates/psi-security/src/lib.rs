@@ -8,6 +8,7 @@
 
 pub mod certificate;
 pub mod key;
+pub mod node_key;
 pub mod seal;
 pub mod token;
 
