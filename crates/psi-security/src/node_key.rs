@@ -1,17 +1,15 @@
 //! A key that one node has, and what the cluster says of it.
 //!
-//! A node signs by its key what must be provably its own. A [`Voucher`] says whose key it is. Anyone who knows the
+//! A node signs by its key what must be provably its own. A [`Voucher`] says whose key it is. Anyone who has the
 //! certificate of the cluster's authority can verify one, without the cluster key.
 
 use std::fmt;
 
-use p256::ecdsa::{DerSignature, signature::Verifier};
 use prost::Message;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use crate::{
-    certificate::Authority,
-    key::KeyId,
+    certificate::{Authority, AuthorityHash, TrustAnchors},
     text::{hex, is_name, list},
 };
 
@@ -40,8 +38,8 @@ pub struct Voucher {
     pub public_key: NodePublicKey,
     /// The first second at which the node has it, since 1970.
     pub not_before_s: u64,
-    /// By which cluster key it is signed.
-    pub key_id: KeyId,
+    /// By which authority it is signed.
+    pub authority: AuthorityHash,
     signature: Vec<u8>,
 }
 
@@ -64,24 +62,24 @@ pub enum VoucherRefusal {
     },
     /// None of the authorities signed it.
     #[error(
-        "the voucher of node `{node}` is signed by key {shown}, and accepted are {}; let the node renew it",
+        "the voucher of node `{node}` is signed by authority {shown}, and accepted are {}; let the node renew it",
         list(.accepted)
     )]
-    UnknownKey {
+    OtherAuthority {
         /// The node.
         node: String,
-        /// By which key it claims to be signed.
-        shown: KeyId,
-        /// The keys of the authorities.
-        accepted: Vec<KeyId>,
+        /// By which authority it claims to be signed.
+        shown: AuthorityHash,
+        /// Those that are trusted.
+        accepted: Vec<AuthorityHash>,
     },
     /// It names an authority that did not sign it.
-    #[error("the voucher of node `{node}` claims to be signed by key {key} and is not: it was changed, or forged")]
+    #[error("the voucher of node `{node}` claims to be signed by authority {authority} and is not: it was forged")]
     Forged {
         /// The node.
         node: String,
-        /// By which key it claims to be signed.
-        key: KeyId,
+        /// By which authority it claims to be signed.
+        authority: AuthorityHash,
     },
 }
 
@@ -97,7 +95,7 @@ struct VoucherMessage {
     #[prost(uint64, tag = "4")]
     not_before_s: u64,
     #[prost(bytes = "vec", tag = "5")]
-    key_id: Vec<u8>,
+    authority: Vec<u8>,
     /// Empty in what is signed.
     #[prost(bytes = "vec", tag = "6")]
     signature: Vec<u8>,
@@ -195,7 +193,7 @@ impl Voucher {
             node: node.to_owned(),
             public_key,
             not_before_s,
-            key_id: authority.key_id(),
+            authority: authority.hash(),
             signature: Vec::new(),
         };
         voucher.signature = authority.sign(VOUCHER_CONTEXT, &voucher.signed_bytes());
@@ -208,25 +206,24 @@ impl Voucher {
         VoucherMessage { signature: self.signature.clone(), ..self.message() }.encode_to_vec()
     }
 
-    /// Reads a voucher, and verifies that one of the authorities of the cluster made it.
+    /// Reads a voucher, and verifies that a trusted authority of the cluster made it.
     ///
     /// # Errors
     /// [`VoucherRefusal`].
-    pub fn verify(authorities: &[Authority], cluster: &str, bytes: &[u8]) -> Result<Self, VoucherRefusal> {
+    pub fn verify(anchors: &TrustAnchors, cluster: &str, bytes: &[u8]) -> Result<Self, VoucherRefusal> {
         let voucher = Self::read(bytes).ok_or(VoucherRefusal::Malformed)?;
-        let (node, key) = (voucher.node.clone(), voucher.key_id);
+        let (node, authority) = (voucher.node.clone(), voucher.authority);
         if voucher.cluster != cluster {
             return Err(VoucherRefusal::OtherCluster { node, shown: voucher.cluster, wanted: cluster.to_owned() });
         }
-        let Some(authority) = authorities.iter().find(|authority| authority.key_id() == key) else {
-            let accepted = authorities.iter().map(Authority::key_id).collect();
-            return Err(VoucherRefusal::UnknownKey { node, shown: key, accepted });
-        };
-        let signed = [VOUCHER_CONTEXT.as_bytes(), &voucher.signed_bytes()].concat();
-        let signature = DerSignature::from_bytes(&voucher.signature).ok();
-        match signature.filter(|signature| authority.verifying_key().verify(&signed, signature).is_ok()) {
-            Some(_) => Ok(voucher),
-            None => Err(VoucherRefusal::Forged { node, key }),
+        if !anchors.hashes().contains(&authority) {
+            let accepted = anchors.hashes().to_vec();
+            return Err(VoucherRefusal::OtherAuthority { node, shown: authority, accepted });
+        }
+        if anchors.has_signed(authority, VOUCHER_CONTEXT, &voucher.signed_bytes(), &voucher.signature) {
+            Ok(voucher)
+        } else {
+            Err(VoucherRefusal::Forged { node, authority })
         }
     }
 
@@ -238,7 +235,7 @@ impl Voucher {
             node: message.node,
             public_key: NodePublicKey(message.public_key.try_into().ok()?),
             not_before_s: message.not_before_s,
-            key_id: KeyId::from_bytes(message.key_id.try_into().ok()?),
+            authority: AuthorityHash::from_bytes(message.authority.try_into().ok()?),
             signature: message.signature,
         };
         let is_sound = is_name(&voucher.cluster) && is_name(&voucher.node) && voucher.to_bytes() == bytes;
@@ -255,7 +252,7 @@ impl Voucher {
             node: self.node.clone(),
             public_key: self.public_key.as_bytes().to_vec(),
             not_before_s: self.not_before_s,
-            key_id: self.key_id.as_bytes().to_vec(),
+            authority: self.authority.as_bytes().to_vec(),
             signature: Vec::new(),
         }
     }
@@ -266,8 +263,14 @@ mod tests {
     use super::*;
     use crate::key::ClusterKey;
 
-    fn authority(key: u8, cluster: &str) -> Authority {
-        Authority::derive(&ClusterKey::from_random([key; 32]), cluster)
+    fn authority(key: u8) -> Authority {
+        Authority::derive(&ClusterKey::from_random([key; 32]), "prod")
+    }
+
+    /// What someone without the cluster key knows.
+    fn anchors(keys: &[u8]) -> TrustAnchors {
+        let certificates: Vec<_> = keys.iter().map(|key| authority(*key).certificate_der().clone()).collect();
+        TrustAnchors::from_certificates(&certificates).unwrap()
     }
 
     fn node_key() -> NodeKey {
@@ -289,39 +292,47 @@ mod tests {
 
     #[test]
     fn a_voucher_is_accepted_by_those_who_trust_its_authority() {
-        let (old, new) = (authority(1, "prod"), authority(2, "prod"));
-        let voucher = Voucher::issue(&old, "n1", node_key().public(), 5);
+        let voucher = Voucher::issue(&authority(1), "n1", node_key().public(), 5);
         let bytes = voucher.to_bytes();
-        assert_eq!(Voucher::verify(&[new.clone(), old.clone()], "prod", &bytes), Ok(voucher));
+        assert_eq!(Voucher::verify(&anchors(&[2, 1]), "prod", &bytes), Ok(voucher));
         let node = || "n1".to_owned();
+        let (shown, accepted) = (authority(1).hash(), vec![authority(2).hash()]);
         assert_eq!(
-            Voucher::verify(std::slice::from_ref(&new), "prod", &bytes),
-            Err(VoucherRefusal::UnknownKey { node: node(), shown: old.key_id(), accepted: vec![new.key_id()] })
+            Voucher::verify(&anchors(&[2]), "prod", &bytes),
+            Err(VoucherRefusal::OtherAuthority { node: node(), shown, accepted })
         );
         assert_eq!(
-            Voucher::verify(&[old], "test", &bytes),
+            Voucher::verify(&anchors(&[1]), "test", &bytes),
             Err(VoucherRefusal::OtherCluster { node: node(), shown: "prod".to_owned(), wanted: "test".to_owned() })
         );
     }
 
     #[test]
     fn no_flipped_bit_of_a_voucher_is_accepted() {
-        let authorities = [authority(1, "prod")];
-        let bytes = Voucher::issue(&authorities[0], "n1", node_key().public(), 5).to_bytes();
+        let bytes = Voucher::issue(&authority(1), "n1", node_key().public(), 5).to_bytes();
         for at in 0..bytes.len() * 8 {
             let mut bytes = bytes.clone();
             bytes[at / 8] ^= 1 << (at % 8);
-            assert!(Voucher::verify(&authorities, "prod", &bytes).is_err(), "bit {at}");
+            assert!(Voucher::verify(&anchors(&[1]), "prod", &bytes).is_err(), "bit {at}");
         }
-        assert_eq!(Voucher::verify(&authorities, "prod", b""), Err(VoucherRefusal::Malformed));
+        assert_eq!(Voucher::verify(&anchors(&[1]), "prod", b""), Err(VoucherRefusal::Malformed));
     }
 
     #[test]
     fn a_voucher_for_another_is_forged() {
-        let authorities = [authority(1, "prod")];
-        let voucher = Voucher::issue(&authorities[0], "n1", node_key().public(), 5);
-        let forged = Voucher { node: "n2".to_owned(), ..voucher };
-        let refusal = Voucher::verify(&authorities, "prod", &forged.to_bytes());
-        assert_eq!(refusal, Err(VoucherRefusal::Forged { node: "n2".to_owned(), key: authorities[0].key_id() }));
+        let voucher = Voucher::issue(&authority(1), "n1", node_key().public(), 5);
+        let forged = Voucher { node: "n2".to_owned(), ..voucher.clone() };
+        let by_another = Voucher { authority: authority(2).hash(), ..voucher };
+        for (forged, node, authority) in [(forged, "n2", authority(1).hash()), (by_another, "n1", authority(2).hash())]
+        {
+            let refusal = Voucher::verify(&anchors(&[1, 2]), "prod", &forged.to_bytes());
+            assert_eq!(refusal, Err(VoucherRefusal::Forged { node: node.to_owned(), authority }));
+        }
+    }
+
+    #[test]
+    fn a_voucher_with_names_that_no_line_can_show_is_malformed() {
+        let voucher = Voucher::issue(&authority(1), "\u{1b}[2J", node_key().public(), 5);
+        assert_eq!(Voucher::verify(&anchors(&[1]), "prod", &voucher.to_bytes()), Err(VoucherRefusal::Malformed));
     }
 }

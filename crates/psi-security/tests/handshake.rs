@@ -247,6 +247,13 @@ fn an_authority_s_certificate_beside_a_leaf_of_another_proves_nothing() {
 }
 
 #[test]
+fn a_client_finds_its_authority_among_several() {
+    let mut node = Node::new("b", &[1]);
+    node.certificate.chain_der.insert(1, Authority::derive(&key(2), "prod").certificate_der().clone());
+    check_accepted(&shake(client_by_hash(vec![hash(2), hash(1)], "prod"), &node), "b", None);
+}
+
+#[test]
 fn a_certificate_without_its_key_is_refused() {
     let (own, other) = (Node::new("a", &[1]), Node::new("b", &[1]));
     let stolen = NodeCertificate {

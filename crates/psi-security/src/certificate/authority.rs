@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use data_encoding::BASE64;
-use p256::ecdsa::{DerSignature, SigningKey, VerifyingKey, signature::Signer};
+use p256::ecdsa::{DerSignature, SigningKey, signature::Signer};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm,
@@ -172,10 +172,6 @@ impl Authority {
         let signature: DerSignature = self.signer.key.sign(&[context.as_bytes(), message].concat());
         signature.as_bytes().to_vec()
     }
-
-    pub(crate) fn verifying_key(&self) -> &VerifyingKey {
-        self.signer.key.verifying_key()
-    }
 }
 
 /// Without its key.
@@ -271,7 +267,7 @@ impl AuthorityHash {
         Some(Self::of_public_key(&certificate.subject_public_key_info()))
     }
 
-    fn of_public_key(info_der: &[u8]) -> Self {
+    pub(super) fn of_public_key(info_der: &[u8]) -> Self {
         Self(blake3::hash(info_der).into())
     }
 }

@@ -5,7 +5,9 @@ use rustls::{
     crypto::{WebPkiSupportedAlgorithms, ring},
     pki_types::{CertificateDer, TrustAnchor, UnixTime},
 };
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{
+    EndEntityCert, KeyUsage, RawPublicKeyEntity, anchor_from_trusted_cert, ring::ECDSA_P256_SHA256, spki_for_anchor,
+};
 
 use super::{
     authority::{Authority, AuthorityHash},
@@ -14,8 +16,8 @@ use super::{
 };
 use crate::key::KeyRing;
 
-/// Most authorities that an error names of those that the other end shows.
-const AUTHORITIES_SHOWN: usize = 4;
+/// Most authorities that are looked at of those that the other end shows.
+const AUTHORITIES_MAX: usize = 8;
 
 /// The authorities that are trusted.
 #[derive(Clone, Debug)]
@@ -56,10 +58,33 @@ impl TrustAnchors {
         let mut found = Self { anchors: Vec::new(), hashes: Vec::new() };
         for certificate in certificates {
             let anchor = anchor_from_trusted_cert(certificate).map_err(CertificateRefusal::Unusable)?;
-            found.hashes.extend(AuthorityHash::of_certificate(certificate));
+            found.hashes.push(AuthorityHash::of_public_key(&spki_for_anchor(&anchor)));
             found.anchors.push(anchor.to_owned());
         }
         Ok(found)
+    }
+
+    /// Which authorities they are.
+    #[must_use]
+    pub fn hashes(&self) -> &[AuthorityHash] {
+        &self.hashes
+    }
+
+    /// Whether that authority is trusted and signed what a certificate can't be, see [`Authority::sign`].
+    pub(crate) fn has_signed(
+        &self,
+        authority: AuthorityHash,
+        context: &'static str,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        let named = self.anchors.iter().zip(&self.hashes).find(|(_, hash)| **hash == authority);
+        named.is_some_and(|(anchor, _)| {
+            let public_key = spki_for_anchor(anchor);
+            let signed = [context.as_bytes(), message].concat();
+            let entity = RawPublicKeyEntity::try_from(&public_key);
+            entity.is_ok_and(|entity| entity.verify_signature(ECDSA_P256_SHA256, &signed, signature).is_ok())
+        })
     }
 
     /// What they are called. A server shows these, so a browser that has no certificate of theirs asks nobody for one.
@@ -97,18 +122,17 @@ impl ShownChain<'_> {
         let is_wanted = |certificate: &&CertificateDer<'_>| {
             AuthorityHash::of_certificate(certificate).is_some_and(|hash| wanted.contains(&hash))
         };
-        match self.rest.iter().find(is_wanted) {
-            Some(certificate) => TrustAnchors::from_certificates(std::slice::from_ref(certificate)),
-            None => {
-                let node = EndEntityCert::try_from(self.leaf).ok().and_then(|leaf| node_of(&leaf));
-                let (shown, wanted) = (self.authorities(), wanted.to_vec());
-                Err(CertificateRefusal::OtherAuthority { node, shown, wanted })
-            }
+        let found: Vec<_> = self.rest.iter().filter(is_wanted).take(AUTHORITIES_MAX).cloned().collect();
+        if found.is_empty() {
+            let node = EndEntityCert::try_from(self.leaf).ok().and_then(|leaf| node_of(&leaf));
+            let (shown, wanted) = (self.authorities(), wanted.to_vec());
+            return Err(CertificateRefusal::OtherAuthority { node, shown, wanted });
         }
+        TrustAnchors::from_certificates(&found)
     }
 
     /// The first few authorities in the chain.
     fn authorities(&self) -> Vec<AuthorityHash> {
-        self.rest.iter().filter_map(AuthorityHash::of_certificate).take(AUTHORITIES_SHOWN).collect()
+        self.rest.iter().filter_map(AuthorityHash::of_certificate).take(AUTHORITIES_MAX).collect()
     }
 }
