@@ -9,7 +9,8 @@
 //! a datagram at most once, and only within a minute of when it was sent.
 //!
 //! What this leaves out: an opener that was just made knows no session, so it accepts what was sent in the minute
-//! before. A payload that is longer than a datagram goes in two, and is lost with either.
+//! before. A datagram says nothing of its receiver: on the way it can be turned to another node of the cluster, or back
+//! to its sender. A payload that is longer than a datagram goes in two, and is lost with either.
 
 mod datagram;
 mod halves;
