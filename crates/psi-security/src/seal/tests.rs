@@ -248,6 +248,8 @@ fn a_session_ends_before_its_counter_repeats() {
     assert_eq!(opener.open(NOW, &last[0]), Ok(None));
     assert_eq!(payload_of(opener.open(NOW, &last[1])), bytes(70_000));
     assert_eq!(sealer.seal(NOW, b"x"), Err(SealError::Exhausted));
+    let mut near = self::sealer(1).with_counter(u64::MAX - 1);
+    assert_eq!(near.seal(NOW, &bytes(70_000)), Err(SealError::Exhausted), "there is no room for both halves");
 }
 
 #[test]
