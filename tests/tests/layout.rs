@@ -12,7 +12,8 @@ use serde_json::Value;
 
 /// A crate may depend on those above it only; `psi-tests` holds the clusters that the tests of others start. A new
 /// crate takes its place here.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
+    "psi-security",
     "psi-stats",
     "psi-engine",
     "psi-replica",
@@ -28,8 +29,8 @@ const ORDER: [&str; 13] = [
     "psi-redis-service",
 ];
 
-/// Arithmetic, folding and the protocol: no I/O, so that they can't block and can be simulated.
-const INNER: &[&str] = ORDER.split_at(4).0;
+/// Cryptography, arithmetic, folding and the protocol: no I/O, so that they can't block and can be simulated.
+const INNER: &[&str] = ORDER.split_at(5).0;
 
 /// What only the shell may use, directly or not.
 const SHELL: [&str; 4] = ["tokio", "tonic", "chitchat", "prometheus"];
