@@ -60,6 +60,8 @@ impl Reason {
 pub const fn http_status(code: Code) -> u16 {
     match code {
         Code::InvalidArgument | Code::OutOfRange => 422,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
         Code::NotFound => 404,
         // A full field included: not 429 or 507, since a retry does not help and a reset of the field does.
         Code::AlreadyExists | Code::FailedPrecondition | Code::ResourceExhausted => 409,
@@ -151,6 +153,12 @@ pub const REASONS: &[Reason] = &[
     call("TOO_MANY_STREAMS", Code::Unavailable, "the node has `limits.streams_max` streams open: watches, streams of steps", "end some, use another node, or raise the setting"),
     grpc("MESSAGE_TOO_SLOW", Code::DeadlineExceeded, "the message did not arrive whole within 10 s", "send it at once"),
     grpc("TOO_MANY_CALLS", Code::ResourceExhausted, "the connection has `grpc.calls_per_connection_max` calls in progress; an open stream is one of them", "end some, open another connection, or raise the setting"),
+    call("ACCESS_TOKEN_MISSING", Code::Unauthenticated, "the cluster has a key, and the call shows no access token", "make one with `psi-field token`, and send it as `authorization: Bearer TOKEN`"),
+    call("ACCESS_TOKEN_REFUSED", Code::Unauthenticated, "the access token is expired, revoked, changed, or of another key or cluster; the message says which", "make a new one with `psi-field token`"),
+    call("ROLE_TOO_LOW", Code::PermissionDenied, "the role of the access token is too low for the call", "make a token of the role that the message names"),
+    call("FIELD_NOT_ALLOWED", Code::PermissionDenied, "the access token is for other fields, or the call concerns all of them", "make a token for this field, or for all"),
+    grpc("NOT_A_NODE", Code::PermissionDenied, "only a node of the cluster may call this, by its certificate", "nodes do it by themselves"),
+    http("TLS_REQUIRED", 400, "the cluster has a key, so the node speaks TLS alone; over gRPC this is UNAUTHENTICATED"),
     http("WRONG_PROTOCOL", 505, "HTTP/2 on the HTTP port, over which gRPC gets UNIMPLEMENTED; or HTTP/1 on the gRPC port"),
     http("UNKNOWN_PATH", 404, "no such path; the message lists the paths, or suggests the nearest"),
     http("WRONG_METHOD", 405, "the path does not take this method; the message lists those it takes"),

@@ -8,15 +8,37 @@ use psi_api::v1::{
 };
 use tonic::{
     Response, Status,
-    transport::{self, Channel, Endpoint},
+    body::Body,
+    client::GrpcService,
+    codegen::{Body as HttpBody, Bytes, StdError},
+    transport::{self, Endpoint},
 };
 
 /// Wide fields and large clusters have long answers. How much a node accepts is the node's decision.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
+/// What calls can be made over: a channel, or one that shows an access token.
+pub trait Connection:
+    GrpcService<
+        Body,
+        Error: Into<StdError>,
+        ResponseBody: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
+    >
+{
+}
+
+impl<C> Connection for C where
+    C: GrpcService<
+            Body,
+            Error: Into<StdError>,
+            ResponseBody: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
+        >
+{
+}
+
 /// A client of the scoring service.
 #[must_use]
-pub fn fields(channel: Channel) -> PsiFieldServiceClient<Channel> {
+pub fn fields<C: Connection>(channel: C) -> PsiFieldServiceClient<C> {
     PsiFieldServiceClient::new(channel)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
@@ -26,7 +48,7 @@ pub fn fields(channel: Channel) -> PsiFieldServiceClient<Channel> {
 ///
 /// # Errors
 /// The refusal of any page.
-pub async fn all_fields(channel: Channel) -> Result<Response<Vec<Field>>, Status> {
+pub async fn all_fields<C: Connection>(channel: C) -> Result<Response<Vec<Field>>, Status> {
     let mut client = fields(channel);
     let (mut all, mut request) = (Vec::new(), ListFieldsRequest::default());
     loop {
@@ -41,13 +63,13 @@ pub async fn all_fields(channel: Channel) -> Result<Response<Vec<Field>>, Status
 
 /// A client of the drift service.
 #[must_use]
-pub fn drift(channel: Channel) -> DriftServiceClient<Channel> {
+pub fn drift<C: Connection>(channel: C) -> DriftServiceClient<C> {
     DriftServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the cluster service.
 #[must_use]
-pub fn cluster(channel: Channel) -> ClusterServiceClient<Channel> {
+pub fn cluster<C: Connection>(channel: C) -> ClusterServiceClient<C> {
     ClusterServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod options;
 
+mod access;
 mod nodes;
 
+pub(crate) use access::{Access, AccessOptions, Connection};
 pub(crate) use nodes::{Nodes, SILENCE, parse_address, parse_timeout, ping};
 pub(crate) use psi_bench::client::{all_fields, cluster, drift, fields, root_cause};

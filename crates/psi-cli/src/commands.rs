@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod experiments;
 pub(crate) mod fields;
 pub(crate) mod man;
+pub(crate) mod security;
 pub(crate) mod steps;
 
 mod arguments;

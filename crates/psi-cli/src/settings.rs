@@ -19,6 +19,7 @@ mod sources;
 mod tests;
 
 pub(crate) use definition::DEFINITIONS;
+pub(crate) use kind::NONE;
 pub(crate) use load::{Inputs, LoadedSettings, load};
 pub(crate) use problem::Problem;
 pub(crate) use show::{given, to_json, to_toml};
@@ -26,5 +27,5 @@ pub(crate) use sources::flags::SettingFlags;
 #[cfg(test)]
 pub(crate) use sources::variables::VARIABLES_OF_COMMANDS;
 pub(crate) use sources::variables::{
-    CONFIG, NODES, PROBE_DEADLINE_MS, PROBE_EVERY_MS, PROBE_FIELD, PROBE_LISTEN, unknown,
+    CLUSTER, CONFIG, KEY_FILE, NODES, PROBE_DEADLINE_MS, PROBE_EVERY_MS, PROBE_FIELD, PROBE_LISTEN, TOKEN, unknown,
 };

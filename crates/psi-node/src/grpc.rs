@@ -25,7 +25,7 @@ use self::calls::MESSAGE_BYTES_MAX;
 use crate::{
     calls::{ops::Ops, readiness::is_writable},
     links::registry::Links,
-    node::{connections::accept, context::NodeContext},
+    node::{connections::accept, context::NodeContext, identity::Port},
 };
 
 /// Serves gRPC until `stop` resolves and calls in progress have ended, or for `drain` longer.
@@ -36,16 +36,15 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
     drain: Duration,
 ) {
-    let ops = Ops { context: context.clone() };
+    let ops = Ops::new(context.clone());
     let (reporter, health) = tonic_health::server::health_reporter();
     // Before the first call is served: the reporter's own first status is that all is well.
     report_status(&reporter, context.read(is_writable)).await;
     tokio::spawn(follow_health(context.clone(), reporter));
     let routes = routes(&ops, links).add_service(health).prepare();
-    let table = context.connections.clone();
-    let connection =
-        move |stream, activity, closing| connections::serve(stream, routes.clone(), ops.clone(), activity, closing);
-    accept::serve(listener, table, stop, drain, connection).await;
+    let door = context.door(Port::Grpc);
+    let connection = move |connection| connections::serve(connection, routes.clone(), ops.clone());
+    accept::serve(listener, door, stop, drain, connection).await;
 }
 
 fn routes(ops: &Ops, links: Arc<Links>) -> Routes {

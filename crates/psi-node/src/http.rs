@@ -1,8 +1,8 @@
 //! HTTP: drop-in for the service that this one replaces. The same paths and keys, and more of both; errors that
 //! name the value, the limit and the way out.
 //!
-//! Every refusal is `{"detail": …, "error": {"reason", "message", …}}`, see [`refusal::Refusal`]. Left out: TLS,
-//! authentication, HTTP/2 (programs that need them use gRPC, or a proxy).
+//! Every refusal is `{"detail": …, "error": {"reason", "message", …}}`, see [`refusal::Refusal`]. Left out:
+//! HTTP/2 (programs that need it use gRPC, or a proxy).
 
 mod answers;
 mod federation;
@@ -17,19 +17,37 @@ pub(crate) mod server;
 mod state;
 mod step;
 
-use std::{future::Future, sync::Arc};
+use std::{convert::Infallible, future::Future, sync::Arc};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    extract::FromRequestParts,
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use self::{
     refusal::Refusal,
     routes::{observe::ObservedRouter, router::router},
 };
-use crate::{calls::ops::Ops, node::context::NodeContext};
+use crate::{
+    calls::ops::Ops,
+    node::{context::NodeContext, identity::Port},
+};
+
+/// The operations, for the caller of a request.
+impl FromRequestParts<Ops> for Ops {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Infallible> {
+        Ok(ops.called_by(&parts.extensions))
+    }
+}
+
+/// Refuses what comes without TLS to a node that wants it.
+pub(crate) async fn refuse_unencrypted(stream: TcpStream) {
+    server::unencrypted::refuse(stream).await;
+}
 
 /// Serves HTTP until `stop` resolves and requests in progress have ended.
 pub(crate) async fn serve(
@@ -37,8 +55,8 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let (table, ops) = (context.connections.clone(), Ops { context });
-    server::serve_within(table, ObservedRouter::new(router(ops.clone()), ops), listener, stop).await;
+    let (door, ops) = (context.door(Port::Http), Ops::new(context));
+    server::serve_at(door, ObservedRouter::new(router(ops.clone()), ops), listener, stop).await;
 }
 
 /// The answer to a request of HTTP/1 that came to the port of gRPC.

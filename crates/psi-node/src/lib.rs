@@ -20,6 +20,6 @@ mod snapshot;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub use http::server::serve as serve_http;
-pub use node::{Node, StartError, end::NodeEnd};
-pub use settings::{Addresses, Endpoint, Settings, WebOrigins};
+pub use node::{Node, StartError, end::NodeEnd, identity::IdentityError};
+pub use settings::{Addresses, Endpoint, Security, Settings, WebOrigins};
 pub use snapshot::directory::DataError;

@@ -3,6 +3,7 @@
 pub(crate) mod connections;
 pub(crate) mod context;
 pub(crate) mod end;
+pub(crate) mod identity;
 pub(crate) mod log_limit;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -14,7 +15,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::{context::NodeContext, end::NodeEnd};
+use self::{
+    context::NodeContext,
+    end::NodeEnd,
+    identity::{Identity, IdentityError},
+};
 use crate::{
     calls::readiness::is_writable,
     cluster::{address::advertised, claimants, gossip},
@@ -53,6 +58,9 @@ pub enum StartError {
     /// Gossip did not start.
     #[error("can't start gossip: {0:#}")]
     Gossip(anyhow::Error),
+    /// The cluster key can't be used, or is missing where one is needed.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The data directory can't be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -103,8 +111,9 @@ impl Node {
             gossip: Endpoint { listen: gossip_listen, ..settings.gossip },
             ..settings
         };
+        let identity = Identity::open(&settings, &addresses)?;
         let StartupData { task: snapshots, snapshot, refused } = task::open(&settings).await?;
-        let context = Arc::new(NodeContext::new(settings, addresses, snapshot));
+        let context = Arc::new(NodeContext::new(settings, identity, addresses, snapshot));
         refused.into_iter().for_each(|reason| context.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());
         let mut tasks = Vec::new();
@@ -116,6 +125,13 @@ impl Node {
         }
         let timekeeper = context.clone();
         tasks.push(supervised(&context, "keeping time", async move { timekeeper.keep_time().await }));
+        let follower = context.clone();
+        let follow = async move {
+            let addresses = || follower.addresses();
+            let followed = follower.identity.follow_key_file(&follower.settings, addresses);
+            follower.stop.run_until_cancelled(followed).await;
+        };
+        tasks.push(supervised(&context, "following the key file", follow));
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }

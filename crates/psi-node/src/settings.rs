@@ -2,12 +2,13 @@
 //! flags.
 
 mod origins;
+mod security;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use psi_replica::{ClusterName, NodeId};
 
-pub use self::origins::WebOrigins;
+pub use self::{origins::WebOrigins, security::Security};
 
 /// Where a service listens, and where others reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Settings {
     pub http: Endpoint,
     /// Gossip, UDP.
     pub gossip: Endpoint,
+    /// Who may join the cluster and call its nodes.
+    pub security: Security,
     /// `host:port` of other nodes' gossip. Empty: this node may start a cluster of its own.
     pub seeds: Vec<String>,
     /// How long a seed waits for members to show themselves before it starts a cluster. Too short: a restarted
@@ -98,7 +101,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults: loopback only, since nothing here is encrypted or authenticated.
+    /// The defaults: loopback only, since without a cluster key nothing is encrypted or authenticated.
     #[must_use]
     pub fn new(node: NodeId) -> Self {
         let loopback = |port| Endpoint::new(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -108,6 +111,7 @@ impl Settings {
             grpc: loopback(50_051),
             http: loopback(8_000),
             gossip: loopback(7_280),
+            security: Security::default(),
             seeds: Vec::new(),
             join: Duration::from_secs(2),
             end_after: Duration::from_secs(24 * 60 * 60),

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use psi_api::v1::{Field, ListFieldsRequest, ListFieldsResponse, PingRequest};
-use tonic::{
-    Code, Response, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Response, Status, transport::Endpoint};
 
 use psi_bench::client::{fields, root_cause};
 
+use super::access::{AccessOptions, Connection};
 use crate::{
     output::{self, Failure},
     settings::{self, address::with_default_port},
@@ -43,6 +41,9 @@ pub(crate) struct Nodes {
     /// Seconds to wait for a node's answer
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_timeout)]
     pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) access: AccessOptions,
 }
 
 /// `host:port`, with the port of gRPC where it names none.
@@ -73,7 +74,7 @@ impl Nodes {
     /// The refusal, or what each node said if none was available.
     pub(crate) async fn ask<T>(
         &self,
-        call: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+        call: impl AsyncFn(Connection) -> Result<Response<T>, Status>,
     ) -> Result<Reply<T>, Failure> {
         let mut failures = Vec::new();
         for (address, next) in self.addresses.iter().zip(self.addresses.iter().skip(1).map(Some).chain([None])) {
@@ -96,7 +97,7 @@ impl Nodes {
 
     /// That the node answers at all: one that is frozen accepts connections, and takes calls without an answer.
     async fn check_answers(&self, address: &str, next: &str) -> Result<(), Failure> {
-        match ping(self.endpoint(address)?.connect_lazy()).await {
+        match ping(self.access.get().connect_lazily(&self.endpoint(address)?)).await {
             Err(status) if status.code() == Code::DeadlineExceeded => {
                 output::note(format_args!("warning: {address}: {}; asking {next}", status.message()));
                 Err(not_reached(address, status.message()))
@@ -126,7 +127,7 @@ impl Nodes {
     async fn ask_one<T>(
         &self,
         address: &str,
-        call: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+        call: impl AsyncFn(Connection) -> Result<Response<T>, Status>,
     ) -> Result<T, Failure> {
         let channel = self.connect(address).await?;
         match tokio::time::timeout(self.timeout, call(channel)).await {
@@ -148,9 +149,9 @@ impl Nodes {
     ///
     /// # Errors
     /// If there is none within the time to wait for an answer.
-    pub(crate) async fn connect(&self, address: &str) -> Result<Channel, Failure> {
+    pub(crate) async fn connect(&self, address: &str) -> Result<Connection, Failure> {
         let endpoint = self.endpoint(address)?;
-        match tokio::time::timeout(self.timeout, endpoint.connect()).await {
+        match tokio::time::timeout(self.timeout, self.access.get().connect(endpoint)).await {
             Ok(Ok(channel)) => Ok(channel),
             Ok(Err(error)) => Err(not_reached(address, &root_cause(&error))),
             Err(_) => Err(not_reached(address, &format!("no answer within {} s", self.timeout.as_secs_f64()))),
@@ -179,7 +180,7 @@ pub(crate) fn endpoint(address: &str, timeout: Duration) -> Result<Endpoint, Fai
 ///
 /// # Errors
 /// `DEADLINE_EXCEEDED` if it is silent; else what the connection failed with.
-pub(crate) async fn ping(channel: Channel) -> Result<(), Status> {
+pub(crate) async fn ping(channel: Connection) -> Result<(), Status> {
     let mut client = super::cluster(channel);
     match tokio::time::timeout(SILENCE, client.ping(PingRequest::default())).await {
         Ok(Ok(_)) => Ok(()),

@@ -78,8 +78,7 @@ macro_rules! listen {
             meaning: concat!(
                 "Where to listen for ",
                 $what,
-                ". Port 0 picks a free one. Nothing is encrypted or authenticated: listen beyond loopback only inside a \
-                 network you trust"
+                ". Port 0 picks a free one. Beyond loopback it takes a cluster key, see security.key_file"
             ),
         }
     };
@@ -104,7 +103,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 26] = [
+pub(crate) static DEFINITIONS: [Definition; 29] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
@@ -216,6 +215,34 @@ pub(crate) static DEFINITIONS: [Definition; 26] = [
         meaning: "How long a dead node remains a member; a node that starts learns of those that died in the last sixth \
                   of it. Too low: majorities are soon counted without nodes that crashed. Too high: `members` lists \
                   nodes that are long gone",
+    },
+    Definition {
+        key: "security.key_file",
+        kind: Kind::FileOrNone(|all, file| all.node.security.key_file = file),
+        show: |all| {
+            let file = all.node.security.key_file.as_ref();
+            or_none(file.map(|file| Value::String(file.display().to_string())))
+        },
+        meaning: "File of the cluster key, the same on every node; `psi-field key` makes one. With it gossip is sealed, \
+                  connections are encrypted, nodes know each other, and clients show access tokens. It is read again \
+                  when it changes. None: anyone may do anything who reaches the node, so it listens on loopback alone",
+    },
+    Definition {
+        key: "security.revoked",
+        kind: Kind::Tokens(|all, tokens| all.node.security.revoked = tokens),
+        show: |all| {
+            let entries: Vec<Value> =
+                all.node.security.revoked.names().map(|name| Value::String(name.to_owned())).collect();
+            or_none((!entries.is_empty()).then_some(Value::Array(entries)))
+        },
+        meaning: "Access tokens that are refused from now on, by name or id. The same on every node",
+    },
+    Definition {
+        key: "security.insecure",
+        kind: Kind::Switch(|all, on| all.node.security.insecure = on),
+        show: |all| Value::Boolean(all.node.security.insecure),
+        meaning: "Whether to listen beyond loopback without a cluster key. true: anyone who reaches the node can read \
+                  and change everything; for networks that nobody else reaches",
     },
     Definition {
         key: "replication.enabled",

@@ -62,8 +62,8 @@ impl Ops {
     pub(crate) async fn reach(&self, options: &CallOptions) -> Result<(), Cause> {
         let Some(token) = &options.after else { return Ok(()) };
         let mut changes = self.context.changes();
-        let mut issuer_answer =
-            pin!(self.context.issuers.issuer_frontier(&self.context.members, token, tokio::time::Instant::now()));
+        let asked = (&self.context.identity, &self.context.members);
+        let mut issuer_answer = pin!(self.context.issuers.issuer_frontier(asked, token, tokio::time::Instant::now()));
         let mut issuer_frontier: Option<Arc<Frontier>> = None;
         loop {
             changes.mark_unchanged();

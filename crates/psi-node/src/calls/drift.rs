@@ -67,7 +67,7 @@ impl Ops {
             tracing::info!(%field, version = set.title.version.as_str(), inputs = set.inputs, "baseline set");
             Ok(())
         };
-        self.write_baseline(name, options, set).await
+        self.write_baseline(("set the baseline", name), options, set).await
     }
 
     /// Takes the baseline of a field away.
@@ -83,17 +83,17 @@ impl Ops {
             tracing::info!(%field, "baseline cleared");
             Ok(())
         };
-        self.write_baseline(name, options, clear).await
+        self.write_baseline(("clear the baseline", name), options, clear).await
     }
 
     /// Writes, once no batch of the field is in the way.
     async fn write_baseline(
         &self,
-        name: &str,
+        (action, name): (&str, &str),
         options: &CallOptions,
         write: impl Fn(&mut Replica, Now, &FieldName) -> Result<(), WriteError>,
     ) -> Result<(FieldView, String), Cause> {
-        let field = self.record_refusal(FieldName::new(name).map_err(|error| Cause::from(&error)))?;
+        let field = self.record_refusal(self.operator_field(action, name))?;
         self.record_refusal(self.reach(options).await)?;
         // A node that has not caught up says so, and does not say that there is no such field.
         self.record_refusal(self.context.read(writable))?;

@@ -10,7 +10,7 @@ use psi_state::{FieldView, Replica};
 use super::{
     admission::Admission,
     answer::{InterventionReceipt, WriteAnswer},
-    ops::{Ops, field_name, of_another_kind},
+    ops::{Ops, of_another_kind},
 };
 use crate::sessions::options::CallOptions;
 
@@ -22,7 +22,8 @@ impl Ops {
         action: Action,
         options: CallOptions,
     ) -> Result<InterventionReceipt, Cause> {
-        let field = self.record_refusal(field_name(field))?;
+        let field = self.record_refusal(self.field_name(field))?;
+        self.audit(action.as_str(), field.as_str());
         let content = |hasher: &_| content_of_intervention(hasher, &field, action);
         let pending = match self.admit(&options, content).await? {
             Admission::Answered(pending) => pending,
@@ -46,7 +47,8 @@ impl Ops {
 
     /// Takes the red flag of a field down without an intervention.
     pub(crate) async fn acknowledge(&self, field: &str, options: &CallOptions) -> Result<(FieldView, String), Cause> {
-        let name = self.record_refusal(field_name(field))?;
+        let name = self.record_refusal(self.field_name(field))?;
+        self.audit("acknowledge the red flag", name.as_str());
         self.record_refusal(self.reach(options).await)?;
         let write = |replica: &mut Replica, now| replica.acknowledge(now, &name);
         let written = self.when_free(options, || std::future::ready(self.context.write(write))).await;

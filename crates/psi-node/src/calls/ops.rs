@@ -3,22 +3,60 @@
 
 use std::sync::Arc;
 
+use axum::http::Extensions;
 use psi_api::Cause;
 use psi_replica::{FieldName, Now};
 use psi_state::{Replica, WriteError};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Code;
+use tracing::info;
 
 use super::readiness::explained;
-use crate::node::context::NodeContext;
+use crate::node::{context::NodeContext, identity::caller::Caller};
 
-/// The operations of a node.
+/// The operations of a node, for one caller.
 #[derive(Clone)]
 pub(crate) struct Ops {
     pub(crate) context: Arc<NodeContext>,
+    caller: Caller,
 }
 
 impl Ops {
+    /// The operations of a node, for a caller who may not do anything yet.
+    pub(crate) fn new(context: Arc<NodeContext>) -> Self {
+        Self { context, caller: Caller::Stranger }
+    }
+
+    /// The same for the caller of a request, which was recorded when the call was allowed.
+    pub(crate) fn called_by(&self, extensions: &Extensions) -> Self {
+        let caller = extensions.get::<Caller>().cloned().unwrap_or(Caller::Stranger);
+        Self { context: self.context.clone(), caller }
+    }
+
+    /// The field that a client named, if it may use that; empty means `default`.
+    pub(super) fn field_name(&self, name: &str) -> Result<FieldName, Cause> {
+        let name = if name.is_empty() {
+            FieldName::default_field()
+        } else {
+            FieldName::new(name).map_err(|error| Cause::from(&error))?
+        };
+        self.caller.check_field(name.as_str())?;
+        Ok(name)
+    }
+
+    /// The field that an operator is about to change. Who does what to it is logged.
+    pub(super) fn operator_field(&self, action: &str, name: &str) -> Result<FieldName, Cause> {
+        let field = FieldName::new(name).map_err(|error| Cause::from(&error))?;
+        self.caller.check_field(field.as_str())?;
+        self.audit(action, field.as_str());
+        Ok(field)
+    }
+
+    /// Logs what an operator is about to do, and to what.
+    pub(super) fn audit(&self, action: &str, object: &str) {
+        info!(target: "psi_node::audit", by = %self.caller, action, object, "operator action");
+    }
+
     /// A write, and a token that covers it.
     pub(super) fn write<R>(
         &self,
@@ -50,14 +88,6 @@ impl Ops {
         self.context.metrics.record_refusal(cause.reason);
         cause
     }
-}
-
-/// The name of a field that a client gave; empty means `default`.
-pub(super) fn field_name(name: &str) -> Result<FieldName, Cause> {
-    if name.is_empty() {
-        return Ok(FieldName::default_field());
-    }
-    FieldName::new(name).map_err(|error| Cause::from(&error))
 }
 
 pub(super) fn unknown_field(replica: &Replica, field: &FieldName) -> Cause {

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::{
     answer::FieldSummary,
-    ops::{Ops, field_name, unknown_field},
+    ops::{Ops, unknown_field},
     readiness::readable,
     watchers::WatchedStep,
 };
@@ -26,7 +26,7 @@ impl Ops {
 
     /// The field as all nodes' entries make it, and a token for it.
     pub(crate) fn state(&self, field: &str) -> Result<(FieldView, String), Cause> {
-        let field = field_name(field)?;
+        let field = self.field_name(field)?;
         self.context.read(|replica| {
             readable(replica)?;
             let view = replica.view(&field).ok_or_else(|| unknown_field(replica, &field))?;
@@ -36,7 +36,7 @@ impl Ops {
 
     /// The field, and the steps of it that this node accepts from now on.
     pub(crate) fn watch_steps(&self, field: &str) -> Result<(FieldSummary, Receiver<Arc<WatchedStep>>), Cause> {
-        let name = field_name(field)?;
+        let name = self.field_name(field)?;
         let (view, _) = self.state(field)?;
         let accepted = self.context.watchers.watch(&name, view.spec.spec.setup.shape.width);
         // Once more: it may have been reset just before the watch began.

@@ -18,7 +18,7 @@ use self::{
 use super::{
     admission::Admission,
     answer::{StepReceipt, WriteAnswer},
-    ops::{Ops, field_name, of_another_kind},
+    ops::{Ops, of_another_kind},
     pending::{CallFuture, PendingWrite, ready_now},
     readiness::stopping,
 };
@@ -48,7 +48,7 @@ impl Ops {
         mut call: StepCall,
         options: CallOptions,
     ) -> CallFuture<'_, Result<PendingWrite, Cause>> {
-        let field = match self.record_refusal(field_name(&call.field)) {
+        let field = match self.record_refusal(self.field_name(&call.field)) {
             Ok(field) => field,
             Err(cause) => return ready_now(self.record_call(Err(cause))),
         };

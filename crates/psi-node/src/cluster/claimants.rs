@@ -17,14 +17,14 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
 };
-use tonic::{Code, transport::Endpoint};
+use tonic::Code;
 use tracing::{error, info, warn};
 
 use super::{
     claim::{NameClaim, waiting_text},
     members::Member,
 };
-use crate::node::{context::NodeContext, end::NodeEnd};
+use crate::node::{context::NodeContext, end::NodeEnd, identity::Identity};
 
 /// Who is asked has this long to answer.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -81,10 +81,11 @@ enum Reply {
     Silent,
 }
 
-async fn ask(address: SocketAddr) -> Reply {
+async fn ask(identity: &Arc<Identity>, address: SocketAddr) -> Reply {
     let asked = async {
-        let Ok(endpoint) = Endpoint::from_shared(format!("http://{address}")) else { return Reply::Gone };
-        let Ok(channel) = endpoint.tcp_nodelay(true).connect().await else { return Reply::Gone };
+        // Another run of this node has its name, so the certificate of any node will do.
+        let dialled = identity.dial(address, None, |endpoint| endpoint.tcp_nodelay(true)).await;
+        let Ok(channel) = dialled else { return Reply::Gone };
         match ClusterServiceClient::new(channel).identify(IdentifyRequest {}).await {
             Ok(answer) => Reply::Answered(answer.into_inner()),
             Err(status) if status.code() == Code::Unimplemented => Reply::Gone,
@@ -131,9 +132,10 @@ async fn better_claimant(
     let mut asking = JoinSet::new();
     for address in addresses {
         let attempts = if is_live(address) { ATTEMPTS } else { 1 };
+        let identity = context.identity.clone();
         asking.spawn(async move {
             for _ in 0..attempts {
-                match ask(address).await {
+                match ask(&identity, address).await {
                     Reply::Answered(answer) => return Some((address, answer)),
                     Reply::Gone => return None,
                     Reply::Silent => {}
@@ -324,7 +326,12 @@ mod tests {
     fn only_another_run_of_this_node_that_stays_has_a_claim() {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let settings = Settings::new(NodeId::new("n").expect("a name"));
-        let context = NodeContext::new(settings, Addresses { grpc: address, http: address, gossip: address }, None);
+        let context = NodeContext::new(
+            settings,
+            Identity::without_key(),
+            Addresses { grpc: address, http: address, gossip: address },
+            None,
+        );
         let answer = |node: &str, cluster: &str, began_us, claim: ClaimMessage| {
             let answer =
                 IdentifyResponse { node: node.to_owned(), cluster: cluster.to_owned(), began_us, claim: claim.into() };

@@ -114,7 +114,7 @@ pub(crate) async fn start(context: &NodeContext) -> anyhow::Result<GossipLoop> {
         protocol_version: ProtocolVersion::V1,
     };
     let gate = Arc::new(Gate::new(settings.cluster.clone(), context.metrics.gossip_drops()));
-    let transport = GossipTransport::new(gate.clone());
+    let transport = GossipTransport::new(gate.clone(), context.identity.clone());
     let facts = facts::at_start(context.addresses(), context.claim.now());
     Ok(GossipLoop { handle: spawn_chitchat(config, facts, &transport).await?, gate })
 }
@@ -155,7 +155,7 @@ async fn follow(context: &NodeContext, handle: &ChitchatHandle, gate: &Gate, mem
         let members = memory.update(members, Some(own_run), Instant::now(), context.settings.dead_node_grace);
         namesakes.record(&members, Instant::now());
         let linked = linked(context, &members);
-        gate.update(ids.into_iter(), linked.into_iter(), context.settings.dead_node_grace);
+        gate.update(ids.into_iter(), linked.into_iter(), clocks(context), context.settings.dead_node_grace);
         context.members.send_if_modified(|known| {
             log_changes(known, &members);
             let changed = *known != members;
@@ -171,6 +171,11 @@ fn linked(context: &NodeContext, members: &[Member]) -> Vec<SocketAddr> {
     let peers: BTreeSet<NodeId> =
         context.read(|replica| replica.links().filter_map(|(_, link)| Some(link.peer?.node)).collect());
     members.iter().filter(|member| member.live && peers.contains(&member.node)).map(|member| member.gossip).collect()
+}
+
+/// How far the clocks of linked members are ahead of this machine's, milliseconds.
+fn clocks(context: &NodeContext) -> Vec<i64> {
+    context.read(|replica| replica.links().filter_map(|(_, link)| link.clock_offset_ms).collect())
 }
 
 fn log_changes(before: &[Member], after: &[Member]) {

@@ -1,11 +1,11 @@
 //! The transport of gossip: chitchat's messages over a UDP socket, with a gate before chitchat.
 //!
 //! ```text
-//! other nodes ◀── wire ──▶ bytes ── gate, inbound only ──▶ codec ──▶ messages of chitchat
+//! other nodes ◀── wire ──▶ seal ──▶ bytes ── gate, inbound only ──▶ codec ──▶ messages of chitchat
 //! ```
 //!
-//! chitchat's own transport decodes whatever arrives: one datagram of 65 kB could unpack to 120 MB. What is left out is
-//! who may gossip: without a key, anyone.
+//! chitchat's own transport decodes whatever arrives: one datagram of 65 kB could unpack to 120 MB. With a cluster key,
+//! nothing is read of what was not sealed by it; without one, anyone may gossip, and the gate is what bounds them.
 
 mod blocks;
 mod codec;
@@ -20,7 +20,7 @@ mod rig;
 mod table;
 mod wire;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -28,26 +28,32 @@ use chitchat::{
     ChitchatEnvelope,
     transport::{RecvOutcome, SendOutcome, Socket, Transport},
 };
+use psi_security::seal::Refusal;
 use tracing::warn;
 
-use self::{codec::Codec, wire::Wire};
-use crate::node::log_limit::LogLimit;
+use self::{
+    codec::Codec,
+    wire::{Seal, Wire},
+};
+use crate::node::{identity::Identity, log_limit::LogLimit};
 
 pub(crate) use self::gate::Gate;
 
 /// Opens the socket of a gossip loop.
 pub(crate) struct GossipTransport {
     gate: Arc<Gate>,
+    identity: Arc<Identity>,
 }
 
 impl GossipTransport {
-    pub(crate) fn new(gate: Arc<Gate>) -> Self {
-        Self { gate }
+    pub(crate) fn new(gate: Arc<Gate>, identity: Arc<Identity>) -> Self {
+        Self { gate, identity }
     }
 
     async fn open_socket(&self, listen: SocketAddr) -> Result<GossipSocket> {
         let (wire, codec) = (Wire::bind(listen).await?, Codec::open().await?);
-        Ok(GossipSocket { wire, codec, gate: self.gate.clone(), sender: None, failures: LogLimit::default() })
+        let (gate, seal) = (self.gate.clone(), self.identity.subscribe().map(Seal::new));
+        Ok(GossipSocket { wire, seal, codec, gate, sender: None, failures: LogLimit::default() })
     }
 }
 
@@ -60,6 +66,8 @@ impl Transport for GossipTransport {
 
 struct GossipSocket {
     wire: Wire,
+    /// `None`: the cluster has no key.
+    seal: Option<Seal>,
     codec: Codec,
     gate: Arc<Gate>,
     /// Who sent what is being decoded, and how many bytes.
@@ -70,7 +78,21 @@ struct GossipSocket {
 impl GossipSocket {
     async fn send_message(&mut self, to: SocketAddr, message: ChitchatEnvelope) -> Result<usize> {
         let bytes = self.codec.encode(message).await?;
-        Ok(self.wire.send(to, bytes).await?)
+        let Some(seal) = &mut self.seal else { return Ok(self.wire.send(to, bytes).await?) };
+        let mut sent = 0;
+        for datagram in seal.seal(bytes)? {
+            sent += self.wire.send(to, &datagram).await?;
+        }
+        Ok(sent)
+    }
+}
+
+/// Opens a datagram. One that was sent long ago, or is yet to be, counts if a linked member's clock is that far off:
+/// clocks that differ must not cut members off.
+fn open(seal: &mut Seal, gate: &Gate, datagram: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    match seal.open(datagram, 0) {
+        Err(Refusal::Stale { offset_ms }) if gate.knows_clock(offset_ms) => seal.open(datagram, offset_ms),
+        opened => opened,
     }
 }
 
@@ -105,8 +127,18 @@ impl Socket for GossipSocket {
                 }
             }
             let (bytes, from) = self.wire.receive().await?;
-            if let Some(admitted) = self.gate.admit(bytes, from) {
-                self.sender = Some((from, bytes.len()));
+            let received = bytes.len();
+            let payload = match self.seal.as_mut().map(|seal| open(seal, &self.gate, bytes)) {
+                None => Cow::Borrowed(bytes),
+                Some(Ok(Some(payload))) => Cow::Owned(payload),
+                Some(Ok(None)) => continue,
+                Some(Err(refusal)) => {
+                    self.gate.record_unopened(from, refusal);
+                    continue;
+                }
+            };
+            if let Some(admitted) = self.gate.admit(&payload, from) {
+                self.sender = Some((from, received));
                 self.codec.begin(admitted.into_owned());
             }
         }

@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     body::{Bytes, HttpBody},
-    http::{Request, Response},
+    http::{HeaderValue, Request, Response, header::AUTHORIZATION},
 };
 use futures_util::future::Either;
 use http_body_util::BodyExt;
@@ -27,9 +27,12 @@ use tower::Service;
 
 use crate::{
     calls::ops::Ops,
-    node::connections::{
-        messages::WholeMessages,
-        table::{Activity, CallInProgress},
+    node::{
+        connections::{
+            messages::WholeMessages,
+            table::{Activity, CallInProgress},
+        },
+        identity::{caller::Caller, need_of_call},
     },
 };
 
@@ -52,6 +55,8 @@ pub(super) struct CallService {
     pub(super) routes: Routes,
     pub(super) ops: Ops,
     pub(super) activity: Arc<Activity>,
+    /// Who is at the other end, before a token is shown.
+    pub(super) caller: Caller,
     /// Calls that may still begin.
     pub(super) slots: Arc<Semaphore>,
 }
@@ -64,7 +69,21 @@ struct CallSlot {
 }
 
 impl CallService {
-    fn refusal(&self) -> Status {
+    /// Whether the call is allowed, and who makes it. Nothing of its body has been read.
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<CallSlot, Status> {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return Err(self.too_many()) };
+        let slot = CallSlot { _slot: slot, _call: self.activity.begin() };
+        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let allowed = self.ops.context.identity.caller(&self.caller, authorization).and_then(|caller| {
+            caller.check(need_of_call(request.uri().path()))?;
+            Ok(caller)
+        });
+        let caller = allowed.map_err(|error| self.ops.record_cause(error.into()))?;
+        request.extensions_mut().insert(caller);
+        Ok(slot)
+    }
+
+    fn too_many(&self) -> Status {
         let limit = self.ops.context.settings.calls_per_connection_max;
         let message = format!(
             "this connection already has {limit} calls in progress, open streams included; end some, open another \
@@ -108,18 +127,17 @@ impl Service<Request<Incoming>> for CallService {
         Service::<Request<Incoming>>::poll_ready(&mut self.routes, context)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        match Arc::clone(&self.slots).try_acquire_owned() {
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        match self.admit(&mut request) {
             Ok(slot) => {
-                let slot = CallSlot { _slot: slot, _call: self.activity.begin() };
                 let (head, body) = request.into_parts();
                 let body = self.body_of(head.uri.path(), body);
                 let answer = self.routes.call(Request::from_parts(head, body));
                 Either::Left(CallFuture { answer, slot: Some(slot) })
             }
-            Err(_) => {
+            Err(refused) => {
                 tokio::spawn(drain(request.into_body()));
-                let refused = self.refusal().into_http::<Body>();
+                let refused = refused.into_http::<Body>();
                 Either::Right(ready(Ok(refused.map(|body| CountedBody { body, slot: None }))))
             }
         }

@@ -24,9 +24,10 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
         &self,
         request: Request<v1::ForgetNodeRequest>,
     ) -> Result<Response<v1::ForgetNodeResponse>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let v1::ForgetNodeRequest { node, dry_run } = request.into_inner();
-        let runs = self.ops.forget_node(&node, dry_run)?;
-        Ok(Response::new(v1::ForgetNodeResponse { node: self.ops.context.settings.node.to_string(), runs }))
+        let runs = ops.forget_node(&node, dry_run)?;
+        Ok(Response::new(v1::ForgetNodeResponse { node: ops.context.settings.node.to_string(), runs }))
     }
 
     async fn get_frontier(
@@ -60,7 +61,8 @@ impl v1::cluster_service_server::ClusterService for ClusterView {
     }
 
     async fn accept_clock(&self, request: Request<v1::AcceptClockRequest>) -> Result<Response<v1::Clock>, Status> {
-        Ok(Response::new(self.ops.accept_clock(request.into_inner().hybrid_ms)))
+        let ops = self.ops.called_by(request.extensions());
+        Ok(Response::new(ops.accept_clock(request.into_inner().hybrid_ms)))
     }
 
     /// Takes no lock: it costs what every call costs, and a busy or joining node answers it too.
@@ -99,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        node::context::NodeContext,
+        node::{context::NodeContext, identity::Identity},
         settings::{Addresses, Settings},
     };
 
@@ -121,9 +123,11 @@ mod tests {
     async fn a_ping_is_answered_while_the_replica_is_at_work() {
         let settings = Settings { replication: false, ..Settings::new(NodeId::new("n").expect("a name")) };
         let nowhere = settings.grpc.listen;
-        let context =
-            Arc::new(NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None));
-        let view = ClusterView { ops: Ops { context: context.clone() } };
+        let context = {
+            let addresses = Addresses { grpc: nowhere, http: nowhere, gossip: nowhere };
+            Arc::new(NodeContext::new(settings, Identity::without_key(), addresses, None))
+        };
+        let view = ClusterView { ops: Ops::new(context.clone()) };
         let (release, holder) = hold(context);
         let pinged = tokio::spawn(async move { view.ping(Request::new(v1::PingRequest::default())).await });
         let answered = tokio::time::timeout(Duration::from_secs(5), pinged).await;

@@ -7,8 +7,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpStream, sync::Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tower::service_fn;
 use tracing::debug;
@@ -18,7 +17,10 @@ use crate::{
     calls::ops::Ops,
     http,
     links::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT},
-    node::connections::{preface::is_http2, table::Activity},
+    node::{
+        connections::{accept::Connection, preface::is_http2},
+        identity::{Accepted, ClientStream},
+    },
 };
 
 /// Streams of HTTP/2 that a connection may have open for each call in progress. Calls between the two limits are
@@ -34,13 +36,12 @@ const STREAM_BYTES: u32 = 64 * 1024;
 const CONNECTION_BYTES: u32 = 256 * 1024;
 
 /// Serves one connection, to its end.
-pub(super) async fn serve(
-    stream: TcpStream,
-    routes: Routes,
-    ops: Ops,
-    activity: Arc<Activity>,
-    closing: CancellationToken,
-) {
+pub(super) async fn serve(connection: Connection, routes: Routes, ops: Ops) {
+    let Connection { accepted, activity, closing } = connection;
+    let (stream, caller) = match accepted {
+        Accepted::Ready(stream, caller) => (stream, caller),
+        Accepted::Unencrypted(stream) => return http::refuse_unencrypted(stream).await,
+    };
     match is_http2(&stream).await {
         Some(true) => {}
         Some(false) => return refuse_http1(stream, ops).await,
@@ -48,7 +49,7 @@ pub(super) async fn serve(
     }
     let calls_max = ops.context.settings.calls_per_connection_max;
     let streams_max = calls_max.saturating_mul(STREAMS_PER_CALL).max(STREAMS_MIN);
-    let service = CallService { routes, ops, activity, slots: Arc::new(Semaphore::new(calls_max)) };
+    let service = CallService { routes, ops, activity, caller, slots: Arc::new(Semaphore::new(calls_max)) };
     let served = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE_INTERVAL)
@@ -75,7 +76,7 @@ pub(super) async fn serve(
 }
 
 /// Refuses the request of a connection that speaks HTTP/1.
-async fn refuse_http1(stream: TcpStream, ops: Ops) {
+async fn refuse_http1(stream: ClientStream, ops: Ops) {
     let answer = service_fn(move |_| std::future::ready(Ok::<_, std::convert::Infallible>(http::refuse_http1(&ops))));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

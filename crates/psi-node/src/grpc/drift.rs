@@ -28,14 +28,19 @@ impl DriftReports {
 #[tonic::async_trait]
 impl v1::drift_service_server::DriftService for DriftReports {
     async fn get_drift(&self, request: Request<v1::GetDriftRequest>) -> Result<Response<v1::DriftReport>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let (metadata, _, v1::GetDriftRequest { field, after, deadline_ms }) = request.into_parts();
         let options = self.options(after, deadline_ms, &metadata)?;
-        Ok(self.report(self.ops.state_after(&field, &options).await?))
+        Ok(self.report(ops.state_after(&field, &options).await?))
     }
 
-    async fn list_drift(&self, _: Request<v1::ListDriftRequest>) -> Result<Response<v1::ListDriftResponse>, Status> {
-        let (views, token) = self.ops.states()?;
-        let node = self.ops.context.settings.node.as_str();
+    async fn list_drift(
+        &self,
+        request: Request<v1::ListDriftRequest>,
+    ) -> Result<Response<v1::ListDriftResponse>, Status> {
+        let ops = self.ops.called_by(request.extensions());
+        let (views, token) = ops.states()?;
+        let node = ops.context.settings.node.as_str();
         let reports = views.iter().map(|view| psi_api::drift_report(view, node, token.clone())).collect();
         Ok(Response::new(v1::ListDriftResponse { reports }))
     }
@@ -44,19 +49,21 @@ impl v1::drift_service_server::DriftService for DriftReports {
         &self,
         request: Request<v1::SetBaselineRequest>,
     ) -> Result<Response<v1::DriftReport>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let (metadata, _, request) = request.into_parts();
         let v1::SetBaselineRequest { field, version, source, set_by, window_seconds, after, deadline_ms } = request;
         let options = self.options(after, deadline_ms, &metadata)?;
         let call = BaselineCall { version, source, set_by, window_seconds };
-        Ok(self.report(self.ops.set_baseline(&field, call, &options).await?))
+        Ok(self.report(ops.set_baseline(&field, call, &options).await?))
     }
 
     async fn clear_baseline(
         &self,
         request: Request<v1::ClearBaselineRequest>,
     ) -> Result<Response<v1::DriftReport>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let (metadata, _, v1::ClearBaselineRequest { field, set_by, after, deadline_ms }) = request.into_parts();
         let options = self.options(after, deadline_ms, &metadata)?;
-        Ok(self.report(self.ops.clear_baseline(&field, set_by, &options).await?))
+        Ok(self.report(ops.clear_baseline(&field, set_by, &options).await?))
     }
 }

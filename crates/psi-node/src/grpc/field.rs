@@ -57,24 +57,26 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     type WatchStepsStream = Answers<v1::WatchStepsResponse>;
 
     async fn step(&self, request: Request<v1::StepRequest>) -> Result<Response<v1::StepResponse>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
-        let pending = steps::accept(&self.ops, request.into_inner(), transport_timeout).await?;
-        steps::settle(&self.ops, pending).await.map(Response::new)
+        let pending = steps::accept(&ops, request.into_inner(), transport_timeout).await?;
+        steps::settle(&ops, pending).await.map(Response::new)
     }
 
     async fn step_batch(
         &self,
         request: Request<v1::StepBatchRequest>,
     ) -> Result<Response<v1::StepBatchResponse>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
         let v1::StepBatchRequest { field, inputs, apply_guardian, after, deadline_ms, replicate_to, request_id } =
             request.into_inner();
         let deadline_ms = deadline_ms.into();
-        let replicate_to = messages::level(&self.ops, replicate_to)?;
+        let replicate_to = messages::level(&ops, replicate_to)?;
         let options =
-            self.ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
+            ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
         let inputs = Inputs::Batch(inputs.into_iter().map(|vector| vector.values).collect());
-        let steps = self.ops.step(StepCall { field, inputs, guardian: apply_guardian }, options).await?;
+        let steps = ops.step(StepCall { field, inputs, guardian: apply_guardian }, options).await?;
         Ok(Response::new(v1::StepBatchResponse { steps: steps.into_iter().map(steps::answer).collect() }))
     }
 
@@ -82,15 +84,17 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<Streaming<v1::StepRequest>>,
     ) -> Result<Response<Self::StepStreamStream>, Status> {
-        let slot = self.ops.stream_slot()?;
-        Ok(Response::new(streams::with_slot(slot, streams::of_steps(self.ops.clone(), request.into_inner()))))
+        let ops = self.ops.called_by(request.extensions());
+        let slot = ops.stream_slot()?;
+        Ok(Response::new(streams::with_slot(slot, streams::of_steps(ops.clone(), request.into_inner()))))
     }
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<v1::FieldState>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
         let v1::GetStateRequest { field, after, deadline_ms } = request.into_inner();
         let options = self.read_options(after, deadline_ms, transport_timeout)?;
-        let (view, token) = self.ops.state_after(&field, &options).await?;
+        let (view, token) = ops.state_after(&field, &options).await?;
         Ok(Response::new(psi_api::state(&view, self.node(), token)))
     }
 
@@ -98,86 +102,96 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::WatchStateRequest>,
     ) -> Result<Response<Self::WatchStateStream>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
         let v1::WatchStateRequest { field, interval_ms, after, deadline_ms } = request.into_inner();
         let options = self.read_options(after, deadline_ms, transport_timeout)?;
-        self.ops.state_after(&field, &options).await?;
-        let slot = self.ops.stream_slot()?;
-        Ok(Response::new(streams::with_slot(slot, streams::of_states(self.ops.clone(), field, interval_ms))))
+        ops.state_after(&field, &options).await?;
+        let slot = ops.stream_slot()?;
+        Ok(Response::new(streams::with_slot(slot, streams::of_states(ops.clone(), field, interval_ms))))
     }
 
     async fn watch_steps(
         &self,
         request: Request<v1::WatchStepsRequest>,
     ) -> Result<Response<Self::WatchStepsStream>, Status> {
-        let watch = self.ops.watch_steps(&request.into_inner().field);
-        let (field, steps) = watch.map_err(|cause| self.ops.record_cause(cause))?;
-        let slot = self.ops.stream_slot()?;
-        Ok(Response::new(streams::with_slot(slot, streams::of_watched_steps(&self.ops, &field, steps))))
+        let ops = self.ops.called_by(request.extensions());
+        let watch = ops.watch_steps(&request.into_inner().field);
+        let (field, steps) = watch.map_err(|cause| ops.record_cause(cause))?;
+        let slot = ops.stream_slot()?;
+        Ok(Response::new(streams::with_slot(slot, streams::of_watched_steps(&ops, &field, steps))))
     }
 
     async fn list_fields(
         &self,
         request: Request<v1::ListFieldsRequest>,
     ) -> Result<Response<v1::ListFieldsResponse>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let v1::ListFieldsRequest { page_size, page_token } = request.into_inner();
-        let page = self.ops.fields(&PageRequest { size: page_size.into(), token: page_token })?;
+        let page = ops.fields(&PageRequest { size: page_size.into(), token: page_token })?;
         let fields = page.fields.iter().map(messages::field).collect();
         Ok(Response::new(v1::ListFieldsResponse { fields, next_page_token: page.next.unwrap_or_default() }))
     }
 
     async fn create_field(&self, request: Request<v1::CreateFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let mut request = request.into_inner();
         let name = request.name.clone();
         let names = std::mem::take(&mut request.names);
-        let patch = messages::patch_of_create(request).map_err(|cause| self.ops.record_cause(cause))?;
-        Ok(field_answer(self.ops.create(&name, &patch, names)?))
+        let patch = messages::patch_of_create(request).map_err(|cause| ops.record_cause(cause))?;
+        Ok(field_answer(ops.create(&name, &patch, names)?))
     }
 
     async fn change_field(&self, request: Request<v1::ChangeFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let request = request.into_inner();
         let name = request.name.clone();
-        let patch = messages::patch_of_change(request).map_err(|cause| self.ops.record_cause(cause))?;
-        Ok(field_answer(self.ops.change(&name, &patch)?))
+        let patch = messages::patch_of_change(request).map_err(|cause| ops.record_cause(cause))?;
+        Ok(field_answer(ops.change(&name, &patch)?))
     }
 
     async fn reset_field(&self, request: Request<v1::ResetFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let request = request.into_inner();
         let name = request.name.clone();
-        let patch = messages::patch_of_reset(request).map_err(|cause| self.ops.record_cause(cause))?;
-        Ok(field_answer(self.ops.reset(&name, &patch)?))
+        let patch = messages::patch_of_reset(request).map_err(|cause| ops.record_cause(cause))?;
+        Ok(field_answer(ops.reset(&name, &patch)?))
     }
 
     async fn drop_field(
         &self,
         request: Request<v1::DropFieldRequest>,
     ) -> Result<Response<v1::DropFieldResponse>, Status> {
-        self.ops.drop_field(&request.into_inner().name)?;
+        let ops = self.ops.called_by(request.extensions());
+        ops.drop_field(&request.into_inner().name)?;
         Ok(Response::new(v1::DropFieldResponse {}))
     }
 
     async fn label_field(&self, request: Request<v1::LabelFieldRequest>) -> Result<Response<v1::Field>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let v1::LabelFieldRequest { name, label } = request.into_inner();
-        Ok(field_answer(self.ops.label(&name, &label)?))
+        Ok(field_answer(ops.label(&name, &label)?))
     }
 
     async fn name_columns(&self, request: Request<v1::NameColumnsRequest>) -> Result<Response<v1::Field>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let v1::NameColumnsRequest { name, names } = request.into_inner();
-        Ok(field_answer(self.ops.name_columns(&name, names)?))
+        Ok(field_answer(ops.name_columns(&name, names)?))
     }
 
     async fn intervene(
         &self,
         request: Request<v1::InterveneRequest>,
     ) -> Result<Response<v1::InterveneResponse>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
         let v1::InterveneRequest { field, action, after, deadline_ms, replicate_to, request_id } = request.into_inner();
-        let action = messages::action(action).map_err(|cause| self.ops.record_cause(cause))?;
+        let action = messages::action(action).map_err(|cause| ops.record_cause(cause))?;
         let deadline_ms = deadline_ms.into();
-        let replicate_to = messages::level(&self.ops, replicate_to)?;
+        let replicate_to = messages::level(&ops, replicate_to)?;
         let options =
-            self.ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
-        let receipt = self.ops.intervene(&field, action, options).await?;
+            ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
+        let receipt = ops.intervene(&field, action, options).await?;
         let InterventionReceipt { intervention, token, replicated } = receipt;
         let Intervention { noise, clock, origin, version: _ } = intervention;
         Ok(Response::new(v1::InterveneResponse {
@@ -193,10 +207,11 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::GetGuardianRequest>,
     ) -> Result<Response<v1::GuardianState>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
         let v1::GetGuardianRequest { field, after, deadline_ms } = request.into_inner();
         let options = self.read_options(after, deadline_ms, transport_timeout)?;
-        let (view, token) = self.ops.state_after(&field, &options).await?;
+        let (view, token) = ops.state_after(&field, &options).await?;
         Ok(Response::new(psi_api::guardian(&view, self.node(), token)))
     }
 
@@ -204,10 +219,11 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         &self,
         request: Request<v1::AcknowledgeThreatRequest>,
     ) -> Result<Response<v1::GuardianState>, Status> {
+        let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
         let v1::AcknowledgeThreatRequest { field, after, deadline_ms } = request.into_inner();
         let options = self.read_options(after, deadline_ms, transport_timeout)?;
-        let (view, token) = self.ops.acknowledge(&field, &options).await?;
+        let (view, token) = ops.acknowledge(&field, &options).await?;
         Ok(Response::new(psi_api::guardian(&view, self.node(), token)))
     }
 }

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     links::{accept, registry::Links},
-    node::context::NodeContext,
+    node::{context::NodeContext, identity::caller::Caller},
 };
 
 pub(super) struct Replication {
@@ -24,6 +24,10 @@ impl v1::replication_service_server::ReplicationService for Replication {
         if !self.context.settings.replication {
             return Err(Status::failed_precondition("replication is switched off on this node"));
         }
-        Ok(Response::new(accept::accept(self.context.clone(), self.links.clone(), request.into_inner())))
+        let peer = match request.extensions().get::<Caller>() {
+            Some(Caller::Node(node)) => Some(node.clone()),
+            _ => None,
+        };
+        Ok(Response::new(accept::accept(self.context.clone(), self.links.clone(), peer, request.into_inner())))
     }
 }

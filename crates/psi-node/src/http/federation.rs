@@ -3,7 +3,7 @@
 //! Both are read from the merged view: the latest step of the chosen field, whichever node took it; zeros before the
 //! first. So every node gives the same figures, except the number of live members as gossip knows it.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use psi_engine::Metrics;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::calls::ops::Ops;
 
-pub(super) async fn metrics(State(ops): State<Ops>, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
+pub(super) async fn metrics(ops: Ops, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     let metrics = latest(&view);
     // Psi stands by itself, and dt_eff says nothing to other agents.
@@ -35,7 +35,7 @@ pub(super) async fn metrics(State(ops): State<Ops>, FieldParam(field): FieldPara
 }
 
 /// A body is not looked at: the members are known by gossip, their metrics by replication.
-pub(super) async fn swarm(State(ops): State<Ops>, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
+pub(super) async fn swarm(ops: Ops, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     let swarm = view.last.as_ref().map(|last| Swarm::of(&last.metrics)).unwrap_or_default();
     let (live, _, _) = health::members(&ops);

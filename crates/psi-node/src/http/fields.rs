@@ -2,11 +2,7 @@
 
 pub(super) mod drift;
 
-use axum::{
-    Json,
-    extract::{Request, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::Request, http::StatusCode};
 use psi_state::Setup;
 
 use super::{
@@ -26,12 +22,12 @@ use crate::calls::{
     ops::Ops,
 };
 
-pub(super) async fn list(State(ops): State<Ops>, PageParams(page): PageParams) -> Result<Json<FieldsAnswer>, Refusal> {
+pub(super) async fn list(ops: Ops, PageParams(page): PageParams) -> Result<Json<FieldsAnswer>, Refusal> {
     Ok(Json(FieldsAnswer::new(ops.fields(&page)?, ops.context.settings.node.as_str())))
 }
 
 pub(super) async fn create(
-    State(ops): State<Ops>,
+    ops: Ops,
     _: NoParams,
     request: Request,
 ) -> Result<(StatusCode, Json<FieldAnswer>), Refusal> {
@@ -41,13 +37,13 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, answer(&ops, ops.create(&name, &patch, names)?)))
 }
 
-pub(super) async fn show(State(ops): State<Ops>, NameParam(name): NameParam) -> Result<Json<FieldAnswer>, Refusal> {
+pub(super) async fn show(ops: Ops, NameParam(name): NameParam) -> Result<Json<FieldAnswer>, Refusal> {
     let (view, token) = ops.state(&name).map_err(|cause| Refusal::from(ops.record_cause(cause)).in_path())?;
     Ok(answer(&ops, (view.into(), token)))
 }
 
 pub(super) async fn change(
-    State(ops): State<Ops>,
+    ops: Ops,
     NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
@@ -56,7 +52,7 @@ pub(super) async fn change(
 }
 
 pub(super) async fn reset(
-    State(ops): State<Ops>,
+    ops: Ops,
     NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
@@ -64,16 +60,13 @@ pub(super) async fn reset(
     Ok(answer(&ops, ops.reset(&name, &patch)?))
 }
 
-pub(super) async fn drop_field(
-    State(ops): State<Ops>,
-    NameParam(name): NameParam,
-) -> Result<Json<DroppedAnswer>, Refusal> {
+pub(super) async fn drop_field(ops: Ops, NameParam(name): NameParam) -> Result<Json<DroppedAnswer>, Refusal> {
     let (current, token) = ops.drop_field(&name).map_err(|cause| Refusal::from(cause).in_path())?;
     Ok(Json(DroppedAnswer::new(&current, ops.context.settings.node.as_str(), token)))
 }
 
 pub(super) async fn label(
-    State(ops): State<Ops>,
+    ops: Ops,
     NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {
@@ -82,7 +75,7 @@ pub(super) async fn label(
 }
 
 pub(super) async fn names(
-    State(ops): State<Ops>,
+    ops: Ops,
     NameParam(name): NameParam,
     request: Request,
 ) -> Result<Json<FieldAnswer>, Refusal> {

@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    extract::State,
     http::{HeaderName, StatusCode, header},
 };
 use psi_api::Cause;
@@ -17,7 +16,7 @@ use crate::{
     metrics::scrape,
 };
 
-pub(super) async fn root(State(ops): State<Ops>, routes: &'static [Route]) -> Json<Value> {
+pub(super) async fn root(ops: Ops, routes: &'static [Route]) -> Json<Value> {
     let about = |route: &Route| (route.path.to_owned(), format!("{}: {}", route.methods(), route.help()).into());
     let paths: Map<String, Value> = routes.iter().map(about).collect();
     let settings = &ops.context.settings;
@@ -33,7 +32,7 @@ pub(super) async fn root(State(ops): State<Ops>, routes: &'static [Route]) -> Js
 }
 
 /// Always 200: it informs, `/health/ready` judges.
-pub(super) async fn health(State(ops): State<Ops>) -> Json<Value> {
+pub(super) async fn health(ops: Ops) -> Json<Value> {
     let why = why_not_ready(&ops);
     let engine = ops.context.read(|replica| replica.engine_name(&FieldName::default_field()));
     let (live, left, dead) = members(&ops);
@@ -57,7 +56,7 @@ pub(super) async fn live() -> Json<Value> {
     Json(json!({ "status": "live" }))
 }
 
-pub(super) async fn ready(State(ops): State<Ops>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn ready(ops: Ops) -> Result<Json<Value>, Refusal> {
     match why_not_ready(&ops) {
         None => Ok(Json(json!({ "status": "ready" }))),
         Some(why) => Err(Cause::new(Code::Unavailable, "NOT_READY", why).into()),
@@ -65,14 +64,14 @@ pub(super) async fn ready(State(ops): State<Ops>) -> Result<Json<Value>, Refusal
 }
 
 /// As Spring's actuator answers.
-pub(super) async fn actuator(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
+pub(super) async fn actuator(ops: Ops) -> (StatusCode, Json<Value>) {
     match why_not_ready(&ops) {
         None => (StatusCode::OK, Json(json!({ "status": "UP" }))),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "DOWN", "why": why }))),
     }
 }
 
-pub(super) async fn metrics(State(ops): State<Ops>) -> ([(HeaderName, &'static str); 1], String) {
+pub(super) async fn metrics(ops: Ops) -> ([(HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], scrape::render(&ops.context))
 }
 

@@ -1,6 +1,6 @@
 //! Members, the runs of nodes, and nodes that will not come back.
 
-use axum::{Json, extract::State};
+use axum::Json;
 
 use super::{
     answers::members::{ForgottenAnswer, MembersAnswer},
@@ -9,14 +9,11 @@ use super::{
 };
 use crate::calls::ops::Ops;
 
-pub(super) async fn list(State(ops): State<Ops>, _: NoParams) -> Json<MembersAnswer> {
+pub(super) async fn list(ops: Ops, _: NoParams) -> Json<MembersAnswer> {
     Json(ops.members().into())
 }
 
-pub(super) async fn forget(
-    State(ops): State<Ops>,
-    NameParam(name): NameParam,
-) -> Result<Json<ForgottenAnswer>, Refusal> {
+pub(super) async fn forget(ops: Ops, NameParam(name): NameParam) -> Result<Json<ForgottenAnswer>, Refusal> {
     let runs = ops.forget_node(&name, false).map_err(|cause| Refusal::from(cause).in_path())?;
     Ok(Json(ForgottenAnswer::new(name, runs, ops.context.settings.node.as_str())))
 }

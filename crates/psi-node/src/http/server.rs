@@ -1,6 +1,7 @@
 //! Connections of HTTP/1.1: a time-out on headers, and an orderly end. `axum::serve` has neither.
 
-mod version;
+pub(super) mod unencrypted;
+pub(super) mod version;
 
 use std::{convert::Infallible, future::Future, pin, sync::Arc, time::Duration};
 
@@ -15,15 +16,17 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpListener;
 use tower::Service;
 use tracing::debug;
 
-use crate::node::connections::{
-    accept,
-    preface::is_http2,
-    table::{Activity, ConnectionTable},
+use crate::node::{
+    connections::{
+        accept::{self, Connection, Door},
+        preface::is_http2,
+        table::ConnectionTable,
+    },
+    identity::{Accepted, Identity, Port},
 };
 
 /// A connection that has not sent a request's headers in this time is closed, whether slow or idle.
@@ -40,40 +43,44 @@ pub async fn serve<S>(service: S, listener: TcpListener, stop: impl Future<Outpu
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    serve_within(Arc::new(ConnectionTable::new(usize::MAX)), service, listener, stop).await;
+    let table = Arc::new(ConnectionTable::new(usize::MAX));
+    let door = Door { port: Port::Http, table, identity: Arc::new(Identity::without_key()) };
+    serve_at(door, service, listener, stop).await;
 }
 
-/// As [`serve`], with a place in `table` for each connection.
-pub(super) async fn serve_within<S>(
-    table: Arc<ConnectionTable>,
-    service: S,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Send,
-) where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
-{
-    let connection = move |stream, activity, closing| connection(stream, service.clone(), activity, closing);
-    accept::serve(listener, table, stop, DRAIN, connection).await;
-}
-
-/// One connection, to its end. Idle ones end as soon as the server stops.
-async fn connection<S>(stream: TcpStream, service: S, activity: Arc<Activity>, closing: CancellationToken)
+/// As [`serve`], behind a door.
+pub(super) async fn serve_at<S>(door: Door, service: S, listener: TcpListener, stop: impl Future<Output = ()> + Send)
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
+    let connection = move |connection| serve_one(connection, service.clone());
+    accept::serve(listener, door, stop, DRAIN, connection).await;
+}
+
+/// One connection, to its end. Idle ones end as soon as the server stops.
+async fn serve_one<S>(connection: Connection, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let Connection { accepted, activity, closing } = connection;
+    let (stream, caller) = match accepted {
+        Accepted::Ready(stream, caller) => (stream, caller),
+        Accepted::Unencrypted(stream) => return unencrypted::refuse(stream).await,
+    };
     let first = tokio::select! {
         first = is_http2(&stream) => first,
         () = closing.cancelled() => return,
     };
     match first {
         Some(false) => {}
-        Some(true) => return version::refuse(stream).await,
+        Some(true) => return version::refuse_version(stream).await,
         None => return,
     }
     let service = TowerToHyperService::new(service);
     let answer = service_fn(move |mut request: Request<Incoming>| {
         let call = activity.begin();
         request.extensions_mut().insert(activity.clone());
+        request.extensions_mut().insert(caller.clone());
         service.call(request).inspect(move |_| drop(call))
     });
     let served = http1::Builder::new()

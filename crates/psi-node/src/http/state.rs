@@ -2,10 +2,7 @@
 
 pub(super) mod watch;
 
-use axum::{
-    Json,
-    extract::{Request, State},
-};
+use axum::{Json, extract::Request};
 use psi_state::FieldView;
 
 use super::{
@@ -18,22 +15,19 @@ use super::{
 };
 use crate::calls::{answer::FieldSummary, fields::patch::FieldPatch, ops::Ops};
 
-pub(super) async fn state(State(ops): State<Ops>, params: RequestParams) -> Result<Json<StateAnswer>, Refusal> {
+pub(super) async fn state(ops: Ops, params: RequestParams) -> Result<Json<StateAnswer>, Refusal> {
     let (view, token) = view(&ops, params).await?;
     let node = ops.context.settings.node.as_str();
     Ok(Json(StateAnswer::new(&view, node, token, ops.context.now().wall.0)))
 }
 
-pub(super) async fn params(
-    State(ops): State<Ops>,
-    FieldParam(field): FieldParam,
-) -> Result<Json<ParamsAnswer>, Refusal> {
+pub(super) async fn params(ops: Ops, FieldParam(field): FieldParam) -> Result<Json<ParamsAnswer>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     Ok(Json(ParamsAnswer::new(view.spec, ops.context.now().wall.0)))
 }
 
 pub(super) async fn init(
-    State(ops): State<Ops>,
+    ops: Ops,
     FieldParam(field): FieldParam,
     request: Request,
 ) -> Result<Json<InitAnswer>, Refusal> {

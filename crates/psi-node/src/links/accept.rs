@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use psi_api::{Cause, replica::Frame};
+use psi_replica::NodeId;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
@@ -14,10 +15,12 @@ use crate::node::context::NodeContext;
 /// What a link costs that has not introduced itself.
 const SILENT_LINK_BYTES: usize = 28 * 1024;
 
-/// The accepting end: frames out, and at the end the reason as a status.
+/// The accepting end: frames out, and at the end the reason as a status. `peer` is who it must be, as far as that is
+/// known.
 pub(crate) fn accept(
     context: Arc<NodeContext>,
     links: Arc<Links>,
+    peer: Option<NodeId>,
     inbound: Streaming<Frame>,
 ) -> ReceiverStream<Result<Frame, Status>> {
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
@@ -29,7 +32,7 @@ pub(crate) fn accept(
         }
         let receipt = context.receipts.begin(None);
         receipt.grow(SILENT_LINK_BYTES);
-        let end = run_link(&context, &links, None, inbound, &outbound, Some(receipt), Ok).await;
+        let end = run_link(&context, &links, peer.as_ref(), inbound, &outbound, Some(receipt), Ok).await;
         if let Some(reason) = end.refused() {
             context.metrics.record_link_refusal(reason);
             warn!(reason, "refused a link: {end}");

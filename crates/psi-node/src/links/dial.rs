@@ -118,17 +118,16 @@ async fn dial(context: Arc<NodeContext>, links: Arc<Links>, run: Run, address: S
 }
 
 async fn connect(context: &NodeContext, links: &Links, peer: &NodeId, address: SocketAddr) -> Result<LinkEnd, Status> {
-    let failed = |error: tonic::transport::Error| Status::unavailable(chain(&error));
-    let channel = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(failed)?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true)
-        .connect()
-        .await
-        .map_err(failed)?;
+    let set = |endpoint: Endpoint| {
+        endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true)
+    };
+    let dialled = context.identity.dial(address, Some(peer), set).await;
+    let channel = dialled.map_err(|error| Status::unavailable(chain(&error)))?;
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     let mut client = ReplicationServiceClient::new(channel).max_decoding_message_size(FRAME_ENCODED_MAX);
     let inbound = client.link(ReceiverStream::new(frames)).await?.into_inner();

@@ -19,7 +19,7 @@ struct LinkGuard<'a> {
     links: &'a Links,
     link: LinkId,
     stop: CancellationToken,
-    /// The dialling end knows which peer it expects.
+    /// Which peer it must be: the one that was dialled, or that its certificate names.
     expected: Option<&'a NodeId>,
     /// The run at the other end, once it has introduced itself; its incarnation changes if it goes on as another.
     peer: Option<(NodeId, u64)>,

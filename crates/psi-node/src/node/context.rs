@@ -25,8 +25,9 @@ use crate::{
     cluster::{claim::ClaimState, members::Member},
     metrics::Metrics,
     node::{
-        connections::{receipts::ReceiptTable, table::ConnectionTable},
+        connections::{accept::Door, receipts::ReceiptTable, table::ConnectionTable},
         end::NodeEnd,
+        identity::{Identity, Port},
     },
     sessions::{issuers::Issuers, requests::Requests},
     settings::{Addresses, Settings},
@@ -42,6 +43,8 @@ pub(crate) struct NodeContext {
     /// The advertised addresses; they change when the machine's own address does.
     addresses: Mutex<Addresses>,
     pub(crate) metrics: Metrics,
+    /// Who this node is to others, and whom it believes.
+    pub(crate) identity: Arc<Identity>,
     /// Members as gossip knows them, this node among them.
     pub(crate) members: watch::Sender<Vec<Member>>,
     /// Whether the name of the node is this run's.
@@ -84,8 +87,18 @@ pub(crate) struct NodeContext {
 }
 
 impl NodeContext {
+    /// One of its ports.
+    pub(crate) fn door(&self, port: Port) -> Door {
+        Door { port, table: self.connections.clone(), identity: self.identity.clone() }
+    }
+
     /// `snapshot`: the state of the node when it last stopped.
-    pub(crate) fn new(settings: Settings, addresses: Addresses, snapshot: Option<Snapshot>) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        identity: Identity,
+        addresses: Addresses,
+        snapshot: Option<Snapshot>,
+    ) -> Self {
         let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
         let join = if settings.replication { settings.join } else { Duration::ZERO };
         // Whether it is one of its own seeds, gossip finds out when it looks them up.
@@ -104,6 +117,7 @@ impl NodeContext {
         Self {
             replica: parking_lot::Mutex::new(replica),
             metrics: Metrics::new(&settings),
+            identity: Arc::new(identity),
             members: watch::Sender::new(vec![Member::own(&settings.node, addresses)]),
             claim: ClaimState::new(settings.replication),
             began_us: wall_us(),

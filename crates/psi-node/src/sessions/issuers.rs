@@ -23,7 +23,7 @@ use tokio::{
 use tonic::transport::{Channel, Endpoint};
 use tracing::debug;
 
-use crate::cluster::members::Member;
+use crate::{cluster::members::Member, node::identity::Identity};
 
 /// A node that does not answer in this time is asked again.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -58,14 +58,14 @@ impl Issuers {
     /// answered, which may be never.
     pub(crate) async fn issuer_frontier(
         &self,
-        members: &watch::Sender<Vec<Member>>,
+        (identity, members): (&Arc<Identity>, &watch::Sender<Vec<Member>>),
         token: &Token,
         since: Instant,
     ) -> Arc<Frontier> {
         loop {
             let issuer = issuer(&members.borrow(), token);
             if let Some((run, address)) = issuer
-                && let Some(frontier) = self.ask(&run, address, since).await
+                && let Some(frontier) = self.ask(identity, (&run, address), since).await
             {
                 return frontier;
             }
@@ -73,7 +73,12 @@ impl Issuers {
         }
     }
 
-    async fn ask(&self, run: &Origin, address: SocketAddr, since: Instant) -> Option<Arc<Frontier>> {
+    async fn ask(
+        &self,
+        identity: &Arc<Identity>,
+        (run, address): (&Origin, SocketAddr),
+        since: Instant,
+    ) -> Option<Arc<Frontier>> {
         let connection = {
             let mut by_node = self.by_node.lock().unwrap_or_else(PoisonError::into_inner);
             by_node.entry(run.node.clone()).or_default().clone()
@@ -86,8 +91,8 @@ impl Issuers {
         let channel = match &connection.channel {
             Some((known, channel)) if *known == address => channel.clone(),
             _ => {
-                let endpoint = Endpoint::from_shared(format!("http://{address}")).ok()?;
-                let channel = endpoint.connect_timeout(ANSWER).timeout(ANSWER).connect_lazy();
+                let set = |endpoint: Endpoint| endpoint.connect_timeout(ANSWER).timeout(ANSWER);
+                let channel = identity.dial_lazily(address, Some(&run.node), set).ok()?;
                 connection.channel = Some((address, channel.clone()));
                 channel
             }

@@ -76,14 +76,22 @@ mod tests {
     use psi_replica::{FieldName, NodeId, StopCause};
 
     use super::*;
-    use crate::settings::{Addresses, Settings};
+    use crate::{
+        node::identity::Identity,
+        settings::{Addresses, Settings},
+    };
 
     /// A node that ends runs, alone in its cluster, after a run before it that closed.
     fn restarted() -> NodeContext {
         let context = |snapshot| {
             let settings = Settings { replication: false, ..Settings::new(NodeId::new("n").expect("a name")) };
             let nowhere = settings.grpc.listen;
-            NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, snapshot)
+            NodeContext::new(
+                settings,
+                Identity::without_key(),
+                Addresses { grpc: nowhere, http: nowhere, gossip: nowhere },
+                snapshot,
+            )
         };
         let before = context(None);
         let bytes = before.write(|replica, now| {

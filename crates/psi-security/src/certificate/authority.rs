@@ -25,7 +25,7 @@ use crate::{
 /// 2020-01-01 and 9999-12-31, the end that RFC 5280 has for certificates without one. Nobody has to renew a key.
 const AUTHORITY_VALIDITY_S: (i64, i64) = (1_577_836_800, 253_402_300_799);
 /// How much a clock may be behind, for certificates that were just issued.
-const BACKDATE_S: u64 = 3_600;
+const BACKDATE_S: u64 = 7 * 24 * 3_600;
 /// Longest common name: RFC 5280, appendix A.
 const COMMON_NAME_MAX: usize = 64;
 /// Characters of a line in PEM: RFC 7468.
@@ -43,7 +43,8 @@ pub struct Authority {
     key_id: KeyId,
 }
 
-/// Which authority it is: BLAKE3 of its public key (SubjectPublicKeyInfo, in DER).
+/// Which authority it is: SHA-256 of its public key (SubjectPublicKeyInfo, in DER), which clients in any language can
+/// compute.
 ///
 /// Not of its certificate: a later version may write that in another way, and tokens and pins must stay valid.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,7 +136,7 @@ impl Authority {
         &self.cluster
     }
 
-    /// Issues a certificate for a node, valid from an hour ago for `valid_s` seconds. `names` are DNS names and
+    /// Issues a certificate for a node, valid from a week ago for `valid_s` seconds. `names` are DNS names and
     /// addresses that browsers and curl know the node by; nodes look at none of them.
     ///
     /// Its key is new, and comes from the system's generator.
@@ -268,7 +269,8 @@ impl AuthorityHash {
     }
 
     pub(super) fn of_public_key(info_der: &[u8]) -> Self {
-        Self(blake3::hash(info_der).into())
+        let digest = ring::digest::digest(&ring::digest::SHA256, info_der);
+        Self(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 }
 

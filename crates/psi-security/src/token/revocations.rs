@@ -41,6 +41,11 @@ impl Revocations {
         Ok(revocations)
     }
 
+    /// The entries as they were given, in the order of their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -194,7 +194,7 @@ async fn epochs(node: &Nodes) -> Result<BTreeMap<String, u64>, Failure> {
 }
 
 fn only(nodes: &Nodes, address: &str) -> Nodes {
-    Nodes { addresses: vec![address.to_owned()], timeout: nodes.timeout }
+    Nodes { addresses: vec![address.to_owned()], ..nodes.clone() }
 }
 
 /// The clocks of all live members, each asked at the address that gossip shows.

@@ -14,7 +14,7 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use super::node;
 use crate::{
-    client::{self, Nodes, parse_address, parse_timeout},
+    client::{self, AccessOptions, Nodes, parse_address, parse_timeout},
     output::{Failure, Output, Tone},
     settings::{self, SettingFlags},
 };
@@ -50,6 +50,9 @@ pub(crate) struct Health {
     /// Seconds to wait for a node's answer
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_timeout, help_heading = "Nodes")]
     timeout: Duration,
+
+    #[command(flatten)]
+    access: AccessOptions,
 }
 
 #[derive(Serialize)]
@@ -85,14 +88,14 @@ impl Health {
 
     /// What is wrong with a node's clock; `None` if nothing is, or it does not say.
     async fn clock_of(&self, address: &str) -> Option<String> {
-        let one = Nodes { addresses: vec![address.to_owned()], timeout: self.timeout };
+        let one = Nodes { addresses: vec![address.to_owned()], timeout: self.timeout, access: self.access.clone() };
         let asked = one.ask(async |channel| client::cluster(channel).get_clock(GetClockRequest {}).await).await;
         clock_text(&asked.ok()?.answer)
     }
 
     /// Why the node at `address` accepts no steps; `None` if it does.
     async fn why_not(&self, address: &str) -> Option<String> {
-        let one = Nodes { addresses: vec![address.to_owned()], timeout: self.timeout };
+        let one = Nodes { addresses: vec![address.to_owned()], timeout: self.timeout, access: self.access.clone() };
         let reply =
             one.ask(async |channel| HealthClient::new(channel).check(HealthCheckRequest::default()).await).await;
         match reply {

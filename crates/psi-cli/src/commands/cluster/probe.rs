@@ -28,7 +28,7 @@ use tracing::info;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    client::parse_address,
+    client::{AccessOptions, parse_address},
     output::{Failure, Output},
     process::{
         logs::{self, LogFormat, LogSettings},
@@ -85,6 +85,9 @@ pub(crate) struct Probe {
         value_parser = parse_address
     )]
     nodes: Vec<String>,
+
+    #[command(flatten)]
+    access: AccessOptions,
 
     /// The field to step; made if it is missing, 4 numbers wide
     #[arg(
@@ -159,7 +162,7 @@ impl Probe {
             return Err(Failure::usage(problem.to_string()));
         }
         let deadline = Duration::from_millis(self.deadline_ms.into());
-        let prober = Prober::new(self.nodes.clone(), self.field.clone(), deadline);
+        let prober = Prober::new((self.nodes.clone(), self.access.get()), self.field.clone(), deadline);
         if self.once { self.once(prober, output).await } else { self.go_on(prober, output).await }
     }
 

@@ -82,6 +82,8 @@ fn value_name(definition: &Definition) -> &'static str {
         Kind::Switch(_) => "true|false",
         Kind::Address(_) | Kind::AddressOrNone(_) => "IP:PORT",
         Kind::DirectoryOrNone(_) => "DIRECTORY",
+        Kind::FileOrNone(_) => "FILE",
+        Kind::Tokens(_) => "NAME",
         Kind::Seeds(_) => "HOST:PORT",
         Kind::Origins(_) => "ORIGIN",
     }

@@ -9,9 +9,14 @@ use crate::settings::{
 
 const PREFIX: &str = "PSI_";
 
-/// Variables of this program that are no settings of a node: the settings file, and the nodes that clients ask.
+/// Variables of this program that are no settings of a node: the settings file, the nodes that clients ask, and what
+/// they show to them.
 pub(crate) const CONFIG: &str = "PSI_CONFIG";
 pub(crate) const NODES: &str = "PSI_NODES";
+pub(crate) const TOKEN: &str = "PSI_TOKEN";
+/// Settings that clients on the machine of a node take, too.
+pub(crate) const KEY_FILE: &str = "PSI_SECURITY_KEY_FILE";
+pub(crate) const CLUSTER: &str = "PSI_CLUSTER_NAME";
 
 /// Variables of `psi-field probe`.
 pub(crate) const PROBE_FIELD: &str = "PSI_PROBE_FIELD";
@@ -20,8 +25,8 @@ pub(crate) const PROBE_DEADLINE_MS: &str = "PSI_PROBE_DEADLINE_MS";
 pub(crate) const PROBE_LISTEN: &str = "PSI_PROBE_LISTEN";
 
 /// Known, and not a node's: containers may share them with it.
-pub(crate) const VARIABLES_OF_COMMANDS: [&str; 6] =
-    [CONFIG, NODES, PROBE_FIELD, PROBE_EVERY_MS, PROBE_DEADLINE_MS, PROBE_LISTEN];
+pub(crate) const VARIABLES_OF_COMMANDS: [&str; 7] =
+    [CONFIG, NODES, TOKEN, PROBE_FIELD, PROBE_EVERY_MS, PROBE_DEADLINE_MS, PROBE_LISTEN];
 
 /// Every variable that has a meaning.
 fn names() -> Vec<String> {

@@ -183,13 +183,21 @@ mod tests {
     use psi_replica::NodeId;
 
     use super::*;
-    use crate::settings::{Addresses, Settings};
+    use crate::{
+        node::identity::Identity,
+        settings::{Addresses, Settings},
+    };
 
     #[test]
     fn a_field_is_given_back_though_the_work_on_its_batch_panics() {
         let settings = Settings { replication: false, ..Settings::new(NodeId::new("n").expect("a name")) };
         let nowhere = settings.grpc.listen;
-        let context = NodeContext::new(settings, Addresses { grpc: nowhere, http: nowhere, gossip: nowhere }, None);
+        let context = NodeContext::new(
+            settings,
+            Identity::without_key(),
+            Addresses { grpc: nowhere, http: nowhere, gossip: nowhere },
+            None,
+        );
         let field = FieldName::default_field();
         context.write(|replica, now| replica.tick(now));
         let input: &[f64] = &[0.5; 16];

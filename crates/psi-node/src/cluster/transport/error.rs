@@ -1,6 +1,7 @@
 //! Why a datagram is dropped, or cut.
 
 use psi_replica::NameError;
+use psi_security::seal::Refusal as SealRefusal;
 
 /// Why a datagram is dropped, or cut to what there is room for.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,14 +30,29 @@ pub(super) enum DatagramError {
     MembersFull { limit: usize },
     #[error("it has facts of other names than there is room for: {limit} beside those of this version")]
     FactsFull { limit: usize },
+    #[error("{0}")]
+    Sealed(SealRefusal),
     #[error("chitchat can't decode it; this is a bug, please report it")]
     Undecodable,
 }
 
 impl DatagramError {
     /// Every reason.
-    pub(super) const REASONS: [&str; 7] =
-        ["not_gossip", "malformed", "too_large", "bad_name", "other_cluster", "no_room", "undecodable"];
+    pub(super) const REASONS: [&str; 13] = [
+        "not_gossip",
+        "malformed",
+        "too_large",
+        "bad_name",
+        "other_cluster",
+        "no_room",
+        "undecodable",
+        "unsealed",
+        "unknown_key",
+        "forged",
+        "replayed",
+        "stale",
+        "overflow",
+    ];
 
     /// The place of its reason in [`Self::REASONS`].
     pub(super) fn index(&self) -> usize {
@@ -48,6 +64,10 @@ impl DatagramError {
             Self::OtherCluster => 4,
             Self::MembersFull { .. } | Self::FactsFull { .. } => 5,
             Self::Undecodable => 6,
+            Self::Sealed(refusal) => {
+                let place = Self::REASONS.iter().position(|reason| *reason == refusal.reason());
+                place.unwrap_or(1)
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use std::{
 
 use prometheus::{IntCounter, IntCounterVec};
 use psi_replica::ClusterName;
+use psi_security::seal::Refusal as SealRefusal;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -29,6 +30,8 @@ const OTHER_FACTS_MAX: usize = 16;
 const SOURCES_MAX: usize = 1024;
 /// Of what belongs to other clusters, one datagram in this time gets to chitchat, which answers.
 const OTHER_CLUSTER: Duration = Duration::from_secs(1);
+/// What a linked member's clock may have moved by since it was shown.
+const CLOCKS_APART_MS: u64 = 60_000;
 /// More than a UDP datagram can have.
 const DATAGRAM_MAX: usize = 65_507;
 
@@ -45,6 +48,8 @@ struct GateState {
     table: MemberTable,
     /// Addresses at which a linked member gossips, and when it was seen linked last.
     sources: HashMap<SocketAddr, Instant>,
+    /// How far linked members' wall clocks are ahead of this machine's, milliseconds.
+    clocks: Vec<i64>,
     other_facts: BTreeSet<Box<[u8]>>,
     /// When something of another cluster got to chitchat last.
     other_cluster: Option<Instant>,
@@ -109,6 +114,11 @@ impl Gate {
         self.record(from, &DatagramError::Undecodable, "dropped gossip");
     }
 
+    /// Counts a datagram that was not sealed by a key of this cluster, or not just now. It is not looked into.
+    pub(super) fn record_unopened(&self, from: SocketAddr, refusal: SealRefusal) {
+        self.record(from, &DatagramError::Sealed(refusal), "dropped gossip");
+    }
+
     fn record(&self, from: SocketAddr, error: &DatagramError, what: &str) {
         let (counter, limit) = &self.drops[error.index()];
         counter.inc();
@@ -118,17 +128,25 @@ impl Gate {
         }
     }
 
-    /// Takes over which runs chitchat knows, and at which addresses linked members gossip. Such an address counts for
-    /// the grace after its last link.
+    /// Whether a linked member's wall clock is ahead of this machine's by about so much.
+    pub(super) fn knows_clock(&self, ahead_ms: i64) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clocks.iter().any(|clock| clock.abs_diff(ahead_ms) <= CLOCKS_APART_MS)
+    }
+
+    /// Takes over which runs chitchat knows, at which addresses linked members gossip, and how far their clocks are
+    /// ahead. Such an address counts for the grace after its last link.
     pub(crate) fn update(
         &self,
         known: impl Iterator<Item = Vec<u8>>,
         linked: impl Iterator<Item = SocketAddr>,
+        clocks: Vec<i64>,
         grace: Duration,
     ) {
         let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.table.begin_round(known);
+        state.clocks = clocks;
         state.sources.retain(|_, seen| now.duration_since(*seen) < grace);
         for source in linked.map(canonical) {
             if state.sources.len() < SOURCES_MAX || state.sources.contains_key(&source) {

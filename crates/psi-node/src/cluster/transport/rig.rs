@@ -14,7 +14,7 @@ use super::{
     Gate, GossipTransport,
     craft::{CLUSTER, message, syn, syn_ack, text},
 };
-use crate::cluster::detector;
+use crate::{cluster::detector, node::identity::Identity};
 
 pub(super) const INTERVAL: Duration = Duration::from_millis(25);
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -62,7 +62,10 @@ impl Peer {
             protocol_version: ProtocolVersion::V1,
         };
         let facts = vec![("ready".to_owned(), "1".to_owned())];
-        let handle = spawn_chitchat(config, facts, &GossipTransport::new(gate.clone())).await.expect("it starts");
+        let handle =
+            spawn_chitchat(config, facts, &GossipTransport::new(gate.clone(), Arc::new(Identity::without_key())))
+                .await
+                .expect("it starts");
         Self { handle, gate, drops }
     }
 

@@ -81,7 +81,7 @@ async fn strangers_who_fill_the_table_do_not_silence_members() {
         peer.learns("both", |chitchat| chitchat.live_nodes().count() == 2).await;
         let ids =
             peer.knows(|chitchat| chitchat.node_states().keys().map(|id| id.serialize_to_vec()).collect::<Vec<_>>());
-        peer.gate.update(ids.await.into_iter(), std::iter::empty(), DEADLINE);
+        peer.gate.update(ids.await.into_iter(), std::iter::empty(), Vec::new(), DEADLINE);
     }
     let stranger = Stranger::bind().await;
     // To each of the two, other names.
@@ -105,7 +105,8 @@ async fn strangers_who_fill_the_table_do_not_silence_members() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_cancelled_loses_nothing_and_mixes_nothing_up() {
     let (gate, drops) = gate();
-    let mut socket = GossipTransport::new(gate).open_socket(loopback()).await.expect("it opens");
+    let mut socket =
+        GossipTransport::new(gate, Arc::new(Identity::without_key())).open_socket(loopback()).await.expect("it opens");
     let to = socket.local_addr().expect("an address");
     let stranger = Stranger::bind().await;
     for number in 0_usize..200 {
@@ -162,7 +163,10 @@ async fn a_message_that_cannot_be_sent_does_not_end_gossip() {
         peer.handle.gossip(address.parse().expect("an address")).expect("it runs");
     }
     stranger.ask(&peer, &syn(CLUSTER, &[])).await;
-    let mut socket = GossipTransport::new(gate().0).open_socket(loopback()).await.expect("it opens");
+    let mut socket = GossipTransport::new(gate().0, Arc::new(Identity::without_key()))
+        .open_socket(loopback())
+        .await
+        .expect("it opens");
     let nowhere = "127.0.0.1:0".parse().expect("an address");
     assert!(socket.send_message(nowhere, decoded(&syn(CLUSTER, &[])).await).await.is_err());
     let sent = socket.send(nowhere, decoded(&syn(CLUSTER, &[])).await).await;

@@ -1,10 +1,13 @@
-//! The socket towards other nodes. What is sent and received passes here as bytes, each way in one place: this is where
-//! a seal is put on datagrams, and taken off, once clusters have keys.
+//! The socket towards other nodes, and the seal of what goes over it where the cluster has a key.
+
+mod seal;
 
 use std::{io, net::SocketAddr};
 
 use anyhow::{Context, Result};
 use tokio::net::UdpSocket;
+
+pub(super) use self::seal::Seal;
 
 /// More than any datagram has.
 const BUFFER: usize = 65_536;

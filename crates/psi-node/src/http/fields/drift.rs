@@ -1,9 +1,6 @@
 //! Drift by the paths and names that other programs use: a model is a field.
 
-use axum::{
-    Json,
-    extract::{Request, State},
-};
+use axum::{Json, extract::Request};
 use psi_api::Cause;
 use psi_state::FieldView;
 use serde_json::{Value, json};
@@ -22,11 +19,7 @@ use crate::{
     },
 };
 
-pub(in crate::http) async fn models(
-    State(ops): State<Ops>,
-    tenant: TenantParam,
-    _: NoParams,
-) -> Result<Json<ModelsAnswer>, Refusal> {
+pub(in crate::http) async fn models(ops: Ops, tenant: TenantParam, _: NoParams) -> Result<Json<ModelsAnswer>, Refusal> {
     let (views, token) = ops.states()?;
     let node = ops.context.settings.node.as_str();
     let content = views.iter().filter_map(|view| {
@@ -36,21 +29,18 @@ pub(in crate::http) async fn models(
     Ok(Json(ModelsAnswer { content: content.collect() }))
 }
 
-pub(in crate::http) async fn status(State(ops): State<Ops>, asked: ModelParam) -> Result<Json<ModelAnswer>, Refusal> {
+pub(in crate::http) async fn status(ops: Ops, asked: ModelParam) -> Result<Json<ModelAnswer>, Refusal> {
     let (model, view, token) = look(&ops, asked).await?;
     Ok(Json(answer(&ops, model, &view, token)))
 }
 
-pub(in crate::http) async fn analyze(
-    State(ops): State<Ops>,
-    asked: ModelParam,
-) -> Result<Json<AnalysisAnswer>, Refusal> {
+pub(in crate::http) async fn analyze(ops: Ops, asked: ModelParam) -> Result<Json<AnalysisAnswer>, Refusal> {
     let (model, view, token) = look(&ops, asked).await?;
     Ok(Json(AnalysisAnswer::new(answer(&ops, model, &view, token), &view)))
 }
 
 pub(in crate::http) async fn set_baseline(
-    State(ops): State<Ops>,
+    ops: Ops,
     ModelParam { model, field, params }: ModelParam,
     request: Request,
 ) -> Result<Json<AnalysisAnswer>, Refusal> {
@@ -62,7 +52,7 @@ pub(in crate::http) async fn set_baseline(
 }
 
 pub(in crate::http) async fn clear_baseline(
-    State(ops): State<Ops>,
+    ops: Ops,
     ModelParam { model, field, params }: ModelParam,
 ) -> Result<Json<AnalysisAnswer>, Refusal> {
     let (_, options) = params.read(&ops)?;
@@ -72,11 +62,7 @@ pub(in crate::http) async fn clear_baseline(
 }
 
 /// There is nothing to configure: what is asked for must be what is done.
-pub(in crate::http) async fn configure(
-    State(ops): State<Ops>,
-    _: NoParams,
-    request: Request,
-) -> Result<Json<Value>, Refusal> {
+pub(in crate::http) async fn configure(ops: Ops, _: NoParams, request: Request) -> Result<Json<Value>, Refusal> {
     if record_refusal(&ops, parse_drift_config(&read::body(&ops, request).await?))? {
         let message = "ψ-field finds drift and changes nothing by itself; autoRemediationEnabled takes false alone. \
                        Act on the alerts, or on GET /api/v1/drift/models/{name}/status";

@@ -13,8 +13,8 @@ use std::{
 
 use axum::{
     Router,
-    http::{HeaderMap, Method, Request, StatusCode},
-    response::Response,
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
+    response::{IntoResponse, Response},
     routing::future::RouteFuture,
 };
 use futures_util::future::Either;
@@ -31,9 +31,11 @@ use super::{
 use crate::{
     calls::ops::Ops,
     http::{
+        refusal::Refusal,
         requests::rest::{Lender, RequestBody},
         step,
     },
+    node::identity::{Need, caller::Caller},
 };
 
 /// The row that most requests ask for.
@@ -64,8 +66,22 @@ impl ObservedRouter {
 }
 
 impl Counts {
+    /// Whether the request is allowed, and who makes it. Nothing of its body has been read.
+    fn admit<B>(&self, request: &mut Request<B>, route: Option<usize>) -> Result<(), Refusal> {
+        let need = route.map_or(Need::Nothing, |route| ROUTES[route].need(request.method()));
+        let shown = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Stranger);
+        let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let caller = self.ops.context.identity.caller(&shown, authorization).and_then(|caller| {
+            caller.check(need)?;
+            Ok(caller)
+        });
+        let caller = caller.map_err(|error| Refusal::from(self.ops.record_cause(error.into())))?;
+        request.extensions_mut().insert(caller);
+        Ok(())
+    }
+
     fn step(&self, request: Request<Incoming>) -> BoxedFuture {
-        let ops = self.ops.clone();
+        let ops = self.ops.called_by(request.extensions());
         Box::pin(async move {
             let (request, mut body) = RequestBody::of(request);
             let mut answer = step::step(ops, request.map(|()| &mut body)).await;
@@ -94,16 +110,17 @@ impl Service<Request<Incoming>> for ObservedRouter {
         Service::<Request<Incoming>>::poll_ready(&mut self.router, context)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> ResponseFuture {
+    fn call(&mut self, mut request: Request<Incoming>) -> ResponseFuture {
         let begun = Instant::now();
         let route = find(request.uri().path());
         let span = span(&request, name(route));
         let is_step = request.method() == Method::POST && route == Some(STEP) && !self.has_origins;
         let has_body = !request.body().is_end_stream();
-        let answer = span.in_scope(|| match (is_step, has_body) {
-            (true, _) => Either::Left(self.counts.step(request)),
-            (false, true) => Either::Left(with_body(&mut self.router, request)),
-            (false, false) => Either::Right(self.router.call(request)),
+        let answer = span.in_scope(|| match self.counts.admit(&mut request, route) {
+            Err(refusal) => Either::Left(refused(request, refusal)),
+            Ok(()) if is_step => Either::Left(self.counts.step(request)),
+            Ok(()) if has_body => Either::Left(with_body(&mut self.router, request)),
+            Ok(()) => Either::Right(self.router.call(request)),
         });
         let answer = answer.instrument(span);
         ResponseFuture { answer, counts: self.counts.clone(), route, begun }
@@ -111,6 +128,16 @@ impl Service<Request<Incoming>> for ObservedRouter {
 }
 
 type BoxedFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// Refuses a request, and sees to its body.
+fn refused(request: Request<Incoming>, refusal: Refusal) -> BoxedFuture {
+    let (_, body) = RequestBody::of(request);
+    Box::pin(async move {
+        let mut answer = refusal.into_response();
+        body.settle(&mut answer).await;
+        Ok(answer)
+    })
+}
 
 /// Has the router answer a request, and sees to what it leaves of the body.
 fn with_body(router: &mut Router, request: Request<Incoming>) -> BoxedFuture {

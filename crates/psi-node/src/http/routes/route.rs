@@ -1,9 +1,9 @@
 //! What a row of the table of routes says.
 
-use axum::routing::MethodRouter;
+use axum::{http::Method, routing::MethodRouter};
 
 use super::property::{Group, Property};
-use crate::calls::ops::Ops;
+use crate::{calls::ops::Ops, node::identity::Need};
 
 /// One path: a row of the table.
 pub(in crate::http) struct Route {
@@ -15,6 +15,7 @@ pub(in crate::http) struct Route {
 /// One method of a path.
 pub(super) struct Operation {
     pub(super) method: Verb,
+    pub(super) need: Need,
     pub(super) help: &'static str,
     /// What the address may ask for.
     pub(super) query: &'static [Property],
@@ -68,11 +69,12 @@ pub(super) enum Answer {
 impl Operation {
     pub(super) const fn new(
         method: Verb,
+        need: Need,
         help: &'static str,
         answer: Answer,
         handler: fn() -> MethodRouter<Ops>,
     ) -> Self {
-        Self { method, help, query: &[], body: Body::Ignored, answer, reasons: &[], handler }
+        Self { method, need, help, query: &[], body: Body::Ignored, answer, reasons: &[], handler }
     }
 
     pub(super) const fn query(self, query: &'static [Property]) -> Self {
@@ -89,6 +91,15 @@ impl Operation {
 }
 
 impl Route {
+    /// What a method needs of its caller. Methods that the path does not take are refused to all.
+    pub(super) fn need(&self, method: &Method) -> Need {
+        let taken = |operation: &&Operation| operation.method.as_str() == method.as_str();
+        // axum answers HEAD as it answers GET.
+        let of_head = |operation: &&Operation| *method == Method::HEAD && operation.method == Verb::Get;
+        let operation = self.operations.iter().find(|operation| taken(operation) || of_head(operation));
+        operation.map_or(Need::Nothing, |operation| operation.need)
+    }
+
     /// `GET, POST`.
     pub(in crate::http) fn methods(&self) -> String {
         let methods: Vec<&str> = self.operations.iter().map(|operation| operation.method.as_str()).collect();

@@ -50,7 +50,7 @@ const fn is_equal(left: &[u8], right: &[u8]) -> bool {
 pub(crate) fn table() -> impl Iterator<Item = [String; 4]> {
     let operations = ROUTES.iter().flat_map(|route| route.operations.iter().map(|operation| (route.path, operation)));
     operations.map(|(path, operation)| {
-        let Operation { method, help, query, body, answer: _, reasons: _, handler: _ } = operation;
+        let Operation { method, need: _, help, query, body, answer: _, reasons: _, handler: _ } = operation;
         let names = |names: Vec<&str>| names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let body = match body {
             Body::Ignored => Vec::new(),

@@ -5,12 +5,13 @@ mod drift;
 mod parts;
 mod steps;
 
-use axum::{extract::State, routing};
+use axum::routing;
 use tower_http::compression::CompressionLayer;
 
 use self::parts::{
-    ATT_GAIN, DRIFT, ENGINE, EPOCH, K, LABEL, MODE, NAME, NAMES, NODE, NOVELTY, OF_A_BODY, OF_A_NAME, OF_A_REQUEST,
-    OF_A_SETUP, OF_A_TOKEN, RED_FLAG, REPLICATED, SECONDS, STATUS, TIME, TOKEN, UTC, WIDTH, answer, get, post,
+    ATT_GAIN, CHANGE, CHANGE_ALL, DRIFT, ENGINE, EPOCH, K, LABEL, MODE, NAME, NAMES, NODE, NOVELTY, OF_A_BODY,
+    OF_A_NAME, OF_A_REQUEST, OF_A_SETUP, OF_A_TOKEN, OPEN, READ, READ_ALL, RED_FLAG, REPLICATED, SECONDS, STATUS, TIME,
+    TOKEN, UTC, WIDTH, answer, get, post,
 };
 use super::{
     openapi,
@@ -64,7 +65,7 @@ const SWARM_ANSWER: &[Group] = &[Group::Each(&[
 pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/",
-        operations: &[get(
+        operations: &[get(READ,
             "this page",
             answer(&[Group::Each(&[
                 Property::text("name", ""),
@@ -75,12 +76,12 @@ pub(super) static ROUTES: &[Route] = &[
                 Property::text("cluster", ""),
                 Property::object("paths", "every path, with its methods and what they do"),
             ])]),
-            || routing::get(|ops: State<Ops>| health::root(ops, ROUTES)),
+            || routing::get(|ops: Ops| health::root(ops, ROUTES)),
         )],
     },
     Route {
         path: "/health",
-        operations: &[get(
+        operations: &[get(READ,
             "what the node is up to; 200 whatever it is",
             answer(&[Group::Each(&[
                 STATUS,
@@ -99,13 +100,13 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/health/live",
-        operations: &[get("200 while the process runs", answer(&[Group::Each(&[STATUS])]), || {
+        operations: &[get(OPEN, "200 while the process runs", answer(&[Group::Each(&[STATUS])]), || {
             routing::get(health::live)
         })],
     },
     Route {
         path: "/health/ready",
-        operations: &[get("200 if the node accepts steps, else 503", answer(&[Group::Each(&[STATUS])]), || {
+        operations: &[get(OPEN, "200 if the node accepts steps, else 503", answer(&[Group::Each(&[STATUS])]), || {
             routing::get(health::ready)
         })
         .refuses(&[&["NOT_READY"]])],
@@ -113,14 +114,14 @@ pub(super) static ROUTES: &[Route] = &[
     drift::ACTUATOR_HEALTH,
     Route {
         path: "/metrics",
-        operations: &[get("for Prometheus", Answer::Text(prometheus::TEXT_FORMAT), || {
+        operations: &[get(READ_ALL, "for Prometheus", Answer::Text(prometheus::TEXT_FORMAT), || {
             // A full scrape is large, and all alike.
             routing::get(health::metrics).layer(CompressionLayer::new())
         })],
     },
     Route {
         path: "/openapi.json",
-        operations: &[get(
+        operations: &[get(READ,
             "this interface as OpenAPI 3.1",
             answer(&[Group::Each(&[
                 Property::text("openapi", ""),
@@ -133,7 +134,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/params",
-        operations: &[get(
+        operations: &[get(READ,
             "parameters of a field; ?field= chooses it, here and below",
             answer(&[Group::Parameters, Group::Each(&[SECONDS, NAME, EPOCH, ENGINE, WIDTH])]),
             || routing::get(state::params),
@@ -143,7 +144,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/init",
-        operations: &[post(
+        operations: &[post(CHANGE,
             "resets a field, with the parameters in the body",
             answer(&[Group::Each(&[
                 STATUS,
@@ -162,7 +163,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/state",
-        operations: &[get(
+        operations: &[get(READ,
             "a field, merged from the steps of all nodes; ?after=TOKEN waits until this node has reached the token",
             answer(&[
                 Group::Metrics,
@@ -202,7 +203,7 @@ pub(super) static ROUTES: &[Route] = &[
     steps::STEPS,
     Route {
         path: "/guardian/status",
-        operations: &[get(
+        operations: &[get(READ,
             "whether a field's red flag is up, and why",
             answer(&[Group::Each(RED_FLAG)]),
             || routing::get(guardian::status),
@@ -213,7 +214,7 @@ pub(super) static ROUTES: &[Route] = &[
     drift::ACKNOWLEDGE,
     Route {
         path: "/guardian/statistics",
-        operations: &[get(
+        operations: &[get(READ,
             "what a field's guardian has seen, its thresholds, and what was done",
             answer(&[Group::Each(&[
                 Property::text("kind", ""),
@@ -233,7 +234,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/guardian/nigredo",
-        operations: &[post("raises a field's noise by 1.5, to at most 1.5", answer(INTERVENTION_ANSWER), || {
+        operations: &[post(CHANGE, "raises a field's noise by 1.5, to at most 1.5", answer(INTERVENTION_ANSWER), || {
             routing::post(guardian::nigredo)
         })
         .query(&WRITE_PARAMS)
@@ -241,7 +242,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/guardian/albedo",
-        operations: &[post("lowers a field's noise by 0.7, to at least 0", answer(INTERVENTION_ANSWER), || {
+        operations: &[post(CHANGE, "lowers a field's noise by 0.7, to at least 0", answer(INTERVENTION_ANSWER), || {
             routing::post(guardian::albedo)
         })
         .query(&WRITE_PARAMS)
@@ -250,7 +251,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/fields",
         operations: &[
-            get(
+            get(READ_ALL,
                 "all fields, page by page",
                 answer(&[Group::Each(&[
                     Property::new("fields", Kind::Objects, "in the order of their names, each as GET shows it"),
@@ -261,7 +262,7 @@ pub(super) static ROUTES: &[Route] = &[
             )
             .query(PAGE_PARAMS)
             .refuses(&[&["NOT_READY", "BAD_QUERY", "BAD_PAGE"]]),
-            post(
+            post(CHANGE,
                 "creates the one in the body: name, engine, width, guardian, parameters and more",
                 Answer::Json(201, FIELD_ANSWER),
                 || routing::post(fields::create),
@@ -273,14 +274,14 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/fields/{name}",
         operations: &[
-            get("a field", answer(FIELD_ANSWER), || routing::get(fields::show)).refuses(&[OF_A_NAME]),
-            Operation::new(Verb::Patch, "changes what the body names and keeps the rest", answer(FIELD_ANSWER), || {
+            get(READ, "a field", answer(FIELD_ANSWER), || routing::get(fields::show)).refuses(&[OF_A_NAME]),
+            Operation::new(Verb::Patch, CHANGE, "changes what the body names and keeps the rest", answer(FIELD_ANSWER), || {
                 routing::patch(fields::change)
             })
             .body(Body::Changes(&[Group::Each(KNOWN_FIELD)]))
             .refuses(&[OF_A_NAME, &["FIELD_HAS_HISTORY"], OF_A_SETUP, OF_A_BODY]),
             Operation::new(
-                Verb::Delete,
+                Verb::Delete, CHANGE,
                 "removes it",
                 answer(&[Group::Each(&[Property::text("dropped", "the field"), NODE, TOKEN])]),
                 || routing::delete(fields::drop_field),
@@ -290,7 +291,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/fields/{name}/reset",
-        operations: &[post(
+        operations: &[post(CHANGE,
             "resets a field to what the body names, parameters at their defaults",
             answer(FIELD_ANSWER),
             || routing::post(fields::reset),
@@ -301,7 +302,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/fields/{name}/label",
         operations: &[Operation::new(
-            Verb::Put,
+            Verb::Put, CHANGE,
             "attaches a label to a field, which outlives resets; null takes it away",
             answer(FIELD_ANSWER),
             || routing::put(fields::label),
@@ -312,7 +313,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/fields/{name}/names",
         operations: &[Operation::new(
-            Verb::Put,
+            Verb::Put, CHANGE,
             "names the columns of a field, which outlives resets; null takes the names away",
             answer(FIELD_ANSWER),
             || routing::put(fields::names),
@@ -327,7 +328,7 @@ pub(super) static ROUTES: &[Route] = &[
     drift::CONFIG,
     Route {
         path: "/members",
-        operations: &[get(
+        operations: &[get(READ_ALL,
             "the members that the node knows, the runs of nodes that it holds, and what it knows of ended runs",
             answer(&[Group::Each(&[
                 Property::new(
@@ -354,7 +355,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/members/{name}",
         operations: &[Operation::new(
-            Verb::Delete,
+            Verb::Delete, CHANGE_ALL,
             "says that a node will not come back: the others wait for it no longer and end its runs",
             answer(&[Group::Each(&[
                 Property::text("forgotten", "the node"),
@@ -367,7 +368,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         path: "/federation/metrics",
-        operations: &[get(
+        operations: &[get(READ,
             "metrics of the latest step, for other agents",
             answer(&[Group::Each(&[
                 Property::text("agent_id", "the node that answers"),
@@ -385,10 +386,10 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/federation/swarm",
         operations: &[
-            get("metrics of all live members together", answer(SWARM_ANSWER), || routing::get(federation::swarm))
+            get(READ, "metrics of all live members together", answer(SWARM_ANSWER), || routing::get(federation::swarm))
                 .query(FIELD_PARAMS)
                 .refuses(&[OF_A_NAME]),
-            post("metrics of all live members together", answer(SWARM_ANSWER), || routing::post(federation::swarm))
+            post(READ, "metrics of all live members together", answer(SWARM_ANSWER), || routing::post(federation::swarm))
                 .query(FIELD_PARAMS)
                 .refuses(&[OF_A_NAME]),
         ],

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    extract::{FromRequestParts, Query, State},
+    extract::{FromRequestParts, Query},
     http::request::Parts,
     response::{
         Sse,
@@ -54,7 +54,7 @@ impl FromRequestParts<Ops> for WatchParams {
 }
 
 pub(in crate::http) async fn watch(
-    State(ops): State<Ops>,
+    ops: Ops,
     asked: WatchParams,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let WatchParams { field, after, deadline_ms, interval_ms, events, activity } = asked;

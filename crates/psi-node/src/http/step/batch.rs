@@ -1,9 +1,6 @@
 //! `POST /steps`: several inputs as one write.
 
-use axum::{
-    Json,
-    extract::{Request, State},
-};
+use axum::{Json, extract::Request};
 
 use crate::{
     calls::{
@@ -22,7 +19,7 @@ use crate::{
 };
 
 pub(in crate::http) async fn batch(
-    State(ops): State<Ops>,
+    ops: Ops,
     of_address: RequestParams,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Refusal> {

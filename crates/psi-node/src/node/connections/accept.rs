@@ -7,23 +7,40 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::table::{Activity, ConnectionTable, Place};
+use crate::node::identity::{Accepted, Identity, Port};
 
 /// A connection whose first byte has not come in this time is closed.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, mostly for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// A port for connections.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) port: Port,
+    pub(crate) table: Arc<ConnectionTable>,
+    pub(crate) identity: Arc<Identity>,
+}
+
+/// A connection that can be served.
+pub(crate) struct Connection {
+    pub(crate) accepted: Accepted,
+    pub(crate) activity: Arc<Activity>,
+    /// Cancelled when it is to end.
+    pub(crate) closing: CancellationToken,
+}
+
 /// Serves the connections that come to `listener`, until `stop` resolves. Then they have the time `drain` to end: what
 /// serves them sees its token cancelled.
 pub(crate) async fn serve<F>(
     listener: TcpListener,
-    table: Arc<ConnectionTable>,
+    door: Door,
     stop: impl Future<Output = ()>,
     drain: Duration,
-    serve: impl Fn(TcpStream, Arc<Activity>, CancellationToken) -> F + Clone + Send + 'static,
+    serve: impl Fn(Connection) -> F + Clone + Send + 'static,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -37,12 +54,14 @@ pub(crate) async fn serve<F>(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     // Without a place it is closed, which a client takes for a node that is down, and goes elsewhere.
-                    if let Some(place) = table.admit() {
-                        connections.spawn(connection(stream, place, closing.clone(), serve.clone()));
+                    if let Some(place) = door.table.admit() {
+                        let identity = door.identity.clone();
+                        let served = connection(stream, (identity, door.port), place, closing.clone(), serve.clone());
+                        connections.spawn(served);
                     }
                 }
                 Err(error) => {
-                    let evicted = table.evict();
+                    let evicted = door.table.evict();
                     warn!(evicted, "can't accept a connection: {error}");
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
@@ -59,9 +78,10 @@ pub(crate) async fn serve<F>(
 /// One connection, to its end.
 async fn connection<F: Future<Output = ()>>(
     stream: TcpStream,
+    (identity, port): (Arc<Identity>, Port),
     place: Place,
     closing: CancellationToken,
-    serve: impl Fn(TcpStream, Arc<Activity>, CancellationToken) -> F,
+    serve: impl Fn(Connection) -> F,
 ) {
     let _ = stream.set_nodelay(true);
     let (activity, evicted) = (place.activity.clone(), place.evicted.clone());
@@ -71,8 +91,12 @@ async fn connection<F: Future<Output = ()>>(
             came = tokio::time::timeout(FIRST_BYTE, stream.peek(&mut first)) => matches!(came, Ok(Ok(1))),
             () = closing.cancelled() => false,
         };
-        if came {
-            serve(stream, activity, closing).await;
+        if !came {
+            return;
+        }
+        match identity.accept(stream, port, first[0]).await {
+            Ok(accepted) => serve(Connection { accepted, activity, closing }).await,
+            Err(error) => debug!("a connection was not secured: {error}"),
         }
     };
     tokio::select! {

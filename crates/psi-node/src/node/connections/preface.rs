@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio_util::either::Either;
+
+use crate::node::identity::ClientStream;
 
 /// How a connection of HTTP/2 begins.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -11,8 +14,17 @@ const LOOK: Duration = Duration::from_millis(5);
 /// After this long it is clear.
 const CLEAR: Duration = Duration::from_secs(5);
 
+/// Whether a new connection speaks HTTP/2; `None` if that can't be told in time. Nothing is read. Within TLS both ends
+/// have agreed on it.
+pub(crate) async fn is_http2(stream: &ClientStream) -> Option<bool> {
+    match stream {
+        Either::Left(stream) => begins_as_http2(stream).await,
+        Either::Right(stream) => Some(stream.get_ref().1.alpn_protocol() == Some(b"h2")),
+    }
+}
+
 /// Whether a new connection begins as HTTP/2 does; `None` if that can't be told in time. Nothing is read.
-pub(crate) async fn is_http2(stream: &TcpStream) -> Option<bool> {
+pub(crate) async fn begins_as_http2(stream: &TcpStream) -> Option<bool> {
     tokio::time::timeout(CLEAR, look(stream)).await.ok()
 }
 

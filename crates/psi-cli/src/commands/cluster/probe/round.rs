@@ -9,16 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 use psi_api::v1::{CreateFieldRequest, Field, FieldState, GetStateRequest, GuardianMode, StepRequest, StepResponse};
 use tokio::time::Instant;
-use tonic::{
-    Response, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Response, Status, transport::Endpoint};
 
 use super::{
     fault::{Fault, Reason},
     targets::{self, TARGETS_MAX, Target},
 };
-use crate::client::{self, root_cause};
+use crate::client::{self, Access, Connection, root_cause};
 
 /// Width of the field where the probe makes it.
 pub(super) const WIDTH: u32 = 4;
@@ -83,6 +80,7 @@ impl Round {
 /// Goes through rounds.
 pub(super) struct Prober {
     names: Vec<String>,
+    access: Access,
     field: String,
     deadline: Duration,
     /// Distinguishes the requests of this run from those of others.
@@ -93,14 +91,14 @@ pub(super) struct Prober {
 /// A node that answers, and the field as it knows it.
 struct Peer {
     address: String,
-    channel: Channel,
+    channel: Connection,
     field: Option<Field>,
 }
 
 impl Prober {
-    pub(super) fn new(names: Vec<String>, field: String, deadline: Duration) -> Self {
+    pub(super) fn new((names, access): (Vec<String>, Access), field: String, deadline: Duration) -> Self {
         let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-        Self { names, field, deadline, run, steps: 0 }
+        Self { names, access, field, deadline, run, steps: 0 }
     }
 
     pub(super) async fn round(&mut self) -> Round {
@@ -139,7 +137,7 @@ impl Prober {
         let endpoint =
             Endpoint::from_shared(format!("http://{address}")).map_err(|why| unreachable(root_cause(&why)))?;
         let endpoint = endpoint.connect_timeout(self.deadline).tcp_nodelay(true);
-        let channel = match tokio::time::timeout(self.deadline, endpoint.connect()).await {
+        let channel = match tokio::time::timeout(self.deadline, self.access.connect(endpoint)).await {
             Ok(Ok(channel)) => channel,
             Ok(Err(error)) => return Err(unreachable(root_cause(&error))),
             Err(_) => return Err(unreachable(format!("no connection within {} ms", self.deadline.as_millis()))),

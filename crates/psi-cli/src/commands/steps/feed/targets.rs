@@ -12,10 +12,10 @@ use std::{
 
 use psi_api::v1::{StepRequest, StepResponse, psi_field_service_client::PsiFieldServiceClient};
 use tokio::time::Instant;
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Code, Status};
 
 use crate::{
-    client::{self, Nodes, SILENCE},
+    client::{self, Connection, Nodes, SILENCE},
     output::{Failure, broke_off, may_go_elsewhere},
 };
 
@@ -35,8 +35,8 @@ pub(super) struct Targets {
 
 struct Target {
     address: String,
-    channel: Channel,
-    client: PsiFieldServiceClient<Channel>,
+    channel: Connection,
+    client: PsiFieldServiceClient<Connection>,
     rests_until: Mutex<Option<Instant>>,
     /// It has answered, and since then to all.
     answers: AtomicBool,
@@ -91,7 +91,7 @@ impl Targets {
         let target = |address: &String| {
             let endpoint =
                 nodes.endpoint(address)?.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
-            let channel = endpoint.keep_alive_while_idle(true).connect_lazy();
+            let channel = nodes.access.get().connect_lazily(&endpoint.keep_alive_while_idle(true));
             Ok(Target {
                 address: address.clone(),
                 client: client::fields(channel.clone()),
@@ -201,7 +201,8 @@ mod tests {
     #[tokio::test]
     async fn nodes_take_turns_and_one_that_rests_is_left_out() {
         let addresses = ["a:1", "b:1", "c:1"].map(str::to_owned).to_vec();
-        let targets = Targets::new(&Nodes { addresses, timeout: REST }, false).unwrap();
+        let targets =
+            Targets::new(&Nodes { addresses, timeout: REST, access: AccessOptions::default() }, false).unwrap();
         assert_eq!(turns(&targets, 6), "abcabc");
         targets.targets[1].rest();
         assert_eq!(turns(&targets, 6), "accacc");
@@ -212,7 +213,8 @@ mod tests {
     #[tokio::test]
     async fn in_order_all_go_to_one_node_as_long_as_it_answers() {
         let addresses = ["a:1", "b:1", "c:1"].map(str::to_owned).to_vec();
-        let targets = Targets::new(&Nodes { addresses, timeout: REST }, true).unwrap();
+        let targets =
+            Targets::new(&Nodes { addresses, timeout: REST, access: AccessOptions::default() }, true).unwrap();
         assert_eq!(turns(&targets, 3), "aaa");
         targets.targets[0].rest();
         assert_eq!(turns(&targets, 3), "bbb");

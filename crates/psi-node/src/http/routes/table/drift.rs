@@ -8,7 +8,9 @@ use super::{
         property::{Group, Kind, Property},
         route::{Body, Operation, Route, Verb},
     },
-    parts::{NODE, OF_A_BODY, OF_A_NAME, OF_A_TOKEN, RED_FLAG, STATUS, TOKEN, answer, get, post},
+    parts::{
+        CHANGE, NODE, OF_A_BODY, OF_A_NAME, OF_A_TOKEN, READ, READ_ALL, RED_FLAG, STATUS, TOKEN, answer, get, post,
+    },
 };
 use crate::http::{fields::drift, guardian, health};
 
@@ -46,6 +48,7 @@ const QUERY: &[Property] = &[AFTER, DEADLINE_MS];
 pub(super) const MODELS: Route = Route {
     path: "/api/v1/drift/models",
     operations: &[get(
+        READ_ALL,
         "every model, that is, every field; header X-Tenant-ID: those whose names begin with it and a dot",
         answer(&[Group::Each(&[Property::new("content", Kind::Objects, "each as its status shows it")])]),
         || routing::get(drift::models),
@@ -56,6 +59,7 @@ pub(super) const MODELS: Route = Route {
 pub(super) const ANALYZE: Route = Route {
     path: "/api/v1/drift/models/{name}/analyze",
     operations: &[get(
+        READ,
         "the verdict on a model, column by column, and what it is compared with",
         answer(&[Group::Each(MODEL), Group::Each(ANALYSIS)]),
         || routing::get(drift::analyze),
@@ -66,7 +70,7 @@ pub(super) const ANALYZE: Route = Route {
 
 pub(super) const MODEL_STATUS: Route = Route {
     path: "/api/v1/drift/models/{name}/status",
-    operations: &[get("the verdict on a model in short", answer(&[Group::Each(MODEL)]), || {
+    operations: &[get(READ, "the verdict on a model in short", answer(&[Group::Each(MODEL)]), || {
         routing::get(drift::status)
     })
     .query(QUERY)
@@ -77,6 +81,7 @@ pub(super) const BASELINE: Route = Route {
     path: "/api/v1/drift/models/{name}/baseline",
     operations: &[
         post(
+            CHANGE,
             "makes what is kept of a model's inputs its baseline",
             answer(&[Group::Each(MODEL), Group::Each(ANALYSIS)]),
             || routing::post(drift::set_baseline),
@@ -91,6 +96,7 @@ pub(super) const BASELINE: Route = Route {
         ]),
         Operation::new(
             Verb::Delete,
+            CHANGE,
             "takes the baseline away; none comes by itself then",
             answer(&[Group::Each(MODEL), Group::Each(ANALYSIS)]),
             || routing::delete(drift::clear_baseline),
@@ -104,6 +110,7 @@ pub(super) const CONFIG: Route = Route {
     path: "/api/v1/config/drift",
     operations: &[Operation::new(
         Verb::Put,
+        CHANGE,
         "for programs that switch remediation off: false is taken, true refused, since nothing is changed by itself",
         answer(&[Group::Each(&[Property::boolean("autoRemediationEnabled", "false"), NODE])]),
         || routing::put(drift::configure),
@@ -115,6 +122,7 @@ pub(super) const CONFIG: Route = Route {
 pub(super) const ACKNOWLEDGE: Route = Route {
     path: "/guardian/acknowledge",
     operations: &[post(
+        CHANGE,
         "takes a field's red flag down without an intervention, until the next threat",
         answer(&[Group::Each(RED_FLAG)]),
         || routing::post(guardian::acknowledge),
@@ -126,6 +134,7 @@ pub(super) const ACKNOWLEDGE: Route = Route {
 pub(super) const ACTUATOR_HEALTH: Route = Route {
     path: "/actuator/health",
     operations: &[get(
+        READ,
         "UP if the node accepts steps; else DOWN, and why, with 503",
         answer(&[Group::Each(&[STATUS])]),
         || routing::get(health::actuator),

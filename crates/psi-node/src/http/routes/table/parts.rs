@@ -1,12 +1,13 @@
 //! What rows of the table have in common.
 
 use axum::routing;
+use psi_security::token::Role;
 
 use super::super::{
     property::{Group, Kind, Property},
     route::{Answer, Operation, Verb},
 };
-use crate::calls::ops::Ops;
+use crate::{calls::ops::Ops, node::identity::Need};
 
 pub(super) const NODE: Property = Property::text("node", "the node that answers, or accepted the write");
 pub(super) const TOKEN: Property =
@@ -74,12 +75,30 @@ pub(super) const OF_A_BODY: &[&str] = &[
 pub(super) const OF_A_SETUP: &[&str] =
     &["UNKNOWN_ENGINE", "BAD_SHAPE", "BAD_PARAMETER", "UNKNOWN_GUARDIAN_MODE", "FIELD_BUSY"];
 
-pub(super) const fn get(help: &'static str, answer: Answer, handler: fn() -> routing::MethodRouter<Ops>) -> Operation {
-    Operation::new(Verb::Get, help, answer, handler)
+/// What routes need of a caller: of which field is for the operation to check, unless it is of all.
+pub(super) const OPEN: Need = Need::Nothing;
+pub(super) const READ: Need = Need::Role(Role::Read);
+pub(super) const READ_ALL: Need = Need::Whole(Role::Read);
+pub(super) const FEED: Need = Need::Role(Role::Step);
+pub(super) const CHANGE: Need = Need::Role(Role::Operator);
+pub(super) const CHANGE_ALL: Need = Need::Whole(Role::Operator);
+
+pub(super) const fn get(
+    need: Need,
+    help: &'static str,
+    answer: Answer,
+    handler: fn() -> routing::MethodRouter<Ops>,
+) -> Operation {
+    Operation::new(Verb::Get, need, help, answer, handler)
 }
 
-pub(super) const fn post(help: &'static str, answer: Answer, handler: fn() -> routing::MethodRouter<Ops>) -> Operation {
-    Operation::new(Verb::Post, help, answer, handler)
+pub(super) const fn post(
+    need: Need,
+    help: &'static str,
+    answer: Answer,
+    handler: fn() -> routing::MethodRouter<Ops>,
+) -> Operation {
+    Operation::new(Verb::Post, need, help, answer, handler)
 }
 
 pub(super) const fn answer(properties: &'static [Group]) -> Answer {

@@ -1,9 +1,6 @@
 //! Rows of the table about steps and the watch of what they come to.
 
-use axum::{
-    extract::{Request, State},
-    routing,
-};
+use axum::{extract::Request, routing};
 
 use super::{
     super::{
@@ -12,8 +9,8 @@ use super::{
         route::{Answer, Body, Route},
     },
     parts::{
-        ATT_GAIN, DRIFT, ENGINE, K, NAME, NODE, NOVELTY, OF_A_BODY, OF_A_NAME, OF_A_REQUEST, OF_A_TOKEN, OF_AN_INPUT,
-        REPLICATED, TIME, TOKEN, UTC, answer, get, post,
+        ATT_GAIN, DRIFT, ENGINE, FEED, K, NAME, NODE, NOVELTY, OF_A_BODY, OF_A_NAME, OF_A_REQUEST, OF_A_TOKEN,
+        OF_AN_INPUT, READ, REPLICATED, TIME, TOKEN, UTC, answer, get, post,
     },
 };
 use crate::{
@@ -31,6 +28,7 @@ const IGNORED: Property = Property::new(
 pub(super) const STEP: Route = Route {
     path: "/step",
     operations: &[post(
+        FEED,
         "scores and absorbs the vector `x` in the body; also: after, deadline_ms, replicate_to, request_id",
         answer(&[
             Group::Metrics,
@@ -58,7 +56,7 @@ pub(super) const STEP: Route = Route {
             ]),
         ]),
         // `observe` calls it directly, so that a step does not pay for the router.
-        || routing::post(|State(ops): State<Ops>, request: Request| step::step(ops, request)),
+        || routing::post(|ops: Ops, request: Request| step::step(ops, request)),
     )
     .query(&WRITE_PARAMS)
     .body(Body::Json(&[Group::Each(STEP_BODY), Group::Each(&WRITE_PARAMS)]))
@@ -68,6 +66,7 @@ pub(super) const STEP: Route = Route {
 pub(super) const STEPS: Route = Route {
     path: "/steps",
     operations: &[post(
+        FEED,
         "scores and absorbs the vectors `inputs` in the body in their order, as one write: all or none",
         answer(&[Group::Each(&[
             Property::new("steps", Kind::Objects, "each as POST /step answers it; the last has a token"),
@@ -97,6 +96,7 @@ const WATCH_PARAMS: &[Property] = &[
 pub(super) const WATCH_STATE: Route = Route {
     path: "/state/watch",
     operations: &[get(
+        READ,
         "server-sent events: the state now and whenever it changed, each as GET /state answers it",
         Answer::Text("text/event-stream"),
         || routing::get(watch::watch),

@@ -1,0 +1,126 @@
+//! Who this node is to others, and whom it believes. All of it follows from the cluster key, if there is one: the seal
+//! of gossip, the certificates of nodes, and the access tokens of clients.
+//!
+//! Without a key nothing is encrypted, and whoever reaches a node may do what they like; so it listens on loopback.
+
+pub(crate) mod caller;
+mod certificates;
+mod dial;
+mod error;
+mod keys;
+mod needs;
+mod tls;
+
+use std::{sync::Arc, time::Duration};
+
+use psi_security::token::{Revocations, TokenClaims};
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use self::{
+    caller::{AccessError, Caller},
+    keys::{KeyFile, wall_s},
+};
+use crate::{
+    node::log_limit::LogLimit,
+    settings::{Addresses, Settings},
+};
+
+pub(crate) use self::{
+    keys::KeyMaterial,
+    needs::{Need, need_of_call},
+    tls::{Accepted, ClientStream, Port},
+};
+pub use error::IdentityError;
+
+/// How often the key file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Who this node is, and whom it believes.
+pub(crate) struct Identity {
+    /// `None`: the cluster has no key.
+    keyed: Option<Keyed>,
+}
+
+struct Keyed {
+    file: KeyFile,
+    revoked: Revocations,
+    material: watch::Sender<Arc<KeyMaterial>>,
+}
+
+impl Identity {
+    /// Reads the key file, if there is one.
+    ///
+    /// # Errors
+    /// It can't be used; or there is none, and a port is open to other machines.
+    pub(crate) fn open(settings: &Settings, addresses: &Addresses) -> Result<Self, IdentityError> {
+        let Some(path) = settings.security.key_file.clone() else {
+            error::check_loopback(settings)?;
+            return Ok(Self { keyed: None });
+        };
+        let (mut file, revoked) = (KeyFile::new(path), settings.security.revoked.clone());
+        let ring = file.read_changed()?.ok_or(IdentityError::NoContent)?;
+        let material = KeyMaterial::new(ring, settings.cluster.as_str(), settings.node.as_str(), addresses)?;
+        info!(key = %material.ring.first().id(), "the cluster has a key: gossip is sealed, and connections need TLS");
+        Ok(Self { keyed: Some(Keyed { file, revoked, material: watch::Sender::new(Arc::new(material)) }) })
+    }
+
+    /// A node of a cluster without a key.
+    pub(crate) fn without_key() -> Self {
+        Self { keyed: None }
+    }
+
+    /// What the key makes now; `None` without one.
+    pub(crate) fn material(&self) -> Option<Arc<KeyMaterial>> {
+        self.keyed.as_ref().map(|keyed| keyed.material.borrow().clone())
+    }
+
+    /// Follows changes of the key; `None` without one.
+    pub(crate) fn subscribe(&self) -> Option<watch::Receiver<Arc<KeyMaterial>>> {
+        self.keyed.as_ref().map(|keyed| keyed.material.subscribe())
+    }
+
+    /// What a port serves TLS by; `None` without a key.
+    pub(crate) fn server_config(&self, port: Port) -> Option<Arc<ServerConfig>> {
+        self.material().map(|material| material.server_config(port))
+    }
+
+    /// Takes over what the key file says whenever it changes. A file that can't be used changes nothing.
+    pub(crate) async fn follow_key_file(&self, settings: &Settings, addresses: impl Fn() -> Addresses) {
+        let Some(keyed) = &self.keyed else { return std::future::pending().await };
+        let (mut file, limit) = (keyed.file.clone(), LogLimit::default());
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let made = file.read_changed().and_then(|ring| {
+                let Some(ring) = ring else { return Ok(None) };
+                KeyMaterial::new(ring, settings.cluster.as_str(), settings.node.as_str(), &addresses()).map(Some)
+            });
+            match made {
+                Ok(None) => {}
+                Ok(Some(material)) => {
+                    let keys: Vec<String> = material.ring.ids().iter().map(ToString::to_string).collect();
+                    info!(keys = keys.join(", "), "the key file has changed: the first key seals and signs");
+                    keyed.material.send_replace(Arc::new(material));
+                }
+                Err(error) => {
+                    if let Some(count) = limit.record() {
+                        warn!(count, "the key file has changed and can't be used, so the keys of before stay: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who calls, by the certificate of a connection or the `authorization` of a call.
+    ///
+    /// # Errors
+    /// [`AccessError`] if the token is not accepted.
+    pub(crate) fn caller(&self, shown: &Caller, authorization: Option<&[u8]>) -> Result<Caller, AccessError> {
+        let (Some(keyed), Some(material)) = (&self.keyed, self.material()) else { return Ok(Caller::Anyone) };
+        let Some(authorization) = authorization else { return Ok(shown.clone()) };
+        let text = caller::bearer(authorization)?;
+        let claims = TokenClaims::verify(&material.ring, &material.cluster, wall_s(), &keyed.revoked, text)?;
+        Ok(Caller::Token(Arc::new(claims)))
+    }
+}

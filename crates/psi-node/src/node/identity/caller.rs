@@ -1,0 +1,130 @@
+//! Who calls, and what they may do.
+
+use std::sync::Arc;
+
+use psi_api::Cause;
+use psi_replica::NodeId;
+use psi_security::token::{Role, TokenClaims, TokenRefusal};
+use tonic::Code;
+
+use super::needs::Need;
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// The cluster has no key, so anyone may do anything.
+    Anyone,
+    /// Has shown neither a token nor a certificate.
+    Stranger,
+    /// A node of the cluster, by its certificate.
+    Node(NodeId),
+    /// Holds an access token.
+    Token(Arc<TokenClaims>),
+}
+
+/// Why a call is not allowed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccessError {
+    /// Nothing was shown.
+    #[error(
+        "this needs an access token of role `{wanted}`: make one with `psi-field token --role {wanted} --name NAME`, and \
+         send it as `authorization: Bearer TOKEN`, or give it to psi-field as --token or PSI_TOKEN"
+    )]
+    Missing { wanted: &'static str },
+    /// What was shown is no bearer token.
+    #[error("`authorization` is to be `Bearer TOKEN`, with a token of `psi-field token`")]
+    NoBearer,
+    /// The token is not accepted.
+    #[error(transparent)]
+    Token(#[from] TokenRefusal),
+    /// The token is accepted, and its role is too low.
+    #[error(
+        "the token {label} has role `{shown}`, and this needs `{wanted}`; make one with \
+         `psi-field token --role {wanted} --name NAME`"
+    )]
+    Role { label: String, shown: Role, wanted: &'static str },
+    /// The token is for some fields, and this concerns another, or all.
+    #[error("the token {label} is for {}, and this concerns {what}", list(.fields))]
+    Field { label: String, fields: Vec<String>, what: String },
+    /// Only nodes may, by their certificate.
+    #[error("only a node of the cluster may call this, by a certificate of the cluster key; this is {shown}")]
+    NoNode { shown: String },
+}
+
+fn list(fields: &[String]) -> String {
+    fields.iter().map(|field| format!("field `{field}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The token in an `authorization` header.
+pub(super) fn bearer(authorization: &[u8]) -> Result<&str, AccessError> {
+    let text = std::str::from_utf8(authorization).map_err(|_| AccessError::NoBearer)?;
+    let (scheme, token) = text.split_once(' ').ok_or(AccessError::NoBearer)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(AccessError::NoBearer) }
+}
+
+impl Caller {
+    /// Whether the caller may do what needs this.
+    ///
+    /// # Errors
+    /// [`AccessError`] with what was shown, what is wanted, and the way there.
+    pub(crate) fn check(&self, need: Need) -> Result<(), AccessError> {
+        match (need, self) {
+            (Need::Nothing, _) | (_, Self::Anyone) | (Need::Node, Self::Node(_)) => Ok(()),
+            (Need::Node, caller) => Err(AccessError::NoNode { shown: caller.to_string() }),
+            (Need::Role(_) | Need::Whole(_), Self::Node(_)) => Ok(()),
+            (Need::Role(wanted) | Need::Whole(wanted), Self::Stranger) => {
+                Err(AccessError::Missing { wanted: wanted.name() })
+            }
+            (Need::Role(wanted) | Need::Whole(wanted), Self::Token(claims)) if !claims.role.allows(wanted) => {
+                let (label, shown) = (claims.label().to_string(), claims.role);
+                Err(AccessError::Role { label, shown, wanted: wanted.name() })
+            }
+            (Need::Whole(_), Self::Token(claims)) if !claims.fields.is_empty() => Err(AccessError::Field {
+                label: claims.label().to_string(),
+                fields: claims.fields.clone(),
+                what: "all fields".to_owned(),
+            }),
+            (Need::Role(_) | Need::Whole(_), Self::Token(_)) => Ok(()),
+        }
+    }
+
+    /// Whether the caller may use a field.
+    ///
+    /// # Errors
+    /// [`AccessError::Field`] if its token is for others.
+    pub(crate) fn check_field(&self, field: &str) -> Result<(), AccessError> {
+        match self {
+            Self::Token(claims) if !claims.covers(field) => Err(AccessError::Field {
+                label: claims.label().to_string(),
+                fields: claims.fields.clone(),
+                what: format!("field `{}`", field.chars().take(64).collect::<String>()),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Who it is, for logs.
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Anyone => write!(f, "anyone"),
+            Self::Stranger => write!(f, "a caller without token and certificate"),
+            Self::Node(node) => write!(f, "node {node}"),
+            Self::Token(claims) => write!(f, "token {} of role {}", claims.label(), claims.role),
+        }
+    }
+}
+
+impl From<AccessError> for Cause {
+    fn from(error: AccessError) -> Self {
+        let (code, reason) = match &error {
+            AccessError::Missing { .. } => (Code::Unauthenticated, "ACCESS_TOKEN_MISSING"),
+            AccessError::NoBearer | AccessError::Token(_) => (Code::Unauthenticated, "ACCESS_TOKEN_REFUSED"),
+            AccessError::Role { .. } => (Code::PermissionDenied, "ROLE_TOO_LOW"),
+            AccessError::Field { .. } => (Code::PermissionDenied, "FIELD_NOT_ALLOWED"),
+            AccessError::NoNode { .. } => (Code::PermissionDenied, "NOT_A_NODE"),
+        };
+        Cause::new(code, reason, error)
+    }
+}
