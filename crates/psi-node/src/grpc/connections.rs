@@ -19,7 +19,7 @@ use crate::{
     links::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT},
     node::{
         connections::{accept::Connection, preface::is_http2},
-        identity::{Accepted, ClientStream},
+        identity::tls::{Admission, ClientStream},
     },
 };
 
@@ -39,12 +39,12 @@ const CONNECTION_BYTES: u32 = 256 * 1024;
 pub(super) async fn serve(connection: Connection, routes: Routes, ops: Ops) {
     let Connection { accepted, activity, closing } = connection;
     let (stream, caller) = match accepted {
-        Accepted::Ready(stream, caller) => (stream, caller),
-        Accepted::Unencrypted(stream) => return http::refuse_unencrypted(stream).await,
+        Admission::Ready(stream, caller) => (stream, caller),
+        Admission::Unencrypted(stream) => return http::refuse_unencrypted(stream).await,
     };
     match is_http2(&stream).await {
         Some(true) => {}
-        Some(false) => return refuse_http1(stream, ops).await,
+        Some(false) => return refuse_http1(*stream, ops).await,
         None => return,
     }
     let calls_max = ops.context.settings.calls_per_connection_max;

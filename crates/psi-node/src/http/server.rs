@@ -26,7 +26,7 @@ use crate::node::{
         preface::is_http2,
         table::ConnectionTable,
     },
-    identity::{Accepted, Identity, Port},
+    identity::{Identity, port::Port, tls::Admission},
 };
 
 /// A connection that has not sent a request's headers in this time is closed, whether slow or idle.
@@ -64,8 +64,8 @@ where
 {
     let Connection { accepted, activity, closing } = connection;
     let (stream, caller) = match accepted {
-        Accepted::Ready(stream, caller) => (stream, caller),
-        Accepted::Unencrypted(stream) => return unencrypted::refuse(stream).await,
+        Admission::Ready(stream, caller) => (stream, caller),
+        Admission::Unencrypted(stream) => return unencrypted::refuse(stream).await,
     };
     let first = tokio::select! {
         first = is_http2(&stream) => first,
@@ -73,7 +73,7 @@ where
     };
     match first {
         Some(false) => {}
-        Some(true) => return version::refuse_version(stream).await,
+        Some(true) => return version::refuse_version(*stream).await,
         None => return,
     }
     let service = TowerToHyperService::new(service);

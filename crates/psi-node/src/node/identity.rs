@@ -9,7 +9,8 @@ mod dial;
 mod error;
 mod keys;
 mod needs;
-mod tls;
+pub(crate) mod port;
+pub(crate) mod tls;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,9 @@ use tracing::{info, warn};
 
 use self::{
     caller::{AccessError, Caller},
-    keys::{KeyFile, wall_s},
+    certificates::wall_s,
+    keys::KeyFile,
+    port::Port,
 };
 use crate::{
     node::log_limit::LogLimit,
@@ -30,7 +33,6 @@ use crate::{
 pub(crate) use self::{
     keys::KeyMaterial,
     needs::{Need, need_of_call},
-    tls::{Accepted, ClientStream, Port},
 };
 pub use error::IdentityError;
 
@@ -40,10 +42,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Who this node is, and whom it believes.
 pub(crate) struct Identity {
     /// `None`: the cluster has no key.
-    keyed: Option<Keyed>,
+    keyed: Option<KeyedIdentity>,
 }
 
-struct Keyed {
+struct KeyedIdentity {
     file: KeyFile,
     revoked: Revocations,
     material: watch::Sender<Arc<KeyMaterial>>,
@@ -63,7 +65,7 @@ impl Identity {
         let ring = file.read_changed()?.ok_or(IdentityError::NoContent)?;
         let material = KeyMaterial::new(ring, settings.cluster.as_str(), settings.node.as_str(), addresses)?;
         info!(key = %material.ring.first().id(), "the cluster has a key: gossip is sealed, and connections need TLS");
-        Ok(Self { keyed: Some(Keyed { file, revoked, material: watch::Sender::new(Arc::new(material)) }) })
+        Ok(Self { keyed: Some(KeyedIdentity { file, revoked, material: watch::Sender::new(Arc::new(material)) }) })
     }
 
     /// A node of a cluster without a key.
