@@ -25,13 +25,14 @@ use tower::Service;
 use tracing::{Instrument, Span, debug, debug_span, info_span, instrument::Instrumented};
 
 use super::{
+    cors::check_origin,
     router::{find, row_of},
     table::ROUTES,
 };
 use crate::{
     calls::ops::Ops,
     http::{
-        refusal::Refusal,
+        refusal::{Refusal, record_refusal},
         requests::rest::{Lender, RequestBody},
         step,
     },
@@ -76,6 +77,10 @@ impl Counts {
             Ok(caller)
         });
         let caller = caller.map_err(|error| Refusal::from(self.ops.record_cause(error.into())))?;
+        if matches!(caller, Caller::Anyone) {
+            let checked = check_origin(&self.ops.context.settings.web_origins, request.method(), request.headers());
+            record_refusal(&self.ops, checked)?;
+        }
         request.extensions_mut().insert(caller);
         Ok(())
     }
