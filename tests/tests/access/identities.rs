@@ -61,18 +61,16 @@ impl Identity {
     /// Whether it is to get through, by what the table says.
     pub(crate) fn may(self, need: &str) -> bool {
         let rank = |role: &str| ["read", "step", "operator"].iter().position(|known| *known == role);
-        let (role, of_all) = need.strip_suffix(" all").map_or((need, false), |role| (role, true));
-        match (need, self) {
+        // What a call needs that names no field is for `default`; "all" is for all fields, "none" for no field.
+        let (role, scope) = need.split_once(' ').unwrap_or((need, "default"));
+        match (role, self) {
             ("open", _) => true,
             ("node", identity) => identity == Self::Peer,
             (_, Self::Nobody | Self::WrongKey | Self::Expired | Self::Revoked | Self::WrongPeer) => false,
             (_, Self::Peer | Self::Operator) => true,
             (_, Self::Reader) => role == "read",
             (_, Self::Stepper) => rank(role) <= rank("step"),
-            // A call that names no field is for `default`; one that needs none is for all.
-            ("read none", Self::OtherReader | Self::OtherStepper) => true,
-            (_, Self::OtherReader | Self::OtherStepper) if of_all => false,
-            (_, Self::OtherReader | Self::OtherStepper) => false,
+            (_, Self::OtherReader | Self::OtherStepper) => role == "read" && scope == "none",
         }
     }
 

@@ -4,5 +4,5 @@ mod calls;
 mod client;
 mod identities;
 mod peers;
-mod routes;
 mod rotation;
+mod routes;

@@ -48,7 +48,7 @@ async fn nodes_of_a_key_find_each_other_and_take_no_one_else() -> Result<()> {
     let keyless = Node::start(settings("n3", &seed)).await?;
     let stranger = Node::start(others.settings("n4", &seed)).await?;
     for reason in ["unsealed", "unknown_key"] {
-        let series = format!("psi_node_gossip_dropped_total{{reason=\"{reason}\"}}");
+        let series = format!("psi_gossip_dropped_total{{reason=\"{reason}\"}}");
         eventually("what they send is dropped", async || Ok(counted(&first, &keys, &series).await? >= 5.0)).await?;
     }
     ensure!(members(&first, &keys).await? == ["n1", "n2"]);

@@ -50,8 +50,10 @@ async fn a_key_is_rotated_and_no_call_fails_and_no_member_is_missed() -> Result<
         keys.write(ring)?;
         let stop = Arc::new(AtomicBool::new(false));
         let accepted = both(&before, ring);
-        let callers: Vec<_> =
-            nodes.iter().map(|node| tokio::spawn(call_on(node.addresses().grpc, accepted.clone(), stop.clone()))).collect();
+        let callers: Vec<_> = nodes
+            .iter()
+            .map(|node| tokio::spawn(call_on(node.addresses().grpc, accepted.clone(), stop.clone())))
+            .collect();
         let only: KeyRing = ClusterKey::from_random([seals; 32]).into();
         for node in &nodes {
             let address = node.addresses().grpc;

@@ -14,6 +14,7 @@ pub(crate) mod tls;
 
 use std::{sync::Arc, time::Duration};
 
+use axum::http::HeaderValue;
 use psi_security::token::{Revocations, TokenClaims};
 use rustls::ServerConfig;
 use tokio::sync::watch;
@@ -114,15 +115,27 @@ impl Identity {
         }
     }
 
-    /// Who calls, by the certificate of a connection or the `authorization` of a call.
+    /// Who calls, by the certificate of a connection or the `authorization` of a call, if that may do what needs this.
+    /// Where nothing is needed, nothing is verified.
     ///
     /// # Errors
-    /// [`AccessError`] if the token is not accepted.
-    pub(crate) fn caller(&self, shown: &Caller, authorization: Option<&[u8]>) -> Result<Caller, AccessError> {
+    /// [`AccessError`] if the token is not accepted, or does not suffice.
+    pub(crate) fn admit(
+        &self,
+        shown: &Caller,
+        authorization: Option<&HeaderValue>,
+        need: Need,
+    ) -> Result<Caller, AccessError> {
         let (Some(keyed), Some(material)) = (&self.keyed, self.material()) else { return Ok(Caller::Anyone) };
-        let Some(authorization) = authorization else { return Ok(shown.clone()) };
-        let text = caller::bearer(authorization)?;
-        let claims = TokenClaims::verify(&material.ring, &material.cluster, wall_s(), &keyed.revoked, text)?;
-        Ok(Caller::Token(Arc::new(claims)))
+        let caller = match authorization {
+            Some(authorization) if need != Need::Nothing => {
+                let text = caller::bearer(authorization.as_bytes())?;
+                let claims = TokenClaims::verify(&material.ring, &material.cluster, wall_s(), &keyed.revoked, text)?;
+                Caller::Token(Arc::new(claims))
+            }
+            _ => shown.clone(),
+        };
+        caller.check(need)?;
+        Ok(caller)
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn check_origin(origins: &WebOrigins, method: &Method, headers: &Head
         return Ok(());
     }
     let shown = shorten(origin.to_str().unwrap_or("?"));
-    let message = format!("pages of {shown} may change nothing here; name that origin in http.cors_origins if they may");
+    let message =
+        format!("pages of {shown} may change nothing here; name that origin in http.cors_origins if they may");
     Err(Refusal::new(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message).with("origin", shown))
 }

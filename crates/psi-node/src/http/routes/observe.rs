@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     Router,
-    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, header},
     response::{IntoResponse, Response},
     routing::future::RouteFuture,
 };
@@ -71,11 +71,7 @@ impl Counts {
     fn admit<B>(&self, request: &mut Request<B>, route: Option<usize>) -> Result<(), Refusal> {
         let need = route.map_or(Need::Nothing, |route| ROUTES[route].need(request.method()));
         let shown = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Stranger);
-        let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-        let caller = self.ops.context.identity.caller(&shown, authorization).and_then(|caller| {
-            caller.check(need)?;
-            Ok(caller)
-        });
+        let caller = self.ops.context.identity.admit(&shown, request.headers().get(header::AUTHORIZATION), need);
         let caller = caller.map_err(|error| Refusal::from(self.ops.record_cause(error.into())))?;
         if matches!(caller, Caller::Anyone) {
             let checked = check_origin(&self.ops.context.settings.web_origins, request.method(), request.headers());
