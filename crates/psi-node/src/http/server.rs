@@ -63,8 +63,8 @@ where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     let Connection { accepted, activity, closing } = connection;
-    let (stream, caller) = match accepted {
-        Admission::Ready(stream, caller) => (stream, caller),
+    let (stream, shown) = match accepted {
+        Admission::Ready(stream, shown) => (stream, shown),
         Admission::Unencrypted(stream) => return unencrypted::refuse(stream).await,
     };
     let first = tokio::select! {
@@ -80,7 +80,7 @@ where
     let answer = service_fn(move |mut request: Request<Incoming>| {
         let call = activity.begin();
         request.extensions_mut().insert(activity.clone());
-        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(shown.clone());
         service.call(request).inspect(move |_| drop(call))
     });
     let served = http1::Builder::new()

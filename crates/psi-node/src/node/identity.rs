@@ -10,6 +10,7 @@ mod error;
 mod keys;
 mod needs;
 pub(crate) mod port;
+pub(crate) mod shown;
 pub(crate) mod tls;
 
 use std::{sync::Arc, time::Duration};
@@ -25,6 +26,7 @@ use self::{
     certificates::wall_s,
     keys::KeyFile,
     port::Port,
+    shown::ShownIdentity,
 };
 use crate::{
     node::log_limit::LogLimit,
@@ -122,18 +124,18 @@ impl Identity {
     /// [`AccessError`] if the token is not accepted, or does not suffice.
     pub(crate) fn admit(
         &self,
-        shown: &Caller,
+        shown: &ShownIdentity,
         authorization: Option<&HeaderValue>,
         need: Need,
     ) -> Result<Caller, AccessError> {
         let (Some(keyed), Some(material)) = (&self.keyed, self.material()) else { return Ok(Caller::Anyone) };
         let caller = match authorization {
             Some(authorization) if need != Need::Nothing => {
-                let text = caller::bearer(authorization.as_bytes())?;
-                let claims = TokenClaims::verify(&material.ring, &material.cluster, wall_s(), &keyed.revoked, text)?;
-                Caller::Token(Arc::new(claims))
+                let verify =
+                    |text: &str| TokenClaims::verify(&material.ring, &material.cluster, wall_s(), &keyed.revoked, text);
+                Caller::Token(shown.token(authorization, &material, verify)?)
             }
-            _ => shown.clone(),
+            _ => shown.certified.clone(),
         };
         caller.check(need)?;
         Ok(caller)

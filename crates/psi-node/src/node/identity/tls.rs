@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
 
-use super::{Identity, caller::Caller, port::Port};
+use super::{Identity, caller::Caller, port::Port, shown::ShownIdentity};
 
 /// A handshake takes less than a millisecond, and this long on a bad network.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ pub(crate) type ClientStream = Either<TcpStream, TlsStream<TcpStream>>;
 /// What can be done with a connection.
 pub(crate) enum Admission {
     /// It can be served, and this is who it is before a token is shown.
-    Ready(Box<ClientStream>, Caller),
+    Ready(Box<ClientStream>, ShownIdentity),
     /// It speaks without TLS to a node that wants it.
     Unencrypted(TcpStream),
 }
@@ -33,7 +33,7 @@ impl Identity {
     /// The handshake failed, or took too long.
     pub(crate) async fn accept(&self, stream: TcpStream, port: Port, first: u8) -> io::Result<Admission> {
         let Some(config) = self.server_config(port) else {
-            return Ok(Admission::Ready(Box::new(Either::Left(stream)), Caller::Anyone));
+            return Ok(Admission::Ready(Box::new(Either::Left(stream)), ShownIdentity::new(Caller::Anyone)));
         };
         if first != HANDSHAKE_RECORD {
             return Ok(Admission::Unencrypted(stream));
@@ -42,6 +42,6 @@ impl Identity {
         let (_, session) = stream.get_ref();
         let node = session.peer_certificates().and_then(peer_node).and_then(|id| NodeId::new(&id.node).ok());
         let caller = node.map_or(Caller::Stranger, Caller::Node);
-        Ok(Admission::Ready(Box::new(Either::Right(stream)), caller))
+        Ok(Admission::Ready(Box::new(Either::Right(stream)), ShownIdentity::new(caller)))
     }
 }
