@@ -63,6 +63,7 @@ class Access:
         self.trust = ssl.create_default_context(cadata=authority)
         if authority is None:
             self.trust.check_hostname, self.trust.verify_mode = False, ssl.CERT_NONE
+        self.token = token
         self.headers = {} if token is None else {"authorization": f"Bearer {token}"}
 
 
