@@ -78,7 +78,7 @@ microbench *words:
 # Tests the alerts, firing and silent, and checks Alertmanager's configuration. Needs promtool and amtool (Debian:
 # prometheus, prometheus-alertmanager).
 rules:
-    promtool check config deploy/prometheus/prometheus.yml deploy/prometheus/local.yml
+    promtool check config --syntax-only deploy/prometheus/prometheus.yml deploy/prometheus/local.yml
     promtool test rules deploy/prometheus/tests/*.yml
     amtool check-config deploy/alertmanager/alertmanager.yml
 

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -55,18 +56,30 @@ def wait_for(what, condition, seconds=20.0):
         time.sleep(0.05)
 
 
-def get(url, timeout=5.0):
+class Access:
+    """What a caller shows to nodes that have a key, and whom it believes; without an authority it believes anyone."""
+
+    def __init__(self, authority=None, token=None):
+        self.trust = ssl.create_default_context(cadata=authority)
+        if authority is None:
+            self.trust.check_hostname, self.trust.verify_mode = False, ssl.CERT_NONE
+        self.token = token
+        self.headers = {} if token is None else {"authorization": f"Bearer {token}"}
+
+
+def get(url, timeout=5.0, access=None):
     """Status and body; 0 where nobody answers."""
-    return _answer(url, timeout)
+    request = urllib.request.Request(url, headers=access.headers if access else {})
+    return _answer(request, timeout, access.trust if access else None)
 
 
 def post(url, body, timeout=5.0):
     return _answer(urllib.request.Request(url, body, {"Content-Type": "application/json"}), timeout)
 
 
-def _answer(request, timeout):
+def _answer(request, timeout, trust=None):
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with urllib.request.urlopen(request, timeout=timeout, context=trust) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()

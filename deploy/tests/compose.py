@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Starts compose.yaml as it is, with a real engine, and does to it what happens to clusters: nodes that are killed, cut
-off, added, all stopped at once, and the incident with replication off and on. Then containers with wrong settings.
+off, added, all stopped at once, and the incident with replication off and on. Callers without a token and nodes with
+another key are refused. Then containers with wrong settings.
 
 Ports are free ones, the project has a name of its own, Prometheus has the rules of ./prometheus with shorter times, and
 all that was made is taken away at the end, but for images. Needs docker, and docker-compose or the compose plugin.
@@ -17,6 +18,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -31,7 +33,9 @@ DEPLOY = ROOT / "deploy"
 NODES = ["node-1", "node-2", "node-3"]
 STARTED = [*NODES, "feeder", "feeder-host", "probe", "prometheus", "alertmanager"]
 IMAGE = "psi-field"
-BINARY_BYTES_MAX = 24_000_000
+# A node alone, which needs no key then.
+INSECURE = ["--env", "PSI_SECURITY_INSECURE=true"]
+BINARY_BYTES_MAX = 26_000_000
 
 # The vector of the incident, and the prediction errors of nodes that know of the interventions, and that do not.
 VECTOR = [0.1, 0.2, 0.3, 0.4, 0.5, 0.0, -0.1, 0.2, 0.9, -0.4, 0.1, 0.0, 0.2, -0.2, 0.3, 0.1]
@@ -50,6 +54,52 @@ def test_all_that_is_mounted_is_there(_):
 
 def test_three_scrapes_are_up(cluster):
     wait_for("three nodes are scraped", lambda: len(cluster.query('up{job="psi-field"} == 1')) == 3)
+    assert cluster.query("up == 0") == [], cluster.query("up == 0")
+
+
+def test_a_call_without_a_token_is_refused(cluster):
+    """All but health, which orchestrators ask."""
+    for path in ["/state", "/metrics", "/members"]:
+        status, answer = cluster.get("node-1", path, token=None)
+        assert status == 401 and b"psi-field token --role read" in answer, (path, status, answer)
+    for path in ["/health/live", "/health/ready"]:
+        assert cluster.get("node-1", path, token=None)[0] == 200, path
+    # What Prometheus has may look and change nothing.
+    reader = cluster.psi_field("node-1", "token", "--role", "read", "--name", "reader")
+    assert cluster.get("node-1", "/state", token=reader)[0] == 200
+    status, answer = cluster.get("node-1", "/step", {"x": VECTOR}, token=reader)
+    assert status == 403 and b"this needs `step`" in answer, (status, answer)
+    called = subprocess.run(["docker", "exec", "--env", "PSI_SECURITY_KEY_FILE=none", cluster.container("node-1"),
+                             "psi-field", "state"], capture_output=True, text=True)
+    assert called.returncode != 0 and "token" in called.stderr, called
+
+
+def test_a_call_without_tls_is_refused_in_words(cluster):
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{cluster.ports['node-1']}/state", timeout=5)
+    except urllib.error.HTTPError as error:
+        assert error.code == 400 and b"https://" in error.read(), error
+    else:
+        raise AssertionError("it was answered")
+
+
+def test_a_node_with_another_key_joins_nothing(cluster):
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(docker("run", "--rm", IMAGE, "key") + "\n")
+        file.flush()
+        os.chmod(file.name, 0o644)
+        container = docker("run", "--detach", "--network", cluster.network, "--hostname", "stranger", "--env",
+                           "PSI_CLUSTER_SEEDS=node-1", "--env", "PSI_SECURITY_KEY_FILE=/secrets/cluster.key",
+                           "--volume", f"{file.name}:/secrets/cluster.key:ro", IMAGE)
+        try:
+            said = "is sealed by key"
+            wait_for("node-1 says why", lambda: said in cluster.compose("logs", "--no-color", "node-1"))
+            asked = subprocess.run(["docker", "exec", container, "psi-field", "health"], capture_output=True, text=True)
+            assert asked.returncode == 1 and "still joining" in asked.stderr, asked
+            known = cluster.psi_field("node-1", "members", "--output", "json")
+            assert {member["node"] for member in json.loads(known)["members"]} == set(NODES), known
+        finally:
+            docker("rm", "--force", container)
 
 
 def test_the_health_checks_pass(cluster):
@@ -142,15 +192,20 @@ def test_nodes_can_be_added_and_taken_away(cluster):
 
 
 def test_snapshots_outlive_the_containers(cluster):
+    """So does what was made at the first start: the key, and what follows from it."""
     cluster.step("node-1", "audit")
-    before = cluster.settled_k("audit")
+    before, key = cluster.settled_k("audit"), cluster.key_ids()
     cluster.compose("down")
     cluster.start(replication=True)
     assert cluster.settled_k("audit") == before
+    assert cluster.key_ids() == key
+    for service in ["make-key", "make-ca", "make-token"]:
+        said = docker("logs", cluster.container(service))
+        assert said.endswith("exists, and stays as it is"), said
 
 
 def test_the_containers_are_closed(cluster):
-    """No root, no capabilities, nothing to write to but the data, no shell."""
+    """No root, no capabilities, nothing to write to but the data, no shell; secrets are for their group alone."""
     shown = json.loads(cluster.docker("inspect", *map(cluster.container, NODES)))
     for one in shown:
         host = one["HostConfig"]
@@ -162,11 +217,27 @@ def test_the_containers_are_closed(cluster):
         if status.exists():
             text = status.read_text()
             assert re.search(r"^Uid:\s+65532\s+65532", text, re.M) and re.search(r"^CapEff:\s+0+$", text, re.M), text
+    files = ["/etc/psi-field/ca.pem", "/etc/psi-field/prometheus.token"]
+    shown = docker("exec", cluster.container("prometheus"), "stat", "-c", "%a %u:%g", *files)
+    assert shown.splitlines() == ["640 65532:65532"] * 2, shown
     shell = subprocess.run(["docker", "exec", cluster.container("node-1"), "sh"], capture_output=True, text=True)
     assert shell.returncode != 0 and "not found" in shell.stdout + shell.stderr, shell
 
 
 # --- Containers with wrong settings: one line says so, and the exit code.
+
+def test_neither_key_nor_loopback(_):
+    """What someone sees who just runs the image."""
+    code, said = wrong(insecure=False)
+    assert code == 1 and said.startswith("error: grpc.listen is 0.0.0.0:50051, which other machines can reach"), said
+    assert "psi-field key" in said and "security.key_file" in said and "security.insecure = true" in said, said
+
+
+def test_a_key_file_that_is_missing(_):
+    answer = wrong("--env", "PSI_SECURITY_KEY_FILE=/secrets/cluster.key", insecure=False)
+    assert answer == (1, "error: can't read the key file /secrets/cluster.key: No such file or directory (os error 2); "
+                       "set security.key_file to a file of `psi-field key`"), answer
+
 
 def test_a_port_in_use(cluster):
     answer = wrong("--network", f"container:{cluster.container('node-1')}")
@@ -203,7 +274,7 @@ def test_settings_that_may_not_be_read(_):
 
 def test_a_seed_that_is_never_found(_):
     """A seed that is still to come looks like a misspelt one: the node keeps trying, and says so."""
-    container = docker("run", "--detach", "--env", "PSI_CLUSTER_SEEDS=nowhere.invalid", IMAGE)
+    container = docker("run", "--detach", *INSECURE, "--env", "PSI_CLUSTER_SEEDS=nowhere.invalid", IMAGE)
     try:
         said = "can't look up the seed nowhere.invalid"
         wait_for("the log names the seed", lambda: said in docker("logs", container))
@@ -244,6 +315,8 @@ class Cluster:
         shorten(DEPLOY / "prometheus", folder / "prometheus")
         variables = {f"PSI_{name.upper().replace('-', '_')}_PORT": str(port) for name, port in self.ports.items()}
         self.environment = {**environment(), **variables, "PSI_PROMETHEUS_CONFIG": str(folder / "prometheus")}
+        # What clients of the nodes need: whom to believe, and a token. Both come from the key.
+        self.trust, self.token = None, None
 
     def compose(self, *arguments):
         """Calls compose on the file as it is."""
@@ -254,6 +327,8 @@ class Cluster:
         """Starts what is not running, and starts nodes again whose settings changed."""
         self.environment["PSI_REPLICATION_ENABLED"] = "true" if replication else "false"
         self.compose("up", "-d", "--no-build", *STARTED)
+        self.trust = ssl.create_default_context(cadata=self.psi_field("node-1", "ca"))
+        self.token = self.psi_field("node-1", "token", "--role", "operator", "--name", "test")
         for node in NODES:
             wait_for(f"{node} is ready", lambda: self.get(node, "/health/ready")[0] == 200)
         if replication:
@@ -282,6 +357,9 @@ class Cluster:
         networks = json.loads(docker("inspect", container))[0]["NetworkSettings"]["Networks"]
         return networks[self.network]["IPAddress"]
 
+    def key_ids(self):
+        return self.psi_field("node-1", "key", "--show", "/secrets/cluster.key")
+
     def health(self, service):
         return json.loads(docker("inspect", self.container(service)))[0]["State"]["Health"]["Status"]
 
@@ -289,14 +367,18 @@ class Cluster:
         """Runs `psi-field` in the container of a node."""
         return docker("exec", self.container(node), "psi-field", *arguments)
 
-    def get(self, service, path, body=None):
-        """Status and body; 0 where nobody answers."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.ports[service]}{path}")
+    def get(self, service, path, body=None, token=""):
+        """Status and body; 0 where nobody answers. Nodes are shown the operator's token unless another is given."""
+        is_node = service in NODES
+        request = urllib.request.Request(f"http{'s' * is_node}://127.0.0.1:{self.ports[service]}{path}")
+        token = self.token if token == "" else token
+        if is_node and token is not None:
+            request.add_header("authorization", f"Bearer {token}")
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=5, context=self.trust if is_node else None) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -456,8 +538,9 @@ def docker(*arguments):
     return done.stdout.strip()
 
 
-def wrong(*arguments):
+def wrong(*arguments, insecure=True):
     """Exit code and log of a container that can't start."""
+    arguments = [*arguments, *(INSECURE if insecure else [])]
     done = subprocess.run(["docker", "run", "--rm", *arguments, IMAGE], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=30)
     return done.returncode, done.stdout.strip()

@@ -3,8 +3,9 @@
 
 A host is a set of namespaces on this machine: processes, files, network, name, control groups. Its process 1 is
 systemd, which knows few units beside ours. The hosts keep /etc, /run and /var to themselves, see all else read-only,
-and are joined by a bridge. Then what docs/hosts.md says is done: installing, starting, a firewall, a crash, SIGHUP, wrong
-settings, an upgrade host by host, a backup that is restored, a service that is stopped and a host that is shut down.
+and are joined by a bridge. Then what docs/hosts.md says is done: a key, installing, starting, a firewall, a crash, SIGHUP,
+wrong settings, an upgrade host by host, another key, a backup that is restored, a service that is stopped and a host
+that is shut down.
 
 What it can't show: a kernel for each host, real disks, clocks, and other systems than this machine's. Limits of memory
 need control groups that are delegated, so `MemoryMax=` is not tried.
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 
-from cluster import DEPLOY, ENVIRONMENT, Process, get, need, psi_field, stopped_at_the_end, wait_for
+from cluster import DEPLOY, ENVIRONMENT, Access, Process, get, need, psi_field, stopped_at_the_end, wait_for
 
 UNIT = DEPLOY / "systemd" / "psi-field.service"
 SETTINGS = DEPLOY / "systemd" / "psi-field.toml"
@@ -34,6 +35,9 @@ SYSTEMD = "/lib/systemd/systemd"
 ADDRESSES = ["10.0.0.11", "10.0.0.12", "10.0.0.13"]
 CLIENT, STRANGER = "10.0.0.1", "10.9.0.1"
 STATE = "/var/lib/psi-field"
+KEY = "/etc/psi-field/cluster.key"
+# Commands on the hosts show the key in place of a token.
+WITH_KEY = {**ENVIRONMENT, "PSI_SECURITY_KEY_FILE": KEY}
 # What `systemd-analyze security` may give at most, in tenths.
 EXPOSURE = "15"
 # What a host needs of systemd's own units to start, to log and to shut down.
@@ -96,6 +100,8 @@ class Host(Process):
     def __init__(self, number, folder):
         name, self.address, self.folder, self.pid = f"host-{number + 1}", ADDRESSES[number], folder, None
         self.group = control_groups() / f"psi-field-{os.getpid()}-{number}"
+        # What Prometheus shows and whom it believes, once there is a key.
+        self.scraper = None
         shell(
             f"ip netns add {name}",
             f"ip link add veth{number} type veth peer name eth0 netns {name}",
@@ -140,7 +146,7 @@ class Host(Process):
 
     def enter(self, *command, **how):
         command = ["nsenter", f"--target={self.pid}", "--all", *command]
-        return subprocess.run(command, text=True, timeout=60, env=ENVIRONMENT, check=False, **how)
+        return subprocess.run(command, text=True, timeout=60, env=WITH_KEY, check=False, **how)
 
     def ask(self, *arguments, expect=0):
         return self.run("systemctl", *arguments, expect=expect)
@@ -163,10 +169,13 @@ class Host(Process):
 
     def ready(self):
         self.check()
-        return get(f"http://{self.address}:8000/health/ready")[0] == 200
+        return self.get("/health/ready")[0] == 200
+
+    def get(self, path):
+        return get(f"https://{self.address}:8000{path}", access=self.scraper)
 
     def metric(self, line):
-        _, body = get(f"http://{self.address}:8000/metrics")
+        _, body = self.get("/metrics")
         values = [text.split()[-1] for text in body.decode().splitlines() if text.startswith(line + " ")]
         return float(values[0]) if values else None
 
@@ -177,14 +186,26 @@ class Host(Process):
         """Whether systemd has started the node so often since somebody did, and process `before` is another by now."""
         return self.property("NRestarts") == str(times) and self.property("MainPID") not in {"0", before}
 
+    def make_access(self, name, role):
+        """A token and the authority, by the key on this host."""
+        return Access(self.psi_field("ca"), self.psi_field("token", "--role", role, "--name", name))
+
     def settings(self):
         text = SETTINGS.read_text().replace('id = "host-1"', f'id = "{self.name}"')
         return re.sub(r'(?m)^listen = "10\.0\.0\.11:', f'listen = "{self.address}:', text)
 
-    def install(self):
-        """As the unit's own first lines say."""
+    def install(self, key=None):
+        """As the unit's own first lines say. The first host makes the key."""
         self.psi_field("man", "--dir", "/usr/local/share/man/man1")
         self.run("mkdir", "-p", "/etc/psi-field")
+        self.run("groupadd", "--system", "psi-field-key")
+        if key is None:
+            self.psi_field("key", "--write", KEY)
+        else:
+            self.write(KEY, key)
+        self.run("chmod", "0640", KEY)
+        self.run("chgrp", "psi-field-key", KEY)
+        self.scraper = self.make_access("prometheus", "read")
         self.write("/etc/psi-field/psi-field.toml", self.settings())
         self.run("install", "-m", "0644", UNIT, "/etc/systemd/system/psi-field.service")
         self.psi_field("check-config", "--config", "/etc/psi-field/psi-field.toml")
@@ -214,7 +235,8 @@ def check_unit(host):
 
 def check_firewall(hosts):
     """A stranger reaches nothing, and a client gRPC and HTTP. That hosts reach each other shows in their cluster."""
-    client = [psi_field(), "health", "--timeout", "1", "--node", f"{hosts[0].address}:50051"]
+    token = hosts[0].psi_field("token", "--role", "read", "--name", "client")
+    client = [psi_field(), "health", "--timeout", "1", "--token", token, "--node", f"{hosts[0].address}:50051"]
 
     def is_let_in(*space):
         return subprocess.run([*space, *client], capture_output=True, check=False).returncode == 0
@@ -263,6 +285,42 @@ def upgrade(hosts):
         wait_for(f"{host.name} is ready again", lambda host=host: "ready" in host.node("health", expect=None))
     wait_for_all(hosts, "after an upgrade")
     print("restarted host by host")
+
+
+def check_access(hosts):
+    """Nobody reads without a token, and the node alone reads the key."""
+    status, _ = get(f"https://{hosts[0].address}:8000/metrics", access=Access(hosts[0].psi_field("ca")))
+    assert status == 401, f"metrics without a token: {status}"
+    assert hosts[0].run("stat", "-c", "%a %U:%G", KEY) == "640 root:psi-field-key"
+    # The node's user is nobody else's, and is in the group.
+    groups = hosts[0].run("sh", "-c", f"grep ^Groups: /proc/{hosts[0].property('MainPID')}/status").split()
+    assert hosts[0].run("stat", "-c", "%g", KEY) in groups, groups
+    print("callers without a token are refused")
+
+
+def change_key(hosts):
+    """As docs/security.md says: no node is missed meanwhile, and what was made with the old key is refused at the end."""
+    old = hosts[0].run("cat", KEY)
+    new = hosts[0].psi_field("key")
+    before = hosts[0].scraper
+    for step, lines in enumerate([[old, new], [new, old], [new]]):
+        # One host after another, so that they differ for a while.
+        for host in hosts:
+            host.write(KEY, "\n".join(lines) + "\n")
+            changes = lambda host=host: host.journal().count("the key file has changed") > step  # noqa: E731
+            wait_for(f"{host.name} has read the keys", changes)
+        if step == 1:
+            for host in hosts:
+                host.scraper = host.make_access("prometheus", "read")
+        members = json.loads(hosts[0].node("members", "--wait", "5", "--live", "3", "--output", "json"))["members"]
+        assert [one["state"] for one in members] == ["live"] * 3, members
+    wait_for_all(hosts, "after another key")
+    status, _ = get(f"https://{hosts[0].address}:8000/metrics", access=Access(hosts[0].psi_field("ca"), before.token))
+    assert status == 401, f"metrics with a token of the old key: {status}"
+    for host in hosts:
+        assert host.property("NRestarts") == "0" and "member is dead" not in host.journal(), host.journal()
+        assert host.metric('psi_gossip_dropped_total{reason="unknown_key"}') == 0, host.journal()
+    print("another key was taken over, and no node missed")
 
 
 def stop(host, others):
@@ -327,7 +385,7 @@ def rehearse(folder):
             for host in hosts:
                 started.append(host)
                 host.start()
-                host.install()
+                host.install(hosts[0].run("cat", KEY) if host is not hosts[0] else None)
             tried(hosts)
         except BaseException:
             for host in started:
@@ -349,9 +407,11 @@ def tried(hosts):
         assert hosts[0].metric(name), name
     hosts[0].node("feed", "--walk", "--rate", "max", "--count", "500")
     check_firewall(hosts)
+    check_access(hosts)
     crash(hosts)
     wrong_settings(hosts)
     upgrade(hosts)
+    change_key(hosts)
     restore(hosts)
     took, mode = stop(hosts[2], hosts)
     hosts[2].ask("start", "psi-field")

@@ -3,7 +3,8 @@
 
 1. It is rendered by `kubectl kustomize`, and each object checked against the schema of its kind, of the oldest and the
    newest version of Kubernetes that is claimed. Kinds of the Prometheus Operator have a schema of our own here.
-2. What refers to what: labels, ports, names. Pods keep to the standard `restricted`.
+2. What refers to what: labels, ports, names, Secrets, which are made by the commands of the README there. Pods keep to
+   the standard `restricted`.
 3. The pods are started, but for Kubernetes: see pods.py.
 
 No cluster takes part, so nothing shows what a scheduler, kubelet, network plugin or the Operator make of it.
@@ -13,7 +14,9 @@ pods `unshare`, `nsenter` and `ip`.
 """
 
 import json
+import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,7 +27,7 @@ import kubernetes_validate
 import yaml
 
 import pods
-from cluster import DEPLOY, need
+from cluster import DEPLOY, ENVIRONMENT, need, psi_field
 
 # The oldest has `preStop.sleep` without a switch.
 VERSIONS = ["1.30", "1.37"]
@@ -41,6 +44,21 @@ def render(folder):
     if done.returncode != 0:
         sys.exit(f"kubectl kustomize {folder}: {done.stderr}")
     return list(yaml.safe_load_all(done.stdout))
+
+
+def made_secrets(folder):
+    """The Secrets that the commands of the README make, by those commands."""
+    block = re.search(r"```sh\n(.*?)```", (DEPLOY / "kubernetes" / "README.md").read_text(), re.S)[1]
+    # But for what needs a cluster. Kubernetes names no namespace then.
+    script = re.sub(r"(?m)^kubectl apply .*$", "", block)
+    script = script.replace("create secret", "create secret --dry-run=client -o yaml").replace("\nkubectl", "\necho ---; kubectl")
+    program = pathlib.Path(psi_field()).resolve()
+    (folder / "psi-field").symlink_to(program)
+    variables = {**ENVIRONMENT, "PATH": f"{folder}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-ec", script], cwd=folder, env=variables, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        sys.exit(f"the commands of the README fail: {done.stderr}")
+    return [one for one in yaml.safe_load_all(done.stdout.partition("---")[2]) if one]
 
 
 def wrapped_rules():
@@ -63,6 +81,7 @@ def closed(required, **properties):
 TEXT = {"type": "string", "minLength": 1}
 DURATION = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+SECRET_KEY = closed(["name", "key"], name=TEXT, key=TEXT)
 METADATA = closed(["name", "namespace"], name=TEXT, namespace=TEXT, labels=TEXTS)
 
 
@@ -86,6 +105,9 @@ CUSTOM = {
                 ["port"],
                 port=TEXT,
                 path=TEXT,
+                scheme={"enum": ["http", "https"]},
+                authorization=closed(["credentials"], credentials=SECRET_KEY),
+                tlsConfig=closed(["ca"], ca=closed(["secret"], secret=SECRET_KEY), serverName=TEXT),
                 interval=DURATION,
                 scrapeTimeout=DURATION,
                 relabelings=several(
@@ -226,19 +248,42 @@ def check_stateful_set(all_objects, one, complain):
     grace = pod["terminationGracePeriodSeconds"]
     if grace < box["lifecycle"]["preStop"]["sleep"]["seconds"] + NODE_STOPS_S:
         complain(f"it would be killed while it stops: {grace} s of grace")
-    probes = {name: box[name]["httpGet"]["path"] for name in ("livenessProbe", "readinessProbe", "startupProbe")}
+    asked = {name: box[name]["httpGet"] for name in ("livenessProbe", "readinessProbe", "startupProbe")}
     wanted = {"livenessProbe": "/health/live", "readinessProbe": "/health/ready", "startupProbe": "/health/live"}
-    if probes != wanted:
-        complain(f"probes {probes}")
+    if {name: one["path"] for name, one in asked.items()} != wanted:
+        complain(f"probes {asked}")
+    if any(one.get("scheme") != "HTTPS" for one in asked.values()):
+        complain("a probe without TLS, which nodes with a key refuse")
     volumes = {claim["metadata"]["name"] for claim in spec["volumeClaimTemplates"]}
+    volumes |= {volume["name"] for volume in pod["volumes"]}
     mounts = {mount["name"]: mount["mountPath"] for mount in box["volumeMounts"]}
     folder = next(variable["value"] for variable in box["env"] if variable["name"] == "PSI_DATA_DIR")
     if set(mounts) != volumes or not any(folder.startswith(mount + "/") for mount in mounts.values()):
         complain(f"snapshots in {folder} are on no volume")
 
 
+def secrets_of(part):
+    """Every reference to a key of a Secret, and to a whole one: name and key, or None."""
+    if isinstance(part, list):
+        return [found for each in part for found in secrets_of(each)]
+    if not isinstance(part, dict):
+        return []
+    if "secretName" in part:
+        return [(part["secretName"], None)]
+    own = [part[name] for name in ("secretKeyRef", "credentials", "secret") if "key" in (part.get(name) or {})]
+    return [(one["name"], one["key"]) for one in own] + secrets_of(list(part.values()))
+
+
+def check_secrets(all_objects, one, complain):
+    for name, key in secrets_of(one.get("spec")):
+        found = all_objects.named("Secret", name)
+        if not found or (key is not None and key not in found[0]["data"]):
+            complain(f"no Secret {name} with a key {key} is made")
+
+
 def check_references(all_objects, one, complain):
     spec, kind = one.get("spec", {}), one["kind"]
+    check_secrets(all_objects, one, complain)
     template = template_of(one)
     if template and kind != "CronJob" and not selects(spec["selector"], template["metadata"]["labels"]):
         complain("it does not select its own pods")
@@ -317,8 +362,10 @@ def main():
     monitors = render(DEPLOY / "kubernetes" / "monitoring")
     boards = render(DEPLOY / "grafana")
     rules = wrapped_rules()
-    everything = Objects(objects + monitors)
-    for one in [*objects, *monitors, *boards, *rules]:
+    with tempfile.TemporaryDirectory() as folder:
+        secrets = made_secrets(pathlib.Path(folder))
+    everything = Objects(objects + monitors + secrets)
+    for one in [*objects, *secrets, *monitors, *boards, *rules]:
         name = f"{one['kind']} {one['metadata']['name']}"
         complain = lambda text, name=name: complaints.append(f"{name}: {text}")  # noqa: E731
         check_schema(one, complain)
@@ -337,7 +384,7 @@ def main():
     if complaints:
         sys.exit(1)
     with tempfile.TemporaryDirectory() as folder:
-        pods.rehearse(objects, pathlib.Path(folder))
+        pods.rehearse(objects + secrets, pathlib.Path(folder))
     print(f"all in {time.monotonic() - began:.0f} s")
 
 

@@ -1,15 +1,17 @@
 """Starts the pods of deploy/kubernetes without Kubernetes: the commands and variables of the rendered objects, each pod
-with a network namespace and an address of its own, and a DNS server that knows the services. Only `/data` is put
-elsewhere, and the feeder does not wait 30 s between its two steps.
+with a network namespace and an address of its own, and a DNS server that knows the services. Only `/data` and `/secrets`
+are put elsewhere, and the feeder does not wait 30 s between its two steps.
 
 What it shows: three nodes that start at once, before DNS knows any of them, form one cluster by one name that stands
-for three addresses; a node ends within its grace and comes back; the feeder and the probe reach the nodes by the names
-and ports that they are given. What it can't show: images, volumes, network policies, and Kubernetes itself.
+for three addresses; a node ends within its grace and comes back; the feeder and the probe reach the nodes by the names,
+ports and tokens that they are given, and so does what scrapes. What it can't show: images, volumes, network policies,
+and Kubernetes itself.
 
 `rehearse` starts this file again in namespaces of its own, for which no root is needed where the machine allows users to
 make them.
 """
 
+import base64
 import json
 import os
 import pathlib
@@ -21,11 +23,13 @@ import sys
 import threading
 import time
 
-from cluster import ENVIRONMENT, Process, get, need, psi_field, stopped_at_the_end, wait_for
+from cluster import ENVIRONMENT, Access, Process, get, need, psi_field, stopped_at_the_end, wait_for
 
 BRIDGE = "10.77.0.1"
 DOMAIN = "psi-field.svc.cluster.local"
 REPLICAS = 3
+# Of the ports that are scraped.
+SCHEMES = {"http": "https", "metrics": "http"}
 
 
 def rehearse(objects, folder):
@@ -84,11 +88,28 @@ class Names:
         return query[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0) + question + b"".join(records)
 
 
-def variables_of(box, facts):
+class Secrets:
+    """What is in them, as text."""
+
+    def __init__(self, objects):
+        self.of = {one["metadata"]["name"]: one["data"] for one in objects if one["kind"] == "Secret"}
+
+    def text(self, name, key):
+        return base64.b64decode(self.of[name][key]).decode()
+
+    def mount(self, name, folder):
+        folder.mkdir(parents=True)
+        for key in self.of[name]:
+            (folder / key).write_text(self.text(name, key))
+
+
+def variables_of(box, facts, secrets):
     """What Kubernetes would give a container as variables: `facts` are what it knows of the pod."""
     found = {}
     for variable in box.get("env", []):
-        if "valueFrom" in variable:
+        if "secretKeyRef" in variable.get("valueFrom", {}):
+            value = secrets.text(**variable["valueFrom"]["secretKeyRef"])
+        elif "valueFrom" in variable:
             value = facts[variable["valueFrom"]["fieldRef"]["fieldPath"]]
         else:
             value = variable["value"]
@@ -101,14 +122,22 @@ def variables_of(box, facts):
 class Pod(Process):
     """A container's command, in a network namespace with an address of its own."""
 
-    def __init__(self, number, name, template, folder):
+    def __init__(self, number, name, template, folder, secrets):
         self.address = f"10.77.0.{10 + number}"
         self.box = template["spec"]["containers"][0]
         facts = {"metadata.name": name, "status.podIP": self.address}
-        self.variables = variables_of(self.box, facts)
-        if "PSI_DATA_DIR" in self.variables:
-            (folder / name).mkdir()
-            self.variables["PSI_DATA_DIR"] = self.variables["PSI_DATA_DIR"].replace("/data", f"{folder}/{name}", 1)
+        self.variables = variables_of(self.box, facts, secrets)
+        # What is mounted is elsewhere: the folder of data, and those of Secrets.
+        mounts = {mount["name"]: mount["mountPath"] for mount in self.box.get("volumeMounts", [])}
+        for path in mounts.values():
+            for variable in ("PSI_DATA_DIR", "PSI_SECURITY_KEY_FILE"):
+                if self.variables.get(variable, "").startswith(path + "/"):
+                    self.variables[variable] = f"{folder}/{name}{self.variables[variable]}"
+        for volume in template["spec"].get("volumes", []):
+            secrets.mount(volume["secret"]["secretName"], folder / name / mounts[volume["name"]].strip("/"))
+        # What scrapes shows the token that is made for it. The kubelet shows none, and believes anyone.
+        self.scraper = Access(*(secrets.text("psi-field-access", key) for key in ("ca.pem", "prometheus")))
+        self.kubelet = Access()
         self.space = f"pod{number}"
         shell(
             f"ip netns add {self.space}",
@@ -127,15 +156,17 @@ class Pod(Process):
         self.check()
         wanted = self.box[probe]["httpGet"]
         ports = {port["name"]: port["containerPort"] for port in self.box["ports"]}
-        return get(f"http://{self.address}:{ports[wanted['port']]}{wanted['path']}")[0]
+        scheme = wanted.get("scheme", "HTTP").lower()
+        return get(f"{scheme}://{self.address}:{ports[wanted['port']]}{wanted['path']}", access=self.kubelet)[0]
 
     def ready(self):
         return self.asked("readinessProbe") == 200
 
     def metric(self, line):
         """The value of a line of metrics, None where it is not there."""
-        port = next(port["containerPort"] for port in self.box["ports"] if port["name"] in ("http", "metrics"))
-        _, body = get(f"http://{self.address}:{port}/metrics")
+        port = next(port for port in self.box["ports"] if port["name"] in SCHEMES)
+        url = f"{SCHEMES[port['name']]}://{self.address}:{port['containerPort']}/metrics"
+        _, body = get(url, access=self.scraper)
         values = [text.split()[-1] for text in body.decode().splitlines() if text.startswith(line + " ")]
         return float(values[0]) if values else None
 
@@ -157,9 +188,10 @@ def main():
     feeder = named["CronJob", "psi-field-feeder"]["jobTemplate"]["spec"]["template"]
     probe = named["Deployment", "psi-field-probe"]["template"]
     network(folder)
-    names = Names()
+    names, secrets = Names(), Secrets(objects)
     with stopped_at_the_end([]) as started:
-        nodes = [Pod(number, f"psi-field-{number}", stateful["template"], folder) for number in range(REPLICAS)]
+        template = stateful["template"]
+        nodes = [Pod(number, f"psi-field-{number}", template, folder, secrets) for number in range(REPLICAS)]
         began = time.monotonic()
         started.extend(node.start() for node in nodes)
         for node in nodes:
@@ -167,6 +199,8 @@ def main():
         for node in nodes:
             wait_for(f"{node.name} has asked DNS and got no answer", lambda node=node: "look up the seed" in node.log.read_text())
         assert not any(node.ready() for node in nodes), "a node is ready though it has met nobody"
+        refused = get(f"https://{nodes[0].address}:8000/metrics", access=nodes[0].kubelet)[0]
+        assert refused == 401, f"metrics without a token: {refused}"
         names.set(stateful["serviceName"], [node.address for node in nodes])
         # Stands for the address of the service, behind which any node answers.
         names.set("psi-field", [node.address for node in nodes])
@@ -180,16 +214,16 @@ def main():
             wait_for(f"{node.name} sees all", whole)
         print(f"three nodes are one cluster {ready:.1f} s after their start")
 
-        feed(Pod(REPLICAS, "feeder", feeder, folder))
+        feed(Pod(REPLICAS, "feeder", feeder, folder, secrets))
         steps = 'psi_field_steps{engine="synthetic",field="default"}'
         for node in nodes:
             wait_for(f"{node.name} holds the feeder's steps", lambda node=node: node.metric(steps) == 2)
         print("the feeder's two steps are on all nodes")
 
-        stop_and_return(nodes[-1], stateful["template"]["spec"]["terminationGracePeriodSeconds"])
+        stop_and_return(nodes[-1], template["spec"]["terminationGracePeriodSeconds"])
         wait_for("the node that returned holds the steps", lambda: nodes[-1].metric(steps) == 2)
 
-        prober = Pod(REPLICAS + 1, "probe", probe, folder).start()
+        prober = Pod(REPLICAS + 1, "probe", probe, folder, secrets).start()
         started.append(prober)
         for node in nodes:
             line = f'psi_probe_success{{target="{node.name}.{stateful["serviceName"]}:50051"}}'

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """A client of a psi-field cluster that knows nothing but its proto files.
 
-    client.py [--protos DIR] [HOST:PORT ...]
+    client.py [--protos DIR] [--token TOKEN] [HOST:PORT ...]
 
 Asks for health and reflection, makes steps that move on to another node, streams steps, reads on one node what it
-wrote on another, shows what a refusal says, and uses one channel to all nodes. Exit code 0 if everything was answered as it should be, else 1.
+wrote on another, shows what a refusal says, and uses one channel to all nodes. Where the cluster has a key, it shows an
+access token. Exit code 0 if everything was answered as it should be, else 1.
 """
 
 import argparse
 import importlib.resources
 import ipaddress
 import math
+import os
 import pathlib
 import random
 import sys
@@ -24,6 +26,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_status import rpc_status
 from grpc_tools import protoc
+
+from access import NoAccess, find_trust, open_channel
 
 PROTOS = pathlib.Path(__file__).resolve().parents[2] / "proto"
 SERVICES = {"psi.v1.PsiFieldService", "psi.v1.ClusterService", "psi.v1.ReplicationService", "grpc.health.v1.Health"}
@@ -51,8 +55,8 @@ def generate(protos, out):
 class Nodes:
     """Several nodes of one cluster: any of them takes any call."""
 
-    def __init__(self, addresses, stub):
-        self.channels = {address: grpc.insecure_channel(address) for address in addresses}
+    def __init__(self, addresses, trust, stub):
+        self.channels = {address: open_channel(address, trust) for address in addresses}
         self.stubs = [stub(channel) for channel in self.channels.values()]
         self.current = 0
 
@@ -184,11 +188,11 @@ def is_ipv4(address):
     return True
 
 
-def show_channel(addresses, pb, stub):
+def show_channel(addresses, trust, pb, stub):
     """One channel to all nodes: it connects to the first that accepts, and to the next when that is gone."""
     # Without the option grpc sends the list itself as the authority, and HTTP/2 allows no comma there.
     options = [("grpc.default_authority", "psi-field")]
-    with grpc.insecure_channel("ipv4:" + ",".join(addresses), options=options) as channel:
+    with open_channel("ipv4:" + ",".join(addresses), trust, options) as channel:
         state = stub(channel).GetState(pb.GetStateRequest(), timeout=TIMEOUT)
     print(f"one channel to {len(addresses)} addresses: node {state.node}, k = {state.k}")
 
@@ -196,23 +200,26 @@ def show_channel(addresses, pb, stub):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("addresses", nargs="*", metavar="HOST:PORT", default=["127.0.0.1:50051"])
+    token = os.environ.get("PSI_TOKEN")
+    parser.add_argument("--token", default=token, help="where the cluster has a key; also PSI_TOKEN")
     parser.add_argument("--protos", type=pathlib.Path, default=PROTOS, help="folder of the proto files")
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as generated:
             generate(arguments.protos.resolve(), generated)
             from psi.v1 import field_pb2, field_pb2_grpc
-        nodes = Nodes(arguments.addresses, field_pb2_grpc.PsiFieldServiceStub)
+        trust = find_trust(arguments.token, arguments.addresses) if arguments.token else None
+        nodes = Nodes(arguments.addresses, trust, field_pb2_grpc.PsiFieldServiceStub)
         show_nodes(nodes)
         steps, token = show_steps(nodes, field_pb2)
         show_state(nodes, field_pb2, steps, token)
         show_refusal(nodes, field_pb2)
         if all(is_ipv4(address) for address in arguments.addresses):
-            show_channel(arguments.addresses, field_pb2, field_pb2_grpc.PsiFieldServiceStub)
+            show_channel(arguments.addresses, trust, field_pb2, field_pb2_grpc.PsiFieldServiceStub)
     except grpc.RpcError as error:
         print(f"failed: {error.code().name}: {error.details()}", file=sys.stderr)
         return 1
-    except Failed as failed:
+    except (Failed, NoAccess) as failed:
         print(f"failed: {failed}", file=sys.stderr)
         return 1
     return 0
