@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
 use psi_node::{Endpoint, IdentityError, Node, StartError};
-use psi_tests::{eventually, settings};
+use psi_tests::{DEADLINE, eventually, settings};
 use serde_json::Value;
+use tokio::net::UdpSocket;
 
 use crate::{
     client,
@@ -55,6 +56,39 @@ async fn nodes_of_a_key_find_each_other_and_take_no_one_else() -> Result<()> {
     for node in [keyless, stranger, second, first] {
         node.shutdown().await;
     }
+    Ok(())
+}
+
+/// A first message of gossip, without members; it asks the receiver for all that it knows.
+fn question() -> Vec<u8> {
+    const HEADER: [u8; 4] = [0x53, 0xb0, 0, 0];
+    const NO_MEMBERS: [u8; 2] = [0, 0];
+    let cluster = b"psi-field";
+    [&HEADER[..], &NO_MEMBERS, &[9, 0], cluster].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_gets_no_answer_to_a_datagram() -> Result<()> {
+    let ask = async |to: SocketAddr| -> Result<UdpSocket> {
+        let stranger = UdpSocket::bind("127.0.0.1:0").await?;
+        stranger.connect(to).await?;
+        stranger.send(&question()).await?;
+        Ok(stranger)
+    };
+    // Without a key it is answered, so the question is one.
+    let open = Node::start(settings("n1", &[])).await?;
+    let answered = ask(open.addresses().gossip).await?;
+    let mut answer = [0; 2048];
+    ensure!(tokio::time::timeout(DEADLINE, answered.recv(&mut answer)).await?? > 20);
+
+    let keys = Keys::new(&[1])?;
+    let keyed = keys.start("n1", &[]).await?;
+    let unanswered = ask(keyed.addresses().gossip).await?;
+    let series = "psi_gossip_dropped_total{reason=\"unsealed\"}";
+    eventually("it is dropped", async || Ok(counted(&keyed, &keys, series).await? == 1.0)).await?;
+    ensure!(unanswered.try_recv(&mut answer).is_err());
+    open.shutdown().await;
+    keyed.shutdown().await;
     Ok(())
 }
 
