@@ -210,7 +210,6 @@ mod tests {
         "token --show psi-token-abc",
         "ca",
         "ca --key-file a.key --cluster-name b -o json",
-        "state --key-file a.key",
         "record --node a:1,b --field f --count 10 --seconds 2.5 --force a.jsonl",
         "record -",
         "replay --engine core a.csv --columns a,b --seed 7 --guardian intervene -o json",

@@ -25,7 +25,7 @@ use self::calls::MESSAGE_BYTES_MAX;
 use crate::{
     calls::{ops::Ops, readiness::is_writable},
     links::registry::Links,
-    node::{connections::accept, context::NodeContext, identity::Port},
+    node::{connections::accept, context::NodeContext, identity::port::Port},
 };
 
 /// Serves gRPC until `stop` resolves and calls in progress have ended, or for `drain` longer.

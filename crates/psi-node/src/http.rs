@@ -32,7 +32,7 @@ use self::{
 };
 use crate::{
     calls::ops::Ops,
-    node::{context::NodeContext, identity::Port},
+    node::{context::NodeContext, identity::port::Port},
 };
 
 /// The operations, for the caller of a request.

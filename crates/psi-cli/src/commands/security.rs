@@ -34,7 +34,7 @@ struct Target {
 
 /// What became of a file.
 #[derive(Serialize)]
-struct Written {
+struct FileReport {
     file: String,
     /// It was not there before.
     made: bool,
@@ -54,7 +54,7 @@ impl Target {
         let Some(path) = &self.write else { return output.print(&make()?, text) };
         let exists = || path.try_exists().unwrap_or(false);
         let made = !exists() && write_new(path, &(text(&make()?) + "\n"))?;
-        output.print(&Written { file: path.display().to_string(), made }, |written| {
+        output.print(&FileReport { file: path.display().to_string(), made }, |written| {
             format!("{}: {}", written.file, if written.made { "written" } else { "exists, and stays as it is" })
         })
     }

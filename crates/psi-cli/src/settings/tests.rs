@@ -205,17 +205,19 @@ fn every_default_is_a_value_that_is_taken() {
 }
 
 /// The settings that may have no value, and what their values are otherwise.
-const OPTIONAL: [(&str, &str); 6] = [
+const OPTIONAL: [(&str, &str); 8] = [
     ("cluster.seeds", "a:7280"),
     ("grpc.advertise", "10.0.0.1:5"),
     ("http.advertise", "10.0.0.1:5"),
     ("http.cors_origins", "https://panel.example"),
     ("gossip.advertise", "10.0.0.1:5"),
+    ("security.key_file", "/run/cluster.key"),
+    ("security.revoked", "feeder"),
     ("data.dir", "/data"),
 ];
 
 /// The settings whose values are lists.
-const LISTS: [&str; 2] = ["cluster.seeds", "http.cors_origins"];
+const LISTS: [&str; 3] = ["cluster.seeds", "http.cors_origins", "security.revoked"];
 
 #[test]
 fn what_is_empty_is_refused_wherever_it_is_given() {

@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     body::{Bytes, HttpBody},
-    http::{HeaderValue, Request, Response, header::AUTHORIZATION},
+    http::{Request, Response, header::AUTHORIZATION},
 };
 use futures_util::future::Either;
 use http_body_util::BodyExt;
@@ -32,7 +32,7 @@ use crate::{
             messages::WholeMessages,
             table::{Activity, CallInProgress},
         },
-        identity::{caller::Caller, need_of_call},
+        identity::{need_of_call, shown::ShownIdentity},
     },
 };
 
@@ -56,7 +56,7 @@ pub(super) struct CallService {
     pub(super) ops: Ops,
     pub(super) activity: Arc<Activity>,
     /// Who is at the other end, before a token is shown.
-    pub(super) caller: Caller,
+    pub(super) shown: ShownIdentity,
     /// Calls that may still begin.
     pub(super) slots: Arc<Semaphore>,
 }
@@ -73,12 +73,9 @@ impl CallService {
     fn admit<B>(&self, request: &mut Request<B>) -> Result<CallSlot, Status> {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return Err(self.too_many()) };
         let slot = CallSlot { _slot: slot, _call: self.activity.begin() };
-        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let allowed = self.ops.context.identity.caller(&self.caller, authorization).and_then(|caller| {
-            caller.check(need_of_call(request.uri().path()))?;
-            Ok(caller)
-        });
-        let caller = allowed.map_err(|error| self.ops.record_cause(error.into()))?;
+        let (authorization, need) = (request.headers().get(AUTHORIZATION), need_of_call(request.uri().path()));
+        let caller = self.ops.context.identity.admit(&self.shown, authorization, need);
+        let caller = caller.map_err(|error| self.ops.record_cause(error.into()))?;
         request.extensions_mut().insert(caller);
         Ok(slot)
     }

@@ -19,7 +19,7 @@ use crate::{
     links::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT},
     node::{
         connections::{accept::Connection, preface::is_http2},
-        identity::{Accepted, ClientStream},
+        identity::tls::{Admission, ClientStream},
     },
 };
 
@@ -38,18 +38,18 @@ const CONNECTION_BYTES: u32 = 256 * 1024;
 /// Serves one connection, to its end.
 pub(super) async fn serve(connection: Connection, routes: Routes, ops: Ops) {
     let Connection { accepted, activity, closing } = connection;
-    let (stream, caller) = match accepted {
-        Accepted::Ready(stream, caller) => (stream, caller),
-        Accepted::Unencrypted(stream) => return http::refuse_unencrypted(stream).await,
+    let (stream, shown) = match accepted {
+        Admission::Ready(stream, shown) => (stream, shown),
+        Admission::Unencrypted(stream) => return http::refuse_unencrypted(stream).await,
     };
     match is_http2(&stream).await {
         Some(true) => {}
-        Some(false) => return refuse_http1(stream, ops).await,
+        Some(false) => return refuse_http1(*stream, ops).await,
         None => return,
     }
     let calls_max = ops.context.settings.calls_per_connection_max;
     let streams_max = calls_max.saturating_mul(STREAMS_PER_CALL).max(STREAMS_MIN);
-    let service = CallService { routes, ops, activity, caller, slots: Arc::new(Semaphore::new(calls_max)) };
+    let service = CallService { routes, ops, activity, shown, slots: Arc::new(Semaphore::new(calls_max)) };
     let served = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE_INTERVAL)

@@ -86,7 +86,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     ) -> Result<Response<Self::StepStreamStream>, Status> {
         let ops = self.ops.called_by(request.extensions());
         let slot = ops.stream_slot()?;
-        Ok(Response::new(streams::with_slot(slot, streams::of_steps(ops.clone(), request.into_inner()))))
+        Ok(Response::new(streams::with_slot(slot, streams::of_steps(ops, request.into_inner()))))
     }
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<v1::FieldState>, Status> {

@@ -26,7 +26,7 @@ use crate::node::{
         preface::is_http2,
         table::ConnectionTable,
     },
-    identity::{Accepted, Identity, Port},
+    identity::{Identity, port::Port, tls::Admission},
 };
 
 /// A connection that has not sent a request's headers in this time is closed, whether slow or idle.
@@ -63,9 +63,9 @@ where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     let Connection { accepted, activity, closing } = connection;
-    let (stream, caller) = match accepted {
-        Accepted::Ready(stream, caller) => (stream, caller),
-        Accepted::Unencrypted(stream) => return unencrypted::refuse(stream).await,
+    let (stream, shown) = match accepted {
+        Admission::Ready(stream, shown) => (stream, shown),
+        Admission::Unencrypted(stream) => return unencrypted::refuse(stream).await,
     };
     let first = tokio::select! {
         first = is_http2(&stream) => first,
@@ -73,14 +73,14 @@ where
     };
     match first {
         Some(false) => {}
-        Some(true) => return version::refuse_version(stream).await,
+        Some(true) => return version::refuse_version(*stream).await,
         None => return,
     }
     let service = TowerToHyperService::new(service);
     let answer = service_fn(move |mut request: Request<Incoming>| {
         let call = activity.begin();
         request.extensions_mut().insert(activity.clone());
-        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(shown.clone());
         service.call(request).inspect(move |_| drop(call))
     });
     let served = http1::Builder::new()

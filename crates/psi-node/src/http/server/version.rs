@@ -13,7 +13,7 @@ use psi_api::Cause;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::{Code, Status};
 
-use crate::{http::refusal::Refusal, node::identity::ClientStream};
+use crate::{http::refusal::Refusal, node::identity::tls::ClientStream};
 
 /// After this long the connection is closed, whatever comes.
 const SERVED: Duration = Duration::from_secs(5);

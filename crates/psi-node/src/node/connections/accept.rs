@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::table::{Activity, ConnectionTable, Place};
-use crate::node::identity::{Accepted, Identity, Port};
+use crate::node::identity::{Identity, port::Port, tls::Admission};
 
 /// A connection whose first byte has not come in this time is closed.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ pub(crate) struct Door {
 
 /// A connection that can be served.
 pub(crate) struct Connection {
-    pub(crate) accepted: Accepted,
+    pub(crate) accepted: Admission,
     pub(crate) activity: Arc<Activity>,
     /// Cancelled when it is to end.
     pub(crate) closing: CancellationToken,

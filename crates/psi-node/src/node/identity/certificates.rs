@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use psi_security::certificate::{Authority, IssueError};
@@ -17,7 +18,6 @@ use rustls::{
 };
 use tracing::warn;
 
-use super::keys::wall_s;
 use crate::settings::Addresses;
 
 const VALID_S: u64 = 7 * 24 * 60 * 60;
@@ -32,11 +32,11 @@ pub(super) struct NodeCertificates {
     /// What every certificate names.
     addresses: Vec<String>,
     /// By the name that the client dialled; `None` where it dialled an address.
-    issued: Mutex<BTreeMap<Option<String>, Issued>>,
+    issued: Mutex<BTreeMap<Option<String>, CertificateEntry>>,
 }
 
 #[derive(Clone)]
-struct Issued {
+struct CertificateEntry {
     at_s: u64,
     key: Arc<CertifiedKey>,
 }
@@ -55,11 +55,11 @@ impl NodeCertificates {
         Ok(certificates)
     }
 
-    fn issue(&self, name: Option<&str>) -> Result<Issued, IssueError> {
+    fn issue(&self, name: Option<&str>) -> Result<CertificateEntry, IssueError> {
         let names: Vec<&str> = self.addresses.iter().map(String::as_str).chain(name).collect();
         let at_s = wall_s();
         let certificate = self.authority.issue(&self.node, &names, at_s, VALID_S)?;
-        Ok(Issued { at_s, key: certificate.certified_key().map_err(|_| IssueError::Validity(at_s))? })
+        Ok(CertificateEntry { at_s, key: certificate.certified_key().map_err(|_| IssueError::Validity(at_s))? })
     }
 
     /// The certificate for a client that dialled a name, or an address.
@@ -69,12 +69,16 @@ impl NodeCertificates {
         let name = name.filter(|name| is_known(Some(name)) || issued.len() < NAMES_MAX);
         let key = name.map(str::to_owned);
         let now_s = wall_s();
-        let is_fresh = |one: &&Issued| now_s >= one.at_s && now_s - one.at_s < RENEWED_S;
+        let is_fresh = |one: &&CertificateEntry| now_s >= one.at_s && now_s - one.at_s < RENEWED_S;
         if let Some(fresh) = issued.get(&key).filter(is_fresh) {
             return Some(fresh.key.clone());
         }
         match self.issue(name) {
-            Ok(made) => Some(issued.entry(key).insert_entry(made).get().key.clone()),
+            Ok(made) => {
+                let shown = made.key.clone();
+                issued.insert(key, made);
+                Some(shown)
+            }
             Err(error) => {
                 warn!("can't renew this node's certificate: {error}");
                 issued.get(&key).map(|old| old.key.clone())
@@ -103,4 +107,9 @@ impl ResolvesClientCert for NodeCertificates {
     fn has_certs(&self) -> bool {
         true
     }
+}
+
+/// Seconds since 1970 by the wall clock.
+pub(super) fn wall_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

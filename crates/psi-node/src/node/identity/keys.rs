@@ -1,10 +1,6 @@
 //! The key file, and what follows from its keys.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use psi_security::{
     certificate::{Authority, ClientTrust, ServerTrust, TrustAnchors, tls},
@@ -12,7 +8,7 @@ use psi_security::{
 };
 use rustls::{ClientConfig, ServerConfig, time_provider::DefaultTimeProvider};
 
-use super::{certificates::NodeCertificates, error::IdentityError, tls::Port};
+use super::{certificates::NodeCertificates, error::IdentityError, port::Port};
 use crate::settings::Addresses;
 
 /// The key file, as it was read last.
@@ -82,9 +78,4 @@ impl KeyMaterial {
         let clock = Arc::new(DefaultTimeProvider);
         tls::client_config(Arc::new(trust), Some(self.certificates.clone()), &[Port::Grpc.protocol()], clock)
     }
-}
-
-/// Seconds since 1970 by the wall clock.
-pub(crate) fn wall_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -193,6 +193,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::AccessOptions;
 
     fn turns(targets: &Targets, count: usize) -> String {
         (0..count).map(|_| targets.next().address.split(':').next().unwrap_or_default()).collect()

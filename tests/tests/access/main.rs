@@ -1,0 +1,8 @@
+//! Who may call what: every method and every route, by everyone who may try. And who may join.
+
+mod calls;
+mod client;
+mod identities;
+mod peers;
+mod rotation;
+mod routes;
