@@ -186,9 +186,10 @@ class Host(Process):
         """Whether systemd has started the node so often since somebody did, and process `before` is another by now."""
         return self.property("NRestarts") == str(times) and self.property("MainPID") not in {"0", before}
 
-    def make_access(self, name, role):
-        """A token and the authority, by the key on this host."""
-        return Access(self.psi_field("ca"), self.psi_field("token", "--role", role, "--name", name))
+    def make_access(self, name, role, key=KEY):
+        """A token and the authorities, by a key file of this host."""
+        token = self.psi_field("token", "--key-file", key, "--role", role, "--name", name)
+        return Access(self.psi_field("ca", "--key-file", key), token)
 
     def settings(self):
         text = SETTINGS.read_text().replace('id = "host-1"', f'id = "{self.name}"')
@@ -303,15 +304,18 @@ def change_key(hosts):
     old = hosts[0].run("cat", KEY)
     new = hosts[0].psi_field("key")
     before = hosts[0].scraper
+    # What callers get meanwhile is made from the second of the three files, and works from the first on.
+    hosts[0].write("/tmp/seal.key", f"{new}\n{old}\n")
+    after = hosts[0].make_access("prometheus", "read", "/tmp/seal.key")
     for step, lines in enumerate([[old, new], [new, old], [new]]):
         # One host after another, so that they differ for a while.
         for host in hosts:
             host.write(KEY, "\n".join(lines) + "\n")
             changes = lambda host=host: host.journal().count("the key file has changed") > step  # noqa: E731
             wait_for(f"{host.name} has read the keys", changes)
-        if step == 1:
-            for host in hosts:
-                host.scraper = host.make_access("prometheus", "read")
+        for host in hosts:
+            host.scraper = after
+            assert host.metric("process_open_fds"), f"{host.name} refuses the new token in step {step + 1}"
         members = json.loads(hosts[0].node("members", "--wait", "5", "--live", "3", "--output", "json"))["members"]
         assert [one["state"] for one in members] == ["live"] * 3, members
     wait_for_all(hosts, "after another key")
