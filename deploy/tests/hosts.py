@@ -202,10 +202,10 @@ class Host(Process):
         self.run("groupadd", "--system", "psi-field-key")
         if key is None:
             self.psi_field("key", "--write", KEY)
+            self.run("chgrp", "psi-field-key", KEY)
         else:
-            self.write(KEY, key)
-        self.run("chmod", "0640", KEY)
-        self.run("chgrp", "psi-field-key", KEY)
+            self.write("/tmp/cluster.key", key)
+            self.run("install", "-m", "0640", "-g", "psi-field-key", "/tmp/cluster.key", KEY)
         self.scraper = self.make_access("prometheus", "read")
         self.write("/etc/psi-field/psi-field.toml", self.settings())
         self.run("install", "-m", "0644", UNIT, "/etc/systemd/system/psi-field.service")
@@ -292,7 +292,8 @@ def check_access(hosts):
     """Nobody reads without a token, and the node alone reads the key."""
     status, _ = get(f"https://{hosts[0].address}:8000/metrics", access=Access(hosts[0].psi_field("ca")))
     assert status == 401, f"metrics without a token: {status}"
-    assert hosts[0].run("stat", "-c", "%a %U:%G", KEY) == "640 root:psi-field-key"
+    for host in hosts:
+        assert host.run("stat", "-c", "%a %U:%G", KEY) == "640 root:psi-field-key"
     # The node's user is nobody else's, and is in the group.
     groups = hosts[0].run("sh", "-c", f"grep ^Groups: /proc/{hosts[0].property('MainPID')}/status").split()
     assert hosts[0].run("stat", "-c", "%g", KEY) in groups, groups
