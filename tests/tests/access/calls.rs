@@ -21,7 +21,7 @@ const NEEDS: [(&str, &str); 34] = [
     ("/psi.v1.PsiFieldService/GetState", "read"),
     ("/psi.v1.PsiFieldService/WatchState", "read"),
     ("/psi.v1.PsiFieldService/WatchSteps", "read"),
-    ("/psi.v1.PsiFieldService/ListFields", "read all"),
+    ("/psi.v1.PsiFieldService/ListFields", "read none"),
     ("/psi.v1.PsiFieldService/CreateField", "operator"),
     ("/psi.v1.PsiFieldService/ChangeField", "operator"),
     ("/psi.v1.PsiFieldService/ResetField", "operator"),
@@ -93,6 +93,31 @@ async fn every_method_takes_whom_it_should() -> Result<()> {
             ensure!(is_refused != may, "{path} by {identity:?}: {status:?}");
         }
     }
+    node.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_a_field_is_for_that_field_alone_and_shows_no_other() -> Result<()> {
+    let keys = Keys::new(&[1])?;
+    let node = keys.start("n1", &[]).await?;
+    let http = node.addresses().http;
+    let ask =
+        async |identity, method: &str, path: &str| client::request(http, &keys.ring, identity, method, path).await;
+    for (identity, path, wanted) in [
+        (Identity::Operator, "/fields/default", 200),
+        (Identity::OtherReader, "/fields/default", 403),
+        (Identity::OtherReader, "/state?field=default", 403),
+        // There is none, which it may know.
+        (Identity::OtherReader, "/state?field=other", 404),
+        (Identity::OtherStepper, "/guardian/status?field=default", 403),
+    ] {
+        let (status, body) = ask(identity, "GET", path).await?;
+        ensure!(status == wanted, "{path} by {identity:?}: {status} {body}");
+    }
+    let (_, all) = ask(Identity::Operator, "GET", "/fields").await?;
+    let (_, own) = ask(Identity::OtherReader, "GET", "/fields").await?;
+    ensure!(all.contains("\"default\"") && !own.contains("\"default\""), "{own}");
     node.shutdown().await;
     Ok(())
 }

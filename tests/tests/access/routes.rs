@@ -30,7 +30,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("GET /guardian/statistics", "read"),
     ("POST /guardian/nigredo", "operator"),
     ("POST /guardian/albedo", "operator"),
-    ("GET /fields", "read all"),
+    ("GET /fields", "read none"),
     ("POST /fields", "operator"),
     ("GET /fields/{name}", "read"),
     ("PATCH /fields/{name}", "operator"),

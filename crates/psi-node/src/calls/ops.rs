@@ -44,6 +44,11 @@ impl Ops {
         Ok(name)
     }
 
+    /// Whether the caller may use a field.
+    pub(super) fn may_use(&self, field: &str) -> bool {
+        self.caller.check_field(field).is_ok()
+    }
+
     /// The field that an operator is about to change. Who does what to it is logged.
     pub(super) fn operator_field(&self, action: &str, name: &str) -> Result<FieldName, Cause> {
         let field = FieldName::new(name).map_err(|error| Cause::from(&error))?;

@@ -23,7 +23,9 @@ pub(super) async fn contact_seeds(context: &NodeContext, handle: &ChitchatHandle
         unanswered = if alone && !context.settings.seeds.is_empty() { unanswered.wrapping_add(1) } else { 0 };
         if unanswered % CONTACTS_PER_WARNING == CONTACTS_PER_WARNING / 6 {
             let (cluster, seeds) = (&context.settings.cluster, context.settings.seeds.join(", "));
-            warn!("no other node of cluster `{cluster}` answers at {seeds}; check cluster.seeds and cluster.name");
+            warn!(
+                "no other node of cluster `{cluster}` answers at {seeds}; check cluster.seeds, cluster.name, and that the key files are the same"
+            );
         }
         contact_each(context, handle, unanswered % CONTACTS_PER_WARNING == 1).await;
         let pause = tokio::time::sleep(if alone { CONTACT_ALONE } else { CONTACT_JOINED });

@@ -107,8 +107,8 @@ impl fmt::Display for JoinStage {
         match self {
             Self::Waiting => f.write_str("waiting for members to show themselves"),
             Self::Unreached => f.write_str(
-                "no ready member of this cluster has been reached; check cluster.name, and that cluster.seeds is the \
-                 same on every node: one that is not in it itself waits for one that is",
+                "no ready member of this cluster has been reached; check cluster.name, the cluster key, and that \
+                 cluster.seeds is the same on every node: one that is not in it itself waits for one that is",
             ),
             Self::CatchingUp { member, behind } => write!(f, "catching up with {member}, {behind} origins behind"),
             Self::Unminted => f.write_str("it has not minted its incarnation yet"),

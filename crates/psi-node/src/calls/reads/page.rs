@@ -29,14 +29,16 @@ pub(crate) struct FieldPage {
 }
 
 impl Ops {
-    /// Fields, page by page. One that is made or dropped meanwhile is shown or not; all others are shown once.
+    /// Fields that the caller may use, page by page. One that is made or dropped meanwhile is shown or not; all others
+    /// are shown once.
     pub(crate) fn fields(&self, page: &PageRequest) -> Result<FieldPage, Cause> {
         let after = self.record_refusal(last_shown(&page.token))?;
         let size = usize::try_from(page.size).unwrap_or(PAGE_MAX).min(PAGE_MAX);
         let size = if size == 0 { PAGE_MAX } else { size };
         let found = self.context.read(|replica| {
             readable(replica)?;
-            let specs = replica.current_specs(after.as_ref()).take(size + 1);
+            let specs = replica.current_specs(after.as_ref());
+            let specs = specs.filter(|spec| self.may_use(spec.field.as_str())).take(size + 1);
             Ok(specs.map(|spec| FieldSummary::of(replica, spec)).collect())
         });
         let mut fields: Vec<FieldSummary> = self.record_refusal(found)?;

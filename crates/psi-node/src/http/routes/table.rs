@@ -251,7 +251,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/fields",
         operations: &[
-            get(READ_ALL,
+            get(READ,
                 "all fields, page by page",
                 answer(&[Group::Each(&[
                     Property::new("fields", Kind::Objects, "in the order of their names, each as GET shows it"),

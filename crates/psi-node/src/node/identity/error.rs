@@ -13,8 +13,9 @@ pub enum IdentityError {
     /// Other machines could do what they like.
     #[error(
         "{setting} is {address}, which other machines can reach, and the cluster has no key: anyone could read and \
-         change everything. Make a key with `psi-field key > cluster.key`, give it to all nodes, and set \
-         security.key_file; or set security.insecure = true where nobody else reaches the network"
+         change everything. Make a key with `psi-field key --write cluster.key`, give it to all nodes, and set \
+         security.key_file (PSI_SECURITY_KEY_FILE); or set security.insecure = true (PSI_SECURITY_INSECURE) where nobody \
+         else reaches the network"
     )]
     Exposed {
         /// The setting.

@@ -26,7 +26,8 @@ const CALLS: &[(&str, &[(&str, Need)])] = &[
             ("GetState", Need::Role(Role::Read)),
             ("WatchState", Need::Role(Role::Read)),
             ("WatchSteps", Need::Role(Role::Read)),
-            ("ListFields", Need::Whole(Role::Read)),
+            // It lists those that the caller may use.
+            ("ListFields", Need::Role(Role::Read)),
             ("CreateField", Need::Role(Role::Operator)),
             ("ChangeField", Need::Role(Role::Operator)),
             ("ResetField", Need::Role(Role::Operator)),
