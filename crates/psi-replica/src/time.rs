@@ -185,7 +185,11 @@ impl Time {
     }
 
     /// Hybrid time minus what the wall clock shows, or the cluster's where the own one is off, milliseconds.
+    /// It is 0 until there is hybrid time.
     pub(crate) fn lead_ms(&self) -> i64 {
+        if self.hybrid == Eighths::default() {
+            return 0;
+        }
         let wall = self.now.wall.0.saturating_add_signed(if self.is_off() { self.offset_ms() } else { 0 });
         difference(self.hybrid.ms(), wall)
     }

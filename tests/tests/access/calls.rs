@@ -78,12 +78,12 @@ async fn every_method_takes_whom_it_should() -> Result<()> {
     let address = node.addresses().grpc;
     for identity in Identity::ALL {
         if identity == Identity::WrongPeer {
-            let refused = client::call(address, &keys.ring, identity, NEEDS[0].0).await;
+            let refused = client::refusal(address, &keys.ring, identity, NEEDS[0].0).await;
             ensure!(refused.is_err(), "a certificate of another key is not accepted: {refused:?}");
             continue;
         }
         for (path, need) in NEEDS {
-            let status = client::call(address, &keys.ring, identity, path).await?;
+            let status = client::refusal(address, &keys.ring, identity, path).await?;
             let is_refused = matches!(status, Some(Code::Unauthenticated | Code::PermissionDenied));
             let may = match (need, identity) {
                 ("step stream", Identity::OtherStepper) => true,

@@ -1,6 +1,6 @@
 //! Calls over TLS that no client library makes: any path, any token, any certificate.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Full};
@@ -19,8 +19,9 @@ use rustls::{
     SignatureScheme, client::ResolvesClientCert, pki_types::ServerName, sign::CertifiedKey,
     time_provider::DefaultTimeProvider,
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use tonic::Code;
 
 use crate::identities::{CLUSTER, Identity, now_s};
 
@@ -61,40 +62,58 @@ pub(crate) async fn connect(
     Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
 }
 
-/// The status of a call of gRPC with an empty message; `None` if its answer goes on.
-pub(crate) async fn call(
+/// An open connection of HTTP/2, and the task that ends with it.
+pub(crate) struct OpenConnection {
+    sender: http2::SendRequest<Full<Bytes>>,
+    pub(crate) task: JoinHandle<hyper::Result<()>>,
+}
+
+/// Opens a connection of HTTP/2 and keeps it.
+pub(crate) async fn open(address: SocketAddr, keys: &KeyRing, identity: Identity) -> Result<OpenConnection> {
+    let stream = connect(address, keys, identity, b"h2").await?;
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    Ok(OpenConnection { sender, task: tokio::spawn(connection) })
+}
+
+/// Why a call of gRPC with an empty message is refused; `None` if its answer begins.
+pub(crate) async fn refusal(
     address: SocketAddr,
     keys: &KeyRing,
     identity: Identity,
     path: &str,
-) -> Result<Option<tonic::Code>> {
-    let stream = connect(address, keys, identity, b"h2").await?;
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
+) -> Result<Option<Code>> {
+    let (_connection, answer) = send(address, keys, identity, path).await?;
+    Ok(status_in(answer.headers()))
+}
+
+/// The status of a call of gRPC with an empty message, whose answer ends.
+pub(crate) async fn call(address: SocketAddr, keys: &KeyRing, identity: Identity, path: &str) -> Result<Code> {
+    let (_connection, answer) = send(address, keys, identity, path).await?;
+    if let Some(code) = status_in(answer.headers()) {
+        return Ok(code);
+    }
+    answer.into_body().collect().await?.trailers().and_then(status_in).context("a status")
+}
+
+async fn send(
+    address: SocketAddr,
+    keys: &KeyRing,
+    identity: Identity,
+    path: &str,
+) -> Result<(OpenConnection, Response<Incoming>)> {
+    let mut connection = open(address, keys, identity).await?;
     let mut request = Request::post(format!("https://{address}{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers");
     if let Some(token) = identity.token(keys) {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    let answer = sender.send_request(request.body(Full::new(Bytes::from_static(&[0; 5])))?).await?;
-    let status = grpc_status(answer).await;
-    driver.abort();
-    status
+    let answer = connection.sender.send_request(request.body(Full::new(Bytes::from_static(&[0; 5])))?).await?;
+    Ok((connection, answer))
 }
 
-async fn grpc_status(answer: Response<Incoming>) -> Result<Option<tonic::Code>> {
-    let code = |headers: &HeaderMap| {
-        let status = headers.get("grpc-status")?;
-        Some(tonic::Code::from_bytes(status.as_bytes()))
-    };
-    if let Some(code) = code(answer.headers()) {
-        return Ok(Some(code));
-    }
-    match tokio::time::timeout(Duration::from_millis(500), answer.into_body().collect()).await {
-        Ok(body) => Ok(Some(body?.trailers().and_then(code).context("a status")?)),
-        Err(_) => Ok(None),
-    }
+fn status_in(headers: &HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes()))
 }
 
 /// The answer to a request of HTTP: its status and body.

@@ -1,5 +1,7 @@
 //! An open link: frames between a stream and the replica.
 
+use std::pin::pin;
+
 use prost::Message;
 use psi_api::replica::{Frame, frame::Body};
 use psi_replica::{LinkId, NodeId};
@@ -124,6 +126,7 @@ pub(super) async fn run_link<T: Send>(
     let mut changes = context.changes();
     let mut waiting: Option<Frame> = None;
     let introduced_by = Instant::now() + INTRODUCTION;
+    let mut key_removed = pin!(context.identity.key_removed());
     loop {
         if link.peer.is_some() {
             receipt = None;
@@ -154,6 +157,7 @@ pub(super) async fn run_link<T: Send>(
             () = tokio::time::sleep_until(introduced_by), if link.peer.is_none() => return LinkEnd::Silent,
             () = revoked(receipt.as_ref()) => return LinkEnd::Silent,
             () = stop.cancelled() => return LinkEnd::Stopped,
+            () = key_removed.as_mut() => return LinkEnd::KeyRemoved,
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) mod port;
 pub(crate) mod shown;
 pub(crate) mod tls;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::http::HeaderValue;
 use psi_security::token::{Revocations, TokenClaims};
@@ -46,6 +46,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Identity {
     /// `None`: the cluster has no key.
     keyed: Option<KeyedIdentity>,
+    /// How often the key file has lost a key.
+    removals: watch::Sender<u64>,
 }
 
 struct KeyedIdentity {
@@ -62,18 +64,19 @@ impl Identity {
     pub(crate) fn open(settings: &Settings, addresses: &Addresses) -> Result<Self, IdentityError> {
         let Some(path) = settings.security.key_file.clone() else {
             error::check_loopback(settings)?;
-            return Ok(Self { keyed: None });
+            return Ok(Self::without_key());
         };
         let (mut file, revoked) = (KeyFile::new(path), settings.security.revoked.clone());
         let ring = file.read_changed()?.ok_or(IdentityError::NoContent)?;
         let material = KeyMaterial::new(ring, settings.cluster.as_str(), settings.node.as_str(), addresses)?;
         info!(key = %material.ring.first().id(), "the cluster has a key: gossip is sealed, and connections need TLS");
-        Ok(Self { keyed: Some(KeyedIdentity { file, revoked, material: watch::Sender::new(Arc::new(material)) }) })
+        let keyed = KeyedIdentity { file, revoked, material: watch::Sender::new(Arc::new(material)) };
+        Ok(Self { keyed: Some(keyed), removals: watch::Sender::new(0) })
     }
 
     /// A node of a cluster without a key.
     pub(crate) fn without_key() -> Self {
-        Self { keyed: None }
+        Self { keyed: None, removals: watch::Sender::new(0) }
     }
 
     /// What the key makes now; `None` without one.
@@ -91,6 +94,17 @@ impl Identity {
         self.material().map(|material| material.server_config(port))
     }
 
+    /// Resolves when a key is removed from now on. What was let in by a certificate may have been let in by that key, so it
+    /// must show one again.
+    pub(crate) fn key_removed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut removals = self.removals.subscribe();
+        async move {
+            if removals.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
     /// Takes over what the key file says whenever it changes. A file that can't be used changes nothing.
     pub(crate) async fn follow_key_file(&self, settings: &Settings, addresses: impl Fn() -> Addresses) {
         let Some(keyed) = &self.keyed else { return std::future::pending().await };
@@ -106,7 +120,11 @@ impl Identity {
                 Ok(Some(material)) => {
                     let keys: Vec<String> = material.ring.ids().iter().map(ToString::to_string).collect();
                     info!(keys = keys.join(", "), "the key file has changed: the first key seals and signs");
-                    keyed.material.send_replace(Arc::new(material));
+                    let ids = material.ring.ids();
+                    let before = keyed.material.send_replace(Arc::new(material));
+                    if before.ring.ids().iter().any(|id| !ids.contains(id)) {
+                        self.removals.send_modify(|count| *count += 1);
+                    }
                 }
                 Err(error) => {
                     if let Some(count) = limit.record() {

@@ -21,6 +21,7 @@ use futures_util::future::Either;
 use hyper::body::{Body, Incoming};
 use pin_project_lite::pin_project;
 use prometheus::Histogram;
+use psi_security::token::Role;
 use tower::Service;
 use tracing::{Instrument, Span, debug, debug_span, info_span, instrument::Instrumented};
 
@@ -69,7 +70,7 @@ impl ObservedRouter {
 impl Counts {
     /// Whether the request is allowed, and who makes it. Nothing of its body has been read.
     fn admit<B>(&self, request: &mut Request<B>, route: Option<usize>) -> Result<(), Refusal> {
-        let need = route.map_or(Need::Nothing, |route| ROUTES[route].need(request.method()));
+        let need = route.map_or(Need::Role(Role::Read), |route| ROUTES[route].need(request.method()));
         let stranger = || ShownIdentity::new(Caller::Stranger);
         let shown = request.extensions().get::<ShownIdentity>().cloned().unwrap_or_else(stranger);
         let caller = self.ops.context.identity.admit(&shown, request.headers().get(header::AUTHORIZATION), need);

@@ -1,6 +1,7 @@
 //! What a row of the table of routes says.
 
 use axum::{http::Method, routing::MethodRouter};
+use psi_security::token::Role;
 
 use super::property::{Group, Property};
 use crate::{calls::ops::Ops, node::identity::Need};
@@ -91,13 +92,15 @@ impl Operation {
 }
 
 impl Route {
-    /// What a method needs of its caller. Methods that the path does not take are refused to all.
+    /// What a method needs of its caller. That the path does not take it is told to those who may look; what browsers ask
+    /// first is open.
     pub(super) fn need(&self, method: &Method) -> Need {
         let taken = |operation: &&Operation| operation.method.as_str() == method.as_str();
         // axum answers HEAD as it answers GET.
         let of_head = |operation: &&Operation| *method == Method::HEAD && operation.method == Verb::Get;
         let operation = self.operations.iter().find(|operation| taken(operation) || of_head(operation));
-        operation.map_or(Need::Nothing, |operation| operation.need)
+        let unknown = if *method == Method::OPTIONS { Need::Nothing } else { Need::Role(Role::Read) };
+        operation.map_or(unknown, |operation| operation.need)
     }
 
     /// `GET, POST`.

@@ -95,6 +95,13 @@ async fn connection<F: Future<Output = ()>>(
             return;
         }
         match identity.accept(stream, port, first[0]).await {
+            Ok(accepted) if accepted.is_of_a_node() => {
+                let removed = identity.key_removed();
+                tokio::select! {
+                    () = serve(Connection { accepted, activity, closing }) => {}
+                    () = removed => {}
+                }
+            }
             Ok(accepted) => serve(Connection { accepted, activity, closing }).await,
             Err(error) => debug!("a connection was not secured: {error}"),
         }

@@ -22,7 +22,7 @@ use crate::settings::Addresses;
 
 const VALID_S: u64 = 7 * 24 * 60 * 60;
 const RENEWED_S: u64 = 24 * 60 * 60;
-/// Names that clients dialled this node by and have a certificate each; others get one that names addresses alone.
+/// Names that clients dialled this node by whose certificates are kept. For another one is made each time.
 const NAMES_MAX: usize = 64;
 
 /// The certificates of this node.
@@ -65,8 +65,6 @@ impl NodeCertificates {
     /// The certificate for a client that dialled a name, or an address.
     fn certificate(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = |name: Option<&str>| issued.contains_key(&name.map(str::to_owned));
-        let name = name.filter(|name| is_known(Some(name)) || issued.len() < NAMES_MAX);
         let key = name.map(str::to_owned);
         let now_s = wall_s();
         let is_fresh = |one: &&CertificateEntry| now_s >= one.at_s && now_s - one.at_s < RENEWED_S;
@@ -76,7 +74,9 @@ impl NodeCertificates {
         match self.issue(name) {
             Ok(made) => {
                 let shown = made.key.clone();
-                issued.insert(key, made);
+                if issued.contains_key(&key) || issued.len() < NAMES_MAX {
+                    issued.insert(key, made);
+                }
                 Some(shown)
             }
             Err(error) => {

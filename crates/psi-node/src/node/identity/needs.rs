@@ -67,9 +67,9 @@ const CALLS: &[(&str, &[(&str, Need)])] = &[
     ("grpc.reflection.v1alpha.ServerReflection", &[("ServerReflectionInfo", Need::Role(Role::Read))]),
 ];
 
-/// What a call of gRPC needs, by its path: `/SERVICE/METHOD`. What is not known needs nothing: there is nobody to answer.
+/// What a call of gRPC needs, by its path: `/SERVICE/METHOD`. What is not known is told to those who may look.
 pub(crate) fn need_of_call(path: &str) -> Need {
     let (service, method) = path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or_default();
     let methods = CALLS.iter().find(|(name, _)| *name == service).map_or(&[][..], |(_, methods)| methods);
-    methods.iter().find(|(name, _)| *name == method).map_or(Need::Nothing, |(_, need)| *need)
+    methods.iter().find(|(name, _)| *name == method).map_or(Need::Role(Role::Read), |(_, need)| *need)
 }

@@ -26,6 +26,13 @@ pub(crate) enum Admission {
     Unencrypted(TcpStream),
 }
 
+impl Admission {
+    /// Whether it is a node that has shown its certificate.
+    pub(crate) fn is_of_a_node(&self) -> bool {
+        matches!(self, Self::Ready(_, shown) if matches!(shown.certified, Caller::Node(_)))
+    }
+}
+
 impl Identity {
     /// Does what comes before the first request of a connection, whose first byte is `first`.
     ///
