@@ -20,6 +20,10 @@ mod snapshot;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub use http::server::serve as serve_http;
-pub use node::{Node, StartError, end::NodeEnd, identity::IdentityError};
+pub use node::{
+    Node, StartError,
+    end::NodeEnd,
+    identity::{IdentityError, check_security},
+};
 pub use settings::{Addresses, Endpoint, Security, Settings, WebOrigins};
 pub use snapshot::directory::DataError;

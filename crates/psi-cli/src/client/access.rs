@@ -21,15 +21,19 @@ use tonic::{
 };
 use tower::service_fn;
 
-use crate::settings::{self, NONE};
+use crate::{
+    output::Failure,
+    settings::{self, NONE},
+};
 
 /// What to show to nodes.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Nodes")]
 pub(crate) struct AccessOptions {
     /// Access token, where the cluster has a key; `psi-field token` makes one
-    #[arg(long, env = settings::TOKEN, hide_env_values = true, value_name = "TOKEN", value_parser = Access::of_token)]
-    token: Option<Access>,
+    // Read later than other arguments: what is wrong with those is shown with their value, and this one is secret.
+    #[arg(long, env = settings::TOKEN, hide_env_values = true, value_name = "TOKEN")]
+    token: Option<SecretText>,
 
     /// Key file of the cluster, in place of a token
     #[arg(long, env = settings::KEY_FILE, value_name = "FILE", value_parser = Access::of_key_file)]
@@ -38,8 +42,31 @@ pub(crate) struct AccessOptions {
 
 impl AccessOptions {
     /// The token, or what follows from the key file.
-    pub(crate) fn get(&self) -> Access {
-        self.token.clone().or_else(|| self.key_file.clone()).unwrap_or_default()
+    ///
+    /// # Errors
+    /// If what was given is no token.
+    pub(crate) fn get(&self) -> Result<Access, Failure> {
+        match &self.token {
+            Some(SecretText(text)) => Access::of_token(text)
+                .map_err(|problem| Failure::usage(format!("--token, or {}: {problem}", settings::TOKEN))),
+            None => Ok(self.key_file.clone().unwrap_or_default()),
+        }
+    }
+}
+
+/// A text that is not shown.
+#[derive(Clone)]
+struct SecretText(String);
+
+impl From<&str> for SecretText {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText")
     }
 }
 

@@ -97,7 +97,7 @@ impl Nodes {
 
     /// That the node answers at all: one that is frozen accepts connections, and takes calls without an answer.
     async fn check_answers(&self, address: &str, next: &str) -> Result<(), Failure> {
-        match ping(self.access.get().connect_lazily(&self.endpoint(address)?)).await {
+        match ping(self.access.get()?.connect_lazily(&self.endpoint(address)?)).await {
             Err(status) if status.code() == Code::DeadlineExceeded => {
                 output::note(format_args!("warning: {address}: {}; asking {next}", status.message()));
                 Err(not_reached(address, status.message()))
@@ -150,8 +150,8 @@ impl Nodes {
     /// # Errors
     /// If there is none within the time to wait for an answer.
     pub(crate) async fn connect(&self, address: &str) -> Result<Connection, Failure> {
-        let endpoint = self.endpoint(address)?;
-        match tokio::time::timeout(self.timeout, self.access.get().connect(endpoint)).await {
+        let (endpoint, access) = (self.endpoint(address)?, self.access.get()?);
+        match tokio::time::timeout(self.timeout, access.connect(endpoint)).await {
             Ok(Ok(channel)) => Ok(channel),
             Ok(Err(error)) => Err(not_reached(address, &root_cause(&error))),
             Err(_) => Err(not_reached(address, &format!("no answer within {} s", self.timeout.as_secs_f64()))),

@@ -109,8 +109,9 @@ fn parse_cluster(text: &str) -> Result<String, String> {
 fn read_keys(path: &Path) -> Result<KeyRing, Failure> {
     let shown = path.display();
     let content = std::fs::read(path).map_err(|error| {
-        Failure::failed(format!("can't read the key file {shown}: {error}"))
-            .with_hint("make one with `psi-field key > cluster.key`, or name another with --key-file")
+        Failure::failed(format!("can't read the key file {shown}: {error}")).with_hint(
+            "copy the key file of the cluster here; `psi-field key --write FILE` makes one for a new cluster",
+        )
     })?;
     KeyRing::parse(&content).map_err(|error| Failure::failed(format!("{shown}: {error}")))
 }

@@ -56,6 +56,17 @@ struct KeyedIdentity {
     material: watch::Sender<Arc<KeyMaterial>>,
 }
 
+/// Whether a node can start with these settings, as far as strangers are concerned.
+///
+/// # Errors
+/// As [`crate::Node::start`] has it.
+pub fn check_security(settings: &Settings) -> Result<(), IdentityError> {
+    match settings.security.key_file.clone() {
+        None => error::check_loopback(settings),
+        Some(path) => KeyFile::new(path).read_changed().map(drop),
+    }
+}
+
 impl Identity {
     /// Reads the key file, if there is one.
     ///
@@ -100,7 +111,7 @@ impl Identity {
         let mut removals = self.removals.subscribe();
         async move {
             if removals.changed().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

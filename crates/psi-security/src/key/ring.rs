@@ -13,7 +13,7 @@ pub struct KeyRing(Vec<(KeyId, ClusterKey)>);
 #[non_exhaustive]
 pub enum KeyFileError {
     /// No line holds a key.
-    #[error("the key file holds no key; make one with `psi-field key > cluster.key`")]
+    #[error("the key file holds no key; copy it from another node, or make one for a new cluster with `psi-field key`")]
     Empty,
     /// It is in the wrong encoding.
     #[error(
@@ -22,7 +22,7 @@ pub enum KeyFileError {
     )]
     Utf16,
     /// A line that is no key.
-    #[error("line {line} of the key file is no key: {source}; make one with `psi-field key > cluster.key`")]
+    #[error("line {line} of the key file is no key: {source}; mend it, or copy the file from another node")]
     Line {
         /// Which line, from 1.
         line: usize,
@@ -30,10 +30,7 @@ pub enum KeyFileError {
         source: KeyTextError,
     },
     /// One key stands twice.
-    #[error(
-        "line {line} of the key file repeats the key of line {first}; \
-         remove one, or make another with `psi-field key > cluster.key`"
-    )]
+    #[error("line {line} of the key file repeats the key of line {first}; remove one")]
     Repeated {
         /// The second line, from 1.
         line: usize,
@@ -43,7 +40,7 @@ pub enum KeyFileError {
     /// More keys than a rotation needs.
     #[error(
         "line {line} of the key file holds one key more than the {} that are allowed; \
-         remove those that no node seals by, or begin with one of `psi-field key > cluster.key`",
+         remove those that no node seals by any more",
         KeyRing::KEYS_MAX
     )]
     TooMany {

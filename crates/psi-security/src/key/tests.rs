@@ -100,16 +100,18 @@ fn a_file_holds_keys_comments_and_empty_lines() {
 #[test]
 fn a_file_is_refused_with_the_line_and_the_way_out() {
     let first = key(1);
-    assert_eq!(file_error(""), "the key file holds no key; make one with `psi-field key > cluster.key`");
+    assert_eq!(
+        file_error(""),
+        "the key file holds no key; copy it from another node, or make one for a new cluster with `psi-field key`"
+    );
     assert_eq!(file_error("# none\n\n"), file_error(""));
     assert_eq!(
         file_error(&format!("# one\n{first}\nhunter2\n")),
-        "line 3 of the key file is no key: a key starts with `psi-key-`; make one with `psi-field key > cluster.key`"
+        "line 3 of the key file is no key: a key starts with `psi-key-`; mend it, or copy the file from another node"
     );
     assert_eq!(
         file_error(&format!("{first}\n\n{first}\n")),
-        "line 3 of the key file repeats the key of line 1; \
-         remove one, or make another with `psi-field key > cluster.key`"
+        "line 3 of the key file repeats the key of line 1; remove one"
     );
     let many: String = (0..9).map(|byte| format!("{}\n", key(byte))).collect();
     assert!(KeyRing::parse(many.lines().take(8).collect::<Vec<_>>().join("\n").as_bytes()).is_ok());

@@ -19,7 +19,10 @@ pub enum Refusal {
     #[error("the datagram is sealed by key {0}, which this node's key file lacks; give all nodes the same file")]
     UnknownKey(KeyId),
     /// It was changed on the way, or made without the key, or for another cluster.
-    #[error("the datagram claims to be sealed by key {0} for this cluster and is not; it was forged, or changed")]
+    #[error(
+        "the datagram claims to be sealed by key {0} for this cluster and is not: its sender has another cluster.name, or it was \
+         forged or changed"
+    )]
     Forged(KeyId),
     /// It was opened already, or is older than 1,024 others of its session.
     #[error("the datagram was received before; it was repeated on the way, or recorded and sent again")]

@@ -37,6 +37,7 @@ impl CheckConfig {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let loaded = node::load(self.config.as_deref(), &self.flags);
         let loaded = loaded.map_err(|problems| node::wrong_settings(&problems, "see `psi-field node --help`"))?;
+        psi_node::check_security(&loaded.effective.node).map_err(|error| Failure::usage(error.to_string()))?;
         output.print(&settings::to_json(&loaded), |_| {
             let given = settings::given(&loaded);
             let count = match given.len() {

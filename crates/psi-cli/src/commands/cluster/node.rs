@@ -158,7 +158,10 @@ async fn serve(settings: psi_node::Settings, output: Output) -> Result<(), Failu
 }
 
 fn not_started(error: &StartError) -> Failure {
-    Failure::failed(error.to_string())
+    match error {
+        StartError::Identity(_) => Failure::usage(error.to_string()),
+        _ => Failure::failed(error.to_string()),
+    }
 }
 
 impl NodeAddresses {

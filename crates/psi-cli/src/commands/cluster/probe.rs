@@ -162,7 +162,7 @@ impl Probe {
             return Err(Failure::usage(problem.to_string()));
         }
         let deadline = Duration::from_millis(self.deadline_ms.into());
-        let prober = Prober::new((self.nodes.clone(), self.access.get()), self.field.clone(), deadline);
+        let prober = Prober::new((self.nodes.clone(), self.access.get()?), self.field.clone(), deadline);
         if self.once { self.once(prober, output).await } else { self.go_on(prober, output).await }
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use jiff::Timestamp;
+use psi_replica::{FieldName, NodeId};
 use psi_security::{
     certificate::Authority,
     token::{Role, TokenClaims, TokenId, UnverifiedToken},
@@ -36,12 +37,13 @@ pub(crate) struct TokenCommand {
     #[arg(long, value_name = "ROLE", required_unless_present = "show", value_parser = parse_role)]
     role: Option<Role>,
 
-    /// What people call it, in logs and to revoke it
-    #[arg(long, value_name = "NAME", required_unless_present = "show")]
+    /// What people call it, in logs and to revoke it: 1 to 64 characters of A-Z a-z 0-9 . _ -
+    #[arg(long, value_name = "NAME", required_unless_present = "show", value_parser = parse_name)]
     name: Option<String>,
 
-    /// Field that it is for; may be repeated. Without one it is for all. Not for operators
-    #[arg(long = "field", value_name = "NAME")]
+    /// Field that it is for; several, repeated or separated by commas. Without one it is for all. Can't be combined with
+    /// --role operator
+    #[arg(long = "field", value_name = "NAME", value_delimiter = ',', value_parser = parse_field)]
     fields: Vec<String>,
 
     /// Days until it expires
@@ -67,6 +69,15 @@ struct TokenAnswer {
     cluster: String,
     expires: String,
     key: String,
+}
+
+fn parse_field(text: &str) -> Result<String, String> {
+    FieldName::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
+}
+
+/// As nodes are named: a list of such names needs no quotes.
+fn parse_name(text: &str) -> Result<String, String> {
+    NodeId::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 fn parse_role(text: &str) -> Result<Role, String> {

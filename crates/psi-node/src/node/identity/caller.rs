@@ -44,7 +44,7 @@ pub(crate) enum AccessError {
     )]
     Role { label: String, shown: Role, wanted: &'static str },
     /// The token is for some fields, and this concerns another, or all.
-    #[error("the token {label} is for {}, and this concerns {what}", list(.fields))]
+    #[error("the token {label} is for {}, and this concerns {what}; make one for that, or one without --field", list(.fields))]
     Field { label: String, fields: Vec<String>, what: String },
     /// Only nodes may, by their certificate.
     #[error("only a node of the cluster may call this, by a certificate of the cluster key; this is {shown}")]

@@ -91,7 +91,7 @@ impl Targets {
         let target = |address: &String| {
             let endpoint =
                 nodes.endpoint(address)?.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
-            let channel = nodes.access.get().connect_lazily(&endpoint.keep_alive_while_idle(true));
+            let channel = nodes.access.get()?.connect_lazily(&endpoint.keep_alive_while_idle(true));
             Ok(Target {
                 address: address.clone(),
                 client: client::fields(channel.clone()),
