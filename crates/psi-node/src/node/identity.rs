@@ -1,7 +1,7 @@
 //! Who this node is to others, and whom it believes. All of it follows from the cluster key, if there is one: the seal
 //! of gossip, the certificates of nodes, and the access tokens of clients.
 //!
-//! Without a key nothing is encrypted, and whoever reaches a node may do what they like; so it listens on loopback.
+//! Without a key nothing is encrypted, and anyone who reaches a node may do what they like; so it listens on loopback.
 
 pub(crate) mod caller;
 mod certificates;
@@ -35,7 +35,7 @@ use crate::{
 
 pub(crate) use self::{
     keys::KeyMaterial,
-    needs::{Need, need_of_call},
+    needs::{Requirement, need_of_call},
 };
 pub use error::IdentityError;
 
@@ -155,11 +155,11 @@ impl Identity {
         &self,
         shown: &ShownIdentity,
         authorization: Option<&HeaderValue>,
-        need: Need,
+        need: Requirement,
     ) -> Result<Caller, AccessError> {
         let (Some(keyed), Some(material)) = (&self.keyed, self.material()) else { return Ok(Caller::Anyone) };
         let caller = match authorization {
-            Some(authorization) if need != Need::Nothing => {
+            Some(authorization) if need != Requirement::Nothing => {
                 let verify =
                     |text: &str| TokenClaims::verify(&material.ring, &material.cluster, wall_s(), &keyed.revoked, text);
                 Caller::Token(shown.token(authorization, &material, verify)?)

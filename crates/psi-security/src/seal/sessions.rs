@@ -43,6 +43,11 @@ impl Sessions {
         Self { sessions_max: sessions_max.max(1), sessions: BTreeMap::new(), forgotten_ms: None }
     }
 
+    /// Whether anything of the session was accepted before.
+    pub(super) fn knows(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
+    }
+
     /// Whether the datagram was accepted before, as far as is known.
     pub(super) fn has_seen(&self, session: SessionId, counter: u64) -> bool {
         self.sessions.get(&session).is_some_and(|session| session.window.has_seen(counter))

@@ -162,6 +162,18 @@ fn what_1024_others_overtook_is_refused() {
 }
 
 #[test]
+fn a_clock_may_be_set_while_a_session_goes_on() {
+    const YEAR_MS: u64 = 365 * 86_400_000;
+    let (mut sealer, mut opener) = (sealer(1), opener());
+    assert_eq!(payload_of(opener.open(NOW, &sealed(&mut sealer, NOW, b"1"))), b"1");
+    for sent_at in [NOW + YEAR_MS, NOW - YEAR_MS, NOW] {
+        let datagram = sealed(&mut sealer, sent_at, b"2");
+        assert_eq!(payload_of(opener.open(NOW, &datagram)), b"2", "{sent_at}");
+        assert_eq!(opener.open(NOW, &datagram), Err(Refusal::Replayed));
+    }
+}
+
+#[test]
 fn a_clock_may_be_a_minute_off_and_more_is_said() {
     let sent = |at| sealed(&mut sealer(1), at, b"x");
     for (sent_at, offset_ms) in [

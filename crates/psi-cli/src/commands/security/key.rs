@@ -15,7 +15,7 @@ Examples:
   psi-field node --security-key-file cluster.key
   psi-field key --show cluster.key          # which keys are in it
 
-Whoever holds the key can join the cluster, read and change everything. Give the file to all nodes, and to nobody else. \
+Anyone with the key can join the cluster, read and change everything. Give the file to all nodes, and to nobody else. \
 Each line is a key: the first seals and signs, all are accepted. To change the key, add a line at the end of the file of \
 every node; make tokens and the CA from a file with the new line first, and hand them out; then move it to the top on \
 every node, and remove the old line. Nodes read the file again by themselves.";

@@ -37,7 +37,7 @@ use crate::{
         requests::rest::{Lender, RequestBody},
         step,
     },
-    node::identity::{Need, caller::Caller, shown::ShownIdentity},
+    node::identity::{Requirement, caller::Caller, shown::ShownIdentity},
 };
 
 /// The row that most requests ask for.
@@ -70,7 +70,7 @@ impl ObservedRouter {
 impl Counts {
     /// Whether the request is allowed, and who makes it. Nothing of its body has been read.
     fn admit<B>(&self, request: &mut Request<B>, route: Option<usize>) -> Result<(), Refusal> {
-        let need = route.map_or(Need::Role(Role::Read), |route| ROUTES[route].need(request.method()));
+        let need = route.map_or(Requirement::Role(Role::Read), |route| ROUTES[route].need(request.method()));
         let stranger = || ShownIdentity::new(Caller::Stranger);
         let shown = request.extensions().get::<ShownIdentity>().cloned().unwrap_or_else(stranger);
         let caller = self.ops.context.identity.admit(&shown, request.headers().get(header::AUTHORIZATION), need);

@@ -4,7 +4,7 @@ use axum::{http::Method, routing::MethodRouter};
 use psi_security::token::Role;
 
 use super::property::{Group, Property};
-use crate::{calls::ops::Ops, node::identity::Need};
+use crate::{calls::ops::Ops, node::identity::Requirement};
 
 /// One path: a row of the table.
 pub(in crate::http) struct Route {
@@ -16,7 +16,7 @@ pub(in crate::http) struct Route {
 /// One method of a path.
 pub(super) struct Operation {
     pub(super) method: Verb,
-    pub(super) need: Need,
+    pub(super) need: Requirement,
     pub(super) help: &'static str,
     /// What the address may ask for.
     pub(super) query: &'static [Property],
@@ -70,7 +70,7 @@ pub(super) enum Answer {
 impl Operation {
     pub(super) const fn new(
         method: Verb,
-        need: Need,
+        need: Requirement,
         help: &'static str,
         answer: Answer,
         handler: fn() -> MethodRouter<Ops>,
@@ -94,12 +94,12 @@ impl Operation {
 impl Route {
     /// What a method needs of its caller. That the path does not take it is told to those who may look; what browsers ask
     /// first is open.
-    pub(super) fn need(&self, method: &Method) -> Need {
+    pub(super) fn need(&self, method: &Method) -> Requirement {
         let taken = |operation: &&Operation| operation.method.as_str() == method.as_str();
         // axum answers HEAD as it answers GET.
         let of_head = |operation: &&Operation| *method == Method::HEAD && operation.method == Verb::Get;
         let operation = self.operations.iter().find(|operation| taken(operation) || of_head(operation));
-        let unknown = if *method == Method::OPTIONS { Need::Nothing } else { Need::Role(Role::Read) };
+        let unknown = if *method == Method::OPTIONS { Requirement::Nothing } else { Requirement::Role(Role::Read) };
         operation.map_or(unknown, |operation| operation.need)
     }
 

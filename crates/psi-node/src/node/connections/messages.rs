@@ -37,7 +37,7 @@ pub(crate) struct WholeMessages<B> {
     may_be_silent: bool,
     /// A longer message is passed on as it comes: what reads it refuses it by the length that it announces.
     message_bytes_max: usize,
-    /// What came of the message that is under way.
+    /// The part that has arrived of the message that is under way.
     partial: Partial,
     /// Whole messages, in the pieces in which they came.
     whole: VecDeque<Frame<Bytes>>,
@@ -80,7 +80,7 @@ impl<B> WholeMessages<B> {
         }
     }
 
-    /// Takes in what came.
+    /// Takes in a piece that has arrived.
     fn add(&mut self, piece: Bytes) {
         if let Some(waiting) = &self.waiting {
             waiting.receipt.grow(piece.len());

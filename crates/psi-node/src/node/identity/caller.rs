@@ -7,7 +7,7 @@ use psi_replica::NodeId;
 use psi_security::token::{Role, TokenClaims, TokenRefusal};
 use tonic::Code;
 
-use super::needs::Need;
+use super::needs::Requirement;
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -67,24 +67,26 @@ impl Caller {
     ///
     /// # Errors
     /// [`AccessError`] with what was shown, what is wanted, and the way there.
-    pub(crate) fn check(&self, need: Need) -> Result<(), AccessError> {
+    pub(crate) fn check(&self, need: Requirement) -> Result<(), AccessError> {
         match (need, self) {
-            (Need::Nothing, _) | (_, Self::Anyone) | (Need::Node, Self::Node(_)) => Ok(()),
-            (Need::Node, caller) => Err(AccessError::NoNode { shown: caller.to_string() }),
-            (Need::Role(_) | Need::Whole(_), Self::Node(_)) => Ok(()),
-            (Need::Role(wanted) | Need::Whole(wanted), Self::Stranger) => {
+            (Requirement::Nothing, _) | (_, Self::Anyone) | (Requirement::Node, Self::Node(_)) => Ok(()),
+            (Requirement::Node, caller) => Err(AccessError::NoNode { shown: caller.to_string() }),
+            (Requirement::Role(_) | Requirement::Whole(_), Self::Node(_)) => Ok(()),
+            (Requirement::Role(wanted) | Requirement::Whole(wanted), Self::Stranger) => {
                 Err(AccessError::Missing { wanted: wanted.name() })
             }
-            (Need::Role(wanted) | Need::Whole(wanted), Self::Token(claims)) if !claims.role.allows(wanted) => {
+            (Requirement::Role(wanted) | Requirement::Whole(wanted), Self::Token(claims))
+                if !claims.role.allows(wanted) =>
+            {
                 let (label, shown) = (claims.label().to_string(), claims.role);
                 Err(AccessError::Role { label, shown, wanted: wanted.name() })
             }
-            (Need::Whole(_), Self::Token(claims)) if !claims.fields.is_empty() => Err(AccessError::Field {
+            (Requirement::Whole(_), Self::Token(claims)) if !claims.fields.is_empty() => Err(AccessError::Field {
                 label: claims.label().to_string(),
                 fields: claims.fields.clone(),
                 what: "all fields".to_owned(),
             }),
-            (Need::Role(_) | Need::Whole(_), Self::Token(_)) => Ok(()),
+            (Requirement::Role(_) | Requirement::Whole(_), Self::Token(_)) => Ok(()),
         }
     }
 

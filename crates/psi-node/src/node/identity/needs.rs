@@ -4,7 +4,7 @@ use psi_security::token::Role;
 
 /// What a call needs of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum Requirement {
     /// Open to all.
     Nothing,
     /// A role, for a field that the call names.
@@ -16,60 +16,63 @@ pub(crate) enum Need {
 }
 
 /// Every method of every service.
-const CALLS: &[(&str, &[(&str, Need)])] = &[
+const CALLS: &[(&str, &[(&str, Requirement)])] = &[
     (
         "psi.v1.PsiFieldService",
         &[
-            ("Step", Need::Role(Role::Step)),
-            ("StepBatch", Need::Role(Role::Step)),
-            ("StepStream", Need::Role(Role::Step)),
-            ("GetState", Need::Role(Role::Read)),
-            ("WatchState", Need::Role(Role::Read)),
-            ("WatchSteps", Need::Role(Role::Read)),
+            ("Step", Requirement::Role(Role::Step)),
+            ("StepBatch", Requirement::Role(Role::Step)),
+            ("StepStream", Requirement::Role(Role::Step)),
+            ("GetState", Requirement::Role(Role::Read)),
+            ("WatchState", Requirement::Role(Role::Read)),
+            ("WatchSteps", Requirement::Role(Role::Read)),
             // It lists those that the caller may use.
-            ("ListFields", Need::Role(Role::Read)),
-            ("CreateField", Need::Role(Role::Operator)),
-            ("ChangeField", Need::Role(Role::Operator)),
-            ("ResetField", Need::Role(Role::Operator)),
-            ("DropField", Need::Role(Role::Operator)),
-            ("LabelField", Need::Role(Role::Operator)),
-            ("NameColumns", Need::Role(Role::Operator)),
-            ("Intervene", Need::Role(Role::Operator)),
-            ("GetGuardian", Need::Role(Role::Read)),
-            ("AcknowledgeThreat", Need::Role(Role::Operator)),
+            ("ListFields", Requirement::Role(Role::Read)),
+            ("CreateField", Requirement::Role(Role::Operator)),
+            ("ChangeField", Requirement::Role(Role::Operator)),
+            ("ResetField", Requirement::Role(Role::Operator)),
+            ("DropField", Requirement::Role(Role::Operator)),
+            ("LabelField", Requirement::Role(Role::Operator)),
+            ("NameColumns", Requirement::Role(Role::Operator)),
+            ("Intervene", Requirement::Role(Role::Operator)),
+            ("GetGuardian", Requirement::Role(Role::Read)),
+            ("AcknowledgeThreat", Requirement::Role(Role::Operator)),
         ],
     ),
     (
         "psi.v1.DriftService",
         &[
-            ("GetDrift", Need::Role(Role::Read)),
-            ("ListDrift", Need::Whole(Role::Read)),
-            ("SetBaseline", Need::Role(Role::Operator)),
-            ("ClearBaseline", Need::Role(Role::Operator)),
+            ("GetDrift", Requirement::Role(Role::Read)),
+            ("ListDrift", Requirement::Whole(Role::Read)),
+            ("SetBaseline", Requirement::Role(Role::Operator)),
+            ("ClearBaseline", Requirement::Role(Role::Operator)),
         ],
     ),
     (
         "psi.v1.ClusterService",
         &[
-            ("ListMembers", Need::Whole(Role::Read)),
-            ("GetFrontier", Need::Whole(Role::Read)),
-            ("GetDigest", Need::Whole(Role::Read)),
-            ("ForgetNode", Need::Whole(Role::Operator)),
-            ("GetClock", Need::Whole(Role::Read)),
-            ("AcceptClock", Need::Whole(Role::Operator)),
-            ("Ping", Need::Role(Role::Read)),
-            ("Identify", Need::Node),
+            ("ListMembers", Requirement::Whole(Role::Read)),
+            ("GetFrontier", Requirement::Whole(Role::Read)),
+            ("GetDigest", Requirement::Whole(Role::Read)),
+            ("ForgetNode", Requirement::Whole(Role::Operator)),
+            ("GetClock", Requirement::Whole(Role::Read)),
+            ("AcceptClock", Requirement::Whole(Role::Operator)),
+            ("Ping", Requirement::Role(Role::Read)),
+            ("Identify", Requirement::Node),
         ],
     ),
-    ("psi.v1.ReplicationService", &[("Link", Need::Node)]),
-    ("grpc.health.v1.Health", &[("Check", Need::Nothing), ("List", Need::Nothing), ("Watch", Need::Nothing)]),
-    ("grpc.reflection.v1.ServerReflection", &[("ServerReflectionInfo", Need::Role(Role::Read))]),
-    ("grpc.reflection.v1alpha.ServerReflection", &[("ServerReflectionInfo", Need::Role(Role::Read))]),
+    ("psi.v1.ReplicationService", &[("Link", Requirement::Node)]),
+    (
+        "grpc.health.v1.Health",
+        &[("Check", Requirement::Nothing), ("List", Requirement::Nothing), ("Watch", Requirement::Nothing)],
+    ),
+    ("grpc.reflection.v1.ServerReflection", &[("ServerReflectionInfo", Requirement::Role(Role::Read))]),
+    ("grpc.reflection.v1alpha.ServerReflection", &[("ServerReflectionInfo", Requirement::Role(Role::Read))]),
 ];
 
 /// What a call of gRPC needs, by its path: `/SERVICE/METHOD`. What is not known is told to those who may look.
-pub(crate) fn need_of_call(path: &str) -> Need {
+pub(crate) fn need_of_call(path: &str) -> Requirement {
     let (service, method) = path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or_default();
     let methods = CALLS.iter().find(|(name, _)| *name == service).map_or(&[][..], |(_, methods)| methods);
-    methods.iter().find(|(name, _)| *name == method).map_or(Need::Role(Role::Read), |(_, need)| *need)
+    methods.iter().find(|(name, _)| *name == method).map_or(Requirement::Role(Role::Read), |(_, need)| *need)
 }

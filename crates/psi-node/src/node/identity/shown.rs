@@ -12,7 +12,7 @@ use super::{
 };
 
 /// What the other end of a connection has shown: a certificate, and the token of its latest call. Most calls show the
-/// same token again, which is then not verified anew.
+/// same token again, which is then not verified again.
 #[derive(Clone)]
 pub(crate) struct ShownIdentity {
     /// Who it is by its certificate, or the lack of one.

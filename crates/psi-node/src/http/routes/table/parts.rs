@@ -7,7 +7,7 @@ use super::super::{
     property::{Group, Kind, Property},
     route::{Answer, Operation, Verb},
 };
-use crate::{calls::ops::Ops, node::identity::Need};
+use crate::{calls::ops::Ops, node::identity::Requirement};
 
 pub(super) const NODE: Property = Property::text("node", "the node that answers, or accepted the write");
 pub(super) const TOKEN: Property =
@@ -76,15 +76,15 @@ pub(super) const OF_A_SETUP: &[&str] =
     &["UNKNOWN_ENGINE", "BAD_SHAPE", "BAD_PARAMETER", "UNKNOWN_GUARDIAN_MODE", "FIELD_BUSY"];
 
 /// What routes need of a caller: of which field is for the operation to check, unless it is of all.
-pub(super) const OPEN: Need = Need::Nothing;
-pub(super) const READ: Need = Need::Role(Role::Read);
-pub(super) const READ_ALL: Need = Need::Whole(Role::Read);
-pub(super) const FEED: Need = Need::Role(Role::Step);
-pub(super) const CHANGE: Need = Need::Role(Role::Operator);
-pub(super) const CHANGE_ALL: Need = Need::Whole(Role::Operator);
+pub(super) const OPEN: Requirement = Requirement::Nothing;
+pub(super) const READ: Requirement = Requirement::Role(Role::Read);
+pub(super) const READ_ALL: Requirement = Requirement::Whole(Role::Read);
+pub(super) const FEED: Requirement = Requirement::Role(Role::Step);
+pub(super) const CHANGE: Requirement = Requirement::Role(Role::Operator);
+pub(super) const CHANGE_ALL: Requirement = Requirement::Whole(Role::Operator);
 
 pub(super) const fn get(
-    need: Need,
+    need: Requirement,
     help: &'static str,
     answer: Answer,
     handler: fn() -> routing::MethodRouter<Ops>,
@@ -93,7 +93,7 @@ pub(super) const fn get(
 }
 
 pub(super) const fn post(
-    need: Need,
+    need: Requirement,
     help: &'static str,
     answer: Answer,
     handler: fn() -> routing::MethodRouter<Ops>,
