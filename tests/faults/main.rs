@@ -3,6 +3,7 @@
 //! Compiled as a test of `psi-cli`, so that it always runs the program as it is now. Needs `/proc`, so Linux.
 #![cfg(target_os = "linux")]
 
+mod capacity;
 mod deaths;
 mod disks;
 mod ends;

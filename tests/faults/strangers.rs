@@ -25,7 +25,7 @@ use tonic::Code;
 use crate::PROGRAM;
 
 /// By as much a node may grow, whatever strangers do.
-const GROWTH_KIB: u64 = 64 * 1024;
+pub(crate) const GROWTH_KIB: u64 = 64 * 1024;
 const LIMIT: usize = 64;
 
 fn launch() -> Launch {
@@ -33,7 +33,7 @@ fn launch() -> Launch {
 }
 
 /// Memory that is resident, kB.
-fn resident_kib(node: &Process) -> Result<u64> {
+pub(crate) fn resident_kib(node: &Process) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("resident memory")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)

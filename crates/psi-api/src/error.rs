@@ -127,6 +127,12 @@ impl From<&WriteError> for Cause {
             WriteError::Full { field, count } => {
                 cause(ResourceExhausted, "FIELD_FULL").with("field", field).with("count", count)
             }
+            WriteError::TooManyFields { fields, max } => {
+                cause(ResourceExhausted, "TOO_MANY_FIELDS").with("got", fields).with("limit", max)
+            }
+            WriteError::StateFull { bytes, max } => {
+                cause(ResourceExhausted, "STATE_FULL").with("got", bytes).with("limit", max)
+            }
             WriteError::Busy(field) => cause(Unavailable, "FIELD_BUSY").with("field", field),
             WriteError::EngineHere { field, engine } => {
                 cause(FailedPrecondition, "ENGINE_NOT_HERE").with("field", field).with("engine", engine)

@@ -115,6 +115,8 @@ pub const REASONS: &[Reason] = &[
     call("UNKNOWN_FIELD", Code::NotFound, "no field has that name", "create it; if it was just created on another node, send the token of that answer"),
     call("FIELD_EXISTS", Code::AlreadyExists, "a field already has that name", "use it, or drop it first"),
     call("PROTECTED_FIELD", Code::FailedPrecondition, "`default` can't be dropped", "reset it instead"),
+    call("TOO_MANY_FIELDS", Code::ResourceExhausted, "there are `limits.fields_max` fields", "drop fields, or raise the setting on every node"),
+    call("STATE_FULL", Code::ResourceExhausted, "the nodes hold `limits.state_bytes_max` bytes, so no field is made and no step is taken in", "drop or reset fields, or raise the setting on every node"),
     call("FIELD_FULL", Code::ResourceExhausted, "the field has counted 2⁴⁷ steps", "reset it"),
     call("BAD_NAME", Code::InvalidArgument, "a name is not 1 to 64 of `A-Z a-z 0-9 . _ -`, or a field's begins with a dot", "choose another"),
     call("BAD_SHAPE", Code::InvalidArgument, "the width or scale is out of range", "see the limits in the message"),

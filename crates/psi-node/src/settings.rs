@@ -94,6 +94,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Open streams of all connections: watches, streams of steps. More are refused.
     pub streams_max: usize,
+    /// How much there may be of all fields together.
+    pub capacity: psi_state::Capacity,
     /// Fields with metric series of their own; the others are counted in one series.
     pub field_series_max: usize,
     /// The commit that the program was built from, for `psi_build_info`.
@@ -127,6 +129,7 @@ impl Settings {
             calls_per_connection_max: 1024,
             connections_max: 1024,
             streams_max: 512,
+            capacity: psi_state::Capacity::default(),
             field_series_max: 200,
             commit: "unknown",
         }

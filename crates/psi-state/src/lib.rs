@@ -64,7 +64,7 @@ pub use components::{
     recent::Record,
 };
 pub use event::{Event, StateEvent};
-pub use limits::{BATCH_MAX, METRICS, WIDTH_DEFAULT, WIDTH_MAX};
+pub use limits::{BATCH_MAX, Capacity, METRICS, WIDTH_DEFAULT, WIDTH_MAX};
 pub use replica::Replica;
 pub use spec::{CurrentSpec, Setup, Shape, Spec};
 pub use state::{Demand, State};

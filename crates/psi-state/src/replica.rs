@@ -4,7 +4,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use psi_replica::{ClusterName, Config, Digest, FieldName, Now, Origin, Snapshot, SnapshotError};
+use psi_replica::{ClusterName, Config, Digest, FieldName, Now, Origin, Snapshot, SnapshotError, Writer};
 
 use crate::{
     component::Component,
@@ -12,9 +12,12 @@ use crate::{
         ClusterView, FieldView, LastingView,
         moments::{InputMoments, MOMENTS},
     },
+    event::StateEvent,
     field::Field,
+    limits::Capacity,
     spec::CurrentSpec,
     state::State,
+    writes::error::WriteError,
 };
 
 /// What one node holds of a cluster's fields. Dereferences to the replica of the protocol, which knows links, frames and
@@ -22,6 +25,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Replica {
     inner: psi_replica::Replica<State>,
+    capacity: Capacity,
+    /// The bytes of all values, as of when the entries had this digest.
+    measured: (Digest, usize),
 }
 
 /// Inherent methods can't be added to a type of another crate, and the protocol's are callers' business too.
@@ -39,18 +45,24 @@ impl DerefMut for Replica {
     }
 }
 
+impl From<psi_replica::Replica<State>> for Replica {
+    fn from(inner: psi_replica::Replica<State>) -> Self {
+        Self { inner, capacity: Capacity::default(), measured: (Digest::ZERO, 0) }
+    }
+}
+
 impl Replica {
     /// An empty replica that has not joined yet.
     #[must_use]
     pub fn new(config: Config, now: Now) -> Self {
-        Self { inner: psi_replica::Replica::new(config, now, State::default()) }
+        Self::from(psi_replica::Replica::new(config, now, State::default()))
     }
 
     /// A replica that has not joined yet, and holds what the snapshot does; see
     /// [`psi_replica::Replica::with_snapshot`].
     #[must_use]
     pub fn with_snapshot(config: Config, now: Now, snapshot: Snapshot) -> Self {
-        Self { inner: psi_replica::Replica::with_snapshot(config, now, snapshot, State::default()) }
+        Self::from(psi_replica::Replica::with_snapshot(config, now, snapshot, State::default()))
     }
 
     /// A replica that has not joined yet, and holds what [`Replica::decode_snapshot`] reads from `bytes`.
@@ -58,7 +70,7 @@ impl Replica {
     /// # Errors
     /// [`SnapshotError`].
     pub fn restore(config: Config, now: Now, bytes: &[u8]) -> Result<Self, SnapshotError> {
-        Ok(Self { inner: psi_replica::Replica::restore(config, now, bytes, State::default())? })
+        Ok(Self::from(psi_replica::Replica::restore(config, now, bytes, State::default())?))
     }
 
     /// Reads and checks a snapshot of the given cluster.
@@ -67,6 +79,35 @@ impl Replica {
     /// [`SnapshotError`]; it never panics, and what it allocates is bounded by the size of `bytes`.
     pub fn decode_snapshot(cluster: &ClusterName, bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
         Snapshot::decode::<State>(cluster, bytes)
+    }
+
+    /// From now on there may be so much.
+    pub fn set_capacity(&mut self, capacity: Capacity) {
+        self.capacity = capacity;
+    }
+
+    /// Begins a write of a caller that adds to what is held.
+    pub(crate) fn begin_growth(&mut self, now: Now) -> Result<(&mut State, Writer<'_, StateEvent>), WriteError> {
+        let digest = self.inner.digest();
+        if self.measured.0 != digest {
+            self.measured = (digest, self.inner.size().1);
+        }
+        let (bytes, max) = (self.measured.1, self.capacity.bytes_max);
+        if bytes >= max {
+            return Err(WriteError::StateFull { bytes, max });
+        }
+        Ok(self.inner.begin_write(now)?)
+    }
+
+    /// Refuses one more field if there are too many.
+    pub(crate) fn check_fields(&self) -> Result<(), WriteError> {
+        let max = self.capacity.fields_max;
+        // Names of dropped fields count in the first number alone, and counting the others takes a while.
+        if self.state().fields.len() < max {
+            return Ok(());
+        }
+        let fields = self.field_names().count();
+        if fields < max { Ok(()) } else { Err(WriteError::TooManyFields { fields, max }) }
     }
 
     /// A field as all origins make it, own unflushed steps included; `None` if there is no such field.

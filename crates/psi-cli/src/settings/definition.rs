@@ -103,7 +103,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 29] = [
+pub(crate) static DEFINITIONS: [Definition; 31] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
@@ -171,6 +171,21 @@ pub(crate) static DEFINITIONS: [Definition; 29] = [
         show: |all| whole(all.node.streams_max),
         meaning: "Most open streams of all clients together: watches and streams of steps; more are refused. Too low: \
                   clients are refused. Too high: clients that don't read can take all memory, 100 kB each",
+    },
+    Definition {
+        key: "limits.fields_max",
+        kind: Kind::Whole { min: 1, max: 10_000_000, put: |all, fields| all.node.capacity.fields_max = size(fields) },
+        show: |all| whole(all.node.capacity.fields_max),
+        meaning: "Most fields; this node makes no more. The same on every node. Too low: a field can't be made. Too high: \
+                  a caller that makes fields without end takes memory, about 40 kB each",
+    },
+    Definition {
+        key: "limits.state_bytes_max",
+        kind: Kind::Whole { min: 1 << 20, max: 1 << 40, put: |all, bytes| all.node.capacity.bytes_max = size(bytes) },
+        show: |all| whole(all.node.capacity.bytes_max),
+        meaning: "Most bytes of what nodes hold for all fields, as psi_replica_entry_bytes shows it. At that, this node makes \
+                  no field and takes no step in, until fields are dropped or reset. The same on every node. Too low: \
+                  steps are refused early. Too high: all nodes run out of memory together",
     },
     listen!(http, "http.listen", "HTTP: programs, Prometheus and health checks"),
     advertise!(http, "http.advertise", "HTTP"),

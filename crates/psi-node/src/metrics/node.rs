@@ -51,6 +51,8 @@ families! {
         links: IntGauge = "psi_replica_links" [] "Replication links that stand";
         entries: IntGauge = "psi_replica_entries" [] "Entries held";
         entry_bytes: IntGauge = "psi_replica_entry_bytes" [] "Bytes of the values of all entries held";
+        entry_bytes_max: IntGauge = "psi_replica_entry_bytes_max" []
+            "limits.state_bytes_max: at so many bytes of entries the node makes no field and takes no step in";
         link_refusals: IntCounterVec = "psi_replica_refused_total" ["reason"] "Refused links and deltas, by reason";
         agree: IntGauge = "psi_replica_agree" []
             "0 if a live member with the same frontier has published another digest, else 1";
@@ -67,6 +69,7 @@ impl NodeMetrics {
         let protocol = PROTOCOL.to_string();
         self.build.with_label_values(&[VERSION, settings.commit, protocol.as_str()]).set(1);
         self.info.with_label_values(&[settings.node.as_str(), settings.cluster.as_str()]).set(1);
+        self.entry_bytes_max.set(i64::try_from(settings.capacity.bytes_max).unwrap_or(i64::MAX));
         for outcome in [OK, REFUSED, FAILED] {
             self.step_calls.with_label_values(&[outcome]);
         }

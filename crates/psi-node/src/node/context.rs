@@ -110,10 +110,11 @@ impl NodeContext {
         config.microsecond = u16::try_from(micros % 1000).unwrap_or_default();
         let started = Instant::now();
         let now = now_since(started);
-        let replica = match snapshot {
+        let mut replica = match snapshot {
             Some(snapshot) => Replica::with_snapshot(config, now, snapshot),
             None => Replica::new(config, now),
         };
+        replica.set_capacity(settings.capacity);
         Self {
             replica: parking_lot::Mutex::new(replica),
             metrics: Metrics::new(&settings),

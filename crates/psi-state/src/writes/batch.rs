@@ -64,7 +64,7 @@ impl Replica {
     /// [`WriteError`], naming the vector; nothing is changed then.
     pub fn begin_batch(&mut self, now: Now, name: &FieldName, inputs: &[&[f64]]) -> Result<Batch, WriteError> {
         check_size(inputs.len())?;
-        let (state, writer) = self.begin_write(now)?;
+        let (state, writer) = self.begin_growth(now)?;
         let quantized = state.checked_batch(name, inputs)?;
         let field = state.field_mut(name).check_out();
         Ok(Batch {

@@ -92,6 +92,25 @@ pub enum WriteError {
         /// Steps counted.
         count: u64,
     },
+    /// There is no room for another field.
+    #[error("there are {fields} fields, and limits.fields_max is {max}; drop fields, or raise it on every node")]
+    TooManyFields {
+        /// Fields that exist.
+        fields: usize,
+        /// Most that there may be.
+        max: usize,
+    },
+    /// There is no room for what steps and fields add.
+    #[error(
+        "the nodes hold {bytes} bytes for all fields, and limits.state_bytes_max is {max}, so no field is made and no \
+         step is taken in; drop or reset fields, or raise it on every node"
+    )]
+    StateFull {
+        /// Bytes held.
+        bytes: usize,
+        /// Most that there may be.
+        max: usize,
+    },
     /// A batch of this replica is worked out in the field.
     #[error("a batch of steps is being worked out in field `{0}` on this node; try again shortly, or another node")]
     Busy(FieldName),

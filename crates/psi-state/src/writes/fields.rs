@@ -23,10 +23,12 @@ impl Replica {
         name: &FieldName,
         setup: impl Into<Setup>,
     ) -> Result<CurrentSpec, WriteError> {
-        let (state, mut writer) = self.begin_write(now)?;
-        if state.existing(name).is_ok() {
+        self.readiness().for_writing()?;
+        if self.state().existing(name).is_ok() {
             return Err(WriteError::FieldExists(name.clone()));
         }
+        self.check_fields()?;
+        let (state, mut writer) = self.begin_growth(now)?;
         let setup = checked(setup.into())?;
         let before = state.fields.get(name).map_or(Epoch::IMPLICIT, Field::epoch);
         Ok(state.raise_epoch(&mut writer, name, (setup, false), before, Cause::Local))

@@ -98,7 +98,7 @@ impl Replica {
     /// # Errors
     /// [`WriteError`]; nothing is changed then.
     pub fn step(&mut self, now: Now, field: &FieldName, input: &[f64]) -> Result<Step, WriteError> {
-        let (state, mut writer) = self.begin_write(now)?;
+        let (state, mut writer) = self.begin_growth(now)?;
         let quantized = state.checked(field, &[input]).map_err(|(_, error)| error)?;
         let mut steps = state.absorb(&mut writer, field, &[input], &quantized);
         Ok(steps.pop().expect("one vector gives one step"))
@@ -123,7 +123,7 @@ impl Replica {
     /// [`WriteError`], naming the vector; nothing is changed then.
     pub fn step_batch(&mut self, now: Now, field: &FieldName, inputs: &[&[f64]]) -> Result<Vec<Step>, WriteError> {
         check_size(inputs.len())?;
-        let (state, mut writer) = self.begin_write(now)?;
+        let (state, mut writer) = self.begin_growth(now)?;
         let quantized = state.checked_batch(field, inputs)?;
         Ok(state.absorb(&mut writer, field, inputs, &quantized))
     }

@@ -6,10 +6,14 @@
     reason = "helpers of tests, where a panic is the report"
 )]
 
-use crate::common::{State, at, craft::populated, field, input, shape};
+use crate::common::{
+    State, at,
+    craft::{Courier, populated},
+    field, input, shape,
+};
 use psi_engine::Parameters;
 use psi_replica::StopCause;
-use psi_state::{BATCH_MAX, Replica, Shape, WriteError};
+use psi_state::{BATCH_MAX, Capacity, Replica, Shape, WriteError};
 
 /// The write is refused, the message names the cause, and neither what is held nor what is flushed later has changed.
 fn check(name: &str, write: impl Fn(&mut Replica) -> Result<(), WriteError>, want: &str) {
@@ -119,4 +123,45 @@ fn a_step_is_read_at_once_and_flushed_within_20_ms() {
     replica.tick(at(wake.0.max(101)));
     assert_eq!(replica.frontier().version(replica.origin().unwrap()), step.version);
     assert_ne!(replica.digest(), digest);
+}
+
+#[test]
+fn no_more_fields_are_made_than_there_may_be() {
+    let mut replica = populated("n");
+    let fields = replica.field_names().count();
+    replica.set_capacity(Capacity { fields_max: fields + 1, ..Capacity::default() });
+    let create = |replica: &mut Replica, name: &str| {
+        replica.create_field(at(30), &field(name), (shape(4), Parameters::default())).map(drop)
+    };
+    create(&mut replica, "last").unwrap();
+    let refused = WriteError::TooManyFields { fields: fields + 1, max: fields + 1 };
+    assert_eq!(create(&mut replica, "beyond"), Err(refused));
+    replica.drop_field(at(31), &field("last")).unwrap();
+    create(&mut replica, "beyond").unwrap();
+}
+
+#[test]
+fn a_full_replica_takes_nothing_in_until_a_field_is_dropped_but_all_that_others_took() {
+    let mut full = populated("full");
+    full.create_field(at(30), &field("wide"), (shape(4096), Parameters::default())).unwrap();
+    full.step(at(31), &field("wide"), &input(1, 4096)).unwrap();
+    full.flush();
+    let (_, bytes) = full.size();
+    full.set_capacity(Capacity { bytes_max: bytes, ..Capacity::default() });
+    let refused = Err(WriteError::StateFull { bytes, max: bytes });
+    let step = |replica: &mut Replica| replica.step(at(40), &field("default"), &input(1, 16)).map(drop);
+    assert_eq!(step(&mut full), refused);
+    assert_eq!(full.step_batch(at(40), &field("default"), &[&input(1, 16)]).map(drop), refused);
+    assert_eq!(full.begin_batch(at(40), &field("default"), &[&input(1, 16)]).map(drop), refused);
+    let made = full.create_field(at(40), &field("more"), (shape(4), Parameters::default()));
+    assert_eq!(made.map(drop), refused);
+    let mut other = populated("third");
+    step(&mut other).unwrap();
+    other.flush();
+    let counted = full.view(&field("default")).unwrap().moments.count;
+    Courier::default().sync(&mut other, &mut full, at(41));
+    assert!(full.view(&field("default")).unwrap().moments.count > counted, "what others took in");
+    full.drop_field(at(42), &field("wide")).unwrap();
+    full.flush();
+    step(&mut full).unwrap();
 }

@@ -268,7 +268,7 @@ pub(super) static ROUTES: &[Route] = &[
                 || routing::post(fields::create),
             )
             .body(Body::Json(&[Group::Each(NEW_FIELD)]))
-            .refuses(&[&["NOT_READY", "FIELD_EXISTS", "BAD_NAME", "BAD_NAMES", "BAD_QUERY"], OF_A_SETUP, OF_A_BODY]),
+            .refuses(&[&["NOT_READY", "FIELD_EXISTS", "BAD_NAME", "BAD_NAMES", "BAD_QUERY", "TOO_MANY_FIELDS", "STATE_FULL"], OF_A_SETUP, OF_A_BODY]),
         ],
     },
     Route {
