@@ -6,6 +6,8 @@ mod end;
 mod ends;
 mod full;
 mod oracle;
+pub(crate) mod stranger_book;
+mod strangers;
 pub(crate) mod time;
 mod votes;
 
@@ -26,6 +28,10 @@ const WAITING_SPARE: usize = 64;
 impl World<'_> {
     /// Checks a process whose frontier may have moved.
     pub(crate) fn check(&mut self, p: usize) {
+        if self.is_stranger(p) {
+            return self.check_stranger(p);
+        }
+        self.check_peers(p);
         let replica = &self.processes[p].replica;
         let at = (replica.frontier().hash().to_bytes(), replica.is_dirty(), replica.held(&psi_replica::Origin::base()));
         if self.processes[p].checked.replace(at) == Some(at) {
@@ -89,12 +95,14 @@ impl World<'_> {
                 self.check_registers(p, &me)?;
             }
         }
+        self.strangers.check_node(self.processes[p].replica.frontier())?;
         self.check_base(p)?;
         let replica = &mut self.processes[p].replica;
         if self.book.moves.is_multiple_of(FULL_EVERY) {
             check_full(replica)?;
             self.check_backlogs(p)?;
             self.ask_oracle(p)?;
+            self.check_voters(p)?;
         }
         self.book.compare(&mut self.processes[p].replica)
     }
@@ -165,8 +173,8 @@ impl World<'_> {
         before: (Digest, Digest),
         error: Option<&LinkError>,
     ) {
+        let Some(error) = error.filter(|_| !self.is_stranger(p)) else { return };
         let replica = &self.processes[p].replica;
-        let Some(error) = error else { return };
         if (replica.frontier().hash(), replica.digest()) != before {
             self.found_wrong(format_args!("{} moved though it refused the link: {error}", self.label(p)));
         }

@@ -37,7 +37,8 @@ impl World<'_> {
             return self.ask(p, &field, ClientRequest::Steps(size));
         }
         self.schedule(self.now + wait, Occurrence::Write);
-        let running: Vec<usize> = (0..self.processes.len()).filter(|p| self.processes[*p].is_running()).collect();
+        let takes_writes = |p: &usize| self.processes[*p].is_running() && !self.is_stranger(*p);
+        let running: Vec<usize> = (0..self.processes.len()).filter(takes_writes).collect();
         let Some(p) = self.dice.workload.pick(&running).copied() else { return };
         if self.plan.habits.is_frugal {
             let ask = if self.dice.setups.chance(20) { ClientRequest::Change } else { ClientRequest::Steps(1) };
@@ -86,8 +87,8 @@ impl World<'_> {
         if !is_steady || self.rush.is_some() || !self.dice.setups.chance(300) {
             return;
         }
-        let others: Vec<usize> =
-            (0..self.processes.len()).filter(|other| *other != p && self.processes[*other].is_running()).collect();
+        let takes_writes = |p: &usize| self.processes[*p].is_running() && !self.is_stranger(*p);
+        let others: Vec<usize> = (0..self.processes.len()).filter(|other| *other != p && takes_writes(other)).collect();
         self.rush = self.dice.setups.pick(&others).map(|other| (*other, field.clone(), RUSH));
     }
 

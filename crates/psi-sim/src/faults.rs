@@ -1,9 +1,12 @@
 //! What befalls machines, processes and connections, and when it is over.
 
 mod episodes;
+pub(crate) mod key_change;
+mod keys;
 pub(crate) mod kind;
 mod operator;
 mod processes;
+mod strangers;
 mod ways;
 
 use self::kind::FaultKind;

@@ -4,6 +4,7 @@ mod habits;
 pub(crate) mod mode;
 pub(crate) mod rng;
 mod storm;
+mod strangers;
 mod weather;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ pub use self::mode::Mode;
 pub(crate) use self::{
     habits::{BATCH, Habits},
     storm::{Episode, Severity, Storm},
+    strangers::{IdentityPlan, KeyChange, StrangerKind},
     weather::Weather,
 };
 
@@ -22,6 +24,8 @@ pub const WALL_MS: u64 = 1_750_031_992_000;
 
 /// Runs of mode `safety` that are about how runs end, of 1000.
 const STORMS: u64 = 350;
+
+pub(crate) const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Fewest and most nodes that a seed draws.
 const NODES: (u64, u64) = (2, 7);
@@ -63,6 +67,8 @@ pub(crate) struct Plan {
     pub(crate) habits: Habits,
     /// What befalls the cluster in the place of faults, where the run is about how runs end.
     pub(crate) storm: Option<Storm>,
+    /// Strangers, and what happens to the cluster's key; where there are none, the cluster has no key.
+    pub(crate) identity: Option<IdentityPlan>,
 }
 
 impl Plan {
@@ -103,11 +109,15 @@ impl Plan {
             end_after_ms,
             habits: Habits::draw(&mut Rng::new(seed, "habits")),
             storm: None,
+            identity: None,
         };
         if plan.habits.is_streaming {
             // Long enough for a baseline, and for what differs from it.
             plan.stormy_ms = plan.stormy_ms.max(Rng::new(seed, "stream").between(20_000, 36_000));
             plan.write_ms = plan.write_ms.min(60);
+        }
+        if mode == Mode::Strangers {
+            return plan.with_strangers(&mut Rng::new(seed, "strangers"));
         }
         let mut rng = Rng::new(seed, "storm");
         if mode == Mode::Safety && rng.chance(STORMS) { plan.with_storm(&mut rng) } else { plan }
@@ -135,12 +145,34 @@ impl Plan {
             ..self
         }
     }
+
+    /// The plan of a run with strangers. Its cluster has a key, so no frame is damaged that arrives.
+    fn with_strangers(self, rng: &mut Rng) -> Self {
+        let identity = IdentityPlan::draw(rng);
+        let nodes = self.nodes.min(usize::try_from(rng.between(3, 5)).unwrap_or(3));
+        let plan = Self {
+            nodes,
+            seeds: self.seeds.clamp(1, nodes),
+            weather: Weather { corrupt: 0, oversized: 0, ..self.weather },
+            write_ms: rng.between(60, 200),
+            stormy_ms: rng.between(12_000, 18_000),
+            partition_ms: 8_000,
+            habits: Habits { is_frugal: rng.chance(700), is_streaming: false, batch: BATCH, ..self.habits },
+            identity: Some(identity.clone()),
+            ..self
+        };
+        if identity.has_faults {
+            return plan;
+        }
+        // What TLS carries keeps its order.
+        let weather = Weather { twice: 0, ordered: true, ..plan.weather }.at_most(0, 100);
+        Self { weather, faults: Vec::new(), slow: 0, end_after_ms: DAY_MS, ..plan }
+    }
 }
 
 /// How long silent runs are waited for: seconds in most runs, else a day. And how much longer the faults of some runs
 /// last, so that partitions outlast that by far.
 fn ends(rng: &mut Rng) -> (u64, u64) {
-    const DAY_MS: u64 = 24 * 3_600_000;
     let end_after_ms = *rng.pick(&[6_000, 6_000, 12_000, 30_000, DAY_MS]).unwrap_or(&DAY_MS);
     let extra_ms = if end_after_ms <= 12_000 && rng.chance(250) { 6 * end_after_ms } else { 0 };
     (end_after_ms, extra_ms)

@@ -4,6 +4,7 @@ mod carriage;
 mod dice;
 mod disk;
 mod events;
+pub(crate) mod identity;
 mod lives;
 mod membership;
 mod network;
@@ -21,16 +22,16 @@ use std::{
 
 use psi_state::Replica;
 
-use self::{dice::Dice, network::Network, process::Machine, queue::QueuedOccurrence};
+use self::{dice::Dice, network::Network, queue::QueuedOccurrence};
 pub(crate) use self::{
-    process::{DELTA_BYTES_MAX, Process, QueuedInput, State},
+    process::{DELTA_BYTES_MAX, Machine, Process, QueuedInput, State},
     queue::Occurrence,
     trap::Trap,
 };
 use crate::{
-    checks::book::Book,
+    checks::{book::Book, stranger_book::StrangerBook},
     clients::token::CarriedToken,
-    faults::kind::FaultKind,
+    faults::{key_change::KeyOperator, kind::FaultKind},
     plan::{Plan, rng::Rng, signed},
     report::{Counts, Sink, Trace, markers::Marker},
 };
@@ -43,6 +44,8 @@ pub(crate) struct World<'a> {
     pub(crate) network: Network,
     pub(crate) dice: Dice,
     pub(crate) book: Book,
+    pub(crate) strangers: StrangerBook,
+    pub(crate) keys: KeyOperator,
     pub(crate) counts: Counts,
     pub(crate) trace: Trace<'a>,
     pub(crate) queue: BinaryHeap<Reverse<QueuedOccurrence>>,
@@ -82,6 +85,8 @@ impl<'a> World<'a> {
             network,
             dice: Dice::new(seed),
             book: Book::default(),
+            strangers: StrangerBook::default(),
+            keys: KeyOperator::default(),
             counts: Counts::default(),
             trace: Trace::new(sink),
             queue: BinaryHeap::new(),
@@ -99,6 +104,7 @@ impl<'a> World<'a> {
             wrong: None,
             plan,
         };
+        world.begin_with_key();
         for n in 0..world.plan.nodes {
             world.add_machine(n < world.plan.seeds);
         }
@@ -107,6 +113,7 @@ impl<'a> World<'a> {
             let at = world.dice.faults.below(1_500);
             world.schedule(at, Occurrence::Start(n));
         }
+        world.add_strangers();
         world.schedule(0, Occurrence::Gossip);
         world.schedule(500, Occurrence::Write);
         if !world.plan.faults.is_empty() || world.plan.storm.is_some() {
@@ -150,6 +157,10 @@ impl<'a> World<'a> {
             Occurrence::SetClock(machine) => self.set_clock(machine),
             Occurrence::Stop { p, is_clean } => self.stop(p, is_clean),
             Occurrence::CutOff { machine, ms } => self.cut_off(machine, ms),
+            Occurrence::ChangeKeys => self.change_keys(),
+            Occurrence::PutKeys(machine) => self.put_keys(machine),
+            Occurrence::ReadKeys(p) => self.read_keys(p),
+            Occurrence::Replace(machine) => self.replace(machine),
         }
     }
 

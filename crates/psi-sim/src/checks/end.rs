@@ -12,7 +12,7 @@ use crate::{
 impl World<'_> {
     /// Processes that are to agree in the end.
     pub(crate) fn lasting(&self) -> Vec<usize> {
-        (0..self.processes.len()).filter(|p| self.processes[*p].is_staying()).collect()
+        (0..self.processes.len()).filter(|p| self.processes[*p].is_staying() && !self.is_stranger(*p)).collect()
     }
 
     /// Whether all that last agree, and none believes that there is more.
@@ -28,7 +28,8 @@ impl World<'_> {
         let replica = |p: &usize| &self.processes[*p].replica;
         let Some(first) = lasting.first().map(replica) else { return true };
         let settled = |replica: &Replica| !replica.is_dirty() && replica.readiness().is_serving();
-        self.processes.iter().all(|process| process.is_staying() || process.state == State::Gone)
+        let is_at_rest = |p: usize| self.processes[p].is_staying() || self.processes[p].state == State::Gone;
+        (0..self.processes.len()).all(|p| is_at_rest(p) || self.is_stranger(p))
             && lasting.iter().map(replica).all(|replica| settled(replica) && replica.frontier() == first.frontier())
     }
 

@@ -5,13 +5,13 @@ pub(crate) mod sample;
 
 use std::collections::BTreeSet;
 
-use psi_replica::{NodeId, OFF_MS_MAX};
+use psi_replica::{NodeId, OFF_MS_MAX, TimeStatus};
 
 use self::sample::TimeSample;
 use crate::{
     faults::kind::FaultKind,
-    plan::{Mode, WALL_MS},
-    world::{Process, World},
+    plan::{Mode, StrangerKind, WALL_MS},
+    world::{Machine, Process, World},
 };
 
 /// What a heartbeat takes to arrive in quiet times, and more.
@@ -20,10 +20,15 @@ const STALE_MS: u64 = 1_000;
 const HEARTBEAT_MS: u64 = 2_500;
 /// Longest time for which a process stands still, and takes in what waited only then.
 const PAUSED_MS: u64 = 5_000;
+/// Likewise, where another may be started in its place.
+const LONG_PAUSED_MS: u64 = 9_000;
 
 impl World<'_> {
     /// Checks how a process's time has gone on since the last look.
     pub(crate) fn check_time(&mut self, p: usize) {
+        if self.is_stranger(p) {
+            return;
+        }
         let seen = TimeSample::of(&self.processes[p].replica);
         let latest_ms = self.book.hybrid_ms;
         self.book.hybrid_ms = latest_ms.max(seen.time.hybrid.0);
@@ -35,7 +40,8 @@ impl World<'_> {
             .check_steady(&before, elapsed_ms, self.book.accepted_ms)
             .and_then(|()| seen.check_hybrid(&before, elapsed_ms, latest_ms))
             .and_then(|()| self.check_off(p, &seen))
-            .and_then(|()| self.check_contained(self.processes[p].started, &seen));
+            .and_then(|()| self.check_contained(self.processes[p].started, &seen))
+            .and_then(|()| self.check_undisturbed(self.processes[p].started, &seen));
         if let Err(what) = result {
             self.found_wrong(format_args!("{}: {what}", self.label(p)));
         }
@@ -81,9 +87,30 @@ impl World<'_> {
         }
     }
 
+    /// Clocks of strangers count for nothing: nodes reckon true time, as well as their own clocks are right.
+    fn check_undisturbed(&self, started: u64, seen: &TimeSample) -> Result<(), String> {
+        if self.plan.mode != Mode::Strangers {
+            return Ok(());
+        }
+        let true_ms = WALL_MS + started + seen.at.tick.0;
+        let TimeStatus { offset_ms, is_off, steady, agreed, hybrid, .. } = seen.time;
+        let paused_ms = if self.plan.faults.is_empty() { 0 } else { LONG_PAUSED_MS };
+        let apart_ms = 2 * self.skew_ms() + self.plan.weather.delay_ms + paused_ms + STALE_MS;
+        let latest_ms = steady.0.max(agreed.0).max(hybrid.0);
+        if latest_ms > true_ms + self.skew_ms() + STALE_MS {
+            return Err(format!("its time is {} ms ahead, and no clock of a node is", latest_ms - true_ms));
+        }
+        if offset_ms.unsigned_abs() > apart_ms || is_off && apart_ms < OFF_MS_MAX {
+            return Err(format!("it takes its clock to be off by {offset_ms} ms, and no clock of a node is"));
+        }
+        Ok(())
+    }
+
     /// How far clocks differ from true time that have not jumped.
     fn skew_ms(&self) -> u64 {
-        self.machines.iter().map(|machine| machine.skew_ms.unsigned_abs()).max().unwrap_or(0)
+        let was_node = |machine: &&Machine| machine.stranger.is_none_or(|kind| kind == StrangerKind::Former);
+        let nodes = self.machines.iter().filter(was_node);
+        nodes.map(|machine| machine.skew_ms.unsigned_abs()).max().unwrap_or(0)
     }
 
     /// Notes that a clock jumps while some process has not heard of another yet: it can't tell who is right.

@@ -33,13 +33,13 @@ impl World<'_> {
 
     /// An operator accepts the clock that is furthest ahead, on all members: years do not pass by waiting.
     pub(crate) fn accept_clocks(&mut self) {
-        let running = || self.processes.iter().filter(|process| process.is_running());
-        let Some(ahead) = running().map(|process| process.replica.time().hybrid.0).max() else { return };
+        let is_running = |p: &usize| self.processes[*p].is_running() && !self.is_stranger(*p);
+        let running: Vec<usize> = (0..self.processes.len()).filter(is_running).collect();
+        let hybrid_ms = |p: &usize| self.processes[*p].replica.time().hybrid.0;
+        let Some(ahead) = running.iter().map(hybrid_ms).max() else { return };
         self.book.accepted_ms = ahead;
-        for p in 0..self.processes.len() {
-            if self.processes[p].is_running() {
-                self.with(p, |replica, _| replica.accept_clock(ahead));
-            }
+        for p in running {
+            self.with(p, |replica, _| replica.accept_clock(ahead));
         }
         self.trace
             .record(self.now, "accept", &[], &ahead.to_le_bytes(), || format!("--- clocks up to {ahead} are accepted"));

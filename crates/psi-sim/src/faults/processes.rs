@@ -93,7 +93,7 @@ impl World<'_> {
     }
 
     pub(crate) fn join(&mut self) -> Option<()> {
-        if self.machines.len() >= self.plan.nodes + JOINS_MAX {
+        if self.machines.iter().filter(|machine| machine.stranger.is_none()).count() >= self.plan.nodes + JOINS_MAX {
             return None;
         }
         let machine = self.add_machine(false);
@@ -106,7 +106,8 @@ impl World<'_> {
     pub(crate) fn leave(&mut self) -> Option<()> {
         let p = self.exposed_process()?;
         let machine = self.processes[p].machine;
-        let staying = |at: &usize| *at != machine && !self.machines[*at].left;
+        let is_node = |at: &usize| !self.machines[*at].left && self.machines[*at].stranger.is_none();
+        let staying = |at: &usize| *at != machine && is_node(at);
         let staying: Vec<usize> = (0..self.machines.len()).filter(staying).collect();
         let is_core = self.plan.mode == Mode::Liveness && self.plan.core().contains(&machine);
         if is_core || staying.len() < 2 || !staying.iter().any(|at| self.machines[*at].is_seed) {

@@ -9,11 +9,13 @@ pub enum Mode {
     Liveness,
     /// Clocks jump by hours: refused as documented, and agreement afterwards.
     Clocks,
+    /// Processes that are not of the cluster try to be, and its key is changed.
+    Strangers,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Safety, Self::Liveness, Self::Clocks];
+    pub const ALL: [Self; 4] = [Self::Safety, Self::Liveness, Self::Clocks, Self::Strangers];
 
     /// As it is asked for.
     #[must_use]
@@ -22,6 +24,7 @@ impl Mode {
             Self::Safety => "safety",
             Self::Liveness => "liveness",
             Self::Clocks => "clocks",
+            Self::Strangers => "strangers",
         }
     }
 
@@ -33,5 +36,13 @@ impl Mode {
             9 => Self::Clocks,
             _ => Self::Safety,
         }
+    }
+
+    /// What sweeps of all modes run of a seed: its mode, and of some seeds strangers as well.
+    #[must_use]
+    pub fn all_of_seed(seed: u64) -> Vec<Self> {
+        const STRANGERS_EVERY: u64 = 10;
+        let strangers = seed.is_multiple_of(STRANGERS_EVERY).then_some(Self::Strangers);
+        [Self::of_seed(seed)].into_iter().chain(strangers).collect()
     }
 }

@@ -145,4 +145,32 @@ world_markers! {
     CORE_RESET = "core field reset",
     /// A step was answered that inputs have changed.
     DRIFTED = "drift answered",
+    /// A stranger without a key got no link.
+    STRANGER_KEYLESS = "stranger without key refused",
+    /// A stranger with another key got none.
+    STRANGER_OTHER_KEY = "stranger with another key refused",
+    /// A stranger with another key and the name of a node got none.
+    STRANGER_NAMESAKE = "stranger with a node's name refused",
+    /// A process introduced itself as another node than its certificate names.
+    STRANGER_MISNAMED = "stranger with a certificate of another name refused",
+    /// A machine that was shut out by a change of the key got no link.
+    STRANGER_FORMER = "machine refused that was shut out",
+    /// A node dialled another, a stranger answered, and no link came of it.
+    STRANGER_ANSWERED = "stranger answered in a node's place",
+    /// What a stranger gossips could not be read.
+    STRANGER_UNREAD = "gossip of a stranger dropped",
+    /// The key was changed while nodes ran.
+    KEY_CHANGED = "key changed in order",
+    /// A machine got a key file later than the others.
+    KEY_LATE = "key file late",
+    /// A node was restarted while the key was changed.
+    KEY_RESTART = "node restarted while the key changed",
+    /// A key was removed, so links showed their certificates again.
+    KEY_REMOVED = "links ended by a key's removal",
+    /// The old key was removed too early, which cut nodes off.
+    KEY_CUT = "old key removed first, and nodes cut off",
+    /// A machine without the new key became a stranger.
+    SHUT_OUT = "machine shut out by a change of the key",
+    /// Another machine took the place of a node.
+    NODE_REPLACED = "machine replaced by another of its name",
 }

@@ -33,6 +33,7 @@ pub fn run(seed: u64, options: Options, mut sink: Option<Sink<'_>>) -> Result<Re
         let stormy_ms = plan.stormy_ms;
         let mut world = World::new(plan, sink);
         world.run_until(stormy_ms);
+        world.finish_key_change();
         world
     };
     world.check_rounds(rounds);

@@ -171,9 +171,10 @@ impl World<'_> {
             Some(proto::frame::Body::Hello(open)) => NodeId::new(&open.node).ok().map(|node| (node, open.incarnation)),
             _ => None,
         };
-        let dialled = self.peer_of(connection, end).map(|peer| self.processes[peer].node.clone()).filter(|_| end == 0);
-        if opened.is_some() && dialled.is_some() && opened.as_ref().map(|(node, _)| node) != dialled.as_ref() {
-            self.hang_up(connection, end, "another node answers");
+        if !self.is_introduced_as_expected(connection, end, opened.as_ref().map(|(node, _)| node)) {
+            let reasons = ["another node answers", "its certificate names another node"];
+            self.record_misnamed(p, connection, end);
+            self.hang_up(connection, end, reasons[end]);
             return;
         }
         let before = (self.processes[p].replica.frontier().hash(), self.processes[p].replica.digest());
@@ -189,6 +190,12 @@ impl World<'_> {
         } else if let Some(run) = opened {
             self.introduce(p, connection, run);
         }
+    }
+
+    /// Whether a node may introduce itself: as the one that was dialled, or that the dialler's certificate names.
+    fn is_introduced_as_expected(&self, connection: u64, end: usize, node: Option<&NodeId>) -> bool {
+        let expected = self.network.connections.get(&connection).and_then(|standing| standing.expected[end].as_ref());
+        node.zip(expected).is_none_or(|(node, expected)| node == expected)
     }
 
     /// A peer has introduced itself: an older link to it is given up.

@@ -14,6 +14,8 @@ pub(crate) struct Dice {
     pub(crate) sessions: Rng,
     pub(crate) disk: Rng,
     pub(crate) operator: Rng,
+    /// Strangers, and changes of the cluster's key.
+    pub(crate) identity: Rng,
     /// What clients write of components, by name.
     components: BTreeMap<&'static str, Rng>,
 }
@@ -29,6 +31,7 @@ impl Dice {
             sessions: Rng::new(seed, "sessions"),
             disk: Rng::new(seed, "disk"),
             operator: Rng::new(seed, "operator"),
+            identity: Rng::new(seed, "identity"),
             components: BTreeMap::new(),
         }
     }

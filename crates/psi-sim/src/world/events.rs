@@ -15,7 +15,11 @@ impl World<'_> {
     pub(crate) fn take_events(&mut self, p: usize) {
         while let Some(event) = self.processes[p].replica.poll_event() {
             self.trace_process(p, "event", EventText(&event));
-            self.record_event(p, event);
+            if self.is_stranger(p) {
+                self.record_event_of_stranger(p, event);
+            } else {
+                self.record_event(p, event);
+            }
         }
     }
 
@@ -28,20 +32,10 @@ impl World<'_> {
                 }
                 self.record_applied(p, &origin, version);
             }
-            Event::Superseded { .. } => {
-                // It ends if the later run answers; else that is gone, and this one goes on.
-                let machine = self.processes[p].machine;
-                let answers = |later: &Process| later.machine == machine && later.is_running() && later.is_staying();
-                if self.processes.iter().skip(p + 1).any(answers) {
-                    self.reach(Marker::SUPERSEDED);
-                    self.processes[p].superseded = true;
-                    self.hand_over(p);
-                } else {
-                    self.reach(Marker::OUTRAN);
-                }
-            }
+            Event::Superseded { by } => self.record_superseded(p, &by),
             Event::Ended { runs, checkpoint, .. } => {
                 self.reach(Marker::RUN_ENDED);
+                runs.iter().for_each(|(run, _)| self.check_run_of_cluster(p, "ends", run));
                 self.check_ended(p, &runs);
                 self.book.record_ends(checkpoint, runs);
                 self.spring_trap(p, true);
@@ -63,6 +57,20 @@ impl World<'_> {
             }
             Event::State(StateEvent::StepsDropped { .. }) => self.reach(Marker::STEPS_DROPPED),
             _ => {}
+        }
+    }
+
+    /// A run learns of a later one. It ends if that answers; else that is gone, and this one goes on.
+    fn record_superseded(&mut self, p: usize, by: &Origin) {
+        self.check_run_of_cluster(p, "is superseded by", by);
+        let node = self.processes[p].node.clone();
+        let answers = |process: &Process| process.node == node && process.is_running() && process.is_staying();
+        if (p + 1..self.processes.len()).any(|later| answers(&self.processes[later]) && !self.is_stranger(later)) {
+            self.reach(Marker::SUPERSEDED);
+            self.processes[p].superseded = true;
+            self.hand_over(p);
+        } else {
+            self.reach(Marker::OUTRAN);
         }
     }
 

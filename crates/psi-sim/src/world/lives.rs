@@ -6,7 +6,6 @@ use psi_replica::{NodeId, Version};
 
 use super::{
     World,
-    disk::Disk,
     process::{Machine, Process, State, moment},
 };
 use crate::plan::Weather;
@@ -20,17 +19,19 @@ pub(crate) const HAND_OVER_MS: u64 = 5_000;
 impl World<'_> {
     pub(crate) fn add_machine(&mut self, is_seed: bool) -> usize {
         let n = self.machines.len();
+        let name = NodeId::new(&format!("n{n}")).expect("letters and digits");
+        let label = name.as_str().into();
+        self.add_node(Machine::new(name, label, is_seed))
+    }
+
+    /// Adds a machine of the cluster, with a clock and the key file of one.
+    pub(crate) fn add_node(&mut self, machine: Machine) -> usize {
+        let n = self.machines.len();
         self.machines.push(Machine {
-            name: NodeId::new(&format!("n{n}")).expect("letters and digits"),
             skew_ms: self.plan.skews_ms.get(n).copied().unwrap_or(0),
-            jump_ms: 0,
-            has_jumped: false,
-            is_seed,
-            runs: 0,
-            left: false,
             is_later: self.plan.later.contains(&n),
-            disk: Disk::default(),
-            keeps_disk: false,
+            keys: self.keys.file.clone(),
+            ..machine
         });
         self.exposed.insert(n);
         n
@@ -52,7 +53,8 @@ impl World<'_> {
         let p = self.processes.len();
         let host = &mut self.machines[machine];
         host.runs += 1;
-        let (label, node) = (format!("{}#{}", host.name, host.runs).into(), host.name.clone());
+        let (label, node) = (format!("{}#{}", host.label, host.runs).into(), host.name.clone());
+        let identity = host.identity();
         let mut replica = self.boot(machine);
         replica.tick(moment(self.now, self.now, &self.machines[machine]));
         let seen = replica.frontier().iter().map(|(origin, version)| (origin.clone(), version)).collect();
@@ -60,6 +62,7 @@ impl World<'_> {
             machine,
             label,
             node,
+            identity,
             replica,
             state: State::Running,
             started: self.now,

@@ -1,6 +1,8 @@
 //! Who is taken to be live, as gossip would have it: late, and at times wrong. And the links that follow from it,
 //! dialled by the lower name, kept up with back-off, and given up when nothing is heard.
 
+mod handshake;
+
 use psi_replica::LinkId;
 
 use super::{
@@ -29,6 +31,8 @@ impl World<'_> {
             }
         }
         self.ping();
+        self.meet_strangers();
+        self.check_gaps();
         self.save_all();
         self.schedule(self.now + GOSSIP_MS, Occurrence::Gossip);
     }
@@ -42,7 +46,9 @@ impl World<'_> {
             let heard = self.is_heard(other, p);
             if heard && self.processes[other].node == self.processes[p].node {
                 // Word of it takes a few rounds.
-                if self.processes[other].started > self.processes[p].started && self.dice.gossip.chance(300) {
+                let is_later = self.processes[other].started > self.processes[p].started;
+                if is_later && self.dice.gossip.chance(300) && self.proves_its_name(p, other) {
+                    self.check_successor(p, other);
                     self.hand_over(p);
                 }
                 continue;
@@ -58,6 +64,10 @@ impl World<'_> {
         if !sender.is_running() || !self.network.is_open(sender_at, receiver_at) {
             return false;
         }
+        if !receiver.identity.opens(&sender.identity) {
+            self.record_unread(from, to);
+            return false;
+        }
         let loss = self.network.weather(sender_at, receiver_at).loss;
         !self.dice.gossip.chance(loss)
     }
@@ -68,6 +78,7 @@ impl World<'_> {
             // Word of a new member takes a round or two.
             None if heard && self.dice.gossip.chance(500) => {
                 self.processes[p].beliefs.insert(other, Belief { heard_at: now, live: true });
+                self.check_member(p, other);
                 self.trace_belief(p, other, "live");
             }
             None => {}
@@ -92,6 +103,7 @@ impl World<'_> {
         }
         if self.processes[other].is_running() {
             self.reach(Marker::FALSE_DEATH);
+            self.check_false_death(p, other);
         }
         self.trace_belief(p, other, "dead");
         self.keep_link(p, other);
@@ -127,9 +139,11 @@ impl World<'_> {
 
     /// Tries to connect.
     pub(crate) fn dial(&mut self, from: usize, to: usize) {
-        let (dialler, dialled) = (&self.processes[from], &self.processes[to]);
+        let answers = self.answering(from, to);
+        let (dialler, dialled) = (&self.processes[from], &self.processes[answers]);
         let machines = (dialler.machine, dialled.machine);
-        let reached = dialled.is_running()
+        let reached = self.may_link(from)
+            && self.may_link(answers)
             && self.network.is_open(machines.0, machines.1)
             && self.network.is_open(machines.1, machines.0);
         let Some(dial) = self.processes[from].dials.get_mut(&to) else { return };
@@ -139,21 +153,23 @@ impl World<'_> {
             State::Paused => return self.dial_after(from, to, BACKOFF_MS.1),
             State::Gone => return,
         }
-        if reached { self.connect(from, to) } else { self.dial_later(from, to) }
+        if reached { self.connect(from, to, answers) } else { self.dial_later(from, to) }
     }
 
-    fn connect(&mut self, from: usize, to: usize) {
-        let machines = (self.processes[from].machine, self.processes[to].machine);
+    /// Connects to who answers where `to` was dialled, if both ends let the link stand.
+    pub(crate) fn connect(&mut self, from: usize, to: usize, answers: usize) {
+        let Some(expected) = self.handshake(from, to, answers) else { return self.dial_later(from, to) };
+        let machines = (self.processes[from].machine, self.processes[answers].machine);
         let sheltered = [machines.0, machines.1].iter().all(|machine| self.network.sheltered.contains(machine));
         let slow = if sheltered { 0 } else { self.plan.slow };
         let pace = [0, 1].map(|_| if self.dice.network.chance(slow) { self.dice.network.between(5, 400) } else { 0 });
-        let connection = self.network.connect(self.now, [from, to], pace);
+        let connection = self.network.connect(self.now, [from, answers], to, expected, pace);
         self.processes[from].dials.insert(to, Dial { tries: 0, connection: Some(connection), is_due: false });
-        self.trace_process(from, "connect", format_args!("connects to {}", self.label(to)));
-        for (end, p) in [from, to].into_iter().enumerate() {
+        self.trace_process(from, "connect", format_args!("connects to {}", self.label(answers)));
+        for (end, p) in [from, answers].into_iter().enumerate() {
             self.processes[p].links.insert(connection, end);
         }
-        for p in [to, from] {
+        for p in [answers, from] {
             self.with(p, |replica, now| replica.link_up(now, LinkId(connection)));
         }
     }
@@ -169,7 +185,8 @@ impl World<'_> {
 
     /// One end of a connection goes down, because its process closes it or because it learns that the other did.
     pub(crate) fn hang_up(&mut self, connection: u64, end: usize, why: &str) {
-        let Some(ends) = self.network.connections.get(&connection).map(|standing| standing.ends) else { return };
+        let Some(standing) = self.network.connections.get(&connection) else { return };
+        let (ends, dialled) = (standing.ends, standing.dialled);
         let (p, other) = (ends[end], ends[1 - end]);
         match self.processes[p].state {
             State::Running => {}
@@ -185,8 +202,8 @@ impl World<'_> {
         self.record_link(p, LinkId(connection));
         self.with(p, |replica, now| replica.link_down(now, LinkId(connection)));
         let dials = |dial: &Dial| dial.connection == Some(connection);
-        if end == 0 && self.processes[p].dials.get(&other).is_some_and(dials) {
-            self.dial_later(p, other);
+        if end == 0 && self.processes[p].dials.get(&dialled).is_some_and(dials) {
+            self.dial_later(p, dialled);
         }
     }
 
@@ -232,7 +249,8 @@ impl World<'_> {
         let Some(by) = process.ends_at else { return };
         let handed_over = process.has_handed_over();
         if self.now >= by || handed_over {
-            if !handed_over && self.calm_at.is_some_and(|calm_at| by >= calm_at + HAND_OVER_MS) {
+            let is_quiet = self.calm_at.is_some_and(|calm_at| by >= calm_at + HAND_OVER_MS) || self.must_stay_linked();
+            if !handed_over && is_quiet {
                 self.found_wrong(format_args!("{} ends in quiet times and has not handed over", self.label(p)));
             }
             self.save(p);

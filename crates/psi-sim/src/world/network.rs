@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use psi_replica::Origin;
+use psi_replica::{NodeId, Origin};
 
 use crate::plan::{Weather, rng::Rng};
 
@@ -45,6 +45,10 @@ impl Direction {
 pub(crate) struct Connection {
     /// Who dialled, and who was dialled.
     pub(crate) ends: [usize; 2],
+    /// Whom the first end meant to dial.
+    pub(crate) dialled: usize,
+    /// Which node must introduce itself to each end, as far as that is known.
+    pub(crate) expected: [Option<NodeId>; 2],
     pub(crate) up: [bool; 2],
     /// From each end to the other.
     pub(crate) directions: [Direction; 2],
@@ -101,10 +105,18 @@ pub(crate) struct Network {
 
 impl Network {
     /// A new connection; its number is never used again.
-    pub(crate) fn connect(&mut self, now: u64, ends: [usize; 2], slow_ms: [u64; 2]) -> u64 {
+    pub(crate) fn connect(
+        &mut self,
+        now: u64,
+        ends: [usize; 2],
+        dialled: usize,
+        expected: [Option<NodeId>; 2],
+        slow_ms: [u64; 2],
+    ) -> u64 {
         self.next_connection += 1;
         let directions = slow_ms.map(|slow_ms| Direction { slow_ms, ..Direction::default() });
-        let connection = Connection { ends, up: [true; 2], directions, heard_at: [now; 2], is_damaged: false };
+        let (up, heard_at) = ([true; 2], [now; 2]);
+        let connection = Connection { ends, dialled, expected, up, directions, heard_at, is_damaged: false };
         self.connections.insert(self.next_connection, connection);
         self.next_connection
     }

@@ -6,13 +6,21 @@ use bytes::Bytes;
 use psi_replica::{ClusterName, Config, NodeId, Now, Origin, TickMs, Version, WallMs};
 use psi_state::Replica;
 
-use super::disk::Disk;
-use crate::{checks::time::sample::TimeSample, plan::WALL_MS};
+use super::{
+    disk::Disk,
+    identity::{Identity, KeyRing},
+};
+use crate::{
+    checks::time::sample::TimeSample,
+    plan::{DAY_MS, StrangerKind, WALL_MS},
+};
 
 /// What outlives a process.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) name: NodeId,
+    /// What it is called in traces.
+    pub(crate) label: Arc<str>,
     /// Its wall clock minus the true one.
     pub(crate) skew_ms: i64,
     /// Further error of its clock, in runs where clocks jump.
@@ -29,6 +37,42 @@ pub(crate) struct Machine {
     pub(crate) disk: Disk,
     /// Its disk is neither lost nor old nor damaged from now on.
     pub(crate) keeps_disk: bool,
+    /// Its key file.
+    pub(crate) keys: KeyRing,
+    /// Why it is none of the cluster's.
+    pub(crate) stranger: Option<StrangerKind>,
+    /// The operator has given it up: it is to be shut out.
+    pub(crate) is_given_up: bool,
+}
+
+impl Machine {
+    /// A machine without disk and keys, with a clock that is right.
+    pub(crate) fn new(name: NodeId, label: Arc<str>, is_seed: bool) -> Self {
+        Self {
+            name,
+            label,
+            skew_ms: 0,
+            jump_ms: 0,
+            has_jumped: false,
+            is_seed,
+            runs: 0,
+            left: false,
+            is_later: false,
+            disk: Disk::default(),
+            keeps_disk: false,
+            keys: KeyRing::default(),
+            stranger: None,
+            is_given_up: false,
+        }
+    }
+
+    /// Who a process is that starts here.
+    pub(super) fn identity(&self) -> Identity {
+        // A stranger has a certificate of its own name, whatever it says it is.
+        let is_misnamed = self.stranger == Some(StrangerKind::Misnamed);
+        let certified = NodeId::new(&self.label).ok().filter(|_| is_misnamed).unwrap_or_else(|| self.name.clone());
+        Identity { ring: self.keys.clone(), certified, trusts_all: self.stranger.is_some() }
+    }
 }
 
 /// How a process is.
@@ -71,6 +115,7 @@ pub(crate) struct Process {
     /// `n1#2` is the second run on `n1`.
     pub(crate) label: Arc<str>,
     pub(crate) node: NodeId,
+    pub(crate) identity: Identity,
     pub(crate) replica: Replica,
     pub(crate) state: State,
     pub(crate) started: u64,
@@ -147,7 +192,8 @@ const UNKNOWN_FIELD: [u8; 6] = [0x82, 0x7d, 0x03, 0x01, 0x02, 0x03];
 /// What a replica of the simulated cluster is told.
 pub(crate) fn config(machine: &Machine, frame_bytes: usize, end_after_ms: u64) -> Config {
     Config {
-        end_after_ms,
+        // Strangers end nothing by themselves, so a base that one holds is not its own.
+        end_after_ms: if machine.stranger.is_some() { DAY_MS } else { end_after_ms },
         is_seed: machine.is_seed,
         join_ms: 2_000,
         delta_bytes_max: DELTA_BYTES_MAX,

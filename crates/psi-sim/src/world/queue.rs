@@ -43,13 +43,21 @@ pub(crate) enum Occurrence {
     },
     /// A clock that jumped is set right.
     SetClock(usize),
+    /// The operator looks how far a change of the cluster's key has come.
+    ChangeKeys,
+    /// A machine gets the key file of the current step.
+    PutKeys(usize),
+    /// A process looks at its key file.
+    ReadKeys(usize),
+    /// A machine is replaced by another of its name.
+    Replace(usize),
 }
 
 /// A happening in its turn.
 pub(crate) struct QueuedOccurrence {
     pub(super) at: u64,
     pub(super) turn: u64,
-    pub(super) what: Occurrence,
+    pub(crate) what: Occurrence,
 }
 
 impl PartialEq for QueuedOccurrence {
