@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use psi_sim::{Failure, Mode, Options, run};
+use psi_sim::{Failure, Mode, Options, Sweep, run};
 
 fn options(mode: Mode) -> Options {
     Options { mode: Some(mode), ..Options::default() }
@@ -29,6 +29,19 @@ fn a_core_agrees_while_the_rest_keeps_failing() {
 #[test]
 fn all_agree_once_clocks_that_jumped_are_right_again() {
     check(0..20, Mode::Clocks);
+}
+
+#[test]
+fn strangers_stay_out_while_the_key_is_changed() {
+    check(0..60, Mode::Strangers);
+}
+
+#[test]
+fn a_sweep_of_all_modes_plays_some_seeds_with_strangers_as_well() {
+    let options = Options { nodes: Some(2), ..Options::default() };
+    let totals = Sweep { first: 7, seeds: 4, options }.run(&|| {});
+    let runs = [(Mode::Safety, 2), (Mode::Liveness, 1), (Mode::Clocks, 1), (Mode::Strangers, 1)];
+    assert_eq!((totals.failure, totals.runs), (None, runs.into()));
 }
 
 #[test]

@@ -85,16 +85,10 @@ impl Sweep {
                 if turn >= self.seeds || seed > failed_at.load(Ordering::Relaxed) {
                     return;
                 }
-                let result = run_guarded(seed, self.options);
-                let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
-                match result {
-                    Ok(report) => totals.add(&report),
-                    Err(failure) => {
-                        failed_at.fetch_min(seed, Ordering::Relaxed);
-                        totals.fail(failure);
-                    }
+                if let Err(failure) = self.run_seed(seed, &totals) {
+                    failed_at.fetch_min(seed, Ordering::Relaxed);
+                    totals.lock().unwrap_or_else(PoisonError::into_inner).fail(failure);
                 }
-                drop(totals);
                 progress();
             }
         };
@@ -105,6 +99,16 @@ impl Sweep {
             }
         });
         totals.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a seed, in each mode that it is to be run in.
+    fn run_seed(&self, seed: u64, totals: &Mutex<Totals>) -> Result<(), Failure> {
+        let modes = self.options.mode.map_or_else(|| Mode::all_of_seed(seed), |mode| vec![mode]);
+        for mode in modes {
+            let report = run_guarded(seed, Options { mode: Some(mode), ..self.options })?;
+            totals.lock().unwrap_or_else(PoisonError::into_inner).add(&report);
+        }
+        Ok(())
     }
 }
 

@@ -45,7 +45,8 @@ the end the same input must get the same answer from all of them.
 
 The modes: in `safety` faults go on throughout, then all is quiet and all must agree. In `liveness` a connected core \
 is left alone while the rest keeps failing, and must agree nearly as fast as without faults. In `clocks` clocks jump \
-by hours. With `all`, the seed decides: 8 of 10 are safety.
+by hours. In `strangers` the cluster has a key: others without it try to get in, and the key is changed while nodes \
+run. With `all`, the seed decides: 8 of 10 are safety, and every tenth seed is played with strangers as well.
 
 Of at least 500 seeds of all modes, some must reach each marker of the list (a delta was cut, a partition healed, \
 …). The sweep fails if none did.
@@ -110,6 +111,8 @@ enum ModeArg {
     Liveness,
     /// Clocks that jump by hours
     Clocks,
+    /// Others without the cluster's key, and changes of it
+    Strangers,
 }
 
 impl ModeArg {
@@ -119,6 +122,7 @@ impl ModeArg {
             Self::Safety => Some(Mode::Safety),
             Self::Liveness => Some(Mode::Liveness),
             Self::Clocks => Some(Mode::Clocks),
+            Self::Strangers => Some(Mode::Strangers),
         }
     }
 }
@@ -174,7 +178,7 @@ impl Sim {
         let missing = totals.missing(&Sweep { seeds, ..sweep });
         output.print(&Report::new(&totals, &missing, began.elapsed()), Report::text)?;
         if let Some(failure) = &totals.failure {
-            let replay = self.command(failure.seed);
+            let replay = self.command(failure.seed, failure.mode);
             return Err(Failure::failed(format!("{failure}\nreplay it with: {replay}")));
         }
         if is_interrupted {
@@ -195,9 +199,10 @@ impl Sim {
         )))
     }
 
-    /// The command that shows what a seed does.
-    fn command(&self, seed: u64) -> String {
-        let mode = self.mode.mode().map_or_else(String::new, |mode| format!(" --mode {}", mode.name()));
+    /// The command that shows what a seed does in a mode.
+    fn command(&self, seed: u64, mode: Mode) -> String {
+        let is_its_own = self.mode == ModeArg::All && mode == Mode::of_seed(seed);
+        let mode = if is_its_own { String::new() } else { format!(" --mode {}", mode.name()) };
         let nodes = self.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
         format!("psi-field sim --seed {seed}{mode}{nodes} --trace")
     }
@@ -219,7 +224,9 @@ impl Sim {
         match result {
             Ok(report) => output.print(&Replay::from(&report), Replay::text),
             Err(failure) if self.trace => Err(Failure::failed(failure.to_string())),
-            Err(failure) => Err(Failure::failed(format!("{failure}\nsee what led to it: {}", self.command(seed)))),
+            Err(failure) => {
+                Err(Failure::failed(format!("{failure}\nsee what led to it: {}", self.command(seed, failure.mode))))
+            }
         }
     }
 }

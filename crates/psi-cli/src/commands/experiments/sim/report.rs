@@ -55,7 +55,7 @@ impl Report {
 
     pub(crate) fn text(&self) -> String {
         let modes = self.runs.iter().map(|(mode, runs)| format!("{runs} {mode}")).collect::<Vec<_>>().join(", ");
-        let seeds: u64 = self.runs.values().sum();
+        let runs: u64 = self.runs.values().sum();
         let faults = rows(&self.faults);
         let markers = rows(&self.markers);
         let faults = table(["fault", "times"], &[1], faults);
@@ -66,7 +66,7 @@ impl Report {
             "{} held ({modes}): {virtual_seconds} virtual seconds in {seconds:.1} s\n\
              {frames} frames of {bytes} bytes; {writes} writes, {writes_refused} refused; {compared} states compared \
              bit for bit\nat most {:.1} s from the end of the faults to agreement{}\n\n{faults}\n\n{markers}",
-            pluralize(seeds, "seed"),
+            pluralize(runs, "run"),
             *agreed_ms_max as f64 / 1000.0,
             left_out_text(self.left_out),
         )
