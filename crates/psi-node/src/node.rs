@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use self::{
     context::NodeContext,
     end::NodeEnd,
-    identity::{Identity, IdentityError},
+    identity::{Identity, IdentityError, node_key::KeptNodeKey},
 };
 use crate::{
     calls::readiness::is_writable,
@@ -112,7 +112,8 @@ impl Node {
             ..settings
         };
         let identity = Identity::open(&settings, &addresses)?;
-        let StartupData { task: snapshots, snapshot, refused } = task::open(&settings).await?;
+        let StartupData { task: snapshots, snapshot, refused, node_key } = task::open(&settings).await?;
+        identity.set_node_key(node_key.unwrap_or_else(KeptNodeKey::of_run));
         let context = Arc::new(NodeContext::new(settings, identity, addresses, snapshot));
         refused.into_iter().for_each(|reason| context.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());

@@ -3,6 +3,7 @@
 mod calls;
 mod client;
 mod identities;
+mod node_keys;
 mod peers;
 mod rotation;
 mod routes;

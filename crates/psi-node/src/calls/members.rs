@@ -103,7 +103,10 @@ impl Ops {
             protocol,
             claim: _,
             namesakes,
+            voucher,
         } = member;
+        let material = self.context.identity.material();
+        let node_key = voucher.as_ref().and_then(|voucher| material.as_ref()?.vouched(node.as_str(), voucher));
         let is_own = *node == self.context.settings.node;
         let lag = lags.get(node).copied();
         let linked = is_own || lag.is_some();
@@ -124,6 +127,7 @@ impl Ops {
             version: version.clone(),
             protocol: protocol.unwrap_or(0),
             namesakes: namesakes.iter().map(ToString::to_string).collect(),
+            node_key: node_key.map(|key| key.to_string()).unwrap_or_default(),
         }
     }
 

@@ -9,11 +9,16 @@ mod dial;
 mod error;
 mod keys;
 mod needs;
+pub(crate) mod node_key;
 pub(crate) mod port;
 pub(crate) mod shown;
 pub(crate) mod tls;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::http::HeaderValue;
 use psi_security::token::{Revocations, TokenClaims};
@@ -25,6 +30,7 @@ use self::{
     caller::{AccessError, Caller},
     certificates::wall_s,
     keys::KeyFile,
+    node_key::KeptNodeKey,
     port::Port,
     shown::ShownIdentity,
 };
@@ -48,6 +54,8 @@ pub(crate) struct Identity {
     keyed: Option<KeyedIdentity>,
     /// How often the key file has lost a key.
     removals: watch::Sender<u64>,
+    /// What this node signs by, once its data directory is open.
+    node_key: OnceLock<KeptNodeKey>,
 }
 
 struct KeyedIdentity {
@@ -82,17 +90,28 @@ impl Identity {
         let material = KeyMaterial::new(ring, settings.cluster.as_str(), settings.node.as_str(), addresses)?;
         info!(key = %material.ring.first().id(), "the cluster has a key: gossip is sealed, and connections need TLS");
         let keyed = KeyedIdentity { file, revoked, material: watch::Sender::new(Arc::new(material)) };
-        Ok(Self { keyed: Some(keyed), removals: watch::Sender::new(0) })
+        Ok(Self { keyed: Some(keyed), removals: watch::Sender::new(0), node_key: OnceLock::new() })
     }
 
     /// A node of a cluster without a key.
     pub(crate) fn without_key() -> Self {
-        Self { keyed: None, removals: watch::Sender::new(0) }
+        Self { keyed: None, removals: watch::Sender::new(0), node_key: OnceLock::new() }
     }
 
     /// What the key makes now; `None` without one.
     pub(crate) fn material(&self) -> Option<Arc<KeyMaterial>> {
         self.keyed.as_ref().map(|keyed| keyed.material.borrow().clone())
+    }
+
+    /// From now on this node signs by that key.
+    pub(crate) fn set_node_key(&self, key: KeptNodeKey) {
+        // There is one for each run.
+        let _ = self.node_key.set(key);
+    }
+
+    /// That this node has its key, by the word of the cluster key; `None` without one.
+    pub(crate) fn own_voucher(&self) -> Option<String> {
+        Some(self.material()?.own_voucher(self.node_key.get()?).to_owned())
     }
 
     /// Follows changes of the key; `None` without one.

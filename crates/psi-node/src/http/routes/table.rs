@@ -334,7 +334,7 @@ pub(super) static ROUTES: &[Route] = &[
                 Property::new(
                     "members",
                     Kind::Objects,
-                    "node, state, ready, linked, addresses, version, protocol and namesakes of each",
+                    "node, state, ready, linked, addresses, version, protocol, namesakes and node_key of each",
                 ),
                 Property::new(
                     "runs",

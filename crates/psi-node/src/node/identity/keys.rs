@@ -8,7 +8,12 @@ use psi_security::{
 };
 use rustls::{ClientConfig, ServerConfig, time_provider::DefaultTimeProvider};
 
-use super::{certificates::NodeCertificates, error::IdentityError, port::Port};
+use super::{
+    certificates::NodeCertificates,
+    error::IdentityError,
+    node_key::{KeptNodeKey, OwnVoucher},
+    port::Port,
+};
 use crate::settings::Addresses;
 
 /// The key file, as it was read last.
@@ -22,7 +27,9 @@ pub(super) struct KeyFile {
 pub(crate) struct KeyMaterial {
     pub(crate) ring: KeyRing,
     pub(crate) cluster: String,
-    anchors: TrustAnchors,
+    node: String,
+    pub(super) anchors: TrustAnchors,
+    voucher: OwnVoucher,
     certificates: Arc<NodeCertificates>,
     grpc: Arc<ServerConfig>,
     http: Arc<ServerConfig>,
@@ -58,7 +65,12 @@ impl KeyMaterial {
             tls::server_config(trust.clone(), certificates.clone(), &[port.protocol()], clock).map(Arc::new)
         };
         let (grpc, http) = (served(Port::Grpc)?, served(Port::Http)?);
-        Ok(Self { ring, cluster: cluster.to_owned(), anchors, certificates, grpc, http })
+        let (cluster, node, voucher) = (cluster.to_owned(), node.to_owned(), OwnVoucher::default());
+        Ok(Self { ring, cluster, node, anchors, voucher, certificates, grpc, http })
+    }
+
+    pub(super) fn own_voucher(&self, key: &KeptNodeKey) -> &str {
+        self.voucher.get(self.ring.first(), &self.cluster, &self.node, key)
     }
 
     pub(super) fn server_config(&self, port: Port) -> Arc<ServerConfig> {
