@@ -159,6 +159,7 @@ pub const REASONS: &[Reason] = &[
     call("FIELD_NOT_ALLOWED", Code::PermissionDenied, "the access token is for other fields, or the call concerns all of them", "make a token for this field, or for all"),
     grpc("NOT_A_NODE", Code::PermissionDenied, "only a node of the cluster may call this, by its certificate", "nodes do it by themselves"),
     http("ORIGIN_NOT_ALLOWED", 403, "a web page of an origin that `http.cors_origins` does not name would change something"),
+    http("HOST_NOT_ALLOWED", 421, "the cluster has no key, and the request's `Host` is neither an address, `localhost`, the node's name, nor in `http.hosts`"),
     http("TLS_REQUIRED", 400, "the cluster has a key, so the node speaks TLS alone; over gRPC this is UNAUTHENTICATED"),
     http("WRONG_PROTOCOL", 505, "HTTP/2 on the HTTP port, over which gRPC gets UNIMPLEMENTED; or HTTP/1 on the gRPC port"),
     http("UNKNOWN_PATH", 404, "no such path; the message lists the paths, or suggests the nearest"),

@@ -29,6 +29,7 @@ use tracing::{Instrument, Span, debug, debug_span, info_span, instrument::Instru
 
 use super::{
     cors::check_origin,
+    hosts::check_host,
     router::{find, row_of},
     table::ROUTES,
 };
@@ -92,7 +93,9 @@ impl Counts {
             audit.record_object(object);
         }
         if matches!(call.caller, Caller::Anyone) {
-            let checked = check_origin(&self.ops.context.settings.web_origins, request.method(), request.headers());
+            let checked = check_host(&self.ops.context.settings, request).and_then(|()| {
+                check_origin(&self.ops.context.settings.web_origins, request.method(), request.headers())
+            });
             if let Err(refusal) = record_refusal(&self.ops, checked) {
                 call.audit.inspect(|audit| audit.end(Some(refusal.reason())));
                 return Err(refusal);
