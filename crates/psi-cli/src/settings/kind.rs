@@ -37,7 +37,7 @@ pub(crate) enum Kind {
     DirectoryOrNone(fn(&mut AllSettings, Option<PathBuf>)),
     /// A file, or [`NONE`].
     FileOrNone(fn(&mut AllSettings, Option<PathBuf>)),
-    /// A list of names or ids of tokens, or [`NONE`].
+    /// A list of names or ids of access tokens, or [`NONE`].
     Tokens(fn(&mut AllSettings, Revocations)),
     /// A list of `host:port`, or [`NONE`].
     Seeds(fn(&mut AllSettings, Vec<String>)),
@@ -122,7 +122,7 @@ impl Kind {
             Self::AddressOrNone(_) => format!("an IP address and a port, or {NONE}"),
             Self::DirectoryOrNone(_) => format!("a directory, or {NONE}"),
             Self::FileOrNone(_) => format!("a file, or {NONE}"),
-            Self::Tokens(_) => format!("names or ids of tokens, more after commas, or {NONE}"),
+            Self::Tokens(_) => format!("names or ids of access tokens, more after commas, or {NONE}"),
             Self::Seeds(_) => format!("host:port, more after commas, or {NONE}"),
             Self::Origins(_) => format!("origins such as https://panel.example, more after commas; *, or {NONE}"),
             Self::Hosts(_) => format!("names such as psi.example, more after commas; *, or {NONE}"),
