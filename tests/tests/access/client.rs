@@ -65,14 +65,17 @@ pub(crate) async fn connect(
 /// An open connection of HTTP/2, and the task that ends with it.
 pub(crate) struct OpenConnection {
     sender: http2::SendRequest<Full<Bytes>>,
+    /// The address of this end.
+    pub(crate) local: SocketAddr,
     pub(crate) task: JoinHandle<hyper::Result<()>>,
 }
 
 /// Opens a connection of HTTP/2 and keeps it.
 pub(crate) async fn open(address: SocketAddr, keys: &KeyRing, identity: Identity) -> Result<OpenConnection> {
     let stream = connect(address, keys, identity, b"h2").await?;
+    let local = stream.get_ref().0.local_addr()?;
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-    Ok(OpenConnection { sender, task: tokio::spawn(connection) })
+    Ok(OpenConnection { sender, local, task: tokio::spawn(connection) })
 }
 
 /// Why a call of gRPC with an empty message is refused; `None` if its answer begins.
@@ -101,18 +104,33 @@ async fn send(
     identity: Identity,
     path: &str,
 ) -> Result<(OpenConnection, Response<Incoming>)> {
-    let mut connection = open(address, keys, identity).await?;
-    let mut request = Request::post(format!("https://{address}{path}"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers");
-    if let Some(token) = identity.token(keys) {
-        request = request.header("authorization", format!("Bearer {token}"));
-    }
-    let answer = connection.sender.send_request(request.body(Full::new(Bytes::from_static(&[0; 5])))?).await?;
+    let connection = open(address, keys, identity).await?;
+    let answer = connection.send(keys, identity, path, &[]).await?;
     Ok((connection, answer))
 }
 
-fn status_in(headers: &HeaderMap) -> Option<Code> {
+impl OpenConnection {
+    /// The beginning of the answer to a call of gRPC.
+    pub(crate) async fn send(
+        &self,
+        keys: &KeyRing,
+        identity: Identity,
+        path: &str,
+        message: &[u8],
+    ) -> Result<Response<Incoming>> {
+        let mut request = Request::post(format!("https://node{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        if let Some(token) = identity.token(keys) {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let length = u32::try_from(message.len())?;
+        let frame = [&[0][..], &length.to_be_bytes(), message].concat();
+        Ok(self.sender.clone().send_request(request.body(Full::new(Bytes::from(frame)))?).await?)
+    }
+}
+
+pub(crate) fn status_in(headers: &HeaderMap) -> Option<Code> {
     headers.get("grpc-status").map(|status| Code::from_bytes(status.as_bytes()))
 }
 
@@ -124,7 +142,19 @@ pub(crate) async fn request(
     method: &str,
     path: &str,
 ) -> Result<(u16, String)> {
+    Ok(request_from(address, keys, identity, method, path).await?.1)
+}
+
+/// The address that a request of HTTP came from, and its answer.
+pub(crate) async fn request_from(
+    address: SocketAddr,
+    keys: &KeyRing,
+    identity: Identity,
+    method: &str,
+    path: &str,
+) -> Result<(SocketAddr, (u16, String))> {
     let stream = connect(address, keys, identity, b"http/1.1").await?;
+    let local = stream.get_ref().0.local_addr()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).header("host", "n1");
@@ -140,5 +170,5 @@ pub(crate) async fn request(
     if status == 0 {
         bail!("no status");
     }
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    Ok((local, (status, String::from_utf8_lossy(&body).into_owned())))
 }

@@ -1,5 +1,6 @@
 //! Who may call what: every method and every route, by everyone who may try. And who may join.
 
+mod audit;
 mod calls;
 mod client;
 mod identities;

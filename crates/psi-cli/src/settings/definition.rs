@@ -103,7 +103,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 31] = [
+pub(crate) static DEFINITIONS: [Definition; 32] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
@@ -206,6 +206,17 @@ pub(crate) static DEFINITIONS: [Definition; 31] = [
         },
         meaning: "Origins whose web pages may call HTTP from a browser (CORS). * alone: those of any origin, which may \
                   then do all that programs may. None: no page but those of the node itself",
+    },
+    Definition {
+        key: "http.hosts",
+        kind: Kind::Hosts(|all, hosts| all.node.web_hosts = hosts),
+        show: |all| {
+            let hosts: Vec<Value> = all.node.web_hosts.iter().map(|host| Value::String(host.to_owned())).collect();
+            or_none((!hosts.is_empty()).then_some(Value::Array(hosts)))
+        },
+        meaning: "Names by which HTTP may be called where the cluster has no key, beside addresses, localhost and \
+                  node.id; others are refused, as a web page could lead them here. * alone: any. None: no \
+                  other name, but with security.insecure any",
     },
     listen!(gossip, "gossip.listen", "gossip between nodes, UDP"),
     advertise!(gossip, "gossip.advertise", "gossip (UDP)"),

@@ -177,6 +177,7 @@ fn what_is_printed_reads_back_as_the_same_settings() {
         ("node.id", "x"),
         ("cluster.seeds", "a,b:1"),
         ("http.cors_origins", "https://a.example,http://localhost:3000"),
+        ("http.hosts", "a.example,b"),
         ("grpc.advertise", "10.0.0.1:5"),
         ("replication.enabled", "false"),
         ("log.format", "json"),
@@ -205,11 +206,12 @@ fn every_default_is_a_value_that_is_taken() {
 }
 
 /// The settings that may have no value, and what their values are otherwise.
-const OPTIONAL: [(&str, &str); 8] = [
+const OPTIONAL: [(&str, &str); 9] = [
     ("cluster.seeds", "a:7280"),
     ("grpc.advertise", "10.0.0.1:5"),
     ("http.advertise", "10.0.0.1:5"),
     ("http.cors_origins", "https://panel.example"),
+    ("http.hosts", "psi.example"),
     ("gossip.advertise", "10.0.0.1:5"),
     ("security.key_file", "/run/cluster.key"),
     ("security.revoked", "feeder"),
@@ -217,7 +219,7 @@ const OPTIONAL: [(&str, &str); 8] = [
 ];
 
 /// The settings whose values are lists.
-const LISTS: [&str; 3] = ["cluster.seeds", "http.cors_origins", "security.revoked"];
+const LISTS: [&str; 4] = ["cluster.seeds", "http.cors_origins", "http.hosts", "security.revoked"];
 
 #[test]
 fn what_is_empty_is_refused_wherever_it_is_given() {

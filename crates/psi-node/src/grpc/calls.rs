@@ -13,20 +13,20 @@ use std::{
 
 use axum::{
     body::{Bytes, HttpBody},
-    http::{Request, Response, header::AUTHORIZATION},
+    http::{HeaderMap, Request, Response, header::AUTHORIZATION},
 };
 use futures_util::future::Either;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
-use psi_api::Cause;
+use psi_api::{Cause, cause_of};
 use psi_replica::FRAME_ENCODED_MAX;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service;
 
 use crate::{
-    calls::ops::Ops,
+    calls::ops::{Ops, audit::AuditEntry},
     node::{
         connections::{
             messages::WholeMessages,
@@ -69,15 +69,16 @@ struct CallSlot {
 }
 
 impl CallService {
-    /// Whether the call is allowed, and who makes it. Nothing of its body has been read.
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<CallSlot, Status> {
+    /// Whether the call is allowed, by whom it is made, and its entry in the audit. Nothing of its body has been read.
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(CallSlot, Option<AuditEntry>), Status> {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return Err(self.too_many()) };
         let slot = CallSlot { _slot: slot, _call: self.activity.begin() };
-        let (authorization, need) = (request.headers().get(AUTHORIZATION), need_of_call(request.uri().path()));
-        let caller = self.ops.context.identity.admit(&self.shown, authorization, need);
-        let caller = caller.map_err(|error| self.ops.record_cause(error.into()))?;
-        request.extensions_mut().insert(caller);
-        Ok(slot)
+        let (path, authorization) = (request.uri().path(), request.headers().get(AUTHORIZATION));
+        let method = || path.trim_start_matches('/').to_owned();
+        let call = self.ops.allow((&self.shown, authorization), need_of_call(path), self.activity.peer, method)?;
+        let audit = call.audit.clone();
+        request.extensions_mut().insert(call);
+        Ok((slot, audit))
     }
 
     fn too_many(&self) -> Status {
@@ -126,11 +127,11 @@ impl Service<Request<Incoming>> for CallService {
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         match self.admit(&mut request) {
-            Ok(slot) => {
+            Ok((slot, audit)) => {
                 let (head, body) = request.into_parts();
                 let body = self.body_of(head.uri.path(), body);
                 let answer = self.routes.call(Request::from_parts(head, body));
-                Either::Left(CallFuture { answer, slot: Some(slot) })
+                Either::Left(CallFuture { answer, slot: Some(slot), audit })
             }
             Err(refused) => {
                 tokio::spawn(drain(request.into_body()));
@@ -147,6 +148,7 @@ pin_project! {
         #[pin]
         answer: F,
         slot: Option<CallSlot>,
+        audit: Option<AuditEntry>,
     }
 }
 
@@ -156,9 +158,18 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFutu
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = ready!(this.answer.poll(context))?;
+        if let Some(audit) = this.audit.take() {
+            audit.end(reason_of(answer.headers()).as_deref());
+        }
         let slot = this.slot.take().filter(|_| !answer.body().is_end_stream());
         Poll::Ready(Ok(answer.map(|body| CountedBody { body, slot })))
     }
+}
+
+/// Why a call was refused, by its head: that of an operator's action is whole before its answer begins.
+fn reason_of(headers: &HeaderMap) -> Option<String> {
+    let status = Status::from_header_map(headers).filter(|status| status.code() != Code::Ok)?;
+    Some(cause_of(&status).map_or_else(|| format!("{:?}", status.code()), |(reason, _)| reason))
 }
 
 /// An answer on its way; the call counts until it ends. It gives its slot back before the client can see the end, so

@@ -35,7 +35,7 @@ use self::{
     shown::ShownIdentity,
 };
 use crate::{
-    node::log_limit::LogLimit,
+    node::log_limit::CauseLimit,
     settings::{Addresses, Settings},
 };
 
@@ -138,7 +138,7 @@ impl Identity {
     /// Takes over what the key file says whenever it changes. A file that can't be used changes nothing.
     pub(crate) async fn follow_key_file(&self, settings: &Settings, addresses: impl Fn() -> Addresses) {
         let Some(keyed) = &self.keyed else { return std::future::pending().await };
-        let (mut file, limit) = (keyed.file.clone(), LogLimit::default());
+        let (mut file, limit) = (keyed.file.clone(), CauseLimit::default());
         loop {
             tokio::time::sleep(LOOK).await;
             let made = file.read_changed().and_then(|ring| {
@@ -157,7 +157,7 @@ impl Identity {
                     }
                 }
                 Err(error) => {
-                    if let Some(count) = limit.record() {
+                    if let Some(count) = limit.record(&error.to_string()) {
                         warn!(count, "the key file has changed and can't be used, so the keys of before stay: {error}");
                     }
                 }

@@ -4,7 +4,7 @@ use clap::Args;
 use psi_security::certificate::Authority;
 use serde::Serialize;
 
-use super::{KeyFile, Target, read_keys};
+use super::{KeyFile, OldFile, Target, read_keys};
 use crate::output::{Failure, Output};
 
 const AFTER_HELP: &str = "\
@@ -13,8 +13,9 @@ Examples:
   curl --cacert ca.pem -H \"authorization: Bearer $PSI_TOKEN\" \\
       https://127.0.0.1:8000/state
 
-It is no secret, and follows from the key: it is the same wherever and whenever it is printed, and never expires. A key \
-file with several keys has as many. Nodes make their own certificates, of a week, and renew them every day.";
+It is no secret, and follows from the key: it is the same wherever and whenever it is printed, and never expires. A \
+key file with several keys has as many. A file that --write finds with other content is replaced. Nodes make their own \
+certificates, of a week, and renew them every day.";
 
 /// Print the certificate authority of a cluster, as PEM
 #[derive(Clone, Debug, Args)]
@@ -40,7 +41,7 @@ impl CaCommand {
             let authorities = Authority::derive_all(&read_keys(&self.key.key_file)?, &self.key.cluster_name);
             Ok(authorities.iter().map(answer).collect::<Vec<AuthorityAnswer>>())
         };
-        self.target.put(output, make, |answers| {
+        self.target.put(output, OldFile::Updated, make, |answers| {
             answers.iter().map(|answer| answer.pem.trim_end()).collect::<Vec<_>>().join("\n")
         })
     }

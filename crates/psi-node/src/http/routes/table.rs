@@ -164,7 +164,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/state",
         operations: &[get(READ,
-            "a field, merged from the steps of all nodes; ?after=TOKEN waits until this node has reached the token",
+            "a field, merged from the steps of all nodes; ?after=SESSION_TOKEN waits until this node has reached it",
             answer(&[
                 Group::Metrics,
                 Group::Each(&[

@@ -39,12 +39,12 @@ pub(crate) enum AccessError {
     Token(#[from] TokenRefusal),
     /// The token is accepted, and its role is too low.
     #[error(
-        "the token {label} has role `{shown}`, and this needs `{wanted}`; make one with \
+        "the access token {label} has role `{shown}`, and this needs `{wanted}`; make one with \
          `psi-field token --role {wanted} --name NAME`"
     )]
     Role { label: String, shown: Role, wanted: &'static str },
     /// The token is for some fields, and this concerns another, or all.
-    #[error("the token {label} is for {}, and this concerns {what}; make one for that, or one without --field", list(.fields))]
+    #[error("the access token {label} is for {}, and this concerns {what}; make one for that, or one without --field", list(.fields))]
     Field { label: String, fields: Vec<String>, what: String },
     /// Only nodes may, by their certificate.
     #[error("only a node of the cluster may call this, by a certificate of the cluster key; this is {shown}")]
