@@ -17,6 +17,7 @@ const ORDER: [&str; 15] = [
     "psi-stats",
     "psi-engine",
     "psi-replica",
+    "psi-ledger",
     "psi-state",
     "psi-api",
     "psi-client",
@@ -31,7 +32,7 @@ const ORDER: [&str; 15] = [
 ];
 
 /// Cryptography, arithmetic, folding and the protocol: no I/O, so that they can't block and can be simulated.
-const INNER: &[&str] = ORDER.split_at(5).0;
+const INNER: &[&str] = ORDER.split_at(6).0;
 
 /// What only the shell may use, directly or not.
 const SHELL: [&str; 4] = ["tokio", "tonic", "chitchat", "prometheus"];
