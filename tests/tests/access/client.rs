@@ -12,7 +12,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use psi_security::{
-    certificate::{Authority, ServerTrust, TrustAnchors, tls},
+    certificate::{Authority, NamePattern, ServerTrust, TrustAnchors, tls},
     key::{ClusterKey, KeyRing},
 };
 use rustls::{
@@ -55,7 +55,7 @@ pub(crate) async fn connect(
         let issued = signer.issue::<&str>("n9", &[], now_s(), 3_600)?;
         Ok(Arc::new(OneCertificate(issued.certified_key()?)))
     });
-    let trust = Arc::new(ServerTrust::any_node(TrustAnchors::derive(keys, CLUSTER), CLUSTER));
+    let trust = Arc::new(ServerTrust::any_node(TrustAnchors::derive(keys, CLUSTER), NamePattern::of_cluster(CLUSTER)));
     let config = tls::client_config(trust, certificate.transpose()?, &[protocol], Arc::new(DefaultTimeProvider))?;
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::IpAddress(address.ip().into());

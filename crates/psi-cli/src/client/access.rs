@@ -5,7 +5,7 @@ use std::{fmt, io, sync::Arc};
 use clap::Args;
 use hyper_util::rt::TokioIo;
 use psi_security::{
-    certificate::{Authority, ServerTrust, tls},
+    certificate::{Authority, NamePattern, ServerTrust, tls},
     key::KeyRing,
     token::{Role, TokenClaims, TokenId, UnverifiedToken},
 };
@@ -92,7 +92,8 @@ impl Access {
         }
         let token = UnverifiedToken::read(text).map_err(|error| error.to_string())?;
         let claims = token.claims();
-        let trust = Arc::new(ServerTrust::authorities(claims.authorities.clone(), &claims.cluster));
+        let trust =
+            Arc::new(ServerTrust::authorities(claims.authorities.clone(), NamePattern::of_cluster(&claims.cluster)));
         let config = tls::client_config(trust, None, &[b"h2"], Arc::new(DefaultTimeProvider));
         let authorization = format!("Bearer {text}").parse().map_err(|_| "is no access token".to_owned())?;
         let config = Arc::new(config.map_err(|error| error.to_string())?);

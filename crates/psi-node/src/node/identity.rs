@@ -17,7 +17,6 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::http::HeaderValue;
 use psi_security::token::{Revocations, TokenClaims};
-use rustls::ServerConfig;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -25,7 +24,6 @@ use self::{
     caller::{AccessError, Caller},
     certificates::wall_s,
     keys::KeyFile,
-    port::Port,
     shown::ShownIdentity,
 };
 use crate::{
@@ -98,11 +96,6 @@ impl Identity {
     /// Follows changes of the key; `None` without one.
     pub(crate) fn subscribe(&self) -> Option<watch::Receiver<Arc<KeyMaterial>>> {
         self.keyed.as_ref().map(|keyed| keyed.material.subscribe())
-    }
-
-    /// What a port serves TLS by; `None` without a key.
-    pub(crate) fn server_config(&self, port: Port) -> Option<Arc<ServerConfig>> {
-        self.material().map(|material| material.server_config(port))
     }
 
     /// Resolves when a key is removed from now on. What was let in by a certificate may have been let in by that key, so it

@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use psi_replica::NodeId;
 use psi_security::{
-    certificate::{Authority, ClientTrust, ServerTrust, TrustAnchors, tls},
+    certificate::{Authority, ClientTrust, NamePattern, ServerTrust, TrustAnchors, tls},
     key::KeyRing,
 };
-use rustls::{ClientConfig, ServerConfig, time_provider::DefaultTimeProvider};
+use rustls::{ClientConfig, ServerConfig, pki_types::CertificateDer, time_provider::DefaultTimeProvider};
 
 use super::{certificates::NodeCertificates, error::IdentityError, port::Port};
 use crate::settings::Addresses;
@@ -23,6 +24,7 @@ pub(crate) struct KeyMaterial {
     pub(crate) ring: KeyRing,
     pub(crate) cluster: String,
     anchors: TrustAnchors,
+    names: NamePattern,
     certificates: Arc<NodeCertificates>,
     grpc: Arc<ServerConfig>,
     http: Arc<ServerConfig>,
@@ -52,13 +54,14 @@ impl KeyMaterial {
         let anchors = TrustAnchors::derive(&ring, cluster);
         let authority = Authority::derive(ring.first(), cluster);
         let certificates = Arc::new(NodeCertificates::new(authority, node, addresses)?);
-        let trust = Arc::new(ClientTrust::new(anchors.clone(), cluster));
+        let names = NamePattern::of_cluster(cluster);
+        let trust = Arc::new(ClientTrust::new(anchors.clone(), names.clone()));
         let served = |port: Port| {
             let clock = Arc::new(DefaultTimeProvider);
             tls::server_config(trust.clone(), certificates.clone(), &[port.protocol()], clock).map(Arc::new)
         };
         let (grpc, http) = (served(Port::Grpc)?, served(Port::Http)?);
-        Ok(Self { ring, cluster: cluster.to_owned(), anchors, certificates, grpc, http })
+        Ok(Self { ring, cluster: cluster.to_owned(), anchors, names, certificates, grpc, http })
     }
 
     pub(super) fn server_config(&self, port: Port) -> Arc<ServerConfig> {
@@ -68,12 +71,17 @@ impl KeyMaterial {
         }
     }
 
+    /// The node that a chain is of, which was verified.
+    pub(super) fn peer(&self, chain: &[CertificateDer<'_>]) -> Option<NodeId> {
+        NodeId::new(&self.names.peer_node(chain)?).ok()
+    }
+
     /// How another node is dialled: `node`, or any of the cluster.
     pub(super) fn client_config(&self, node: Option<&str>) -> Result<ClientConfig, rustls::Error> {
-        let anchors = self.anchors.clone();
+        let (anchors, names) = (self.anchors.clone(), self.names.clone());
         let trust = match node {
-            Some(node) => ServerTrust::node(anchors, &self.cluster, node),
-            None => ServerTrust::any_node(anchors, &self.cluster),
+            Some(node) => ServerTrust::node(anchors, names, node),
+            None => ServerTrust::any_node(anchors, names),
         };
         let clock = Arc::new(DefaultTimeProvider);
         tls::client_config(Arc::new(trust), Some(self.certificates.clone()), &[Port::Grpc.protocol()], clock)

@@ -2,8 +2,6 @@
 
 use std::{io, time::Duration};
 
-use psi_replica::NodeId;
-use psi_security::certificate::peer_node;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
@@ -39,15 +37,16 @@ impl Identity {
     /// # Errors
     /// The handshake failed, or took too long.
     pub(crate) async fn accept(&self, stream: TcpStream, port: Port, first: u8) -> io::Result<Admission> {
-        let Some(config) = self.server_config(port) else {
+        let Some(material) = self.material() else {
             return Ok(Admission::Ready(Box::new(Either::Left(stream)), ShownIdentity::new(Caller::Anyone)));
         };
         if first != HANDSHAKE_RECORD {
             return Ok(Admission::Unencrypted(stream));
         }
-        let stream = tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
+        let stream =
+            tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(material.server_config(port)).accept(stream)).await??;
         let (_, session) = stream.get_ref();
-        let node = session.peer_certificates().and_then(peer_node).and_then(|id| NodeId::new(&id.node).ok());
+        let node = session.peer_certificates().and_then(|chain| material.peer(chain));
         let caller = node.map_or(Caller::Stranger, Caller::Node);
         Ok(Admission::Ready(Box::new(Either::Right(stream)), ShownIdentity::new(caller)))
     }
