@@ -1,6 +1,7 @@
 //! Asking nodes: which ones, in what order, with what options, and what to say when none answers.
 
 pub(crate) mod options;
+mod trust;
 
 mod access;
 mod nodes;

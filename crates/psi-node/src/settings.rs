@@ -8,7 +8,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use psi_replica::{ClusterName, NodeId};
 
-pub use self::{origins::WebOrigins, security::Security};
+pub use self::{
+    origins::WebOrigins,
+    security::{Security, TlsFiles},
+};
 
 /// Where a service listens, and where others reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ struct Ca {
 }
 
 /// A certificate and its key, in PEM.
-struct Issued {
+struct IssuedPair {
     cert: String,
     key: String,
 }
@@ -57,18 +57,18 @@ impl Ca {
         Self { parameters, key, pem }
     }
 
-    fn issue(&self, uris: &[&str], usages: &[ExtendedKeyUsagePurpose], key: &KeyPair, valid_s: u64) -> Issued {
+    fn issue(&self, uris: &[&str], usages: &[ExtendedKeyUsagePurpose], key: &KeyPair, valid_s: u64) -> IssuedPair {
         let mut parameters = CertificateParams::default();
         parameters.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().expect("a URI"))).collect();
         parameters.extended_key_usages = usages.to_vec();
         (parameters.not_before, parameters.not_after) = (date(NOW - DAY), date(NOW - DAY + valid_s));
         let issuer = Issuer::from_params(&self.parameters, &self.key);
         let cert = pem("CERTIFICATE", parameters.signed_by(key, &issuer).expect("issued").der());
-        Issued { cert, key: pem("PRIVATE KEY", key.serialized_der()) }
+        IssuedPair { cert, key: pem("PRIVATE KEY", key.serialized_der()) }
     }
 
     /// For node `n1`, for 90 days.
-    fn issue_usual(&self) -> Issued {
+    fn issue_usual(&self) -> IssuedPair {
         self.issue(&["spiffe://prod/node/n1"], &BOTH, &KeyPair::generate().expect("a key"), 90 * DAY)
     }
 }

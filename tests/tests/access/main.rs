@@ -3,6 +3,8 @@
 mod calls;
 mod client;
 mod identities;
+mod own;
 mod peers;
+mod revoked;
 mod rotation;
 mod routes;

@@ -1,7 +1,7 @@
 //! The operations of a node, which gRPC and HTTP share: one function an operation, one kind of error. Here is what
 //! the operations have in common.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use axum::http::Extensions;
 use psi_api::Cause;
@@ -31,6 +31,13 @@ impl Ops {
     pub(crate) fn called_by(&self, extensions: &Extensions) -> Self {
         let caller = extensions.get::<Caller>().cloned().unwrap_or(Caller::Stranger);
         Self { context: self.context.clone(), caller }
+    }
+
+    /// Resolves with the reason once the caller's token is accepted no longer; `None` for a caller without one.
+    pub(crate) fn token_end(&self) -> Option<impl Future<Output = Cause> + Send + 'static + use<>> {
+        let end = self.context.identity.token_end(&self.caller)?;
+        let ops = self.clone();
+        Some(async move { ops.record_cause(end.await.into()) })
     }
 
     /// The field that a client named, if it may use that; empty means `default`.

@@ -38,6 +38,7 @@ pub struct PemFiles<'a> {
 pub struct OwnCertificate {
     key: Arc<CertifiedKey>,
     anchors: TrustAnchors,
+    names: NamePattern,
     validity: Validity,
 }
 
@@ -112,6 +113,18 @@ pub enum OwnCertificateError {
     },
 }
 
+impl OwnCertificateError {
+    /// Which file is to be mended: `cert`, `key` or `ca`.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::NoCertificate { setting, .. } => setting,
+            Self::NoKey(_) | Self::EncryptedKey | Self::OtherKey => "key",
+            Self::OtherName { .. } | Self::Time { .. } | Self::OtherAuthority { .. } | Self::Usage { .. } => "cert",
+        }
+    }
+}
+
 impl OwnCertificate {
     /// What the files hold for a node, at this time.
     ///
@@ -119,7 +132,7 @@ impl OwnCertificate {
     /// [`OwnCertificateError`] if other nodes would refuse it, or anything can't be read.
     pub fn read(files: PemFiles<'_>, names: &NamePattern, node: &str, now_s: u64) -> Result<Self, OwnCertificateError> {
         let (chain, authorities) = (certificates("cert", files.cert)?, certificates("ca", files.ca)?);
-        let validity = chain_validity(&chain).map_err(|why| no_certificate("cert", &why))?;
+        let validity = Validity::of_chain(&chain).map_err(|why| no_certificate("cert", &why))?;
         let key = private_key(files.key)?;
         let signing =
             any_supported_type(&key).map_err(|_| OwnCertificateError::NoKey("of another kind, or damaged"))?;
@@ -131,7 +144,7 @@ impl OwnCertificate {
         let anchors = TrustAnchors::from_authorities(&authorities)?;
         check_chain(&key.cert, &anchors, (names, node), (now_s, validity))?;
         let validity = authority_validity(&key.cert, &authorities).map_or(validity, |end| validity.until(end));
-        Ok(Self { key: Arc::new(key), anchors, validity })
+        Ok(Self { key: Arc::new(key), anchors, names: names.clone(), validity })
     }
 
     /// As rustls shows it.
@@ -144,6 +157,12 @@ impl OwnCertificate {
     #[must_use]
     pub fn anchors(&self) -> &TrustAnchors {
         &self.anchors
+    }
+
+    /// How certificates of these authorities name nodes.
+    #[must_use]
+    pub fn names(&self) -> &NamePattern {
+        &self.names
     }
 
     /// From when the certificate is valid, and until when it and those that it leads to are.
@@ -168,12 +187,6 @@ impl TrustAnchors {
             other => no_certificate("ca", &other),
         })
     }
-}
-
-/// From when the first of a chain is valid, and until when all of it is.
-fn chain_validity(chain: &[CertificateDer<'_>]) -> Result<Validity, webpki::Error> {
-    let validities = chain.iter().map(Validity::of_certificate).collect::<Result<Vec<_>, _>>()?;
-    Ok(validities.iter().fold(validities[0], |all, one| all.until(*one)))
 }
 
 /// Whether other nodes take the certificate.

@@ -6,6 +6,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
 use super::chain::algorithms;
+use crate::text::moment;
 
 /// What is left of a certificate of a year when it is time to act, and at most of any.
 const ENDING_S_MAX: u64 = 14 * 24 * 3_600;
@@ -47,6 +48,16 @@ impl Validity {
         }
     }
 
+    /// From when the first of a chain is valid, and until when all of it is.
+    ///
+    /// # Errors
+    /// One of it is no certificate, or there is none.
+    pub fn of_chain(chain: &[CertificateDer<'_>]) -> Result<Self, Error> {
+        let all = chain.iter().map(Self::of_certificate).collect::<Result<Vec<_>, _>>()?;
+        let first = *all.first().ok_or(Error::BadDer)?;
+        Ok(all.into_iter().fold(first, Self::until))
+    }
+
     /// The same, but over no later than something else.
     #[must_use]
     pub(super) fn until(self, other: Self) -> Self {
@@ -59,6 +70,12 @@ impl Validity {
     pub fn is_ending(self, now_s: u64) -> bool {
         let whole_s = self.not_after_s.saturating_sub(self.not_before_s);
         self.not_after_s.saturating_sub(now_s) < ENDING_S_MAX.min(whole_s / ENDING_SHARE) || self.is_over(now_s)
+    }
+
+    /// The last second, as people read it.
+    #[must_use]
+    pub fn not_after(self) -> String {
+        moment(self.not_after_s)
     }
 
     /// Whether it is over.

@@ -23,7 +23,7 @@ Examples:
   psi-field token --show \"$PSI_TOKEN\"      # what is it good for?
 
 Roles: `read` looks, `step` also sends steps, `operator` may do all. Tokens are made here, from the key; nodes keep no \
-list of them. To revoke one before its time, add its name or id to security.revoked on every node. Clients take it as \
+list of them. To revoke one before its time, write its name or id into the file of security.revoked_file on every node. Clients take it as \
 --token or PSI_TOKEN, other programs as `authorization: Bearer TOKEN`.";
 
 /// Make an access token

@@ -1,11 +1,15 @@
 //! TLS towards clients and peers that dial this node.
 
+mod dial;
+mod refusals;
+
 use std::{io, time::Duration};
 
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
 
+pub(super) use self::refusals::RefusalCounts;
 use super::{Identity, caller::Caller, port::Port, shown::ShownIdentity};
 
 /// A handshake takes less than a millisecond, and this long on a bad network.
@@ -37,16 +41,16 @@ impl Identity {
     /// # Errors
     /// The handshake failed, or took too long.
     pub(crate) async fn accept(&self, stream: TcpStream, port: Port, first: u8) -> io::Result<Admission> {
-        let Some(material) = self.material() else {
+        let Some(credentials) = self.credentials() else {
             return Ok(Admission::Ready(Box::new(Either::Left(stream)), ShownIdentity::new(Caller::Anyone)));
         };
         if first != HANDSHAKE_RECORD {
             return Ok(Admission::Unencrypted(stream));
         }
-        let stream =
-            tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(material.server_config(port)).accept(stream)).await??;
+        let stream = tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(credentials.server_config(port)).accept(stream))
+            .await??;
         let (_, session) = stream.get_ref();
-        let node = session.peer_certificates().and_then(|chain| material.peer(chain));
+        let node = session.peer_certificates().and_then(|chain| credentials.peer(chain));
         let caller = node.map_or(Caller::Stranger, Caller::Node);
         Ok(Admission::Ready(Box::new(Either::Right(stream)), ShownIdentity::new(caller)))
     }
