@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A client of a psi-field cluster that knows nothing but its proto files.
 
-    client.py [--protos DIR] [--token TOKEN] [HOST:PORT ...]
+    client.py [--protos DIR] [--token TOKEN] [--tls-ca FILE] [HOST:PORT ...]
 
 Asks for health and reflection, makes steps that move on to another node, streams steps, reads on one node what it
 wrote on another, shows what a refusal says, and uses one channel to all nodes. Where the cluster has a key, it shows an
@@ -202,13 +202,15 @@ def main():
     parser.add_argument("addresses", nargs="*", metavar="HOST:PORT", default=["127.0.0.1:50051"])
     token = os.environ.get("PSI_TOKEN")
     parser.add_argument("--token", default=token, help="access token, where the cluster has a key; also PSI_TOKEN")
+    authority = os.environ.get("PSI_TLS_CA")
+    parser.add_argument("--tls-ca", default=authority, help="where nodes have a tls.ca of their own; also PSI_TLS_CA")
     parser.add_argument("--protos", type=pathlib.Path, default=PROTOS, help="folder of the proto files")
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as generated:
             generate(arguments.protos.resolve(), generated)
             from psi.v1 import field_pb2, field_pb2_grpc
-        trust = find_trust(arguments.token, arguments.addresses) if arguments.token else None
+        trust = find_trust(arguments.token, arguments.addresses, arguments.tls_ca) if arguments.token else None
         nodes = Nodes(arguments.addresses, trust, field_pb2_grpc.PsiFieldServiceStub)
         show_nodes(nodes)
         steps, session = show_steps(nodes, field_pb2)

@@ -1,24 +1,28 @@
 //! What a client shows to nodes, and which nodes it trusts.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use psi_security::{
-    certificate::{ServerTrust, tls},
+    certificate::{NamePattern, ServerTrust, tls},
     token::{TokenRefusal, UnverifiedToken},
 };
 use rustls::{ClientConfig, time_provider::DefaultTimeProvider};
 use tonic::metadata::{Ascii, MetadataValue};
+
+use crate::authorities::AuthorityFile;
 
 /// What a client shows to nodes: an access token, or nothing.
 ///
 /// Clones share the token, and so do the connections that are made of them: [`Access::replace`] replaces it for all.
 #[derive(Clone, Default)]
 pub struct Access {
-    /// `None`: the client shows nothing, and its connections have no TLS.
+    /// `None`: the client shows nothing.
     token: Option<Arc<RwLock<Arc<AccessToken>>>>,
+    /// Whom the client trusts in place of those that the token names. Without either, its connections have no TLS.
+    authorities: Option<Arc<AuthorityFile>>,
 }
 
 /// A token, and what follows from it.
@@ -26,6 +30,7 @@ pub(crate) struct AccessToken {
     pub(crate) authorization: MetadataValue<Ascii>,
     /// Trusts nodes whose authority the token names.
     pub(crate) config: Arc<ClientConfig>,
+    cluster: String,
 }
 
 /// Why a text can't be used as an access token.
@@ -54,7 +59,7 @@ impl Access {
             return Ok(Self::default());
         }
         let token = AccessToken::read(text)?;
-        Ok(Self { token: Some(Arc::new(RwLock::new(Arc::new(token)))) })
+        Ok(Self { token: Some(Arc::new(RwLock::new(Arc::new(token)))), authorities: None })
     }
 
     /// Shows another token from now on. Calls over open connections show it too, and new connections trust the nodes that
@@ -73,6 +78,34 @@ impl Access {
         Ok(is_new)
     }
 
+    /// The same, which trusts the authorities of a file, and not those that its token names.
+    #[must_use]
+    pub fn trusting(self, authorities: AuthorityFile) -> Self {
+        Self { authorities: Some(Arc::new(authorities)), ..self }
+    }
+
+    /// The cluster that the token is for.
+    #[must_use]
+    pub fn cluster(&self) -> Option<String> {
+        Some(self.token()?.cluster.clone())
+    }
+
+    /// Whether connections have TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.token.is_some() || self.authorities.is_some()
+    }
+
+    /// How a node is dialled now.
+    pub(crate) fn config(&self) -> io::Result<Arc<ClientConfig>> {
+        match &self.authorities {
+            Some(file) => file.config(),
+            None => match self.token() {
+                Some(token) => Ok(token.config.clone()),
+                None => Err(io::Error::other("the client has no access token")),
+            },
+        }
+    }
+
     /// The token as it is now.
     pub(crate) fn token(&self) -> Option<Arc<AccessToken>> {
         let shared = self.token.as_ref()?;
@@ -85,13 +118,14 @@ impl AccessToken {
         let text = text.trim();
         let token = UnverifiedToken::read(text)?;
         let claims = token.claims();
-        let trust = Arc::new(ServerTrust::authorities(claims.authorities.clone(), &claims.cluster));
+        let names = NamePattern::of_cluster(&claims.cluster);
+        let trust = Arc::new(ServerTrust::authorities(claims.authorities.clone(), names));
         let config = tls::client_config(trust, None, &[b"h2"], Arc::new(DefaultTimeProvider))?;
         let authorization = format!("Bearer {text}").parse();
         let mut authorization: MetadataValue<Ascii> =
             authorization.map_err(|_| TokenRefusal::NoToken("it has a character that no token has"))?;
         authorization.set_sensitive(true);
-        Ok(Self { authorization, config: Arc::new(config) })
+        Ok(Self { authorization, config: Arc::new(config), cluster: claims.cluster.clone() })
     }
 }
 

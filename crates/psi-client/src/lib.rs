@@ -22,7 +22,9 @@
 //! Left out on purpose: which node to ask, when to ask another one, and where a token comes from.
 
 mod access;
+mod authorities;
 mod connect;
 
 pub use access::{Access, AccessError};
+pub use authorities::AuthorityFile;
 pub use connect::{Connection, is_distrust};

@@ -10,7 +10,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use psi_replica::{ClusterName, NodeId};
 
 pub(crate) use self::hosts::comparable;
-pub use self::{hosts::WebHosts, origins::WebOrigins, security::Security};
+pub use self::{
+    hosts::WebHosts,
+    origins::WebOrigins,
+    security::{Security, TlsFiles},
+};
 
 /// Where a service listens, and where others reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

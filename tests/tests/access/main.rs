@@ -5,6 +5,8 @@ mod calls;
 mod client;
 mod identities;
 mod node_keys;
+mod own;
 mod peers;
+mod revoked;
 mod rotation;
 mod routes;

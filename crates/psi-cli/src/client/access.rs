@@ -8,9 +8,9 @@ use std::{
 };
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Id, error::ErrorKind, parser::ValueSource};
-use psi_client::Access;
+use psi_client::{Access, AuthorityFile};
 use psi_security::{
-    certificate::Authority,
+    certificate::{Authority, NamePattern},
     key::KeyRing,
     token::{Role, TokenClaims, TokenId},
 };
@@ -37,9 +37,17 @@ struct AccessArguments {
     /// Key file of the cluster, in place of a token
     #[arg(long, env = settings::KEY_FILE, value_name = "FILE", value_parser = path)]
     key_file: Option<PathBuf>,
+
+    /// Authorities of the nodes, in PEM, where nodes have a tls.ca of their own
+    #[arg(long, env = settings::TLS_CA, value_name = "FILE", value_parser = path)]
+    tls_ca: Option<PathBuf>,
+
+    /// How certificates of --tls-ca name nodes, where nodes have a tls.name
+    #[arg(long, env = settings::TLS_NAME, value_name = "URI")]
+    tls_name: Option<String>,
 }
 
-/// Their names.
+/// Names of those that give a token.
 const ARGUMENTS: [&str; 3] = ["token", "token_file", "key_file"];
 
 #[expect(clippy::unnecessary_wraps, reason = "clap wants it so; its own parser refuses an empty variable")]
@@ -54,8 +62,16 @@ pub(crate) struct AccessOptions(Arc<SharedAccess>);
 #[derive(Debug, Default)]
 struct SharedAccess {
     source: TokenSource,
+    authorities: AuthorityArguments,
     /// What was read when it was first asked for.
     access: OnceLock<Access>,
+}
+
+/// Whom to trust in place of those that the token names.
+#[derive(Debug, Default)]
+struct AuthorityArguments {
+    file: Option<PathBuf>,
+    names: Option<String>,
 }
 
 /// Where the token comes from.
@@ -76,7 +92,7 @@ impl AccessOptions {
     /// # Errors
     /// If what was given is no token, or can't be read.
     pub(crate) fn get(&self) -> Result<Access, Failure> {
-        let SharedAccess { source, access } = &*self.0;
+        let SharedAccess { source, authorities, access } = &*self.0;
         if let Some(access) = access.get() {
             return Ok(access.clone());
         }
@@ -89,6 +105,10 @@ impl AccessOptions {
                 .map_err(|problem| Failure::usage(format!("--token-file, or {}: {problem}", settings::TOKEN_FILE)))?,
             TokenSource::Key(path) => of_key_file(path)
                 .map_err(|problem| Failure::usage(format!("--key-file, or {}: {problem}", settings::KEY_FILE)))?,
+        };
+        let read = match authorities.open(&read)? {
+            Some(file) => read.trusting(file),
+            None => read,
         };
         Ok(access.get_or_init(|| read).clone())
     }
@@ -123,14 +143,35 @@ impl AccessOptions {
     }
 }
 
+impl AuthorityArguments {
+    /// The file, if there is one. It is read before anything is dialled.
+    fn open(&self, access: &Access) -> Result<Option<AuthorityFile>, Failure> {
+        let Some(path) = self.file.clone() else { return Ok(None) };
+        let cluster = access.cluster().unwrap_or_else(cluster_of_variable);
+        let wrong = |flag, variable, why: String| Failure::usage(format!("{flag}, or {variable}: {why}"));
+        let names = NamePattern::new(self.names.as_deref().unwrap_or(NamePattern::DEFAULT), &cluster);
+        let names = names.map_err(|error| wrong("--tls-name", settings::TLS_NAME, error.to_string()))?;
+        let file = AuthorityFile::open(path, names);
+        file.map(Some).map_err(|error| wrong("--tls-ca", settings::TLS_CA, error.to_string()))
+    }
+}
+
+fn cluster_of_variable() -> String {
+    std::env::var(settings::CLUSTER).unwrap_or_else(|_| "psi-field".to_owned())
+}
+
+fn is_given(path: &PathBuf) -> bool {
+    !path.as_os_str().is_empty() && path.as_os_str() != NONE
+}
+
 impl From<AccessArguments> for AccessOptions {
-    fn from(AccessArguments { token, token_file, key_file }: AccessArguments) -> Self {
-        let is_given = |path: &PathBuf| !path.as_os_str().is_empty() && path.as_os_str() != NONE;
+    fn from(AccessArguments { token, token_file, key_file, tls_ca, tls_name }: AccessArguments) -> Self {
         let token = token.filter(|SecretText(text)| !text.trim().is_empty()).map(TokenSource::Text);
         let file = token_file.filter(is_given).map(|path| TokenSource::File(TokenFile::new(path)));
         let key = key_file.filter(is_given).map(TokenSource::Key);
         let source = token.or(file).or(key).unwrap_or_default();
-        Self(Arc::new(SharedAccess { source, access: OnceLock::new() }))
+        let authorities = AuthorityArguments { file: tls_ca.filter(is_given), names: tls_name };
+        Self(Arc::new(SharedAccess { source, authorities, access: OnceLock::new() }))
     }
 }
 
@@ -142,7 +183,7 @@ impl FromArgMatches for AccessOptions {
 
     fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
         let is_flag = ARGUMENTS.map(|name| matches.value_source(name) == Some(ValueSource::CommandLine));
-        let AccessArguments { token, token_file, key_file } = AccessArguments::from_arg_matches_mut(matches)?;
+        let given = AccessArguments::from_arg_matches_mut(matches)?;
         let mut flags = ARGUMENTS.iter().zip(is_flag).filter(|(_, is_flag)| *is_flag).map(|(name, _)| *name);
         let arguments = match (flags.next(), flags.next()) {
             (Some(first), Some(second)) => {
@@ -151,11 +192,12 @@ impl FromArgMatches for AccessOptions {
                 return Err(Error::raw(ErrorKind::ArgumentConflict, message));
             }
             (Some(_), None) => AccessArguments {
-                token: token.filter(|_| is_flag[0]),
-                token_file: token_file.filter(|_| is_flag[1]),
-                key_file: key_file.filter(|_| is_flag[2]),
+                token: given.token.filter(|_| is_flag[0]),
+                token_file: given.token_file.filter(|_| is_flag[1]),
+                key_file: given.key_file.filter(|_| is_flag[2]),
+                ..given
             },
-            (None, _) => AccessArguments { token, token_file, key_file },
+            (None, _) => given,
         };
         Ok(arguments.into())
     }
@@ -201,7 +243,7 @@ fn of_key_file(path: &PathBuf) -> Result<Access, String> {
     let shown = path.display();
     let content = std::fs::read(path).map_err(|error| format!("can't read {shown}: {error}"))?;
     let ring = KeyRing::parse(&content).map_err(|error| format!("{shown}: {error}"))?;
-    let cluster = std::env::var(settings::CLUSTER).unwrap_or_else(|_| "psi-field".to_owned());
+    let cluster = cluster_of_variable();
     let claims = TokenClaims {
         id: TokenId::from_random(rand::random()),
         name: "key-file".to_owned(),

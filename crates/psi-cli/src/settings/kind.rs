@@ -4,7 +4,6 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use psi_node::{WebHosts, WebOrigins};
 use psi_replica::NameError;
-use psi_security::token::Revocations;
 use toml::Value;
 
 use super::{address::with_default_port, all::AllSettings};
@@ -37,8 +36,6 @@ pub(crate) enum Kind {
     DirectoryOrNone(fn(&mut AllSettings, Option<PathBuf>)),
     /// A file, or [`NONE`].
     FileOrNone(fn(&mut AllSettings, Option<PathBuf>)),
-    /// A list of names or ids of access tokens, or [`NONE`].
-    Tokens(fn(&mut AllSettings, Revocations)),
     /// A list of `host:port`, or [`NONE`].
     Seeds(fn(&mut AllSettings, Vec<String>)),
     /// A list of origins of web pages, `*`, or [`NONE`].
@@ -89,7 +86,6 @@ impl Kind {
                 Ok(())
             }
             Self::Seeds(put) => or_none(value, seeds).map(|seeds| put(all, seeds)),
-            Self::Tokens(put) => or_none(value, tokens).map(|tokens| put(all, tokens)),
             Self::Origins(put) => or_none(value, origins).map(|origins| put(all, origins)),
             Self::Hosts(put) => or_none(value, hosts).map(|hosts| put(all, hosts)),
         }
@@ -100,7 +96,7 @@ impl Kind {
         match self {
             Self::Whole { .. } | Self::WholeOrNone { .. } => parsed(text, Value::Integer),
             Self::Switch(_) => parsed(text, Value::Boolean),
-            Self::Seeds(_) | Self::Origins(_) | Self::Hosts(_) | Self::Tokens(_) if text.trim() != NONE => {
+            Self::Seeds(_) | Self::Origins(_) | Self::Hosts(_) if text.trim() != NONE => {
                 // One comma at the end is a habit; another stands beside a part that is missing.
                 let parts = text.trim().strip_suffix(',').unwrap_or(text).split(',').map(str::trim);
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
@@ -122,7 +118,6 @@ impl Kind {
             Self::AddressOrNone(_) => format!("an IP address and a port, or {NONE}"),
             Self::DirectoryOrNone(_) => format!("a directory, or {NONE}"),
             Self::FileOrNone(_) => format!("a file, or {NONE}"),
-            Self::Tokens(_) => format!("names or ids of access tokens, more after commas, or {NONE}"),
             Self::Seeds(_) => format!("host:port, more after commas, or {NONE}"),
             Self::Origins(_) => format!("origins such as https://panel.example, more after commas; *, or {NONE}"),
             Self::Hosts(_) => format!("names such as psi.example, more after commas; *, or {NONE}"),
@@ -168,12 +163,6 @@ fn seeds(value: &Value) -> Result<Vec<String>, String> {
     let list = value.as_array().ok_or_else(|| "takes a list of texts, such as [\"node-1:7280\"]".to_owned())?;
     let seed = |seed: &Value| with_default_port(text(seed)?, GOSSIP_PORT);
     list.iter().map(seed).collect()
-}
-
-fn tokens(value: &Value) -> Result<Revocations, String> {
-    let list = value.as_array().ok_or_else(|| "takes a list of texts, such as [\"feeder\"]".to_owned())?;
-    let entries = list.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-    Revocations::new(entries).map_err(|error| error.to_string())
 }
 
 fn hosts(value: &Value) -> Result<WebHosts, String> {

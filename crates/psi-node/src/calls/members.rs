@@ -105,8 +105,8 @@ impl Ops {
             namesakes,
             voucher,
         } = member;
-        let material = self.context.identity.material();
-        let node_key = voucher.as_ref().and_then(|voucher| material.as_ref()?.vouched(node.as_str(), voucher));
+        let credentials = self.context.identity.credentials();
+        let node_key = voucher.as_ref().and_then(|voucher| credentials.as_ref()?.vouched(node.as_str(), voucher));
         let is_own = *node == self.context.settings.node;
         let lag = lags.get(node).copied();
         let linked = is_own || lag.is_some();

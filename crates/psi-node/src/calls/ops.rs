@@ -3,7 +3,7 @@
 
 pub(crate) mod audit;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use axum::http::{Extensions, HeaderValue};
 use psi_api::Cause;
@@ -79,6 +79,13 @@ impl Ops {
         if let Some(audit) = &self.audit {
             audit.record_object(object);
         }
+    }
+
+    /// Resolves with the reason once the caller's token is accepted no longer; `None` for a caller without one.
+    pub(crate) fn token_end(&self) -> Option<impl Future<Output = Cause> + Send + 'static + use<>> {
+        let end = self.context.identity.token_end(&self.caller)?;
+        let ops = self.clone();
+        Some(async move { ops.record_cause(end.await.into()) })
     }
 
     /// The field that a client named, if it may use that; empty means `default`.

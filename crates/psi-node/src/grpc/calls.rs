@@ -21,7 +21,8 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
 use psi_api::{Cause, cause_of};
 use psi_replica::FRAME_ENCODED_MAX;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service;
 
@@ -45,6 +46,16 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 const STREAMING: [&str; 4] = [
     "/psi.v1.PsiFieldService/StepStream",
     "/psi.v1.ReplicationService/Replicate",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// Calls whose answers are streams, which end with the token that let them in. Those of nodes end with their
+/// connection.
+const STREAMS: [&str; 5] = [
+    "/psi.v1.PsiFieldService/StepStream",
+    "/psi.v1.PsiFieldService/WatchState",
+    "/psi.v1.PsiFieldService/WatchSteps",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
@@ -79,6 +90,19 @@ impl CallService {
         let audit = call.audit.clone();
         request.extensions_mut().insert(call);
         Ok((slot, audit))
+    }
+
+    /// Looks after the token of a call whose answer is a stream.
+    fn token_watch<B>(&self, request: &Request<B>) -> Option<TokenWatch> {
+        if !STREAMS.contains(&request.uri().path()) {
+            return None;
+        }
+        let end = self.ops.called_by(request.extensions()).token_end()?;
+        let (send, ended) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let _ = send.send(end.await.into());
+        });
+        Some(TokenWatch { ended, _task: AbortOnDropHandle::new(task) })
     }
 
     fn too_many(&self) -> Status {
@@ -128,15 +152,16 @@ impl Service<Request<Incoming>> for CallService {
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         match self.admit(&mut request) {
             Ok((slot, audit)) => {
+                let watch = self.token_watch(&request);
                 let (head, body) = request.into_parts();
                 let body = self.body_of(head.uri.path(), body);
                 let answer = self.routes.call(Request::from_parts(head, body));
-                Either::Left(CallFuture { answer, slot: Some(slot), audit })
+                Either::Left(CallFuture { answer, slot: Some(slot), audit, watch })
             }
             Err(refused) => {
                 tokio::spawn(drain(request.into_body()));
                 let refused = refused.into_http::<Body>();
-                Either::Right(ready(Ok(refused.map(|body| CountedBody { body, slot: None }))))
+                Either::Right(ready(Ok(refused.map(|body| CountedBody { body, slot: None, watch: None }))))
             }
         }
     }
@@ -149,6 +174,7 @@ pin_project! {
         answer: F,
         slot: Option<CallSlot>,
         audit: Option<AuditEntry>,
+        watch: Option<TokenWatch>,
     }
 }
 
@@ -162,7 +188,8 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFutu
             audit.end(reason_of(answer.headers()).as_deref());
         }
         let slot = this.slot.take().filter(|_| !answer.body().is_end_stream());
-        Poll::Ready(Ok(answer.map(|body| CountedBody { body, slot })))
+        let watch = this.watch.take();
+        Poll::Ready(Ok(answer.map(|body| CountedBody { body, slot, watch })))
     }
 }
 
@@ -177,6 +204,29 @@ fn reason_of(headers: &HeaderMap) -> Option<String> {
 pub(super) struct CountedBody {
     body: Body,
     slot: Option<CallSlot>,
+    watch: Option<TokenWatch>,
+}
+
+/// What becomes of a token while an answer is under way. A task looks after it, so that an answer of many messages does
+/// not pay for that.
+struct TokenWatch {
+    ended: oneshot::Receiver<Status>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl CountedBody {
+    /// The end of the answer, if its token is accepted no longer.
+    fn poll_token(&mut self, context: &mut Context<'_>) -> Option<Frame<Bytes>> {
+        let Poll::Ready(ended) = Pin::new(&mut self.watch.as_mut()?.ended).poll(context) else { return None };
+        self.watch = None;
+        let status = ended.ok()?;
+        drop(self.slot.take());
+        self.body = Body::empty();
+        let mut trailers = HeaderMap::new();
+        let added = status.add_header(&mut trailers);
+        debug_assert!(added.is_ok(), "a refusal is text, which headers can have");
+        Some(Frame::trailers(trailers))
+    }
 }
 
 impl HttpBody for CountedBody {
@@ -184,6 +234,9 @@ impl HttpBody for CountedBody {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(end) = self.poll_token(context) {
+            return Poll::Ready(Some(Ok(end)));
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if !matches!(&frame, Some(Ok(frame)) if frame.is_data()) {
             drop(self.slot.take());

@@ -70,7 +70,7 @@ pub enum TokenRefusal {
     },
     /// It is listed.
     #[error(
-        "the access token {token} is revoked by `{entry}` in `security.revoked`; \
+        "the access token {token} is revoked by `{entry}` in the file of security.revoked_file; \
          make one with another name with `psi-field token`"
     )]
     Revoked {

@@ -185,14 +185,16 @@ fn tokens_are_revoked_by_name_or_id() {
         (vec!["Feeder", "feede", "3f3f3f3f3f3f3f3e", "3f3f"], None),
         (vec![], None),
     ] {
-        let revoked = Revocations::new(&entries).unwrap();
+        let file = format!("# gone\r\n\n{}\n", entries.join(" \n"));
+        let revoked = Revocations::parse(file.as_bytes()).unwrap();
         assert_eq!((revoked.len(), revoked.is_empty()), (entries.len(), entries.is_empty()));
         let refusal = TokenClaims::verify(&ring(1), "prod", NOW, &revoked, &text).err();
         let want = by.map(|entry| TokenRefusal::Revoked { token: claims().label(), entry: entry.to_owned() });
         assert_eq!(refusal, want, "{entries:?}");
     }
-    assert_eq!(Revocations::new(["a", ""]), Err(RevocationError { place: 2 }));
-    assert_eq!(Revocations::new(["é"]), Err(RevocationError { place: 1 }));
+    assert_eq!(Revocations::parse("a\n\né".as_bytes()), Err(RevocationError { line: 3 }));
+    assert_eq!(Revocations::parse("x".repeat(65).as_bytes()), Err(RevocationError { line: 1 }));
+    assert_eq!(Revocations::parse("\u{feff}a".as_bytes()).unwrap().names().collect::<Vec<_>>(), ["a"]);
 }
 
 #[test]

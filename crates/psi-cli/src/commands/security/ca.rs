@@ -13,9 +13,10 @@ Examples:
   curl --cacert ca.pem -H \"authorization: Bearer $PSI_TOKEN\" \\
       https://127.0.0.1:8000/state
 
-It is no secret, and follows from the key: it is the same wherever and whenever it is printed, and never expires. A \
-key file with several keys has as many. A file that --write finds with other content is replaced. Nodes make their own \
-certificates, of a week, and renew them every day.";
+It is no secret, and follows from the key: it is the same wherever and whenever it is printed, and never expires. A key \
+file with several keys has as many. A file that --write finds with other content is replaced. Nodes make their own \
+certificates, of a week, and renew them every day. Where others issue them, programs take the file of tls.ca in place of \
+this one.";
 
 /// Print the certificate authority of a cluster, as PEM
 #[derive(Clone, Debug, Args)]

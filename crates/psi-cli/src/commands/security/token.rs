@@ -24,9 +24,9 @@ Examples:
   psi-field token --show \"$PSI_TOKEN\"      # what is it good for?
 
 Roles: `read` looks, `step` also sends steps, `operator` may do all. Tokens are made here, from the key; nodes keep no \
-list of them. To revoke one before its time, add its name or id to security.revoked on every node. Clients take it as \
---token or PSI_TOKEN, and from a file as --token-file or PSI_TOKEN_FILE; other programs send `authorization: Bearer \
-TOKEN`. A file that --write finds stays as it is, with exit code 1, unless --force replaces it.";
+list of them. To revoke one before its time, write its name or id into the file of security.revoked_file on every \
+node. Clients take it as --token or PSI_TOKEN, and from a file as --token-file or PSI_TOKEN_FILE; other programs send \
+`authorization: Bearer TOKEN`. A file that --write finds stays as it is, with exit code 1, unless --force replaces it.";
 
 /// Make an access token
 #[derive(Clone, Debug, Args)]

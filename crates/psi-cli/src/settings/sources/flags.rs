@@ -83,7 +83,6 @@ fn value_name(definition: &Definition) -> &'static str {
         Kind::Address(_) | Kind::AddressOrNone(_) => "IP:PORT",
         Kind::DirectoryOrNone(_) => "DIRECTORY",
         Kind::FileOrNone(_) => "FILE",
-        Kind::Tokens(_) => "NAME",
         Kind::Seeds(_) => "HOST:PORT",
         Kind::Origins(_) => "ORIGIN",
         Kind::Hosts(_) => "HOST",

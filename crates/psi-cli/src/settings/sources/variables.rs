@@ -15,9 +15,11 @@ pub(crate) const CONFIG: &str = "PSI_CONFIG";
 pub(crate) const NODES: &str = "PSI_NODES";
 pub(crate) const TOKEN: &str = "PSI_TOKEN";
 pub(crate) const TOKEN_FILE: &str = "PSI_TOKEN_FILE";
-/// Settings that clients on the machine of a node take, too.
+/// Settings that clients take, too.
 pub(crate) const KEY_FILE: &str = "PSI_SECURITY_KEY_FILE";
 pub(crate) const CLUSTER: &str = "PSI_CLUSTER_NAME";
+pub(crate) const TLS_CA: &str = "PSI_TLS_CA";
+pub(crate) const TLS_NAME: &str = "PSI_TLS_NAME";
 
 /// Variables of `psi-field probe`.
 pub(crate) const PROBE_FIELD: &str = "PSI_PROBE_FIELD";

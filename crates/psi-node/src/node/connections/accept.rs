@@ -96,7 +96,7 @@ async fn connection<F: Future<Output = ()>>(
         }
         match identity.accept(stream, port, first[0]).await {
             Ok(accepted) if accepted.is_of_a_node() => {
-                let removed = identity.key_removed();
+                let removed = identity.authority_removed();
                 tokio::select! {
                     () = serve(Connection { accepted, activity, closing }) => {}
                     () = removed => {}

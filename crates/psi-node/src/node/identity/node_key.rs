@@ -13,12 +13,12 @@ use std::{
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use psi_security::{
-    certificate::Authority,
+    certificate::{Authority, TrustAnchors},
     key::ClusterKey,
     node_key::{NodeKey, NodePublicKey, Voucher},
 };
 
-use super::{certificates::wall_s, keys::KeyMaterial};
+use super::clock::WallClock;
 use crate::DataError;
 
 const FILE: &str = "node.key";
@@ -34,7 +34,7 @@ pub(crate) struct KeptNodeKey {
 impl KeptNodeKey {
     /// A key for this run alone.
     pub(crate) fn of_run() -> Self {
-        Self { key: NodeKey::from_random(&rand::random()), since_s: wall_s() }
+        Self { key: NodeKey::from_random(&rand::random()), since_s: WallClock::of_machine().now_s() }
     }
 
     /// The key in a data directory that this process has locked; one is made where there is none.
@@ -54,7 +54,7 @@ impl KeptNodeKey {
 
     /// The key is durable before it is used.
     fn make(path: &Path) -> io::Result<Self> {
-        let (secret, since_s): ([u8; 32], u64) = (rand::random(), wall_s());
+        let (secret, since_s): ([u8; 32], u64) = (rand::random(), WallClock::of_machine().now_s());
         let new = path.join(NEW_FILE);
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         writeln!(file, "{WORD} {since_s} {}", HEXLOWER.encode(&secret))?;
@@ -86,13 +86,11 @@ impl OwnVoucher {
     }
 }
 
-impl KeyMaterial {
-    /// The key of a node by the voucher that it published, if that is good.
-    pub(crate) fn vouched(&self, node: &str, voucher: &str) -> Option<NodePublicKey> {
-        let bytes = BASE64URL_NOPAD.decode(voucher.as_bytes()).ok()?;
-        let voucher = Voucher::verify(&self.anchors, &self.cluster, &bytes).ok()?;
-        if voucher.node == node { Some(voucher.public_key) } else { None }
-    }
+/// The key of a node by the voucher that it published, if that is good.
+pub(super) fn public_key(anchors: &TrustAnchors, cluster: &str, node: &str, voucher: &str) -> Option<NodePublicKey> {
+    let bytes = BASE64URL_NOPAD.decode(voucher.as_bytes()).ok()?;
+    let voucher = Voucher::verify(anchors, cluster, &bytes).ok()?;
+    if voucher.node == node { Some(voucher.public_key) } else { None }
 }
 
 #[cfg(test)]
