@@ -1,5 +1,5 @@
-//! Proofs of records, heads and consistency: every byte of each changed to three other values, every tail cut, every hash
-//! dropped, doubled or swapped. None of it is accepted.
+//! Proofs of records, heads and consistency: every byte of each changed to three other values, every tail cut, every
+//! hash dropped, doubled or swapped. None of it is accepted.
 
 use psi_ledger::{
     RecordProof, RecordProofRefusal, UnverifiedHead, UnverifiedProof,
