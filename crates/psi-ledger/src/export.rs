@@ -1,8 +1,8 @@
 //! A file with ledgers that anyone verifies, without the cluster and years later.
 //!
-//! It is one protobuf message, so tools of any language read it; its heads are text, which other tools verify. An auditor
-//! who has only the file sees that nobody changed it since its nodes signed it. Who those nodes are is another question:
-//! for that an auditor brings the cluster's authority, or heads from earlier, in a [`TrustBasis`].
+//! It is one protobuf message, so tools of any language read it; its heads are text, which other tools verify. An
+//! auditor who has only the file sees that nobody changed it since its nodes signed it. Who those nodes are is another
+//! question: for that an auditor brings the cluster's authority, or heads from earlier, in a [`TrustBasis`].
 
 use psi_security::certificate::TrustAnchors;
 

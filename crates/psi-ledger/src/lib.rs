@@ -6,14 +6,14 @@
 //! [Checkpoints](body::ClusterCheckpoint) bind the ledgers of a cluster together. [Exports](export) and
 //! [proofs of a record](RecordProof) are files that anyone verifies without the cluster.
 //!
-//! What this shows: a record that a head covers can't be changed, reordered or dropped unnoticed by one who holds such a
-//! head and compares. What it does not show: that a record is true; that a leaf that nobody kept can be had again; that
-//! there were no records after the last head.
+//! What this shows: a record that a head covers can't be changed, reordered or dropped unnoticed by one who holds such
+//! a head and compares. What it does not show: that a record is true; that a leaf that nobody kept can be had again;
+//! that there were no records after the last head.
 //!
 //! Borrowed are the layout of proofs (`ct-merkle`), SHA-256 (`sha2`), base64 (`data-encoding`), encodings (`prost`) and
-//! signatures (`psi-security`, by *ring*). Written here is what none of them has: compact ranges, which live in replicated
-//! state; proofs from hashes on a disk; heads and files in which no byte is free to change. Of each form there is one
-//! encoding, so what is read is encoded again and compared.
+//! signatures (`psi-security`, by *ring*). Written here is what none of them has: compact ranges, which live in
+//! replicated state; proofs from hashes on a disk; heads and files in which no byte is free to change. Of each form
+//! there is one encoding, so what is read is encoded again and compared.
 //!
 //! Pure: clocks and keys are arguments. No files, no sockets, no randomness, no async.
 

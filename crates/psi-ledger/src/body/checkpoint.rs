@@ -1,7 +1,7 @@
 //! All heads that a node held, each shown to go on from what earlier checkpoints list.
 //!
-//! What follows a checkpoint in its ledger covers it, so one head of that ledger covers all of the cluster's. Checkpoints
-//! name their predecessors, so they form a graph, and what one lists binds all that follow.
+//! What follows a checkpoint in its ledger covers it, so one head of that ledger covers all of the cluster's.
+//! Checkpoints name their predecessors, so they form a graph, and what one lists binds all that follow.
 
 use std::collections::BTreeMap;
 
@@ -120,9 +120,9 @@ pub enum CheckpointRefusal {
 }
 
 impl ClusterCheckpoint {
-    /// Makes a checkpoint of the heads that are held. `predecessors` are the latest checkpoints that are held, and `prove`
-    /// makes a consistency proof between two sizes of a ledger. Ledgers that predecessors list and `heads` does not are
-    /// closed.
+    /// Makes a checkpoint of the heads that are held. `predecessors` are the latest checkpoints that are held, and
+    /// `prove` makes a consistency proof between two sizes of a ledger. Ledgers that predecessors list and `heads` does
+    /// not are closed.
     ///
     /// # Errors
     /// [`CheckpointRefusal`]: a head does not go on from what a predecessor lists. Then it is no head to list.

@@ -7,8 +7,8 @@ use crate::{canonical, hash::TreeHash, head::SignedHead, log_name::LogName, prot
 
 /// What the first record of a run says.
 ///
-/// A new run begins a new tree: a tree that goes on over runs makes a node fork as soon as its disk is restored or copied.
-/// So the runs are linked here. A node that was set back says itself that it remembers less than its peers do.
+/// A new run begins a new tree: a tree that goes on over runs makes a node fork as soon as its disk is restored or
+/// copied. So the runs are linked here. A node that was set back says itself that it remembers less than its peers do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunStart {
     /// The ledger that begins.

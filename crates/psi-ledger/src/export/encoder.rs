@@ -15,8 +15,8 @@ use crate::{
 
 /// Writes an export. Each call appends to `out`, which may be written to the file and cleared between calls.
 ///
-/// The order is: vouchers by their bytes; runs by their ledgers, each followed by its records in order (a long body after
-/// its record), and by one head, which covers all of them.
+/// The order is: vouchers by their bytes; runs by their ledgers, each followed by its records in order (a long body
+/// after its record), and by one head, which covers all of them.
 #[derive(Debug)]
 pub struct ExportEncoder {
     digest: Sha256,

@@ -30,8 +30,8 @@ pub enum HeadRefusal {
     Size(#[from] SizeError),
     /// It says itself that another key signed it.
     #[error(
-        "the head of {log} names key {}, and the key of its node is {public_key} with id {}: the node changed its key, or \
-         another wrote the head", HEXLOWER.encode(.shown), HEXLOWER.encode(&key_id(.log, .public_key))
+        "the head of {log} names key {}, and the key of its node is {public_key} with id {}: the node changed its key, \
+         or another wrote the head", HEXLOWER.encode(.shown), HEXLOWER.encode(&key_id(.log, .public_key))
     )]
     OtherKey {
         /// The ledger.

@@ -32,7 +32,8 @@ pub enum RecordRefusal {
     EvidenceCount(usize),
     /// A name of evidence that no line can show.
     #[error(
-        "`{}` is no name of evidence: 1 to {EVIDENCE_NAME_BYTES_MAX} bytes without control characters", .0.escape_debug()
+        "`{}` is no name of evidence: 1 to {EVIDENCE_NAME_BYTES_MAX} bytes without control characters",
+        .0.escape_debug()
     )]
     EvidenceName(String),
     /// A hash of another length, or none.

@@ -20,7 +20,7 @@ impl TreeHead {
     /// A head of so many records.
     ///
     /// # Errors
-    /// There are none, or more than [`SIZE_MAX`].
+    /// There are none, or more than [`SIZE_MAX`](super::SIZE_MAX).
     pub fn new(size: u64, root: TreeHash) -> Result<Self, SizeError> {
         check_size(size).map(|()| Self { size, root })
     }

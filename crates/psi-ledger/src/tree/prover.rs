@@ -20,8 +20,9 @@ pub trait LeafSource {
     /// It is not there, or can't be read.
     fn leaf_hash(&self, index: u64) -> Result<TreeHash, Self::Error>;
 
-    /// The hash of the `index`-th subtree of 2^`level` leaves. This reads all of these leaves, so a proof reads the whole
-    /// tree once. A source that keeps the hashes of whole subtrees answers at once; a proof then needs a few dozen.
+    /// The hash of the `index`-th subtree of 2^`level` leaves. This reads all of these leaves, so a proof reads the
+    /// whole tree once. A source that keeps the hashes of whole subtrees answers at once; a proof then needs a few
+    /// dozen.
     ///
     /// # Errors
     /// As [`LeafSource::leaf_hash`].
@@ -98,8 +99,8 @@ pub fn prove_consistency<S: LeafSource + ?Sized>(
     hashes_at(source, newer, &indices_for_consistency_proof(older, added))
 }
 
-/// The leaves below a node. `ct-merkle` counts the nodes of a tree from left to right, as RFC 9420 does in appendix C, so
-/// a node n levels above the leaves has n ones at the end of its number.
+/// The leaves below a node. `ct-merkle` counts the nodes of a tree from left to right, as RFC 9420 does in appendix C,
+/// so a node n levels above the leaves has n ones at the end of its number.
 fn leaves_below(node: u64, size: u64) -> (u64, u64) {
     let level = node.trailing_ones();
     let begin = (node >> (level + 1)) << level;

@@ -1,6 +1,7 @@
 //! The roots of the whole subtrees that some leaves form: what a tree grows from without its older leaves.
 //!
-//! The compact ranges of [transparency-dev](https://github.com/transparency-dev/merkle/blob/main/docs/compact_ranges.md).
+//! The compact ranges of
+//! [transparency-dev](https://github.com/transparency-dev/merkle/blob/main/docs/compact_ranges.md).
 
 use super::{
     head::TreeHead,
@@ -143,8 +144,8 @@ impl CompactRange {
         TreeHead::new(self.end, root).ok()
     }
 
-    /// Adds the subtree that begins where the range ends. As long as it is the right half of a larger one whose left half
-    /// is in the range, that half is the last hash.
+    /// Adds the subtree that begins where the range ends. As long as it is the right half of a larger one whose left
+    /// half is in the range, that half is the last hash.
     fn push(&mut self, subtree: Subtree, mut hash: TreeHash) -> Result<(), SizeError> {
         let end = self.end + (1 << subtree.level);
         if end > SIZE_MAX {

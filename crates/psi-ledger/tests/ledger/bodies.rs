@@ -147,6 +147,19 @@ fn heads_that_do_not_go_on_are_not_listed() {
 }
 
 #[test]
+fn a_checkpoint_that_follows_one_history_does_not_follow_another() {
+    let pair = Pair::new();
+    let [a, b] = &pair.runs;
+    let later = checkpoint(&[a, b], &[a.head(), b.head()], &[(a.named(2), &pair.earlier)]);
+    let mut forked = run("n1", 1, 2);
+    forked.append(Kind::FieldRemoval, operator(), Vec::new());
+    let other = checkpoint(&[&forked, b], &[forked.head(), b.head_of(5)], &[]);
+    assert_eq!(later.verify_follows(&other), Err(CheckpointRefusal::Fork { log: a.log.clone(), older: 3 }));
+    let same_size = checkpoint(&[a, b], &[a.head_of(3), b.head()], &[(a.named(2), &pair.earlier)]);
+    assert_eq!(same_size.verify_follows(&other), Err(CheckpointRefusal::Fork { log: a.log.clone(), older: 3 }));
+}
+
+#[test]
 fn what_a_predecessor_lists_may_not_be_left_out() {
     let pair = Pair::new();
     let [a, b] = &pair.runs;

@@ -2,6 +2,7 @@
 
 use psi_ledger::{
     Head, SignedHead,
+    body::KeyChange,
     export::{ExportEncoder, FINDINGS_MAX, Fault, Finding, KeySource, Subject, TrustBasis, verify},
     proto::part::Part,
     record::Kind,
@@ -200,6 +201,14 @@ fn a_run_starts_with_its_start_and_has_one() {
     for (run, fault) in [(late, Fault::Malformed), (headless, Fault::Malformed), (stolen, Fault::Contradicted)] {
         assert_eq!(refused(&export_of(&[&run]), &TrustBasis::default()), [(fault, Subject::Record)]);
     }
+}
+
+#[test]
+fn a_change_to_a_key_that_does_not_sign_the_run_is_refused() {
+    let mut run = run(3);
+    let change = KeyChange::sign(&run.log, &key(8), key(9).public());
+    run.append(Kind::KeyChange, operator(), change.encode(&run.log));
+    assert_eq!(refused(&export_of(&[&run]), &TrustBasis::default()), [(Fault::Contradicted, Subject::Record)]);
 }
 
 #[test]

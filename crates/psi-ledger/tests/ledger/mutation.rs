@@ -291,3 +291,36 @@ fn every_part_that_is_dropped_doubled_or_moved_is_found() {
         }
     }
 }
+
+/// A reader of protobuf takes a length with zeros before it. Here it would be a byte that anyone may add.
+#[test]
+fn a_length_that_is_written_longer_than_it_must_be_is_refused() {
+    let bytes = Sample::new().export();
+    let spans = spans(&bytes);
+    let (trailer, spans) = spans.split_last().unwrap();
+    for (number, span) in spans.iter().enumerate() {
+        let last = (span.begin + 1..span.end).find(|at| bytes[*at] < 0x80).unwrap();
+        let mut longer = bytes[..trailer.begin].to_vec();
+        longer[last] |= 0x80;
+        longer.insert(last + 1, 0);
+        let findings = check(&with_trailer(&longer, spans.len()));
+        assert!(findings.iter().any(|finding| finding.offset == span.begin as u64), "part {number}: {findings:#?}");
+    }
+}
+
+#[test]
+fn runs_that_are_swapped_or_doubled_are_named() {
+    let whole = parts(&Sample::new().export());
+    let begins: Vec<_> = (0..whole.len()).filter(|at| matches!(whole[*at], Part::Run(_))).collect();
+    let (before, runs) = whole.split_at(begins[0]);
+    let ends = begins.iter().skip(1).copied().chain([whole.len()]);
+    let runs: Vec<_> =
+        begins.iter().zip(ends).map(|(begin, end)| &runs[begin - before.len()..end - before.len()]).collect();
+    assert_eq!(runs.len(), 3);
+    for order in [[1, 0, 2].as_slice(), &[0, 2, 1], &[2, 1, 0], &[0, 0, 1, 2], &[0, 1, 2, 2]] {
+        let parts: Vec<_> = before.iter().chain(order.iter().flat_map(|run| runs[*run])).cloned().collect();
+        let findings = check(&file(&parts));
+        let is_named = |finding: &Finding| (finding.fault, finding.subject) == (Fault::Reordered, Subject::Run);
+        assert!(findings.iter().any(is_named), "{order:?}: {findings:#?}");
+    }
+}

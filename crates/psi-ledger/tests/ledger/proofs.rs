@@ -1,5 +1,5 @@
-//! Proofs of records, heads and consistency: every byte of each changed to three other values, every tail cut, every hash
-//! dropped, doubled or swapped. None of it is accepted.
+//! Proofs of records, heads and consistency: every byte of each changed to three other values, every tail cut, every
+//! hash dropped, doubled or swapped. None of it is accepted.
 
 use psi_ledger::{
     RecordProof, RecordProofRefusal, UnverifiedHead, UnverifiedProof,
@@ -53,6 +53,24 @@ fn no_byte_of_a_proof_is_free_to_change() {
             assert!(verified(&text, &run));
             assert!(!verified(&[&text[..], b"\n"].concat(), &run));
             assert!(!verified(&[&text[..], "— witness.example AAAA\n".as_bytes()].concat(), &run));
+        }
+    }
+}
+
+/// Numbers with a sign or zeros before them, spaces, other ends of lines: what is read is what is written, and no more.
+#[test]
+fn no_character_may_be_added_to_a_head_or_a_proof() {
+    let run = &Sample::new().runs[1];
+    let text = proof(run, 1).text();
+    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    for at in ends {
+        for more in ["0", "+", " ", "=", "\r", "\n", "\t", "\u{0}", "\u{a0}"] {
+            let longer = [&text[..at], more, &text[at..]].concat();
+            assert!(!verified(longer.as_bytes(), run), "{more:?} at byte {at}");
+            let head = longer.find("\n\n").map(|end| &longer[end + 2..]);
+            let head = head.filter(|head| *head != run.head().note()).map(UnverifiedHead::parse);
+            let head = head.and_then(|head| head.ok()?.verify(&run.key.public()).ok());
+            assert_eq!(head, None, "{more:?} at byte {at}");
         }
     }
 }

@@ -136,7 +136,11 @@ proptest! {
     }
 
     #[test]
-    fn a_proof_between_two_sizes_holds_for_these_histories_alone(older in 1_u64..3_000, added in 0_u64..2_000, at in any::<u64>()) {
+    fn a_proof_between_two_sizes_holds_for_these_histories_alone(
+        older in 1_u64..3_000,
+        added in 0_u64..2_000,
+        at in any::<u64>(),
+    ) {
         let (leaves, newer) = (many_leaves(), older + added);
         let head = |leaves: &[TreeHash], size: u64| range_of(&leaves[..usize::try_from(size).unwrap()]).head().unwrap();
         let proof = prove_consistency(leaves, older, newer).unwrap();
@@ -204,7 +208,9 @@ proptest! {
     }
 
     #[test]
-    fn a_file_that_is_damaged_anyhow_is_refused(damage in proptest::collection::vec((0..6_u8, any::<u16>(), any::<u16>(), any::<u8>()), 1..4)) {
+    fn a_file_that_is_damaged_anyhow_is_refused(
+        damage in proptest::collection::vec((0..6_u8, any::<u16>(), any::<u16>(), any::<u8>()), 1..4),
+    ) {
         static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| Sample::new().export());
         let mut bytes = WHOLE.clone();
         for (way, at, count, byte) in damage {

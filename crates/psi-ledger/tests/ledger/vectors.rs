@@ -1,5 +1,5 @@
-//! Published test vectors of RFC 6962 trees: `tests/vectors` is from github.com/transparency-dev/merkle (Apache-2.0), at
-//! the commit that the files name. Of each proof a verifier must say whether it holds.
+//! Published test vectors of RFC 6962 trees: `tests/vectors` is from github.com/transparency-dev/merkle (Apache-2.0),
+//! at the commit that the files name. Of each proof a verifier must say whether it holds.
 
 use data_encoding::BASE64;
 use psi_ledger::{
