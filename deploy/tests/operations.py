@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Does to a cluster of three on loopback what docs/security.md tells operators: `python3 deploy/tests/operations.py`.
 
-The commands are taken from that page as they stand; only the node that they ask is named. A live cluster gets a key, all
-at once and node by node. The key is changed while a client steps. A node is replaced, and a key that leaked is too.
+The commands are taken from that page as they stand; only nodes and files are named. A live cluster gets a key, all
+at once and node by node. The key is changed while a client steps. A node is replaced; a token and a key that leaked are too.
 
 Needs `psi-field` (built by cargo, or named by TESTED_PSI_FIELD).
 """
@@ -76,11 +76,13 @@ class KeyedNode(Node):
 
     def __init__(self, name, folder, seed):
         directory, self.key = folder / f"{name}.data", folder / f"{name}.key"
+        self.revoked = folder / f"{name}.revoked"
         super().__init__(name, folder, seed, ["--data-dir", directory])
         self.directory, self.plain = directory, list(self.command)
 
     def start(self):
-        self.command = self.plain + (["--security-key-file", self.key] if self.key.exists() else [])
+        keyed = ["--security-key-file", self.key, "--security-revoked-file", self.revoked]
+        self.command = self.plain + ([str(part) for part in keyed] if self.key.exists() else [])
         return super().start()
 
     def ready(self):
@@ -219,6 +221,21 @@ def replace_node(operator, nodes):
     print("a node was replaced")
 
 
+def revoke_token(operator, nodes):
+    """While nodes run: the token of that name is refused, and others are not."""
+    leaked = operator.access()
+    other = Access(operator.type("psi-field ca"), operator.token(name="other"))
+    assert not any(refused(node, leaked) for node in nodes)
+    for node in nodes:
+        text = commands("A leaked access token", "echo feeder")
+        operator.type(text.replace("/etc/psi-field/revoked", str(node.revoked)))
+    wait_for("the token is refused everywhere", lambda: all(refused(node, leaked) for node in nodes))
+    assert not any(refused(node, other) for node in nodes)
+    for node in nodes:
+        node.revoked.unlink()
+    print("a token was revoked while all nodes ran")
+
+
 def replace_leaked_key(operator, nodes):
     """Stop all nodes, and start them with another key."""
     leaked = operator.access()
@@ -244,6 +261,7 @@ def main():
         switch_on_node_by_node(operator, nodes)
         change_key(operator, nodes)
         replace_node(operator, nodes)
+        revoke_token(operator, nodes)
         replace_leaked_key(operator, nodes)
     print(f"{time.monotonic() - began:.0f} s: the operations of docs/security.md hold")
 
