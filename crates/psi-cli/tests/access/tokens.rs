@@ -48,9 +48,11 @@ impl Keys {
 
     /// A node with the key in `cluster.key`, ready.
     async fn start(&self, name: &str, seeds: &str, revoked: &str) -> Result<Process> {
+        let list = format!("{name}.revoked");
+        fs::write(self.text(&list), revoked.replace(',', "\n"))?;
         let node = Launch::new(PROGRAM, name)
             .with("--security-key-file", &self.text("cluster.key"))
-            .with("--security-revoked", &revoked)
+            .with("--security-revoked-file", &self.text(&list))
             .with("--cluster-seeds", &seeds)
             .start()?;
         let address = node.grpc.to_string();
