@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -181,9 +182,11 @@ async fn an_action_whose_caller_goes_away_is_logged_as_unanswered() -> Result<()
     let connection = client::open(second.addresses().grpc, &keys.ring, Identity::Operator).await?;
     let message = waits.encode_to_vec();
     let send = async |path, message| connection.send(&keys.ring, Identity::Operator, path, message).await;
+    // It is kept until its end has been looked for: dropped, it ends.
+    let mut action = pin!(send("/psi.v1.PsiFieldService/Intervene", &message));
     let answered = tokio::select! {
         biased;
-        answered = send("/psi.v1.PsiFieldService/Intervene", &message) => Some(answered?),
+        answered = &mut action => Some(answered?),
         // Requests of a connection are taken in their order: once this one is answered, the other is under way.
         pong = send("/psi.v1.ClusterService/Ping", &[]) => pong.map(|_| None)?,
     };

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -160,17 +160,17 @@ fn cluster_of_variable() -> String {
     std::env::var(settings::CLUSTER).unwrap_or_else(|_| "psi-field".to_owned())
 }
 
-fn is_given(path: &PathBuf) -> bool {
+fn is_given(path: &Path) -> bool {
     !path.as_os_str().is_empty() && path.as_os_str() != NONE
 }
 
 impl From<AccessArguments> for AccessOptions {
     fn from(AccessArguments { token, token_file, key_file, tls_ca, tls_name }: AccessArguments) -> Self {
         let token = token.filter(|SecretText(text)| !text.trim().is_empty()).map(TokenSource::Text);
-        let file = token_file.filter(is_given).map(|path| TokenSource::File(TokenFile::new(path)));
-        let key = key_file.filter(is_given).map(TokenSource::Key);
+        let file = token_file.filter(|path| is_given(path)).map(|path| TokenSource::File(TokenFile::new(path)));
+        let key = key_file.filter(|path| is_given(path)).map(TokenSource::Key);
         let source = token.or(file).or(key).unwrap_or_default();
-        let authorities = AuthorityArguments { file: tls_ca.filter(is_given), names: tls_name };
+        let authorities = AuthorityArguments { file: tls_ca.filter(|path| is_given(path)), names: tls_name };
         Self(Arc::new(SharedAccess { source, authorities, access: OnceLock::new() }))
     }
 }

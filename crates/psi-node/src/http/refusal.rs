@@ -187,7 +187,7 @@ fn param_of(reason: &str) -> Option<&'static str> {
         "BAD_DEADLINE" => Some("deadline_ms"),
         "UNKNOWN_LEVEL" => Some("replicate_to"),
         "BAD_REQUEST_ID" | "REQUEST_ID_REUSED" => Some("request_id"),
-        token if token.starts_with("SESSION_TOKEN") => Some("after"),
+        token if token.starts_with("SESSION") => Some("after"),
         _ => None,
     }
 }

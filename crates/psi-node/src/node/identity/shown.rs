@@ -15,8 +15,13 @@ use super::{
 pub(crate) struct ShownIdentity {
     /// Who it is by its certificate, or the lack of one.
     pub(super) certified: Caller,
-    /// With what it was verified by.
-    latest: Arc<Mutex<Option<(Arc<VerifiedToken>, Arc<Credentials>)>>>,
+    latest: Arc<Mutex<Option<LatestToken>>>,
+}
+
+/// A token, and what it was verified by.
+struct LatestToken {
+    token: Arc<VerifiedToken>,
+    by: Arc<Credentials>,
 }
 
 impl ShownIdentity {
@@ -32,7 +37,7 @@ impl ShownIdentity {
         now_s: u64,
     ) -> Result<Arc<VerifiedToken>, AccessError> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((token, by)) = &*latest
+        if let Some(LatestToken { token, by }) = &*latest
             && token.authorization() == authorization
             && Arc::ptr_eq(by, credentials)
             && now_s <= token.claims.not_after_s
@@ -41,7 +46,7 @@ impl ShownIdentity {
         }
         let claims = credentials.verify(bearer(authorization.as_bytes())?, now_s)?;
         let token = Arc::new(VerifiedToken::new(authorization, claims));
-        *latest = Some((token.clone(), credentials.clone()));
+        *latest = Some(LatestToken { token: token.clone(), by: credentials.clone() });
         Ok(token)
     }
 }

@@ -19,7 +19,7 @@ use crate::{node::identity::clock::WallClock, settings::Addresses};
 #[derive(Debug)]
 pub(super) enum NodeCertificates {
     /// Made here, for whatever name is asked for.
-    Derived(DerivedCertificates),
+    Derived(Box<DerivedCertificates>),
     /// Issued by others: the same for all.
     Own(OwnCertificate),
 }
@@ -33,7 +33,7 @@ impl NodeCertificates {
         addresses: &Addresses,
         clock: WallClock,
     ) -> Result<Self, IssueError> {
-        Ok(Self::Derived(DerivedCertificates::new(authority, node, addresses, clock)?))
+        Ok(Self::Derived(Box::new(DerivedCertificates::new(authority, node, addresses, clock)?)))
     }
 
     fn certificate(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
