@@ -3,7 +3,6 @@
 use std::{
     io,
     net::SocketAddr,
-    pin::pin,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -182,8 +181,7 @@ async fn an_action_whose_caller_goes_away_is_logged_as_unanswered() -> Result<()
     let connection = client::open(second.addresses().grpc, &keys.ring, Identity::Operator).await?;
     let message = waits.encode_to_vec();
     let send = async |path, message| connection.send(&keys.ring, Identity::Operator, path, message).await;
-    // It is kept until its end has been looked for: dropped, it ends.
-    let mut action = pin!(send("/psi.v1.PsiFieldService/Intervene", &message));
+    let mut action = Box::pin(send("/psi.v1.PsiFieldService/Intervene", &message));
     let answered = tokio::select! {
         biased;
         answered = &mut action => Some(answered?),
@@ -192,6 +190,8 @@ async fn an_action_whose_caller_goes_away_is_logged_as_unanswered() -> Result<()
     };
     ensure!(answered.is_none(), "it waits: {answered:?}");
     ensure!(log.from(connection.local)?.is_empty(), "nothing is logged before the outcome");
+    // Dropped, the call ends.
+    drop(action);
     connection.task.abort();
     let want = [format!("{OPERATOR}: psi.v1.PsiFieldService/Intervene default nigredo: unanswered")];
     eventually("the action is logged", async || Ok(log.from(connection.local)? == want)).await?;
