@@ -130,10 +130,11 @@ class Pod(Process):
         # What is mounted is elsewhere: the folder of data, and those of Secrets.
         mounts = {mount["name"]: mount["mountPath"] for mount in self.box.get("volumeMounts", [])}
         for path in mounts.values():
-            for variable in ("PSI_DATA_DIR", "PSI_SECURITY_KEY_FILE"):
+            for variable in ("PSI_DATA_DIR", "PSI_SECURITY_KEY_FILE", "PSI_SECURITY_REVOKED_FILE"):
                 if self.variables.get(variable, "").startswith(path + "/"):
                     self.variables[variable] = f"{folder}/{name}{self.variables[variable]}"
-        for volume in template["spec"].get("volumes", []):
+        # The list of revoked tokens is a ConfigMap that is not there at first.
+        for volume in (one for one in template["spec"].get("volumes", []) if "secret" in one):
             secrets.mount(volume["secret"]["secretName"], folder / name / mounts[volume["name"]].strip("/"))
         # What scrapes shows the token that is made for it. The kubelet shows none, and believes anyone.
         self.scraper = Access(*(secrets.text("psi-field-access", key) for key in ("ca.pem", "prometheus")))

@@ -2,10 +2,13 @@
 
 The token says the latter too: it holds the SHA-256 of the public key of the cluster's certificate authority. Nodes show
 the authority's certificate in each handshake. So one string is enough, and no file.
+
+Where nodes have certificates that others issue, the authority is in a file, and the token says nothing of it.
 """
 
 import base64
 import hashlib
+import pathlib
 import socket
 import ssl
 
@@ -35,10 +38,12 @@ def open_channel(target, trust=None, options=()):
     return grpc.secure_channel(target, credentials, options=[*options, ("grpc.ssl_target_name_override", NAME)])
 
 
-def find_trust(token, addresses):
-    """The token, and the certificate of an authority that it names, shown by some node; as PEM."""
+def find_trust(token, addresses, ca_file=None):
+    """The token, and the certificate of an authority that it names, shown by some node; as PEM. Or those of a file."""
     token = token.strip()
     hashes = authorities(token)
+    if ca_file:
+        return token, pathlib.Path(ca_file).read_bytes()
     shown = []
     for address in addresses:
         try:

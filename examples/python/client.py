@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A client of a psi-field cluster that knows nothing but its proto files.
 
-    client.py [--protos DIR] [--token TOKEN] [HOST:PORT ...]
+    client.py [--protos DIR] [--token TOKEN] [--tls-ca FILE] [HOST:PORT ...]
 
 Asks for health and reflection, makes steps that move on to another node, streams steps, reads on one node what it
 wrote on another, shows what a refusal says, and uses one channel to all nodes. Where the cluster has a key, it shows an
@@ -129,7 +129,7 @@ def show_nodes(nodes):
 
 
 def show_steps(nodes, pb):
-    """Returns how many steps the field has at least, and a token for what was seen and written."""
+    """Returns how many steps the field has at least, and a session token for what was seen and written."""
     # Drawn once for all attempts. The level is answered, reached or not: on a node alone it can't be.
     request = pb.StepRequest(
         input=vector(0), request_id=str(uuid.uuid4()), replicate_to=pb.REPLICATION_LEVEL_ONE, deadline_ms=1000
@@ -155,10 +155,10 @@ def show_steps(nodes, pb):
     return answers[-1].step.k, answers[-1].step.token
 
 
-def show_state(nodes, pb, steps, token):
+def show_state(nodes, pb, steps, session):
     """Reads own writes on another node, if there is one: it answers once it holds them."""
     nodes.move_on()
-    request = pb.GetStateRequest(after=token)
+    request = pb.GetStateRequest(after=session)
     state = nodes.call(lambda stub: stub.GetState(request, timeout=TIMEOUT))
     print(f"state: node {state.node}, k = {state.k}, noise {state.noise}, mean {list(state.mean[:2])} and so on")
     if state.k < steps:
@@ -201,18 +201,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("addresses", nargs="*", metavar="HOST:PORT", default=["127.0.0.1:50051"])
     token = os.environ.get("PSI_TOKEN")
-    parser.add_argument("--token", default=token, help="where the cluster has a key; also PSI_TOKEN")
+    parser.add_argument("--token", default=token, help="access token, where the cluster has a key; also PSI_TOKEN")
+    authority = os.environ.get("PSI_TLS_CA")
+    parser.add_argument("--tls-ca", default=authority, help="where nodes have a tls.ca of their own; also PSI_TLS_CA")
     parser.add_argument("--protos", type=pathlib.Path, default=PROTOS, help="folder of the proto files")
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as generated:
             generate(arguments.protos.resolve(), generated)
             from psi.v1 import field_pb2, field_pb2_grpc
-        trust = find_trust(arguments.token, arguments.addresses) if arguments.token else None
+        trust = find_trust(arguments.token, arguments.addresses, arguments.tls_ca) if arguments.token else None
         nodes = Nodes(arguments.addresses, trust, field_pb2_grpc.PsiFieldServiceStub)
         show_nodes(nodes)
-        steps, token = show_steps(nodes, field_pb2)
-        show_state(nodes, field_pb2, steps, token)
+        steps, session = show_steps(nodes, field_pb2)
+        show_state(nodes, field_pb2, steps, session)
         show_refusal(nodes, field_pb2)
         if all(is_ipv4(address) for address in arguments.addresses):
             show_channel(arguments.addresses, trust, field_pb2, field_pb2_grpc.PsiFieldServiceStub)

@@ -3,10 +3,11 @@
 
     cargo build --release --package psi-cli --package psi-redis-service
     tests/load/compare.py target/release                  # three minutes; tables for a document
-    tests/load/compare.py target/release --only grpc      # one of grpc, http, redis, kill
+    tests/load/compare.py target/release --only grpc      # one of grpc, tls, http, redis, kill
     tests/load/compare.py target/release --rounds 1       # sooner, and less sure
 
 - grpc: h2load calls one node: an empty ping, a ping as large as a step and its answer, and a step.
+- tls: h2load calls steps of a node without a key, and of one with a key: over TLS, each call with an access token.
 - http: wrk posts steps to one node, and to a route of it that does nothing.
 - redis: wrk posts steps to two nodes of a cluster, and to two services that share a Redis. Each takes half of the
   connections. A service is `tests/load/redis`: one Lua script a step, which keeps count, means and variances of 16
@@ -30,6 +31,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import struct
 import subprocess
@@ -91,8 +93,10 @@ def until(what, is_so):
     raise Failed(f"waited {PATIENCE_S} s for {what}")
 
 
-def get(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+def get(port, path, scheme="http"):
+    # What the node shows is for its clients to verify, not for the clock.
+    trust = ssl._create_unverified_context() if scheme == "https" else None
+    with urllib.request.urlopen(f"{scheme}://127.0.0.1:{port}{path}", timeout=5, context=trust) as answer:
         return answer.read()
 
 
@@ -158,10 +162,11 @@ def packed(number, payload):
 class Calls:
     """What a run of h2load did."""
 
-    def __init__(self, port, method, body, calls, connections=1, streams=1):
+    def __init__(self, port, method, body, calls, connections=1, streams=1, token=None):
         command = ["h2load", "-n", str(calls), "-c", str(connections), "-m", str(streams), "-t", "1", "-d", str(body),
-                   "-H", "content-type: application/grpc", "-H", "te: trailers",
-                   f"http://127.0.0.1:{port}/psi.v1.{method}"]
+                   "-H", "content-type: application/grpc", "-H", "te: trailers"]
+        command += ["-H", f"authorization: Bearer {token}"] if token else []
+        command += [f"{'https' if token else 'http'}://127.0.0.1:{port}/psi.v1.{method}"]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rate = re.search(r"finished in .*?, ([0-9.]+) req/s", said)
         if not rate or f"status codes: {calls} 2xx" not in said:
@@ -274,6 +279,39 @@ def grpc(folder, work, rounds, seconds):
     return [node]
 
 
+def keyed_node(folder, work):
+    """A node of a cluster with a key, its gRPC port, and a token for it."""
+    key, grpc, http = work / "cluster.key", free_port(), free_port()
+    subprocess.run([folder / "psi-field", "key", "--write", key], check=True, capture_output=True)
+    token = subprocess.run([folder / "psi-field", "token", "--key-file", key, "--role", "step", "--name", "load"],
+                           check=True, capture_output=True, text=True).stdout.strip()
+    command = [folder / "psi-field", "node", "--node-id=keyed", f"--grpc-listen=127.0.0.1:{grpc}",
+               f"--http-listen=127.0.0.1:{http}", f"--gossip-listen=127.0.0.1:{free_port()}", "--cluster-join-ms=300",
+               "--log-filter=warn", f"--security-key-file={key}"]
+    return Server(command, http, lambda: get(http, "/health/ready", "https")), grpc, token
+
+
+def tls(folder, work, rounds, seconds):
+    (plain,), (port,) = nodes(folder, 1)
+    keyed, keyed_port, token = keyed_node(folder, work)
+    step = bodies(work, port)["step"]
+    table = Table("Steps over TLS with a token, by h2load, one node", {"calls/s": 0, "CPU µs a call": 1})
+    servers = {"plain": (plain, port, None), "TLS and a token": (keyed, keyed_port, token)}
+
+    def label(name, shape):
+        return f"{name}, {shape[0]} connections × {shape[1]} streams"
+
+    for name, shape in turns([(name, shape) for shape in TLS_SHAPES for name in servers], rounds):
+        server, to, shown = servers[name]
+        short = Calls(to, METHODS["step"], step, 5_000, *shape, token=shown)
+        before = server.cpu_s()
+        long = Calls(to, METHODS["step"], step, int(short.rate * seconds), *shape, token=shown)
+        cpu_us = 1e6 * (server.cpu_s() - before) / long.count
+        table.add(label(name, shape), **{"calls/s": long.rate, "CPU µs a call": cpu_us})
+    table.show({label("TLS and a token", shape): [(label("plain", shape), "plain")] for shape in TLS_SHAPES})
+    return [plain, keyed]
+
+
 def http_load(folder, work, rounds, seconds):
     (node,), _ = nodes(folder, 1)
     steps, nothing = script(work), work / "nothing.lua"
@@ -374,8 +412,9 @@ def kill(folder, work, rounds, seconds):
 
 METHODS = {"ping": "ClusterService/Ping", "large ping": "ClusterService/Ping", "step": "PsiFieldService/Step"}
 SHAPES = [(8, 1), (64, 1), (1, 64)]
+TLS_SHAPES = [*SHAPES, (8, 16)]
 WRK = {"calls/s": 0, "p50 ms": 2, "p99 ms": 2, "CPU µs a call": 1}
-GROUPS = {"grpc": grpc, "http": http_load, "redis": beside_redis, "kill": kill}
+GROUPS = {"grpc": grpc, "tls": tls, "http": http_load, "redis": beside_redis, "kill": kill}
 
 
 def main():

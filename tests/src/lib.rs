@@ -2,6 +2,7 @@
 //!
 //! Here are nodes within the test's own process; [`fleet`] has processes of their own, and a network to break.
 
+pub mod certificates;
 pub mod fleet;
 pub mod load;
 pub mod process;

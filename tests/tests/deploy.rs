@@ -199,8 +199,8 @@ async fn rules_ask_for_what_nodes_show() -> Result<()> {
     let mut asked = 0;
     for rule in rules() {
         for (name, labels) in selectors(text(&rule["expr"])) {
-            // The probe's are not a node's; `job` is added by the scrape.
-            if name.starts_with("psi_probe_") {
+            // The probe's are not a node's, and these have no key (see access/own.rs); `job` is added by the scrape.
+            if ["psi_probe_", "psi_certificate_"].iter().any(|other| name.starts_with(other)) {
                 continue;
             }
             let has = |(shown, with): &(&str, Vec<(&str, &str)>)| {

@@ -4,7 +4,9 @@ pub(crate) mod options;
 
 mod access;
 mod nodes;
+mod token_file;
 
-pub(crate) use access::{Access, AccessOptions, Connection};
+pub(crate) use access::AccessOptions;
 pub(crate) use nodes::{Nodes, SILENCE, parse_address, parse_timeout, ping};
 pub(crate) use psi_bench::client::{all_fields, cluster, drift, fields, root_cause};
+pub(crate) use psi_client::{Connection, is_distrust};

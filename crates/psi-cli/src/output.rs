@@ -20,6 +20,6 @@ pub(crate) use format::Output;
 pub(crate) use note::note;
 pub(crate) use print::{line, write_failure};
 pub(crate) use psi_bench::pluralize;
-pub(crate) use refusal::{broke_off, may_go_elsewhere};
+pub(crate) use refusal::{broke_off, is_access_refusal, may_go_elsewhere};
 pub(crate) use table::{Cell, table};
 pub(crate) use tone::Tone;

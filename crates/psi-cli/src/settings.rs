@@ -27,5 +27,6 @@ pub(crate) use sources::flags::SettingFlags;
 #[cfg(test)]
 pub(crate) use sources::variables::VARIABLES_OF_COMMANDS;
 pub(crate) use sources::variables::{
-    CLUSTER, CONFIG, KEY_FILE, NODES, PROBE_DEADLINE_MS, PROBE_EVERY_MS, PROBE_FIELD, PROBE_LISTEN, TOKEN, unknown,
+    CLUSTER, CONFIG, KEY_FILE, NODES, PROBE_DEADLINE_MS, PROBE_EVERY_MS, PROBE_FIELD, PROBE_LISTEN, TLS_CA, TLS_NAME,
+    TOKEN, TOKEN_FILE, unknown,
 };

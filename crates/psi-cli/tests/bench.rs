@@ -137,7 +137,7 @@ fn http_engines_and_moments_are_measured_in_the_order_of_the_list() -> Result<()
     let labels = labels(&report)?;
     let mut groups: Vec<&str> = labels.iter().map(|label| label.group.as_str()).collect();
     let count = |group: &str| groups.iter().filter(|one| **one == group).count();
-    assert_eq!((count("http"), count("engines"), count("moments")), (12, 6, 4));
+    assert_eq!((count("http"), count("engines"), count("moments")), (12, 7, 4));
     groups.dedup();
     assert_eq!(groups, ["http", "engines", "moments"]);
     for row in rows(&report)? {

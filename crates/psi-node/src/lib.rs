@@ -25,5 +25,5 @@ pub use node::{
     end::NodeEnd,
     identity::{IdentityError, check_security},
 };
-pub use settings::{Addresses, Endpoint, Security, Settings, WebOrigins};
+pub use settings::{Addresses, Endpoint, Security, Settings, TlsFiles, WebHosts, WebOrigins};
 pub use snapshot::directory::DataError;

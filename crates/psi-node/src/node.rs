@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use self::{
     context::NodeContext,
     end::NodeEnd,
-    identity::{Identity, IdentityError},
+    identity::{Identity, IdentityError, clock::WallClock, node_key::KeptNodeKey},
 };
 use crate::{
     calls::readiness::is_writable,
@@ -111,8 +111,9 @@ impl Node {
             gossip: Endpoint { listen: gossip_listen, ..settings.gossip },
             ..settings
         };
-        let identity = Identity::open(&settings, &addresses)?;
-        let StartupData { task: snapshots, snapshot, refused } = task::open(&settings).await?;
+        let identity = Identity::open(&settings, &addresses, WallClock::of_machine())?;
+        let StartupData { task: snapshots, snapshot, refused, node_key } = task::open(&settings).await?;
+        identity.set_node_key(node_key.unwrap_or_else(KeptNodeKey::of_run));
         let context = Arc::new(NodeContext::new(settings, identity, addresses, snapshot));
         refused.into_iter().for_each(|reason| context.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());
@@ -128,10 +129,10 @@ impl Node {
         let follower = context.clone();
         let follow = async move {
             let addresses = || follower.addresses();
-            let followed = follower.identity.follow_key_file(&follower.settings, addresses);
+            let followed = follower.identity.follow_files(&follower.settings, addresses);
             follower.stop.run_until_cancelled(followed).await;
         };
-        tasks.push(supervised(&context, "following the key file", follow));
+        tasks.push(supervised(&context, "following the files of the identity", follow));
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }

@@ -114,7 +114,7 @@ pub fn errors_markdown() -> String {
                     over HTTP from `error.reason` in the body.\n\n"
         .to_owned();
     reasons(&mut text, "Calls", "", |surface| matches!(surface, Surface::Call(_)));
-    reasons(&mut text, "Tokens", "", |surface| matches!(surface, Surface::Token(_)));
+    reasons(&mut text, "Session tokens", "", |surface| matches!(surface, Surface::Token(_)));
     let grpc = "Other refusals of gRPC carry no reason. `INTERNAL` with `RST_STREAM … error code 1` comes from a channel to several \
                 nodes (`ipv4:A,B`): grpc sends the list as the request's authority, in which HTTP/2 allows no comma. Give the \
                 channel the option `grpc.default_authority`, with any name: \

@@ -1,6 +1,7 @@
 //! The settings of a node, in a form that can't be invalid. The command line reads them from files, variables and
 //! flags.
 
+mod hosts;
 mod origins;
 mod security;
 
@@ -8,7 +9,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use psi_replica::{ClusterName, NodeId};
 
-pub use self::{origins::WebOrigins, security::Security};
+pub(crate) use self::hosts::comparable;
+pub use self::{
+    hosts::WebHosts,
+    origins::WebOrigins,
+    security::{Security, TlsFiles},
+};
 
 /// Where a service listens, and where others reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +93,9 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// Origins whose web pages may call HTTP.
     pub web_origins: WebOrigins,
+    /// Names by which HTTP may be called where the cluster has no key, beside addresses, `localhost` and the node's
+    /// name.
+    pub web_hosts: WebHosts,
     /// Calls that one gRPC connection may have in progress, open streams included; more are refused.
     pub calls_per_connection_max: usize,
     /// Connections of clients and peers, over gRPC and HTTP together. Beyond, the one that has been quiet for longest is
@@ -126,6 +135,7 @@ impl Settings {
             snapshot_interval: Duration::from_secs(10),
             body_bytes_max: 1024 * 1024,
             web_origins: WebOrigins::default(),
+            web_hosts: WebHosts::default(),
             calls_per_connection_max: 1024,
             connections_max: 1024,
             streams_max: 512,

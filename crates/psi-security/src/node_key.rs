@@ -43,6 +43,10 @@ pub struct Voucher {
     signature: Vec<u8>,
 }
 
+/// A voucher of which nobody verified yet that an authority made it: for one who has no authority's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnverifiedVoucher(Voucher);
+
 /// Why a voucher was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -211,35 +215,7 @@ impl Voucher {
     /// # Errors
     /// [`VoucherRefusal`].
     pub fn verify(anchors: &TrustAnchors, cluster: &str, bytes: &[u8]) -> Result<Self, VoucherRefusal> {
-        let voucher = Self::read(bytes).ok_or(VoucherRefusal::Malformed)?;
-        let (node, authority) = (voucher.node.clone(), voucher.authority);
-        if voucher.cluster != cluster {
-            return Err(VoucherRefusal::OtherCluster { node, shown: voucher.cluster, wanted: cluster.to_owned() });
-        }
-        if !anchors.hashes().contains(&authority) {
-            let accepted = anchors.hashes().to_vec();
-            return Err(VoucherRefusal::OtherAuthority { node, shown: authority, accepted });
-        }
-        if anchors.has_signed(authority, VOUCHER_CONTEXT, &voucher.signed_bytes(), &voucher.signature) {
-            Ok(voucher)
-        } else {
-            Err(VoucherRefusal::Forged { node, authority })
-        }
-    }
-
-    /// Only what is written so, with names that errors can show.
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let message = VoucherMessage::decode(bytes).ok()?;
-        let voucher = Self {
-            cluster: message.cluster,
-            node: message.node,
-            public_key: NodePublicKey(message.public_key.try_into().ok()?),
-            not_before_s: message.not_before_s,
-            authority: AuthorityHash::from_bytes(message.authority.try_into().ok()?),
-            signature: message.signature,
-        };
-        let is_sound = is_name(&voucher.cluster) && is_name(&voucher.node) && voucher.to_bytes() == bytes;
-        if is_sound { Some(voucher) } else { None }
+        UnverifiedVoucher::read(bytes)?.verify(anchors, cluster)
     }
 
     fn signed_bytes(&self) -> Vec<u8> {
@@ -254,6 +230,57 @@ impl Voucher {
             not_before_s: self.not_before_s,
             authority: self.authority.as_bytes().to_vec(),
             signature: Vec::new(),
+        }
+    }
+}
+
+impl UnverifiedVoucher {
+    /// Reads a voucher. Only what is written as vouchers are, with names that errors can show.
+    ///
+    /// # Errors
+    /// [`VoucherRefusal::Malformed`].
+    pub fn read(bytes: &[u8]) -> Result<Self, VoucherRefusal> {
+        Self::try_read(bytes).ok_or(VoucherRefusal::Malformed)
+    }
+
+    fn try_read(bytes: &[u8]) -> Option<Self> {
+        let message = VoucherMessage::decode(bytes).ok()?;
+        let voucher = Voucher {
+            cluster: message.cluster,
+            node: message.node,
+            public_key: NodePublicKey(message.public_key.try_into().ok()?),
+            not_before_s: message.not_before_s,
+            authority: AuthorityHash::from_bytes(message.authority.try_into().ok()?),
+            signature: message.signature,
+        };
+        let is_sound = is_name(&voucher.cluster) && is_name(&voucher.node) && voucher.to_bytes() == bytes;
+        is_sound.then_some(Self(voucher))
+    }
+
+    /// What it says, and nobody has verified.
+    #[must_use]
+    pub fn unverified(&self) -> &Voucher {
+        &self.0
+    }
+
+    /// Verifies that a trusted authority of the cluster made it.
+    ///
+    /// # Errors
+    /// [`VoucherRefusal`].
+    pub fn verify(self, anchors: &TrustAnchors, cluster: &str) -> Result<Voucher, VoucherRefusal> {
+        let Self(voucher) = self;
+        let (node, authority) = (voucher.node.clone(), voucher.authority);
+        if voucher.cluster != cluster {
+            return Err(VoucherRefusal::OtherCluster { node, shown: voucher.cluster, wanted: cluster.to_owned() });
+        }
+        if !anchors.hashes().contains(&authority) {
+            let accepted = anchors.hashes().to_vec();
+            return Err(VoucherRefusal::OtherAuthority { node, shown: authority, accepted });
+        }
+        if anchors.has_signed(authority, VOUCHER_CONTEXT, &voucher.signed_bytes(), &voucher.signature) {
+            Ok(voucher)
+        } else {
+            Err(VoucherRefusal::Forged { node, authority })
         }
     }
 }

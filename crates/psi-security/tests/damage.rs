@@ -6,7 +6,7 @@
 use std::{fmt::Debug, time::Duration};
 
 use psi_security::{
-    certificate::{Authority, ServerTrust, TrustAnchors},
+    certificate::{Authority, NamePattern, ServerTrust, TrustAnchors},
     key::{ClusterKey, KeyRing},
     seal::{Opener, Sealer},
     token::{Revocations, Role, TokenClaims, TokenId},
@@ -115,8 +115,8 @@ fn damaged_certificates_are_refused() {
     let [leaf, root] = [&chain[0], &chain[1]];
     let name = "localhost".try_into().unwrap();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(NOW_S));
-    let by_key = ServerTrust::node(TrustAnchors::derive(&key(1).into(), "prod"), "prod", "n1");
-    let by_hash = ServerTrust::authorities(vec![authority.hash()], "prod");
+    let by_key = ServerTrust::node(TrustAnchors::derive(&key(1).into(), "prod"), NamePattern::of_cluster("prod"), "n1");
+    let by_hash = ServerTrust::authorities(vec![authority.hash()], NamePattern::of_cluster("prod"));
     let verify = |trust: &ServerTrust, leaf: &CertificateDer<'_>, root: &CertificateDer<'_>| {
         trust.verify_server_cert(leaf, std::slice::from_ref(root), &name, &[], now)
     };

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use psi_security::{
     certificate::{
-        Authority, AuthorityHash, CertificateRefusal, ClientTrust, NodeCertificate, ServerTrust, SpiffeId,
-        TrustAnchors, peer_node, tls,
+        Authority, AuthorityHash, CertificateRefusal, ClientTrust, NamePattern, NodeCertificate, ServerTrust,
+        TrustAnchors, tls,
     },
     key::{ClusterKey, KeyRing},
 };
@@ -61,8 +61,8 @@ struct Node {
 /// What both ends know after the handshake; each end's error, else.
 #[derive(Debug)]
 struct Outcome {
-    client: Result<Option<SpiffeId>, rustls::Error>,
-    server: Result<Option<SpiffeId>, rustls::Error>,
+    client: Result<Option<String>, rustls::Error>,
+    server: Result<Option<String>, rustls::Error>,
 }
 
 fn key(byte: u8) -> ClusterKey {
@@ -78,8 +78,13 @@ fn hash(byte: u8) -> AuthorityHash {
     Authority::derive(&key(byte), "prod").hash()
 }
 
-fn spiffe(node: &str) -> SpiffeId {
-    SpiffeId { cluster: "prod".to_owned(), node: node.to_owned() }
+fn names() -> NamePattern {
+    NamePattern::of_cluster("prod")
+}
+
+/// The names in the certificate of a node.
+fn names_of(node: &str) -> Vec<String> {
+    vec![names().name(node)]
 }
 
 impl Node {
@@ -106,14 +111,14 @@ impl Node {
     /// As it dials another node.
     fn client(&self, wanted: Option<&str>) -> ClientConfig {
         let trust = match wanted {
-            Some(node) => ServerTrust::node(self.anchors(), "prod", node),
-            None => ServerTrust::any_node(self.anchors(), "prod"),
+            Some(node) => ServerTrust::node(self.anchors(), names(), node),
+            None => ServerTrust::any_node(self.anchors(), names()),
         };
         tls::client_config(Arc::new(trust), Some(self.resolver()), &[b"h2"], self.clock()).expect("sound")
     }
 
     fn server(&self) -> ServerConnection {
-        let trust = ClientTrust::new(self.anchors(), "prod");
+        let trust = ClientTrust::new(self.anchors(), names());
         let config =
             tls::server_config(Arc::new(trust), self.resolver(), &[b"h2", b"http/1.1"], self.clock()).expect("sound");
         ServerConnection::new(Arc::new(config)).expect("sound")
@@ -122,7 +127,7 @@ impl Node {
 
 /// A client that knows an authority only by its hash, and shows no certificate.
 fn client_by_hash(hashes: Vec<AuthorityHash>, cluster: &str) -> ClientConfig {
-    let trust = ServerTrust::authorities(hashes, cluster);
+    let trust = ServerTrust::authorities(hashes, NamePattern::of_cluster(cluster));
     tls::client_config(Arc::new(trust), None, &[b"h2"], Arc::new(Clock(NOW))).expect("sound")
 }
 
@@ -156,14 +161,14 @@ fn shake(client: ClientConfig, server: &Node) -> Outcome {
         assert_eq!(client.alpn_protocol(), Some(&b"h2"[..]));
     }
     Outcome {
-        client: client_result.map(|()| client.peer_certificates().and_then(peer_node)),
-        server: server_result.map(|()| server.peer_certificates().and_then(peer_node)),
+        client: client_result.map(|()| client.peer_certificates().and_then(|chain| names().peer_node(chain))),
+        server: server_result.map(|()| server.peer_certificates().and_then(|chain| names().peer_node(chain))),
     }
 }
 
 fn check_accepted(outcome: &Outcome, server: &str, client: Option<&str>) {
-    assert_eq!(outcome.client.as_ref().expect("sound"), &Some(spiffe(server)));
-    assert_eq!(outcome.server.as_ref().expect("sound"), &client.map(spiffe));
+    assert_eq!(outcome.client.as_ref().expect("sound"), &Some(server.to_owned()));
+    assert_eq!(outcome.server.as_ref().expect("sound"), &client.map(str::to_owned));
 }
 
 /// Why the end that saw the certificate refused it.
@@ -184,8 +189,7 @@ fn nodes_of_one_key_know_each_other_by_name() {
 #[test]
 fn a_node_of_another_key_is_refused_by_who_dials() {
     let outcome = shake(Node::new("a", &[1]).client(None), &Node::new("b", &[2]));
-    let want =
-        CertificateRefusal::OtherAuthority { node: Some(spiffe("b")), shown: vec![hash(2)], wanted: vec![hash(1)] };
+    let want = CertificateRefusal::OtherAuthority { names: names_of("b"), shown: vec![hash(2)], wanted: vec![hash(1)] };
     assert_eq!(refusal(outcome.client), want);
     assert!(outcome.server.is_err(), "the server hears an alert");
 }
@@ -196,8 +200,7 @@ fn a_client_of_another_key_is_refused_by_the_server() {
     let mut a = Node::new("a", &[2]);
     a.keys = ring(&[1]);
     let outcome = shake(a.client(None), &Node::new("b", &[1]));
-    let want =
-        CertificateRefusal::OtherAuthority { node: Some(spiffe("a")), shown: vec![hash(2)], wanted: vec![hash(1)] };
+    let want = CertificateRefusal::OtherAuthority { names: names_of("a"), shown: vec![hash(2)], wanted: vec![hash(1)] };
     assert_eq!(refusal(outcome.server), want);
     assert!(outcome.client.is_err());
 }
@@ -205,7 +208,10 @@ fn a_client_of_another_key_is_refused_by_the_server() {
 #[test]
 fn another_node_than_the_one_wanted_is_refused() {
     let outcome = shake(Node::new("a", &[1]).client(Some("c")), &Node::new("b", &[1]));
-    assert_eq!(refusal(outcome.client), CertificateRefusal::OtherNode { shown: spiffe("b"), wanted: "c".to_owned() });
+    assert_eq!(
+        refusal(outcome.client),
+        CertificateRefusal::OtherNode { shown: "b".to_owned(), wanted: "c".to_owned() }
+    );
 }
 
 #[test]
@@ -216,7 +222,7 @@ fn a_certificate_that_expired_is_refused_by_either_end() {
         Node { certificate, ..late(name) }
     };
     let expired =
-        |node| CertificateRefusal::Expired { node: Some(spiffe(node)), not_after_s: NOW + WEEK, now_s: NOW + WEEK + 1 };
+        |node| CertificateRefusal::Expired { names: names_of(node), not_after_s: NOW + WEEK, now_s: NOW + WEEK + 1 };
     assert_eq!(refusal(shake(fresh("a").client(None), &late("b")).client), expired("b"));
     assert_eq!(refusal(shake(late("a").client(None), &fresh("b")).server), expired("a"));
     check_accepted(&shake(fresh("a").client(None), &fresh("b")), "b", Some("a"));
@@ -228,14 +234,11 @@ fn a_client_may_know_the_authority_by_its_hash_and_show_no_certificate() {
     check_accepted(&shake(client_by_hash(vec![hash(1)], "prod"), &node), "b", None);
     check_accepted(&shake(client_by_hash(vec![hash(2), hash(1)], "prod"), &node), "b", None);
     let outcome = shake(client_by_hash(vec![hash(2)], "prod"), &node);
-    let want =
-        CertificateRefusal::OtherAuthority { node: Some(spiffe("b")), shown: vec![hash(1)], wanted: vec![hash(2)] };
+    let want = CertificateRefusal::OtherAuthority { names: names_of("b"), shown: vec![hash(1)], wanted: vec![hash(2)] };
     assert_eq!(refusal(outcome.client), want);
     let outcome = shake(client_by_hash(vec![hash(1)], "test"), &node);
-    assert_eq!(
-        refusal(outcome.client),
-        CertificateRefusal::OtherCluster { shown: spiffe("b"), wanted: "test".to_owned() }
-    );
+    let wanted = NamePattern::of_cluster("test").to_string();
+    assert_eq!(refusal(outcome.client), CertificateRefusal::Nameless { shown: names_of("b"), wanted });
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn keys_are_rotated_without_a_refusal() {
 #[test]
 fn older_clients_of_http_may_speak_tls_1_2() {
     let node = Node::new("b", &[1]);
-    let trust = Arc::new(ServerTrust::any_node(node.anchors(), "prod"));
+    let trust = Arc::new(ServerTrust::any_node(node.anchors(), names()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_details(provider, node.clock())
         .with_protocol_versions(&[&rustls::version::TLS12])

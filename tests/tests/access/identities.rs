@@ -10,7 +10,7 @@ use psi_node::{Node, Security, Settings};
 use psi_security::{
     certificate::Authority,
     key::{ClusterKey, KeyRing},
-    token::{Revocations, Role, TokenClaims, TokenId},
+    token::{Role, TokenClaims, TokenId},
 };
 use psi_tests::{eventually, settings};
 use tempfile::TempDir;
@@ -117,7 +117,13 @@ impl Keys {
         let folder = tempfile::tempdir()?;
         let mut keys = Self { ring: ClusterKey::from_random([1; 32]).into(), folder };
         keys.write(seeds)?;
+        std::fs::write(keys.revoked_path(), "Revoked\n")?;
         Ok(keys)
+    }
+
+    /// Where revoked tokens are listed.
+    pub(crate) fn revoked_path(&self) -> PathBuf {
+        self.folder.path().join("revoked")
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -136,8 +142,8 @@ impl Keys {
     }
 
     pub(crate) fn settings(&self, name: &str, seeds: &[std::net::SocketAddr]) -> Settings {
-        let revoked = Revocations::new(["Revoked"]).expect("a name");
-        let security = Security { key_file: Some(self.path()), revoked, insecure: false };
+        let revoked_file = Some(self.revoked_path());
+        let security = Security { key_file: Some(self.path()), revoked_file, ..Security::default() };
         Settings { security, gossip_interval: Duration::from_millis(50), ..settings(name, seeds) }
     }
 

@@ -34,7 +34,7 @@ async fn http_takes_the_terms_in_the_address_or_in_the_body() -> Result<()> {
         ("/step?deadline_ms=60001", &x, 422, "BAD_DEADLINE"),
         ("/step?deadline_ms=soon", &x, 422, "BAD_QUERY"),
         ("/step?afterr=x", &x, 422, "BAD_QUERY"),
-        ("/step?after=x", &x, 422, "TOKEN_MALFORMED"),
+        ("/step?after=x", &x, 422, "SESSION_TOKEN_MALFORMED"),
     ] {
         let (got, answer) = post(url(0, path), body.clone()).await?;
         assert_eq!((got, &answer["error"]["reason"]), (status, &reason.into()), "{path}: {answer}");

@@ -71,32 +71,32 @@ async fn a_token_that_is_not_reached_fails_by_name_and_says_what_is_missing() ->
     let (here, there) = (Member::start(settings("n1", &[])).await?, Member::start(settings("n2", &[])).await?);
     let token = take(&there, step()).await?.token;
     let late = take(&here, StepRequest { after: token.clone(), deadline_ms: SHORT_MS, ..step() }).await.unwrap_err();
-    let metadata = check_refused(&late, Code::DeadlineExceeded, "TOKEN_NOT_REACHED");
+    let metadata = check_refused(&late, Code::DeadlineExceeded, "SESSION_TOKEN_NOT_REACHED");
     assert_eq!((metadata["missing"].as_str(), metadata["waited_ms"].as_str()), ("1", "200"));
     assert!(late.message().contains("up to version 1 (held: 0)"), "{late}");
     // A deadline of gRPC's own is answered by name too, before it cuts the call off.
     let mut request = Request::new(GetStateRequest { after: token.clone(), ..Default::default() });
     request.set_timeout(Duration::from_millis(500));
     let late = here.field.clone().get_state(request).await.unwrap_err();
-    check_refused(&late, Code::DeadlineExceeded, "TOKEN_NOT_REACHED");
+    check_refused(&late, Code::DeadlineExceeded, "SESSION_TOKEN_NOT_REACHED");
     // So is a watch, and a step of a stream, which goes on.
     let watch = psi_api::v1::WatchStateRequest { after: token.clone(), deadline_ms: SHORT_MS, ..Default::default() };
     let late = here.field.clone().watch_state(watch).await.err().context("the watch began")?;
-    check_refused(&late, Code::DeadlineExceeded, "TOKEN_NOT_REACHED");
+    check_refused(&late, Code::DeadlineExceeded, "SESSION_TOKEN_NOT_REACHED");
     let steps = [StepRequest { after: token.clone(), deadline_ms: SHORT_MS, ..step() }, step()];
     let mut answers = here.field.clone().step_stream(tokio_stream::iter(steps)).await?.into_inner();
     let outcome = answers.message().await?.and_then(|answer| answer.outcome);
     let Some(Outcome::Error(error)) = outcome else { panic!("taken: {outcome:?}") };
-    assert_eq!((error.code, error.reason.as_str()), (Code::DeadlineExceeded.into(), "TOKEN_NOT_REACHED"));
+    assert_eq!((error.code, error.reason.as_str()), (Code::DeadlineExceeded.into(), "SESSION_TOKEN_NOT_REACHED"));
     assert!(matches!(answers.message().await?.and_then(|answer| answer.outcome), Some(Outcome::Step(_))));
     assert_eq!(here.state("").await?.k, 1, "what was late was not taken");
-    assert_eq!(errors(&here, "TOKEN_NOT_REACHED").await?, 4);
+    assert_eq!(errors(&here, "SESSION_TOKEN_NOT_REACHED").await?, 4);
     // HTTP says the same.
     let url = format!("http://{}/state?after={token}&deadline_ms={SHORT_MS}", here.node.addresses().http);
     let answer = reqwest::get(url).await?;
     assert_eq!(answer.status().as_u16(), 504);
     let body: serde_json::Value = answer.json().await?;
-    assert_eq!(body["error"]["reason"], "TOKEN_NOT_REACHED", "{body}");
+    assert_eq!(body["error"]["reason"], "SESSION_TOKEN_NOT_REACHED", "{body}");
     Ok(())
 }
 
@@ -108,10 +108,10 @@ async fn a_bad_token_is_refused_by_name_counted_and_changes_nothing() -> Result<
     let mut flipped = good.clone().into_bytes();
     flipped[20] = if flipped[20] == b'A' { b'B' } else { b'A' };
     let bad = [
-        (String::from_utf8(flipped)?, "TOKEN_DAMAGED"),
-        (format!("{good}!"), "TOKEN_MALFORMED"),
-        ("A".repeat(100_000), "TOKEN_MALFORMED"),
-        (strange_token("strangers", "n1", 1), "TOKEN_OTHER_CLUSTER"),
+        (String::from_utf8(flipped)?, "SESSION_TOKEN_DAMAGED"),
+        (format!("{good}!"), "SESSION_TOKEN_MALFORMED"),
+        ("A".repeat(100_000), "SESSION_TOKEN_MALFORMED"),
+        (strange_token("strangers", "n1", 1), "SESSION_TOKEN_OTHER_CLUSTER"),
     ];
     for (token, reason) in bad {
         let count = errors(&member, reason).await?;

@@ -32,6 +32,8 @@ const STEPS_EMPTY: usize = 20;
 #[derive(Clone, Copy, Debug)]
 enum EngineCase {
     Synthetic,
+    /// Engine `synthetic` in a field that is not watched for drift.
+    SyntheticUnwatched,
     /// Engine `core` that remembers nothing.
     CoreEmpty,
     /// Engine `core` that remembers every step.
@@ -39,11 +41,12 @@ enum EngineCase {
 }
 
 impl EngineCase {
-    const ALL: [Self; 3] = [Self::Synthetic, Self::CoreEmpty, Self::CoreFull];
+    const ALL: [Self; 4] = [Self::Synthetic, Self::SyntheticUnwatched, Self::CoreEmpty, Self::CoreFull];
 
     fn name(self) -> &'static str {
         match self {
             Self::Synthetic => "synthetic",
+            Self::SyntheticUnwatched => "synthetic, drift off",
             Self::CoreEmpty => "core, empty memory",
             Self::CoreFull => "core, full memory",
         }
@@ -57,17 +60,27 @@ impl EngineCase {
         Label::new(format!("{}, in a replica", self.name()))
     }
 
-    fn headers(self) -> [RowHeader; 2] {
-        let over = Question::ratio("over the engine alone", Part::Figure, self.alone());
-        [
-            RowHeader { label: self.alone(), unit: UNIT, questions: Vec::new() },
-            RowHeader { label: self.in_replica(), unit: UNIT, questions: vec![over] },
-        ]
+    /// In the order of [`EngineCase::cases`].
+    fn headers(self) -> Vec<RowHeader> {
+        let row = |label: Label, questions: Vec<Question>| RowHeader { label, unit: UNIT, questions };
+        let over = |case: Self, name| Question::ratio(name, Part::Figure, case.in_replica());
+        let over_alone = Question::ratio("over the engine alone", Part::Figure, self.alone());
+        match self {
+            Self::SyntheticUnwatched => vec![row(self.in_replica(), vec![over(Self::Synthetic, "over drift on")])],
+            _ => vec![row(self.alone(), Vec::new()), row(self.in_replica(), vec![over_alone])],
+        }
+    }
+
+    fn cases(self, vectors: &[Vec<f64>]) -> Result<Vec<LocalCase>, BenchError> {
+        match self {
+            Self::SyntheticUnwatched => Ok(vec![self.replica_step(vectors)?]),
+            _ => Ok(vec![self.engine_alone(vectors)?, self.replica_step(vectors)?]),
+        }
     }
 
     fn engine(self) -> EngineKind {
         match self {
-            Self::Synthetic => EngineKind::Synthetic,
+            Self::Synthetic | Self::SyntheticUnwatched => EngineKind::Synthetic,
             Self::CoreEmpty | Self::CoreFull => EngineKind::Core,
         }
     }
@@ -75,17 +88,19 @@ impl EngineCase {
     /// Steps before the first that is measured.
     fn steps_before(self) -> usize {
         match self {
-            Self::Synthetic | Self::CoreEmpty => STEPS_EMPTY,
+            Self::Synthetic | Self::SyntheticUnwatched | Self::CoreEmpty => STEPS_EMPTY,
             Self::CoreFull => EPISODIC_CAPACITY,
         }
     }
 
     /// Under which every step is remembered, or none is.
     fn parameters(self) -> Result<Parameters, BenchError> {
-        let changes = match self {
-            Self::CoreFull => [("pe_low", 0.0), ("pe_high", 1000.0), ("tau_psi", 0.0)],
-            Self::Synthetic | Self::CoreEmpty => [("pe_low", 1000.0), ("pe_high", 1000.0), ("tau_psi", 1.0)],
+        let changes: &[(&str, f64)] = match self {
+            Self::CoreFull => &[("pe_low", 0.0), ("pe_high", 1000.0), ("tau_psi", 0.0)],
+            Self::SyntheticUnwatched => &[("drift", 0.0)],
+            Self::Synthetic | Self::CoreEmpty => &[("pe_low", 1000.0), ("pe_high", 1000.0), ("tau_psi", 1.0)],
         };
+        let changes = changes.iter().copied();
         Parameters::default().with(changes).map_err(|errors| BenchError::failed(format!("{errors:?}; this is a bug")))
     }
 
@@ -164,8 +179,8 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
     progress.preparing("filling memories");
     let vectors = rig::vectors();
     let prepared = tokio::task::spawn_blocking(move || {
-        let both = |kind: EngineCase| [kind.engine_alone(&vectors), kind.replica_step(&vectors)];
-        EngineCase::ALL.into_iter().flat_map(both).collect::<Result<Vec<LocalCase>, BenchError>>()
+        let cases = EngineCase::ALL.into_iter().map(|kind| kind.cases(&vectors));
+        Ok(cases.collect::<Result<Vec<_>, BenchError>>()?.into_iter().flatten().collect::<Vec<LocalCase>>())
     });
     let cases =
         prepared.await.map_err(|error| BenchError::failed(format!("the engines ended: {error}; this is a bug")))??;

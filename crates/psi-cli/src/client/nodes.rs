@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use psi_api::v1::{Field, ListFieldsRequest, ListFieldsResponse, PingRequest};
+use psi_bench::client::{fields, root_cause};
+use psi_client::{Connection, is_distrust};
 use tonic::{Code, Response, Status, transport::Endpoint};
 
-use psi_bench::client::{fields, root_cause};
-
-use super::access::{AccessOptions, Connection};
+use super::access::AccessOptions;
 use crate::{
     output::{self, Failure},
     settings::{self, address::with_default_port},
@@ -66,12 +66,13 @@ pub(crate) struct Reply<T> {
 }
 
 impl Nodes {
-    /// Asks one node after the other until one takes the call. A node that can't be reached, or says that it is not
-    /// available, has changed nothing, so the next is asked; every other refusal is final. Nor has one that does not
-    /// answer a ping, which each is sent before the call while there is another to go to.
+    /// Asks one node after the other until one takes the call. A node that can't be reached, does not accept the access
+    /// token, or says that it is not available, has changed nothing, so the next is asked; every other refusal is
+    /// final. Nor has one that does not answer a ping, which each is sent before the call while there is another to go
+    /// to.
     ///
     /// # Errors
-    /// The refusal, or what each node said if none was available.
+    /// The refusal, or what each node said if none took the call.
     pub(crate) async fn ask<T>(
         &self,
         call: impl AsyncFn(Connection) -> Result<Response<T>, Status>,
@@ -88,7 +89,7 @@ impl Nodes {
             };
             match asked {
                 Ok(answer) => return Ok(Reply { address: address.clone(), answer }),
-                Err(failure) if failure.may_go_elsewhere() => failures.push(failure),
+                Err(failure) if failure.may_go_elsewhere() || failure.is_about_access() => failures.push(failure),
                 Err(failure) => return Err(failure),
             }
         }
@@ -124,7 +125,24 @@ impl Nodes {
         }
     }
 
+    /// Asks one node; once more if it refuses the token and the token's file has another by now.
     async fn ask_one<T>(
+        &self,
+        address: &str,
+        call: impl AsyncFn(Connection) -> Result<Response<T>, Status>,
+    ) -> Result<T, Failure> {
+        let reading = self.access.reading();
+        match self.ask_once(address, &call).await {
+            Err(failure) if failure.is_about_access() => match self.access.renew(reading) {
+                Ok(true) => self.ask_once(address, &call).await,
+                Ok(false) => Err(failure),
+                Err(problem) => Err(failure.with_detail(&problem)),
+            },
+            asked => asked,
+        }
+    }
+
+    async fn ask_once<T>(
         &self,
         address: &str,
         call: impl AsyncFn(Connection) -> Result<Response<T>, Status>,
@@ -153,6 +171,7 @@ impl Nodes {
         let (endpoint, access) = (self.endpoint(address)?, self.access.get()?);
         match tokio::time::timeout(self.timeout, access.connect(endpoint)).await {
             Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(error)) if is_distrust(&error) => Err(not_trusted(address, &root_cause(&error))),
             Ok(Err(error)) => Err(not_reached(address, &root_cause(&error))),
             Err(_) => Err(not_reached(address, &format!("no answer within {} s", self.timeout.as_secs_f64()))),
         }
@@ -194,6 +213,11 @@ pub(crate) async fn ping(channel: Connection) -> Result<(), Status> {
 fn not_reached(address: &str, why: &str) -> Failure {
     Failure::unreachable(format!("can't reach {address}: {why}"))
         .with_hint("is the node running? start one with `psi-field node`, or name another with --node")
+}
+
+/// The cause has the way out, which is another than where nobody answers.
+fn not_trusted(address: &str, why: &str) -> Failure {
+    Failure::unreachable(format!("can't trust {address}: {why}")).of_access()
 }
 
 #[cfg(test)]

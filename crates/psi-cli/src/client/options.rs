@@ -1,5 +1,5 @@
-//! Options that commands share: the token that a node must have reached, how long that may take, how far a write must
-//! get, and the name by which a repeated request is known.
+//! Options that commands share: the session token that a node must have reached, how long that may take, how far a
+//! write must get, and the name by which a repeated request is known.
 
 use std::time::Duration;
 
@@ -12,18 +12,19 @@ use super::nodes::Nodes;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Sessions")]
 pub(crate) struct ReadOptions {
-    /// Token of an earlier answer, of any node. The node answers once it holds everything that the token covers
-    #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
+    /// Session token: the `token` of an earlier answer, of any node. The node answers once it holds all that it covers
+    #[arg(long, value_name = "SESSION_TOKEN", value_parser = NonEmptyStringValueParser::new())]
     after: Option<String>,
 
-    /// How long the node waits for the token and for --replicate-to, milliseconds, up to 60000; 2000 if not given
+    /// How long the node waits for the session token and for --replicate-to, milliseconds, up to 60000; 2000 if not
+    /// given
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     deadline_ms: Option<u32>,
 }
 
 impl ReadOptions {
     /// Empty if none is asked for.
-    pub(crate) fn token(&self) -> String {
+    pub(crate) fn session_token(&self) -> String {
         self.after.clone().unwrap_or_default()
     }
 

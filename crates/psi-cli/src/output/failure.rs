@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use super::{
     format::Output,
     note::note,
-    refusal::{broke_off, may_go_elsewhere},
+    refusal::{broke_off, is_access_refusal, may_go_elsewhere},
 };
 
 /// What went wrong, as scripts see it. `--help` documents the numbers.
@@ -35,6 +35,8 @@ pub(crate) struct Failure {
     values: BTreeMap<String, String>,
     /// Nothing was done, and another node may do it.
     elsewhere: bool,
+    /// Another access token may help.
+    about_access: bool,
     /// The way out, where the message has none.
     hint: Option<&'static str>,
 }
@@ -53,7 +55,15 @@ struct Report<'a> {
 
 impl Failure {
     fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), reason: None, values: BTreeMap::new(), elsewhere: false, hint: None }
+        Self {
+            exit,
+            message: message.into(),
+            reason: None,
+            values: BTreeMap::new(),
+            elsewhere: false,
+            about_access: false,
+            hint: None,
+        }
     }
 
     pub(crate) fn failed(message: impl Into<String>) -> Self {
@@ -68,14 +78,29 @@ impl Failure {
         Self { elsewhere: true, ..Self::new(Exit::Unreachable, message) }
     }
 
-    /// What each of several nodes said, none of which was available. At least one.
+    /// What each of several nodes said, none of which took the call. At least one.
     pub(crate) fn of_all(mut failures: Vec<Self>) -> Self {
-        if failures.len() == 1 {
-            return failures.remove(0);
+        let first = &failures[0];
+        // All for one reason: it is said once.
+        if failures.len() == 1 || failures.iter().all(|one| one.about_access && one.reason == first.reason) {
+            return failures.swap_remove(0);
         }
         let hint = failures.iter().find_map(|failure| failure.hint);
-        let messages: Vec<String> = failures.into_iter().map(|failure| failure.message).collect();
-        Self { hint, ..Self::unreachable(format!("no node is available:\n  {}", messages.join("\n  "))) }
+        let messages: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
+        let messages = messages.join("\n  ");
+        // Those that are away may take it later, and hardly if the others do not.
+        match failures.into_iter().find(Self::is_about_access) {
+            Some(refused) => {
+                Self { hint, message: format!("no node accepts the access token:\n  {messages}"), ..refused }
+            }
+            None => Self { hint, ..Self::unreachable(format!("no node is available:\n  {messages}")) },
+        }
+    }
+
+    /// No node accepts the access token, so that the command can't go on.
+    pub(crate) fn of_lockout(self) -> Self {
+        let message = format!("stopped, as no node accepts the access token: {}", self.message);
+        Self { exit: Exit::Failed, message, ..self }
     }
 
     /// What would be written is there, and must not be overwritten.
@@ -99,8 +124,19 @@ impl Failure {
             reason,
             values: values.unwrap_or_default().into_iter().collect(),
             elsewhere,
+            about_access: is_access_refusal(status),
             hint: None,
         }
+    }
+
+    /// The node does not accept the access token, or shows a certificate that the token does not trust.
+    pub(crate) fn of_access(self) -> Self {
+        Self { about_access: true, ..self }
+    }
+
+    /// The same with one more detail.
+    pub(crate) fn with_detail(self, detail: &str) -> Self {
+        Self { message: format!("{}; {detail}", self.message), ..self }
     }
 
     /// The same with a way out.
@@ -111,6 +147,11 @@ impl Failure {
     /// Whether nothing was done and another node may do it.
     pub(crate) fn may_go_elsewhere(&self) -> bool {
         self.elsewhere
+    }
+
+    /// Whether another access token may help.
+    pub(crate) fn is_about_access(&self) -> bool {
+        self.about_access
     }
 
     /// The word for programs, such as `UNKNOWN_FIELD`, where the node gave one.

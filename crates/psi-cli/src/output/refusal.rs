@@ -1,7 +1,8 @@
-//! What a refusal means for a client: whether another node may accept the call.
+//! What a refusal means for a client: whether another node may accept the call, or another access token.
 
 use std::error::Error;
 
+use psi_client::is_distrust;
 use tonic::{Code, Status};
 
 /// Whether a refusal says that another node may take the call: this one is starting, stopping, gone or overloaded.
@@ -16,6 +17,17 @@ pub(crate) fn may_go_elsewhere(status: &Status) -> bool {
             None => status.source().is_none(),
         },
         _ => false,
+    }
+}
+
+/// Whether it is the access token that keeps the call from being done, or the lack of one. Another token may help.
+pub(crate) fn is_access_refusal(status: &Status) -> bool {
+    const REASONS: [&str; 5] =
+        ["ACCESS_TOKEN_MISSING", "ACCESS_TOKEN_REFUSED", "ROLE_TOO_LOW", "FIELD_NOT_ALLOWED", "TLS_REQUIRED"];
+    match psi_api::cause_of(status) {
+        Some((reason, _)) => REASONS.contains(&reason.as_str()),
+        // The node shows a certificate that the token does not trust.
+        None => status.source().is_some_and(is_distrust),
     }
 }
 

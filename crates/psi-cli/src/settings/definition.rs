@@ -1,8 +1,9 @@
 //! The table of settings.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use psi_replica::{ClusterName, NodeId};
+use psi_security::certificate::NamePattern;
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
@@ -103,7 +104,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 31] = [
+pub(crate) static DEFINITIONS: [Definition; 36] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
@@ -207,6 +208,17 @@ pub(crate) static DEFINITIONS: [Definition; 31] = [
         meaning: "Origins whose web pages may call HTTP from a browser (CORS). * alone: those of any origin, which may \
                   then do all that programs may. None: no page but those of the node itself",
     },
+    Definition {
+        key: "http.hosts",
+        kind: Kind::Hosts(|all, hosts| all.node.web_hosts = hosts),
+        show: |all| {
+            let hosts: Vec<Value> = all.node.web_hosts.iter().map(|host| Value::String(host.to_owned())).collect();
+            or_none((!hosts.is_empty()).then_some(Value::Array(hosts)))
+        },
+        meaning: "Names by which HTTP may be called where the cluster has no key, beside addresses, localhost and \
+                  node.id; others are refused, as a web page could lead them here. * alone: any. None: no \
+                  other name, but with security.insecure any",
+    },
     listen!(gossip, "gossip.listen", "gossip between nodes, UDP"),
     advertise!(gossip, "gossip.advertise", "gossip (UDP)"),
     Definition {
@@ -234,23 +246,17 @@ pub(crate) static DEFINITIONS: [Definition; 31] = [
     Definition {
         key: "security.key_file",
         kind: Kind::FileOrNone(|all, file| all.node.security.key_file = file),
-        show: |all| {
-            let file = all.node.security.key_file.as_ref();
-            or_none(file.map(|file| Value::String(file.display().to_string())))
-        },
+        show: |all| file_or_none(all.node.security.key_file.as_ref()),
         meaning: "File of the cluster key, the same on every node; `psi-field key` makes one. With it gossip is sealed, \
                   connections are encrypted, nodes know each other, and clients show access tokens. It is read again \
                   when it changes. None: anyone may do anything who reaches the node, so it listens on loopback alone",
     },
     Definition {
-        key: "security.revoked",
-        kind: Kind::Tokens(|all, tokens| all.node.security.revoked = tokens),
-        show: |all| {
-            let entries: Vec<Value> =
-                all.node.security.revoked.names().map(|name| Value::String(name.to_owned())).collect();
-            or_none((!entries.is_empty()).then_some(Value::Array(entries)))
-        },
-        meaning: "Access tokens that are refused from now on, by name or id. The same on every node",
+        key: "security.revoked_file",
+        kind: Kind::FileOrNone(|all, file| all.node.security.revoked_file = file),
+        show: |all| file_or_none(all.node.security.revoked_file.as_ref()),
+        meaning: "File of access tokens that are refused, by name or id, one a line; the same on every node. It is read \
+                  again when it changes, and streams of such tokens end. A file that is not there yet revokes nothing",
     },
     Definition {
         key: "security.insecure",
@@ -258,6 +264,37 @@ pub(crate) static DEFINITIONS: [Definition; 31] = [
         show: |all| Value::Boolean(all.node.security.insecure),
         meaning: "Whether to listen beyond loopback without a cluster key. true: anyone who reaches the node can read \
                   and change everything; for networks that nobody else reaches",
+    },
+    Definition {
+        key: "tls.cert",
+        kind: Kind::FileOrNone(|all, file| all.node.security.tls.cert = file),
+        show: |all| file_or_none(all.node.security.tls.cert.as_ref()),
+        meaning: "File of this node's certificate, in PEM, where others issue certificates: cert-manager or SPIRE. After \
+                  it stands what is between it and its authority. It goes with tls.key, tls.ca and security.key_file. All \
+                  are read again when they change. None: the node makes its own from the cluster key",
+    },
+    Definition {
+        key: "tls.key",
+        kind: Kind::FileOrNone(|all, file| all.node.security.tls.key = file),
+        show: |all| file_or_none(all.node.security.tls.key.as_ref()),
+        meaning: "File of the private key of tls.cert, in PEM, without a passphrase",
+    },
+    Definition {
+        key: "tls.ca",
+        kind: Kind::FileOrNone(|all, file| all.node.security.tls.ca = file),
+        show: |all| file_or_none(all.node.security.tls.ca.as_ref()),
+        meaning: "File of the authorities that the certificates of nodes come from, in PEM. Clients take it too",
+    },
+    Definition {
+        key: "tls.name",
+        kind: Kind::Text(|all, text| {
+            // The name of the cluster has no letters that matter.
+            let checked = NamePattern::new(text, "x").map_err(|error| error.to_string());
+            checked.map(|_| text.clone_into(&mut all.node.security.tls.name))
+        }),
+        show: |all| Value::String(all.node.security.tls.name.clone()),
+        meaning: "How certificates of tls.ca name nodes: a URI with {node} for node.id, and perhaps {cluster} for \
+                  cluster.name. It is the one URI among the subject's alternative names. The same on every node",
     },
     Definition {
         key: "replication.enabled",
@@ -277,10 +314,7 @@ pub(crate) static DEFINITIONS: [Definition; 31] = [
     Definition {
         key: "data.dir",
         kind: Kind::DirectoryOrNone(|all, directory| all.node.data_directory = directory),
-        show: |all| {
-            let directory = all.node.data_directory.as_ref();
-            or_none(directory.map(|directory| Value::String(directory.display().to_string())))
-        },
+        show: |all| file_or_none(all.node.data_directory.as_ref()),
         meaning: "Directory for snapshots of what the node holds, so that it survives a restart of the whole \
                   cluster. It is made if it is missing, belongs to this node alone, and needs room for three \
                   snapshots. None: a node that starts gets everything from the others",
@@ -330,6 +364,10 @@ pub(crate) static DEFINITIONS: [Definition; 31] = [
 
 fn or_none(value: Option<Value>) -> Value {
     value.unwrap_or_else(|| Value::String(NONE.to_owned()))
+}
+
+fn file_or_none(file: Option<&PathBuf>) -> Value {
+    or_none(file.map(|file| Value::String(file.display().to_string())))
 }
 
 fn millis(duration: Duration) -> Value {

@@ -2,9 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
-use psi_node::WebOrigins;
+use psi_node::{WebHosts, WebOrigins};
 use psi_replica::NameError;
-use psi_security::token::Revocations;
 use toml::Value;
 
 use super::{address::with_default_port, all::AllSettings};
@@ -37,12 +36,12 @@ pub(crate) enum Kind {
     DirectoryOrNone(fn(&mut AllSettings, Option<PathBuf>)),
     /// A file, or [`NONE`].
     FileOrNone(fn(&mut AllSettings, Option<PathBuf>)),
-    /// A list of names or ids of access tokens, or [`NONE`].
-    Tokens(fn(&mut AllSettings, Revocations)),
     /// A list of `host:port`, or [`NONE`].
     Seeds(fn(&mut AllSettings, Vec<String>)),
     /// A list of origins of web pages, `*`, or [`NONE`].
     Origins(fn(&mut AllSettings, WebOrigins)),
+    /// A list of names of hosts, `*`, or [`NONE`].
+    Hosts(fn(&mut AllSettings, WebHosts)),
 }
 
 impl Kind {
@@ -86,27 +85,9 @@ impl Kind {
                 put(all, (text != NONE).then(|| PathBuf::from(text)));
                 Ok(())
             }
-            Self::Seeds(put) => match value.as_str() {
-                Some(NONE) => {
-                    put(all, Vec::new());
-                    Ok(())
-                }
-                _ => seeds(value).map(|seeds| put(all, seeds)),
-            },
-            Self::Tokens(put) => match value.as_str() {
-                Some(NONE) => {
-                    put(all, Revocations::default());
-                    Ok(())
-                }
-                _ => tokens(value).map(|tokens| put(all, tokens)),
-            },
-            Self::Origins(put) => match value.as_str() {
-                Some(NONE) => {
-                    put(all, WebOrigins::default());
-                    Ok(())
-                }
-                _ => origins(value).map(|origins| put(all, origins)),
-            },
+            Self::Seeds(put) => or_none(value, seeds).map(|seeds| put(all, seeds)),
+            Self::Origins(put) => or_none(value, origins).map(|origins| put(all, origins)),
+            Self::Hosts(put) => or_none(value, hosts).map(|hosts| put(all, hosts)),
         }
     }
 
@@ -115,7 +96,7 @@ impl Kind {
         match self {
             Self::Whole { .. } | Self::WholeOrNone { .. } => parsed(text, Value::Integer),
             Self::Switch(_) => parsed(text, Value::Boolean),
-            Self::Seeds(_) | Self::Origins(_) | Self::Tokens(_) if text.trim() != NONE => {
+            Self::Seeds(_) | Self::Origins(_) | Self::Hosts(_) if text.trim() != NONE => {
                 // One comma at the end is a habit; another stands beside a part that is missing.
                 let parts = text.trim().strip_suffix(',').unwrap_or(text).split(',').map(str::trim);
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
@@ -137,9 +118,9 @@ impl Kind {
             Self::AddressOrNone(_) => format!("an IP address and a port, or {NONE}"),
             Self::DirectoryOrNone(_) => format!("a directory, or {NONE}"),
             Self::FileOrNone(_) => format!("a file, or {NONE}"),
-            Self::Tokens(_) => format!("names or ids of tokens, more after commas, or {NONE}"),
             Self::Seeds(_) => format!("host:port, more after commas, or {NONE}"),
             Self::Origins(_) => format!("origins such as https://panel.example, more after commas; *, or {NONE}"),
+            Self::Hosts(_) => format!("names such as psi.example, more after commas; *, or {NONE}"),
         }
     }
 }
@@ -151,6 +132,11 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(list) => list.iter().all(is_empty),
         _ => false,
     }
+}
+
+/// What a value is read as; nothing for [`NONE`].
+fn or_none<T: Default>(value: &Value, read: impl Fn(&Value) -> Result<T, String>) -> Result<T, String> {
+    if value.as_str() == Some(NONE) { Ok(T::default()) } else { read(value) }
 }
 
 fn parsed<T: FromStr>(text: &str, value: fn(T) -> Value) -> Value {
@@ -179,10 +165,9 @@ fn seeds(value: &Value) -> Result<Vec<String>, String> {
     list.iter().map(seed).collect()
 }
 
-fn tokens(value: &Value) -> Result<Revocations, String> {
-    let list = value.as_array().ok_or_else(|| "takes a list of texts, such as [\"feeder\"]".to_owned())?;
-    let entries = list.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-    Revocations::new(entries).map_err(|error| error.to_string())
+fn hosts(value: &Value) -> Result<WebHosts, String> {
+    let list = value.as_array().ok_or_else(|| "takes a list of texts, such as [\"psi.example\"]".to_owned())?;
+    WebHosts::new(&list.iter().map(text).collect::<Result<Vec<_>, _>>()?)
 }
 
 fn origins(value: &Value) -> Result<WebOrigins, String> {

@@ -164,6 +164,22 @@ fn grpc_and_http_need_a_port_each() {
 }
 
 #[test]
+fn names_of_nodes_in_certificates_have_a_place_for_the_node() {
+    for (text, taken) in [
+        ("spiffe://example.org/psi/{node}", true),
+        ("spiffe://{cluster}/node/{node}", true),
+        ("spiffe://example.org/psi", false),
+        ("{node}", false),
+    ] {
+        let got = loaded("", &[], &[("tls.name", text)]);
+        assert_eq!(got.is_ok(), taken, "{text}");
+        if let Err(problems) = got {
+            assert!(format!("{problems:?}").contains("{node}"), "{problems:?}");
+        }
+    }
+}
+
+#[test]
 fn nodes_of_one_machine_are_named_by_their_port() {
     let named = |flags: &[(&'static str, &str)]| loaded("", &[], flags).unwrap().effective.node.node.to_string();
     assert_eq!(named(&[]), "m");
@@ -177,6 +193,7 @@ fn what_is_printed_reads_back_as_the_same_settings() {
         ("node.id", "x"),
         ("cluster.seeds", "a,b:1"),
         ("http.cors_origins", "https://a.example,http://localhost:3000"),
+        ("http.hosts", "a.example,b"),
         ("grpc.advertise", "10.0.0.1:5"),
         ("replication.enabled", "false"),
         ("log.format", "json"),
@@ -205,19 +222,23 @@ fn every_default_is_a_value_that_is_taken() {
 }
 
 /// The settings that may have no value, and what their values are otherwise.
-const OPTIONAL: [(&str, &str); 8] = [
+const OPTIONAL: [(&str, &str); 12] = [
     ("cluster.seeds", "a:7280"),
     ("grpc.advertise", "10.0.0.1:5"),
     ("http.advertise", "10.0.0.1:5"),
     ("http.cors_origins", "https://panel.example"),
+    ("http.hosts", "psi.example"),
     ("gossip.advertise", "10.0.0.1:5"),
     ("security.key_file", "/run/cluster.key"),
-    ("security.revoked", "feeder"),
+    ("security.revoked_file", "/run/revoked"),
+    ("tls.cert", "/run/tls.crt"),
+    ("tls.key", "/run/tls.key"),
+    ("tls.ca", "/run/ca.crt"),
     ("data.dir", "/data"),
 ];
 
 /// The settings whose values are lists.
-const LISTS: [&str; 3] = ["cluster.seeds", "http.cors_origins", "security.revoked"];
+const LISTS: [&str; 3] = ["cluster.seeds", "http.cors_origins", "http.hosts"];
 
 #[test]
 fn what_is_empty_is_refused_wherever_it_is_given() {

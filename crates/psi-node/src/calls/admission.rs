@@ -116,9 +116,9 @@ fn still_underway(id: &str, options: &CallOptions) -> Cause {
 fn not_reached(gaps: &TokenGaps, options: &CallOptions) -> Cause {
     let waited = options.timeout.as_millis();
     let message = format!(
-        "after {waited} ms this node is still missing {gaps}, which the token in `after` names; retry, try another node, or allow a \
-         longer deadline"
+        "after {waited} ms this node is still missing {gaps}, which the session token in `after` names; retry, try \
+         another node, or allow a longer deadline"
     );
-    let cause = Cause::new(Code::DeadlineExceeded, "TOKEN_NOT_REACHED", message);
+    let cause = Cause::new(Code::DeadlineExceeded, "SESSION_TOKEN_NOT_REACHED", message);
     cause.with("waited_ms", waited).with("missing", gaps.listed.len() + usize::from(gaps.left_out))
 }

@@ -61,13 +61,14 @@ impl Ops {
         call: BaselineCall,
         options: &CallOptions,
     ) -> Result<(FieldView, String), Cause> {
+        self.record_object(name);
         let request = self.record_refusal(call.checked())?;
         let set = |replica: &mut Replica, now: Now, field: &FieldName| {
             let set = replica.set_baseline(now, field, request.clone())?;
             tracing::info!(%field, version = set.title.version.as_str(), inputs = set.inputs, "baseline set");
             Ok(())
         };
-        self.write_baseline(("set the baseline", name), options, set).await
+        self.write_baseline(name, options, set).await
     }
 
     /// Takes the baseline of a field away.
@@ -77,23 +78,24 @@ impl Ops {
         set_by: String,
         options: &CallOptions,
     ) -> Result<(FieldView, String), Cause> {
+        self.record_object(name);
         let title = BaselineTitle { set_by: self.record_refusal(label("set_by", set_by))?, ..BaselineTitle::default() };
         let clear = |replica: &mut Replica, now: Now, field: &FieldName| {
             replica.clear_baseline(now, field, title.clone())?;
             tracing::info!(%field, "baseline cleared");
             Ok(())
         };
-        self.write_baseline(("clear the baseline", name), options, clear).await
+        self.write_baseline(name, options, clear).await
     }
 
     /// Writes, once no batch of the field is in the way.
     async fn write_baseline(
         &self,
-        (action, name): (&str, &str),
+        name: &str,
         options: &CallOptions,
         write: impl Fn(&mut Replica, Now, &FieldName) -> Result<(), WriteError>,
     ) -> Result<(FieldView, String), Cause> {
-        let field = self.record_refusal(self.operator_field(action, name))?;
+        let field = self.record_refusal(self.operator_field(name))?;
         self.record_refusal(self.reach(options).await)?;
         // A node that has not caught up says so, and does not say that there is no such field.
         self.record_refusal(self.context.read(writable))?;

@@ -24,7 +24,7 @@ impl Ops {
         patch: &FieldPatch,
         names: Vec<String>,
     ) -> Result<(FieldSummary, String), Cause> {
-        let field = self.record_refusal(self.operator_field("create the field", name))?;
+        let field = self.record_refusal(self.operator_field(name))?;
         let setup = self.record_refusal(patch.apply_to(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
         let names = self.record_refusal(ColumnNames::new(names).map_err(|error| bad_names(&error)))?;
         self.write(|replica, now| {
@@ -42,30 +42,30 @@ impl Ops {
 
     /// Changes what the patch names.
     pub(crate) fn change(&self, name: &str, patch: &FieldPatch) -> Result<(FieldSummary, String), Cause> {
-        self.replace_setup(("change the field", name), patch, |setup| setup, Replica::change_field)
+        self.replace_setup(name, patch, |setup| setup, Replica::change_field)
     }
 
     /// Starts a new epoch: parameters that the patch does not name get their defaults, the rest stays.
     pub(crate) fn reset(&self, name: &str, patch: &FieldPatch) -> Result<(FieldSummary, String), Cause> {
-        self.replace_setup(("reset the field", name), patch, with_default_parameters, Replica::reset_field)
+        self.replace_setup(name, patch, with_default_parameters, Replica::reset_field)
     }
 
     /// Removes a field.
     pub(crate) fn drop_field(&self, name: &str) -> Result<(CurrentSpec, String), Cause> {
-        let field = self.record_refusal(self.operator_field("drop the field", name))?;
+        let field = self.record_refusal(self.operator_field(name))?;
         self.write(|replica, now| replica.drop_field(now, &field))
     }
 
     /// Attaches a label to a field; an empty one takes it away.
     pub(crate) fn label(&self, name: &str, text: &str) -> Result<(FieldSummary, String), Cause> {
-        let field = self.record_refusal(self.operator_field("label the field", name))?;
+        let field = self.record_refusal(self.operator_field(name))?;
         let label = self.record_refusal(Label::new(text).map_err(|error| bad_label(text, &error)))?;
         self.attach(&field, label)
     }
 
     /// Names the columns of a field, one name for each; none take the names away.
     pub(crate) fn name_columns(&self, name: &str, names: Vec<String>) -> Result<(FieldSummary, String), Cause> {
-        let field = self.record_refusal(self.operator_field("name the columns", name))?;
+        let field = self.record_refusal(self.operator_field(name))?;
         let names = self.record_refusal(ColumnNames::new(names).map_err(|error| bad_names(&error)))?;
         self.attach(&field, names)
     }
@@ -88,12 +88,12 @@ impl Ops {
     /// Reads a field's setup and writes another, with nothing in between.
     fn replace_setup(
         &self,
-        (action, name): (&str, &str),
+        name: &str,
         patch: &FieldPatch,
         base: impl FnOnce(Setup) -> Setup,
         put: impl FnOnce(&mut Replica, Now, &FieldName, Setup) -> Result<CurrentSpec, WriteError>,
     ) -> Result<(FieldSummary, String), Cause> {
-        let field = self.record_refusal(self.operator_field(action, name))?;
+        let field = self.record_refusal(self.operator_field(name))?;
         let written = self.context.write(|replica, now| {
             // A node that has not caught up says so, and does not say that there is no such field.
             writable(replica)?;

@@ -15,6 +15,14 @@ use super::{
 use crate::sessions::options::CallOptions;
 
 impl Ops {
+    /// The field that an operator intervenes in; empty means `default`.
+    fn named_field(&self, name: &str) -> Result<FieldName, Cause> {
+        self.record_object(name);
+        let field = self.field_name(name)?;
+        self.record_object(field.as_str());
+        Ok(field)
+    }
+
     /// Intervenes by hand.
     pub(crate) async fn intervene(
         &self,
@@ -22,8 +30,8 @@ impl Ops {
         action: Action,
         options: CallOptions,
     ) -> Result<InterventionReceipt, Cause> {
-        let field = self.record_refusal(self.field_name(field))?;
-        self.audit(action.as_str(), field.as_str());
+        self.audit.iter().for_each(|audit| audit.record_action(action.as_str()));
+        let field = self.record_refusal(self.named_field(field))?;
         let content = |hasher: &_| content_of_intervention(hasher, &field, action);
         let pending = match self.admit(&options, content).await? {
             Admission::Answered(pending) => pending,
@@ -47,8 +55,7 @@ impl Ops {
 
     /// Takes the red flag of a field down without an intervention.
     pub(crate) async fn acknowledge(&self, field: &str, options: &CallOptions) -> Result<(FieldView, String), Cause> {
-        let name = self.record_refusal(self.field_name(field))?;
-        self.audit("acknowledge the red flag", name.as_str());
+        let name = self.record_refusal(self.named_field(field))?;
         self.record_refusal(self.reach(options).await)?;
         let write = |replica: &mut Replica, now| replica.acknowledge(now, &name);
         let written = self.when_free(options, || std::future::ready(self.context.write(write))).await;

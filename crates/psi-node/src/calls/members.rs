@@ -51,7 +51,7 @@ impl Ops {
 
     /// Goes on from a clock that an operator accepts, if it is ahead.
     pub(crate) fn accept_clock(&self, hybrid_ms: u64) -> v1::Clock {
-        self.audit("accept the clock", &hybrid_ms.to_string());
+        self.record_object(&hybrid_ms.to_string());
         let (before, time) = self.context.write(|replica, _| {
             let before = replica.time();
             replica.accept_clock(hybrid_ms);
@@ -103,7 +103,10 @@ impl Ops {
             protocol,
             claim: _,
             namesakes,
+            voucher,
         } = member;
+        let credentials = self.context.identity.credentials();
+        let node_key = voucher.as_ref().and_then(|voucher| credentials.as_ref()?.vouched(node.as_str(), voucher));
         let is_own = *node == self.context.settings.node;
         let lag = lags.get(node).copied();
         let linked = is_own || lag.is_some();
@@ -124,15 +127,17 @@ impl Ops {
             version: version.clone(),
             protocol: protocol.unwrap_or(0),
             namesakes: namesakes.iter().map(ToString::to_string).collect(),
+            node_key: node_key.map(|key| key.to_string()).unwrap_or_default(),
         }
     }
 
     /// Says that a node will not come back, unless it is a `dry_run`; returns the runs that end for it.
     pub(crate) fn forget_node(&self, node: &str, dry_run: bool) -> Result<Vec<v1::ForgottenRun>, Cause> {
-        let node = self.record_refusal(NodeId::new(node).map_err(|error| Cause::from(&error)))?;
-        if !dry_run {
-            self.audit("forget the node", node.as_str());
+        self.record_object(node);
+        if let Some(audit) = self.audit.as_ref().filter(|_| dry_run) {
+            audit.withdraw();
         }
+        let node = self.record_refusal(NodeId::new(node).map_err(|error| Cause::from(&error)))?;
         let forgotten = self.context.write(|replica, now| {
             let runs = forgotten_runs(replica, &node)?;
             if !dry_run {

@@ -1,36 +1,91 @@
 //! The operations of a node, which gRPC and HTTP share: one function an operation, one kind of error. Here is what
 //! the operations have in common.
 
-use std::sync::Arc;
+pub(crate) mod audit;
 
-use axum::http::Extensions;
+use std::{future::Future, net::SocketAddr, sync::Arc};
+
+use axum::http::{Extensions, HeaderValue};
 use psi_api::Cause;
 use psi_replica::{FieldName, Now};
+use psi_security::token::Role;
 use psi_state::{Replica, WriteError};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Code;
-use tracing::info;
 
+use self::audit::{AllowedCall, AuditEntry, is_action, log_refused};
 use super::readiness::explained;
-use crate::node::{context::NodeContext, identity::caller::Caller};
+use crate::node::{
+    context::NodeContext,
+    identity::{Requirement, caller::Caller, shown::ShownIdentity},
+};
 
 /// The operations of a node, for one caller.
 #[derive(Clone)]
 pub(crate) struct Ops {
     pub(crate) context: Arc<NodeContext>,
     caller: Caller,
+    /// Of an operator's action.
+    pub(super) audit: Option<AuditEntry>,
 }
 
 impl Ops {
     /// The operations of a node, for a caller who may not do anything yet.
     pub(crate) fn new(context: Arc<NodeContext>) -> Self {
-        Self { context, caller: Caller::Stranger }
+        Self { context, caller: Caller::Stranger, audit: None }
     }
 
     /// The same for the caller of a request, which was recorded when the call was allowed.
     pub(crate) fn called_by(&self, extensions: &Extensions) -> Self {
-        let caller = extensions.get::<Caller>().cloned().unwrap_or(Caller::Stranger);
-        Self { context: self.context.clone(), caller }
+        let stranger = || AllowedCall { caller: Caller::Stranger, audit: None };
+        let AllowedCall { caller, audit } = audit::call_of(extensions).cloned().unwrap_or_else(stranger);
+        Self { context: self.context.clone(), caller, audit }
+    }
+
+    /// Allows a call, or refuses it. What it is called is only asked for an operator's action.
+    ///
+    /// # Errors What was shown does not suffice for what is needed. The refusal is counted. If the caller is known, it
+    /// is logged as the outcome of its action, at most once a minute for each caller and method.
+    pub(crate) fn allow(
+        &self,
+        (shown, authorization): (&ShownIdentity, Option<&HeaderValue>),
+        need: Requirement,
+        from: SocketAddr,
+        method: impl FnOnce() -> String,
+    ) -> Result<AllowedCall, Cause> {
+        let identity = &self.context.identity;
+        let error = match identity.admit(shown, authorization, need) {
+            Ok(caller) => {
+                let audit = is_action(need).then(|| AuditEntry::new(caller.clone(), from, method()));
+                return Ok(AllowedCall { caller, audit });
+            }
+            Err(error) => error,
+        };
+        let cause = self.record_cause(error.into());
+        // Strangers are only counted: a log is no place for what anyone sends.
+        if is_action(need)
+            && let Ok(by) = identity.admit(shown, authorization, Requirement::Role(Role::Read))
+        {
+            let method = method();
+            if let Some(count) = self.context.refused_actions.record(&format!("{by} {method}")) {
+                log_refused(&by, from, &method, cause.reason, count);
+            }
+        }
+        Err(cause)
+    }
+
+    /// Names what an operator's action is about, for its entry in the audit.
+    pub(crate) fn record_object(&self, object: &str) {
+        if let Some(audit) = &self.audit {
+            audit.record_object(object);
+        }
+    }
+
+    /// Resolves with the reason once the caller's token is accepted no longer; `None` for a caller without one.
+    pub(crate) fn token_end(&self) -> Option<impl Future<Output = Cause> + Send + 'static + use<>> {
+        let end = self.context.identity.token_end(&self.caller)?;
+        let ops = self.clone();
+        Some(async move { ops.record_cause(end.await.into()) })
     }
 
     /// The field that a client named, if it may use that; empty means `default`.
@@ -49,17 +104,12 @@ impl Ops {
         self.caller.check_field(field).is_ok()
     }
 
-    /// The field that an operator is about to change. Who does what to it is logged.
-    pub(super) fn operator_field(&self, action: &str, name: &str) -> Result<FieldName, Cause> {
+    /// The field that an operator is about to change.
+    pub(super) fn operator_field(&self, name: &str) -> Result<FieldName, Cause> {
+        self.record_object(name);
         let field = FieldName::new(name).map_err(|error| Cause::from(&error))?;
         self.caller.check_field(field.as_str())?;
-        self.audit(action, field.as_str());
         Ok(field)
-    }
-
-    /// Logs what an operator is about to do, and to what.
-    pub(super) fn audit(&self, action: &str, object: &str) {
-        info!(target: "psi_node::audit", by = %self.caller, action, object, "operator action");
     }
 
     /// A write, and a token that covers it.

@@ -29,9 +29,11 @@ const HELD: &str = "held";
 const LEAVING: &str = "leaving";
 /// Frontier hash and digest, 128 hexadecimal digits.
 const AGREE: &str = "agree";
+/// That the node signs by a key, by the word of the cluster key.
+const VOUCHER: &str = "voucher";
 
 /// The keys of all facts of this version.
-pub(super) const KEYS: [&str; 9] = [GRPC, HTTP, VERSION, SPEAKS, READY, RUN, CLAIM, LEAVING, AGREE];
+pub(super) const KEYS: [&str; 10] = [GRPC, HTTP, VERSION, SPEAKS, READY, RUN, CLAIM, LEAVING, AGREE, VOUCHER];
 
 /// The facts that a node starts with.
 pub(super) fn at_start(addresses: Addresses, claim: NameClaim) -> Vec<(String, String)> {
@@ -56,12 +58,18 @@ fn claim_text(claim: NameClaim) -> &'static str {
 /// The facts of this node.
 pub(super) fn of_node(context: &NodeContext, leaving: bool) -> Vec<(&'static str, String)> {
     let leaving = leaving.then(|| (LEAVING, "1".to_owned()));
+    let voucher = context.identity.own_voucher().map(|voucher| (VOUCHER, voucher));
     context.read(|replica| {
         let agree = format!("{}{}", replica.frontier().hash(), replica.digest());
         let ready = if is_writable(replica) { "1" } else { "0" };
         let run = replica.origin().map(|own| (RUN, own.incarnation.to_string()));
         let claim = claim_text(context.claim.now()).to_owned();
-        [(READY, ready.to_owned()), (AGREE, agree), (CLAIM, claim)].into_iter().chain(run).chain(leaving).collect()
+        [(READY, ready.to_owned()), (AGREE, agree), (CLAIM, claim)]
+            .into_iter()
+            .chain(run)
+            .chain(leaving)
+            .chain(voucher)
+            .collect()
     })
 }
 
@@ -108,6 +116,7 @@ fn member(id: &ChitchatId, state: &NodeState, live: bool) -> Option<Member> {
             _ => ClaimStage::Held,
         },
         namesakes: Vec::new(),
+        voucher: state.get(VOUCHER).map(str::to_owned),
     })
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Member {
     pub(crate) claim: ClaimStage,
     /// Where other runs of the node wait for the name.
     pub(crate) namesakes: Vec<SocketAddr>,
+    /// That it signs by a key, as it has published that; not verified.
+    pub(crate) voucher: Option<String>,
 }
 
 /// How far a run has come with the name of its node, as it has published that.
@@ -68,6 +70,7 @@ impl Member {
             protocol: Some(PROTOCOL),
             claim: ClaimStage::Open,
             namesakes: Vec::new(),
+            voucher: None,
         }
     }
 }
@@ -162,6 +165,7 @@ mod tests {
             protocol: None,
             claim: ClaimStage::Held,
             namesakes: Vec::new(),
+            voucher: None,
         }
     }
 

@@ -13,20 +13,21 @@ use std::{
 
 use axum::{
     body::{Bytes, HttpBody},
-    http::{Request, Response, header::AUTHORIZATION},
+    http::{HeaderMap, Request, Response, header::AUTHORIZATION},
 };
 use futures_util::future::Either;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
-use psi_api::Cause;
+use psi_api::{Cause, cause_of};
 use psi_replica::FRAME_ENCODED_MAX;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service;
 
 use crate::{
-    calls::ops::Ops,
+    calls::ops::{Ops, audit::AuditEntry},
     node::{
         connections::{
             messages::WholeMessages,
@@ -45,6 +46,16 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 const STREAMING: [&str; 4] = [
     "/psi.v1.PsiFieldService/StepStream",
     "/psi.v1.ReplicationService/Replicate",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// Calls whose answers are streams, which end with the token that let them in. Those of nodes end with their
+/// connection.
+const STREAMS: [&str; 5] = [
+    "/psi.v1.PsiFieldService/StepStream",
+    "/psi.v1.PsiFieldService/WatchState",
+    "/psi.v1.PsiFieldService/WatchSteps",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
@@ -69,15 +80,29 @@ struct CallSlot {
 }
 
 impl CallService {
-    /// Whether the call is allowed, and who makes it. Nothing of its body has been read.
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<CallSlot, Status> {
+    /// Whether the call is allowed, by whom it is made, and its entry in the audit. Nothing of its body has been read.
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(CallSlot, Option<AuditEntry>), Status> {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return Err(self.too_many()) };
         let slot = CallSlot { _slot: slot, _call: self.activity.begin() };
-        let (authorization, need) = (request.headers().get(AUTHORIZATION), need_of_call(request.uri().path()));
-        let caller = self.ops.context.identity.admit(&self.shown, authorization, need);
-        let caller = caller.map_err(|error| self.ops.record_cause(error.into()))?;
-        request.extensions_mut().insert(caller);
-        Ok(slot)
+        let (path, authorization) = (request.uri().path(), request.headers().get(AUTHORIZATION));
+        let method = || path.trim_start_matches('/').to_owned();
+        let call = self.ops.allow((&self.shown, authorization), need_of_call(path), self.activity.peer, method)?;
+        let audit = call.audit.clone();
+        request.extensions_mut().insert(call);
+        Ok((slot, audit))
+    }
+
+    /// Looks after the token of a call whose answer is a stream.
+    fn token_watch<B>(&self, request: &Request<B>) -> Option<TokenWatch> {
+        if !STREAMS.contains(&request.uri().path()) {
+            return None;
+        }
+        let end = self.ops.called_by(request.extensions()).token_end()?;
+        let (send, ended) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let _ = send.send(end.await.into());
+        });
+        Some(TokenWatch { ended, _task: AbortOnDropHandle::new(task) })
     }
 
     fn too_many(&self) -> Status {
@@ -126,16 +151,17 @@ impl Service<Request<Incoming>> for CallService {
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         match self.admit(&mut request) {
-            Ok(slot) => {
+            Ok((slot, audit)) => {
+                let watch = self.token_watch(&request);
                 let (head, body) = request.into_parts();
                 let body = self.body_of(head.uri.path(), body);
                 let answer = self.routes.call(Request::from_parts(head, body));
-                Either::Left(CallFuture { answer, slot: Some(slot) })
+                Either::Left(CallFuture { answer, slot: Some(slot), audit, watch })
             }
             Err(refused) => {
                 tokio::spawn(drain(request.into_body()));
                 let refused = refused.into_http::<Body>();
-                Either::Right(ready(Ok(refused.map(|body| CountedBody { body, slot: None }))))
+                Either::Right(ready(Ok(refused.map(|body| CountedBody { body, slot: None, watch: None }))))
             }
         }
     }
@@ -147,6 +173,8 @@ pin_project! {
         #[pin]
         answer: F,
         slot: Option<CallSlot>,
+        audit: Option<AuditEntry>,
+        watch: Option<TokenWatch>,
     }
 }
 
@@ -156,9 +184,19 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFutu
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = ready!(this.answer.poll(context))?;
+        if let Some(audit) = this.audit.take() {
+            audit.end(reason_of(answer.headers()).as_deref());
+        }
         let slot = this.slot.take().filter(|_| !answer.body().is_end_stream());
-        Poll::Ready(Ok(answer.map(|body| CountedBody { body, slot })))
+        let watch = this.watch.take();
+        Poll::Ready(Ok(answer.map(|body| CountedBody { body, slot, watch })))
     }
+}
+
+/// Why a call was refused, by its head: that of an operator's action is whole before its answer begins.
+fn reason_of(headers: &HeaderMap) -> Option<String> {
+    let status = Status::from_header_map(headers).filter(|status| status.code() != Code::Ok)?;
+    Some(cause_of(&status).map_or_else(|| format!("{:?}", status.code()), |(reason, _)| reason))
 }
 
 /// An answer on its way; the call counts until it ends. It gives its slot back before the client can see the end, so
@@ -166,6 +204,29 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFutu
 pub(super) struct CountedBody {
     body: Body,
     slot: Option<CallSlot>,
+    watch: Option<TokenWatch>,
+}
+
+/// What becomes of a token while an answer is under way. A task looks after it, so that an answer of many messages does
+/// not pay for that.
+struct TokenWatch {
+    ended: oneshot::Receiver<Status>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl CountedBody {
+    /// The end of the answer, if its token is accepted no longer.
+    fn poll_token(&mut self, context: &mut Context<'_>) -> Option<Frame<Bytes>> {
+        let Poll::Ready(ended) = Pin::new(&mut self.watch.as_mut()?.ended).poll(context) else { return None };
+        self.watch = None;
+        let status = ended.ok()?;
+        drop(self.slot.take());
+        self.body = Body::empty();
+        let mut trailers = HeaderMap::new();
+        let added = status.add_header(&mut trailers);
+        debug_assert!(added.is_ok(), "a refusal is text, which headers can have");
+        Some(Frame::trailers(trailers))
+    }
 }
 
 impl HttpBody for CountedBody {
@@ -173,6 +234,9 @@ impl HttpBody for CountedBody {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(end) = self.poll_token(context) {
+            return Poll::Ready(Some(Ok(end)));
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if !matches!(&frame, Some(Ok(frame)) if frame.is_data()) {
             drop(self.slot.take());

@@ -52,6 +52,7 @@ impl v1::drift_service_server::DriftService for DriftReports {
         let ops = self.ops.called_by(request.extensions());
         let (metadata, _, request) = request.into_parts();
         let v1::SetBaselineRequest { field, version, source, set_by, window_seconds, after, deadline_ms } = request;
+        ops.record_object(&field);
         let options = self.options(after, deadline_ms, &metadata)?;
         let call = BaselineCall { version, source, set_by, window_seconds };
         Ok(self.report(ops.set_baseline(&field, call, &options).await?))
@@ -63,6 +64,7 @@ impl v1::drift_service_server::DriftService for DriftReports {
     ) -> Result<Response<v1::DriftReport>, Status> {
         let ops = self.ops.called_by(request.extensions());
         let (metadata, _, v1::ClearBaselineRequest { field, set_by, after, deadline_ms }) = request.into_parts();
+        ops.record_object(&field);
         let options = self.options(after, deadline_ms, &metadata)?;
         Ok(self.report(ops.clear_baseline(&field, set_by, &options).await?))
     }

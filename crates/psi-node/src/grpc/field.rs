@@ -137,6 +137,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let ops = self.ops.called_by(request.extensions());
         let mut request = request.into_inner();
         let name = request.name.clone();
+        ops.record_object(&name);
         let names = std::mem::take(&mut request.names);
         let patch = messages::patch_of_create(request).map_err(|cause| ops.record_cause(cause))?;
         Ok(field_answer(ops.create(&name, &patch, names)?))
@@ -146,6 +147,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let ops = self.ops.called_by(request.extensions());
         let request = request.into_inner();
         let name = request.name.clone();
+        ops.record_object(&name);
         let patch = messages::patch_of_change(request).map_err(|cause| ops.record_cause(cause))?;
         Ok(field_answer(ops.change(&name, &patch)?))
     }
@@ -154,6 +156,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let ops = self.ops.called_by(request.extensions());
         let request = request.into_inner();
         let name = request.name.clone();
+        ops.record_object(&name);
         let patch = messages::patch_of_reset(request).map_err(|cause| ops.record_cause(cause))?;
         Ok(field_answer(ops.reset(&name, &patch)?))
     }
@@ -186,6 +189,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
         let v1::InterveneRequest { field, action, after, deadline_ms, replicate_to, request_id } = request.into_inner();
+        ops.record_object(&field);
         let action = messages::action(action).map_err(|cause| ops.record_cause(cause))?;
         let deadline_ms = deadline_ms.into();
         let replicate_to = messages::level(&ops, replicate_to)?;
@@ -222,6 +226,7 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
         let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
         let v1::AcknowledgeThreatRequest { field, after, deadline_ms } = request.into_inner();
+        ops.record_object(&field);
         let options = self.read_options(after, deadline_ms, transport_timeout)?;
         let (view, token) = ops.acknowledge(&field, &options).await?;
         Ok(Response::new(psi_api::guardian(&view, self.node(), token)))

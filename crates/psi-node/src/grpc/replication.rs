@@ -7,6 +7,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
+    calls::ops::audit::call_of,
     links::{accept, registry::Links},
     node::{context::NodeContext, identity::caller::Caller},
 };
@@ -24,7 +25,7 @@ impl v1::replication_service_server::ReplicationService for Replication {
         if !self.context.settings.replication {
             return Err(Status::failed_precondition("replication is switched off on this node"));
         }
-        let peer = match request.extensions().get::<Caller>() {
+        let peer = match call_of(request.extensions()).map(|call| &call.caller) {
             Some(Caller::Node(node)) => Some(node.clone()),
             _ => None,
         };

@@ -33,6 +33,10 @@ pub(super) struct Refusal {
     problems: Vec<Problem>,
 }
 
+/// The reason of a refusal, in the extensions of its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefusalReason(pub(super) &'static str);
+
 /// One problem of a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Problem {
@@ -183,7 +187,7 @@ fn param_of(reason: &str) -> Option<&'static str> {
         "BAD_DEADLINE" => Some("deadline_ms"),
         "UNKNOWN_LEVEL" => Some("replicate_to"),
         "BAD_REQUEST_ID" | "REQUEST_ID_REUSED" => Some("request_id"),
-        token if token.starts_with("TOKEN") => Some("after"),
+        token if token.starts_with("SESSION") => Some("after"),
         _ => None,
     }
 }
@@ -195,6 +199,7 @@ fn status(code: Code) -> StatusCode {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut answer = (self.status, Json(self.body())).into_response();
+        answer.extensions_mut().insert(RefusalReason(self.cause.reason));
         if self.status == StatusCode::UNAUTHORIZED {
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }

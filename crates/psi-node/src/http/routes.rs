@@ -1,6 +1,7 @@
 //! The table of routes and all that follows from it.
 
 mod cors;
+mod hosts;
 pub(super) mod observe;
 mod openapi;
 pub(super) mod properties;

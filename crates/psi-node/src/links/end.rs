@@ -15,8 +15,8 @@ pub(crate) enum LinkEnd {
     Closed,
     #[error("this node is stopping, or a newer link to the peer stands")]
     Stopped,
-    #[error("a key is no longer accepted, so both ends show their certificates again")]
-    KeyRemoved,
+    #[error("an authority is no longer believed, so both ends show their certificates again")]
+    AuthorityRemoved,
     #[error("{}", .0.message())]
     Transport(Status),
     /// The message is not a frame, or longer than a frame may be.
@@ -50,7 +50,7 @@ impl LinkEnd {
             Self::NoFrame(_) => Some("not_a_frame"),
             Self::WrongPeer { .. } => Some("wrong_peer"),
             Self::Silent => Some("silent_peer"),
-            Self::Closed | Self::Stopped | Self::KeyRemoved | Self::Transport(_) => None,
+            Self::Closed | Self::Stopped | Self::AuthorityRemoved | Self::Transport(_) => None,
         }
     }
 }

@@ -126,7 +126,7 @@ pub(super) async fn run_link<T: Send>(
     let mut changes = context.changes();
     let mut waiting: Option<Frame> = None;
     let introduced_by = Instant::now() + INTRODUCTION;
-    let mut key_removed = pin!(context.identity.key_removed());
+    let mut authority_removed = pin!(context.identity.authority_removed());
     loop {
         if link.peer.is_some() {
             receipt = None;
@@ -157,7 +157,7 @@ pub(super) async fn run_link<T: Send>(
             () = tokio::time::sleep_until(introduced_by), if link.peer.is_none() => return LinkEnd::Silent,
             () = revoked(receipt.as_ref()) => return LinkEnd::Silent,
             () = stop.cancelled() => return LinkEnd::Stopped,
-            () = key_removed.as_mut() => return LinkEnd::KeyRemoved,
+            () = authority_removed.as_mut() => return LinkEnd::AuthorityRemoved,
         }
     }
 }

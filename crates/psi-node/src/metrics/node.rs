@@ -37,6 +37,12 @@ families! {
         hybrid_time: Gauge = "psi_node_hybrid_time_seconds" [] "Hybrid time, seconds since the Unix epoch";
         http_seconds: HistogramVec = "psi_http_request_duration_seconds" ["path", "code"]
             "Time to answer an HTTP request";
+        not_after: IntGaugeVec = "psi_certificate_not_after_timestamp_seconds" ["source"]
+            "When the certificate that this node shows expires, by source: derived from the cluster key, or own (tls.cert)";
+        not_before: IntGaugeVec = "psi_certificate_not_before_timestamp_seconds" ["source"]
+            "Since when the certificate that this node shows is valid, by source";
+        certificates_refused: IntCounterVec = "psi_node_certificates_refused_total" ["reason"]
+            "Connections that this node refused for the certificate at the other end, by reason";
         connections: IntGaugeVec = "psi_node_connections" ["state"]
             "Open connections of clients and peers: those with a call that is being answered are busy, others quiet";
         evicted: IntCounter = "psi_node_connections_evicted_total" []

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     calls::readiness::is_writable,
     cluster::members::Member,
-    node::{connections::table::ConnectionCensus, context::NodeContext},
+    node::{connections::table::ConnectionCensus, context::NodeContext, identity::Identity},
 };
 
 /// Everything in the text format of Prometheus.
@@ -34,6 +34,7 @@ pub(crate) fn render(context: &NodeContext) -> String {
     metrics.drift.show(&views, &names, hybrid.0 / 1000);
     read_members(metrics, &context.members.borrow(), &mut died);
     read_connections(metrics, &context.connections.census());
+    read_certificates(metrics, &context.identity);
     let agree = context.compare(&context.members.borrow()).iter().all(|(_, agrees)| *agrees);
     metrics.node.agree.set(agree.into());
     let mut text = Vec::new();
@@ -62,6 +63,22 @@ fn read_connections(metrics: &Metrics, connections: &ConnectionCensus) {
         [(&metrics.node.evicted, connections.evicted), (&metrics.node.turned_away, connections.turned_away)]
     {
         counter.inc_by(number.saturating_sub(counter.get()));
+    }
+}
+
+/// A node without a key shows no certificate.
+fn read_certificates(metrics: &Metrics, identity: &Identity) {
+    for (reason, number) in identity.certificates_refused() {
+        let counter = metrics.node.certificates_refused.with_label_values(&[reason]);
+        counter.inc_by(number.saturating_sub(counter.get()));
+    }
+    let Some((source, validity)) = identity.credentials().and_then(|credentials| credentials.validity()) else {
+        return;
+    };
+    for (gauge, second) in
+        [(&metrics.node.not_after, validity.not_after_s), (&metrics.node.not_before, validity.not_before_s)]
+    {
+        gauge.with_label_values(&[source]).set(count(second));
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
         connections::{accept::Door, receipts::ReceiptTable, table::ConnectionTable},
         end::NodeEnd,
         identity::{Identity, port::Port},
+        log_limit::CauseLimit,
     },
     sessions::{issuers::Issuers, requests::Requests},
     settings::{Addresses, Settings},
@@ -59,6 +60,8 @@ pub(crate) struct NodeContext {
     pub(crate) fatal: watch::Sender<Option<NodeEnd>>,
     /// Connections of all ports.
     pub(crate) connections: Arc<ConnectionTable>,
+    /// How often callers who are known tried what operators may.
+    pub(crate) refused_actions: CauseLimit,
     /// What of requests is half received.
     pub(crate) receipts: Arc<ReceiptTable>,
     /// Streams that may still be opened.
@@ -123,6 +126,7 @@ impl NodeContext {
             claim: ClaimState::new(settings.replication),
             began_us: wall_us(),
             connections: Arc::new(ConnectionTable::new(settings.connections_max)),
+            refused_actions: CauseLimit::default(),
             receipts: Arc::new(ReceiptTable::new(RECEIVED_BYTES_MAX.max(settings.body_bytes_max.saturating_mul(2)))),
             stream_slots: Arc::new(Semaphore::new(settings.streams_max)),
             settings,

@@ -29,6 +29,13 @@ pub enum DataError {
         /// This node's.
         ours: ClusterName,
     },
+    /// The node's own key is damaged.
+    #[error(
+        "{} is no key of a node: it is damaged. Restore it from a backup; or remove it, and the node is a new one to \
+         others",
+        .0.display()
+    )]
+    NodeKey(PathBuf),
     /// It can't be created or written.
     #[error("can't use data directory {}: {source}; make it writable, or choose another (data.dir)", .path.display())]
     Unusable {

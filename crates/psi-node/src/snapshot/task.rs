@@ -16,7 +16,10 @@ use super::{
     parts::{BasePosition, Parts},
     store::{ForeignDirectory, RefusedSnapshot, SaveError, Store},
 };
-use crate::{node::context::NodeContext, settings::Settings};
+use crate::{
+    node::{context::NodeContext, identity::node_key::KeptNodeKey},
+    settings::Settings,
+};
 
 /// How soon a snapshot is written after a vote on the end of runs, or after the base moved: an election is some votes
 /// within a few round trips, and one snapshot has them all.
@@ -52,6 +55,8 @@ pub(crate) struct StartupData {
     pub(crate) snapshot: Option<Snapshot>,
     /// Reasons why files were set aside.
     pub(crate) refused: Vec<&'static str>,
+    /// What this node signs by.
+    pub(crate) node_key: Option<KeptNodeKey>,
 }
 
 /// Locks the data directory and reads it; without one, nothing is found.
@@ -71,6 +76,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<StartupData, DataError> 
 
 fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, DataError> {
     let store = Store::new(Directory::lock(path.to_owned())?);
+    let node_key = KeptNodeKey::of_directory(path)?;
     let begun = Instant::now();
     let loaded = store.load(cluster, wall_ms()).map_err(|ForeignDirectory { theirs }| DataError::OtherCluster {
         path: path.to_owned(),
@@ -103,7 +109,8 @@ fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, Data
     }
     let refused = loaded.refused.iter().map(|refused| refused.error.reason()).collect();
     let task = SnapshotTask { store, saved: Mutex::default() };
-    Ok(StartupData { task: Some(Arc::new(task)), snapshot: loaded.snapshot.map(|(_, snapshot)| snapshot), refused })
+    let snapshot = loaded.snapshot.map(|(_, snapshot)| snapshot);
+    Ok(StartupData { task: Some(Arc::new(task)), snapshot, refused, node_key: Some(node_key) })
 }
 
 impl SnapshotTask {

@@ -38,12 +38,12 @@ async fn a_body_over_the_limit_is_refused_by_the_limit() {
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{bytes}");
         assert_eq!(answer.json()["error"]["limit"], "10000");
     }
-    let head = "POST /step HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10001\r\n\r\n";
+    let head = "POST /step HTTP/1.1\r\nHost: n1\r\nExpect: 100-continue\r\nContent-Length: 10001\r\n\r\n";
     let answer = server.raw(head, "BODY_TOO_LARGE").await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     // Without a length in the header.
     let chunk = format!("{:x}\r\n{}\r\n", 9_000, " ".repeat(9_000));
-    let head = "POST /step HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /step HTTP/1.1\r\nHost: n1\r\nTransfer-Encoding: chunked\r\n\r\n";
     let answer = server.raw(&format!("{head}{chunk}{chunk}0\r\n\r\n"), "BODY_TOO_LARGE").await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert_eq!(server.digest().await, before);

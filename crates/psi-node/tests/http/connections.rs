@@ -74,7 +74,7 @@ impl Connection {
 
     /// Sends head and body apart.
     async fn call(&mut self, call: &str, headers: &str, body: &str) -> Reply {
-        self.send(&format!("{call} HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).await;
+        self.send(&format!("{call} HTTP/1.1\r\nHost: n1\r\n{headers}\r\n")).await;
         tokio::time::sleep(APART).await;
         self.send(body).await;
         self.reply(call).await
@@ -92,7 +92,7 @@ impl Connection {
 
     async fn check_kept(&mut self, call: &str, reply: &Reply) {
         assert!(!reply.announces_close(), "{call}: {}", reply.head);
-        self.send("GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        self.send("GET /health/live HTTP/1.1\r\nHost: n1\r\n\r\n").await;
         let next = self.reply(&format!("the request after {call}")).await;
         assert_eq!((next.status(), next.body.as_str()), (200, "{\"status\":\"live\"}"), "after {call}");
     }
@@ -244,7 +244,7 @@ async fn requests_in_one_packet_are_answered_in_their_order() {
     ];
     let request = |(call, _): (&str, u16)| {
         format!(
-            "{call} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{step}",
+            "{call} HTTP/1.1\r\nHost: n1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{step}",
             step.len()
         )
     };

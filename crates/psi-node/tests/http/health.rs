@@ -76,9 +76,9 @@ async fn scrapes_at_once_each_see_every_series() {
 
 #[tokio::test]
 async fn a_node_stops_in_time_whatever_its_clients_do() {
-    let half = "POST /step HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
+    let half = "POST /step HTTP/1.1\r\nHost: n1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
     for (client, sent, most) in [
-        ("an idle keep-alive connection", "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 900),
+        ("an idle keep-alive connection", "GET /health/live HTTP/1.1\r\nHost: n1\r\n\r\n".to_owned(), 900),
         ("a connection that says nothing", String::new(), 3_000),
         ("half of the headers", half.to_owned(), 3_000),
         ("half of the body", format!("{half}\r\n{{"), 3_000),

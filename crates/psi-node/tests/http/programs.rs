@@ -12,7 +12,7 @@ use tonic::{Code, transport::Channel};
 
 use crate::server::{DEADLINE, FEEDER, Server, wait};
 use psi_api::v1::{GetStateRequest, ListFieldsRequest, psi_field_service_client::PsiFieldServiceClient};
-use psi_node::WebOrigins;
+use psi_node::{WebHosts, WebOrigins};
 
 #[tokio::test]
 async fn members_that_no_step_has_are_ignored_and_named() {
@@ -261,12 +261,47 @@ async fn the_wrong_protocol_for_a_port_is_refused_in_words() {
     let answer = exchange(addresses.http, &request, "--http1.1").await;
     assert!(answer.contains("WRONG_PROTOCOL"), "{answer}");
     // HTTP/1 on the gRPC port.
-    let answer = exchange(addresses.grpc, b"GET /state HTTP/1.1\r\nHost: a\r\n\r\n", "\"reason\"").await;
+    let answer = exchange(addresses.grpc, b"GET /state HTTP/1.1\r\nHost: n1\r\n\r\n", "\"reason\"").await;
     assert!(answer.starts_with("HTTP/1.1 505 ") && answer.contains("WRONG_PROTOCOL"), "{answer}");
     assert!(answer.contains(&format!("http://{}", addresses.http)), "{answer}");
     // A method that begins as the preface does is one of HTTP/1.1.
-    let answer = exchange(addresses.http, b"PRI / HTTP/1.1\r\nHost: a\r\n\r\n", "\"reason\"").await;
+    let answer = exchange(addresses.http, b"PRI / HTTP/1.1\r\nHost: n1\r\n\r\n", "\"reason\"").await;
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_name_that_a_stranger_makes_lead_here_is_answered_with_a_refusal_alone() {
+    let server = Server::start().await;
+    let address = server.node.addresses().http;
+    let ask = async |head: &str| exchange(address, format!("{head}\r\n\r\n").as_bytes(), "\r\n\r\n").await;
+    for (head, status) in [
+        ("GET /state HTTP/1.1\r\nHost: evil.example", 421),
+        // The page's own origin, as a browser sees it.
+        ("POST /guardian/nigredo HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example", 421),
+        ("GET /health/live HTTP/1.1\r\nHost: evil.example:8000", 421),
+        ("GET http://evil.example/state HTTP/1.1\r\nHost: localhost", 421),
+        ("GET /state HTTP/1.1\r\nHost: localhost\r\nHost: evil.example", 421),
+        ("GET /state HTTP/1.1\r\nHost:", 421),
+        ("GET /state HTTP/1.1\r\nHost: 127.0.0.1:8000", 200),
+        ("GET /state HTTP/1.1\r\nHost: [::1]", 200),
+        ("GET /state HTTP/1.1\r\nHost: localhost:1", 200),
+        ("GET /state HTTP/1.1\r\nHost: N1", 200),
+        ("GET /state HTTP/1.0", 200),
+    ] {
+        let answer = ask(head).await;
+        let first = answer.lines().next().unwrap_or_default();
+        assert!(first.split(' ').nth(1) == Some(&status.to_string()), "{head}: {answer}");
+    }
+    let refused = exchange(address, b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "\"reason\"").await;
+    assert!(refused.contains("HOST_NOT_ALLOWED") && refused.contains("http.hosts"), "{refused}");
+    assert_eq!(server.get("/state").await.json()["interventions"], 0);
+    let refusals = "psi_node_errors_total{reason=\"HOST_NOT_ALLOWED\"}";
+    assert!(server.get("/metrics").await.text.contains(refusals), "{}", server.get("/metrics").await.text);
+
+    let named = Server::start_with(|settings| settings.web_hosts = WebHosts::new(&["psi.example"]).unwrap()).await;
+    let answer =
+        exchange(named.node.addresses().http, b"GET /health/live HTTP/1.1\r\nHost: psi.example\r\n\r\n", "live").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]

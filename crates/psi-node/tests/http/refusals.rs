@@ -153,8 +153,8 @@ fn bad_calls_by_their_parameters() -> Vec<Case> {
         nigredo("POST /guardian/nigredo?replicate_to=", "UNKNOWN_LEVEL", "replicate_to", "local"),
         nigredo("POST /guardian/nigredo?request_id=", "BAD_REQUEST_ID", "request_id", "empty"),
         nigredo("POST /guardian/nigredo?request_id=%c3%a9", "BAD_REQUEST_ID", "request_id", "ASCII"),
-        case("GET /state?after=", json!(null), (422, "TOKEN_MALFORMED"), in_query("after"), "empty"),
-        case("GET /state?after=x", json!(null), (422, "TOKEN_MALFORMED"), in_query("after"), ""),
+        case("GET /state?after=", json!(null), (422, "SESSION_TOKEN_MALFORMED"), in_query("after"), "empty"),
+        case("GET /state?after=x", json!(null), (422, "SESSION_TOKEN_MALFORMED"), in_query("after"), ""),
         case(
             "GET /guardian/status?deadline_ms=60001",
             json!(null),
@@ -162,8 +162,14 @@ fn bad_calls_by_their_parameters() -> Vec<Case> {
             in_query("deadline_ms"),
             "60001",
         ),
-        case("POST /step?after=x", step(), (422, "TOKEN_MALFORMED"), in_query("after"), ""),
-        case("POST /step", json!({ "x": FEEDER, "after": "" }), (422, "TOKEN_MALFORMED"), in_body("after"), "empty"),
+        case("POST /step?after=x", step(), (422, "SESSION_TOKEN_MALFORMED"), in_query("after"), ""),
+        case(
+            "POST /step",
+            json!({ "x": FEEDER, "after": "" }),
+            (422, "SESSION_TOKEN_MALFORMED"),
+            in_body("after"),
+            "empty",
+        ),
         case("POST /step", json!({ "x": FEEDER, "field": "a b" }), (422, "BAD_NAME"), in_body("field"), "`a b`"),
     ]
 }

@@ -71,35 +71,35 @@ pub struct Token {
 #[non_exhaustive]
 pub enum TokenError {
     /// Not what any token looks like.
-    #[error("this is no whole token: {problem}; send it as it was answered")]
+    #[error("this is no whole session token: {problem}; send it as it was answered")]
     Malformed {
         /// What is wrong.
         problem: String,
     },
     /// More characters than any token has.
-    #[error("a token has at most {TOKEN_LENGTH_MAX} characters, this one {got}; send one token, as it was answered")]
+    #[error("a session token has at most {TOKEN_LENGTH_MAX} characters, this one {got}; send one, as it was answered")]
     TooLong {
         /// Characters given.
         got: usize,
     },
     /// The checksum is another.
-    #[error("the token was damaged on the way: its checksum is wrong; send it as it was answered, or none")]
+    #[error("the session token was damaged on the way: its checksum is wrong; send it as it was answered, or none")]
     Damaged,
     /// Of a later version of this program.
     #[error(
-        "the token has format {got}, this node reads format {FORMAT}; use a node that is as new as the one which gave it"
+        "the session token has format {got}, this node reads format {FORMAT}; use a node as new as that which gave it"
     )]
     Format {
         /// Its format.
         got: u8,
     },
     /// Whole, and still not what this program writes.
-    #[error("the token lists more than {TOKEN_ORIGINS_MAX} origins; this program gives no such token")]
+    #[error("the session token lists more than {TOKEN_ORIGINS_MAX} origins; this program gives no such token")]
     TooManyOrigins,
     /// Of another cluster.
     #[error(
-        "the token is of another cluster, whose name has the hash {theirs}; this node is of `{ours}`, hash {ours_hash}; \
-         a token is for the cluster that gave it"
+        "the session token is of another cluster, whose name has the hash {theirs}; this node is of `{ours}`, hash \
+         {ours_hash}; it is for the cluster that gave it"
     )]
     Cluster {
         /// The cluster of the replica.
@@ -111,7 +111,8 @@ pub enum TokenError {
     },
     /// It claims what nobody has written: only this node could have.
     #[error(
-        "the token claims version {claimed} of {origin}, which is this node itself and has written {written}; it was made up"
+        "the session token claims version {claimed} of {origin}, which is this node itself and has written \
+         {written}; it was made up"
     )]
     Future {
         /// This node's own origin.
@@ -128,12 +129,12 @@ impl TokenError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Malformed { .. } | Self::TooLong { .. } => "TOKEN_MALFORMED",
-            Self::Damaged => "TOKEN_DAMAGED",
-            Self::Format { .. } => "TOKEN_FORMAT_UNKNOWN",
-            Self::TooManyOrigins => "TOKEN_TOO_MANY_ORIGINS",
-            Self::Cluster { .. } => "TOKEN_OTHER_CLUSTER",
-            Self::Future { .. } => "TOKEN_FROM_THE_FUTURE",
+            Self::Malformed { .. } | Self::TooLong { .. } => "SESSION_TOKEN_MALFORMED",
+            Self::Damaged => "SESSION_TOKEN_DAMAGED",
+            Self::Format { .. } => "SESSION_TOKEN_FORMAT_UNKNOWN",
+            Self::TooManyOrigins => "SESSION_TOKEN_TOO_MANY_ORIGINS",
+            Self::Cluster { .. } => "SESSION_TOKEN_OTHER_CLUSTER",
+            Self::Future { .. } => "SESSION_TOKEN_FROM_THE_FUTURE",
         }
     }
 }

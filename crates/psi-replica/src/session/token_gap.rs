@@ -31,7 +31,7 @@ impl fmt::Display for TokenGap {
 /// What a replica is missing of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenGaps {
-    /// Origins that the token lists.
+    /// Origins that the session token lists.
     pub listed: Vec<TokenGap>,
     /// Whether it can't be told that all which the token leaves out is held.
     pub left_out: bool,

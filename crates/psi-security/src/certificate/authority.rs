@@ -16,7 +16,7 @@ use rustls::{
 use time::OffsetDateTime;
 use webpki::EndEntityCert;
 
-use super::spiffe::SpiffeId;
+use super::pattern::NamePattern;
 use crate::{
     key::{ClusterKey, KeyId, KeyRing, Purpose},
     text::hex,
@@ -154,7 +154,7 @@ impl Authority {
         let mut parameters = leaf_parameters(node);
         parameters.not_before = date(now_s.saturating_sub(BACKDATE_S))?;
         parameters.not_after = date(not_after_s)?;
-        let uri = SpiffeId { cluster: self.cluster.clone(), node: node.to_owned() }.to_string();
+        let uri = NamePattern::of_cluster(&self.cluster).name(node);
         parameters.subject_alt_names.push(SanType::URI(uri.try_into()?));
         for name in names {
             parameters.subject_alt_names.push(alternative_name(name.as_ref())?);

@@ -11,8 +11,8 @@ use webpki::{
 
 use super::{
     authority::{Authority, AuthorityHash},
+    pattern::{NamePattern, shown_names},
     refusal::CertificateRefusal,
-    spiffe::{SpiffeId, node_of},
 };
 use crate::key::KeyRing;
 
@@ -98,21 +98,15 @@ impl TrustAnchors {
         chain: ShownChain<'_>,
         now: UnixTime,
         usage: KeyUsage,
-        cluster: &str,
-    ) -> Result<SpiffeId, CertificateRefusal> {
+        names: &NamePattern,
+    ) -> Result<String, CertificateRefusal> {
         let leaf = EndEntityCert::try_from(chain.leaf).map_err(CertificateRefusal::Unusable)?;
         let verified =
             leaf.verify_for_usage(algorithms().all, &self.anchors, chain.rest, now, usage, None, None).map(drop);
-        verified.map_err(|error| CertificateRefusal::new(error, node_of(&leaf), chain.authorities(), &self.hashes))?;
-        let Some(node) = node_of(&leaf) else {
-            let shown = leaf.valid_uri_names().map(|uri| uri.escape_debug().to_string()).collect();
-            return Err(CertificateRefusal::Nameless { cluster: cluster.to_owned(), shown });
-        };
-        if node.cluster == cluster {
-            Ok(node)
-        } else {
-            Err(CertificateRefusal::OtherCluster { shown: node, wanted: cluster.to_owned() })
-        }
+        let shown = || shown_names(&leaf);
+        verified.map_err(|error| CertificateRefusal::new(error, shown(), chain.authorities(), &self.hashes))?;
+        let nameless = || CertificateRefusal::Nameless { shown: shown(), wanted: names.to_string() };
+        names.node_of(&leaf).ok_or_else(nameless)
     }
 }
 
@@ -124,9 +118,9 @@ impl ShownChain<'_> {
         };
         let found: Vec<_> = self.rest.iter().filter(is_wanted).take(AUTHORITIES_MAX).cloned().collect();
         if found.is_empty() {
-            let node = EndEntityCert::try_from(self.leaf).ok().and_then(|leaf| node_of(&leaf));
+            let names = EndEntityCert::try_from(self.leaf).map(|leaf| shown_names(&leaf)).unwrap_or_default();
             let (shown, wanted) = (self.authorities(), wanted.to_vec());
-            return Err(CertificateRefusal::OtherAuthority { node, shown, wanted });
+            return Err(CertificateRefusal::OtherAuthority { names, shown, wanted });
         }
         TrustAnchors::from_certificates(&found)
     }

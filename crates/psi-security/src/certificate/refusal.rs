@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{OtherError, pki_types::UnixTime};
 
-use super::{authority::AuthorityHash, spiffe::SpiffeId};
+use super::authority::AuthorityHash;
 use crate::text::{list, moment};
 
 /// Why a certificate was refused. Names and hashes in it are what the other end shows, and prove nothing.
@@ -13,13 +13,13 @@ use crate::text::{list, moment};
 pub enum CertificateRefusal {
     /// No authority that is trusted signed it.
     #[error(
-        "the other end ({}) shows a certificate of another cluster key: its authority is {}, wanted is {}; \
-         give all nodes the same key file, and make tokens from it",
-        name(.node.as_ref()), hashes(.shown), hashes(.wanted)
+        "the other end ({}) shows a certificate of another authority: it came with {}, wanted is {}; give all nodes the \
+         same key file, and make tokens from it. With certificates of your own, give nodes and clients the same tls.ca",
+        name(.names), hashes(.shown), hashes(.wanted)
     )]
     OtherAuthority {
-        /// The node that it claims to be of.
-        node: Option<SpiffeId>,
+        /// The names that it claims.
+        names: Vec<String>,
         /// The authorities that it came with.
         shown: Vec<AuthorityHash>,
         /// Those that are trusted.
@@ -29,11 +29,11 @@ pub enum CertificateRefusal {
     #[error(
         "the certificate of the other end ({}) expired at {}, and it is {} here; \
          let both clocks follow a time server, and see why the other node does not renew it",
-        name(.node.as_ref()), moment(*.not_after_s), moment(*.now_s)
+        name(.names), moment(*.not_after_s), moment(*.now_s)
     )]
     Expired {
-        /// The node that it claims to be of.
-        node: Option<SpiffeId>,
+        /// The names that it claims.
+        names: Vec<String>,
         /// The last second at which it was valid.
         not_after_s: u64,
         /// The time here.
@@ -42,45 +42,36 @@ pub enum CertificateRefusal {
     /// It is yet to begin.
     #[error(
         "the certificate of the other end ({}) begins at {}, and it is {} here; let both clocks follow a time server",
-        name(.node.as_ref()), moment(*.not_before_s), moment(*.now_s)
+        name(.names), moment(*.not_before_s), moment(*.now_s)
     )]
     Premature {
-        /// The node that it claims to be of.
-        node: Option<SpiffeId>,
+        /// The names that it claims.
+        names: Vec<String>,
         /// The first second at which it is valid.
         not_before_s: u64,
         /// The time here.
         now_s: u64,
     },
-    /// A trusted authority signed it, but not for a node.
+    /// A trusted authority signed it, but not for a node of the cluster.
     #[error(
-        "the certificate of the other end names no node: wanted is one name `spiffe://{}/node/ID`, shown are {}",
-        .cluster, list(.shown)
+        "the certificate of the other end names no node of this cluster: wanted is one name `{wanted}`, shown are {}; \
+         check the address, cluster.name and tls.name",
+        list(.shown)
     )]
     Nameless {
-        /// The cluster that was wanted.
-        cluster: String,
         /// The URIs in it.
         shown: Vec<String>,
-    },
-    /// It is of a node of another cluster.
-    #[error(
-        "the other end is `{shown}`, and a node of cluster `{wanted}` was wanted; check the address and the cluster"
-    )]
-    OtherCluster {
-        /// Which node it is.
-        shown: SpiffeId,
-        /// The cluster that was wanted.
+        /// The pattern of names.
         wanted: String,
     },
     /// It is of another node.
     #[error(
-        "the other end is `{shown}`, and node `{wanted}` was wanted; \
+        "the other end is node `{shown}`, and node `{wanted}` was wanted; \
          its address may have been given to another node, or two nodes may share it"
     )]
     OtherNode {
         /// Which node it is.
-        shown: SpiffeId,
+        shown: String,
         /// The node that was wanted.
         wanted: String,
     },
@@ -91,8 +82,8 @@ pub enum CertificateRefusal {
 
 impl CertificateRefusal {
     /// All reasons, for metrics.
-    pub const REASONS: [&'static str; 7] =
-        ["other_authority", "expired", "premature", "nameless", "other_cluster", "other_node", "unusable"];
+    pub const REASONS: [&'static str; 6] =
+        ["other_authority", "expired", "premature", "nameless", "other_node", "unusable"];
 
     /// The reason in a word, for metrics.
     #[must_use]
@@ -102,7 +93,6 @@ impl CertificateRefusal {
             Self::Expired { .. } => "expired",
             Self::Premature { .. } => "premature",
             Self::Nameless { .. } => "nameless",
-            Self::OtherCluster { .. } => "other_cluster",
             Self::OtherNode { .. } => "other_node",
             Self::Unusable(_) => "unusable",
         }
@@ -119,20 +109,20 @@ impl CertificateRefusal {
 
     pub(super) fn new(
         error: webpki::Error,
-        node: Option<SpiffeId>,
+        names: Vec<String>,
         shown: Vec<AuthorityHash>,
         wanted: &[AuthorityHash],
     ) -> Self {
         let second = |time: UnixTime| time.as_secs();
         match error {
             webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => {
-                Self::OtherAuthority { node, shown, wanted: wanted.to_vec() }
+                Self::OtherAuthority { names, shown, wanted: wanted.to_vec() }
             }
             webpki::Error::CertExpired { time, not_after } => {
-                Self::Expired { node, not_after_s: second(not_after), now_s: second(time) }
+                Self::Expired { names, not_after_s: second(not_after), now_s: second(time) }
             }
             webpki::Error::CertNotValidYet { time, not_before } => {
-                Self::Premature { node, not_before_s: second(not_before), now_s: second(time) }
+                Self::Premature { names, not_before_s: second(not_before), now_s: second(time) }
             }
             error => Self::Unusable(error),
         }
@@ -146,8 +136,11 @@ impl From<CertificateRefusal> for rustls::Error {
     }
 }
 
-fn name(node: Option<&SpiffeId>) -> String {
-    node.map_or_else(|| "which names no node".to_owned(), |node| format!("`{node}`"))
+fn name(names: &[String]) -> String {
+    match names {
+        [] => "which names no node".to_owned(),
+        names => list(&names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>()),
+    }
 }
 
 /// The first digits of each, which are enough to compare.

@@ -25,13 +25,17 @@ fn verify(
     chain: &[CertificateDer<'_>],
     now_s: u64,
     cluster: &str,
-) -> Result<SpiffeId, CertificateRefusal> {
+) -> Result<String, CertificateRefusal> {
     let chain = ShownChain { leaf: &chain[0], rest: &chain[1..] };
-    TrustAnchors::derive(&keys.into(), "prod").verify(chain, at(now_s), KeyUsage::server_auth(), cluster)
+    TrustAnchors::derive(&keys.into(), "prod").verify(chain, at(now_s), KeyUsage::server_auth(), &pattern(cluster))
 }
 
-fn n1() -> SpiffeId {
-    SpiffeId { cluster: "prod".to_owned(), node: "n1".to_owned() }
+fn pattern(cluster: &str) -> NamePattern {
+    NamePattern::of_cluster(cluster)
+}
+
+fn n1() -> String {
+    "n1".to_owned()
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn a_certificate_names_its_node_and_its_addresses() {
     let node = authority(1).issue("n1", &names, NOW, WEEK).unwrap();
     assert_eq!(node.not_after_s, NOW + WEEK);
     assert_eq!(node.chain_der[1], *authority(1).certificate_der());
-    assert_eq!(peer_node(&node.chain_der), Some(n1()));
+    assert_eq!(pattern("prod").peer_node(&node.chain_der), Some(n1()));
     assert_eq!(verify(key(1), &node.chain_der, NOW, "prod"), Ok(n1()));
     let leaf = webpki::EndEntityCert::try_from(&node.chain_der[0]).unwrap();
     for name in names {
@@ -114,16 +118,15 @@ fn names_that_a_uri_encodes_come_back() {
     for node in ["a b", "é/node/ψ", &"x".repeat(200)] {
         let authority = Authority::derive(&key(1), "a cluster: ψ");
         let chain = authority.issue(node, &NO_NAMES, NOW, WEEK).unwrap().chain_der;
-        let want = SpiffeId { cluster: "a cluster: ψ".to_owned(), node: node.to_owned() };
-        assert_eq!(peer_node(&chain), Some(want));
+        assert_eq!(pattern("a cluster: ψ").peer_node(&chain).as_deref(), Some(node));
     }
 }
 
 #[test]
 fn peer_node_needs_a_certificate_of_a_node() {
-    assert_eq!(peer_node(&[]), None);
-    assert_eq!(peer_node(&[CertificateDer::from(vec![0])]), None);
-    assert_eq!(peer_node(&[authority(1).certificate_der().clone()]), None);
+    for chain in [&[][..], &[CertificateDer::from(vec![0])], &[authority(1).certificate_der().clone()]] {
+        assert_eq!(pattern("prod").peer_node(chain), None);
+    }
 }
 
 #[test]
@@ -153,8 +156,9 @@ fn a_certificate_of_another_key_is_refused_with_both_authorities() {
     assert_eq!(
         refusal.to_string(),
         format!(
-            "the other end (`spiffe://prod/node/n1`) shows a certificate of another cluster key: \
-             its authority is {:.12}…, wanted is {:.12}…; give all nodes the same key file, and make tokens from it",
+            "the other end (`spiffe://prod/node/n1`) shows a certificate of another authority: it came with {:.12}…, \
+             wanted is {:.12}…; give all nodes the same key file, and make tokens from it. With certificates of your \
+             own, give nodes and clients the same tls.ca",
             authority(2).hash(),
             authority(1).hash()
         )
@@ -178,8 +182,8 @@ fn a_certificate_of_another_cluster_is_refused() {
     let refusal = verify(key(1), &chain, NOW, "test").expect_err("refused");
     assert_eq!(
         refusal.to_string(),
-        "the other end is `spiffe://prod/node/n1`, and a node of cluster `test` was wanted; \
-         check the address and the cluster"
+        "the certificate of the other end names no node of this cluster: wanted is one name `spiffe://test/node/{node}`, \
+         shown are spiffe://prod/node/n1; check the address, cluster.name and tls.name"
     );
     let chain = Authority::derive(&key(1), "test").issue("n1", &NO_NAMES, NOW, WEEK).unwrap().chain_der;
     assert_eq!(verify(key(1), &chain, NOW, "prod").expect_err("refused").reason(), "other_authority");
@@ -207,9 +211,9 @@ fn a_certificate_without_a_node_s_name_is_refused() {
         parameters.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
         let leaf = parameters.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
         let chain = ShownChain { leaf: leaf.der(), rest: &[] };
-        let refusal = anchors.verify(chain, at(NOW), KeyUsage::server_auth(), "prod");
-        let shown = uris.iter().map(ToString::to_string).collect();
-        assert_eq!(refusal, Err(CertificateRefusal::Nameless { cluster: "prod".to_owned(), shown }));
+        let refusal = anchors.verify(chain, at(NOW), KeyUsage::server_auth(), &pattern("prod"));
+        let (shown, wanted) = (uris.iter().map(ToString::to_string).collect(), pattern("prod").to_string());
+        assert_eq!(refusal, Err(CertificateRefusal::Nameless { shown, wanted }));
     }
     assert!(TrustAnchors::from_certificates(&[CertificateDer::from(vec![1])]).is_err());
 }

@@ -14,6 +14,7 @@ use webpki::KeyUsage;
 use super::{
     authority::AuthorityHash,
     chain::{ShownChain, TrustAnchors, algorithms},
+    pattern::NamePattern,
     refusal::CertificateRefusal,
 };
 
@@ -22,14 +23,14 @@ use super::{
 pub struct ClientTrust {
     anchors: TrustAnchors,
     subjects: Vec<DistinguishedName>,
-    cluster: String,
+    names: NamePattern,
 }
 
 /// What one who dials accepts of servers: a node of the cluster, and perhaps only one.
 #[derive(Debug)]
 pub struct ServerTrust {
     basis: Basis,
-    cluster: String,
+    names: NamePattern,
     node: Option<String>,
 }
 
@@ -42,42 +43,40 @@ enum Basis {
 }
 
 impl ClientTrust {
-    /// Accepts the nodes of a cluster.
+    /// Accepts the nodes of a cluster, which are named so.
     #[must_use]
-    pub fn new(anchors: TrustAnchors, cluster: &str) -> Self {
-        Self { subjects: anchors.subjects(), anchors, cluster: cluster.to_owned() }
+    pub fn new(anchors: TrustAnchors, names: NamePattern) -> Self {
+        Self { subjects: anchors.subjects(), anchors, names }
     }
 }
 
 impl ServerTrust {
     /// Accepts any node of a cluster: for an address of which it isn't known yet which node has it.
     #[must_use]
-    pub fn any_node(anchors: TrustAnchors, cluster: &str) -> Self {
-        Self { basis: Basis::Anchors(anchors), cluster: cluster.to_owned(), node: None }
+    pub fn any_node(anchors: TrustAnchors, names: NamePattern) -> Self {
+        Self { basis: Basis::Anchors(anchors), names, node: None }
     }
 
     /// Accepts one node of a cluster.
     #[must_use]
-    pub fn node(anchors: TrustAnchors, cluster: &str, node: &str) -> Self {
-        Self { node: Some(node.to_owned()), ..Self::any_node(anchors, cluster) }
+    pub fn node(anchors: TrustAnchors, names: NamePattern, node: &str) -> Self {
+        Self { node: Some(node.to_owned()), ..Self::any_node(anchors, names) }
     }
 
     /// Accepts any node of a cluster whose authority has one of these hashes, as a token has them.
     #[must_use]
-    pub fn authorities(hashes: Vec<AuthorityHash>, cluster: &str) -> Self {
-        Self { basis: Basis::Hashes(hashes), cluster: cluster.to_owned(), node: None }
+    pub fn authorities(hashes: Vec<AuthorityHash>, names: NamePattern) -> Self {
+        Self { basis: Basis::Hashes(hashes), names, node: None }
     }
 
     fn verify(&self, chain: ShownChain<'_>, now: UnixTime) -> Result<(), CertificateRefusal> {
         let usage = KeyUsage::server_auth();
         let shown = match &self.basis {
-            Basis::Anchors(anchors) => anchors.verify(chain, now, usage, &self.cluster),
-            Basis::Hashes(hashes) => chain.find(hashes)?.verify(chain, now, usage, &self.cluster),
+            Basis::Anchors(anchors) => anchors.verify(chain, now, usage, &self.names),
+            Basis::Hashes(hashes) => chain.find(hashes)?.verify(chain, now, usage, &self.names),
         }?;
         match &self.node {
-            Some(wanted) if *wanted != shown.node => {
-                Err(CertificateRefusal::OtherNode { shown, wanted: wanted.clone() })
-            }
+            Some(wanted) if *wanted != shown => Err(CertificateRefusal::OtherNode { shown, wanted: wanted.clone() }),
             _ => Ok(()),
         }
     }
@@ -135,7 +134,7 @@ impl ClientCertVerifier for ClientTrust {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let chain = ShownChain { leaf: end_entity, rest: intermediates };
-        self.anchors.verify(chain, now, KeyUsage::client_auth(), &self.cluster)?;
+        self.anchors.verify(chain, now, KeyUsage::client_auth(), &self.names)?;
         Ok(ClientCertVerified::assertion())
     }
 

@@ -17,7 +17,7 @@ pub enum TokenRefusal {
     #[error("the access token can't be used: {0}; make one with `psi-field token`")]
     Claims(#[from] ClaimsError),
     /// It is for another cluster.
-    #[error("the token {token} is for cluster `{shown}`, and this is `{wanted}`; use a token of `{wanted}`")]
+    #[error("the access token {token} is for cluster `{shown}`, and this is `{wanted}`; use a token of `{wanted}`")]
     OtherCluster {
         /// Which token.
         token: TokenLabel,
@@ -28,7 +28,7 @@ pub enum TokenRefusal {
     },
     /// No key of the ring signed it.
     #[error(
-        "the token {token} is signed by key {shown}, and this node accepts {}; \
+        "the access token {token} is signed by key {shown}, and this node accepts {}; \
          make a new one with `psi-field token` from the key file of this cluster",
         list(.accepted)
     )]
@@ -42,7 +42,7 @@ pub enum TokenRefusal {
     },
     /// It names a key of the ring that did not sign it.
     #[error(
-        "the token {token} claims to be signed by key {key} and is not: it was changed; \
+        "the access token {token} claims to be signed by key {key} and is not: it was changed; \
          copy it again, or make a new one with `psi-field token`"
     )]
     Forged {
@@ -53,7 +53,7 @@ pub enum TokenRefusal {
     },
     /// It is over.
     #[error(
-        "the token {token} expired at {}, and it is {}; make a new one with `{}`",
+        "the access token {token} expired at {}, and it is {}; make a new one with `{}`",
         moment(*.not_after_s), moment(*.now_s), command(token, *.role, fields)
     )]
     Expired {
@@ -70,7 +70,7 @@ pub enum TokenRefusal {
     },
     /// It is listed.
     #[error(
-        "the token {token} is revoked by `{entry}` in `security.revoked`; \
+        "the access token {token} is revoked by `{entry}` in the file of security.revoked_file; \
          make one with another name with `psi-field token`"
     )]
     Revoked {

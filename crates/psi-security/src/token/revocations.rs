@@ -1,40 +1,40 @@
-//! Tokens that are no longer accepted, by name or by id: the setting `security.revoked`.
+//! Tokens that are no longer accepted, by name or by id: the file of the setting `security.revoked_file`.
 
 use std::collections::BTreeSet;
 
 use super::{claims::TokenClaims, label::TokenId};
 use crate::text::{NAME_BYTES_MAX, is_name};
 
-/// Names and ids of tokens that were revoked. An entry of 16 hex digits is both.
+/// Names and ids of tokens that were revoked. A line of 16 hex digits is both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revocations {
     names: BTreeSet<String>,
     ids: BTreeSet<TokenId>,
 }
 
-/// An entry that can revoke nothing, so it is a mistake.
+/// A line that can revoke nothing, so it is a mistake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "entry {place} of `security.revoked` is no name and no id of a token: a name has 1 to {NAME_BYTES_MAX} printable \
-     characters of ASCII, an id 16 hex digits"
+    "line {line} of the file of revoked tokens is no name and no id of a token: a name has 1 to {NAME_BYTES_MAX} printable \
+     characters of ASCII, an id 16 hex digits; each stands in a line of its own"
 )]
 pub struct RevocationError {
-    /// Which entry, from 1.
-    pub place: usize,
+    /// Which line, from 1.
+    pub line: usize,
 }
 
 impl Revocations {
-    /// The tokens of these names and ids.
+    /// The tokens in the bytes of a file: a name or an id a line. Empty lines and lines that start with `#` are skipped, as
+    /// in a key file.
     ///
     /// # Errors
-    /// [`RevocationError`], of the first entry that no token can be called.
-    pub fn new<E: AsRef<str>>(entries: impl IntoIterator<Item = E>) -> Result<Self, RevocationError> {
+    /// [`RevocationError`], of the first line that no token can be called.
+    pub fn parse(file: &[u8]) -> Result<Self, RevocationError> {
+        let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
+        let lines = file.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).zip(1..);
         let mut revocations = Self::default();
-        for (entry, place) in entries.into_iter().zip(1..) {
-            let entry = entry.as_ref();
-            if !is_name(entry) {
-                return Err(RevocationError { place });
-            }
+        for (text, line) in lines.filter(|(text, _)| !text.is_empty() && !text.starts_with(b"#")) {
+            let entry = std::str::from_utf8(text).ok().filter(|text| is_name(text)).ok_or(RevocationError { line })?;
             revocations.ids.extend(TokenId::from_hex(entry));
             revocations.names.insert(entry.to_owned());
         }

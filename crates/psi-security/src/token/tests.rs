@@ -136,14 +136,14 @@ fn a_token_of_another_cluster_or_key_is_refused() {
     let text = TokenClaims { cluster: "test".to_owned(), ..claims() }.issue(&ring(1)).unwrap();
     assert_eq!(
         refusal(&text),
-        "the token `feeder` (3f3f3f3f3f3f3f3f) is for cluster `test`, and this is `prod`; use a token of `prod`"
+        "the access token `feeder` (3f3f3f3f3f3f3f3f) is for cluster `test`, and this is `prod`; use a token of `prod`"
     );
     let text = claims().issue(&ring(2)).unwrap();
     let (shown, accepted) = (key(2).id(), key(1).id());
     assert_eq!(
         refusal(&text),
         format!(
-            "the token `feeder` (3f3f3f3f3f3f3f3f) is signed by key {shown}, and this node accepts {accepted}; \
+            "the access token `feeder` (3f3f3f3f3f3f3f3f) is signed by key {shown}, and this node accepts {accepted}; \
              make a new one with `psi-field token` from the key file of this cluster"
         )
     );
@@ -155,7 +155,7 @@ fn a_token_that_claims_another_key_or_role_is_forged() {
     assert_eq!(
         refusal(&text),
         format!(
-            "the token `feeder` (3f3f3f3f3f3f3f3f) claims to be signed by key {} and is not: it was changed; \
+            "the access token `feeder` (3f3f3f3f3f3f3f3f) claims to be signed by key {} and is not: it was changed; \
              copy it again, or make a new one with `psi-field token`",
             key(1).id()
         )
@@ -171,7 +171,7 @@ fn a_token_ends_after_its_last_second() {
     let refusal = TokenClaims::verify(&ring(1), "prod", NOW + 1, &Revocations::default(), &text).expect_err("over");
     assert_eq!(
         refusal.to_string(),
-        "the token `feeder` (3f3f3f3f3f3f3f3f) expired at 2026-11-29T10:00:00Z, and it is 2026-11-29T10:00:01Z; \
+        "the access token `feeder` (3f3f3f3f3f3f3f3f) expired at 2026-11-29T10:00:00Z, and it is 2026-11-29T10:00:01Z; \
          make a new one with `psi-field token --role step --name feeder --field 'a b' --field c`"
     );
 }
@@ -185,14 +185,16 @@ fn tokens_are_revoked_by_name_or_id() {
         (vec!["Feeder", "feede", "3f3f3f3f3f3f3f3e", "3f3f"], None),
         (vec![], None),
     ] {
-        let revoked = Revocations::new(&entries).unwrap();
+        let file = format!("# gone\r\n\n{}\n", entries.join(" \n"));
+        let revoked = Revocations::parse(file.as_bytes()).unwrap();
         assert_eq!((revoked.len(), revoked.is_empty()), (entries.len(), entries.is_empty()));
         let refusal = TokenClaims::verify(&ring(1), "prod", NOW, &revoked, &text).err();
         let want = by.map(|entry| TokenRefusal::Revoked { token: claims().label(), entry: entry.to_owned() });
         assert_eq!(refusal, want, "{entries:?}");
     }
-    assert_eq!(Revocations::new(["a", ""]), Err(RevocationError { place: 2 }));
-    assert_eq!(Revocations::new(["é"]), Err(RevocationError { place: 1 }));
+    assert_eq!(Revocations::parse("a\n\né".as_bytes()), Err(RevocationError { line: 3 }));
+    assert_eq!(Revocations::parse("x".repeat(65).as_bytes()), Err(RevocationError { line: 1 }));
+    assert_eq!(Revocations::parse("\u{feff}a".as_bytes()).unwrap().names().collect::<Vec<_>>(), ["a"]);
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn more_of_this_node_than_it_has_written_is_from_the_future_and_more_of_another_
     let before = State::of(&a);
     let error = a.token_gaps(&future).unwrap_err();
     assert!(matches!(error, TokenError::Future { claimed: Version(5), written: Version(1), .. }), "{error}");
-    assert_eq!(error.reason(), "TOKEN_FROM_THE_FUTURE");
+    assert_eq!(error.reason(), "SESSION_TOKEN_FROM_THE_FUTURE");
     assert_eq!(State::of(&a), before);
     assert!(reached(&a, &held));
     assert_eq!(b.token_gaps(&future).unwrap().listed.len(), 1, "b can't know how far a has come");
@@ -123,7 +123,7 @@ fn a_token_of_another_cluster_is_refused_and_both_are_named() {
     there.tick(at(0));
     let before = State::of(&here);
     let error = here.token_gaps(&there.token()).unwrap_err();
-    assert_eq!(error.reason(), "TOKEN_OTHER_CLUSTER");
+    assert_eq!(error.reason(), "SESSION_TOKEN_OTHER_CLUSTER");
     let message = error.to_string();
     let hash = NameHash::of_cluster(&ClusterName::new("strangers").unwrap()).to_string();
     assert!(message.contains("`test`") && message.contains(&hash), "{message}");

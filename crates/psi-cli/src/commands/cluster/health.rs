@@ -3,19 +3,20 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
 use indicatif::HumanDuration;
 use psi_api::v1::{Clock, GetClockRequest, GetStateRequest};
+use psi_security::certificate::Validity;
 use serde::Serialize;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::node;
 use crate::{
     client::{self, AccessOptions, Nodes, parse_address, parse_timeout},
-    output::{Failure, Output, Tone},
+    output::{Failure, Output, Tone, pluralize},
     settings::{self, SettingFlags},
 };
 
@@ -26,7 +27,8 @@ Examples:
 
 Exit codes: 0 if all the nodes asked are ready; 1 if any is not ready or can't be reached. Container runtimes know \
 no other codes. A node is not ready while it joins or stops, or while the members would postpone its steps. One whose clock is \
-off by over 10 s is ready and says so: it goes on by the time that the members agree on.
+off by over 10 s is ready and says so: it goes on by the time that the members agree on. So does one whose \
+certificate is about to expire.
 
 Without --node and PSI_NODES it asks the node of this machine: at grpc.listen, as PSI_GRPC_LISTEN or the file \
 PSI_CONFIG says. Flags that the node was started with are not known here. In a Dockerfile this works for every port:
@@ -63,6 +65,8 @@ struct Answer {
     why: Option<String>,
     /// What is wrong with its clock, though it is ready.
     clock: Option<String>,
+    /// What is wrong with its certificate, though it is ready.
+    certificate: Option<String>,
 }
 
 impl Health {
@@ -72,7 +76,8 @@ impl Health {
         for address in &addresses {
             let why = self.why_not(address).await;
             let clock = if why.is_none() { self.clock_of(address).await } else { None };
-            let answer = Answer { node: address.clone(), ready: why.is_none(), why, clock };
+            let certificate = if why.is_none() { self.certificate_of(address).await } else { None };
+            let answer = Answer { node: address.clone(), ready: why.is_none(), why, clock, certificate };
             if answer.ready {
                 output.print(&answer, ready_text)?;
             } else {
@@ -93,6 +98,14 @@ impl Health {
         clock_text(&asked.ok()?.answer)
     }
 
+    /// What is wrong with the certificate of a node; `None` if nothing is, or it shows none.
+    async fn certificate_of(&self, address: &str) -> Option<String> {
+        let access = self.access.get().ok()?;
+        let shown = tokio::time::timeout(self.timeout, access.validity(address)).await.ok()??;
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        certificate_text(shown, now_s)
+    }
+
     /// Why the node at `address` accepts no steps; `None` if it does.
     async fn why_not(&self, address: &str) -> Option<String> {
         let one = Nodes { addresses: vec![address.to_owned()], timeout: self.timeout, access: self.access.clone() };
@@ -107,8 +120,21 @@ impl Health {
 }
 
 fn ready_text(answer: &Answer) -> String {
-    let clock = answer.clock.as_ref().map(|clock| format!("\n  {clock}")).unwrap_or_default();
-    format!("{}: {}{clock}", answer.node, Tone::Good.paint("ready"))
+    let notes: String =
+        [&answer.clock, &answer.certificate].into_iter().flatten().map(|note| format!("\n  {note}")).collect();
+    format!("{}: {}{notes}", answer.node, Tone::Good.paint("ready"))
+}
+
+fn certificate_text(shown: Validity, now_s: u64) -> Option<String> {
+    let left = match shown.not_after_s.saturating_sub(now_s) {
+        seconds @ 0..7_200 => pluralize(seconds / 60, "minute"),
+        seconds @ 7_200..172_800 => pluralize(seconds / 3_600, "hour"),
+        seconds => pluralize(seconds / 86_400, "day"),
+    };
+    let not_after = shown.not_after();
+    shown.is_ending(now_s).then(|| {
+        format!("its certificate expires at {not_after}, in {left}: see what renews tls.cert; the node takes it over by itself")
+    })
 }
 
 fn clock_text(clock: &Clock) -> Option<String> {
@@ -157,6 +183,19 @@ fn dialled(listens: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_nobody_renews_is_said() {
+        let shown = Validity { not_before_s: 1_800_000_000 - 80 * 86_400, not_after_s: 1_800_000_000 + 10 * 86_400 };
+        assert_eq!(
+            certificate_text(shown, 1_800_000_000).as_deref(),
+            Some(
+                "its certificate expires at 2027-01-25T08:00:00Z, in 10 days: see what renews tls.cert; the node takes it \
+                 over by itself"
+            )
+        );
+        assert_eq!(certificate_text(shown, 1_800_000_000 - 20 * 86_400), None);
+    }
 
     #[test]
     fn a_node_that_listens_everywhere_is_asked_on_loopback() {

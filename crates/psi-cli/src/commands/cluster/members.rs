@@ -4,11 +4,11 @@ mod forget;
 mod listing;
 mod runs;
 mod text;
+mod waiting;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use psi_api::v1::{GetDigestRequest, ListMembersRequest};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -17,6 +17,7 @@ use self::{
     listing::{Answer, Row, Verdict, is_minority, verdict},
     runs::Run,
     text::standing,
+    waiting::{spinner, unsettled, waits_for},
 };
 use crate::{
     answer::Agreement,
@@ -87,7 +88,7 @@ impl Members {
     }
 
     async fn list(&self, output: Output) -> Result<(), Failure> {
-        let end = self.wait.map(|wait| Instant::now() + wait);
+        let begun = Instant::now();
         let spinner = self.wait.map(|_| spinner());
         let (answer, settled) = loop {
             let looked = self.look().await;
@@ -95,7 +96,7 @@ impl Members {
                 spinner.set_message(waits_for(&looked, self.live));
             }
             let settled = looked.as_ref().is_ok_and(|answer| answer.is_settled(self.live));
-            if settled || end.is_none_or(|end| Instant::now() >= end) {
+            if settled || self.wait.is_none_or(|wait| begun.elapsed() >= wait) {
                 break (looked?, settled);
             }
             tokio::time::sleep(LOOK).await;
@@ -104,19 +105,21 @@ impl Members {
             spinner.finish_and_clear();
         }
         output.print(&answer, text::text)?;
-        match answer.verdict {
-            Verdict::Diverged => Err(Failure::failed(
+        if answer.verdict == Verdict::Diverged {
+            return Err(Failure::failed(
                 "members diverged: equal frontiers, different digests; this is a bug in psi-field, please report it",
-            )),
-            _ if self.wait.is_some() && !settled => Err(Failure::unreachable(
-                "not enough members were live, ready and agreed in the time given with --wait",
-            )),
-            _ if answer.minority => Err(Failure::failed(format!(
-                "{}; look whether they are down or cut off, and see `psi-field members --help`",
-                standing(&answer.members).unwrap_or_default()
-            ))),
-            _ => Ok(()),
+            ));
         }
+        if let Some(wait) = self.wait.filter(|_| !settled) {
+            return Err(Failure::unreachable(unsettled(&answer, self.live, wait)));
+        }
+        if answer.minority {
+            let standing = standing(&answer.members).unwrap_or_default();
+            return Err(Failure::failed(format!(
+                "{standing}; look whether they are down or cut off, and see `psi-field members --help`"
+            )));
+        }
+        Ok(())
     }
 
     async fn look(&self) -> Result<Answer, Failure> {
@@ -159,63 +162,5 @@ impl Members {
             });
         }
         asking.join_all().await.into_iter().flatten().collect()
-    }
-}
-
-/// Shows on a terminal what is waited for, until it is cleared or dropped.
-fn spinner() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}");
-    let spinner = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
-    spinner.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    spinner.set_message("asking for the members");
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    spinner
-}
-
-/// What is still waited for, in one line, after a look.
-fn waits_for(looked: &Result<Answer, Failure>, live_min: usize) -> String {
-    let Ok(answer) = looked else { return "waiting for a node that answers".to_owned() };
-    let live = answer.members.iter().filter(|row| row.is_live());
-    let (count, unready) = (live.clone().count(), live.filter(|row| !row.ready).count());
-    let waits_for = match answer.verdict {
-        _ if count < live_min => format!("{count} of {live_min} live"),
-        _ if unready > 0 => format!("{unready} of {count} not ready"),
-        Verdict::CatchingUp => "steps are still on their way".to_owned(),
-        Verdict::Diverged => "they diverged".to_owned(),
-        Verdict::Unknown => "not all can be asked from here".to_owned(),
-        Verdict::Agree => "all agree".to_owned(),
-    };
-    format!("waiting for live members to be ready and agree: {waits_for}")
-}
-
-#[cfg(test)]
-mod tests {
-    use psi_api::v1::MemberState;
-
-    use super::{listing::tests::row, runs::EndedRuns, *};
-
-    #[test]
-    fn what_is_waited_for_is_said() {
-        let answer = |rows: Vec<Row>| Answer {
-            cluster: String::new(),
-            asked: String::new(),
-            verdict: verdict(&rows),
-            minority: is_minority(&rows),
-            members: rows,
-            runs: Vec::new(),
-            ended: EndedRuns::default(),
-        };
-        let live = |ready, said| Row { ready, ..row(MemberState::Live, Some(said)) };
-        for (rows, want) in [
-            (vec![live(true, ("f", "d")), row(MemberState::Dead, None)], "1 of 2 live"),
-            (vec![live(true, ("f", "d")), live(false, ("g", "e"))], "1 of 2 not ready"),
-            (vec![live(true, ("f", "d")), live(true, ("g", "e"))], "steps are still on their way"),
-            (vec![live(true, ("f", "d")), live(true, ("f", "e"))], "they diverged"),
-            (vec![live(true, ("f", "d")), Row { reached: false, ..live(true, ("f", "d")) }], "not all can be asked"),
-        ] {
-            let said = waits_for(&Ok(answer(rows)), 2);
-            assert!(said.contains(want), "{said}");
-        }
-        assert_eq!(waits_for(&Err(Failure::unreachable("no")), 2), "waiting for a node that answers");
     }
 }

@@ -51,10 +51,11 @@ Examples:
   psi-field probe --once --node 127.0.0.1:50051,127.0.0.1:50052
   PSI_NODES=node-1,node-2 PSI_PROBE_EVERY_MS=30000 psi-field probe
 
-In each round the probe steps at every node in turn, and reads each step back at every other node, by its token. It \
-retries nothing. A node is ok if its step was acknowledged and showed elsewhere, and if it showed every step of the \
-others, each within the deadline. A step that shows nowhere counts against the node that acknowledged it. Names are \
-resolved again each round; a name that does not resolve is a node that fails.
+In each round the probe steps at every node in turn, and reads each step back at every other node, by its session \
+token. It retries nothing. A node is ok if its step was acknowledged and showed elsewhere, and if it showed every step \
+of the others, each within the deadline. A step that shows nowhere counts against the node that acknowledged it. Names \
+are resolved again each round; a name that does not resolve is a node that fails. A node that refuses the access token \
+fails too, and the probe goes on: with --token-file it reads the file again.
 
 Reasons of failures, the heaviest last:
   unresolved      the name does not resolve
@@ -162,7 +163,9 @@ impl Probe {
             return Err(Failure::usage(problem.to_string()));
         }
         let deadline = Duration::from_millis(self.deadline_ms.into());
-        let prober = Prober::new((self.nodes.clone(), self.access.get()?), self.field.clone(), deadline);
+        // What is wrong with the token is said before the first round.
+        self.access.get()?;
+        let prober = Prober::new((self.nodes.clone(), self.access.clone()), self.field.clone(), deadline);
         if self.once { self.once(prober, output).await } else { self.go_on(prober, output).await }
     }
 

@@ -186,7 +186,7 @@ impl List {
 
 impl Target {
     async fn show(self, output: Output, text: fn(&Report) -> String) -> Result<(), Failure> {
-        let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
+        let (after, deadline_ms) = (self.options.session_token(), self.options.deadline_ms());
         let request = GetDriftRequest { field: self.field, after, deadline_ms };
         let nodes = self.options.patient(&self.nodes);
         let reply = nodes.ask(async |channel| client::drift(channel).get_drift(request.clone()).await);
@@ -197,7 +197,7 @@ impl Target {
 impl Set {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let Self { field, version, source, set_by, days, minutes, options, nodes } = self;
-        let (after, deadline_ms) = (options.token(), options.deadline_ms());
+        let (after, deadline_ms) = (options.session_token(), options.deadline_ms());
         let window_seconds = days.map_or(0, |days| days * 86_400) + minutes.map_or(0, |minutes| minutes * 60);
         let request = SetBaselineRequest { field, version, source, set_by, window_seconds, after, deadline_ms };
         let nodes = options.patient(&nodes);
@@ -209,7 +209,7 @@ impl Set {
 impl Removal {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let Self { field, set_by, options, nodes } = self;
-        let (after, deadline_ms) = (options.token(), options.deadline_ms());
+        let (after, deadline_ms) = (options.session_token(), options.deadline_ms());
         let request = ClearBaselineRequest { field, set_by, after, deadline_ms };
         let nodes = options.patient(&nodes);
         let reply = nodes.ask(async |channel| client::drift(channel).clear_baseline(request.clone()).await);

@@ -134,7 +134,7 @@ impl Guardian {
 
 impl QueryArgs {
     async fn show(self, output: Output, text: fn(&answer::guardian::Guardian) -> String) -> Result<(), Failure> {
-        let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
+        let (after, deadline_ms) = (self.options.session_token(), self.options.deadline_ms());
         let request = GetGuardianRequest { field: self.field.field.clone(), after, deadline_ms };
         let nodes = self.options.patient(&self.nodes);
         let reply = nodes.ask(async |channel| client::fields(channel).get_guardian(request.clone()).await);
@@ -144,7 +144,7 @@ impl QueryArgs {
 
 impl QueryArgs {
     async fn acknowledge(self, output: Output) -> Result<(), Failure> {
-        let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
+        let (after, deadline_ms) = (self.options.session_token(), self.options.deadline_ms());
         let request = AcknowledgeThreatRequest { field: self.field.field.clone(), after, deadline_ms };
         let nodes = self.options.patient(&self.nodes);
         let reply = nodes.ask(async |channel| client::fields(channel).acknowledge_threat(request.clone()).await);
@@ -157,7 +157,7 @@ impl InterventionArgs {
         let request = InterveneRequest {
             field: self.field.field.clone(),
             action: action.into(),
-            after: self.options.read.token(),
+            after: self.options.read.session_token(),
             deadline_ms: self.options.read.deadline_ms(),
             replicate_to: self.options.level(),
             request_id: self.options.request_id(),

@@ -22,8 +22,8 @@ const AFTER_HELP: &str = "\
 Examples:
   psi-field state
   psi-field state --field sensors --output json
-  # includes what the token covers; see `psi-field step -h`
-  psi-field state --after \"$token\" --deadline-ms 500
+  # includes what the session token covers; see `psi-field step -h`
+  psi-field state --after \"$session\" --deadline-ms 500
   # a line whenever it changed, until Ctrl-C
   psi-field state --watch --interval-ms 200";
 
@@ -63,7 +63,7 @@ impl State {
                 () = signals::stop() => Ok(()),
             };
         }
-        let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
+        let (after, deadline_ms) = (self.options.session_token(), self.options.deadline_ms());
         let request = GetStateRequest { field: self.field.field.clone(), after, deadline_ms };
         let nodes = self.options.patient(&self.nodes);
         let reply = nodes.ask(async |channel| client::fields(channel).get_state(request.clone()).await);
@@ -71,7 +71,7 @@ impl State {
     }
 
     async fn follow(&self, output: Output) -> Result<(), Failure> {
-        let (after, deadline_ms) = (self.options.token(), self.options.deadline_ms());
+        let (after, deadline_ms) = (self.options.session_token(), self.options.deadline_ms());
         let (field, interval_ms) = (self.field.field.clone(), self.interval_ms);
         let request = WatchStateRequest { field, interval_ms, after, deadline_ms };
         let nodes = self.options.patient(&self.nodes);
@@ -82,9 +82,9 @@ impl State {
         let mut shown = None;
         while let Some(state) = states.next().await {
             let state: FieldState = state.map_err(|status| Failure::refused(&answered.address, &status))?;
-            // Something else that the token covers changed, such as another field.
-            let without_token = FieldState { token: String::new(), ..state.clone() };
-            if shown.replace(without_token.clone()) == Some(without_token) {
+            // Something else that the session token covers changed, such as another field.
+            let without_session = FieldState { token: String::new(), ..state.clone() };
+            if shown.replace(without_session.clone()) == Some(without_session) {
                 continue;
             }
             let width = screen::width();

@@ -4,7 +4,7 @@ use clap::Args;
 use psi_security::certificate::Authority;
 use serde::Serialize;
 
-use super::{KeyFile, Target, read_keys};
+use super::{KeyFile, OldFile, Target, read_keys};
 use crate::output::{Failure, Output};
 
 const AFTER_HELP: &str = "\
@@ -14,7 +14,9 @@ Examples:
       https://127.0.0.1:8000/state
 
 It is no secret, and follows from the key: it is the same wherever and whenever it is printed, and never expires. A key \
-file with several keys has as many. Nodes make their own certificates, of a week, and renew them every day.";
+file with several keys has as many. A file that --write finds with other content is replaced. Nodes make their own \
+certificates, of a week, and renew them every day. Where others issue them, programs take the file of tls.ca in place of \
+this one.";
 
 /// Print the certificate authority of a cluster, as PEM
 #[derive(Clone, Debug, Args)]
@@ -40,7 +42,7 @@ impl CaCommand {
             let authorities = Authority::derive_all(&read_keys(&self.key.key_file)?, &self.key.cluster_name);
             Ok(authorities.iter().map(answer).collect::<Vec<AuthorityAnswer>>())
         };
-        self.target.put(output, make, |answers| {
+        self.target.put(output, OldFile::Updated, make, |answers| {
             answers.iter().map(|answer| answer.pem.trim_end()).collect::<Vec<_>>().join("\n")
         })
     }

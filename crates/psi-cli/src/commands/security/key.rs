@@ -6,7 +6,7 @@ use clap::Args;
 use psi_security::key::ClusterKey;
 use serde::Serialize;
 
-use super::{Target, read_keys};
+use super::{OldFile, Target, read_keys};
 use crate::output::{Failure, Output};
 
 const AFTER_HELP: &str = "\
@@ -16,9 +16,10 @@ Examples:
   psi-field key --show cluster.key          # which keys are in it
 
 Anyone with the key can join the cluster, read and change everything. Give the file to all nodes, and to nobody else. \
-Each line is a key: the first seals and signs, all are accepted. To change the key, add a line at the end of the file of \
-every node; make tokens and the CA from a file with the new line first, and hand them out; then move it to the top on \
-every node, and remove the old line. Nodes read the file again by themselves.";
+A file that --write finds stays as it is, with exit code 0: no key is overwritten. Each line is a key: the first seals \
+and signs, all are accepted. To change the key, add a line at the end of the file of every node; make tokens and the \
+CA from a file with the new line first, and hand them out; then move it to the top on every node, and remove the old \
+line. Nodes read the file again by themselves.";
 
 /// Make a cluster key
 #[derive(Clone, Debug, Args)]
@@ -57,7 +58,7 @@ impl KeyCommand {
             let key = ClusterKey::from_random(rand::random());
             Ok(NewKey { id: key.id().to_string(), key: key.to_string() })
         };
-        self.target.put(output, make, |made| {
+        self.target.put(output, OldFile::Stays, make, |made| {
             format!("# Key {} of a psi-field cluster. Keep it secret.\n{}", made.id, made.key)
         })
     }

@@ -11,20 +11,22 @@ use psi_security::{
 };
 use serde::Serialize;
 
-use super::{KeyFile, Target, read_keys};
+use super::{KeyFile, OldFile, Target, read_keys};
 use crate::output::{Failure, Output};
 
 const AFTER_HELP: &str = "\
 Examples:
   psi-field token --role step --name feeder --days 90
   psi-field token --role read --name prometheus --write prometheus.token
+  psi-field token --role step --name feeder --write feeder.token --force
   psi-field token --role step --name hall3 --field pumps --field fans
   export PSI_TOKEN=$(psi-field token --role operator --name ann --days 1)
   psi-field token --show \"$PSI_TOKEN\"      # what is it good for?
 
 Roles: `read` looks, `step` also sends steps, `operator` may do all. Tokens are made here, from the key; nodes keep no \
-list of them. To revoke one before its time, add its name or id to security.revoked on every node. Clients take it as \
---token or PSI_TOKEN, other programs as `authorization: Bearer TOKEN`.";
+list of them. To revoke one before its time, write its name or id into the file of security.revoked_file on every \
+node. Clients take it as --token or PSI_TOKEN, and from a file as --token-file or PSI_TOKEN_FILE; other programs send \
+`authorization: Bearer TOKEN`. A file that --write finds stays as it is, with exit code 1, unless --force replaces it.";
 
 /// Make an access token
 #[derive(Clone, Debug, Args)]
@@ -56,6 +58,10 @@ pub(crate) struct TokenCommand {
 
     #[command(flatten)]
     target: Target,
+
+    /// With --write: replace the file if it is there
+    #[arg(long, requires = "write")]
+    force: bool,
 }
 
 #[derive(Serialize)]
@@ -95,7 +101,8 @@ impl TokenCommand {
             let token = UnverifiedToken::read(&text).map_err(|error| Failure::failed(error.to_string()))?;
             Ok(answer(&token, Some(text)))
         };
-        self.target.put(output, make, |answer| answer.token.clone().unwrap_or_default())
+        let old = if self.force { OldFile::Replaced } else { OldFile::Refused };
+        self.target.put(output, old, make, |answer| answer.token.clone().unwrap_or_default())
     }
 
     fn issue(&self) -> Result<String, Failure> {

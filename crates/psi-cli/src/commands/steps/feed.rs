@@ -37,6 +37,17 @@ struct Preparation {
     unreadable: u64,
 }
 
+/// Why a feed ends.
+enum End {
+    /// The source has no more vectors, or as many as were asked for are sent.
+    Source,
+    /// The time that was asked for is over.
+    Time,
+    Signal,
+    /// No node accepts the access token.
+    LockedOut(Failure),
+}
+
 impl Feed {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         if !self.service {
@@ -82,18 +93,26 @@ impl Feed {
             output::note(format_args!("feeding field {}: {described}", self.field.field));
         }
         let reporter = Reporter::start(output, tally.clone(), self.service);
-        let interrupted = tokio::select! {
-            () = sender.send_all(&mut supply, self) => false,
-            () = self.time_limit() => false,
-            () = maker.keep(self, &shape) => false,
-            () = signals::stop() => true,
+        let end = tokio::select! {
+            // First: the source may end with the same step.
+            biased;
+            refusal = sender.locked_out() => End::LockedOut(refusal),
+            () = sender.send_all(&mut supply, self) => End::Source,
+            () = self.time_limit() => End::Time,
+            () = maker.keep(self, &shape) => End::Source,
+            () = signals::stop() => End::Signal,
         };
+        let interrupted = matches!(end, End::Signal);
         drop(maker);
         sender.finish().await;
         reporter.stop().await;
         let summary = tally.lock().unwrap_or_else(PoisonError::into_inner).summary(interrupted);
         output.print(&summary, report::text)?;
-        if self.service && interrupted { Ok(()) } else { summary.verdict() }
+        match end {
+            End::LockedOut(refusal) => Err(refusal),
+            End::Signal if self.service => Ok(()),
+            End::Signal | End::Source | End::Time => summary.verdict(),
+        }
     }
 
     async fn time_limit(&self) {

@@ -26,9 +26,9 @@ Examples:
   psi-field step --field pairs --condition -- -inf nan # made finite, then taken
   psi-field feed --help                                # for a stream of vectors
 
-  token=$(psi-field step --incident --node n1:50051 -o json | jq -r .token)
-  # waits until n2 holds what n1 took
-  psi-field step --incident --node n2:50051 --after \"$token\"
+  # a session token: n2 waits until it holds what n1 took
+  session=$(psi-field step --incident --node n1:50051 -o json | jq -r .token)
+  psi-field step --incident --node n2:50051 --after \"$session\"
   psi-field step --incident --replicate-to majority --deadline-ms 500
   # safe to send again to the same node
   psi-field step --incident --request-id \"$(uuidgen)\"
@@ -78,7 +78,7 @@ impl Step {
             field: self.field.field.clone(),
             input,
             apply_guardian: self.condition,
-            after: self.options.read.token(),
+            after: self.options.read.session_token(),
             deadline_ms: self.options.read.deadline_ms(),
             replicate_to: self.options.level(),
             request_id: self.options.request_id(),
@@ -94,7 +94,7 @@ impl Step {
             field: self.field.field.clone(),
             inputs,
             apply_guardian: self.condition,
-            after: self.options.read.token(),
+            after: self.options.read.session_token(),
             deadline_ms: self.options.read.deadline_ms(),
             replicate_to: self.options.level(),
             request_id: self.options.request_id(),

@@ -53,7 +53,7 @@ impl FromArgMatches for SettingFlags {
 }
 
 fn flag(definition: &'static Definition) -> Arg {
-    let several = matches!(definition.kind, Kind::Seeds(_) | Kind::Origins(_));
+    let several = matches!(definition.kind, Kind::Seeds(_) | Kind::Origins(_) | Kind::Hosts(_));
     let meaning = definition.meaning;
     let brief = meaning.split(". ").next().unwrap_or(meaning);
     let default = definition.default_text();
@@ -83,8 +83,8 @@ fn value_name(definition: &Definition) -> &'static str {
         Kind::Address(_) | Kind::AddressOrNone(_) => "IP:PORT",
         Kind::DirectoryOrNone(_) => "DIRECTORY",
         Kind::FileOrNone(_) => "FILE",
-        Kind::Tokens(_) => "NAME",
         Kind::Seeds(_) => "HOST:PORT",
         Kind::Origins(_) => "ORIGIN",
+        Kind::Hosts(_) => "HOST",
     }
 }

@@ -14,9 +14,12 @@ const PREFIX: &str = "PSI_";
 pub(crate) const CONFIG: &str = "PSI_CONFIG";
 pub(crate) const NODES: &str = "PSI_NODES";
 pub(crate) const TOKEN: &str = "PSI_TOKEN";
-/// Settings that clients on the machine of a node take, too.
+pub(crate) const TOKEN_FILE: &str = "PSI_TOKEN_FILE";
+/// Settings that clients take, too.
 pub(crate) const KEY_FILE: &str = "PSI_SECURITY_KEY_FILE";
 pub(crate) const CLUSTER: &str = "PSI_CLUSTER_NAME";
+pub(crate) const TLS_CA: &str = "PSI_TLS_CA";
+pub(crate) const TLS_NAME: &str = "PSI_TLS_NAME";
 
 /// Variables of `psi-field probe`.
 pub(crate) const PROBE_FIELD: &str = "PSI_PROBE_FIELD";
@@ -25,8 +28,8 @@ pub(crate) const PROBE_DEADLINE_MS: &str = "PSI_PROBE_DEADLINE_MS";
 pub(crate) const PROBE_LISTEN: &str = "PSI_PROBE_LISTEN";
 
 /// Known, and not a node's: containers may share them with it.
-pub(crate) const VARIABLES_OF_COMMANDS: [&str; 7] =
-    [CONFIG, NODES, TOKEN, PROBE_FIELD, PROBE_EVERY_MS, PROBE_DEADLINE_MS, PROBE_LISTEN];
+pub(crate) const VARIABLES_OF_COMMANDS: [&str; 8] =
+    [CONFIG, NODES, TOKEN, TOKEN_FILE, PROBE_FIELD, PROBE_EVERY_MS, PROBE_DEADLINE_MS, PROBE_LISTEN];
 
 /// Every variable that has a meaning.
 fn names() -> Vec<String> {

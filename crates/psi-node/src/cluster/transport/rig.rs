@@ -163,8 +163,17 @@ impl Stranger {
 
     /// Sends a first message and waits for the answer. All that was sent before has been seen by then.
     pub(super) async fn ask(&self, peer: &Peer, bytes: &[u8]) {
-        self.send(peer, bytes).await;
-        self.receive(1).await;
+        const AGAIN: Duration = Duration::from_secs(1);
+        let answered = async {
+            // The kernel may drop a datagram where many wait.
+            loop {
+                self.send(peer, bytes).await;
+                if timeout(AGAIN, self.receive(1)).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        timeout(DEADLINE, answered).await.expect("an answer");
     }
 }
 

@@ -33,6 +33,7 @@ struct MemberDescription {
     version: String,
     protocol: u32,
     namesakes: Vec<String>,
+    node_key: String,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -108,8 +109,21 @@ impl From<v1::Member> for MemberDescription {
             version,
             protocol,
             namesakes,
+            node_key,
         } = from;
-        Self { node, state, ready, linked, grpc_address, http_address, gossip_address, version, protocol, namesakes }
+        Self {
+            node,
+            state,
+            ready,
+            linked,
+            grpc_address,
+            http_address,
+            gossip_address,
+            version,
+            protocol,
+            namesakes,
+            node_key,
+        }
     }
 }
 

@@ -163,7 +163,7 @@ impl RequestParams {
         let options = || {
             let level = replicate_to.map(|level| Level::parse(&level)).transpose();
             let requested = RequestedOptions {
-                after: not_empty("after", "TOKEN_MALFORMED", after).map_err(|cause| ops.record_cause(cause))?,
+                after: not_empty("after", "SESSION_TOKEN_MALFORMED", after).map_err(|cause| ops.record_cause(cause))?,
                 deadline_ms: deadline_ms.unwrap_or_default(),
                 transport_timeout: None,
                 replicate_to: level.map_err(|cause| ops.record_cause(cause))?,

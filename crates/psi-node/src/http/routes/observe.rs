@@ -3,8 +3,10 @@
 //! boxing and copying cost a tenth of a step over HTTP. The router has that route as well.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     future::Future,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
@@ -27,21 +29,28 @@ use tracing::{Instrument, Span, debug, debug_span, info_span, instrument::Instru
 
 use super::{
     cors::check_origin,
+    hosts::check_host,
     router::{find, row_of},
     table::ROUTES,
 };
 use crate::{
-    calls::ops::Ops,
+    calls::ops::{Ops, audit::AuditEntry},
     http::{
-        refusal::{Refusal, record_refusal},
+        refusal::{Refusal, RefusalReason, record_refusal},
         requests::rest::{Lender, RequestBody},
         step,
     },
-    node::identity::{Requirement, caller::Caller, shown::ShownIdentity},
+    node::{
+        connections::table::Activity,
+        identity::{Requirement, caller::Caller, shown::ShownIdentity},
+    },
 };
 
 /// The row that most requests ask for.
 const STEP: usize = row_of("/step");
+
+/// Of a request that came over no connection.
+const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A router, observed.
 #[derive(Clone)]
@@ -68,19 +77,33 @@ impl ObservedRouter {
 }
 
 impl Counts {
-    /// Whether the request is allowed, and who makes it. Nothing of its body has been read.
-    fn admit<B>(&self, request: &mut Request<B>, route: Option<usize>) -> Result<(), Refusal> {
+    /// Whether the request is allowed, by whom it is made, and its entry in the audit. Nothing of its body has been
+    /// read.
+    fn admit<B>(&self, request: &mut Request<B>, route: Option<usize>) -> Result<Option<AuditEntry>, Refusal> {
         let need = route.map_or(Requirement::Role(Role::Read), |route| ROUTES[route].need(request.method()));
         let stranger = || ShownIdentity::new(Caller::Stranger);
         let shown = request.extensions().get::<ShownIdentity>().cloned().unwrap_or_else(stranger);
-        let caller = self.ops.context.identity.admit(&shown, request.headers().get(header::AUTHORIZATION), need);
-        let caller = caller.map_err(|error| Refusal::from(self.ops.record_cause(error.into())))?;
-        if matches!(caller, Caller::Anyone) {
-            let checked = check_origin(&self.ops.context.settings.web_origins, request.method(), request.headers());
-            record_refusal(&self.ops, checked)?;
+        let peer = request.extensions().get::<Arc<Activity>>().map_or(UNKNOWN_PEER, |activity| activity.peer);
+        let method = || format!("{} {}", request.method(), name(route));
+        let authorization = request.headers().get(header::AUTHORIZATION);
+        let call = self.ops.allow((&shown, authorization), need, peer, method)?;
+        if let (Some(audit), Some(route)) = (&call.audit, route)
+            && let Some(object) = ROUTES[route].name_in(request.uri().path())
+        {
+            audit.record_object(object);
         }
-        request.extensions_mut().insert(caller);
-        Ok(())
+        if matches!(call.caller, Caller::Anyone) {
+            let checked = check_host(&self.ops.context.settings, request).and_then(|()| {
+                check_origin(&self.ops.context.settings.web_origins, request.method(), request.headers())
+            });
+            if let Err(refusal) = record_refusal(&self.ops, checked) {
+                call.audit.inspect(|audit| audit.end(Some(refusal.reason())));
+                return Err(refusal);
+            }
+        }
+        let audit = call.audit.clone();
+        request.extensions_mut().insert(call);
+        Ok(audit)
     }
 
     fn step(&self, request: Request<Incoming>) -> BoxedFuture {
@@ -119,14 +142,14 @@ impl Service<Request<Incoming>> for ObservedRouter {
         let span = span(&request, name(route));
         let is_step = request.method() == Method::POST && route == Some(STEP) && !self.has_origins;
         let has_body = !request.body().is_end_stream();
-        let answer = span.in_scope(|| match self.counts.admit(&mut request, route) {
-            Err(refusal) => Either::Left(refused(request, refusal)),
-            Ok(()) if is_step => Either::Left(self.counts.step(request)),
-            Ok(()) if has_body => Either::Left(with_body(&mut self.router, request)),
-            Ok(()) => Either::Right(self.router.call(request)),
+        let (answer, audit) = span.in_scope(|| match self.counts.admit(&mut request, route) {
+            Err(refusal) => (Either::Left(refused(request, refusal)), None),
+            Ok(audit) if is_step => (Either::Left(self.counts.step(request)), audit),
+            Ok(audit) if has_body => (Either::Left(with_body(&mut self.router, request)), audit),
+            Ok(audit) => (Either::Right(self.router.call(request)), audit),
         });
         let answer = answer.instrument(span);
-        ResponseFuture { answer, counts: self.counts.clone(), route, begun }
+        ResponseFuture { answer, counts: self.counts.clone(), route, begun, audit }
     }
 }
 
@@ -162,6 +185,7 @@ pin_project! {
         counts: Counts,
         route: Option<usize>,
         begun: Instant,
+        audit: Option<AuditEntry>,
     }
 }
 
@@ -172,9 +196,19 @@ impl Future for ResponseFuture {
         let mut this = self.project();
         let answer = ready!(this.answer.as_mut().poll(context))?;
         this.answer.span().in_scope(|| debug!(status = answer.status().as_u16(), "answered"));
+        if let Some(audit) = this.audit.take() {
+            this.answer.span().in_scope(|| audit.end(reason_of(&answer).as_deref()));
+        }
         this.counts.answered(*this.route, answer.status(), *this.begun);
         Poll::Ready(Ok(answer))
     }
+}
+
+/// Why a request was refused.
+fn reason_of(answer: &Response) -> Option<Cow<'static, str>> {
+    let status = answer.status();
+    let reason = answer.extensions().get().map(|RefusalReason(reason)| Cow::Borrowed(*reason));
+    (!status.is_success()).then(|| reason.unwrap_or_else(|| Cow::Owned(format!("HTTP {}", status.as_u16()))))
 }
 
 /// A label; paths that a client made up share one.

@@ -3,9 +3,11 @@
 use super::property::{Kind, Property};
 
 pub(super) const FIELD: Property = Property::text("field", "the field; `default` if left out").optional();
-pub(super) const AFTER: Property =
-    Property::text("after", "a token of an earlier answer, from any node: wait until this node has reached it")
-        .optional();
+pub(super) const AFTER: Property = Property::text(
+    "after",
+    "session token: the `token` of an earlier answer, of any node; wait until this node has reached it",
+)
+.optional();
 pub(super) const DEADLINE_MS: Property =
     Property::integer("deadline_ms", "most milliseconds to the answer; 2,000 if left out, at most 60,000").optional();
 pub(super) const REPLICATE_TO: Property =

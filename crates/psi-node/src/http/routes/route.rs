@@ -116,6 +116,11 @@ impl Route {
         help.join("; ")
     }
 
+    /// What a path has in place of `{name}`.
+    pub(super) fn name_in<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.split('/').zip(self.path.split('/')).find(|(_, want)| want.starts_with('{')).map(|(got, _)| got)
+    }
+
     pub(super) fn stands_for(&self, path: &str) -> bool {
         let mut pairs = path.split('/').zip(self.path.split('/'));
         let fits = |(got, want): (&str, &str)| got == want || (want.starts_with('{') && !got.is_empty());

@@ -164,7 +164,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/state",
         operations: &[get(READ,
-            "a field, merged from the steps of all nodes; ?after=TOKEN waits until this node has reached the token",
+            "a field, merged from the steps of all nodes; ?after=SESSION_TOKEN waits until this node has reached it",
             answer(&[
                 Group::Metrics,
                 Group::Each(&[
@@ -334,7 +334,7 @@ pub(super) static ROUTES: &[Route] = &[
                 Property::new(
                     "members",
                     Kind::Objects,
-                    "node, state, ready, linked, addresses, version, protocol and namesakes of each",
+                    "node, state, ready, linked, addresses, version, protocol, namesakes and node_key of each",
                 ),
                 Property::new(
                     "runs",

@@ -18,7 +18,8 @@ use crate::{http::refusal::Refusal, node::connections::preface::begins_as_http2}
 /// It is told so at once, and then closed.
 const HEADERS_READ: Duration = Duration::from_secs(5);
 const MESSAGE: &str = "this node speaks TLS alone, since its cluster has a key. With psi-field give --token (make one with \
-                       `psi-field token`); with others use https:// and the authority that `psi-field ca` prints";
+                       `psi-field token`); with others use https:// and the authority that `psi-field ca` prints, or that of \
+                       tls.ca";
 
 /// Refuses the requests of a connection.
 pub(in crate::http) async fn refuse(stream: TcpStream) {

@@ -1,6 +1,6 @@
 //! `GET /state/watch`: the state as server-sent events, as the HTML standard has them (section 9.2).
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Query},
@@ -10,7 +10,7 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use psi_api::Cause;
 use psi_state::FieldView;
 use serde::Deserialize;
@@ -62,12 +62,34 @@ pub(in crate::http) async fn watch(
     let (field, options) = params.read(&ops)?;
     ops.state_after(&field, &options).await?;
     let (slot, call) = (ops.stream_slot()?, activity.map(|activity| activity.begin()));
-    let states = ops.watch_state(field, interval_ms.unwrap_or_default());
+    let end = ops.token_end();
+    let states = until(end, ops.watch_state(field, interval_ms.unwrap_or_default()));
     let events = states.take(events.unwrap_or(usize::MAX)).map(move |state| {
         let _kept = (&slot, &call);
         Ok(event(&ops, state))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// The items of a stream until something ends it, and then its reason.
+fn until<T>(
+    end: Option<impl Future<Output = Cause>>,
+    items: impl Stream<Item = Result<T, Cause>>,
+) -> impl Stream<Item = Result<T, Cause>> {
+    let end = async move {
+        match end {
+            Some(end) => end.await,
+            None => std::future::pending().await,
+        }
+    };
+    stream::unfold(Some((Box::pin(items), Box::pin(end))), |open| async {
+        let (mut items, mut end) = open?;
+        tokio::select! {
+            biased;
+            cause = &mut end => Some((Err(cause), None)),
+            item = items.next() => item.map(|item| (item, Some((items, end)))),
+        }
+    })
 }
 
 /// A state, or under the name `refusal` why there are no more.

@@ -52,9 +52,9 @@ pub(crate) async fn serve<F>(
         tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     // Without a place it is closed, which a client takes for a node that is down, and goes elsewhere.
-                    if let Some(place) = door.table.admit() {
+                    if let Some(place) = door.table.admit(peer) {
                         let identity = door.identity.clone();
                         let served = connection(stream, (identity, door.port), place, closing.clone(), serve.clone());
                         connections.spawn(served);
@@ -96,7 +96,7 @@ async fn connection<F: Future<Output = ()>>(
         }
         match identity.accept(stream, port, first[0]).await {
             Ok(accepted) if accepted.is_of_a_node() => {
-                let removed = identity.key_removed();
+                let removed = identity.authority_removed();
                 tokio::select! {
                     () = serve(Connection { accepted, activity, closing }) => {}
                     () = removed => {}

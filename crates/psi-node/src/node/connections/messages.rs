@@ -232,7 +232,8 @@ mod tests {
         } else {
             AxumBody::from_stream(pieces)
         };
-        let activity = Arc::new(ConnectionTable::new(1)).admit().expect("room").activity.clone();
+        let activity =
+            Arc::new(ConnectionTable::new(1)).admit(([127, 0, 0, 1], 1).into()).expect("room").activity.clone();
         WholeMessages::new(body, Arc::new(ReceiptTable::new(1 << 20)), activity, is_streaming, 1000)
     }
 

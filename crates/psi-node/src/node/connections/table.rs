@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -59,6 +60,8 @@ pub(crate) struct Place {
 /// What a connection does.
 #[derive(Debug)]
 pub(crate) struct Activity {
+    /// The address at the other end.
+    pub(crate) peer: SocketAddr,
     started: Instant,
     /// Calls in progress, open streams among them.
     calls: AtomicUsize,
@@ -82,7 +85,7 @@ impl ConnectionTable {
     }
 
     /// A place for a new connection. If all are taken, a quiet connection gives way; `None` if none is quiet.
-    pub(crate) fn admit(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.by_number.len() >= self.connections_max && !open.evict() {
             open.turned_away += 1;
@@ -91,6 +94,7 @@ impl ConnectionTable {
         let number = open.next;
         open.next += 1;
         let activity = Arc::new(Activity {
+            peer,
             started: self.started,
             calls: AtomicUsize::new(0),
             receiving: AtomicUsize::new(0),
@@ -178,7 +182,11 @@ impl Drop for CallArrival {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
+
+    const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
     fn table(connections_max: usize) -> Arc<ConnectionTable> {
         Arc::new(ConnectionTable::new(connections_max))
@@ -191,12 +199,12 @@ mod tests {
     #[test]
     fn the_connection_that_was_quiet_for_longest_gives_way() {
         let table = table(3);
-        let places: Vec<Place> = (0..3).filter_map(|_| table.admit()).collect();
+        let places: Vec<Place> = (0..3).filter_map(|_| table.admit(PEER)).collect();
         for (place, ms) in places.iter().zip([5, 3, 9]) {
             drop(place.activity.begin());
             at(place, ms);
         }
-        let fourth = table.admit().expect("room is made");
+        let fourth = table.admit(PEER).expect("room is made");
         let evicted: Vec<bool> = places.iter().map(|place| place.evicted.is_cancelled()).collect();
         assert_eq!((evicted, fourth.evicted.is_cancelled()), (vec![false, true, false], false));
         assert_eq!(table.census(), ConnectionCensus { quiet: 3, evicted: 1, ..ConnectionCensus::default() });
@@ -205,24 +213,24 @@ mod tests {
     #[test]
     fn a_call_that_arrived_keeps_its_connection_and_one_that_has_not_does_not() {
         let table = table(1);
-        let first = table.admit().expect("room");
+        let first = table.admit(PEER).expect("room");
         let call = first.activity.begin();
-        assert!(table.admit().is_none(), "it is being answered");
+        assert!(table.admit(PEER).is_none(), "it is being answered");
         assert_eq!(table.census(), ConnectionCensus { busy: 1, turned_away: 1, ..ConnectionCensus::default() });
         let arrival = first.activity.await_arrival();
         assert!(first.activity.is_quiet());
         drop(arrival);
-        assert!(table.admit().is_none(), "it has arrived");
+        assert!(table.admit(PEER).is_none(), "it has arrived");
         drop(call);
-        assert!(table.admit().is_some() && first.evicted.is_cancelled());
+        assert!(table.admit(PEER).is_some() && first.evicted.is_cancelled());
     }
 
     #[test]
     fn a_place_is_free_again_when_it_is_dropped() {
         let table = table(1);
-        let first = table.admit().expect("room");
+        let first = table.admit(PEER).expect("room");
         drop(first.activity.begin());
-        let second = table.admit().expect("the first gave way");
+        let second = table.admit(PEER).expect("the first gave way");
         drop(first);
         assert_eq!(table.census().quiet, 1);
         drop(second);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use psi_api::Cause;
 use psi_replica::NodeId;
 use psi_security::token::{Role, TokenClaims, TokenRefusal};
@@ -19,7 +20,27 @@ pub(crate) enum Caller {
     /// A node of the cluster, by its certificate.
     Node(NodeId),
     /// Holds an access token.
-    Token(Arc<TokenClaims>),
+    Token(Arc<VerifiedToken>),
+}
+
+/// A token that was accepted, as it was shown.
+#[derive(Debug)]
+pub(crate) struct VerifiedToken {
+    /// Marked as secret.
+    authorization: HeaderValue,
+    pub(super) claims: TokenClaims,
+}
+
+impl VerifiedToken {
+    pub(super) fn new(authorization: &HeaderValue, claims: TokenClaims) -> Self {
+        let mut authorization = authorization.clone();
+        authorization.set_sensitive(true);
+        Self { authorization, claims }
+    }
+
+    pub(super) fn authorization(&self) -> &HeaderValue {
+        &self.authorization
+    }
 }
 
 /// Why a call is not allowed.
@@ -39,15 +60,15 @@ pub(crate) enum AccessError {
     Token(#[from] TokenRefusal),
     /// The token is accepted, and its role is too low.
     #[error(
-        "the token {label} has role `{shown}`, and this needs `{wanted}`; make one with \
+        "the access token {label} has role `{shown}`, and this needs `{wanted}`; make one with \
          `psi-field token --role {wanted} --name NAME`"
     )]
     Role { label: String, shown: Role, wanted: &'static str },
     /// The token is for some fields, and this concerns another, or all.
-    #[error("the token {label} is for {}, and this concerns {what}; make one for that, or one without --field", list(.fields))]
+    #[error("the access token {label} is for {}, and this concerns {what}; make one for that, or one without --field", list(.fields))]
     Field { label: String, fields: Vec<String>, what: String },
     /// Only nodes may, by their certificate.
-    #[error("only a node of the cluster may call this, by a certificate of the cluster key; this is {shown}")]
+    #[error("only a node of the cluster may call this, by a node's certificate; this is {shown}")]
     NoNode { shown: String },
 }
 
@@ -75,15 +96,15 @@ impl Caller {
             (Requirement::Role(wanted) | Requirement::Whole(wanted), Self::Stranger) => {
                 Err(AccessError::Missing { wanted: wanted.name() })
             }
-            (Requirement::Role(wanted) | Requirement::Whole(wanted), Self::Token(claims))
-                if !claims.role.allows(wanted) =>
+            (Requirement::Role(wanted) | Requirement::Whole(wanted), Self::Token(token))
+                if !token.claims.role.allows(wanted) =>
             {
-                let (label, shown) = (claims.label().to_string(), claims.role);
+                let (label, shown) = (token.claims.label().to_string(), token.claims.role);
                 Err(AccessError::Role { label, shown, wanted: wanted.name() })
             }
-            (Requirement::Whole(_), Self::Token(claims)) if !claims.fields.is_empty() => Err(AccessError::Field {
-                label: claims.label().to_string(),
-                fields: claims.fields.clone(),
+            (Requirement::Whole(_), Self::Token(token)) if !token.claims.fields.is_empty() => Err(AccessError::Field {
+                label: token.claims.label().to_string(),
+                fields: token.claims.fields.clone(),
                 what: "all fields".to_owned(),
             }),
             (Requirement::Role(_) | Requirement::Whole(_), Self::Token(_)) => Ok(()),
@@ -96,9 +117,9 @@ impl Caller {
     /// [`AccessError::Field`] if its token is for others.
     pub(crate) fn check_field(&self, field: &str) -> Result<(), AccessError> {
         match self {
-            Self::Token(claims) if !claims.covers(field) => Err(AccessError::Field {
-                label: claims.label().to_string(),
-                fields: claims.fields.clone(),
+            Self::Token(token) if !token.claims.covers(field) => Err(AccessError::Field {
+                label: token.claims.label().to_string(),
+                fields: token.claims.fields.clone(),
                 what: format!("field `{}`", field.chars().take(64).collect::<String>()),
             }),
             _ => Ok(()),
@@ -113,7 +134,7 @@ impl std::fmt::Display for Caller {
             Self::Anyone => write!(f, "anyone"),
             Self::Stranger => write!(f, "a caller without token and certificate"),
             Self::Node(node) => write!(f, "node {node}"),
-            Self::Token(claims) => write!(f, "token {} of role {}", claims.label(), claims.role),
+            Self::Token(token) => write!(f, "token {} of role {}", token.claims.label(), token.claims.role),
         }
     }
 }

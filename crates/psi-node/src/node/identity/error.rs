@@ -2,7 +2,11 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use psi_security::{certificate::IssueError, key::KeyFileError};
+use psi_security::{
+    certificate::{IssueError, NamePatternError, OwnCertificateError},
+    key::KeyFileError,
+    token::RevocationError,
+};
 
 use crate::settings::Settings;
 
@@ -23,9 +27,11 @@ pub enum IdentityError {
         /// Its value.
         address: SocketAddr,
     },
-    /// The file can't be read.
-    #[error("can't read the key file {}: {source}; set security.key_file to a file of `psi-field key`", path.display())]
+    /// A file can't be read.
+    #[error("can't read {} {}: {source}; {}", described(setting).0, path.display(), described(setting).1)]
     Unreadable {
+        /// Which setting names it.
+        setting: &'static str,
         /// The file.
         path: PathBuf,
         /// Why not.
@@ -39,15 +45,62 @@ pub enum IdentityError {
         /// What is wrong with it.
         source: KeyFileError,
     },
-    /// The file was empty of news when it was read first.
-    #[error("the key file could not be read; start the node again")]
-    NoContent,
+    /// The file of revoked tokens holds something else.
+    #[error("{}: {source}", path.display())]
+    RevokedFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RevocationError,
+    },
+    /// Certificates of others are given, and no key.
+    #[error(
+        "tls.cert is set and security.key_file is not: certificates of your own secure connections, and it takes a key to \
+         seal gossip and to make tokens. Make one with `psi-field key --write cluster.key`, give it to all nodes, and set \
+         security.key_file (PSI_SECURITY_KEY_FILE)"
+    )]
+    CertificateWithoutKey,
+    /// Some of what it takes for certificates of others is missing.
+    #[error(
+        "{given} is set and {missing} is not: certificates of your own take tls.cert, tls.key and tls.ca together; set all \
+         three, or none, and they follow from the key"
+    )]
+    PartialTls {
+        /// The settings that are given.
+        given: String,
+        /// Those that are not.
+        missing: String,
+    },
+    /// Names of nodes that can't be.
+    #[error("tls.name {0}")]
+    NamePattern(NamePatternError),
+    /// A certificate that others issued can't be used.
+    #[error("{}: {source}", path.display())]
+    OwnCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: OwnCertificateError,
+    },
     /// No certificate can be made.
     #[error("can't make this node's certificate: {0}")]
     Certificate(#[from] IssueError),
     /// rustls can't be configured.
     #[error("can't configure TLS: {0}")]
     Tls(#[from] rustls::Error),
+}
+
+/// What the file of a setting is, and what to do if it can't be read.
+fn described(setting: &str) -> (&'static str, &'static str) {
+    const TLS: &str = "make it readable for the node's user, or leave out tls.cert, tls.key and tls.ca, and certificates \
+                       follow from the key";
+    match setting {
+        "security.key_file" => ("the key file", "set security.key_file to a file of `psi-field key`"),
+        "security.revoked_file" => ("the file of security.revoked_file", "make it readable for the node's user"),
+        "tls.cert" => ("the file of tls.cert", TLS),
+        "tls.key" => ("the file of tls.key", TLS),
+        _ => ("the file of tls.ca", TLS),
+    }
 }
 
 /// Refuses ports that other machines can reach, unless that is asked for.

@@ -3,12 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::HeaderValue;
-use psi_security::token::{TokenClaims, TokenRefusal};
 
 use super::{
-    caller::{AccessError, Caller, bearer},
-    certificates::wall_s,
-    keys::KeyMaterial,
+    caller::{AccessError, Caller, VerifiedToken, bearer},
+    credentials::Credentials,
 };
 
 /// What the other end of a connection has shown: a certificate, and the token of its latest call. Most calls show the
@@ -17,15 +15,13 @@ use super::{
 pub(crate) struct ShownIdentity {
     /// Who it is by its certificate, or the lack of one.
     pub(super) certified: Caller,
-    latest: Arc<Mutex<Option<VerifiedToken>>>,
+    latest: Arc<Mutex<Option<LatestToken>>>,
 }
 
-/// A token that was accepted.
-struct VerifiedToken {
-    authorization: HeaderValue,
-    /// By these keys.
-    material: Arc<KeyMaterial>,
-    claims: Arc<TokenClaims>,
+/// A token, and what it was verified by.
+struct LatestToken {
+    token: Arc<VerifiedToken>,
+    by: Arc<Credentials>,
 }
 
 impl ShownIdentity {
@@ -33,24 +29,24 @@ impl ShownIdentity {
         Self { certified, latest: Arc::default() }
     }
 
-    /// The claims of a token, which `verify` verifies unless it was the latest, and is still valid by the same keys.
+    /// A token, which is verified unless it was the latest, and is still valid by the same credentials.
     pub(super) fn token(
         &self,
         authorization: &HeaderValue,
-        material: &Arc<KeyMaterial>,
-        verify: impl Fn(&str) -> Result<TokenClaims, TokenRefusal>,
-    ) -> Result<Arc<TokenClaims>, AccessError> {
+        credentials: &Arc<Credentials>,
+        now_s: u64,
+    ) -> Result<Arc<VerifiedToken>, AccessError> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*latest
-            && known.authorization == *authorization
-            && Arc::ptr_eq(&known.material, material)
-            && wall_s() <= known.claims.not_after_s
+        if let Some(LatestToken { token, by }) = &*latest
+            && token.authorization() == authorization
+            && Arc::ptr_eq(by, credentials)
+            && now_s <= token.claims.not_after_s
         {
-            return Ok(known.claims.clone());
+            return Ok(token.clone());
         }
-        let claims = Arc::new(verify(bearer(authorization.as_bytes())?)?);
-        let (authorization, material) = (authorization.clone(), material.clone());
-        *latest = Some(VerifiedToken { authorization, material, claims: claims.clone() });
-        Ok(claims)
+        let claims = credentials.verify(bearer(authorization.as_bytes())?, now_s)?;
+        let token = Arc::new(VerifiedToken::new(authorization, claims));
+        *latest = Some(LatestToken { token: token.clone(), by: credentials.clone() });
+        Ok(token)
     }
 }

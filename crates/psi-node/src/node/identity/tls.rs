@@ -1,13 +1,15 @@
 //! TLS towards clients and peers that dial this node.
 
+mod dial;
+mod refusals;
+
 use std::{io, time::Duration};
 
-use psi_replica::NodeId;
-use psi_security::certificate::peer_node;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
 
+pub(super) use self::refusals::RefusalCounts;
 use super::{Identity, caller::Caller, port::Port, shown::ShownIdentity};
 
 /// A handshake takes less than a millisecond, and this long on a bad network.
@@ -39,15 +41,16 @@ impl Identity {
     /// # Errors
     /// The handshake failed, or took too long.
     pub(crate) async fn accept(&self, stream: TcpStream, port: Port, first: u8) -> io::Result<Admission> {
-        let Some(config) = self.server_config(port) else {
+        let Some(credentials) = self.credentials() else {
             return Ok(Admission::Ready(Box::new(Either::Left(stream)), ShownIdentity::new(Caller::Anyone)));
         };
         if first != HANDSHAKE_RECORD {
             return Ok(Admission::Unencrypted(stream));
         }
-        let stream = tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
+        let stream = tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(credentials.server_config(port)).accept(stream))
+            .await??;
         let (_, session) = stream.get_ref();
-        let node = session.peer_certificates().and_then(peer_node).and_then(|id| NodeId::new(&id.node).ok());
+        let node = session.peer_certificates().and_then(|chain| credentials.peer(chain));
         let caller = node.map_or(Caller::Stranger, Caller::Node);
         Ok(Admission::Ready(Box::new(Either::Right(stream)), ShownIdentity::new(caller)))
     }

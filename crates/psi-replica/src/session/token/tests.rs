@@ -46,7 +46,7 @@ fn every_flipped_character_is_found() {
             let damaged = String::from_utf8_lossy(&bytes);
             let error = Token::from_str(&damaged).expect_err(&damaged);
             let reason = error.reason();
-            assert!(matches!(reason, "TOKEN_DAMAGED" | "TOKEN_MALFORMED"), "{reason} for {damaged}");
+            assert!(matches!(reason, "SESSION_TOKEN_DAMAGED" | "SESSION_TOKEN_MALFORMED"), "{reason} for {damaged}");
         }
     }
 }
@@ -80,11 +80,11 @@ fn a_whole_token_that_this_program_does_not_write_is_refused_by_name() {
     let mut cut = body(&token(2, 1));
     cut.pop();
     for (bytes, reason) in [
-        (later, "TOKEN_FORMAT_UNKNOWN"),
-        (many, "TOKEN_TOO_MANY_ORIGINS"),
-        (cut, "TOKEN_MALFORMED"),
-        (vec![], "TOKEN_MALFORMED"),
-        (vec![FORMAT], "TOKEN_MALFORMED"),
+        (later, "SESSION_TOKEN_FORMAT_UNKNOWN"),
+        (many, "SESSION_TOKEN_TOO_MANY_ORIGINS"),
+        (cut, "SESSION_TOKEN_MALFORMED"),
+        (vec![], "SESSION_TOKEN_MALFORMED"),
+        (vec![FORMAT], "SESSION_TOKEN_MALFORMED"),
     ] {
         assert_eq!(Token::from_str(&with_sum(bytes)).unwrap_err().reason(), reason);
     }

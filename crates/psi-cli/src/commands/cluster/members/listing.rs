@@ -41,6 +41,8 @@ pub(super) struct Row {
     pub(super) protocol: u32,
     /// gRPC addresses of other live runs of its name.
     pub(super) namesakes: Vec<String>,
+    /// By which it signs; empty where the cluster has no key.
+    pub(super) node_key: String,
     /// What the member itself says now; of one that was not asked or did not answer, what it published last.
     #[serde(flatten)]
     pub(super) agreement: Agreement,
@@ -102,6 +104,7 @@ impl From<Member> for Row {
             version,
             protocol,
             namesakes,
+            node_key,
         } = from;
         Self {
             node,
@@ -109,6 +112,7 @@ impl From<Member> for Row {
             version,
             protocol,
             namesakes,
+            node_key,
             grpc_address,
             http_address,
             gossip_address,

@@ -59,18 +59,20 @@ impl Reason {
 pub(super) struct Fault {
     pub(super) reason: Reason,
     pub(super) said: String,
+    /// Another access token may help.
+    pub(super) about_access: bool,
 }
 
 impl Fault {
     pub(super) fn new(reason: Reason, said: impl Into<String>) -> Self {
-        Self { reason, said: said.into() }
+        Self { reason, said: said.into(), about_access: false }
     }
 
     /// What the node at `address` answered.
     pub(super) fn of_status(address: &str, status: &Status) -> Self {
         let cause = psi_api::cause_of(status).map(|(reason, _)| reason);
         let reason = match (cause.as_deref(), status.code()) {
-            (Some("TOKEN_NOT_REACHED"), _) => Reason::NotReplicated,
+            (Some("SESSION_TOKEN_NOT_REACHED"), _) => Reason::NotReplicated,
             (Some("NOT_READY"), _) => Reason::NotReady,
             (Some(_), _) => Reason::Refused,
             (None, Code::DeadlineExceeded) => Reason::Late,
@@ -80,7 +82,8 @@ impl Fault {
             (None, Code::Unavailable | Code::ResourceExhausted) => Reason::NotReady,
             (None, _) => Reason::Refused,
         };
-        Self::new(reason, Failure::refused(address, status).message)
+        let failure = Failure::refused(address, status);
+        Self { about_access: failure.is_about_access(), ..Self::new(reason, failure.message) }
     }
 }
 

@@ -15,7 +15,10 @@ use super::{
     fault::{Fault, Reason},
     targets::{self, TARGETS_MAX, Target},
 };
-use crate::client::{self, Access, Connection, root_cause};
+use crate::{
+    client::{self, AccessOptions, Connection, is_distrust, root_cause},
+    output::Failure,
+};
 
 /// Width of the field where the probe makes it.
 pub(super) const WIDTH: u32 = 4;
@@ -80,7 +83,7 @@ impl Round {
 /// Goes through rounds.
 pub(super) struct Prober {
     names: Vec<String>,
-    access: Access,
+    access: AccessOptions,
     field: String,
     deadline: Duration,
     /// Distinguishes the requests of this run from those of others.
@@ -96,7 +99,7 @@ struct Peer {
 }
 
 impl Prober {
-    pub(super) fn new((names, access): (Vec<String>, Access), field: String, deadline: Duration) -> Self {
+    pub(super) fn new((names, access): (Vec<String>, AccessOptions), field: String, deadline: Duration) -> Self {
         let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
         Self { names, access, field, deadline, run, steps: 0 }
     }
@@ -127,24 +130,41 @@ impl Prober {
         round
     }
 
-    /// Opens a connection to a node and asks for the field.
+    /// Opens a connection to a node and asks for the field; once more if the node refuses the access token, and the
+    /// token's file has another by now.
     async fn meet(&self, target: Target) -> Result<Peer, Fault> {
         if let Some(fault) = target.fault {
             return Err(fault);
         }
-        let address = target.address;
+        let reading = self.access.reading();
+        match self.connect(&target.address).await {
+            Err(fault) if fault.about_access => match self.access.renew(reading) {
+                Ok(true) => self.connect(&target.address).await,
+                Ok(false) => Err(fault),
+                Err(problem) => Err(Fault { said: format!("{}; {problem}", fault.said), ..fault }),
+            },
+            met => met,
+        }
+    }
+
+    async fn connect(&self, address: &str) -> Result<Peer, Fault> {
         let unreachable = |why: String| Fault::new(Reason::Unreachable, format!("can't reach {address}: {why}"));
+        let refused = |failure: Failure| Fault::new(Reason::Refused, failure.message);
         let endpoint =
             Endpoint::from_shared(format!("http://{address}")).map_err(|why| unreachable(root_cause(&why)))?;
         let endpoint = endpoint.connect_timeout(self.deadline).tcp_nodelay(true);
-        let channel = match tokio::time::timeout(self.deadline, self.access.connect(endpoint)).await {
+        let access = self.access.get().map_err(refused)?;
+        let channel = match tokio::time::timeout(self.deadline, access.connect(endpoint)).await {
             Ok(Ok(channel)) => channel,
+            Ok(Err(error)) if is_distrust(&error) => {
+                return Err(Fault { about_access: true, ..unreachable(root_cause(&error)) });
+            }
             Ok(Err(error)) => return Err(unreachable(root_cause(&error))),
             Err(_) => return Err(unreachable(format!("no connection within {} ms", self.deadline.as_millis()))),
         };
-        let fields = self.call(&address, client::all_fields(channel.clone())).await?;
+        let fields = self.call(address, client::all_fields(channel.clone())).await?;
         let field = fields.into_iter().find(|field| field.name == self.field);
-        Ok(Peer { address, channel, field })
+        Ok(Peer { address: address.to_owned(), channel, field })
     }
 
     /// Makes the field, at the first node that takes it, if no node has it.
@@ -204,7 +224,7 @@ impl Prober {
             Err(Fault::new(
                 Reason::Stale,
                 format!(
-                    "{} shows {} steps after the token of {}, which has acknowledged step {}",
+                    "{} shows {} steps after the session token of {}, which has acknowledged step {}",
                     other.address, state.k, source.address, step.k
                 ),
             ))

@@ -116,7 +116,7 @@ mod tests {
         let step = |target: &str, took| StepResult { target: target.to_owned(), node: None, took };
         let read = ReadResult { source: "a".to_owned(), target: "b".to_owned(), took: took(7) };
         let good = Round { steps: vec![step("a", took(2)), step("b", took(3))], reads: vec![read], left_out: 0 };
-        let late = Fault { reason: Reason::Late, said: String::new() };
+        let late = Fault::new(Reason::Late, "");
         let bad = Round { steps: vec![step("a", took(4)), step("b", Err(late))], ..Round::default() };
         let (mut summary, begun) = (Summary::default(), Instant::now());
         let mut line = |round, second| summary.line(round, begun + Duration::from_secs(second));

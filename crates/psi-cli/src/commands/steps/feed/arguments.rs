@@ -40,18 +40,19 @@ Examples:
   psi-field feed --host --field host --create --every 30 --service
 
 The vectors of --csv and --jsonl are scored in their order. Each step waits for the one before. All go to one node as \
-long as it answers, and then to the next, with the token of the step before. Of other sources, and with --in-flight \
-above 1, several steps are in flight, each to the next node in turn, and no order is kept.
+long as it answers, and then to the next, with the session token of the step before. Of other sources, and with \
+--in-flight above 1, several steps are in flight, each to the next node in turn, and no order is kept.
 
-If a node is not available, the step is sent again to another, with back-off. So a step is counted at least once. A node \
-that does not answer within a second is left out until it does. Ctrl-C ends with the summary.
+If a node is not available, the step is sent again to another, with back-off. So a step is counted at least once. A \
+node that does not answer within a second is left out until it does. Ctrl-C ends with the summary. If no node accepts \
+the access token, the feed stops at once; with --token-file it reads the file again first.
 
 A CSV file is judged by its first 1,000 rows: what divides its columns, whether it has a header, which columns are \
 numbers. What is not certain is refused, with the option that says it. Columns of words, and a time, are left out by \
 name. Files that are compressed with gzip are unpacked.
 
-Exit codes: 0 if every step was accepted; 1 if any was refused or could not be read; 2 wrong arguments; 3 if no node \
-accepted any. With --service also 0 if it was stopped.";
+Exit codes: 0 if every step was accepted; 1 if any was refused or could not be read, or if no node accepts the access \
+token; 2 wrong arguments; 3 if no node accepted any. With --service also 0 if it was stopped.";
 
 static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     let names = Host::NAMES.map(|(name, meaning)| format!("  {name:16}  {meaning}"));

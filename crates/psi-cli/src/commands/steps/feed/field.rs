@@ -112,7 +112,8 @@ impl Feed {
 /// Whether the next look may find another answer: no node is there yet, or another client has just made the field and
 /// the node that was asked first does not know it yet.
 fn is_passing(failure: &Failure) -> bool {
-    failure.exit == Exit::Unreachable || failure.reason() == Some("FIELD_EXISTS")
+    let is_away = failure.exit == Exit::Unreachable && !failure.is_about_access();
+    is_away || failure.reason() == Some("FIELD_EXISTS")
 }
 
 /// For logs.

@@ -10,7 +10,7 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use psi_api::v1::StepRequest;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{
     arguments::Feed,
@@ -18,8 +18,9 @@ use super::{
     pace::Pace,
     supply::{Delivery, Supply, UNREADABLE_MAX},
     tally::{SharedTally, Tally},
-    targets::{Acceptance, Refusal, Targets},
+    targets::{Acceptance, Lockout, Refusal, Targets},
 };
+use crate::output::Failure;
 
 /// How long a node may wait for the steps before, if it does not hold them yet; less if a call may not take as long.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -31,8 +32,8 @@ pub(super) struct Sender {
     requester: Option<FieldRequester>,
     field: String,
     condition: bool,
-    /// The token of the latest step, which the next one comes after. In order only.
-    token: Option<Mutex<String>>,
+    /// The session token of the latest step, which the next one comes after. In order only.
+    session: Option<Mutex<String>>,
     deadline_ms: u32,
     backoff: ExponentialBuilder,
     /// One permit for each step in flight.
@@ -42,6 +43,8 @@ pub(super) struct Sender {
     ending: AtomicBool,
     /// Longest time that a step in flight is waited for at the end.
     timeout: Duration,
+    /// Why no node takes any step, once none does.
+    locked_out: watch::Sender<Option<Failure>>,
 }
 
 impl Sender {
@@ -59,13 +62,14 @@ impl Sender {
             requester,
             field: feed.field.field.clone(),
             condition: feed.condition,
-            token: feed.is_in_order().then(Mutex::default),
+            session: feed.is_in_order().then(Mutex::default),
             deadline_ms: u32::try_from(DEADLINE.min(feed.nodes.timeout / 2).as_millis()).unwrap_or_default().max(1),
             backoff,
             permits: Arc::new(Semaphore::new(usize::try_from(feed.in_flight()).unwrap_or(1))),
             in_flight: feed.in_flight(),
             ending: AtomicBool::new(false),
             timeout: feed.nodes.timeout,
+            locked_out: watch::Sender::default(),
         }
     }
 
@@ -109,6 +113,14 @@ impl Sender {
         let _ = tokio::time::timeout(self.timeout, self.permits.acquire_many(self.in_flight)).await;
     }
 
+    /// Resolves once no node takes steps with this access token; with what one of them said.
+    pub(super) async fn locked_out(&self) -> Failure {
+        match self.locked_out.subscribe().wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(failure)) => failure.clone(),
+            _ => std::future::pending().await,
+        }
+    }
+
     async fn send(self: Arc<Self>, input: Vec<f64>, permit: OwnedSemaphorePermit) {
         let begun = Instant::now();
         let request =
@@ -118,6 +130,17 @@ impl Sender {
             .when(|refused: &Refusal| refused.is_worth_another_try() && !self.ending.load(Ordering::Relaxed))
             .notify(|refused, _| self.tally(|tally| tally.retried(refused)))
             .await;
+        if let Err(refused) = &answered {
+            let is_locked_out = match self.targets.lockout() {
+                Lockout::Open => false,
+                // Nodes that were away as long as the patience lasts would hardly take what the others refuse.
+                Lockout::Likely => refused.is_worth_another_try(),
+                Lockout::Complete => refused.is_for_access(),
+            };
+            if is_locked_out {
+                self.lock_out(refused);
+            }
+        }
         self.tally(|tally| match answered {
             Ok(accepted) => tally.accepted(accepted, begun.elapsed()),
             Err(refused) => tally.refused(&refused),
@@ -126,18 +149,18 @@ impl Sender {
     }
 
     async fn try_step(&self, mut request: StepRequest) -> Result<Acceptance, Refusal> {
-        if let Some(token) = &self.token {
-            request.after.clone_from(&token.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(session) = &self.session {
+            request.after.clone_from(&session.lock().unwrap_or_else(PoisonError::into_inner));
             request.deadline_ms = self.deadline_ms;
         }
         let mut answered = self.targets.step(request).await;
-        if let Some(token) = &self.token {
-            let mut token = token.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = &self.session {
+            let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
             match &mut answered {
-                Ok(accepted) => token.clone_from(&accepted.step.token),
+                Ok(accepted) => session.clone_from(&accepted.step.token),
                 // Rather out of order than not at all.
-                Err(refused) if refused.is_for_its_token() => {
-                    token.clear();
+                Err(refused) if refused.is_for_its_session() => {
+                    session.clear();
                     refused.is_remedied = true;
                 }
                 Err(_) => {}
@@ -149,7 +172,23 @@ impl Sender {
         {
             refused.is_remedied = requester.look().await;
         }
+        if let Err(refused) = &mut answered
+            && refused.is_for_access()
+        {
+            refused.is_remedied = self.targets.lockout() != Lockout::Complete;
+        }
         answered
+    }
+
+    fn lock_out(&self, refused: &Refusal) {
+        self.ending.store(true, Ordering::Relaxed);
+        self.locked_out.send_if_modified(|failure| {
+            let is_first = failure.is_none();
+            if is_first {
+                *failure = Some(refused.failure().of_lockout());
+            }
+            is_first
+        });
     }
 
     fn tally(&self, count: impl FnOnce(&mut Tally)) {

@@ -145,7 +145,7 @@ impl Tally {
         if refused.is_absence() {
             self.absence(refused);
         } else if is_first {
-            self.news.push(Failure::refused(&refused.address, status).message);
+            self.news.push(refused.failure().message);
         }
     }
 
@@ -157,7 +157,7 @@ impl Tally {
     /// Shown once, until the node accepts steps again.
     fn absence(&mut self, refused: &Refusal) {
         if self.absent.insert(refused.address.clone()) {
-            let Failure { message, .. } = Failure::refused(&refused.address, &refused.status);
+            let Failure { message, .. } = refused.failure();
             let goes_on = if refused.is_worth_another_try() { "; trying on" } else { "" };
             self.news.push(format!("{message}{goes_on}"));
         }
@@ -232,7 +232,7 @@ mod tests {
     use crate::output::Exit;
 
     fn refused(code: Code) -> Refusal {
-        Refusal { address: "a:1".to_owned(), status: tonic::Status::new(code, "why"), is_remedied: false }
+        Refusal::new("a:1", tonic::Status::new(code, "why"))
     }
 
     fn answer() -> Acceptance {

@@ -6,30 +6,39 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use psi_security::seal::{Opener, Refusal, Sealer};
+use psi_security::{
+    key::KeyRing,
+    seal::{Opener, Refusal, Sealer},
+};
 use tokio::sync::watch;
 
-use crate::node::identity::KeyMaterial;
+use crate::node::identity::Credentials;
 
 /// The seal of one gossip loop.
 pub(in crate::cluster::transport) struct Seal {
-    material: watch::Receiver<Arc<KeyMaterial>>,
+    credentials: watch::Receiver<Arc<Credentials>>,
+    ring: KeyRing,
     sealer: Sealer,
     opener: Opener,
 }
 
 impl Seal {
     /// A seal that follows the cluster key.
-    pub(in crate::cluster::transport) fn new(mut material: watch::Receiver<Arc<KeyMaterial>>) -> Self {
-        let current = material.borrow_and_update().clone();
+    pub(in crate::cluster::transport) fn new(mut credentials: watch::Receiver<Arc<Credentials>>) -> Self {
+        let current = credentials.borrow_and_update().clone();
         let (sealer, opener) = (sealer(&current), Opener::new(current.ring.clone(), &current.cluster));
-        Self { material, sealer, opener }
+        Self { ring: current.ring.clone(), credentials, sealer, opener }
     }
 
     /// Takes over another key.
     fn follow(&mut self) {
-        if self.material.has_changed().unwrap_or(false) {
-            let current = self.material.borrow_and_update().clone();
+        if self.credentials.has_changed().unwrap_or(false) {
+            let current = self.credentials.borrow_and_update().clone();
+            // Certificates and lists of tokens change too, and the session of gossip is not to end with them.
+            if current.ring == self.ring {
+                return;
+            }
+            self.ring = current.ring.clone();
             self.sealer = sealer(&current);
             self.opener.replace_keys(current.ring.clone());
         }
@@ -42,7 +51,7 @@ impl Seal {
             return Ok(datagrams);
         }
         // Its counter may have come to an end, and another session begins with another.
-        self.sealer = sealer(&self.material.borrow());
+        self.sealer = sealer(&self.credentials.borrow());
         Ok(self.sealer.seal(wall_ms(), payload)?)
     }
 
@@ -57,8 +66,8 @@ impl Seal {
     }
 }
 
-fn sealer(material: &KeyMaterial) -> Sealer {
-    Sealer::new(material.ring.first(), &material.cluster, rand::random())
+fn sealer(credentials: &Credentials) -> Sealer {
+    Sealer::new(credentials.ring.first(), &credentials.cluster, rand::random())
 }
 
 fn wall_ms() -> u64 {

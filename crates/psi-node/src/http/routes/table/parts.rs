@@ -11,7 +11,7 @@ use crate::{calls::ops::Ops, node::identity::Requirement};
 
 pub(super) const NODE: Property = Property::text("node", "the node that answers, or accepted the write");
 pub(super) const TOKEN: Property =
-    Property::text("token", "opaque, under 1 kB: what the client has now seen or written");
+    Property::text("token", "the session token, opaque and under 1 kB: what the client has now seen or written");
 pub(super) const NAME: Property = Property::text("field", "the field");
 pub(super) const EPOCH: Property = Property::text("epoch", "the field's epoch, an integer as text");
 pub(super) const ENGINE: Property = Property::text("engine", "what scores its steps");
@@ -52,13 +52,13 @@ pub(super) const RED_FLAG: &[Property] = &[
 pub(super) const OF_A_NAME: &[&str] = &["NOT_READY", "UNKNOWN_FIELD", "BAD_NAME", "BAD_QUERY"];
 pub(super) const OF_A_TOKEN: &[&str] = &[
     "BAD_DEADLINE",
-    "TOKEN_NOT_REACHED",
-    "TOKEN_MALFORMED",
-    "TOKEN_DAMAGED",
-    "TOKEN_FORMAT_UNKNOWN",
-    "TOKEN_TOO_MANY_ORIGINS",
-    "TOKEN_OTHER_CLUSTER",
-    "TOKEN_FROM_THE_FUTURE",
+    "SESSION_TOKEN_NOT_REACHED",
+    "SESSION_TOKEN_MALFORMED",
+    "SESSION_TOKEN_DAMAGED",
+    "SESSION_TOKEN_FORMAT_UNKNOWN",
+    "SESSION_TOKEN_TOO_MANY_ORIGINS",
+    "SESSION_TOKEN_OTHER_CLUSTER",
+    "SESSION_TOKEN_FROM_THE_FUTURE",
 ];
 pub(super) const OF_A_REQUEST: &[&str] =
     &["UNKNOWN_LEVEL", "BAD_REQUEST_ID", "REQUEST_ID_REUSED", "REQUEST_UNDERWAY", "FIELD_BUSY"];

@@ -69,7 +69,7 @@ pub(super) const STEPS: Route = Route {
         FEED,
         "scores and absorbs the vectors `inputs` in the body in their order, as one write: all or none",
         answer(&[Group::Each(&[
-            Property::new("steps", Kind::Objects, "each as POST /step answers it; the last has a token"),
+            Property::new("steps", Kind::Objects, "each as POST /step answers it; the last has a session token"),
             K,
             NAME,
             NODE,

@@ -11,7 +11,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint, Error};
 use tower::Service;
 
-use super::Identity;
+use crate::node::identity::Identity;
 
 /// Connects to one node with TLS, by the key that the cluster has at that moment.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl Identity {
     }
 
     fn connector(self: &Arc<Self>, address: SocketAddr, node: Option<&NodeId>) -> Option<Connector> {
-        self.material().map(|_| Connector { identity: self.clone(), address, node: node.cloned() })
+        self.credentials().map(|_| Connector { identity: self.clone(), address, node: node.cloned() })
     }
 }
 
@@ -68,13 +68,14 @@ fn endpoint(address: SocketAddr) -> Result<Endpoint, Error> {
 
 impl Connector {
     async fn connect(self) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
-        let material = self.identity.material().ok_or(io::ErrorKind::NotConnected)?;
-        let config = material.client_config(self.node.as_ref().map(NodeId::as_str)).map_err(io::Error::other)?;
+        let credentials = self.identity.credentials().ok_or(io::ErrorKind::NotConnected)?;
+        let config = credentials.client_config(self.node.as_ref().map(NodeId::as_str)).map_err(io::Error::other)?;
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         // Nobody looks at it: the certificate says which node it is.
         let name = ServerName::IpAddress(self.address.ip().into());
-        Ok(TokioIo::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        stream.inspect_err(|error| self.identity.refusals.record(error)).map(TokioIo::new)
     }
 }
 

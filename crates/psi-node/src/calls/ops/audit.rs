@@ -1,0 +1,111 @@
+//! What operators do: a line in the log for each action, after its outcome.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::http::Extensions;
+use psi_security::token::Role;
+use tracing::info;
+
+use crate::node::identity::{Requirement, caller::Caller};
+
+/// The outcome of an action that was done.
+const OK: &str = "ok";
+/// The outcome of an action whose caller went away before the answer: it may have been done.
+const UNANSWERED: &str = "unanswered";
+
+/// A call that was allowed.
+#[derive(Clone, Debug)]
+pub(crate) struct AllowedCall {
+    pub(crate) caller: Caller,
+    /// Of an operator's action.
+    pub(crate) audit: Option<AuditEntry>,
+}
+
+/// An action of an operator on its way to its outcome. It is logged once: by [`AuditEntry::end`], or when nobody holds it
+/// any more.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditEntry(Arc<Action>);
+
+#[derive(Debug)]
+struct Action {
+    by: Caller,
+    from: SocketAddr,
+    method: String,
+    subject: Mutex<ActionSubject>,
+}
+
+/// What the call is found to be about.
+#[derive(Debug, Default)]
+struct ActionSubject {
+    object: Option<String>,
+    /// Where the method does not say it.
+    action: Option<&'static str>,
+    is_logged: bool,
+}
+
+impl AuditEntry {
+    pub(crate) fn new(by: Caller, from: SocketAddr, method: String) -> Self {
+        Self(Arc::new(Action { by, from, method, subject: Mutex::default() }))
+    }
+
+    /// Logs the action with its outcome: none, or the reason of a refusal.
+    pub(crate) fn end(&self, refusal: Option<&str>) {
+        self.0.log(refusal.unwrap_or(OK));
+    }
+
+    /// Names the field, node or time that the call is about.
+    pub(crate) fn record_object(&self, object: &str) {
+        self.0.subject().object = Some(object.to_owned());
+    }
+
+    /// Says what the action does, where its method does not.
+    pub(crate) fn record_action(&self, action: &'static str) {
+        self.0.subject().action = Some(action);
+    }
+
+    /// It changes nothing, so it is not logged.
+    pub(crate) fn withdraw(&self) {
+        self.0.subject().is_logged = true;
+    }
+}
+
+impl Action {
+    fn subject(&self) -> MutexGuard<'_, ActionSubject> {
+        self.subject.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self, outcome: &str) {
+        let mut subject = self.subject();
+        if subject.is_logged {
+            return;
+        }
+        subject.is_logged = true;
+        let Self { by, from, method, subject: _ } = self;
+        let ActionSubject { object, action, is_logged: _ } = &*subject;
+        info!(target: "psi_node::audit", %by, %from, method, object, action, outcome, "operator action");
+    }
+}
+
+impl Drop for Action {
+    fn drop(&mut self) {
+        self.log(UNANSWERED);
+    }
+}
+
+/// The call that a request was allowed as.
+pub(crate) fn call_of(extensions: &Extensions) -> Option<&AllowedCall> {
+    extensions.get()
+}
+
+/// Whether what needs this is an operator's action.
+pub(crate) fn is_action(need: Requirement) -> bool {
+    matches!(need, Requirement::Role(Role::Operator) | Requirement::Whole(Role::Operator))
+}
+
+/// Logs an action that was refused to a caller who is known, and how many such.
+pub(crate) fn log_refused(by: &Caller, from: SocketAddr, method: &str, outcome: &str, count: u64) {
+    info!(target: "psi_node::audit", %by, %from, method, outcome, count, "operator action");
+}
