@@ -67,7 +67,7 @@ fn missing_from(count: usize, found: &[Option<usize>], mut missing: BTreeSet<usi
     while tail > 0 && missing.remove(&(tail - 1)) {
         tail -= 1;
     }
-    // The greatest number so far only rises, so what came after a number is found by halving.
+    // The greatest number so far only rises, so the records after a number are found by halving.
     let mut end = 0;
     let mut end_at = |place: &Option<usize>| {
         end = place.map_or(end, |place| end.max(place + 1));

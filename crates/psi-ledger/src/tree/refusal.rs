@@ -1,6 +1,6 @@
 //! Why proofs prove nothing.
 
-/// Why a proof proves nothing. It convicts nobody: whoever passed it on may have damaged it.
+/// Why a proof proves nothing. It convicts nobody: any node that passed it on may have damaged it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofRefusal {
