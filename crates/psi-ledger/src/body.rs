@@ -1,9 +1,11 @@
-//! What the ledger's own kinds of records say. The bodies of other kinds mean nothing here.
+//! What records say, by their kinds. The bodies of kinds that later versions have mean nothing here.
 
+mod action;
 mod checkpoint;
 mod key_change;
 mod run_start;
 
+pub use action::Action;
 pub use checkpoint::{CheckpointRefusal, ClusterCheckpoint, CoveredHead, Growth, NamedRecord};
 pub use key_change::KeyChange;
 pub use run_start::{NamedHead, RunStart};

@@ -25,6 +25,7 @@ pub mod tree;
 
 mod canonical;
 mod hash;
+mod held_log;
 mod log_name;
 mod record_proof;
 
@@ -36,6 +37,7 @@ pub mod proto {
 
 pub use hash::{ContentHash, TreeHash};
 pub use head::{Continuation, Head, Replacement, SignedHead, UnverifiedHead};
+pub use held_log::{ArchiveRefusal, HeldLog};
 pub use log_name::{LogName, LogNameError};
 pub use record::Record;
 pub use record_proof::{PROOF_BYTES_MAX, RecordProof, RecordProofRefusal, UnverifiedProof};

@@ -5,6 +5,7 @@ mod cluster;
 mod connections;
 mod drift;
 mod field;
+mod ledger;
 mod messages;
 mod replication;
 mod steps;
@@ -14,6 +15,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use psi_api::v1::{
     cluster_service_server::ClusterServiceServer, drift_service_server::DriftServiceServer,
+    ledger_service_server::LedgerServiceServer,
     psi_field_service_server::PsiFieldServiceServer, replication_service_server::ReplicationServiceServer,
 };
 use psi_replica::FRAME_ENCODED_MAX;
@@ -51,6 +53,7 @@ fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
     let field = PsiFieldServiceServer::new(field::FieldService { ops: ops.clone() })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let drift = DriftServiceServer::new(drift::DriftReports { ops: ops.clone() });
+    let ledger = LedgerServiceServer::new(ledger::LedgerReports { ops: ops.clone() });
     let cluster = ClusterServiceServer::new(cluster::ClusterView { ops: ops.clone() });
     let replication = ReplicationServiceServer::new(replication::Replication { context: ops.context.clone(), links })
         .max_decoding_message_size(FRAME_ENCODED_MAX);
@@ -62,6 +65,7 @@ fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
     Routes::new(field)
         .add_service(drift)
         .add_service(cluster)
+        .add_service(ledger)
         .add_service(replication)
         .add_service(reflection().build_v1().expect("valid descriptors"))
         .add_service(reflection().build_v1alpha().expect("valid descriptors"))

@@ -9,6 +9,7 @@ mod federation;
 mod fields;
 mod guardian;
 mod health;
+mod ledger;
 mod members;
 mod refusal;
 mod requests;

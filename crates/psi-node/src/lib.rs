@@ -8,6 +8,7 @@ mod calls;
 mod cluster;
 mod grpc;
 mod http;
+mod ledger;
 mod links;
 mod metrics;
 mod node;

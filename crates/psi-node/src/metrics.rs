@@ -5,6 +5,7 @@ mod drift;
 mod ends;
 mod family;
 mod fields;
+mod ledger;
 mod node;
 mod peers;
 mod process;
@@ -27,6 +28,7 @@ use drift::DriftMetrics;
 use ends::EndMetrics;
 pub(crate) use family::Family;
 use fields::FieldMetrics;
+use ledger::LedgerMetrics;
 use node::{FAILED, NodeMetrics, OK, REFUSED};
 use peers::PeerMetrics;
 pub(crate) use peers::Traffic;
@@ -47,6 +49,7 @@ pub(crate) struct Metrics {
     pub(crate) peers: PeerMetrics,
     pub(crate) ends: EndMetrics,
     pub(crate) snapshots: SnapshotMetrics,
+    pub(crate) ledger: LedgerMetrics,
 }
 
 /// The rows of all families.
@@ -59,6 +62,7 @@ pub(crate) fn families() -> impl Iterator<Item = Family> {
         PeerMetrics::families(),
         EndMetrics::families(),
         SnapshotMetrics::families(),
+        LedgerMetrics::families(),
         process::FAMILIES,
     ];
     steps.chain(others.into_iter().flatten().copied())
@@ -79,6 +83,7 @@ impl Metrics {
             peers: PeerMetrics::new(&registry),
             ends: EndMetrics::new(&registry, settings),
             snapshots: SnapshotMetrics::new(&registry),
+            ledger: LedgerMetrics::new(&registry),
             registry,
         }
     }

@@ -24,6 +24,7 @@ use crate::{
     calls::readiness::is_writable,
     cluster::{address::advertised, claimants, gossip},
     grpc, http,
+    ledger::{auditor::LedgerAuditor, store::LedgerStore, writer::LedgerWriter},
     links::{dial, registry::Links},
     settings::{Addresses, Endpoint, Settings},
     snapshot::{
@@ -112,9 +113,11 @@ impl Node {
             ..settings
         };
         let identity = Identity::open(&settings, &addresses, WallClock::of_machine())?;
-        let StartupData { task: snapshots, snapshot, refused, node_key } = task::open(&settings).await?;
+        let StartupData { task: snapshots, snapshot, refused, node_key, ledger } = task::open(&settings).await?;
         identity.set_node_key(node_key.unwrap_or_else(KeptNodeKey::of_run));
-        let context = Arc::new(NodeContext::new(settings, identity, addresses, snapshot));
+        let (ledger, set_aside) = ledger.unwrap_or_else(|| (LedgerStore::in_memory(), None));
+        let context = Arc::new(NodeContext::new(settings, identity, addresses, (snapshot, ledger)));
+        set_aside.into_iter().for_each(|reason| context.metrics.ledger.record_store_refusal(reason));
         refused.into_iter().for_each(|reason| context.metrics.snapshots.record_refusal(reason));
         let links = Arc::new(Links::default());
         let mut tasks = Vec::new();
@@ -133,6 +136,8 @@ impl Node {
             follower.stop.run_until_cancelled(followed).await;
         };
         tasks.push(supervised(&context, "following the files of the identity", follow));
+        tasks.push(supervised(&context, "writing the ledger", LedgerWriter::new(context.clone()).run()));
+        tasks.push(supervised(&context, "auditing ledgers", LedgerAuditor::new(context.clone()).run()));
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }
@@ -175,6 +180,9 @@ impl Node {
     /// Takes at most 5 s, plus the time of a last snapshot.
     pub async fn shutdown(self) {
         info!(node = %self.context.settings.node, "stopping");
+        if self.is_ready() {
+            let _ = tokio::time::timeout(HAND_OVER, self.context.ledger.flushed()).await;
+        }
         self.context.write(|replica, now| {
             replica.stop_writing(psi_replica::StopCause::Requested);
             // Its last write: the others need not wait for this run. It flushes.

@@ -8,6 +8,7 @@ pub(crate) mod drift;
 pub(crate) mod guardian;
 pub(crate) mod interventions;
 pub(crate) mod lasting;
+pub(crate) mod ledger;
 pub(crate) mod moments;
 pub(crate) mod recent;
 pub(crate) mod windows;
@@ -289,7 +290,10 @@ registry! {
         /// What the field is.
         specs: specs::Specs = [specs::SPEC]
     }
-    cluster {}
+    cluster {
+        /// What nodes show of their ledgers.
+        ledgers: ledger::Ledgers => ledger::LedgersView = [ledger::HEAD, ledger::RECORDS],
+    }
     field {
         /// What people call it, beside its name.
         label: label::Labels => Option<crate::component::label::Label> = [label::LABEL],

@@ -74,6 +74,11 @@ impl Default for State {
 }
 
 impl State {
+    /// The folds of the whole cluster.
+    pub(crate) fn cluster(&self) -> &ClusterParts {
+        &self.cluster
+    }
+
     /// What belongs to the whole cluster.
     pub(crate) fn cluster_view(&self) -> ClusterView {
         self.cluster.view()
@@ -257,7 +262,7 @@ impl State {
         }
     }
 
-    fn change_cluster(&mut self, origin: &Origin, change: &Change) {
+    pub(crate) fn change_cluster(&mut self, origin: &Origin, change: &Change) {
         if let Some(before) = &change.before {
             self.cluster.change(origin, &change.key, before, Direction::Remove);
         }

@@ -7,6 +7,7 @@ pub(crate) mod error;
 mod fields;
 mod interventions;
 mod lasting;
+mod ledger;
 mod steps;
 
 pub use baselines::BaselineRequest;

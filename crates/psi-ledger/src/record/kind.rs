@@ -81,6 +81,8 @@ kinds! {
     NodeRemoval = "node_removal",
     /// A clock that is ahead was accepted.
     ClockAcceptance = "clock_acceptance",
+    /// Any other action of an operator.
+    OperatorAction = "operator_action",
 }
 
 impl Kind {

@@ -12,7 +12,7 @@ use crate::hash::TreeHash;
 /// The leaves from `begin` up to `end`, as the fewest hashes that give the root with what lies around them.
 ///
 /// One that begins at 0 has a hash for each 1 in the binary number of its leaves, so 48 at most.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompactRange {
     begin: u64,
     end: u64,

@@ -1,6 +1,7 @@
 //! Drift: baselines that callers set and take away, and the verdicts on all fields.
 
 use psi_api::Cause;
+use psi_ledger::record::Kind;
 use psi_replica::{FieldName, Now};
 use psi_state::{BaselineRequest, BaselineTitle, FieldView, Label, Replica, ValueError, WriteError};
 use tonic::Code;
@@ -62,6 +63,7 @@ impl Ops {
         options: &CallOptions,
     ) -> Result<(FieldView, String), Cause> {
         self.record_object(name);
+        self.record_kind(Kind::BaselineSetting);
         let request = self.record_refusal(call.checked())?;
         let set = |replica: &mut Replica, now: Now, field: &FieldName| {
             let set = replica.set_baseline(now, field, request.clone())?;
@@ -79,6 +81,7 @@ impl Ops {
         options: &CallOptions,
     ) -> Result<(FieldView, String), Cause> {
         self.record_object(name);
+        self.record_kind(Kind::BaselineRemoval);
         let title = BaselineTitle { set_by: self.record_refusal(label("set_by", set_by))?, ..BaselineTitle::default() };
         let clear = |replica: &mut Replica, now: Now, field: &FieldName| {
             replica.clear_baseline(now, field, title.clone())?;

@@ -3,6 +3,7 @@
 pub(crate) mod patch;
 
 use psi_api::Cause;
+use psi_ledger::record::Kind;
 use psi_replica::{FieldName, Now};
 use psi_state::{
     ColumnNames, ColumnNamesError, CurrentSpec, Label, LastingWrite, Replica, Setup, ValueError, WIDTH_MAX, WriteError,
@@ -24,6 +25,7 @@ impl Ops {
         patch: &FieldPatch,
         names: Vec<String>,
     ) -> Result<(FieldSummary, String), Cause> {
+        self.record_kind(Kind::FieldCreation);
         let field = self.record_refusal(self.operator_field(name))?;
         let setup = self.record_refusal(patch.apply_to(new_field()).map_err(|wrong| cause_of_all(&wrong)))?;
         let names = self.record_refusal(ColumnNames::new(names).map_err(|error| bad_names(&error)))?;
@@ -42,22 +44,26 @@ impl Ops {
 
     /// Changes what the patch names.
     pub(crate) fn change(&self, name: &str, patch: &FieldPatch) -> Result<(FieldSummary, String), Cause> {
+        self.record_kind(Kind::FieldChange);
         self.replace_setup(name, patch, |setup| setup, Replica::change_field)
     }
 
     /// Starts a new epoch: parameters that the patch does not name get their defaults, the rest stays.
     pub(crate) fn reset(&self, name: &str, patch: &FieldPatch) -> Result<(FieldSummary, String), Cause> {
+        self.record_kind(Kind::FieldReset);
         self.replace_setup(name, patch, with_default_parameters, Replica::reset_field)
     }
 
     /// Removes a field.
     pub(crate) fn drop_field(&self, name: &str) -> Result<(CurrentSpec, String), Cause> {
+        self.record_kind(Kind::FieldRemoval);
         let field = self.record_refusal(self.operator_field(name))?;
         self.write(|replica, now| replica.drop_field(now, &field))
     }
 
     /// Attaches a label to a field; an empty one takes it away.
     pub(crate) fn label(&self, name: &str, text: &str) -> Result<(FieldSummary, String), Cause> {
+        self.record_kind(Kind::FieldLabel);
         let field = self.record_refusal(self.operator_field(name))?;
         let label = self.record_refusal(Label::new(text).map_err(|error| bad_label(text, &error)))?;
         self.attach(&field, label)
@@ -65,6 +71,7 @@ impl Ops {
 
     /// Names the columns of a field, one name for each; none take the names away.
     pub(crate) fn name_columns(&self, name: &str, names: Vec<String>) -> Result<(FieldSummary, String), Cause> {
+        self.record_kind(Kind::ColumnNames);
         let field = self.record_refusal(self.operator_field(name))?;
         let names = self.record_refusal(ColumnNames::new(names).map_err(|error| bad_names(&error)))?;
         self.attach(&field, names)

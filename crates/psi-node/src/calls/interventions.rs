@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use psi_api::Cause;
 use psi_engine::Action;
+use psi_ledger::record::Kind;
 use psi_replica::FieldName;
 use psi_state::{FieldView, Replica};
 
@@ -30,6 +31,7 @@ impl Ops {
         action: Action,
         options: CallOptions,
     ) -> Result<InterventionReceipt, Cause> {
+        self.record_kind(Kind::Intervention);
         self.audit.iter().for_each(|audit| audit.record_action(action.as_str()));
         let field = self.record_refusal(self.named_field(field))?;
         let content = |hasher: &_| content_of_intervention(hasher, &field, action);
@@ -55,6 +57,7 @@ impl Ops {
 
     /// Takes the red flag of a field down without an intervention.
     pub(crate) async fn acknowledge(&self, field: &str, options: &CallOptions) -> Result<(FieldView, String), Cause> {
+        self.record_kind(Kind::ThreatAcknowledgement);
         let name = self.record_refusal(self.named_field(field))?;
         self.record_refusal(self.reach(options).await)?;
         let write = |replica: &mut Replica, now| replica.acknowledge(now, &name);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use psi_api::{Cause, v1};
+use psi_ledger::record::Kind;
 use psi_replica::{EndStatus, NodeId, Origin, RunStage, RunStatus, TimeStatus};
 use psi_state::{Replica, WriteError};
 use tonic::Code;
@@ -52,6 +53,7 @@ impl Ops {
     /// Goes on from a clock that an operator accepts, if it is ahead.
     pub(crate) fn accept_clock(&self, hybrid_ms: u64) -> v1::Clock {
         self.record_object(&hybrid_ms.to_string());
+        self.record_kind(Kind::ClockAcceptance);
         let (before, time) = self.context.write(|replica, _| {
             let before = replica.time();
             replica.accept_clock(hybrid_ms);
@@ -134,6 +136,7 @@ impl Ops {
     /// Says that a node will not come back, unless it is a `dry_run`; returns the runs that end for it.
     pub(crate) fn forget_node(&self, node: &str, dry_run: bool) -> Result<Vec<v1::ForgottenRun>, Cause> {
         self.record_object(node);
+        self.record_kind(Kind::NodeRemoval);
         if let Some(audit) = self.audit.as_ref().filter(|_| dry_run) {
             audit.withdraw();
         }

@@ -7,13 +7,14 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use axum::http::{Extensions, HeaderValue};
 use psi_api::Cause;
+use psi_ledger::record::Kind;
 use psi_replica::{FieldName, Now};
 use psi_security::token::Role;
 use psi_state::{Replica, WriteError};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Code;
 
-use self::audit::{AllowedCall, AuditEntry, is_action, log_refused};
+use self::audit::{AllowedCall, AuditEntry, is_action, record_refused};
 use super::readiness::explained;
 use crate::node::{
     context::NodeContext,
@@ -56,7 +57,7 @@ impl Ops {
         let identity = &self.context.identity;
         let error = match identity.admit(shown, authorization, need) {
             Ok(caller) => {
-                let audit = is_action(need).then(|| AuditEntry::new(caller.clone(), from, method()));
+                let audit = is_action(need).then(|| AuditEntry::new(self.context.clone(), caller.clone(), from, method()));
                 return Ok(AllowedCall { caller, audit });
             }
             Err(error) => error,
@@ -68,7 +69,7 @@ impl Ops {
         {
             let method = method();
             if let Some(count) = self.context.refused_actions.record(&format!("{by} {method}")) {
-                log_refused(&by, from, &method, cause.reason, count);
+                record_refused(&self.context, (&by, from), method, cause.reason, count);
             }
         }
         Err(cause)
@@ -78,6 +79,13 @@ impl Ops {
     pub(crate) fn record_object(&self, object: &str) {
         if let Some(audit) = &self.audit {
             audit.record_object(object);
+        }
+    }
+
+    /// Says what the record of an operator's action is about.
+    pub(super) fn record_kind(&self, kind: Kind) {
+        if let Some(audit) = &self.audit {
+            audit.record_kind(kind);
         }
     }
 

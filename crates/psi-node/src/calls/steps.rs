@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::future::Either;
 use psi_api::Cause;
+use psi_ledger::{body, record::Kind};
 use psi_replica::FieldName;
 use psi_state::Step;
 use tracing::Instrument;
@@ -147,5 +148,12 @@ impl Ops {
         let Some((action, threat)) = step.intervened else { return };
         self.context.metrics.record_guardian_intervention(action, threat);
         tracing::info!(%field, %action, red_flag = threat.as_str(), k = step.k, "the guardian answered the red flag");
+        let body = body::Action {
+            method: "guardian".to_owned(),
+            object: field.to_string(),
+            action: format!("{action} for {} at step {}", threat.as_str(), step.k),
+            ..body::Action::default()
+        };
+        self.context.record_own(Kind::Intervention, &body);
     }
 }

@@ -45,14 +45,15 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 /// Calls whose client may open them and send nothing for a while: it sends a stream of messages.
 const STREAMING: [&str; 4] = [
     "/psi.v1.PsiFieldService/StepStream",
-    "/psi.v1.ReplicationService/Replicate",
+    "/psi.v1.ReplicationService/Link",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
 /// Calls whose answers are streams, which end with the token that let them in. Those of nodes end with their
 /// connection.
-const STREAMS: [&str; 5] = [
+const STREAMS: [&str; 6] = [
+    "/psi.v1.LedgerService/Export",
     "/psi.v1.PsiFieldService/StepStream",
     "/psi.v1.PsiFieldService/WatchState",
     "/psi.v1.PsiFieldService/WatchSteps",

@@ -101,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        ledger::store::LedgerStore,
         node::{context::NodeContext, identity::Identity},
         settings::{Addresses, Settings},
     };
@@ -125,7 +126,7 @@ mod tests {
         let nowhere = settings.grpc.listen;
         let context = {
             let addresses = Addresses { grpc: nowhere, http: nowhere, gossip: nowhere };
-            Arc::new(NodeContext::new(settings, Identity::without_key(), addresses, None))
+            Arc::new(NodeContext::new(settings, Identity::without_key(), addresses, (None, LedgerStore::in_memory())))
         };
         let view = ClusterView { ops: Ops::new(context.clone()) };
         let (release, holder) = hold(context);

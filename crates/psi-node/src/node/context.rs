@@ -13,6 +13,10 @@ use std::{
 };
 
 use parking_lot::MutexGuard;
+use psi_ledger::{
+    body,
+    record::{Actor, Kind},
+};
 use psi_replica::{LinkId, NodeId, Now, Snapshot, TickMs, WallMs};
 use psi_state::StateEvent;
 use psi_state::{Event, Replica};
@@ -23,6 +27,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     calls::{answer::WriteAnswer, watchers::Watchers},
     cluster::{claim::ClaimState, members::Member},
+    ledger::{Ledger, store::LedgerStore},
     metrics::Metrics,
     node::{
         connections::{accept::Door, receipts::ReceiptTable, table::ConnectionTable},
@@ -66,6 +71,10 @@ pub(crate) struct NodeContext {
     pub(crate) receipts: Arc<ReceiptTable>,
     /// Streams that may still be opened.
     pub(crate) stream_slots: Arc<Semaphore>,
+    /// The ledger of this run, and what is held of the others'.
+    pub(crate) ledger: Ledger,
+    /// How often heads of ledgers were refused, by node.
+    pub(crate) ledger_refusals: CauseLimit,
     replica: parking_lot::Mutex<Replica>,
     started: Instant,
     links: AtomicU64,
@@ -95,12 +104,12 @@ impl NodeContext {
         Door { port, table: self.connections.clone(), identity: self.identity.clone() }
     }
 
-    /// `snapshot`: the state of the node when it last stopped.
+    /// `snapshot`: the state of the node when it last stopped. `ledger`: what it holds of ledgers.
     pub(crate) fn new(
         settings: Settings,
         identity: Identity,
         addresses: Addresses,
-        snapshot: Option<Snapshot>,
+        (snapshot, ledger): (Option<Snapshot>, LedgerStore),
     ) -> Self {
         let mut config = psi_replica::Config::new(settings.cluster.clone(), settings.node.clone());
         let join = if settings.replication { settings.join } else { Duration::ZERO };
@@ -127,6 +136,8 @@ impl NodeContext {
             began_us: wall_us(),
             connections: Arc::new(ConnectionTable::new(settings.connections_max)),
             refused_actions: CauseLimit::default(),
+            ledger: Ledger::new(ledger),
+            ledger_refusals: CauseLimit::default(),
             receipts: Arc::new(ReceiptTable::new(RECEIVED_BYTES_MAX.max(settings.body_bytes_max.saturating_mul(2)))),
             stream_slots: Arc::new(Semaphore::new(settings.streams_max)),
             settings,
@@ -190,7 +201,7 @@ impl NodeContext {
         let events: Vec<Event> = std::iter::from_fn(|| replica.poll_event()).collect();
         drop(replica);
         moved |= !events.is_empty();
-        events.into_iter().for_each(|event| self.record(event));
+        events.into_iter().for_each(|event| self.record_event(event));
         if moved {
             self.wake_links();
         }
@@ -268,6 +279,21 @@ impl NodeContext {
         }
     }
 
+    /// Records in the ledger what was done.
+    pub(crate) fn record(&self, kind: Kind, actor: Actor, action: &body::Action) {
+        if !self.ledger.record_action(kind, actor, action) {
+            self.metrics.ledger.record_dropped();
+            if let Some(count) = self.ledger_refusals.record("dropped") {
+                error!(%kind, count, "a record is missing from the ledger: too many wait for the disk");
+            }
+        }
+    }
+
+    /// Records what this node did by itself.
+    pub(crate) fn record_own(&self, kind: Kind, action: &body::Action) {
+        self.record(kind, Actor::Node(self.settings.node.clone()), action);
+    }
+
     /// A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and refusing
     /// to answer would take down what still works. So the lock is one that no panic poisons.
     fn lock(&self) -> MutexGuard<'_, Replica> {
@@ -315,7 +341,7 @@ impl NodeContext {
         );
     }
 
-    fn record(&self, event: Event) {
+    fn record_event(&self, event: Event) {
         match event {
             Event::Ready { origin } => info!(%origin, "ready: accepts steps"),
             Event::Opened { peer } => info!(%peer, "link opened"),
@@ -350,6 +376,8 @@ impl NodeContext {
             }
             Event::Superseded { by } => {
                 // If it is live, the claims to the name decide which of the two stays.
+                let action = format!("goes on as a later run than {by}");
+                self.record_own(Kind::Supersession, &body::Action { action, ..body::Action::default() });
                 warn!(%by, "another run of this node began later and has written; this one goes on as a run that is later still");
             }
             other => debug!(?other, "replica event"),
@@ -393,6 +421,8 @@ impl NodeContext {
                 "this node's cluster and the other members' had never met; both count, and their base holds from now on"
             ),
             Event::Reminted { before } => {
+                let action = format!("goes on as another run than {before}");
+                self.record_own(Kind::Supersession, &body::Action { action, ..body::Action::default() });
                 self.metrics.ends.record_reminted();
                 info!(run_before = %before, "goes on as another run: the others have ended the one before, or may");
             }

@@ -24,6 +24,7 @@ use std::{
 };
 
 use axum::http::HeaderValue;
+use psi_security::node_key::{NodeKey, NodePublicKey};
 use tokio::{sync::watch, time::Instant};
 use tracing::{error, info, warn};
 
@@ -113,6 +114,26 @@ impl Identity {
     /// That this node has its key, by the word of the cluster key; `None` without one.
     pub(crate) fn own_voucher(&self) -> Option<String> {
         Some(self.credentials()?.own_voucher(self.node_key.get()?).to_owned())
+    }
+
+    /// The same as bytes.
+    pub(crate) fn own_voucher_bytes(&self) -> Option<Vec<u8>> {
+        data_encoding::BASE64URL_NOPAD.decode(self.own_voucher()?.as_bytes()).ok()
+    }
+
+    /// Signs by the node's key; `None` before it is set.
+    pub(crate) fn sign<R>(&self, sign: impl FnOnce(&NodeKey) -> R) -> Option<R> {
+        self.node_key.get().map(|kept| sign(kept.key()))
+    }
+
+    /// Whether a node may sign by a key: where the cluster has a key, that must vouch for it.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn check_node_key(&self, node: &str, key: NodePublicKey, voucher: &[u8]) -> Result<(), &'static str> {
+        let Some(credentials) = self.credentials() else { return Ok(()) };
+        let vouched = credentials.vouched(node, &data_encoding::BASE64URL_NOPAD.encode(voucher));
+        if vouched == Some(key) { Ok(()) } else { Err("no key of the cluster vouches for the key that signs it") }
     }
 
     /// Follows changes of what holds; `None` without a key.

@@ -17,6 +17,7 @@ use super::{
     store::{ForeignDirectory, RefusedSnapshot, SaveError, Store},
 };
 use crate::{
+    ledger::store::LedgerStore,
     node::{context::NodeContext, identity::node_key::KeptNodeKey},
     settings::Settings,
 };
@@ -57,6 +58,8 @@ pub(crate) struct StartupData {
     pub(crate) refused: Vec<&'static str>,
     /// What this node signs by.
     pub(crate) node_key: Option<KeptNodeKey>,
+    /// Ledgers on its disk, and why others were set aside.
+    pub(crate) ledger: Option<(LedgerStore, Option<&'static str>)>,
 }
 
 /// Locks the data directory and reads it; without one, nothing is found.
@@ -77,6 +80,10 @@ pub(crate) async fn open(settings: &Settings) -> Result<StartupData, DataError> 
 fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, DataError> {
     let store = Store::new(Directory::lock(path.to_owned())?);
     let node_key = KeptNodeKey::of_directory(path)?;
+    let ledger = LedgerStore::open(path).map_err(|error| DataError::Unusable {
+        path: path.to_owned(),
+        source: io::Error::other(error),
+    })?;
     let begun = Instant::now();
     let loaded = store.load(cluster, wall_ms()).map_err(|ForeignDirectory { theirs }| DataError::OtherCluster {
         path: path.to_owned(),
@@ -110,7 +117,7 @@ fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, Data
     let refused = loaded.refused.iter().map(|refused| refused.error.reason()).collect();
     let task = SnapshotTask { store, saved: Mutex::default() };
     let snapshot = loaded.snapshot.map(|(_, snapshot)| snapshot);
-    Ok(StartupData { task: Some(Arc::new(task)), snapshot, refused, node_key: Some(node_key) })
+    Ok(StartupData { task: Some(Arc::new(task)), snapshot, refused, node_key: Some(node_key), ledger: Some(ledger) })
 }
 
 impl SnapshotTask {

@@ -1,4 +1,5 @@
-//! What operators do: a line in the log for each action, after its outcome.
+//! What operators do: a line in the log for each action, after its outcome, and a record in the ledger for each that may
+//! have changed something.
 
 use std::{
     net::SocketAddr,
@@ -6,10 +7,17 @@ use std::{
 };
 
 use axum::http::Extensions;
+use psi_ledger::{
+    body,
+    record::{Actor, Kind},
+};
 use psi_security::token::Role;
 use tracing::info;
 
-use crate::node::identity::{Requirement, caller::Caller};
+use crate::node::{
+    context::NodeContext,
+    identity::{Requirement, caller::Caller},
+};
 
 /// The outcome of an action that was done.
 const OK: &str = "ok";
@@ -17,7 +25,7 @@ const OK: &str = "ok";
 const UNANSWERED: &str = "unanswered";
 
 /// A call that was allowed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct AllowedCall {
     pub(crate) caller: Caller,
     /// Of an operator's action.
@@ -26,11 +34,11 @@ pub(crate) struct AllowedCall {
 
 /// An action of an operator on its way to its outcome. It is logged once: by [`AuditEntry::end`], or when nobody holds it
 /// any more.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct AuditEntry(Arc<Action>);
 
-#[derive(Debug)]
 struct Action {
+    context: Arc<NodeContext>,
     by: Caller,
     from: SocketAddr,
     method: String,
@@ -43,12 +51,14 @@ struct ActionSubject {
     object: Option<String>,
     /// Where the method does not say it.
     action: Option<&'static str>,
+    /// What its record is about.
+    kind: Option<Kind>,
     is_logged: bool,
 }
 
 impl AuditEntry {
-    pub(crate) fn new(by: Caller, from: SocketAddr, method: String) -> Self {
-        Self(Arc::new(Action { by, from, method, subject: Mutex::default() }))
+    pub(crate) fn new(context: Arc<NodeContext>, by: Caller, from: SocketAddr, method: String) -> Self {
+        Self(Arc::new(Action { context, by, from, method, subject: Mutex::default() }))
     }
 
     /// Logs the action with its outcome: none, or the reason of a refusal.
@@ -64,6 +74,11 @@ impl AuditEntry {
     /// Says what the action does, where its method does not.
     pub(crate) fn record_action(&self, action: &'static str) {
         self.0.subject().action = Some(action);
+    }
+
+    /// Says what its record is about.
+    pub(crate) fn record_kind(&self, kind: Kind) {
+        self.0.subject().kind = Some(kind);
     }
 
     /// It changes nothing, so it is not logged.
@@ -83,9 +98,21 @@ impl Action {
             return;
         }
         subject.is_logged = true;
-        let Self { by, from, method, subject: _ } = self;
-        let ActionSubject { object, action, is_logged: _ } = &*subject;
+        let Self { context, by, from, method, subject: _ } = self;
+        let ActionSubject { object, action, kind, is_logged: _ } = &*subject;
         info!(target: "psi_node::audit", %by, %from, method, object, action, outcome, "operator action");
+        // What was refused for what it asked has changed nothing.
+        if outcome == OK || outcome == UNANSWERED {
+            let action = body::Action {
+                method: method.clone(),
+                object: object.clone().unwrap_or_default(),
+                action: action.unwrap_or_default().to_owned(),
+                outcome: outcome.to_owned(),
+                address: from.to_string(),
+                count: 0,
+            };
+            context.record(kind.unwrap_or(Kind::OperatorAction), actor(by), &action);
+        }
     }
 }
 
@@ -105,7 +132,30 @@ pub(crate) fn is_action(need: Requirement) -> bool {
     matches!(need, Requirement::Role(Role::Operator) | Requirement::Whole(Role::Operator))
 }
 
-/// Logs an action that was refused to a caller who is known, and how many such.
-pub(crate) fn log_refused(by: &Caller, from: SocketAddr, method: &str, outcome: &str, count: u64) {
+/// Logs and records an action that was refused to a caller who is known, and how many such.
+pub(crate) fn record_refused(
+    context: &NodeContext,
+    (by, from): (&Caller, SocketAddr),
+    method: String,
+    outcome: &str,
+    count: u64,
+) {
     info!(target: "psi_node::audit", %by, %from, method, outcome, count, "operator action");
+    let action = body::Action {
+        method,
+        outcome: outcome.to_owned(),
+        address: from.to_string(),
+        count,
+        ..body::Action::default()
+    };
+    context.record(Kind::AuthorityRefusal, actor(by), &action);
+}
+
+/// A caller as records name it.
+fn actor(by: &Caller) -> Actor {
+    match by {
+        Caller::Anyone | Caller::Stranger => Actor::Anyone,
+        Caller::Node(node) => Actor::Node(node.clone()),
+        Caller::Token(token) => Actor::Token { token: token.label(), role: token.role() },
+    }
 }

@@ -2,6 +2,7 @@
 //! metrics, `GET /`, `GET /openapi.json` and `docs/reference.md` all follow from it.
 
 mod drift;
+mod ledger;
 mod parts;
 mod steps;
 
@@ -326,6 +327,11 @@ pub(super) static ROUTES: &[Route] = &[
     drift::ANALYZE,
     drift::BASELINE,
     drift::CONFIG,
+    ledger::RECORDS,
+    ledger::RECORD_OF_A_RUN,
+    ledger::PROOF,
+    ledger::HEADS,
+    ledger::EXPORT,
     Route {
         path: "/members",
         operations: &[get(READ_ALL,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use psi_api::Cause;
 use psi_replica::NodeId;
-use psi_security::token::{Role, TokenClaims, TokenRefusal};
+use psi_security::token::{Role, TokenClaims, TokenLabel, TokenRefusal};
 use tonic::Code;
 
 use super::needs::Requirement;
@@ -36,6 +36,16 @@ impl VerifiedToken {
         let mut authorization = authorization.clone();
         authorization.set_sensitive(true);
         Self { authorization, claims }
+    }
+
+    /// Which token it is.
+    pub(crate) fn label(&self) -> TokenLabel {
+        self.claims.label()
+    }
+
+    /// What its holder may do.
+    pub(crate) fn role(&self) -> Role {
+        self.claims.role
     }
 
     pub(super) fn authorization(&self) -> &HeaderValue {

@@ -61,6 +61,18 @@ const CALLS: &[(&str, &[(&str, Requirement)])] = &[
             ("Identify", Requirement::Node),
         ],
     ),
+    (
+        "psi.v1.LedgerService",
+        &[
+            ("ListRecords", Requirement::Whole(Role::Read)),
+            ("GetRecord", Requirement::Whole(Role::Read)),
+            ("ListHeads", Requirement::Whole(Role::Read)),
+            ("ProveRecord", Requirement::Whole(Role::Read)),
+            ("ProveGrowth", Requirement::Whole(Role::Read)),
+            ("ReadLeaves", Requirement::Whole(Role::Read)),
+            ("Export", Requirement::Whole(Role::Read)),
+        ],
+    ),
     ("psi.v1.ReplicationService", &[("Link", Requirement::Node)]),
     (
         "grpc.health.v1.Health",

@@ -64,6 +64,11 @@ impl KeptNodeKey {
         Ok(Self { key: NodeKey::from_random(&secret), since_s })
     }
 
+    /// The key.
+    pub(super) fn key(&self) -> &NodeKey {
+        &self.key
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let line = text.strip_suffix('\n')?;
         let [WORD, since_s, secret] = line.split(' ').collect::<Vec<_>>()[..] else { return None };

@@ -1,0 +1,3 @@
+//! Who decided what, and how that is shown afterwards.
+
+pub(crate) mod ledger;

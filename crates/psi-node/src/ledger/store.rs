@@ -1,0 +1,389 @@
+//! The ledgers on this node's disk: records, hashes of whole subtrees, long bodies, and the heads that are believed.
+//!
+//! One transaction holds the records and the head that covers them, so a head never stands on the disk without what it
+//! covers. The store is redb: one file, no other process, copy on write with checksums, so that a crash at any write
+//! leaves the state before it or the one after it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use prost::Message;
+use psi_ledger::{
+    CompactRange, ContentHash, HeldLog, LeafSource, LogName, Record, TreeHash, UnverifiedHead, record::Body,
+};
+use psi_replica::Clock;
+use psi_security::node_key::NodePublicKey;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, backends::InMemoryBackend};
+use tracing::{error, info};
+
+/// By the name of the log: a [`StoredLog`].
+const LOGS: TableDefinition<&str, &[u8]> = TableDefinition::new("logs");
+/// By log and index: the bytes of a record.
+const LEAVES: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("leaves");
+/// By log, level above the leaves, and index: the hash of a whole subtree.
+const SUBTREES: TableDefinition<(&str, u32, u64), [u8; 32]> = TableDefinition::new("subtrees");
+/// By SHA-256: a long body.
+const BODIES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("bodies");
+/// By clock, log and index: nothing. The order in which records are shown.
+const ORDER: TableDefinition<(u64, u32, &str, u64), ()> = TableDefinition::new("order");
+
+const FILE: &str = "ledger.redb";
+/// Pages that are kept in memory; a list of a thousand records touches fewer.
+const CACHE_BYTES: usize = 4 << 20;
+
+/// The ledgers on one disk, or in memory where the node has none.
+#[derive(Clone)]
+pub(crate) struct LedgerStore {
+    database: Arc<Database>,
+}
+
+/// What can't be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("the store of ledgers: {0}")]
+pub(crate) struct StoreError(#[source] Box<redb::Error>);
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error.into()))
+    }
+}
+
+/// What is stored of a log.
+#[derive(Clone, PartialEq, Message)]
+struct StoredLog {
+    /// The head that is believed.
+    #[prost(string, tag = "1")]
+    note: String,
+    /// How many records are stored, from the first.
+    #[prost(uint64, tag = "2")]
+    records: u64,
+    /// Their compact range.
+    #[prost(bytes = "vec", tag = "3")]
+    range: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    public_key: Vec<u8>,
+    /// Empty without a cluster key.
+    #[prost(bytes = "vec", tag = "5")]
+    voucher: Vec<u8>,
+    /// Heads that contradict the one that is believed.
+    #[prost(string, repeated, tag = "6")]
+    conflicts: Vec<String>,
+}
+
+/// A log as it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct LogRow {
+    pub(crate) held: HeldLog,
+    /// Whose word it is that the key is the node's; empty without a cluster key.
+    pub(crate) voucher: Vec<u8>,
+    /// Heads that contradict the one that is believed, at most [`CONFLICTS_MAX`].
+    pub(crate) conflicts: Vec<String>,
+}
+
+/// Most contradicting heads that are kept of a log. One is proof enough.
+pub(crate) const CONFLICTS_MAX: usize = 8;
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RecordPlace {
+    pub(crate) clock: Clock,
+    pub(crate) log: LogName,
+    pub(crate) index: u64,
+}
+
+/// Records to store, which follow those that are stored.
+pub(crate) struct NewRecords<'a> {
+    pub(crate) first: u64,
+    pub(crate) leaves: &'a [Vec<u8>],
+    pub(crate) bodies: &'a [Vec<u8>],
+}
+
+impl LedgerStore {
+    /// A store that ends with the process.
+    pub(crate) fn in_memory() -> Self {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new());
+        Self { database: Arc::new(database.expect("memory is there")) }
+    }
+
+    /// The store in a data directory that this process has locked. A damaged one is set aside: what it held comes back
+    /// from other nodes, as far as they have it. Returns the reason, if there is one.
+    pub(crate) fn open(directory: &Path) -> Result<(Self, Option<&'static str>), StoreError> {
+        let path = directory.join(FILE);
+        match Self::open_file(&path).and_then(|store| store.check().map(|damage| (store, damage))) {
+            Ok((store, None)) => Ok((store, None)),
+            Ok((store, Some(damage))) => {
+                drop(store);
+                Self::set_aside(&path, &damage)?;
+                Ok((Self::open_file(&path)?, Some("DAMAGED")))
+            }
+            Err(StoreError(error)) if is_damage(&error) => {
+                Self::set_aside(&path, &error.to_string())?;
+                Ok((Self::open_file(&path)?, Some("UNREADABLE")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
+        let store = Self { database: Arc::new(database) };
+        // Later reads find every table.
+        let write = store.database.begin_write()?;
+        write.open_table(LOGS)?;
+        write.open_table(LEAVES)?;
+        write.open_table(SUBTREES)?;
+        write.open_table(BODIES)?;
+        write.open_table(ORDER)?;
+        write.commit()?;
+        Ok(store)
+    }
+
+    fn set_aside(path: &Path, why: &str) -> Result<(), StoreError> {
+        let aside = free_name(path);
+        std::fs::rename(path, &aside).map_err(redb::StorageError::from)?;
+        error!(
+            "the store of ledgers {} is damaged: {why}; it is set aside as {}, and what it held comes from other nodes",
+            path.display(),
+            aside.display()
+        );
+        Ok(())
+    }
+
+    /// Reads every record and compares it with the head that covers it. Returns what is wrong.
+    fn check(&self) -> Result<Option<String>, StoreError> {
+        let begun = std::time::Instant::now();
+        let (mut records, mut logs) = (0, 0);
+        for (log, row) in self.rows()? {
+            let Some(row) = row else { return Ok(Some(format!("what it says of {log} can't be read"))) };
+            let mut range = CompactRange::default();
+            for index in 0..row.held.archive().end() {
+                let Some(leaf) = self.leaf(&log, index)? else {
+                    return Ok(Some(format!("record {index} of {log} is missing")));
+                };
+                let appended = range.append(TreeHash::of_leaf(&leaf));
+                debug_assert!(appended.is_ok(), "a log has fewer records than there may be");
+            }
+            if range != *row.held.archive() {
+                return Ok(Some(format!("the records of {log} are not those that its head covers")));
+            }
+            records += range.end();
+            logs += 1;
+        }
+        if records > 0 {
+            info!(logs, records, took_ms = begun.elapsed().as_millis(), "checked the ledgers on disk");
+        }
+        Ok(None)
+    }
+
+    fn rows(&self) -> Result<Vec<(LogName, Option<LogRow>)>, StoreError> {
+        let table = self.database.begin_read()?;
+        let Some(table) = readable(table.open_table(LOGS))? else { return Ok(Vec::new()) };
+        let mut rows = Vec::new();
+        for item in table.iter()? {
+            let (name, bytes) = item?;
+            if let Ok(log) = LogName::parse(name.value()) {
+                let row = LogRow::decode(&log, bytes.value());
+                rows.push((log, row));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Every log that is stored.
+    pub(crate) fn logs(&self) -> Result<Vec<(LogName, LogRow)>, StoreError> {
+        Ok(self.rows()?.into_iter().filter_map(|(log, row)| Some((log, row?))).collect())
+    }
+
+    /// What is stored of a log.
+    pub(crate) fn log(&self, log: &LogName) -> Result<Option<LogRow>, StoreError> {
+        let read = self.database.begin_read()?;
+        let Some(table) = readable(read.open_table(LOGS))? else { return Ok(None) };
+        Ok(table.get(log.to_string().as_str())?.and_then(|bytes| LogRow::decode(log, bytes.value())))
+    }
+
+    /// Stores records and what is known of their log, at once and durably.
+    pub(crate) fn write(&self, log: &LogName, row: &LogRow, new: &NewRecords<'_>) -> Result<(), StoreError> {
+        let name = log.to_string();
+        let write = self.database.begin_write()?;
+        {
+            let (mut leaves, mut subtrees) = (write.open_table(LEAVES)?, write.open_table(SUBTREES)?);
+            let (mut order, mut bodies) = (write.open_table(ORDER)?, write.open_table(BODIES)?);
+            for (index, leaf) in (new.first..).zip(new.leaves) {
+                leaves.insert((name.as_str(), index), leaf.as_slice())?;
+                let mut hash = TreeHash::of_leaf(leaf);
+                // With a right half, the subtree above it is whole.
+                let (mut level, mut at) = (0, index);
+                subtrees.insert((name.as_str(), level, at), *hash.as_bytes())?;
+                while at & 1 == 1 {
+                    let Some(left) = subtrees.get((name.as_str(), level, at - 1))?.map(|left| left.value()) else { break };
+                    hash = TreeHash::of_children(&TreeHash::from_bytes(left), &hash);
+                    (level, at) = (level + 1, at >> 1);
+                    subtrees.insert((name.as_str(), level, at), *hash.as_bytes())?;
+                }
+                if let Ok(Record { clock, .. }) = Record::decode(leaf) {
+                    order.insert((clock.wall_ms, clock.counter, name.as_str(), index), ())?;
+                }
+            }
+            for body in new.bodies {
+                bodies.insert(*ContentHash::of(body).as_bytes(), body.as_slice())?;
+            }
+            write.open_table(LOGS)?.insert(name.as_str(), row.encode().as_slice())?;
+        }
+        Ok(write.commit()?)
+    }
+
+    /// The bytes of a record.
+    pub(crate) fn leaf(&self, log: &LogName, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.database.begin_read()?;
+        let Some(table) = readable(read.open_table(LEAVES))? else { return Ok(None) };
+        Ok(table.get((log.to_string().as_str(), index))?.map(|leaf| leaf.value().to_vec()))
+    }
+
+    /// Records of a log in order, from `first`, up to a number of them and of bytes; at least one if there is one.
+    pub(crate) fn leaves(
+        &self,
+        log: &LogName,
+        first: u64,
+        (count_max, bytes_max): (usize, usize),
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let (read, name) = (self.database.begin_read()?, log.to_string());
+        let Some(table) = readable(read.open_table(LEAVES))? else { return Ok(Vec::new()) };
+        let (mut leaves, mut bytes) = (Vec::new(), 0);
+        for item in table.range((name.as_str(), first)..=(name.as_str(), u64::MAX))? {
+            let leaf = item?.1.value().to_vec();
+            bytes += leaf.len();
+            if leaves.len() >= count_max || (bytes > bytes_max && !leaves.is_empty()) {
+                break;
+            }
+            leaves.push(leaf);
+        }
+        Ok(leaves)
+    }
+
+    /// A long body.
+    pub(crate) fn body(&self, sha256: &ContentHash) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.database.begin_read()?;
+        let Some(table) = readable(read.open_table(BODIES))? else { return Ok(None) };
+        Ok(table.get(sha256.as_bytes())?.map(|body| body.value().to_vec()))
+    }
+
+    /// Places of records from the latest to the oldest, from the one before `before`.
+    pub(crate) fn places_before(
+        &self,
+        before: Option<&RecordPlace>,
+        mut visit: impl FnMut(RecordPlace) -> bool,
+    ) -> Result<(), StoreError> {
+        let read = self.database.begin_read()?;
+        let Some(table) = readable(read.open_table(ORDER))? else { return Ok(()) };
+        let name = before.map(|place| place.log.to_string());
+        let end = match (before, &name) {
+            (Some(RecordPlace { clock, index, .. }), Some(name)) => (clock.wall_ms, clock.counter, name.as_str(), *index),
+            _ => (u64::MAX, u32::MAX, "\u{10FFFF}", u64::MAX),
+        };
+        for item in table.range(..end)?.rev() {
+            let key = item?.0;
+            let (wall_ms, counter, name, index) = key.value();
+            let Ok(log) = LogName::parse(name) else { continue };
+            if !visit(RecordPlace { clock: Clock { wall_ms, counter }, log, index }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+
+    /// Hashes of the records of a log, to make proofs of.
+    pub(crate) fn hashes<'a>(&'a self, log: &'a LogName) -> StoredHashes<'a> {
+        StoredHashes { store: self, log }
+    }
+}
+
+/// Hashes of the records of one log on disk.
+pub(crate) struct StoredHashes<'a> {
+    store: &'a LedgerStore,
+    log: &'a LogName,
+}
+
+/// A hash that a proof needs and the disk does not give.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HashError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("this node does not hold record {0} of it; ask another node")]
+    Missing(u64),
+}
+
+impl LeafSource for StoredHashes<'_> {
+    type Error = HashError;
+
+    fn leaf_hash(&self, index: u64) -> Result<TreeHash, HashError> {
+        self.subtree_hash(0, index)
+    }
+
+    fn subtree_hash(&self, level: u32, index: u64) -> Result<TreeHash, HashError> {
+        let read = self.store.database.begin_read().map_err(StoreError::from)?;
+        let table = readable(read.open_table(SUBTREES))?.ok_or(HashError::Missing(index << level))?;
+        let hash = table.get((self.log.to_string().as_str(), level, index)).map_err(StoreError::from)?;
+        hash.map(|hash| TreeHash::from_bytes(hash.value())).ok_or(HashError::Missing(index << level))
+    }
+}
+
+impl LogRow {
+    fn encode(&self) -> Vec<u8> {
+        let Self { held, voucher, conflicts } = self;
+        let (archive, head) = (held.archive(), held.head());
+        let stored = StoredLog {
+            note: head.note(),
+            records: archive.end(),
+            range: TreeHash::list_to_bytes(archive.hashes()),
+            public_key: head.public_key().as_bytes().to_vec(),
+            voucher: voucher.clone(),
+            conflicts: conflicts.clone(),
+        };
+        stored.encode_to_vec()
+    }
+
+    fn decode(log: &LogName, bytes: &[u8]) -> Option<Self> {
+        let StoredLog { note, records, range, public_key, voucher, conflicts } = StoredLog::decode(bytes).ok()?;
+        let key = NodePublicKey::from_bytes(public_key.try_into().ok()?);
+        let head = UnverifiedHead::parse(&note).ok()?.verify(&key).ok()?;
+        if head.head().log != *log {
+            return None;
+        }
+        let archive = CompactRange::from_hashes(records, TreeHash::list_from_bytes(&range)?).ok()?;
+        Some(Self { held: HeldLog::restore(head, archive).ok()?, voucher, conflicts })
+    }
+}
+
+/// The long bodies that records name, as far as they are stored.
+pub(crate) fn body_of(store: &LedgerStore, record: &Record) -> Result<Option<Vec<u8>>, StoreError> {
+    match &record.body {
+        Body::Inline(bytes) => Ok(Some(bytes.clone())),
+        Body::Long(content) => store.body(&content.sha256),
+    }
+}
+
+/// A table that nobody has written to yet is none.
+fn readable<T>(opened: Result<T, redb::TableError>) -> Result<Option<T>, StoreError> {
+    match opened {
+        Ok(table) => Ok(Some(table)),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the file is at fault, and not its disk.
+fn is_damage(error: &redb::Error) -> bool {
+    match error {
+        redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) | redb::Error::RepairAborted => true,
+        redb::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
+fn free_name(path: &Path) -> PathBuf {
+    let name = |number: u32| path.with_extension(format!("redb.damaged-{number}"));
+    (1..).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(0))
+}

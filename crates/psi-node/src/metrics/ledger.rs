@@ -1,0 +1,88 @@
+//! Series of the ledger: what this node recorded, and which heads of others it believes.
+
+use std::time::Duration;
+
+use prometheus::Registry;
+
+use super::{
+    family::{Family, families},
+    values::count,
+};
+use crate::ledger::auditor::Conflict;
+
+families! {
+    pub(crate) struct LedgerMetrics {
+        records: IntCounter = "psi_ledger_records_total" [] "Records that this node wrote to its ledger";
+        dropped: IntCounter = "psi_ledger_records_dropped_total" []
+            "Records that could not wait for the disk, and are missing from the ledger";
+        failures: IntCounter = "psi_ledger_failures_total" [] "Failed writes to the store of ledgers on disk";
+        refused: IntCounterVec = "psi_ledger_store_refused_total" ["reason"]
+            "Stores of ledgers found at the start and set aside, by reason";
+        seconds: Gauge = "psi_ledger_write_seconds" [] "Time that the latest write of records to disk took";
+        believed: IntCounter = "psi_ledger_heads_believed_total" []
+            "Heads of other runs that were proved to go on from what this node holds";
+        refusals: IntCounter = "psi_ledger_heads_refused_total" []
+            "Heads of other runs that nobody who is trusted signed";
+        conflicts: IntCounterVec = "psi_ledger_conflicts_total" ["kind"]
+            "Heads that contradict one that was signed before: fork, other_key or set_back";
+        rewinds: IntCounter = "psi_ledger_rewinds_total" []
+            "Starts at which this node's disk knew less of its ledger than its peers did";
+        unproven: Gauge = "psi_ledger_unproven_seconds" []
+            "For how long the oldest head has been shown that could not be proved yet; 0 if none is";
+        incomplete: IntGauge = "psi_ledger_incomplete" []
+            "Ledgers of which this node does not hold every record that their heads cover";
+    }
+}
+
+impl LedgerMetrics {
+    pub(super) fn families() -> &'static [Family] {
+        Self::FAMILIES
+    }
+
+    pub(super) fn new(registry: &Registry) -> Self {
+        let ledger = Self::register(registry);
+        // A rate needs a series that was there before the first conflict.
+        for conflict in Conflict::ALL {
+            ledger.conflicts.with_label_values(&[conflict.name()]);
+        }
+        ledger
+    }
+
+    pub(crate) fn record_write(&self, records: u64, took: Duration) {
+        self.records.inc_by(records);
+        self.seconds.set(took.as_secs_f64());
+    }
+
+    pub(crate) fn record_dropped(&self) {
+        self.dropped.inc();
+    }
+
+    pub(crate) fn record_failure(&self) {
+        self.failures.inc();
+    }
+
+    pub(crate) fn record_store_refusal(&self, reason: &str) {
+        self.refused.with_label_values(&[reason]).inc();
+    }
+
+    pub(crate) fn record_believed(&self) {
+        self.believed.inc();
+    }
+
+    pub(crate) fn record_refusal(&self) {
+        self.refusals.inc();
+    }
+
+    pub(crate) fn record_conflict(&self, conflict: Conflict) {
+        self.conflicts.with_label_values(&[conflict.name()]).inc();
+    }
+
+    pub(crate) fn record_rewind(&self) {
+        self.rewinds.inc();
+    }
+
+    pub(crate) fn set_unproven(&self, oldest: Duration, incomplete: u64) {
+        self.unproven.set(oldest.as_secs_f64());
+        self.incomplete.set(count(incomplete));
+    }
+}
