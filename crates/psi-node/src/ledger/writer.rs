@@ -37,6 +37,9 @@ struct OwnLog {
 pub(crate) struct LedgerWriter {
     context: Arc<NodeContext>,
     own: Option<OwnLog>,
+    /// The last head of this node's earlier runs that its disk had at the start. What others give back later is not the
+    /// disk's.
+    before: Option<SignedHead>,
     failures: LogLimit,
 }
 
@@ -50,8 +53,13 @@ struct Batch {
 }
 
 impl LedgerWriter {
+    /// Reads the disk, before others give back what it lost.
     pub(crate) fn new(context: Arc<NodeContext>) -> Self {
-        Self { context, own: None, failures: LogLimit::default() }
+        let settings = &context.settings;
+        let is_own = |log: &LogName| log.cluster == settings.cluster && log.run.node == settings.node;
+        let logs = context.ledger.store.logs().unwrap_or_default().into_iter().filter(|(log, _)| is_own(log));
+        let before = logs.max_by_key(|(log, _)| log.run.incarnation).map(|(_, row)| row.held.head().clone());
+        Self { context, own: None, before, failures: LogLimit::default() }
     }
 
     /// Writes until the node stops.
@@ -105,9 +113,9 @@ impl LedgerWriter {
         loop {
             let Some(origin) = self.ready_origin().await else { return };
             if self.own.as_ref().is_none_or(|own| own.log.run != origin) {
-                self.own = None;
+                self.before = self.own.take().map(|own| own.held.head().clone()).or(self.before.take());
                 let log = LogName { cluster: self.context.settings.cluster.clone(), run: origin };
-                let start = self.run_start(&log).await;
+                let start = self.run_start(&log);
                 records.insert(0, start);
                 if !self.append(&log, records).await {
                     return;
@@ -141,17 +149,16 @@ impl LedgerWriter {
     }
 
     /// What the first record of a run says: how far the node's earlier ledgers had come, as it knows and as others show.
-    async fn run_start(&self, log: &LogName) -> NewRecord {
+    fn run_start(&self, log: &LogName) -> NewRecord {
         let is_earlier = |other: &LogName| other.is_of_same_node(log) && other.run.incarnation < log.run.incarnation;
-        let own = blocking(&self.context.ledger.store, LedgerStore::logs).await.unwrap_or_default();
-        let own = own.into_iter().filter(|(other, _)| is_earlier(other)).max_by_key(|(other, _)| other.run.incarnation);
+        let own = self.before.as_ref().filter(|head| is_earlier(&head.head().log));
         let shown = self.context.read(|replica| replica.ledger_heads());
         let shown = shown.iter().filter(|head| head.author.node == log.run.node).filter_map(verified);
         let shown = shown.filter(|head| is_earlier(&head.head().log));
         let shown = shown.max_by_key(|head| (head.head().log.run.incarnation, head.head().tree.size()));
         let start = RunStart {
             log: log.clone(),
-            own: own.map(|(_, row)| NamedHead::from(row.held.head())),
+            own: own.map(NamedHead::from),
             shown: shown.as_ref().map(NamedHead::from),
         };
         if start.shows_rewind() {
