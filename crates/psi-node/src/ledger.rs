@@ -7,6 +7,8 @@
 pub(crate) mod auditor;
 mod fetch;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 pub(crate) mod writer;
 
 use std::sync::{Mutex, PoisonError};

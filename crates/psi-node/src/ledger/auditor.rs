@@ -12,7 +12,7 @@ use std::{
 
 use psi_ledger::{HeldLog, LogName, Replacement, SignedHead, TreeHash};
 use psi_replica::Origin;
-use psi_state::{LEDGER_RECORDS_SHOWN, LedgerHead};
+use psi_state::LedgerHead;
 use tracing::{debug, error, warn};
 
 use super::{
@@ -100,14 +100,15 @@ impl LedgerAuditor {
         }
         for head in &heads {
             if own.as_ref() != Some(&head.author) {
-                self.review(head).await;
+                let records = self.shown_records(head);
+                self.review(head, records).await;
             }
         }
         self.report();
     }
 
-    /// Looks at one head that is shown.
-    async fn review(&mut self, shown: &LedgerHead) {
+    /// Looks at one head that is shown, and at the records that are shown with it, in order.
+    async fn review(&mut self, shown: &LedgerHead, records: Vec<(u64, Vec<u8>)>) {
         let Some(head) = verified(shown) else {
             return self.record_refused(&shown.author, "its signature is not that of the key that it names");
         };
@@ -119,7 +120,7 @@ impl LedgerAuditor {
         if state.is_settled || state.next.is_some_and(|next| next > Instant::now()) {
             return;
         }
-        match self.settle(&log, head, shown).await {
+        match self.settle(&log, head, shown, records).await {
             Ok(true) => {
                 self.logs.insert(log, AuditState { is_settled: true, ..AuditState::default() });
             }
@@ -140,7 +141,13 @@ impl LedgerAuditor {
     }
 
     /// Believes the head if it may be, and stores what it covers. Returns whether all of that is done.
-    async fn settle(&mut self, log: &LogName, head: SignedHead, shown: &LedgerHead) -> Result<bool, StoreError> {
+    async fn settle(
+        &mut self,
+        log: &LogName,
+        head: SignedHead,
+        shown: &LedgerHead,
+        records: Vec<(u64, Vec<u8>)>,
+    ) -> Result<bool, StoreError> {
         let store = self.context.ledger.store.clone();
         let stored = blocking(&store, {
             let log = log.clone();
@@ -153,7 +160,7 @@ impl LedgerAuditor {
         if !shown.voucher.is_empty() {
             row.voucher = shown.voucher.to_vec();
         }
-        let records = self.shown_records(&shown.author, row.held.archive().end());
+        let records = following(records, row.held.archive().end());
         if !self.believe(log, &mut row, &head, &records).await? {
             return Ok(row.conflicts.contains(&head.note()));
         }
@@ -256,23 +263,12 @@ impl LedgerAuditor {
         blocking(&self.context.ledger.store, write).await
     }
 
-    /// The records that a run shows, in order from `first` without a gap.
-    fn shown_records(&self, author: &Origin, first: u64) -> Vec<Vec<u8>> {
-        let is_wanted = |author: &Origin, number: u64| author == author && number >= first;
-        let mut records = self.context.read(|replica| {
-            replica.ledger_records(|record| record.author == *author && is_wanted(&record.author, record.number))
-        });
-        records.sort_by_key(|record| record.number);
-        let mut next = first;
-        let mut in_order = Vec::new();
-        for record in records {
-            if record.number != next || in_order.len() as u64 >= LEDGER_RECORDS_SHOWN {
-                break;
-            }
-            in_order.push(record.record.to_vec());
-            next += 1;
-        }
-        in_order
+    /// The records that a run shows, in order.
+    fn shown_records(&self, shown: &LedgerHead) -> Vec<(u64, Vec<u8>)> {
+        let records = self.context.read(|replica| replica.ledger_records(|record| record.author == shown.author));
+        let mut records: Vec<_> = records.into_iter().map(|record| (record.number, record.record.to_vec())).collect();
+        records.sort_unstable();
+        records
     }
 
     fn record_refused(&self, author: &Origin, why: &'static str) {
@@ -287,5 +283,22 @@ impl LedgerAuditor {
         let oldest = self.logs.values().filter_map(|state| state.unproven).map(|since| since.elapsed()).max();
         let missing = self.logs.values().filter(|state| !state.is_settled).count();
         self.context.metrics.ledger.set_unproven(oldest.unwrap_or_default(), missing as u64);
+    }
+}
+
+/// Those of some records that follow each other from `first` on.
+fn following(records: Vec<(u64, Vec<u8>)>, first: u64) -> Vec<Vec<u8>> {
+    let records = records.into_iter().skip_while(|(number, _)| *number < first);
+    (first..).zip(records).take_while(|(want, (number, _))| want == number).map(|(_, (_, record))| record).collect()
+}
+
+#[cfg(test)]
+impl LedgerAuditor {
+    /// Looks at a head as if state showed it, now.
+    pub(super) async fn review_shown(&mut self, shown: &LedgerHead, records: Vec<Vec<u8>>) {
+        self.logs.clear();
+        let size = psi_ledger::UnverifiedHead::parse(&shown.note).map_or(0, |head| head.unverified().tree.size());
+        let first = size.saturating_sub(records.len() as u64);
+        self.review(shown, (first..).zip(records).collect()).await;
     }
 }
