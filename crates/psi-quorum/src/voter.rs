@@ -89,6 +89,14 @@ impl Voter {
         self.record.open.accepted.as_ref()
     }
 
+    /// The last decision as what proposers and other voters learn from, above all the proposer of the same node.
+    #[must_use]
+    pub fn announcement(&self) -> Request {
+        let Record { register, register_id, last, .. } = &self.record;
+        let (register, register_id, previous) = (register.clone(), *register_id, last.clone());
+        Request { register, register_id, previous, call: Call::Announce }
+    }
+
     /// Its record as it is here. [`Outcome::Sync`] says when it must be synced; at other times it may be.
     #[must_use]
     pub fn record(&self) -> &Record {

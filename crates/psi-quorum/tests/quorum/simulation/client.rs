@@ -1,6 +1,6 @@
 //! What the clients of a node do, and the calm at the end in which they must succeed.
 
-use psi_quorum::{ClientName, LeaseProgress, LeaseValue};
+use psi_quorum::{ClientName, LeaseProgress, LeaseValue, Request};
 
 use super::{
     machine::{Report, Seat},
@@ -108,11 +108,13 @@ impl World {
     pub(super) fn gossip(&mut self, from: usize, to: usize) {
         let of = |world: &Self, machine: usize| Some((world.machines[machine].process.as_ref()?.run, machine));
         let (Some(_), Some((run, _))) = (of(self, from), of(self, to)) else { return };
-        let Some(announcement) = self.machines[from].process.as_ref().map(|process| process.proposer().announcement())
-        else {
-            return;
-        };
         let now = self.machines[to].clock(self.now_us);
+        let Some(sender) = self.machines[from].process.as_ref() else { return };
+        let announcements = [sender.proposer().announcement(), sender.voter().announcement()];
+        let announcement = announcements.into_iter().max_by_key(Request::step).unwrap();
+        if let Some(process) = self.process(to, run) {
+            let _ = process.handle_request(now, &announcement);
+        }
         let mut refusal = None;
         self.act(to, run, |seat| match seat {
             Seat::Step(proposer, _) => Report::Step(proposer.learn(&announcement).unwrap_or_else(|error| {

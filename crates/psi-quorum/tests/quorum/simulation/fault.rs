@@ -86,7 +86,8 @@ impl World {
     fn lose_disk(&mut self, machine: usize) {
         let lost = self.machines[machine].key;
         let wanted: Vec<_> = self.wanted.keys().iter().map(|key| *key.as_bytes()).collect();
-        let may_go = [self.oracle.current_voters(), wanted].iter().all(|set| self.survives_without(set, lost));
+        let sets = [self.oracle.current_voters(), self.oracle.former_voters(), wanted];
+        let may_go = sets.iter().all(|set| self.survives_without(set, lost));
         if !may_go && !self.plan.keeps_key_when_wiped {
             return;
         }

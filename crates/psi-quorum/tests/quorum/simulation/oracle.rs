@@ -56,6 +56,11 @@ impl Oracle {
         self.decided[&self.last_step()].voters.clone()
     }
 
+    /// The voters of the last step. The next ones may not have learned yet that they are.
+    pub(super) fn former_voters(&self) -> Vec<Key> {
+        self.decided[&self.last_step().saturating_sub(1)].voters.clone()
+    }
+
     pub(super) fn grants(&self) -> usize {
         self.granted.len()
     }
