@@ -25,7 +25,6 @@ pub struct Progress {
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
 pub enum Verdict {
     /// The step is decided.
     Decided {
