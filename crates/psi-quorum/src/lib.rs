@@ -51,12 +51,10 @@
 
 mod ballot;
 mod boot_time;
-mod canonical;
 mod decision;
 mod lease;
 mod message;
 mod proposer;
-mod record;
 mod refusal;
 mod register;
 mod voter;
@@ -77,9 +75,8 @@ pub use lease::{
     LeaseVerdict, LeaseVoter,
 };
 pub use message::{Answer, Call, Request, Response};
-pub use proposer::{Envelope, Progress, ProposeError, Proposer, Timing, Verdict};
-pub use record::{Record, RecordError};
+pub use proposer::{Envelope, Progress, ProposeError, Proposer, RetryPolicy, Verdict};
 pub use refusal::{DecodeError, MESSAGE_BYTES_MAX, Refusal};
 pub use register::{NAME_BYTES_MAX, NameError, Register, RegisterId, RegisterName};
-pub use voter::{Outcome, PendingResponse, Voter};
+pub use voter::{Outcome, PendingResponse, Record, RecordError, Voter};
 pub use voters::{VOTERS_MAX, VoterSet, VoterSetError};

@@ -14,11 +14,11 @@ use crate::{
 
 mod attempt;
 mod progress;
-mod timing;
+mod retry;
 
 use attempt::{Attempt, Phase};
 pub use progress::{Envelope, Progress, Verdict};
-pub use timing::Timing;
+pub use retry::RetryPolicy;
 
 /// The proposer of a run in one register. It proposes once at a time, for all clients of its node.
 ///
@@ -28,7 +28,7 @@ pub use timing::Timing;
 pub struct Proposer {
     id: ProposerId,
     register: Register,
-    timing: Timing,
+    retry: RetryPolicy,
     last: Decision,
     open: OpenBallots,
     attempt: Option<Attempt>,
@@ -58,9 +58,9 @@ pub enum ProposeError {
 impl Proposer {
     /// The proposer of a run, which knows no more than the genesis.
     #[must_use]
-    pub fn new(id: ProposerId, register: Register, timing: Timing) -> Self {
+    pub fn new(id: ProposerId, register: Register, retry: RetryPolicy) -> Self {
         let last = register.genesis().clone();
-        Self { id, register, timing, last, open: OpenBallots::default(), attempt: None }
+        Self { id, register, retry, last, open: OpenBallots::default(), attempt: None }
     }
 
     /// Who proposes.
@@ -123,7 +123,6 @@ impl Proposer {
     }
 
     /// Takes a voter's response. `from` is the key that the connection proved, and `random` any number.
-    #[must_use]
     pub fn handle(&mut self, now: BootTime, random: u64, from: NodePublicKey, response: &Response) -> Progress {
         if response.register_id != self.register.id() {
             return Progress::default();
@@ -152,7 +151,7 @@ impl Proposer {
                 self.announce_decision(&decision)
             }
             (Answer::Nack(promised), _) => {
-                attempt.schedule_retry(now, self.timing.backoff_ms(attempt.tries, random));
+                attempt.schedule_retry(now, self.retry.backoff_ms(attempt.tries, random));
                 self.open.number = self.open.number.max(Some(promised.number));
                 Progress::default()
             }
@@ -171,7 +170,6 @@ impl Proposer {
     }
 
     /// Sends again what is not answered, or tries a higher ballot, once [`Proposer::wake_at`] has come.
-    #[must_use]
     pub fn tick(&mut self, now: BootTime) -> Progress {
         let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.deadline <= now) else {
             return Progress::default();
@@ -183,7 +181,7 @@ impl Proposer {
             let (value, tries) = (attempt.value.clone(), attempt.tries.saturating_add(1));
             return self.start_ballot(now, value, tries);
         }
-        attempt.deadline = now.plus_ms(self.timing.resend_ms);
+        attempt.deadline = now.plus_ms(self.retry.resend_ms);
         self.send_calls()
     }
 
@@ -200,7 +198,7 @@ impl Proposer {
         };
         self.open.number = Some(number);
         let ballot = Ballot { number, proposer: self.id };
-        let deadline = now.plus_ms(self.timing.resend_ms);
+        let deadline = now.plus_ms(self.retry.resend_ms);
         self.attempt = Some(Attempt::new(value, ballot, tries, deadline));
         // Nothing can have been accepted under a lower ballot than 0, so it needs no promises.
         if number == 0 { self.start_accept(now) } else { self.send_calls() }
@@ -213,7 +211,7 @@ impl Proposer {
         if value.proposer() == Some(self.id) {
             self.open.first_sent.get_or_insert(now);
         }
-        attempt.start_accept(value, now.plus_ms(self.timing.resend_ms));
+        attempt.start_accept(value, now.plus_ms(self.retry.resend_ms));
         self.send_calls()
     }
 

@@ -6,10 +6,14 @@ use crate::{
     ballot::Ballot,
     decision::{Decision, Proposal},
     message::{Answer, Call, Request, Response},
-    record::{OpenStep, Record, RecordError},
     refusal::Refusal,
     register::Register,
 };
+
+mod record;
+
+pub(crate) use record::OpenStep;
+pub use record::{Record, RecordError};
 
 /// A voter of one register. It is a node key, not a node id and not a run.
 ///
@@ -36,7 +40,7 @@ pub enum Outcome {
 #[derive(Debug)]
 #[must_use = "a proposer waits for the response"]
 pub struct PendingResponse {
-    record: Record,
+    record: Box<Record>,
     response: Response,
 }
 
@@ -110,7 +114,7 @@ impl Voter {
         // Whatever else is answered is true even if the disk forgets it.
         let rests_on_record = matches!(response.answer, Answer::Promise(_) | Answer::Vote);
         if rests_on_record && !self.is_synced {
-            Outcome::Sync(PendingResponse { record: self.record.clone(), response })
+            Outcome::Sync(PendingResponse { record: Box::new(self.record.clone()), response })
         } else {
             Outcome::Send(response)
         }
@@ -120,7 +124,7 @@ impl Voter {
     ///
     /// If it could not be synced, drop it. The next promise or vote asks for the record again.
     pub fn into_response(&mut self, pending: PendingResponse) -> Response {
-        self.is_synced = self.is_synced || self.record == pending.record;
+        self.is_synced = self.is_synced || self.record == *pending.record;
         pending.response
     }
 

@@ -3,16 +3,18 @@
 use prost::Message;
 
 use crate::{
-    canonical::decode,
     message::{Answer, Call, Request, Response},
     proto::{self, request, response},
-    record::{OpenStep, Record},
     refusal::DecodeError,
     register::{RegisterId, RegisterName},
+    voter::{OpenStep, Record},
 };
 
+mod canonical;
 mod parts;
 mod refusals;
+
+pub(crate) use canonical::decode;
 
 impl Request {
     /// Its bytes.

@@ -3,6 +3,7 @@
 use psi_security::node_key::NodePublicKey;
 
 use super::{
+    grant::Grant,
     value::{ClientName, Fence, LeaseDuration, LeaseValue},
     verdict::{LeaseProgress, LeaseVerdict},
 };
@@ -24,17 +25,6 @@ pub struct Lease {
     client: Option<ClientName>,
     /// Whether what is on its way is to be released once it is won.
     is_unwanted: bool,
-}
-
-/// What a client may rely on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// Which client.
-    pub client: ClientName,
-    /// What it shows to the resource.
-    pub fence: Fence,
-    /// The lease has ended once the clock shows this.
-    pub until: BootTime,
 }
 
 impl Lease {

@@ -7,10 +7,10 @@ use prost::Message;
 use crate::{
     ballot::ProposerId,
     boot_time::BootTime,
-    canonical,
     decision::{Decision, Step, Value},
     proto,
     register::{NameError, check_name},
+    wire,
 };
 
 /// Longest duration of a lease: a day.
@@ -109,7 +109,7 @@ impl LeaseValue {
     #[must_use]
     pub fn of(value: &Value) -> Option<Self> {
         let node = value.proposer()?;
-        let body: proto::LeaseBody = canonical::decode("lease", value.body()).ok()?;
+        let body: proto::LeaseBody = wire::decode("lease", value.body()).ok()?;
         Some(Self {
             holder: Holder { node, client: ClientName::new(&body.client).ok()? },
             duration: LeaseDuration::from_ms(body.duration_ms).ok()?,

@@ -1,7 +1,7 @@
 //! What a call of a lease led to.
 
 use super::{
-    holder::Grant,
+    grant::Grant,
     value::{Fence, Holder},
 };
 use crate::{proposer::Envelope, refusal::Refusal};

@@ -7,10 +7,9 @@ use crate::{
     boot_time::BootTime,
     decision::Decision,
     message::{Answer, Call, Request, Response},
-    record::{Record, RecordError},
     refusal::Refusal,
     register::Register,
-    voter::{Outcome, PendingResponse, Voter},
+    voter::{Outcome, PendingResponse, Record, RecordError, Voter},
 };
 
 /// A [`Voter`] of a register that holds leases.

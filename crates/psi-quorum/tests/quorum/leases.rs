@@ -5,7 +5,7 @@ use psi_quorum::{
     LeaseVerdict, LeaseVoter, Outcome, Proposer, Refusal, Register, Request, Response,
 };
 
-use crate::support::{TIMING, key, proposer_id, register, voters};
+use crate::support::{RETRY, key, proposer_id, register, voters};
 
 const SECOND: u64 = 1000;
 /// A duration of ten seconds, the 1 % that voters add, and the millisecond of rounding.
@@ -42,7 +42,7 @@ impl Cluster {
     }
 
     fn lease(&self, number: u64) -> Lease {
-        Lease::new(Proposer::new(proposer_id(number), self.register.clone(), TIMING))
+        Lease::new(Proposer::new(proposer_id(number), self.register.clone(), RETRY))
     }
 
     /// Carries messages until there is a verdict, and returns it with the round trips.
@@ -176,7 +176,7 @@ fn a_run_does_not_inherit_the_lease_of_the_run_before() {
     let mut before = cluster.lease(1);
     cluster.acquire(&mut before, "a");
     let id = psi_quorum::ProposerId { run: 2, ..proposer_id(1) };
-    let mut after = Lease::new(Proposer::new(id, cluster.register.clone(), TIMING));
+    let mut after = Lease::new(Proposer::new(id, cluster.register.clone(), RETRY));
     let _ = after.learn(cluster.now, &before.proposer().announcement()).unwrap();
     assert_eq!(left_of(cluster.acquire(&mut after, "a").0), GUARD_MS);
 }
@@ -247,7 +247,7 @@ fn a_grant_counts_from_before_its_proposal_was_sent() {
 #[test]
 fn a_lease_decides_nothing_but_leases() {
     let mut cluster = Cluster::new();
-    let mut plain = Proposer::new(proposer_id(1), cluster.register.clone(), TIMING);
+    let mut plain = Proposer::new(proposer_id(1), cluster.register.clone(), RETRY);
     let prepare = plain.propose(cluster.now, voters(&[1, 2, 3]), b"no lease".to_vec()).unwrap();
     let mut accepts = Vec::new();
     for envelope in prepare.sends {

@@ -10,9 +10,11 @@ mod fault;
 mod machine;
 mod network;
 mod oracle;
+mod plan;
 mod world;
 
-use world::{Kind, Plan, World};
+use plan::{Kind, Plan};
+use world::World;
 
 /// Runs seeds and returns how many of them ended with a majority that could talk.
 fn run_seeds(kind: Kind, count: u64) {

@@ -5,10 +5,10 @@ use psi_quorum::{
     Request, Response, Step, Verdict, Voter, VoterSet, VoterSetError,
 };
 
-use crate::support::{START, TIMING, Voters, answer, answer_and_record, key, proposer_id, register, voters};
+use crate::support::{RETRY, START, Voters, answer, answer_and_record, key, proposer_id, register, voters};
 
 fn proposer(number: u64, register: &Register) -> Proposer {
-    Proposer::new(proposer_id(number), register.clone(), TIMING)
+    Proposer::new(proposer_id(number), register.clone(), RETRY)
 }
 
 fn propose(proposer: &mut Proposer, body: &str) -> Progress {
@@ -147,7 +147,7 @@ fn ballot_0_is_its_owners_alone() {
     assert_eq!(refusal.answer(), &Answer::Refusal(Refusal::TwoDecisions(Step(1))));
     assert!(matches!(answer(&mut all.0[0], &renewal).answer(), Answer::Vote));
     // A restarted owner is another run, and has no ballot 0.
-    let mut restarted = Proposer::new(psi_quorum::ProposerId { run: 2, ..proposer_id(1) }, register, TIMING);
+    let mut restarted = Proposer::new(psi_quorum::ProposerId { run: 2, ..proposer_id(1) }, register, RETRY);
     let _ = restarted.learn(&owner.announcement()).unwrap();
     assert_eq!(
         first_request(&mut restarted).call(),
@@ -247,7 +247,7 @@ fn what_is_not_answered_is_sent_again_and_a_nack_waits_at_random() {
     let (from, promise) = all.answer(&progress.sends[0]).unwrap();
     let _ = first.handle(START, 0, from, &promise);
     let at = first.wake_at().unwrap();
-    assert_eq!(at, START.plus_ms(TIMING.resend_ms));
+    assert_eq!(at, START.plus_ms(RETRY.resend_ms));
     assert_eq!(first.tick(BootTime(at.0 - 1)), Progress::default());
     let again = first.tick(at);
     assert_eq!(again.sends.iter().map(|envelope| envelope.to).collect::<Vec<_>>(), [key(2), key(3)]);
@@ -259,7 +259,7 @@ fn what_is_not_answered_is_sent_again_and_a_nack_waits_at_random() {
     let (from, nack) = all.answer(&again.sends[0]).unwrap();
     assert_eq!(first.handle(at, 17, from, &nack), Progress::default());
     let retry = first.wake_at().unwrap();
-    assert_eq!(retry, at.plus_ms(TIMING.backoff_ms + 17));
+    assert_eq!(retry, at.plus_ms(RETRY.backoff_ms + 17));
     let call = first.tick(retry).sends[0].request.call().clone();
     assert_eq!(call, psi_quorum::Call::Prepare(Ballot { number: 2, proposer: first.id() }));
 }

@@ -1,8 +1,8 @@
 //! Keys, registers and random numbers for tests.
 
 use psi_quorum::{
-    Answer, BootTime, Envelope, Outcome, ProposerId, Record, Register, RegisterName, Request, Response, Timing, Voter,
-    VoterSet,
+    Answer, BootTime, Envelope, Outcome, ProposerId, Record, Register, RegisterName, Request, Response, RetryPolicy,
+    Voter, VoterSet,
 };
 use psi_security::node_key::NodePublicKey;
 
@@ -51,7 +51,7 @@ pub(crate) fn proposer_id(number: u64) -> ProposerId {
     ProposerId { key: key(number), run: 1 }
 }
 
-pub(crate) const TIMING: Timing = Timing { resend_ms: 200, backoff_ms: 60 };
+pub(crate) const RETRY: RetryPolicy = RetryPolicy { resend_ms: 200, backoff_ms: 60 };
 
 /// Voters of one register with disks that never fail.
 pub(crate) struct Voters(pub(crate) Vec<Voter>);

@@ -5,16 +5,16 @@ use psi_quorum::{
     VOTERS_MAX, Voter,
 };
 
-use crate::support::{Rng, START, TIMING, answer, key, proposer_id, register, voters};
+use crate::support::{RETRY, Rng, START, answer, key, proposer_id, register, voters};
 
 /// Messages of all kinds, as two proposers and their voters exchange them.
-fn samples(register: &Register, body: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+fn samples(register: &Register, body: &[u8]) -> [Vec<Vec<u8>>; 3] {
     let (mut requests, mut responses, mut records) = (Vec::new(), Vec::new(), Vec::new());
     let keys = register.genesis().value().voters().clone();
     let mut all: Vec<_> = keys.keys().iter().map(|key| Voter::new(*key, register)).collect();
     all.push(Voter::new(key(1 << 60), register));
     let mut proposers: Vec<_> =
-        (1..=2).map(|number| Proposer::new(proposer_id(number), register.clone(), TIMING)).collect();
+        (1..=2).map(|number| Proposer::new(proposer_id(number), register.clone(), RETRY)).collect();
     for round in 0..4 {
         let proposer = &mut proposers[round % 2];
         let mut sends = proposer.propose(START, keys.clone(), body.to_vec()).unwrap().sends;
@@ -30,7 +30,7 @@ fn samples(register: &Register, body: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec
             }
         }
     }
-    (requests, responses, records)
+    [requests, responses, records]
 }
 
 /// Whether bytes are read, and if so, are written again just so.
@@ -48,10 +48,10 @@ fn is_read(kind: usize, bytes: &[u8]) -> bool {
 
 #[test]
 fn what_is_written_is_read_and_no_damage_panics() {
-    let (requests, responses, records) = samples(&register(&[1, 2, 3]), b"a body");
+    let samples = samples(&register(&[1, 2, 3]), b"a body");
     let mut rng = Rng(11);
     let (mut read, mut refused) = (0, 0);
-    for (kind, samples) in [requests, responses, records].iter().enumerate() {
+    for (kind, samples) in samples.iter().enumerate() {
         assert!(samples.iter().all(|bytes| is_read(kind, bytes)));
         for _ in 0..60_000 {
             let mut bytes = rng.pick(samples).clone();
@@ -75,7 +75,7 @@ fn what_is_written_is_read_and_no_damage_panics() {
 #[test]
 fn damaged_requests_change_no_voter_in_a_way_that_panics() {
     let register = register(&[1, 2, 3]);
-    let (requests, ..) = samples(&register, b"a body");
+    let [requests, ..] = samples(&register, b"a body");
     let (mut rng, mut voter) = (Rng(12), Voter::new(key(1), &register));
     for _ in 0..60_000 {
         let mut bytes = rng.pick(&requests).clone();
@@ -92,15 +92,15 @@ fn damaged_requests_change_no_voter_in_a_way_that_panics() {
 fn the_largest_messages_fit_and_larger_ones_are_refused() {
     let numbers: Vec<_> = (1..=VOTERS_MAX as u64).map(|number| number << 8).collect();
     let register = Register::new(RegisterName::new(&"n".repeat(128)).unwrap(), voters(&numbers));
-    let (requests, responses, records) = samples(&register, &[7; BODY_BYTES_MAX]);
-    let longest = [&requests, &responses, &records].into_iter().flatten().map(Vec::len).max().unwrap();
+    let samples = samples(&register, &[7; BODY_BYTES_MAX]);
+    let longest = samples.iter().flatten().map(Vec::len).max().unwrap();
     assert!(longest > 9_000 && longest <= MESSAGE_BYTES_MAX, "{longest}");
-    for (kind, samples) in [requests, responses, records].iter().enumerate() {
+    for (kind, samples) in samples.iter().enumerate() {
         assert!(samples.iter().all(|bytes| is_read(kind, bytes)));
     }
     let bytes = MESSAGE_BYTES_MAX + 1;
     assert_eq!(Request::decode(&vec![0; bytes]), Err(DecodeError::Length { bytes }));
-    let mut proposer = Proposer::new(proposer_id(1), register, TIMING);
+    let mut proposer = Proposer::new(proposer_id(1), register, RETRY);
     let error = proposer.propose(START, voters(&[1]), vec![0; BODY_BYTES_MAX + 1]).unwrap_err();
     assert!(error.to_string().contains("4096"), "{error}");
 }
@@ -108,7 +108,7 @@ fn the_largest_messages_fit_and_larger_ones_are_refused() {
 /// An unknown field may be part of a value: one who dropped it would vote for another value.
 #[test]
 fn unknown_fields_are_refused() {
-    let (requests, ..) = samples(&register(&[1, 2, 3]), b"a body");
+    let [requests, ..] = samples(&register(&[1, 2, 3]), b"a body");
     let with_field = [&requests[0][..], &[0x7A, 0x01, 0x00]].concat();
     assert_eq!(Request::decode(&with_field), Err(DecodeError::Malformed("request")));
 }

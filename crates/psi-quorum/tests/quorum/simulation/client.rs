@@ -4,7 +4,8 @@ use psi_quorum::{ClientName, LeaseProgress, LeaseValue, Request};
 
 use super::{
     machine::{Report, Seat},
-    world::{Event, Kind, World},
+    plan::Kind,
+    world::{Event, World},
 };
 
 /// Longest time to a verdict in the calm, for a handful of proposers at 25 ms a hop.

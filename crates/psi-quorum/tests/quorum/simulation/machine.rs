@@ -8,8 +8,8 @@ use psi_quorum::{
 };
 use psi_security::node_key::NodePublicKey;
 
-use super::world::Kind;
-use crate::support::{TIMING, key};
+use super::plan::Kind;
+use crate::support::{RETRY, key};
 
 pub(super) struct Machine {
     /// Parts in a million by which its clock is fast, with those of true time.
@@ -38,7 +38,7 @@ pub(super) struct Process {
 }
 
 pub(super) enum Seat {
-    Step(Proposer, Voter),
+    Step(Box<Proposer>, Voter),
     Lease(Box<Lease>, LeaseVoter),
 }
 
@@ -67,10 +67,12 @@ impl Machine {
             }
         }
         let record = self.disk.as_ref().map(|bytes| Record::decode(bytes).unwrap());
-        let proposer = Proposer::new(ProposerId { key: own, run: self.runs }, register.clone(), TIMING);
+        let proposer = Proposer::new(ProposerId { key: own, run: self.runs }, register.clone(), RETRY);
         let seat = match (kind, record) {
-            (Kind::Step, None) => Seat::Step(proposer, Voter::new(own, register)),
-            (Kind::Step, Some(record)) => Seat::Step(proposer, Voter::restore(own, register, record).unwrap()),
+            (Kind::Step, None) => Seat::Step(Box::new(proposer), Voter::new(own, register)),
+            (Kind::Step, Some(record)) => {
+                Seat::Step(Box::new(proposer), Voter::restore(own, register, record).unwrap())
+            }
             (Kind::Lease, record) => {
                 let voter = match record {
                     None => LeaseVoter::new(own, register, now),
