@@ -20,7 +20,7 @@ const VOUCHER_CONTEXT: &str = "psi-field v1 voucher of a node key: ";
 pub struct NodeKey(Ed25519KeyPair);
 
 /// The public half of a node's key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodePublicKey([u8; 32]);
 
 /// A signature of a node.
