@@ -130,6 +130,9 @@ impl From<&WriteError> for Cause {
             WriteError::TooManyFields { fields, max } => {
                 cause(ResourceExhausted, "TOO_MANY_FIELDS").with("got", fields).with("limit", max)
             }
+            WriteError::TooManyRegisters { registers, max } => {
+                cause(ResourceExhausted, "TOO_MANY_REGISTERS").with("got", registers).with("limit", max)
+            }
             WriteError::StateFull { bytes, max } => {
                 cause(ResourceExhausted, "STATE_FULL").with("got", bytes).with("limit", max)
             }

@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod drift;
 pub(crate) mod fields;
 pub(crate) mod interventions;
+pub(crate) mod leases;
 pub(crate) mod ledger;
 pub(crate) mod members;
 pub(crate) mod ops;

@@ -5,6 +5,7 @@ mod cluster;
 mod connections;
 mod drift;
 mod field;
+mod lease;
 mod ledger;
 mod messages;
 mod replication;
@@ -15,8 +16,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use psi_api::v1::{
     cluster_service_server::ClusterServiceServer, drift_service_server::DriftServiceServer,
-    ledger_service_server::LedgerServiceServer,
-    psi_field_service_server::PsiFieldServiceServer, replication_service_server::ReplicationServiceServer,
+    lease_service_server::LeaseServiceServer, ledger_service_server::LedgerServiceServer,
+    psi_field_service_server::PsiFieldServiceServer, quorum_service_server::QuorumServiceServer,
+    replication_service_server::ReplicationServiceServer,
 };
 use psi_replica::FRAME_ENCODED_MAX;
 use tokio::net::TcpListener;
@@ -53,6 +55,8 @@ fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
     let field = PsiFieldServiceServer::new(field::FieldService { ops: ops.clone() })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let drift = DriftServiceServer::new(drift::DriftReports { ops: ops.clone() });
+    let leases = LeaseServiceServer::new(lease::LeaseDesk { ops: ops.clone() });
+    let quorum = QuorumServiceServer::new(lease::QuorumVoter { ops: ops.clone() });
     let ledger = LedgerServiceServer::new(ledger::LedgerReports { ops: ops.clone() });
     let cluster = ClusterServiceServer::new(cluster::ClusterView { ops: ops.clone() });
     let replication = ReplicationServiceServer::new(replication::Replication { context: ops.context.clone(), links })
@@ -66,6 +70,8 @@ fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
         .add_service(drift)
         .add_service(cluster)
         .add_service(ledger)
+        .add_service(leases)
+        .add_service(quorum)
         .add_service(replication)
         .add_service(reflection().build_v1().expect("valid descriptors"))
         .add_service(reflection().build_v1alpha().expect("valid descriptors"))

@@ -11,7 +11,7 @@ pub(crate) mod store;
 mod tests;
 pub(crate) mod writer;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, atomic::AtomicBool};
 
 use psi_ledger::{
     body::Action,
@@ -27,6 +27,8 @@ const WAITING_MAX: usize = 8_192;
 /// The ledger of a node.
 pub(crate) struct Ledger {
     pub(crate) store: LedgerStore,
+    /// The ledger of a run of this process has begun, and so is known whether this node was set back.
+    pub(crate) begun: AtomicBool,
     queue: mpsc::Sender<WriterRequest>,
     /// Taken by the writer.
     requests: Mutex<Option<mpsc::Receiver<WriterRequest>>>,
@@ -52,7 +54,7 @@ pub(crate) struct NewRecord {
 impl Ledger {
     pub(crate) fn new(store: LedgerStore) -> Self {
         let (queue, requests) = mpsc::channel(WAITING_MAX);
-        Self { store, queue, requests: Mutex::new(Some(requests)) }
+        Self { store, begun: AtomicBool::new(false), queue, requests: Mutex::new(Some(requests)) }
     }
 
     /// Records what was done. Returns whether there was room for it.

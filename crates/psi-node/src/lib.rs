@@ -12,6 +12,7 @@ mod ledger;
 mod links;
 mod metrics;
 mod node;
+mod quorum;
 pub mod reference;
 mod sessions;
 mod settings;

@@ -5,6 +5,7 @@ mod drift;
 mod ends;
 mod family;
 mod fields;
+mod leases;
 mod ledger;
 mod node;
 mod peers;
@@ -28,6 +29,7 @@ use drift::DriftMetrics;
 use ends::EndMetrics;
 pub(crate) use family::Family;
 use fields::FieldMetrics;
+use leases::LeaseMetrics;
 use ledger::LedgerMetrics;
 use node::{FAILED, NodeMetrics, OK, REFUSED};
 use peers::PeerMetrics;
@@ -50,6 +52,7 @@ pub(crate) struct Metrics {
     pub(crate) ends: EndMetrics,
     pub(crate) snapshots: SnapshotMetrics,
     pub(crate) ledger: LedgerMetrics,
+    pub(crate) leases: LeaseMetrics,
 }
 
 /// The rows of all families.
@@ -63,6 +66,7 @@ pub(crate) fn families() -> impl Iterator<Item = Family> {
         EndMetrics::families(),
         SnapshotMetrics::families(),
         LedgerMetrics::families(),
+        LeaseMetrics::families(),
         process::FAMILIES,
     ];
     steps.chain(others.into_iter().flatten().copied())
@@ -84,6 +88,7 @@ impl Metrics {
             ends: EndMetrics::new(&registry, settings),
             snapshots: SnapshotMetrics::new(&registry),
             ledger: LedgerMetrics::new(&registry),
+            leases: LeaseMetrics::new(&registry),
             registry,
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod lasting;
 pub(crate) mod ledger;
 pub(crate) mod moments;
 pub(crate) mod recent;
+pub(crate) mod registers;
 pub(crate) mod windows;
 
 pub(crate) use lasting::{label, names, specs, tombstones};
@@ -293,6 +294,8 @@ registry! {
     cluster {
         /// What nodes show of their ledgers.
         ledgers: ledger::Ledgers => ledger::LedgersView = [ledger::HEAD, ledger::RECORDS],
+        /// Who votes, and what majorities decided.
+        registers: registers::Registers => registers::RegistersView = [registers::VOTERS, registers::REGISTERS],
     }
     field {
         /// What people call it, beside its name.

@@ -8,6 +8,7 @@ mod fields;
 mod interventions;
 mod lasting;
 mod ledger;
+mod registers;
 mod steps;
 
 pub use baselines::BaselineRequest;

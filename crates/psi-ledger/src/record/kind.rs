@@ -81,6 +81,8 @@ kinds! {
     NodeRemoval = "node_removal",
     /// A clock that is ahead was accepted.
     ClockAcceptance = "clock_acceptance",
+    /// It was said who votes.
+    VoterSetting = "voter_setting",
     /// Any other action of an operator.
     OperatorAction = "operator_action",
 }

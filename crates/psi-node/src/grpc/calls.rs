@@ -52,7 +52,8 @@ const STREAMING: [&str; 4] = [
 
 /// Calls whose answers are streams, which end with the token that let them in. Those of nodes end with their
 /// connection.
-const STREAMS: [&str; 6] = [
+const STREAMS: [&str; 7] = [
+    "/psi.v1.LeaseService/WatchLease",
     "/psi.v1.LedgerService/Export",
     "/psi.v1.PsiFieldService/StepStream",
     "/psi.v1.PsiFieldService/WatchState",

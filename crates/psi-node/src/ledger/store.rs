@@ -29,6 +29,11 @@ const BODIES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("bodies");
 /// By clock, log and index: nothing. The order in which records are shown.
 const ORDER: TableDefinition<(u64, u32, &str, u64), ()> = TableDefinition::new("order");
 
+/// By the id of a register: what this node voted in it, a psi.quorum.v1.Record.
+const VOTES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("votes");
+/// One row: the key that this store votes by. It is made with the store, so that it is lost with the votes.
+const VOTER: TableDefinition<(), [u8; 32]> = TableDefinition::new("voter");
+
 const FILE: &str = "ledger.redb";
 /// Pages that are kept in memory; a list of a thousand records touches fewer.
 const CACHE_BYTES: usize = 4 << 20;
@@ -104,7 +109,9 @@ impl LedgerStore {
     /// A store that ends with the process.
     pub(crate) fn in_memory() -> Self {
         let database = Database::builder().create_with_backend(InMemoryBackend::new());
-        Self { database: Arc::new(database.expect("memory is there")) }
+        let store = Self { database: Arc::new(database.expect("memory is there")) };
+        store.prepare().expect("memory takes it");
+        store
     }
 
     /// The store in a data directory that this process has locked. A damaged one is set aside: what it held comes back
@@ -129,15 +136,56 @@ impl LedgerStore {
     fn open_file(path: &Path) -> Result<Self, StoreError> {
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
         let store = Self { database: Arc::new(database) };
-        // Later reads find every table.
-        let write = store.database.begin_write()?;
+        store.prepare()?;
+        Ok(store)
+    }
+
+    /// Makes every table, so that later reads find it, and the key of the store.
+    fn prepare(&self) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
         write.open_table(LOGS)?;
         write.open_table(LEAVES)?;
         write.open_table(SUBTREES)?;
         write.open_table(BODIES)?;
         write.open_table(ORDER)?;
-        write.commit()?;
-        Ok(store)
+        write.open_table(VOTES)?;
+        {
+            let mut voter = write.open_table(VOTER)?;
+            if voter.get(())?.is_none() {
+                voter.insert((), rand::random::<[u8; 32]>())?;
+            }
+        }
+        Ok(write.commit()?)
+    }
+
+    /// The key that this store votes by.
+    pub(crate) fn voter_key(&self) -> Result<NodePublicKey, StoreError> {
+        let read = self.database.begin_read()?;
+        let key = read.open_table(VOTER)?.get(())?.map(|key| key.value());
+        key.map(NodePublicKey::from_bytes).ok_or_else(|| redb::Error::Corrupted("no key of a voter".to_owned()).into())
+    }
+
+    /// Votes by a new key from now on: this store may lack votes that were given by the one before.
+    pub(crate) fn replace_voter_key(&self) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        write.open_table(VOTER)?.insert((), rand::random::<[u8; 32]>())?;
+        write.delete_table(VOTES)?;
+        write.open_table(VOTES)?;
+        Ok(write.commit()?)
+    }
+
+    /// What was voted in a register.
+    pub(crate) fn vote(&self, register: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.database.begin_read()?;
+        let Some(table) = readable(read.open_table(VOTES))? else { return Ok(None) };
+        Ok(table.get(register)?.map(|record| record.value().to_vec()))
+    }
+
+    /// Keeps what is voted in a register, durably.
+    pub(crate) fn put_vote(&self, register: &[u8; 32], record: &[u8]) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        write.open_table(VOTES)?.insert(*register, record)?;
+        Ok(write.commit()?)
     }
 
     fn set_aside(path: &Path, why: &str) -> Result<(), StoreError> {

@@ -48,6 +48,7 @@ impl Run {
             range: Vec::new().into(),
             public_key: self.key.public().as_bytes().to_vec().into(),
             voucher: Vec::new().into(),
+            voter_key: Vec::new().into(),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Writes the ledger of this node's run: records to leaves, leaves and their head to the disk, and then to the others.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use psi_ledger::{
@@ -168,6 +171,10 @@ impl LedgerWriter {
                  what it had written. Others keep what they have"
             );
             self.context.metrics.ledger.record_rewind();
+            // Votes may be missing like records.
+            if let Err(error) = self.context.ledger.store.replace_voter_key() {
+                self.context.fail(format!("a node that was set back must not vote as before: {error}"));
+            }
         }
         let actor = Actor::Node(log.run.node.clone());
         NewRecord { kind: Kind::RunStart, actor, body: start.encode(), evidence: Vec::new(), placed: None }
@@ -260,18 +267,20 @@ impl LedgerWriter {
     /// Shows what is stored. `None`: nothing is to be shown, or can be now; `Some(false)`: the run is another.
     fn show(&mut self) -> Option<bool> {
         let voucher = self.voucher();
+        let voter_key = self.context.ledger.store.voter_key().ok()?;
         let own = self.own.as_mut().filter(|own| !own.unshown.is_empty())?;
-        let head = shown_head(&own.held, voucher);
+        let head = shown_head(&own.held, voucher, &voter_key);
         let shown = self.context.write(|replica, now| replica.show_ledger(now, &head, &own.unshown)).ok()?;
         if shown {
             own.unshown.clear();
+            self.context.ledger.begun.store(true, Ordering::Release);
         }
         Some(shown)
     }
 }
 
 /// A head as replicated state carries it.
-fn shown_head(held: &HeldLog, voucher: Vec<u8>) -> LedgerHead {
+fn shown_head(held: &HeldLog, voucher: Vec<u8>, voter_key: &NodePublicKey) -> LedgerHead {
     let head = held.head();
     LedgerHead {
         clock: head.head().clock,
@@ -280,6 +289,7 @@ fn shown_head(held: &HeldLog, voucher: Vec<u8>) -> LedgerHead {
         range: TreeHash::list_to_bytes(held.archive().hashes()).into(),
         public_key: Bytes::copy_from_slice(head.public_key().as_bytes()),
         voucher: voucher.into(),
+        voter_key: Bytes::copy_from_slice(voter_key.as_bytes()),
     }
 }
 

@@ -35,6 +35,7 @@ use crate::{
         identity::{Identity, port::Port},
         log_limit::CauseLimit,
     },
+    quorum::QuorumDesk,
     sessions::{issuers::Issuers, requests::Requests},
     settings::{Addresses, Settings},
 };
@@ -75,6 +76,8 @@ pub(crate) struct NodeContext {
     pub(crate) ledger: Ledger,
     /// How often heads of ledgers were refused, by node.
     pub(crate) ledger_refusals: CauseLimit,
+    /// This node's votes, and the leases that its callers ask for.
+    pub(crate) quorum: QuorumDesk,
     replica: parking_lot::Mutex<Replica>,
     started: Instant,
     links: AtomicU64,
@@ -137,6 +140,7 @@ impl NodeContext {
             connections: Arc::new(ConnectionTable::new(settings.connections_max)),
             refused_actions: CauseLimit::default(),
             ledger: Ledger::new(ledger),
+            quorum: QuorumDesk::default(),
             ledger_refusals: CauseLimit::default(),
             receipts: Arc::new(ReceiptTable::new(RECEIVED_BYTES_MAX.max(settings.body_bytes_max.saturating_mul(2)))),
             stream_slots: Arc::new(Semaphore::new(settings.streams_max)),

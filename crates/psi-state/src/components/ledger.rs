@@ -52,6 +52,8 @@ pub struct LedgerHead {
     pub public_key: Bytes,
     /// The word of the cluster's authority whose key that is; empty without one.
     pub voucher: Bytes,
+    /// The key of the store that holds the node's votes.
+    pub voter_key: Bytes,
 }
 
 /// A record of a ledger.
@@ -138,6 +140,7 @@ impl Component for Ledgers {
             bounded(head.range.len(), RANGE_BYTES_MAX)?;
             bounded(head.public_key.len(), PUBLIC_KEY_BYTES)?;
             bounded(head.voucher.len(), VOUCHER_BYTES_MAX)?;
+            bounded(head.voter_key.len(), PUBLIC_KEY_BYTES)?;
             let (clock, author) = (head.clock.take().ok_or(ValueError::NoClock)?.into(), author(head.author.take())?);
             return Ok(LedgerValue::Head { head, clock, author });
         }
@@ -173,8 +176,8 @@ impl Component for Ledgers {
             (LedgerValue::Record { .. }, Direction::Remove) => drop(self.records.remove(&place)),
             (LedgerValue::Head { head, clock, author }, Direction::Put) => {
                 let author = author_of(origin, author.as_ref()).clone();
-                let proto::LedgerHeadValue { note, range, public_key, voucher, clock: _, author: _ } = head.clone();
-                let head = LedgerHead { clock: *clock, author, note, range, public_key, voucher };
+                let proto::LedgerHeadValue { note, range, public_key, voucher, voter_key, clock: _, author: _ } = head.clone();
+                let head = LedgerHead { clock: *clock, author, note, range, public_key, voucher, voter_key };
                 self.heads.insert(place, head);
             }
             (LedgerValue::Record { record, clock, author }, Direction::Put) => {
@@ -225,8 +228,9 @@ impl LastingComponent for Ledgers {
 
 /// The value of an entry; the base names its author.
 pub(crate) fn encode_head(head: &LedgerHead, is_of_base: bool) -> Bytes {
-    let LedgerHead { clock, author, note, range, public_key, voucher } = head.clone();
-    let head = proto::LedgerHeadValue { note, range, public_key, voucher, clock: None, author: None };
+    let LedgerHead { clock, author, note, range, public_key, voucher, voter_key } = head.clone();
+    let head =
+        proto::LedgerHeadValue { note, range, public_key, voucher, voter_key, clock: None, author: None };
     Ledgers::encode(&LedgerValue::Head { head, clock, author: is_of_base.then_some(author) })
 }
 

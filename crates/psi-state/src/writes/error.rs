@@ -100,6 +100,14 @@ pub enum WriteError {
         /// Most that there may be.
         max: usize,
     },
+    /// There is no room for another register.
+    #[error("the cluster has {registers} registers, and {max} is the most; use a name that exists")]
+    TooManyRegisters {
+        /// Registers that exist.
+        registers: usize,
+        /// Most that there may be.
+        max: usize,
+    },
     /// There is no room for what steps and fields add.
     #[error(
         "the nodes hold {bytes} bytes for all fields, and limits.state_bytes_max is {max}, so no field is made and no \

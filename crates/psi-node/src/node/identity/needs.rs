@@ -73,6 +73,18 @@ const CALLS: &[(&str, &[(&str, Requirement)])] = &[
             ("Export", Requirement::Whole(Role::Read)),
         ],
     ),
+    (
+        "psi.v1.LeaseService",
+        &[
+            ("AcquireLease", Requirement::Whole(Role::Step)),
+            ("ReleaseLease", Requirement::Whole(Role::Step)),
+            ("GetLease", Requirement::Whole(Role::Read)),
+            ("WatchLease", Requirement::Whole(Role::Read)),
+            ("SetVoters", Requirement::Whole(Role::Operator)),
+            ("GetVoters", Requirement::Whole(Role::Read)),
+        ],
+    ),
+    ("psi.v1.QuorumService", &[("Ask", Requirement::Node)]),
     ("psi.v1.ReplicationService", &[("Link", Requirement::Node)]),
     (
         "grpc.health.v1.Health",

@@ -1,0 +1,249 @@
+//! Leases: taken, renewed, given back and watched; and who votes on them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use psi_api::{Cause, v1};
+use psi_ledger::record::Kind;
+use psi_quorum::{ClientName, DURATION_MS_MAX, Holder, LeaseDuration, LeaseVerdict, Register, RegisterName, VOTERS_MAX};
+use psi_replica::NodeId;
+use psi_state::{Replica, VoterName};
+use tokio::time::{Instant, sleep};
+use tonic::Code;
+
+use super::{ops::Ops, readiness::writable};
+use crate::{
+    node::context::NodeContext,
+    quorum::{LeaseCall, LeaseOutcome, LeaseStatus, boot_time, call_lease, key_of, node_of, register_of},
+};
+
+const DURATION_MS_DEFAULT: u64 = 30_000;
+const DEADLINE_DEFAULT: Duration = Duration::from_secs(2);
+/// Longest time that a caller may wait for a lease or for voters.
+const WAIT_MS_MAX: u64 = 3_600_000;
+/// Longest name of a lease, and of a client.
+const NAME_BYTES_MAX: usize = 100;
+/// Before a lease that another holds is asked for again: at least, and at most.
+const RETRY_MS_MIN: u64 = 50;
+const RETRY_MS_MAX: u64 = 2_000;
+
+/// What a caller asks of a lease, unchecked.
+pub(crate) struct LeaseRequest {
+    pub(crate) name: String,
+    pub(crate) client: String,
+    /// 0: as usual.
+    pub(crate) duration_ms: u64,
+    pub(crate) wait_ms: u64,
+    /// 0: as usual.
+    pub(crate) deadline_ms: u32,
+}
+
+impl Ops {
+    /// Takes or renews a lease; waits for it if that is asked for.
+    pub(crate) async fn acquire_lease(&self, request: LeaseRequest) -> Result<v1::LeaseGrant, Cause> {
+        let LeaseRequest { name, client, duration_ms, wait_ms, deadline_ms } = request;
+        let client = self.record_refusal(client_name(&client))?;
+        let duration_ms = if duration_ms == 0 { DURATION_MS_DEFAULT } else { duration_ms };
+        let duration = LeaseDuration::from_ms(duration_ms).map_err(|error| {
+            bad_lease(error.to_string()).with("got", duration_ms).with("limit", DURATION_MS_MAX)
+        });
+        let duration = self.record_refusal(duration)?;
+        let register = self.record_refusal(self.lease_register(&name))?;
+        let until = Instant::now() + Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
+        loop {
+            let call = LeaseCall::Acquire { client: client.clone(), duration };
+            let outcome = call_lease(&self.context, register.clone(), call, timeout(deadline_ms)).await;
+            let verdict = self.record_refusal(verdict_of(outcome, &name))?;
+            let left_ms = match verdict {
+                LeaseVerdict::Granted(grant) => {
+                    return Ok(v1::LeaseGrant {
+                        name,
+                        client: grant.client.as_str().to_owned(),
+                        fence: grant.fence.0,
+                        left_ms: boot_time().ms_until(grant.until),
+                        node: self.context.settings.node.to_string(),
+                    });
+                }
+                LeaseVerdict::Lost { left_ms, .. } if Instant::now() < until => left_ms,
+                verdict => return Err(self.record_cause(refused(&self.context, &name, &verdict))),
+            };
+            // Those who wait do not all come back at once.
+            let pause = left_ms.clamp(RETRY_MS_MIN, RETRY_MS_MAX);
+            let pause = pause + rand::random::<u64>() % pause.max(1);
+            tokio::select! {
+                () = sleep(Duration::from_millis(pause).min(until.saturating_duration_since(Instant::now()))) => {}
+                () = self.context.stop.cancelled() => return Err(self.record_cause(no_majority(&name))),
+            }
+        }
+    }
+
+    /// Gives a lease back, and says how it stands.
+    pub(crate) async fn release_lease(&self, name: &str, client: &str, deadline_ms: u32) -> Result<v1::Lease, Cause> {
+        let client = self.record_refusal(client_name(client))?;
+        let register = self.record_refusal(self.lease_register(name))?;
+        let call = LeaseCall::Release { client };
+        match call_lease(&self.context, register, call, timeout(deadline_ms)).await {
+            Some(LeaseOutcome::NoMajority) | None => Err(self.record_cause(no_majority(name))),
+            Some(LeaseOutcome::Verdict(LeaseVerdict::Refused(refusal))) => {
+                Err(self.record_cause(conflict(name, &refusal.to_string())))
+            }
+            Some(_) => self.lease(name).await,
+        }
+    }
+
+    /// What this node knows of a lease.
+    pub(crate) async fn lease(&self, name: &str) -> Result<v1::Lease, Cause> {
+        let register = self.record_refusal(self.lease_register(name))?;
+        match call_lease(&self.context, register, LeaseCall::Look, DEADLINE_DEFAULT).await {
+            Some(LeaseOutcome::Status(status)) => Ok(lease_message(&self.context, name, &status)),
+            _ => Err(self.record_cause(no_majority(name))),
+        }
+    }
+
+    /// Names who votes from now on.
+    pub(crate) fn set_voters(&self, nodes: &[String]) -> Result<v1::Voters, Cause> {
+        self.record_object(&nodes.join(", "));
+        self.record_kind(Kind::VoterSetting);
+        let voters = self.record_refusal(self.named_voters(nodes))?;
+        self.record_refusal(self.context.read(writable))?;
+        self.write(|replica, now| replica.set_voters(now, voters))?;
+        Ok(self.voters())
+    }
+
+    /// Who votes in new leases.
+    pub(crate) fn voters(&self) -> v1::Voters {
+        let (voters, heads) = self.context.read(|replica| (replica.voters(), replica.ledger_heads()));
+        let voters = voters.iter().map(|voter| {
+            let latest = heads.iter().filter(|head| head.author.node.as_str() == voter.node);
+            let latest = latest.max_by_key(|head| head.author.incarnation);
+            v1::Voter {
+                node: voter.node.clone(),
+                key: key_of(&voter.key).map(|key| key.to_string()).unwrap_or_default(),
+                current: latest.is_some_and(|head| head.voter_key == voter.key),
+            }
+        });
+        v1::Voters { voters: voters.collect(), node: self.context.settings.node.to_string() }
+    }
+
+    /// The nodes as voters, by the keys that their latest runs show.
+    fn named_voters(&self, nodes: &[String]) -> Result<Vec<VoterName>, Cause> {
+        let bad = |message: String| Cause::new(Code::InvalidArgument, "BAD_VOTERS", message);
+        if !(1..=VOTERS_MAX).contains(&nodes.len()) || nodes.iter().collect::<BTreeSet<_>>().len() != nodes.len() {
+            let message = format!("name 1 to {VOTERS_MAX} nodes, each once; three or five serve most clusters");
+            return Err(bad(message).with("got", nodes.len()).with("limit", VOTERS_MAX));
+        }
+        let heads = self.context.read(Replica::ledger_heads);
+        let voter = |name: &String| {
+            let node = NodeId::new(name).map_err(|error| bad(error.to_string()))?;
+            let of_node = heads.iter().filter(|head| head.author.node == node && !head.voter_key.is_empty());
+            let latest = of_node.max_by_key(|head| head.author.incarnation).ok_or_else(|| {
+                bad(format!("node {node} is not known here; start it, and see `psi-field members`")).with("node", &node)
+            })?;
+            Ok(VoterName { node: name.clone(), key: latest.voter_key.clone() })
+        };
+        nodes.iter().map(voter).collect()
+    }
+
+    /// The register of a lease, which is made where there is none.
+    fn lease_register(&self, name: &str) -> Result<Register, Cause> {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            let message = format!("a lease has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
+            return Err(bad_lease(message).with("got", name.len()).with("limit", NAME_BYTES_MAX));
+        }
+        self.context.read(writable)?;
+        let register = format!("lease/{name}");
+        if let Some(view) = self.context.read(|replica| replica.register_view(&register)) {
+            return register_of(&view).ok_or_else(|| conflict(name, "it was registered with no voters that can vote"));
+        }
+        let voters = self.context.read(Replica::voters);
+        if voters.is_empty() {
+            let message = "nobody has named voters: a majority of them decides who holds a lease. Name three or five nodes: \
+                           psi-field lease voters set n1 n2 n3";
+            return Err(Cause::new(Code::FailedPrecondition, "NO_VOTERS", message));
+        }
+        let mut keys: Vec<_> = voters.into_iter().map(|voter| voter.key).collect();
+        keys.sort_unstable();
+        let view = self.context.write(|replica, now| {
+            let view = replica.register(now, &register, keys)?;
+            // Voters are asked at once, and are to have heard of it.
+            replica.flush();
+            Ok(view)
+        });
+        let view = view.map_err(|error: psi_state::WriteError| Cause::from(&error))?;
+        register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"))
+    }
+}
+
+fn client_name(client: &str) -> Result<ClientName, Cause> {
+    let is_short = client.len() <= NAME_BYTES_MAX;
+    let name = ClientName::new(client).ok().filter(|_| is_short && RegisterName::new(client).is_ok());
+    name.ok_or_else(|| {
+        let message = format!("a client has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
+        bad_lease(message).with("got", client.len()).with("limit", NAME_BYTES_MAX)
+    })
+}
+
+fn timeout(deadline_ms: u32) -> Duration {
+    let asked = Duration::from_millis(u64::from(deadline_ms).min(WAIT_MS_MAX));
+    if asked.is_zero() { DEADLINE_DEFAULT } else { asked }
+}
+
+fn verdict_of(outcome: Option<LeaseOutcome>, name: &str) -> Result<LeaseVerdict, Cause> {
+    match outcome {
+        Some(LeaseOutcome::Verdict(verdict)) => Ok(verdict),
+        Some(LeaseOutcome::NoMajority | LeaseOutcome::Status(_)) | None => Err(no_majority(name)),
+    }
+}
+
+fn refused(context: &NodeContext, name: &str, verdict: &LeaseVerdict) -> Cause {
+    match verdict {
+        LeaseVerdict::Lost { holder, fence, left_ms } => {
+            let who = holder.as_ref().map_or_else(|| "another".to_owned(), |holder| holder_text(context, holder));
+            let message = format!(
+                "lease {name} is held by {who} with fence {fence}, for at most {left_ms} ms unless it is renewed; wait, or \
+                 ask with wait_ms"
+            );
+            let cause = Cause::new(Code::FailedPrecondition, "LEASE_HELD", message);
+            cause.with("holder", who).with("fence", fence).with("left_ms", left_ms)
+        }
+        LeaseVerdict::Refused(refusal) => conflict(name, &refusal.to_string()),
+        LeaseVerdict::Granted(_) | LeaseVerdict::Lapsed(_) | LeaseVerdict::Released(_) => {
+            let message = format!("lease {name} was won too late to hold it: voters were slow; ask again, or for longer");
+            Cause::new(Code::FailedPrecondition, "LEASE_LAPSED", message)
+        }
+    }
+}
+
+fn conflict(name: &str, why: &str) -> Cause {
+    Cause::new(Code::FailedPrecondition, "LEASE_CONFLICT", format!("lease {name} can't be decided: {why}"))
+}
+
+fn no_majority(name: &str) -> Cause {
+    let message = format!(
+        "most voters of lease {name} did not answer in time; it may have been decided all the same. See `psi-field lease \
+         voters` and `psi-field members`"
+    );
+    Cause::new(Code::DeadlineExceeded, "NO_MAJORITY", message)
+}
+
+fn bad_lease(message: String) -> Cause {
+    Cause::new(Code::InvalidArgument, "BAD_LEASE", message)
+}
+
+fn holder_text(context: &NodeContext, holder: &Holder) -> String {
+    let node = node_of(context, holder.node.key).map_or_else(|| holder.node.to_string(), |node| node.to_string());
+    format!("{} of node {node}", holder.client)
+}
+
+/// A lease as callers see it.
+pub(crate) fn lease_message(context: &NodeContext, name: &str, status: &LeaseStatus) -> v1::Lease {
+    let holder = status.value.as_ref().map(|value| &value.holder);
+    let node = holder.and_then(|holder| node_of(context, holder.node.key));
+    v1::Lease {
+        name: name.to_owned(),
+        fence: status.fence.0,
+        holder: holder.map(|holder| holder.client.to_string()).unwrap_or_default(),
+        holder_node: node.map(|node| node.to_string()).unwrap_or_default(),
+        duration_ms: status.value.as_ref().map_or(0, |value| value.duration.as_ms()),
+        node: context.settings.node.to_string(),
+    }
+}

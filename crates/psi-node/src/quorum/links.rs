@@ -1,0 +1,80 @@
+//! How voters are reached.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use psi_api::v1::{AskRequest, quorum_service_client::QuorumServiceClient};
+use psi_quorum::{Request, Response};
+use psi_replica::NodeId;
+use psi_security::node_key::NodePublicKey;
+use tokio::time::timeout;
+use tonic::transport::Channel;
+use tracing::debug;
+
+use super::{key_of, voters::answer};
+use crate::node::context::NodeContext;
+
+/// A voter that is silent for so long is asked again by the proposer.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// Connections to voters, kept from call to call.
+#[derive(Default)]
+pub(super) struct VoterLinks(Mutex<BTreeMap<NodeId, (SocketAddr, QuorumServiceClient<Channel>)>>);
+
+impl VoterLinks {
+    fn client(&self, context: &NodeContext, node: &NodeId) -> Option<QuorumServiceClient<Channel>> {
+        let members = context.members.borrow().clone();
+        let address = members.iter().find(|member| member.node == *node && member.live)?.grpc?;
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, client)) = clients.get(node)
+            && *known == address
+        {
+            return Some(client.clone());
+        }
+        let channel = context.identity.dial_lazily(address, Some(node), |endpoint| {
+            endpoint.connect_timeout(ANSWER).tcp_nodelay(true)
+        });
+        let client = QuorumServiceClient::new(channel.ok()?);
+        clients.insert(node.clone(), (address, client.clone()));
+        Some(client)
+    }
+}
+
+/// Asks one voter; `None` if it can't be reached, or does not answer in time.
+pub(super) async fn ask(context: &Arc<NodeContext>, to: NodePublicKey, request: &Request) -> Option<Response> {
+    let bytes = request.encode();
+    let response = if context.ledger.store.voter_key().ok() == Some(to) {
+        answer(context, &bytes).await
+    } else {
+        let node = node_of(context, to)?;
+        let mut client = context.quorum.links.client(context, &node)?;
+        let asked = timeout(ANSWER, client.ask(AskRequest { request: bytes })).await;
+        let answered = asked.inspect_err(|_| debug!(%node, "a voter is silent")).ok()?;
+        answered.map(|answer| answer.into_inner().response).map_err(Into::into)
+    };
+    match response {
+        Ok(bytes) => Response::decode(&bytes).inspect_err(|error| debug!("no answer of a voter: {error}")).ok(),
+        Err(status) => {
+            debug!("a voter did not answer: {}", status.message());
+            None
+        }
+    }
+}
+
+/// The node whose store has a key: as it shows itself, or as it was when voters were named.
+pub(crate) fn node_of(context: &NodeContext, key: NodePublicKey) -> Option<NodeId> {
+    context.read(|replica| {
+        let shown = replica.ledger_heads();
+        let of_head = shown.iter().rev().find(|head| key_of(&head.voter_key) == Some(key));
+        let named = || {
+            let voters = replica.voters();
+            let of_key = voters.into_iter().find(|voter| key_of(&voter.key) == Some(key))?;
+            NodeId::new(&of_key.node).ok()
+        };
+        of_head.map(|head| head.author.node.clone()).or_else(named)
+    })
+}
