@@ -4,7 +4,8 @@ use std::{error::Error, time::Duration};
 
 use psi_api::v1::{
     Field, ListFieldsRequest, ListFieldsResponse, cluster_service_client::ClusterServiceClient,
-    drift_service_client::DriftServiceClient, ledger_service_client::LedgerServiceClient, psi_field_service_client::PsiFieldServiceClient,
+    drift_service_client::DriftServiceClient, lease_service_client::LeaseServiceClient,
+    ledger_service_client::LedgerServiceClient, psi_field_service_client::PsiFieldServiceClient,
 };
 use tonic::{
     Response, Status,
@@ -65,6 +66,12 @@ pub async fn all_fields<C: Connection>(channel: C) -> Result<Response<Vec<Field>
 #[must_use]
 pub fn drift<C: Connection>(channel: C) -> DriftServiceClient<C> {
     DriftServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// A client of the lease service.
+#[must_use]
+pub fn leases<C: Connection>(channel: C) -> LeaseServiceClient<C> {
+    LeaseServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the ledger service.

@@ -1,3 +1,4 @@
 //! Who decided what, and how that is shown afterwards.
 
+pub(crate) mod lease;
 pub(crate) mod ledger;
