@@ -542,7 +542,7 @@ REPLICATION = dashboard(
             [
                 graph(
                     "Records",
-                    "Records that a node writes to its ledger, a second: what operators did there, and what it did itself.",
+                    "What operators did on a node, and what it did itself: records that it writes to its ledger, a second.",
                     "cps",
                     (per_second("psi_ledger_records_total", "node"), "{{node}}"),
                     limits=(0, None),
@@ -550,7 +550,7 @@ REPLICATION = dashboard(
                 ),
                 graph(
                     "Conflicts",
-                    "Signed heads that contradict one that the node holds, since it started. None is usual; one is a fork.",
+                    "Signed heads that contradict one that the node holds, since it started. One is a fork.",
                     "none",
                     by_node("psi_ledger_conflicts_total", "{{node}} {{kind}}"),
                     limits=(0, None),
@@ -559,7 +559,7 @@ REPLICATION = dashboard(
                 ),
                 graph(
                     "Heads without a proof",
-                    "For how long the node has been shown a head that nobody proves to go on from the one that it holds. "
+                    "For how long the node has been shown a head that nobody proves to go on from the one it holds. "
                     "A moment is usual; the alert begins at a minute.",
                     "s",
                     by_node("psi_ledger_unproven_seconds"),
