@@ -538,6 +538,46 @@ REPLICATION = dashboard(
             ],
         ),
         (
+            "Ledger",
+            [
+                graph(
+                    "Records",
+                    "What operators did on a node, and what it did itself: records that it writes to its ledger, a second.",
+                    "cps",
+                    (per_second("psi_ledger_records_total", "node"), "{{node}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Conflicts",
+                    "Signed heads that contradict one that the node holds, since it started. One is a fork.",
+                    "none",
+                    by_node("psi_ledger_conflicts_total", "{{node}} {{kind}}"),
+                    limits=(0, None),
+                    width=6,
+                    thresholds=steps_of(CLEAR, (1, RED)),
+                ),
+                graph(
+                    "Heads without a proof",
+                    "For how long the node has been shown a head that nobody proves to go on from the one it holds. "
+                    "A moment is usual; the alert begins at a minute.",
+                    "s",
+                    by_node("psi_ledger_unproven_seconds"),
+                    limits=(0, None),
+                    width=6,
+                    thresholds=steps_of(CLEAR, (60, YELLOW)),
+                ),
+                graph(
+                    "Incomplete ledgers",
+                    "Ledgers of which the node lacks records that their heads cover. It fetches them from other nodes.",
+                    "none",
+                    by_node("psi_ledger_incomplete"),
+                    limits=(0, None),
+                    width=6,
+                ),
+            ],
+        ),
+        (
             "Clocks, gossip, snapshots",
             [
                 graph(

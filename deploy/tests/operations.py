@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Does to a cluster of three on loopback what docs/security.md tells operators: `python3 deploy/tests/operations.py`.
+"""Does to a cluster of three on loopback what docs/security.md and docs/ledger.md tell operators and auditors:
+`python3 deploy/tests/operations.py`.
 
-The commands are taken from that page as they stand; only nodes and files are named. A live cluster gets a key, all
-at once and node by node. The key is changed while a client steps. A node is replaced; a token and a key that leaked are too.
+The commands are taken from these pages as they stand; only nodes and files are named. A live cluster gets a key, all at
+once and node by node. The key is changed while a client steps. A node is replaced; a token and a key that leaked are too.
+Then an auditor exports the ledger, and verifies the file without the cluster.
 
 Needs `psi-field` (built by cargo, or named by TESTED_PSI_FIELD).
 """
@@ -20,12 +22,13 @@ import time
 from cluster import ENVIRONMENT, ROOT, Access, Node, get, psi_field, run, stopped_at_the_end, wait_for
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
+LEDGER = (ROOT / "docs" / "ledger.md").read_text()
 NAMES = ("n1", "n2", "n3")
 
 
-def commands(section, containing):
+def commands(section, containing, page=PAGE):
     """The block of commands of a section of the page that has this text."""
-    text = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)[1]
+    text = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)[1]
     blocks = [re.sub(r"^ +", "", block, flags=re.MULTILINE) for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
     found = [block for block in blocks if containing in block]
     assert len(found) == 1, f"{section}: {len(found)} blocks have {containing!r}"
@@ -44,7 +47,8 @@ class Operator:
 
     def type(self, text, **variables):
         """What a shell prints that stops at the first command that fails."""
-        text = re.sub(r"psi-field members", f"psi-field members --node {self.nodes[0].grpc}", text)
+        asking = r"psi-field (members|ledger (?:list|export))"
+        text = re.sub(asking, rf"psi-field \1 --node {self.nodes[0].grpc}", text)
         done = subprocess.run(["bash", "-eu", "-c", text], cwd=self.folder, env=self.environment | variables,
                               capture_output=True, text=True, timeout=90, check=False)
         if done.returncode != 0:
@@ -249,6 +253,34 @@ def replace_leaked_key(operator, nodes):
     print("a leaked key is worth nothing")
 
 
+def audit(operator, nodes):
+    """An operator acts, and an auditor finds it in a file that holds; a byte of it is changed, and it holds no more."""
+    # Runs from before the last change of the key are not vouched for by this one.
+    stop(nodes)
+    for node in nodes:
+        shutil.rmtree(node.directory)
+    start(nodes)
+    made = ("field", "create", "audited", "--node", nodes[1].grpc, "--token")
+    run(*made, operator.type("psi-field token --role operator --name ann").strip())
+    operator.type(commands("Audit", "--name auditor", LEDGER))
+    listing = commands("Look something up", "psi-field ledger list", LEDGER).splitlines()[0]
+    auditor = {"PSI_TOKEN_FILE": "auditor.token"}
+
+    def listed():
+        said = operator.type(listing, **auditor)
+        return said.count("run_start") == len(nodes) and "field_creation" in said
+
+    wait_for("one node shows what all recorded", listed)
+    said = operator.type(commands("Audit", "verify ledger.psi --ca", LEDGER))
+    assert "ledger.psi holds" in said and said.count(" vouched for") == len(nodes), said
+    file = operator.folder / "ledger.psi"
+    content = bytearray(file.read_bytes())
+    content[content.index(b"audited")] ^= 1
+    file.write_bytes(content)
+    operator.type("! psi-field ledger verify ledger.psi --ca ca.pem")
+    print("what an operator did was exported and verified, and a changed byte was noticed")
+
+
 def main():
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name, stopped_at_the_end([]) as processes:
@@ -263,7 +295,8 @@ def main():
         replace_node(operator, nodes)
         revoke_token(operator, nodes)
         replace_leaked_key(operator, nodes)
-    print(f"{time.monotonic() - began:.0f} s: the operations of docs/security.md hold")
+        audit(operator, nodes)
+    print(f"{time.monotonic() - began:.0f} s: the operations of docs/security.md and docs/ledger.md hold")
 
 
 if __name__ == "__main__":

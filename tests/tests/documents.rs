@@ -136,7 +136,7 @@ fn what_the_protocol_quotes_is_in_the_transcripts() {
 /// A command that is typed as it stands, with the node and the field of the alert in place of HOST and FIELD.
 #[test]
 fn commands_of_runbooks_name_the_node_and_the_field() {
-    const LOCAL: [&str; 2] = ["psi-field node", "psi-field check-config"];
+    const LOCAL: [&str; 3] = ["psi-field node", "psi-field check-config", "psi-field ledger verify"];
     let mut commands = 0;
     for page in documents().iter().filter(|page| page.parent().is_some_and(|folder| folder.ends_with("runbooks"))) {
         let runbook = fs::read_to_string(page).expect("text");

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::ledger::auditor::Conflict;
 
+/// Why a store of ledgers is set aside.
+const STORE_REFUSALS: [&str; 2] = ["DAMAGED", "UNREADABLE"];
+
 families! {
     pub(crate) struct LedgerMetrics {
         records: IntCounter = "psi_ledger_records_total" [] "Records that this node wrote to its ledger";
@@ -44,6 +47,9 @@ impl LedgerMetrics {
         // A rate needs a series that was there before the first conflict.
         for conflict in Conflict::ALL {
             ledger.conflicts.with_label_values(&[conflict.name()]);
+        }
+        for reason in STORE_REFUSALS {
+            ledger.refused.with_label_values(&[reason]);
         }
         ledger
     }
