@@ -30,6 +30,7 @@ impl World {
                 self.machines[machine].asleep_until = self.now_us + sleep;
             }
             65..75 => self.lose_disk(machine),
+            90..95 => self.cut_power(),
             75..80 => self.machines[machine].backup = self.machines[machine].disk.clone(),
             80..90 => self.change_voters(),
             _ => {
@@ -60,6 +61,17 @@ impl World {
         self.crash(machine);
         let pause = self.rng.range(1, self.plan.pause_ms * 3_000);
         self.schedule(pause, Event::Start { machine });
+    }
+
+    /// Most machines stop at once and are soon back.
+    fn cut_power(&mut self) {
+        for machine in 0..self.machines.len() {
+            if self.rng.percent(60) {
+                self.crash(machine);
+                let pause = self.rng.range(1, self.plan.pause_ms * 300);
+                self.schedule(pause, Event::Start { machine });
+            }
+        }
     }
 
     fn cut_at_random(&mut self) {
