@@ -49,6 +49,7 @@ impl World {
     /// Ends a process. Of what it was syncing, some is on the disk.
     pub(super) fn crash(&mut self, machine: usize) {
         let Some(process) = self.machines[machine].process.take() else { return };
+        self.mark(if process.pending.is_empty() { "crash" } else { "crash in a sync" });
         for (pending, _) in process.pending {
             if self.rng.percent(50) {
                 break;
@@ -111,6 +112,7 @@ impl World {
         let own = key(self.rng.next());
         let register = self.register.clone();
         self.machines[machine].key = own;
+        self.mark("new key");
         assert_eq!(Voter::new(own, &register).last(), register.genesis());
         let keys = self.wanted.keys().iter().map(|key| if *key == lost { own } else { *key });
         self.wanted = VoterSet::new(keys).unwrap();
