@@ -45,7 +45,39 @@
 //!   two nodes register one name with different voters at once, the registers have different ids. Voters that took part
 //!   in one [refuse](Refusal::OtherGenesis) the other by name; two that share no voters go on side by side until then.
 //! - **Decisions reach nodes that missed them.** Requests carry the last one. A node that knows none of the present
-//!   voters needs an [announcement](Proposer::announcement) from elsewhere, such as replicated state.
+//!   voters needs an [announcement](Proposer::announcement) from elsewhere, such as replicated state. Above all, a
+//!   node's proposer learns from its own voter when it starts.
+//! - **Former voters stay up until the new ones know the change.** Until then only they can show that it was decided.
+//!
+//! # Example
+//!
+//! ```
+//! use psi_quorum::{BootTime, Envelope, Outcome, Proposer, ProposerId, Register, RegisterName, RetryPolicy};
+//! use psi_quorum::{Voter, VoterSet};
+//! use psi_security::node_key::NodePublicKey;
+//!
+//! let key = |byte| NodePublicKey::from_bytes([byte; 32]);
+//! let voters = VoterSet::new([key(1), key(2), key(3)])?;
+//! let register = Register::new(RegisterName::new("process/rollout")?, voters.clone());
+//! let mut nodes: Vec<_> = voters.keys().iter().map(|key| Voter::new(*key, &register)).collect();
+//! let id = ProposerId { key: key(1), run: 1 };
+//! let mut proposer = Proposer::new(id, register, RetryPolicy::default());
+//!
+//! let mut sends = proposer.propose(BootTime(0), voters, b"promote".to_vec())?.sends;
+//! while let Some(Envelope { to, request }) = sends.pop() {
+//!     let voter = nodes.iter_mut().find(|voter| voter.key() == to).expect("all are up");
+//!     let response = match voter.handle(&request) {
+//!         Outcome::Send(response) => response,
+//!         Outcome::Sync(pending) => {
+//!             let _bytes = pending.record().encode(); // Goes to the disk, and is synced, before the next line.
+//!             voter.into_response(pending)
+//!         }
+//!     };
+//!     sends.extend(proposer.handle(BootTime(1), 0, to, &response).sends);
+//! }
+//! assert_eq!(proposer.last().value().body(), b"promote");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! Pure: time and random numbers are arguments. No files, no sockets, no clocks, no async.
 

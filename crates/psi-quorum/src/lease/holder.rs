@@ -46,7 +46,8 @@ impl Lease {
         self.grant.as_ref().filter(|grant| now < grant.until)
     }
 
-    /// Acquires it for a client, or renews it. From here on the client relies on it for at most `duration`, even if an
+    /// Acquires it for a client, or renews it. `voters` are those of the next step: the ones of the last decision, or
+    /// others where operators changed them. From here on the client relies on it for at most `duration`, even if an
     /// earlier grant was longer: should the renewal win unnoticed, voters guard no more than that.
     ///
     /// # Errors

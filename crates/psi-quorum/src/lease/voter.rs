@@ -16,7 +16,8 @@ use crate::{
 ///
 /// One that voted for the holder's step helps no one else for the lease's duration and 1 %, counted from its vote.
 /// After a restart it counts from its start, as it knows no more when it voted. Where a step changed the voters, one
-/// that did not vote counts from when it learned the decision. A release ends the wait.
+/// that did not vote counts from when it learned the decision. A release ends the wait. All voters of
+/// a lease must be of this type: a plain [`Voter`] does not wait.
 #[derive(Clone, Debug)]
 pub struct LeaseVoter {
     voter: Voter,

@@ -30,6 +30,7 @@ impl World {
                 self.machines[machine].asleep_until = self.now_us + sleep;
             }
             65..75 => self.lose_disk(machine),
+            90..95 => self.cut_power(),
             75..80 => self.machines[machine].backup = self.machines[machine].disk.clone(),
             80..90 => self.change_voters(),
             _ => {
@@ -48,6 +49,7 @@ impl World {
     /// Ends a process. Of what it was syncing, some is on the disk.
     pub(super) fn crash(&mut self, machine: usize) {
         let Some(process) = self.machines[machine].process.take() else { return };
+        self.mark(if process.pending.is_empty() { "crash" } else { "crash in a sync" });
         for (pending, _) in process.pending {
             if self.rng.percent(50) {
                 break;
@@ -60,6 +62,17 @@ impl World {
         self.crash(machine);
         let pause = self.rng.range(1, self.plan.pause_ms * 3_000);
         self.schedule(pause, Event::Start { machine });
+    }
+
+    /// Most machines stop at once and are soon back.
+    fn cut_power(&mut self) {
+        for machine in 0..self.machines.len() {
+            if self.rng.percent(60) {
+                self.crash(machine);
+                let pause = self.rng.range(1, self.plan.pause_ms * 300);
+                self.schedule(pause, Event::Start { machine });
+            }
+        }
     }
 
     fn cut_at_random(&mut self) {
@@ -99,6 +112,7 @@ impl World {
         let own = key(self.rng.next());
         let register = self.register.clone();
         self.machines[machine].key = own;
+        self.mark("new key");
         assert_eq!(Voter::new(own, &register).last(), register.genesis());
         let keys = self.wanted.keys().iter().map(|key| if *key == lost { own } else { *key });
         self.wanted = VoterSet::new(keys).unwrap();

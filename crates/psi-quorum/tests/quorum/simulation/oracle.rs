@@ -61,6 +61,11 @@ impl Oracle {
         self.decided[&self.last_step().saturating_sub(1)].voters.clone()
     }
 
+    /// How many steps changed the voters.
+    pub(super) fn changes(&self) -> usize {
+        self.decided.values().zip(self.decided.values().skip(1)).filter(|(one, next)| one.voters != next.voters).count()
+    }
+
     pub(super) fn grants(&self) -> usize {
         self.granted.len()
     }

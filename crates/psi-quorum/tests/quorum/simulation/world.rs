@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) clients_act: bool,
     pub(super) requests: u64,
     pub(super) longest_wait_ms: u64,
+    /// How often something happened that histories must meet.
+    pub(super) markers: BTreeMap<&'static str, u64>,
 }
 
 impl World {
@@ -74,11 +76,16 @@ impl World {
             clients_act: true,
             requests: 0,
             longest_wait_ms: 0,
+            markers: BTreeMap::new(),
         };
         for machine in 0..world.machines.len() {
             world.start(machine);
         }
         world
+    }
+
+    pub(super) fn mark(&mut self, marker: &'static str) {
+        *self.markers.entry(marker).or_default() += 1;
     }
 
     pub(super) fn schedule(&mut self, delay_us: u64, event: Event) {
@@ -189,6 +196,15 @@ impl World {
     }
 
     fn send_response(&mut self, machine: usize, reply_to: (usize, u64), response: &Response) {
+        self.mark(match response.answer() {
+            Answer::Promise(None) => "promise",
+            Answer::Promise(Some(_)) => "promise with a vote",
+            Answer::Vote => "vote",
+            Answer::Nack(_) => "nack",
+            Answer::Decision(_) => "decision",
+            Answer::Hold(_) => "hold",
+            Answer::Refusal(_) => "refusal",
+        });
         let (from, bytes) = (self.machines[machine].key, response.encode());
         self.transmit(machine, reply_to.0, &Event::Response { to: reply_to, from, bytes });
     }
@@ -201,8 +217,9 @@ impl World {
         self.observe(machine);
         let sends = match report {
             Report::Step(progress) => {
-                if let Some(Verdict::Decided { decision, .. }) = &progress.verdict {
+                if let Some(Verdict::Decided { decision, is_ours, .. }) = &progress.verdict {
                     self.oracle.decision(decision);
+                    self.mark(if *is_ours { "own decision" } else { "other decision" });
                 }
                 self.end_wait(machine, progress.verdict.is_some());
                 progress.sends
@@ -250,6 +267,13 @@ impl World {
     }
 
     fn judge(&mut self, machine: usize, run: u64, verdict: &LeaseVerdict) {
+        self.mark(match verdict {
+            LeaseVerdict::Granted(_) => "grant",
+            LeaseVerdict::Lapsed(_) => "lapse",
+            LeaseVerdict::Released(_) => "release",
+            LeaseVerdict::Lost { .. } => "loss",
+            LeaseVerdict::Refused(_) => "refused",
+        });
         match verdict {
             LeaseVerdict::Granted(grant) => {
                 let person =
