@@ -1,0 +1,229 @@
+//! A chain that is folded from a set of transitions.
+//!
+//! Of those that name the same counting predecessor and that the rules let follow, the first by (clock, origin) counts.
+//! What hangs on another falls with it. Whether a transition may follow depends on its ancestors alone, which its hash
+//! fixes. So one that lost stays lost, and only its hash is kept. What counts is a function of the set and of the known
+//! specs, whatever the order of arrival.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use psi_replica::{Clock, Origin};
+
+use super::{refusal::TransitionRefusal, rules::follow, specs::SpecStore, state::ChainState};
+use crate::{
+    hash::TransitionHash,
+    transition::{Subject, Transition, TransitionError},
+};
+
+/// What is said of a transition. All but [`TransitionStatus::Lost`] and [`TransitionStatus::Refused`] can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransitionStatus {
+    /// It counts, provisionally: another with an earlier clock can still arrive.
+    Counting,
+    /// Its predecessor or its spec has not arrived.
+    Waiting,
+    /// Another counts in its place, or in that of one that it follows.
+    Lost,
+    /// The rules do not let it follow what it follows.
+    Refused,
+}
+
+/// That something else is said of a transition than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerdictChange {
+    /// Which transition.
+    pub transition: TransitionHash,
+    /// What was said.
+    pub before: TransitionStatus,
+    /// What is said now.
+    pub after: TransitionStatus,
+}
+
+/// A transition that counts, and where the chain stood after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Link {
+    transition: Transition,
+    state: ChainState,
+}
+
+/// A task or a process whose transitions nobody decides. All that it says is provisional.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvisionalChain {
+    subject: Subject,
+    links: Vec<Link>,
+    waiting: BTreeMap<TransitionHash, Transition>,
+    /// Transitions that never count.
+    dropped: BTreeMap<TransitionHash, TransitionStatus>,
+}
+
+impl VerdictChange {
+    /// Whether history was rewritten: what counted does not count any more.
+    #[must_use]
+    pub fn is_reorganisation(&self) -> bool {
+        self.before == TransitionStatus::Counting
+    }
+}
+
+impl ProvisionalChain {
+    /// A chain without transitions.
+    #[must_use]
+    pub fn new(subject: Subject) -> Self {
+        Self { subject, links: Vec::new(), waiting: BTreeMap::new(), dropped: BTreeMap::new() }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Where it stands, provisionally; `None` before its first transition.
+    #[must_use]
+    pub fn state(&self) -> Option<&ChainState> {
+        self.links.last().map(|link| &link.state)
+    }
+
+    /// The transitions that count, first to last, provisionally.
+    pub fn counting(&self) -> impl Iterator<Item = (TransitionHash, &Transition)> {
+        self.links.iter().map(|link| (link.state.head, &link.transition))
+    }
+
+    /// How many transitions wait for what they name.
+    #[must_use]
+    pub fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// What is said of a transition; `None` if it never arrived.
+    #[must_use]
+    pub fn status(&self, hash: &TransitionHash) -> Option<TransitionStatus> {
+        if self.place(hash).is_some() {
+            return Some(TransitionStatus::Counting);
+        }
+        let waits = self.waiting.contains_key(hash).then_some(TransitionStatus::Waiting);
+        waits.or_else(|| self.dropped.get(hash).copied())
+    }
+
+    /// Whether this transition would count now, if nothing earlier arrived. Ask before it is written.
+    ///
+    /// # Errors
+    /// [`TransitionRefusal`]; [`TransitionRefusal::is_precondition`] says whether it is a 412.
+    pub fn check_next(&self, transition: &Transition, specs: &SpecStore) -> Result<(), TransitionRefusal> {
+        follow(&self.subject, self.state(), (transition, transition.hash()?), specs).map(|_| ())
+    }
+
+    /// Adds a transition, and returns what is said differently of those that were there. Each change is returned once.
+    ///
+    /// # Errors
+    /// It has no encoding, so nothing can name it.
+    pub fn insert(&mut self, transition: Transition, specs: &SpecStore) -> Result<Vec<VerdictChange>, TransitionError> {
+        let hash = transition.hash()?;
+        if self.status(&hash).is_some() {
+            return Ok(Vec::new());
+        }
+        self.waiting.insert(hash, transition);
+        Ok(self.settle(specs, Some(hash)))
+    }
+
+    /// Looks again at what waits, after specs were added, and returns what is said differently.
+    pub fn settle_specs(&mut self, specs: &SpecStore) -> Vec<VerdictChange> {
+        self.settle(specs, None)
+    }
+
+    /// Places all that can be placed. Of `new` nothing was said before, so nothing is said differently.
+    fn settle(&mut self, specs: &SpecStore, new: Option<TransitionHash>) -> Vec<VerdictChange> {
+        let mut before = BTreeMap::new();
+        while let Some(hash) = self.placeable(specs) {
+            let Some(transition) = self.waiting.remove(&hash) else { break };
+            before.entry(hash).or_insert(TransitionStatus::Waiting);
+            for fallen in self.place_one(hash, transition, specs) {
+                before.entry(fallen).or_insert(TransitionStatus::Counting);
+            }
+        }
+        let changes = before.into_iter().filter(|(hash, _)| Some(*hash) != new).filter_map(|(hash, before)| {
+            let after = self.status(&hash)?;
+            (before != after).then_some(VerdictChange { transition: hash, before, after })
+        });
+        changes.collect()
+    }
+
+    /// The first of those that wait of which something final can be said.
+    fn placeable(&self, specs: &SpecStore) -> Option<TransitionHash> {
+        let candidate = |(hash, transition): (&TransitionHash, &Transition)| {
+            let is_known = match &transition.predecessor {
+                None => true,
+                Some(predecessor) if self.dropped.contains_key(predecessor) => {
+                    return Some((transition.order(*hash), *hash));
+                }
+                Some(predecessor) => self.place(predecessor).is_some(),
+            };
+            let is_temporary = || {
+                let followed = self.follow(*hash, transition, specs);
+                followed.is_err_and(|refusal| refusal.is_temporary())
+            };
+            (is_known && !is_temporary()).then(|| (transition.order(*hash), *hash))
+        };
+        let first: Option<((Clock, Origin, TransitionHash), TransitionHash)> =
+            self.waiting.iter().filter_map(candidate).min();
+        first.map(|(_, hash)| hash)
+    }
+
+    /// Places one, and returns those that counted and do not any more.
+    fn place_one(
+        &mut self,
+        hash: TransitionHash,
+        transition: Transition,
+        specs: &SpecStore,
+    ) -> BTreeSet<TransitionHash> {
+        let falls = transition.predecessor.is_some_and(|predecessor| self.dropped.contains_key(&predecessor));
+        let place = transition.predecessor.and_then(|predecessor| self.place(&predecessor)).map_or(0, |at| at + 1);
+        let state = match self.follow(hash, &transition, specs) {
+            _ if falls => return self.drop_one(hash, TransitionStatus::Lost),
+            Err(_) => return self.drop_one(hash, TransitionStatus::Refused),
+            Ok(state) => state,
+        };
+        let incumbent = self.links.get(place);
+        if incumbent.is_some_and(|link| link.transition.order(link.state.head) < transition.order(hash)) {
+            return self.drop_one(hash, TransitionStatus::Lost);
+        }
+        let fallen: BTreeSet<_> = self.links.drain(place..).map(|link| link.state.head).collect();
+        self.dropped.extend(fallen.iter().map(|hash| (*hash, TransitionStatus::Lost)));
+        self.links.push(Link { transition, state });
+        fallen
+    }
+
+    fn drop_one(&mut self, hash: TransitionHash, status: TransitionStatus) -> BTreeSet<TransitionHash> {
+        self.dropped.insert(hash, status);
+        BTreeSet::new()
+    }
+
+    /// Where the chain stands after a transition that follows one that counts.
+    fn follow(
+        &self,
+        hash: TransitionHash,
+        transition: &Transition,
+        specs: &SpecStore,
+    ) -> Result<ChainState, TransitionRefusal> {
+        let place = transition.predecessor.and_then(|predecessor| self.place(&predecessor));
+        let state = place.and_then(|at| self.links.get(at)).map(|link| &link.state);
+        follow(&self.subject, state, (transition, hash), specs)
+    }
+
+    fn place(&self, hash: &TransitionHash) -> Option<usize> {
+        self.links.iter().position(|link| link.state.head == *hash)
+    }
+}
+
+impl fmt::Display for TransitionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Counting => "counting",
+            Self::Waiting => "waiting",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+        })
+    }
+}
