@@ -10,25 +10,21 @@ use std::{
     fmt,
 };
 
-use psi_replica::{Clock, Origin};
-
 use super::{refusal::TransitionRefusal, rules::follow, specs::SpecStore, state::ChainState};
 use crate::{
     hash::TransitionHash,
     transition::{Subject, Transition, TransitionError},
 };
 
-/// What is said of a transition. All but [`TransitionStatus::Lost`] and [`TransitionStatus::Refused`] can change.
+/// What is said of a transition. [`TransitionStatus::Lost`] is final; the others can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransitionStatus {
     /// It counts, provisionally: another with an earlier clock can still arrive.
     Counting,
     /// Its predecessor or its spec has not arrived.
     Waiting,
-    /// Another counts in its place, or in that of one that it follows.
+    /// It never counts. Another counts in its place, or in that of one that it follows, or the rules refuse it.
     Lost,
-    /// The rules do not let it follow what it follows.
-    Refused,
 }
 
 /// That something else is said of a transition than before.
@@ -54,9 +50,10 @@ struct Link {
 pub struct ProvisionalChain {
     subject: Subject,
     links: Vec<Link>,
+    /// Where in `links` a transition is.
+    places: BTreeMap<TransitionHash, usize>,
     waiting: BTreeMap<TransitionHash, Transition>,
-    /// Transitions that never count.
-    dropped: BTreeMap<TransitionHash, TransitionStatus>,
+    lost: BTreeSet<TransitionHash>,
 }
 
 impl VerdictChange {
@@ -71,7 +68,8 @@ impl ProvisionalChain {
     /// A chain without transitions.
     #[must_use]
     pub fn new(subject: Subject) -> Self {
-        Self { subject, links: Vec::new(), waiting: BTreeMap::new(), dropped: BTreeMap::new() }
+        let (places, waiting, lost) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { subject, links: Vec::new(), places, waiting, lost }
     }
 
     /// What it is about.
@@ -100,11 +98,11 @@ impl ProvisionalChain {
     /// What is said of a transition; `None` if it never arrived.
     #[must_use]
     pub fn status(&self, hash: &TransitionHash) -> Option<TransitionStatus> {
-        if self.place(hash).is_some() {
+        if self.places.contains_key(hash) {
             return Some(TransitionStatus::Counting);
         }
         let waits = self.waiting.contains_key(hash).then_some(TransitionStatus::Waiting);
-        waits.or_else(|| self.dropped.get(hash).copied())
+        waits.or_else(|| self.lost.contains(hash).then_some(TransitionStatus::Lost))
     }
 
     /// Whether this transition would count now, if nothing earlier arrived. Ask before it is written.
@@ -150,54 +148,42 @@ impl ProvisionalChain {
         changes.collect()
     }
 
-    /// The first of those that wait of which something final can be said.
+    /// The first of those that wait of which something else can be said.
     fn placeable(&self, specs: &SpecStore) -> Option<TransitionHash> {
-        let candidate = |(hash, transition): (&TransitionHash, &Transition)| {
-            let is_known = match &transition.predecessor {
-                None => true,
-                Some(predecessor) if self.dropped.contains_key(predecessor) => {
-                    return Some((transition.order(*hash), *hash));
-                }
-                Some(predecessor) => self.place(predecessor).is_some(),
-            };
-            let is_temporary = || {
-                let followed = self.follow(*hash, transition, specs);
-                followed.is_err_and(|refusal| refusal.is_temporary())
-            };
-            (is_known && !is_temporary()).then(|| (transition.order(*hash), *hash))
-        };
-        let first: Option<((Clock, Origin, TransitionHash), TransitionHash)> =
-            self.waiting.iter().filter_map(candidate).min();
-        first.map(|(_, hash)| hash)
+        let first = self.waiting.iter().filter(|(hash, transition)| self.is_placeable(**hash, transition, specs));
+        first.map(|(hash, transition)| (transition.order(*hash), *hash)).min().map(|(_, hash)| hash)
+    }
+
+    fn is_placeable(&self, hash: TransitionHash, transition: &Transition, specs: &SpecStore) -> bool {
+        let has_predecessor = transition.predecessor.is_none_or(|predecessor| self.places.contains_key(&predecessor));
+        if !has_predecessor {
+            return self.follows_lost(transition);
+        }
+        !self.follow(hash, transition, specs).is_err_and(|refusal| refusal.is_temporary())
+    }
+
+    fn follows_lost(&self, transition: &Transition) -> bool {
+        transition.predecessor.is_some_and(|predecessor| self.lost.contains(&predecessor))
     }
 
     /// Places one, and returns those that counted and do not any more.
-    fn place_one(
-        &mut self,
-        hash: TransitionHash,
-        transition: Transition,
-        specs: &SpecStore,
-    ) -> BTreeSet<TransitionHash> {
-        let falls = transition.predecessor.is_some_and(|predecessor| self.dropped.contains_key(&predecessor));
-        let place = transition.predecessor.and_then(|predecessor| self.place(&predecessor)).map_or(0, |at| at + 1);
-        let state = match self.follow(hash, &transition, specs) {
-            _ if falls => return self.drop_one(hash, TransitionStatus::Lost),
-            Err(_) => return self.drop_one(hash, TransitionStatus::Refused),
-            Ok(state) => state,
+    fn place_one(&mut self, hash: TransitionHash, transition: Transition, specs: &SpecStore) -> Vec<TransitionHash> {
+        let followed = self.follow(hash, &transition, specs).ok().filter(|_| !self.follows_lost(&transition));
+        let place = self.place_after(&transition).map_or(0, |at| at + 1);
+        let is_first =
+            self.links.get(place).is_none_or(|other| transition.order(hash) < other.transition.order(other.state.head));
+        let Some(state) = followed.filter(|_| is_first) else {
+            self.lost.insert(hash);
+            return Vec::new();
         };
-        let incumbent = self.links.get(place);
-        if incumbent.is_some_and(|link| link.transition.order(link.state.head) < transition.order(hash)) {
-            return self.drop_one(hash, TransitionStatus::Lost);
+        let fallen: Vec<_> = self.links.drain(place..).map(|link| link.state.head).collect();
+        for hash in &fallen {
+            self.places.remove(hash);
+            self.lost.insert(*hash);
         }
-        let fallen: BTreeSet<_> = self.links.drain(place..).map(|link| link.state.head).collect();
-        self.dropped.extend(fallen.iter().map(|hash| (*hash, TransitionStatus::Lost)));
+        self.places.insert(hash, place);
         self.links.push(Link { transition, state });
         fallen
-    }
-
-    fn drop_one(&mut self, hash: TransitionHash, status: TransitionStatus) -> BTreeSet<TransitionHash> {
-        self.dropped.insert(hash, status);
-        BTreeSet::new()
     }
 
     /// Where the chain stands after a transition that follows one that counts.
@@ -207,13 +193,13 @@ impl ProvisionalChain {
         transition: &Transition,
         specs: &SpecStore,
     ) -> Result<ChainState, TransitionRefusal> {
-        let place = transition.predecessor.and_then(|predecessor| self.place(&predecessor));
-        let state = place.and_then(|at| self.links.get(at)).map(|link| &link.state);
+        let state = self.place_after(transition).and_then(|at| self.links.get(at)).map(|link| &link.state);
         follow(&self.subject, state, (transition, hash), specs)
     }
 
-    fn place(&self, hash: &TransitionHash) -> Option<usize> {
-        self.links.iter().position(|link| link.state.head == *hash)
+    /// Where its predecessor counts.
+    fn place_after(&self, transition: &Transition) -> Option<usize> {
+        self.places.get(transition.predecessor.as_ref()?).copied()
     }
 }
 
@@ -223,7 +209,6 @@ impl fmt::Display for TransitionStatus {
             Self::Counting => "counting",
             Self::Waiting => "waiting",
             Self::Lost => "lost",
-            Self::Refused => "refused",
         })
     }
 }
