@@ -6,7 +6,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    hash::{SettingsHash, SpecHash, WorkHash},
+    hash::{SettingsHash, SpecHash, WorkHash, of_baseline},
     proto,
     text::list,
 };
@@ -177,20 +177,21 @@ impl Attestation {
 }
 
 impl Baseline {
-    /// Its bytes, to keep.
+    /// Its bytes, to keep: a hash, then what it says.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.message().encode_to_vec()
+        let message = self.message().encode_to_vec();
+        [&of_baseline(&message)[..], &message].concat()
     }
 
     /// Reads a baseline.
     ///
     /// # Errors
-    /// The bytes are none, or say nothing.
+    /// The bytes are none, were cut or changed, or say nothing.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BaselineError> {
-        let read = proto::Baseline::decode(bytes).ok().and_then(Self::read);
+        let message = bytes.split_at_checked(32).and_then(|(_, message)| proto::Baseline::decode(message).ok());
         let is_whole = |baseline: &Self| baseline.to_bytes() == bytes;
-        read.filter(is_whole).ok_or(BaselineError { bytes: bytes.len() })
+        message.and_then(Self::read).filter(is_whole).ok_or(BaselineError { bytes: bytes.len() })
     }
 
     /// Compares what was attested with it.

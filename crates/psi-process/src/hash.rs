@@ -111,3 +111,8 @@ impl WorkHash {
         Self(digest("psi-field v1 work order: ", &[order]))
     }
 }
+
+/// What is kept with a baseline, so that one that was cut or changed is not taken for another.
+pub(crate) fn of_baseline(bytes: &[u8]) -> [u8; 32] {
+    digest("psi-field v1 baseline: ", &[bytes])
+}

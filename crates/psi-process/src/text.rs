@@ -3,9 +3,15 @@
 /// The beginning of a text, fit for a line of a log, and no more than so many characters of it.
 pub(crate) fn shown(text: &str, characters: usize) -> String {
     let mut rest = text.chars();
-    let beginning: String = rest.by_ref().take(characters).collect();
+    let mut beginning = String::new();
+    for character in rest.by_ref().take(characters) {
+        match character {
+            '"' | '\'' | '\\' => beginning.push(character),
+            other => beginning.extend(other.escape_debug()),
+        }
+    }
     let more = if rest.next().is_some() { "…" } else { "" };
-    format!("{}{more}", beginning.escape_debug())
+    beginning + more
 }
 
 /// The beginning of a text that has at most so many bytes, cut between characters.
@@ -27,6 +33,7 @@ mod tests {
     #[test]
     fn texts_are_cut_between_characters() {
         assert_eq!((shown("a\u{1b}b", 9).as_str(), shown("äöü", 2).as_str()), ("a\\u{1b}b", "äö…"));
+        assert_eq!(shown("\"a\\'\n", 9), "\"a\\'\\n");
         assert_eq!((cut("äöü", 3), cut("ab", 9)), ("ä", "ab"));
         assert_eq!((list(["a", "b"]), list::<&str>([])), ("a, b".to_owned(), "none".to_owned()));
     }

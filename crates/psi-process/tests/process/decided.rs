@@ -184,7 +184,7 @@ fn a_task_starts_in_the_first_phase_and_a_process_with_a_spec() {
     assert!(matches!(refusal(&[], &aborted), TransitionRefusal::Action { .. }));
     let process = Subject::process(spec.name().clone());
     let switch = plain(process.clone(), &spec, Action::Switch, None, 1);
-    let chain = DecidedChain::new(process.clone());
+    let chain = DecidedChain::new(process);
     assert!(matches!(chain.check_next(&switch, &specs), Err(TransitionRefusal::Action { .. })));
     let elsewhere = start(&spec, 1);
     assert!(matches!(chain.check_next(&elsewhere, &specs), Err(TransitionRefusal::OtherSubject { .. })));
@@ -286,7 +286,7 @@ fn drifted_work_is_blocked_from_high_severity_on() {
     assert!(shown.contains("was not attested"), "{shown}");
     let chain = chain(&spec, &specs, &before);
     for passes in [
-        attests(&order, to_c.clone()),
+        attests(&order, to_c),
         in_mode(Mode::Watch, &drifted),
         Transition { is_forced: true, reason: "known".to_owned(), actor: Actor::Anyone, ..drifted.clone() },
     ] {

@@ -9,7 +9,7 @@ use psi_process::{
 };
 
 use crate::{
-    oracle::{Draft, DraftKind, Made, counting, make, status},
+    oracle::{Draft, DraftKind, WrittenDraft, counting, make, status},
     support::{act, advance, name, origin, small, start, store, subject},
 };
 
@@ -45,7 +45,7 @@ fn story() -> impl Strategy<Value = (Vec<Draft>, Vec<usize>)> {
 }
 
 /// Inserts in an order, and compares with the oracle after each arrival.
-fn check(made: &[Made], order: &[usize]) -> Option<ChainState> {
+fn check(made: &[WrittenDraft], order: &[usize]) -> Option<ChainState> {
     let (spec, mut arrived) = (small(), Vec::new());
     let specs = store(&[&spec]);
     let mut chain = ProvisionalChain::new(subject(&spec));
@@ -164,7 +164,7 @@ fn what_waits_for_a_spec_counts_when_it_arrives() {
     insert(&mut chain, &begin, &specs);
     assert_eq!((chain.state(), chain.waiting_count()), (None, 2));
     assert_eq!(chain.settle_specs(&specs), []);
-    specs.add(spec.clone());
+    specs.add(spec);
     assert_eq!(chain.settle_specs(&specs).len(), 2);
     assert_eq!(chain.settle_specs(&specs), []);
     assert_eq!((chain.state().unwrap().head, chain.waiting_count()), (next.hash().unwrap(), 0));

@@ -1,4 +1,5 @@
 //! Tests of processes: specs, gates, transitions, and what they come to.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the report")]
 
 mod attestation;
 mod decided;

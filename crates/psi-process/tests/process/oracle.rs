@@ -29,7 +29,7 @@ pub(crate) struct Draft {
 }
 
 /// A transition that was made of a draft, and the phase that it leads to: 0, 1, 2, or 3 at the end.
-pub(crate) struct Made {
+pub(crate) struct WrittenDraft {
     pub(crate) draft: Draft,
     pub(crate) transition: Transition,
     pub(crate) hash: TransitionHash,
@@ -39,8 +39,8 @@ pub(crate) struct Made {
 
 const PHASES: [&str; 3] = ["a", "b", "c"];
 
-pub(crate) fn make(drafts: &[Draft]) -> Vec<Made> {
-    let mut made: Vec<Made> = Vec::new();
+pub(crate) fn make(drafts: &[Draft]) -> Vec<WrittenDraft> {
+    let mut made: Vec<WrittenDraft> = Vec::new();
     for draft in drafts {
         let parent = draft.parent.map(|parent| &made[parent]);
         let before = parent.map_or(0, |parent| parent.after);
@@ -52,12 +52,12 @@ pub(crate) fn make(drafts: &[Draft]) -> Vec<Made> {
             DraftKind::Astray => before,
         };
         let hash = transition.hash().unwrap();
-        made.push(Made { draft: *draft, transition, hash, before, after });
+        made.push(WrittenDraft { draft: *draft, transition, hash, before, after });
     }
     made
 }
 
-fn write(draft: &Draft, parent: Option<&Made>, before: usize) -> Transition {
+fn write(draft: &Draft, parent: Option<&WrittenDraft>, before: usize) -> Transition {
     let spec = small();
     let phase = PHASES[before.min(2)];
     let from = name(phase);
@@ -87,8 +87,8 @@ fn write(draft: &Draft, parent: Option<&Made>, before: usize) -> Transition {
 }
 
 /// Whether a transition may follow what it follows.
-fn is_allowed(made: &[Made], at: usize) -> bool {
-    let Made { draft, before, .. } = &made[at];
+fn is_allowed(made: &[WrittenDraft], at: usize) -> bool {
+    let WrittenDraft { draft, before, .. } = &made[at];
     let Some(parent) = draft.parent else { return true };
     if made[parent].after == 3 || made[parent].draft.ms >= draft.ms {
         return false;
@@ -103,13 +103,13 @@ fn is_allowed(made: &[Made], at: usize) -> bool {
 }
 
 /// What counts of those that arrived, in order.
-pub(crate) fn counting(made: &[Made], arrived: &[usize]) -> Vec<usize> {
+pub(crate) fn counting(made: &[WrittenDraft], arrived: &[usize]) -> Vec<usize> {
     let mut chain = Vec::new();
     let mut head = None;
     loop {
         let children = arrived.iter().filter(|at| made[**at].draft.parent == head && is_allowed(made, **at));
         let order = |at: &&usize| {
-            let Made { draft, hash, .. } = &made[**at];
+            let WrittenDraft { draft, hash, .. } = &made[**at];
             (draft.ms, draft.node, *hash)
         };
         let Some(first) = children.min_by_key(order) else { return chain };
@@ -119,7 +119,7 @@ pub(crate) fn counting(made: &[Made], arrived: &[usize]) -> Vec<usize> {
 }
 
 /// What is to be said of each that arrived.
-pub(crate) fn status(made: &[Made], arrived: &[usize], at: usize) -> TransitionStatus {
+pub(crate) fn status(made: &[WrittenDraft], arrived: &[usize], at: usize) -> TransitionStatus {
     if counting(made, arrived).contains(&at) {
         return TransitionStatus::Counting;
     }

@@ -97,7 +97,7 @@ fn another_encoding_of_the_same_is_refused() {
     let bytes = start(&small(), 10).encode().unwrap();
     let unknown_field = [bytes.clone(), vec![0xf8, 0x07, 0x01]].concat();
     let twice = [bytes.clone(), bytes.clone()].concat();
-    let default = [bytes.clone(), vec![0x90, 0x01, 0x00]].concat();
+    let default = [bytes, vec![0x90, 0x01, 0x00]].concat();
     for changed in [unknown_field, twice, default] {
         assert_eq!(Transition::decode(&changed), Err(TransitionError::Malformed));
     }
@@ -185,7 +185,11 @@ proptest! {
     }
 
     #[test]
-    fn no_mixture_of_two_transitions_panics(one in 0_usize..12, two in 0_usize..12, at in any::<prop::sample::Index>()) {
+    fn no_mixture_of_two_transitions_panics(
+        one in 0_usize..12,
+        two in 0_usize..12,
+        at in any::<prop::sample::Index>(),
+    ) {
         let samples = samples();
         let (one, two) = (samples[one].encode().unwrap(), samples[two].encode().unwrap());
         let at = at.index(one.len());
