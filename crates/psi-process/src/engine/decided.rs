@@ -18,6 +18,11 @@ impl DecidedChain {
         Self { subject, state: None, step: 0 }
     }
 
+    /// A chain as it was kept.
+    pub(super) fn restored(subject: Subject, state: Option<ChainState>, step: u64) -> Self {
+        Self { subject, state, step }
+    }
+
     /// What it is about.
     #[must_use]
     pub fn subject(&self) -> &Subject {

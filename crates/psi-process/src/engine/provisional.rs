@@ -46,6 +46,8 @@ struct Link {
 }
 
 /// A task or a process whose transitions nobody decides. All that it says is provisional.
+///
+/// What waits is kept until it can be placed. Its number is bounded by the caller, who lets transitions arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProvisionalChain {
     subject: Subject,

@@ -68,6 +68,39 @@ pub(super) fn follow(
     }
 }
 
+/// Whether a task's transition keeps to what its process says now. Ask before it is proposed, and before it is voted for:
+/// a transition that is decided is judged by the mode that it carries, since others may learn of a switch later.
+///
+/// # Errors
+/// It was judged in another mode, or starts a task by another spec, or after the end of the process.
+pub fn check_policy(process: &ChainState, transition: &Transition) -> Result<(), TransitionRefusal> {
+    if transition.mode != process.mode {
+        return Err(TransitionRefusal::OtherMode { named: transition.mode, current: process.mode });
+    }
+    let Action::Start { .. } = transition.action else { return Ok(()) };
+    if let Some(end) = process.end {
+        return Err(TransitionRefusal::Ended { end, current: process.head });
+    }
+    if transition.spec == process.spec {
+        return Ok(());
+    }
+    Err(TransitionRefusal::OtherSpec { named: transition.spec, current: process.spec })
+}
+
+/// What a task in a phase does after its gates were judged; `None` if it stays.
+///
+/// PASS advances. FAIL goes back, if the spec says where to. Otherwise only mode `watch` advances.
+#[must_use]
+pub fn next_action(spec: &Spec, phase: &Phase, verdict: Verdict, mode: Mode) -> Option<Action> {
+    let from = phase.name.clone();
+    let back = phase.on_fail.clone().filter(|_| verdict == Verdict::Fail);
+    if let Some(to) = back {
+        return Some(Action::Return { from, to });
+    }
+    let to = spec.next(&from).map(|next| next.name.clone());
+    (verdict.is_pass() || mode == Mode::Watch).then_some(Action::Advance { from, to })
+}
+
 /// The first transition of a chain.
 fn begin(transition: &Transition, hash: TransitionHash, spec: &Spec) -> NextState {
     let is_task = transition.subject.task.is_some();
@@ -101,7 +134,8 @@ fn begin(transition: &Transition, hash: TransitionHash, spec: &Spec) -> NextStat
 
 /// What holds for every transition but the first.
 fn check_chain(state: &ChainState, transition: &Transition, spec: &Spec) -> Result<(), TransitionRefusal> {
-    if state.steps >= STEPS_MAX {
+    let is_end = matches!(transition.action, Action::Abort { .. });
+    if state.steps >= STEPS_MAX && !is_end {
         return Err(TransitionRefusal::StepCount);
     }
     if spec.decide() == Decision::Fold && transition.clock <= state.clock {

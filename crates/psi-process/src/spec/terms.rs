@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::proto;
+
 #[cfg(doc)]
 use super::limits::{LEASE_RENEWALS_MAX, LEASE_SECONDS_MAX};
 
@@ -48,6 +50,23 @@ pub struct LeaseTerms {
     pub seconds: u32,
     /// How often its holder may renew it, at most [`LEASE_RENEWALS_MAX`].
     pub renewals_max: u32,
+}
+
+impl Mode {
+    pub(crate) fn message(self) -> proto::Mode {
+        match self {
+            Self::Watch => proto::Mode::Watch,
+            Self::Enforce => proto::Mode::Enforce,
+        }
+    }
+
+    pub(crate) fn read(number: i32) -> Option<Self> {
+        match proto::Mode::try_from(number).ok()? {
+            proto::Mode::Unspecified => None,
+            proto::Mode::Watch => Some(Self::Watch),
+            proto::Mode::Enforce => Some(Self::Enforce),
+        }
+    }
 }
 
 impl fmt::Display for Mode {

@@ -37,7 +37,7 @@ impl Transition {
             to: text(to),
             predecessor: self.predecessor.map(|hash| hash.as_bytes().to_vec()).unwrap_or_default(),
             spec: self.spec.as_bytes().to_vec(),
-            mode: mode_message(self.mode).into(),
+            mode: self.mode.message().into(),
             wall_ms: self.clock.wall_ms,
             counter: self.clock.counter,
             node: self.origin.node.to_string(),
@@ -150,21 +150,6 @@ fn read_action(
     Ok(action)
 }
 
-fn mode_message(mode: Mode) -> proto::Mode {
-    match mode {
-        Mode::Watch => proto::Mode::Watch,
-        Mode::Enforce => proto::Mode::Enforce,
-    }
-}
-
-fn read_mode(number: i32) -> Result<Mode, TransitionError> {
-    match proto::Mode::try_from(number) {
-        Ok(proto::Mode::Watch) => Ok(Mode::Watch),
-        Ok(proto::Mode::Enforce) => Ok(Mode::Enforce),
-        _ => Err(TransitionError::Mode(number)),
-    }
-}
-
 fn refused(error: &NameError) -> TransitionError {
     TransitionError::Name(error.to_string())
 }
@@ -201,7 +186,7 @@ fn read(message: proto::Transition) -> Result<Transition, TransitionError> {
         action: read_action(message.action, phases, message.baseline)?,
         predecessor: read_predecessor(&message.predecessor)?,
         spec: SpecHash::from_slice(&message.spec).ok_or(TransitionError::Hash("the spec"))?,
-        mode: read_mode(message.mode)?,
+        mode: Mode::read(message.mode).ok_or(TransitionError::Mode(message.mode))?,
         clock: Clock { wall_ms: message.wall_ms, counter: message.counter },
         origin: read_origin(&message.node, message.incarnation)?,
         actor: Actor::read(message.actor)?,

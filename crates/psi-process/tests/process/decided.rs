@@ -2,8 +2,9 @@
 
 use psi_ledger::record::Actor;
 use psi_process::{
-    Action, Attestation, Baseline, ChainState, DecidedChain, End, Mode, Spec, SpecStore, Subject, Transition,
-    TransitionRefusal, Verdict, WorkOrder,
+    Action, Attestation, Baseline, ChainState, DecidedChain, End, Mode, STEPS_MAX, Spec, SpecStore, Subject,
+    Transition, TransitionRefusal, Verdict, WorkOrder,
+    engine::{check_policy, next_action},
 };
 use psi_replica::NodeId;
 
@@ -63,6 +64,108 @@ fn a_wrong_predecessor_is_answered_by_the_current_one() {
     }
     let by_hand = act(&spec, Action::Rewind { from: name("b"), to: name("a") }, &begin, 30);
     assert!(refusal(&[&begin, &next], &by_hand).is_precondition(), "manual ones name a predecessor as well");
+}
+
+#[test]
+fn a_chain_is_kept_without_its_history() {
+    let (spec, specs, [begin, next]) = in_b();
+    let mut whole = DecidedChain::new(subject(&spec));
+    let baseline = Baseline { node: None, work: Some(WorkOrder::default().hash()) };
+    let set = Transition { fence: Some(0), ..act(&spec, Action::BaselineSetting(baseline), &next, 30) };
+    let abort = act(&spec, Action::Abort { from: Some(name("b")) }, &set, 40);
+    let process = DecidedChain::new(Subject::process(spec.name().clone()));
+    assert_eq!(DecidedChain::from_bytes(&process.to_bytes()), Ok(process));
+    for (number, transition) in (1..).zip([&begin, &next, &set, &abort]) {
+        let mut kept = DecidedChain::from_bytes(&whole.to_bytes()).unwrap();
+        assert_eq!(kept, whole);
+        whole.apply(number, transition, &specs).unwrap();
+        kept.apply(number, transition, &specs).unwrap();
+        assert_eq!(kept, whole);
+    }
+    let bytes = whole.to_bytes();
+    assert!(bytes.len() < 200, "{}", bytes.len());
+    for at in 0..bytes.len() {
+        assert_ne!(DecidedChain::from_bytes(&bytes[..at]), Ok(whole.clone()), "cut at {at}");
+        for flip in [1, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] ^= flip;
+            assert_ne!(DecidedChain::from_bytes(&changed), Ok(whole.clone()), "byte {at}");
+        }
+    }
+    assert!(DecidedChain::from_bytes(&[0; 5_000]).is_err());
+}
+
+#[test]
+fn a_thousand_failures_leave_nothing_behind() {
+    let (spec, specs, begin) = begun();
+    let mut chain = chain(&spec, &specs, &[&begin]);
+    let before = chain.to_bytes();
+    for round in 0..1_000 {
+        let judgements = vec![scored(Verdict::Fail, 1.0)];
+        let failed = Transition { judgements, ..advance(&spec, "a", &begin, 20 + round) };
+        assert!(chain.check_next(&failed, &specs).is_err());
+    }
+    assert_eq!(chain.to_bytes(), before);
+    // Even thousands that count leave no more than their numbers, and the last can always be an abort.
+    let (mut last, mut ms) = (begin, 10_000);
+    while state(&chain).steps < STEPS_MAX {
+        ms += 1;
+        let is_a = state(&chain).phase == Some(name("a"));
+        let back = Action::Rewind { from: name("b"), to: name("a") };
+        last = if is_a { advance(&spec, "a", &last, ms) } else { act(&spec, back, &last, ms) };
+        chain.apply(chain.step() + 1, &last, &specs).unwrap();
+    }
+    assert!(chain.to_bytes().len() < before.len() + 20, "{} bytes", chain.to_bytes().len());
+    let at = state(&chain).phase.clone().unwrap();
+    let baseline = Baseline { node: None, work: Some(WorkOrder::default().hash()) };
+    let more = act(&spec, Action::BaselineSetting(baseline), &last, ms + 1);
+    assert_eq!(chain.check_next(&more, &specs), Err(TransitionRefusal::StepCount));
+    let abort = act(&spec, Action::Abort { from: Some(at) }, &last, ms + 1);
+    assert_eq!(chain.check_next(&abort, &specs), Ok(()));
+}
+
+#[test]
+fn tasks_keep_to_what_their_process_says() {
+    let spec = small_by_quorum();
+    let process = Subject::process(spec.name().clone());
+    let specs = store(&[&spec]);
+    let mut chain = DecidedChain::new(process.clone());
+    let begin = plain(process.clone(), &spec, Action::SpecChange, None, 1);
+    chain.apply(1, &begin, &specs).unwrap();
+    let to_start = start(&spec, 2);
+    let check = |chain: &DecidedChain, transition| check_policy(state(chain), transition);
+    assert_eq!(check(&chain, &to_start), Ok(()));
+    let watched = in_mode(Mode::Watch, &to_start);
+    let (named, current) = (Mode::Watch, Mode::Enforce);
+    assert_eq!(check(&chain, &watched), Err(TransitionRefusal::OtherMode { named, current }));
+    let named = psi_process::SpecHash::from_bytes([9; 32]);
+    let by_another = Transition { spec: named, ..to_start.clone() };
+    assert_eq!(check(&chain, &by_another), Err(TransitionRefusal::OtherSpec { named, current: spec.hash() }));
+    let end = plain(process, &spec, Action::Abort { from: None }, begin.hash().ok(), 3);
+    chain.apply(2, &end, &specs).unwrap();
+    assert!(matches!(check(&chain, &to_start), Err(TransitionRefusal::Ended { .. })));
+    assert_eq!(check(&chain, &advance(&spec, "a", &to_start, 4)), Ok(()), "tasks that run go on");
+}
+
+#[test]
+fn what_follows_from_verdicts_depends_on_the_mode() {
+    use psi_process::HoldReason::NoData;
+    let spec = small_by_quorum();
+    let [a, b] = ["a", "b"].map(|phase| spec.phase(&name(phase)).unwrap());
+    let on = |from: &str, to: &str| Some(Action::Advance { from: name(from), to: Some(name(to)) });
+    let back = Some(Action::Return { from: name("b"), to: name("a") });
+    let held = Verdict::Hold(NoData);
+    for (phase, verdict, enforced, watched) in [
+        (a, Verdict::Pass, on("a", "b"), on("a", "b")),
+        (a, Verdict::Fail, None, on("a", "b")),
+        (a, held, None, on("a", "b")),
+        (b, Verdict::Pass, on("b", "c"), on("b", "c")),
+        (b, Verdict::Fail, back.clone(), back),
+        (b, held, None, on("b", "c")),
+    ] {
+        assert_eq!(next_action(&spec, phase, verdict, Mode::Enforce), enforced);
+        assert_eq!(next_action(&spec, phase, verdict, Mode::Watch), watched);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use psi_process::{
     Action, Attestation, Baseline, BaselineState, DecidedChain, Decision, End, Facts, HoldReason, Judgement, Mode,
     Name, NodeAttestation, ProvisionalChain, SettingsHash, Spec, SpecStore, Subject, Transition, TransitionRefusal,
     Verdict, WorkOrder,
+    engine::next_action,
     judge::{EvidenceFacts, ExternalJudgement, FieldFacts, ProcessFacts, judge_phase},
 };
 use psi_replica::{FieldName, NodeId};
@@ -74,11 +75,9 @@ fn record(spec: &Spec, phase: &Name, facts: &Facts) -> (Vec<Judgement>, Vec<Evid
 fn leave(spec: &Spec, from: &Name, after: &Transition, facts: &Facts) -> Transition {
     let (judgements, evidence) = record(spec, from, facts);
     let to = spec.next(from).map(|phase| phase.name.clone());
-    let has_failed = Verdict::of_all(&judgements) == Verdict::Fail;
-    let action = match spec.phase(from).and_then(|phase| phase.on_fail.clone()) {
-        Some(back) if has_failed => Action::Return { from: from.clone(), to: back },
-        _ => Action::Advance { from: from.clone(), to },
-    };
+    let verdict = Verdict::of_all(&judgements);
+    let advance = Action::Advance { from: from.clone(), to };
+    let action = next_action(spec, spec.phase(from).unwrap(), verdict, Mode::Enforce).unwrap_or(advance);
     let attestation = Some(Attestation { node: facts.nodes.values().next().cloned().flatten(), work: facts.work });
     let transition = act(spec, action, after, after.clock.wall_ms + 1);
     Transition { judgements, evidence, attestation, mode: Mode::Enforce, fence: spec.lease().map(|_| 1), ..transition }
