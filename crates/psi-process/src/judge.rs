@@ -10,6 +10,6 @@ mod statement;
 pub use document::Document;
 pub use envelope::{EnvelopeError, PAYLOAD_TYPE, SIGNATURES_MAX, SignedStatement};
 pub use facts::{EvidenceFacts, ExternalJudgement, Facts, FieldFacts, ProcessFacts};
-pub use gates::{COUNT, SIGNERS, judge, judge_phase, missing_evidence};
+pub use gates::{COUNT, DRIFT_SEVERITY, SIGNERS, judge, judge_phase, missing_evidence};
 pub use json::{DOCUMENT_BYTES_MAX, DocumentError};
 pub use statement::{STATEMENT_TYPE, Statement, StatementSubject};

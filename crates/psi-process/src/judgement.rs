@@ -149,14 +149,15 @@ impl Judgement {
         Self { missing, ..self }
     }
 
-    /// What a record keeps of it: a reason of up to [`REASON_BYTES_MAX`] bytes, and readings in order.
+    /// What a record keeps of it: one line of up to [`REASON_BYTES_MAX`] bytes as its reason, and readings in order.
     #[must_use]
     pub fn for_record(&self) -> Self {
         let mut readings: Vec<_> = self.readings.iter().map(shortened).collect();
         readings.sort_by(|a, b| a.name.cmp(&b.name));
         readings.dedup_by(|a, b| a.name == b.name);
         readings.truncate(READINGS_MAX);
-        let (gate, reason) = (self.gate.clone(), cut(&self.reason, REASON_BYTES_MAX).to_owned());
+        let reason = cut(&self.reason, REASON_BYTES_MAX).replace(char::is_control, " ");
+        let gate = self.gate.clone();
         Self { gate, verdict: self.verdict, reason, readings, missing: Vec::new() }
     }
 }

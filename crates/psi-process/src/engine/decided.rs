@@ -57,7 +57,7 @@ impl DecidedChain {
     /// # Errors
     /// [`TransitionRefusal`].
     pub fn apply(&mut self, number: u64, transition: &Transition, specs: &SpecStore) -> Result<(), TransitionRefusal> {
-        let next = self.step + 1;
+        let next = self.step.saturating_add(1);
         if number != next {
             return Err(TransitionRefusal::StepNumber { named: number, next });
         }

@@ -143,10 +143,11 @@ impl ProvisionalChain {
                 before.entry(fallen).or_insert(TransitionStatus::Counting);
             }
         }
-        let changes = before.into_iter().filter(|(hash, _)| Some(*hash) != new).filter_map(|(hash, before)| {
-            let after = self.status(&hash)?;
-            (before != after).then_some(VerdictChange { transition: hash, before, after })
-        });
+        // What was placed no longer waits, and what fell no longer counts: each of these is a change.
+        let changes = before
+            .into_iter()
+            .filter(|(hash, _)| Some(*hash) != new)
+            .filter_map(|(hash, before)| Some(VerdictChange { transition: hash, before, after: self.status(&hash)? }));
         changes.collect()
     }
 
@@ -170,7 +171,7 @@ impl ProvisionalChain {
 
     /// Places one, and returns those that counted and do not any more.
     fn place_one(&mut self, hash: TransitionHash, transition: Transition, specs: &SpecStore) -> Vec<TransitionHash> {
-        let followed = self.follow(hash, &transition, specs).ok().filter(|_| !self.follows_lost(&transition));
+        let followed = self.follow(hash, &transition, specs).ok();
         let place = self.place_after(&transition).map_or(0, |at| at + 1);
         let is_first =
             self.links.get(place).is_none_or(|other| transition.order(hash) < other.transition.order(other.state.head));

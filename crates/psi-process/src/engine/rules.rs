@@ -51,7 +51,7 @@ pub(super) fn follow(
     let next = ChainState {
         mode: transition.mode,
         head: hash,
-        steps: state.steps + 1,
+        steps: state.steps.saturating_add(1),
         fence: transition.fence.max(state.fence),
         clock: transition.clock,
         ..state.clone()
@@ -192,7 +192,7 @@ fn move_task(next: ChainState, transition: &Transition, spec: &Spec, current: &N
             check_destination(Some(to), phase.on_fail.clone())?;
             check_fence(transition, spec)?;
             check_failure(transition, phase)?;
-            Ok(ChainState { phase: Some(to.clone()), returns: next.returns + 1, ..next })
+            Ok(ChainState { phase: Some(to.clone()), returns: next.returns.saturating_add(1), ..next })
         }
         Action::Rewind { to, .. } if spec.is_before(to, current) => Ok(ChainState { phase: Some(to.clone()), ..next }),
         Action::Rewind { to, .. } => Err(TransitionRefusal::Destination { named: Some(to.clone()), allowed: None }),

@@ -13,6 +13,7 @@ mod field;
 mod process;
 mod statement;
 
+pub use attestation::DRIFT_SEVERITY;
 pub use field::COUNT;
 pub use statement::SIGNERS;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use psi_security::node_key::NodePublicKey;
 use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,16 @@ use crate::text::shown;
 /// What precedes the 32 bytes of an Ed25519 key (RFC 8410).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 const PEM_BYTES_MAX: usize = 1_024;
+/// Points of small order, without the bit of the sign, in hex. By such a key anyone signs anything.
+const SMALL_ORDER: [&str; 7] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
 
 /// A public key whose signatures count.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,8 +65,11 @@ impl TrustedKey {
         }
         let der =
             SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| "it is no PEM of a public key")?;
-        let key = der.strip_prefix(&SPKI_PREFIX).and_then(|key| key.try_into().ok());
-        key.map(|key| Self(NodePublicKey::from_bytes(key))).ok_or("it is not of Ed25519")
+        let key = der.strip_prefix(&SPKI_PREFIX).and_then(|key| key.try_into().ok()).ok_or("it is not of Ed25519")?;
+        if has_small_order(key) {
+            return Err("it is a point of small order, by which anyone signs anything");
+        }
+        Ok(Self(NodePublicKey::from_bytes(key)))
     }
 
     /// Its PEM.
@@ -71,6 +84,11 @@ impl TrustedKey {
     pub fn public_key(&self) -> &NodePublicKey {
         &self.0
     }
+}
+
+fn has_small_order(mut key: [u8; 32]) -> bool {
+    key[31] &= 0x7f;
+    SMALL_ORDER.contains(&HEXLOWER.encode(&key).as_str())
 }
 
 impl TryFrom<String> for TrustedKey {
@@ -102,7 +120,7 @@ impl fmt::Debug for TrustedKey {
 
 #[cfg(test)]
 mod tests {
-    use psi_security::node_key::NodeKey;
+    use psi_security::node_key::{NodeKey, NodeSignature};
 
     use super::*;
 
@@ -123,6 +141,24 @@ mod tests {
             " ".repeat(2_000),
         ] {
             assert!(TrustedKey::from_pem(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_by_which_anyone_signs_is_refused() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let (key, mut signature) = (NodePublicKey::from_bytes(identity), [0; 64]);
+        signature[0] = 1;
+        assert!(key.has_signed(b"anything", &NodeSignature::from_bytes(signature)), "this is why");
+        for point in SMALL_ORDER {
+            let point: [u8; 32] = HEXLOWER.decode(point.as_bytes()).unwrap().try_into().unwrap();
+            for sign in [0, 0x80] {
+                let mut point = point;
+                point[31] |= sign;
+                let error = TrustedKey::from_pem(&TrustedKey::new(NodePublicKey::from_bytes(point)).to_pem());
+                assert!(error.unwrap_err().to_string().contains("small order"));
+            }
         }
     }
 

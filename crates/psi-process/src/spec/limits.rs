@@ -14,7 +14,7 @@ pub const KEYS_MAX: usize = 32;
 pub const THRESHOLDS_MAX: usize = 32;
 /// Most artifacts of a gate.
 pub const ARTIFACTS_MAX: usize = 500;
-/// Largest artifact that a gate accepts unless it says less, in bytes: 1 TiB.
+/// Largest piece of evidence, and what a gate accepts unless it says less, in bytes: 1 TiB.
 pub const ARTIFACT_BYTES_MAX: u64 = 1 << 40;
 /// Most parameters of a gate that is judged elsewhere.
 pub const PARAMETERS_MAX: usize = 32;

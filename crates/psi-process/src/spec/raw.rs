@@ -75,7 +75,7 @@ impl RawSpec {
             let phase = raw.check(&phases, &self.keys);
             phases.push(phase.map_err(|(inner, fault)| ([&path[..], &inner].concat(), fault))?);
         }
-        let canonical = serde_json::to_vec(&self).map_err(|_| (Path::new(), SpecFault::NoPhases))?;
+        let canonical = serde_json::to_vec(&self).expect("names, numbers and texts can be written as JSON");
         let hash = SpecHash::of(&canonical);
         for phase in &mut phases {
             phase.hash = PhaseHash::of(&hash, phase.name.as_str());

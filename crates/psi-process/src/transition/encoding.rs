@@ -17,7 +17,7 @@ use crate::{
     judgement::REASON_BYTES_MAX,
     name::{Name, NameError, TaskName},
     proto,
-    spec::{GATES_MAX, Mode},
+    spec::{ARTIFACT_BYTES_MAX, GATES_MAX, Mode},
 };
 
 impl Transition {
@@ -86,6 +86,10 @@ impl Transition {
         }
         if let Some(pair) = self.evidence.windows(2).find(|pair| pair[0].name() >= pair[1].name()) {
             return Err(TransitionError::EvidenceOrder(pair[1].name().to_owned()));
+        }
+        if let Some(large) = self.evidence.iter().find(|piece| piece.content().size > ARTIFACT_BYTES_MAX) {
+            let (name, size) = (large.name().to_owned(), large.content().size);
+            return Err(TransitionError::EvidenceSize { name, size });
         }
         if self.judgements.len() > GATES_MAX {
             return Err(TransitionError::JudgementCount(self.judgements.len()));

@@ -5,7 +5,7 @@ use psi_ledger::record::RecordRefusal;
 use super::limits::{TRANSITION_BYTES_MAX, TRANSITION_EVIDENCE_MAX};
 use crate::{
     judgement::{READINGS_MAX, REASON_BYTES_MAX},
-    spec::GATES_MAX,
+    spec::{ARTIFACT_BYTES_MAX, GATES_MAX},
 };
 
 /// Why a transition has no encoding, or bytes are no transition.
@@ -46,6 +46,14 @@ pub enum TransitionError {
         "a transition names at most {TRANSITION_EVIDENCE_MAX} pieces of evidence, and this names {0}; list some in one"
     )]
     EvidenceCount(usize),
+    /// A piece of evidence that is too large.
+    #[error("evidence `{name}` has {size} bytes, and at most {ARTIFACT_BYTES_MAX} are allowed; cut it into pieces")]
+    EvidenceSize {
+        /// Which.
+        name: String,
+        /// How large.
+        size: u64,
+    },
     /// Evidence that is out of order, or twice.
     #[error("evidence `{0}` is twice, or not in the order of names; sort by name")]
     EvidenceOrder(String),
@@ -60,7 +68,7 @@ pub enum TransitionError {
     JudgementOrder(String),
     /// A judgement that no record keeps.
     #[error(
-        "the judgement of `{0}` has no such verdict, a reason over {REASON_BYTES_MAX} bytes, more than {READINGS_MAX} \
+        "the judgement of `{0}` has no such verdict, a reason over {REASON_BYTES_MAX} bytes or a line, more than {READINGS_MAX} \
          readings or readings out of order; use Judgement::for_record"
     )]
     Judgement(String),

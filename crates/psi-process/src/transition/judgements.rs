@@ -13,7 +13,8 @@ use crate::{
 pub(super) fn message(judgement: &Judgement) -> Result<proto::Judgement, TransitionError> {
     let Judgement { gate, verdict, reason, readings, missing } = judgement;
     let is_sorted = readings.is_sorted_by(|a, b| a.name < b.name);
-    let is_short = reason.len() <= REASON_BYTES_MAX && readings.len() <= READINGS_MAX && missing.is_empty();
+    let is_line = !reason.chars().any(char::is_control);
+    let is_short = is_line && reason.len() <= REASON_BYTES_MAX && readings.len() <= READINGS_MAX && missing.is_empty();
     if !is_sorted || !is_short || !readings.iter().all(is_sound) {
         return Err(TransitionError::Judgement(gate.to_string()));
     }
@@ -52,7 +53,8 @@ fn verdict(verdict: i32, hold: i32) -> Option<Verdict> {
 
 fn is_sound(reading: &Reading) -> bool {
     let is_short = !matches!(&reading.value, Value::Text(text) if text.len() > TEXT_BYTES_MAX);
-    is_short && (1..=VALUE_NAME_BYTES_MAX).contains(&reading.name.len())
+    let is_line = !reading.name.chars().any(char::is_control);
+    is_short && is_line && (1..=VALUE_NAME_BYTES_MAX).contains(&reading.name.len())
 }
 
 fn reading_message(reading: &Reading) -> proto::Reading {

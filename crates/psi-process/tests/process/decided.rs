@@ -1,5 +1,6 @@
 //! Chains that a majority decides, and the rules that both kinds of chains follow.
 
+use prost::Message;
 use psi_ledger::record::Actor;
 use psi_process::{
     Action, Attestation, Baseline, ChainState, DecidedChain, End, Mode, STEPS_MAX, Spec, SpecStore, Subject,
@@ -93,6 +94,13 @@ fn a_chain_is_kept_without_its_history() {
         }
     }
     assert!(DecidedChain::from_bytes(&[0; 5_000]).is_err());
+    // Numbers that no chain reaches do not overflow.
+    let mut message = psi_process::proto::DecidedChain::decode(&*whole.to_bytes()).unwrap();
+    let inner = message.state.as_mut().unwrap();
+    (message.step, inner.steps, inner.returns, inner.end) = (u64::MAX, u32::MAX, u32::MAX, 0);
+    let mut huge = DecidedChain::from_bytes(&message.encode_to_vec()).unwrap();
+    let abort = act(&spec, Action::Abort { from: Some(name("b")) }, &abort, 50);
+    assert_eq!(huge.apply(u64::MAX, &abort, &specs), Ok(()));
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn evidence_must_be_what_its_hash_says() {
     let malformed = hold(HoldReason::MalformedEvidence);
     check(&spec, &named(content, Some("{\"x\":1} ")), malformed, "report has 8 bytes of hash");
     check(&spec, &named(Content { size: 8, ..content }, Some("{\"x\":1}")), malformed, "8 bytes of hash");
+    check(&spec, &named(content, Some("{\"x\":2}")), malformed, "report has 7 bytes of hash");
     let missing = hold(HoldReason::MissingEvidence);
     check(&spec, &named(content, None), missing, "the bytes of report are not on this node");
 }

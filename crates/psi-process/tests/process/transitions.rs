@@ -1,9 +1,11 @@
 //! Transitions as bytes: one encoding each, nothing else is read, and no byte is free to change.
 
 use proptest::prelude::*;
+use psi_ledger::record::{Content, Evidence};
 use psi_process::{
     Action, Attestation, Baseline, HoldReason, Judgement, Mode, NodeAttestation, SettingsHash, SpecHash, Transition,
     TransitionError, Verdict, WorkOrder,
+    spec::ARTIFACT_BYTES_MAX,
     transition::{TRANSITION_BYTES_MAX, TRANSITION_EVIDENCE_MAX},
     value::{Reading, Value},
 };
@@ -117,6 +119,8 @@ fn what_breaks_a_limit_has_no_encoding() {
     let many = |count: usize| (0..count).map(|at| evidence(&format!("{at:064}"), b"x")).collect::<Vec<_>>();
     let whole = Transition { evidence: many(TRANSITION_EVIDENCE_MAX), ..begin.clone() };
     assert_eq!(Transition::decode(&whole.encode().unwrap()), Ok(whole), "500 pieces with the longest names fit");
+    let content = Content { size: ARTIFACT_BYTES_MAX + 1, ..Content::of(b"") };
+    let large = Evidence::new("large", content).unwrap();
     let judgement = scored(Verdict::Pass, 1.0);
     let of_gate = |gate: &str| Judgement { gate: name(gate), ..judgement.clone() };
     let readings = vec![reading("b", 1.0), reading("a", 1.0)];
@@ -124,6 +128,7 @@ fn what_breaks_a_limit_has_no_encoding() {
         (Transition { evidence: many(501), ..begin.clone() }, "at most 500 pieces"),
         (Transition { evidence: vec![evidence("b", b""), evidence("a", b"")], ..begin.clone() }, "sort by name"),
         (Transition { evidence: vec![evidence("a", b""), evidence("a", b"")], ..begin.clone() }, "twice"),
+        (Transition { evidence: vec![large], ..begin.clone() }, "at most 1099511627776 are allowed"),
         (Transition { judgements: vec![of_gate("b"), of_gate("a")], ..begin.clone() }, "sort by name"),
         (
             Transition { judgements: (0..33).map(|at| of_gate(&format!("{at:02}"))).collect(), ..begin.clone() },
@@ -168,13 +173,13 @@ fn what_breaks_a_limit_has_no_encoding() {
 #[test]
 fn a_judgement_is_shortened_for_its_record() {
     let judgement = Judgement {
-        reason: "ä".repeat(400),
+        reason: format!("\n{}", "ä".repeat(400)),
         readings: vec![reading("b", 1.0), Reading { name: "a".to_owned(), value: Value::Text("ö".repeat(200)) }],
         missing: vec!["x".to_owned()],
         ..scored(Verdict::Pass, 1.0)
     };
     let kept = judgement.for_record();
-    assert_eq!((kept.reason.len(), kept.readings[0].name.as_str(), kept.missing.len()), (512, "a", 0));
+    assert_eq!((kept.reason.len(), kept.readings[0].name.as_str(), kept.missing.len()), (511, "a", 0));
     assert!(Transition { judgements: vec![kept], ..start(&small(), 10) }.encode().is_ok());
 }
 

@@ -10,8 +10,8 @@ use crate::{
     value::{Reading, Value},
 };
 
-/// The name by which readings have the severity of a drift.
-const SEVERITY: &str = "drift:severity";
+/// The name by which readings have the severity of a drift: `low`, `medium` or `high`.
+pub const DRIFT_SEVERITY: &str = "drift:severity";
 
 /// Whether nodes and work are as their baselines say.
 pub(super) fn judge(
@@ -71,7 +71,7 @@ fn verdict(gate: &Name, compared: &[(String, AttestationStatus)], spec: &Spec, p
     let reason = if blocks { reason } else { format!("warned, not blocked: {reason}") };
     let severity = Value::Text(phase.severity.to_string());
     let judgement = Judgement::new(gate, verdict, reason);
-    let judgement = judgement.with_readings(vec![Reading { name: SEVERITY.to_owned(), value: severity }]);
+    let judgement = judgement.with_readings(vec![Reading { name: DRIFT_SEVERITY.to_owned(), value: severity }]);
     // A drift that blocks comes first; one that only warns does not hide what can't be compared.
     if blocks { judgement } else { hold.unwrap_or(judgement) }
 }
