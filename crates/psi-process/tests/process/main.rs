@@ -2,12 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the report")]
 
 mod attestation;
-mod decided;
+mod chains;
 mod examples;
-mod fold;
 mod gates;
 mod hostile;
-mod oracle;
 mod specs;
 mod statements;
 mod support;

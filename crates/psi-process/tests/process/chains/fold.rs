@@ -9,7 +9,7 @@ use psi_process::{
 };
 
 use crate::{
-    oracle::{Draft, DraftKind, WrittenDraft, counting, make, status},
+    chains::oracle::{Draft, DraftKind, WrittenDraft, counting, make, status},
     support::{act, advance, name, origin, small, start, store, subject},
 };
 
