@@ -77,7 +77,7 @@ hold_reasons! {
     CorruptBaseline = "CORRUPT_BASELINE",
     /// Another process is not there yet.
     NotReached = "NOT_REACHED",
-    /// A registered member was not heard past the window.
+    /// A registered member has reported nothing past the window.
     Unheard = "UNHEARD",
     /// No majority of voters answers.
     NoMajority = "NO_MAJORITY",

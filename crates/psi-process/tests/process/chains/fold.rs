@@ -111,7 +111,7 @@ fn the_first_clock_counts_and_what_hangs_on_the_other_falls_once() {
     assert_eq!(hashes, [late.hash().unwrap(), on_late.hash().unwrap()]);
     assert!(changes.iter().all(|change| change.is_reorganisation() && change.after == TransitionStatus::Lost));
     assert_eq!(chain.state().unwrap().phase, Some(name("b")));
-    assert_eq!(insert(&mut chain, &early, &specs), [], "told once");
+    assert_eq!(insert(&mut chain, &early, &specs), [], "once");
     assert_eq!(insert(&mut chain, &on_late, &specs), []);
     let refusal = chain.check_next(&on_late, &specs).unwrap_err();
     let (named, current) = (late.hash().ok(), early.hash().ok());
