@@ -23,7 +23,11 @@ pub enum Actor {
 }
 
 impl Actor {
-    pub(super) fn message(&self) -> Result<Option<proto::Actor>, RecordRefusal> {
+    /// Its message, for other records that name who acted; `None` is anyone.
+    ///
+    /// # Errors
+    /// The name of its token is none.
+    pub fn message(&self) -> Result<Option<proto::Actor>, RecordRefusal> {
         let message = match self {
             Self::Anyone => return Ok(None),
             Self::Node(node) => proto::Actor { node: node.to_string(), ..proto::Actor::default() },
@@ -36,7 +40,11 @@ impl Actor {
         Ok(Some(message))
     }
 
-    pub(super) fn read(message: Option<proto::Actor>) -> Result<Self, RecordRefusal> {
+    /// Reads what [`Actor::message`] makes.
+    ///
+    /// # Errors
+    /// [`RecordRefusal::Actor`].
+    pub fn read(message: Option<proto::Actor>) -> Result<Self, RecordRefusal> {
         let Some(proto::Actor { node, token_name, token_id, role }) = message else {
             return Ok(Self::Anyone);
         };

@@ -93,11 +93,17 @@ impl Evidence {
         self.content
     }
 
-    pub(super) fn message(&self) -> proto::Evidence {
+    /// Its message.
+    #[must_use]
+    pub fn message(&self) -> proto::Evidence {
         proto::Evidence { name: self.name.clone(), content: Some(self.content.message()) }
     }
 
-    pub(super) fn read(message: proto::Evidence) -> Result<Self, RecordRefusal> {
+    /// Reads what [`Evidence::message`] makes.
+    ///
+    /// # Errors
+    /// It has no such name, or no such hash.
+    pub fn read(message: proto::Evidence) -> Result<Self, RecordRefusal> {
         Self::new(&message.name, Content::read(&message.content.ok_or(RecordRefusal::Hash(0))?)?)
     }
 }

@@ -1,0 +1,6 @@
+//! What transitions come to.
+
+mod decided;
+mod fold;
+mod oracle;
+mod records;
