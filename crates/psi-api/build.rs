@@ -7,8 +7,16 @@ use prost::Message;
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let (calls, links) =
-        (["psi/v1/field.proto", "psi/v1/drift.proto", "psi/v1/cluster.proto", "psi/v1/ledger.proto", "psi/v1/lease.proto"], ["psi/v1/replication.proto"]);
+    let (calls, links) = (
+        [
+            "psi/v1/field.proto",
+            "psi/v1/drift.proto",
+            "psi/v1/cluster.proto",
+            "psi/v1/ledger.proto",
+            "psi/v1/lease.proto",
+        ],
+        ["psi/v1/replication.proto"],
+    );
     println!("cargo::rerun-if-changed={}", root.display());
     // Reflection serves these.
     let descriptors = protox::compile(calls.into_iter().chain(links), [&root])?;

@@ -90,6 +90,8 @@ impl From<&WriteError> for Cause {
     fn from(error: &WriteError) -> Self {
         use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unavailable};
         let cause = |code, reason| Self::new(code, reason, error);
+        let too_many =
+            |reason, got: &usize, max: &usize| cause(ResourceExhausted, reason).with("got", got).with("limit", max);
         match error {
             WriteError::NotReady(_) => cause(Unavailable, "NOT_READY"),
             WriteError::UnknownField { field, .. } => cause(NotFound, "UNKNOWN_FIELD").with("field", field),
@@ -127,15 +129,9 @@ impl From<&WriteError> for Cause {
             WriteError::Full { field, count } => {
                 cause(ResourceExhausted, "FIELD_FULL").with("field", field).with("count", count)
             }
-            WriteError::TooManyFields { fields, max } => {
-                cause(ResourceExhausted, "TOO_MANY_FIELDS").with("got", fields).with("limit", max)
-            }
-            WriteError::TooManyRegisters { registers, max } => {
-                cause(ResourceExhausted, "TOO_MANY_REGISTERS").with("got", registers).with("limit", max)
-            }
-            WriteError::StateFull { bytes, max } => {
-                cause(ResourceExhausted, "STATE_FULL").with("got", bytes).with("limit", max)
-            }
+            WriteError::TooManyFields { fields: got, max } => too_many("TOO_MANY_FIELDS", got, max),
+            WriteError::TooManyRegisters { registers: got, max } => too_many("TOO_MANY_REGISTERS", got, max),
+            WriteError::StateFull { bytes: got, max } => too_many("STATE_FULL", got, max),
             WriteError::Busy(field) => cause(Unavailable, "FIELD_BUSY").with("field", field),
             WriteError::EngineHere { field, engine } => {
                 cause(FailedPrecondition, "ENGINE_NOT_HERE").with("field", field).with("engine", engine)

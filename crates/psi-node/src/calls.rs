@@ -2,11 +2,9 @@
 
 pub(crate) mod admission;
 pub(crate) mod answer;
-pub(crate) mod drift;
 pub(crate) mod fields;
+pub(crate) mod governance;
 pub(crate) mod interventions;
-pub(crate) mod leases;
-pub(crate) mod ledger;
 pub(crate) mod members;
 pub(crate) mod ops;
 pub(crate) mod pending;

@@ -5,7 +5,6 @@
 //! HTTP/2 (programs that need it use gRPC, or a proxy).
 
 mod answers;
-mod federation;
 mod fields;
 mod guardian;
 mod health;

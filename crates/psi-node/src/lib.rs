@@ -6,14 +6,12 @@
 
 mod calls;
 mod cluster;
+mod governance;
 mod grpc;
 mod http;
-mod ledger;
 mod links;
 mod metrics;
 mod node;
-mod quorum;
-pub mod reference;
 mod sessions;
 mod settings;
 mod snapshot;
@@ -26,6 +24,7 @@ pub use node::{
     Node, StartError,
     end::NodeEnd,
     identity::{IdentityError, check_security},
+    reference,
 };
 pub use settings::{Addresses, Endpoint, Security, Settings, TlsFiles, WebHosts, WebOrigins};
 pub use snapshot::directory::DataError;

@@ -5,6 +5,7 @@ pub(crate) mod context;
 pub(crate) mod end;
 pub(crate) mod identity;
 pub(crate) mod log_limit;
+pub mod reference;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,8 +24,8 @@ use self::{
 use crate::{
     calls::readiness::is_writable,
     cluster::{address::advertised, claimants, gossip},
+    governance::ledger::{auditor::LedgerAuditor, store::LedgerStore, writer::LedgerWriter},
     grpc, http,
-    ledger::{auditor::LedgerAuditor, store::LedgerStore, writer::LedgerWriter},
     links::{dial, registry::Links},
     settings::{Addresses, Endpoint, Settings},
     snapshot::{

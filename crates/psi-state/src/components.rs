@@ -1,7 +1,5 @@
-//! The registry: one file and one row a component. From the rows follow the structs that hold the folds, the one match by
-//! lane that finds a fold, the view of a field, and the laws that every component is held to.
-//!
-//! Everything is dispatched statically: the hot path reads `parts.moments` as a plain member.
+//! The registry: one file and one row a component. From the rows follow the structs that hold the folds, the match by lane
+//! that finds a fold, the views, and the laws. All is dispatched statically: `parts.moments` is a plain member.
 
 pub(crate) mod core;
 pub(crate) mod drift;

@@ -35,10 +35,10 @@ pub mod lanes {
         drift::{anchors::ANCHOR, baselines::BASELINE, onsets::ONSET, slots::SLOTS},
         guardian::{ACKNOWLEDGED, ALARM, ENDED_HISTORY, HISTORY},
         interventions::{ENDED_EVENTS, INTERVENTIONS, RETIRED},
-        registers::{REGISTERS, VOTERS},
         ledger::{HEAD as LEDGER_HEAD, RECORDS as LEDGER_RECORDS},
         moments::MOMENTS,
         recent::RECENT,
+        registers::{REGISTERS, VOTERS},
         specs::SPEC,
         tombstones::TOMBSTONE,
         windows::WINDOWS,
@@ -63,9 +63,9 @@ pub use components::{
     guardian::GuardianView,
     interventions::{INTERVENTIONS_KEPT, InterventionsView},
     ledger::{LEDGER_RECORDS_SHOWN, LEDGER_VIEW_MAX, LedgerHead, LedgerRecord, LedgersView},
-    registers::{REGISTERS_MAX, RegisterView, RegistersView, VoterName},
     moments::{DIMENSIONS_PER_ENTRY, MomentsView},
     recent::Record,
+    registers::{REGISTERS_MAX, RegisterView, RegistersView, VoterName},
 };
 pub use event::{Event, StateEvent};
 pub use limits::{BATCH_MAX, Capacity, METRICS, WIDTH_DEFAULT, WIDTH_MAX};

@@ -98,9 +98,8 @@ async fn what_one_node_did_every_node_shows_and_proves() -> Result<()> {
         .iter()
         .map(|head| Ok(UnverifiedHead::parse(&head.note)?.verify(&key_of(head)?)?))
         .collect::<Result<_>>()?;
-    let report = export::verify(&file, &TrustBasis { anchors: None, heads: &known }).map_err(|wrong| {
-        anyhow::anyhow!("{wrong:?}")
-    })?;
+    let report = export::verify(&file, &TrustBasis { anchors: None, heads: &known })
+        .map_err(|wrong| anyhow::anyhow!("{wrong:?}"))?;
     assert_eq!(report.runs.len(), 2);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Creating, changing, resetting, dropping and labelling fields, and naming their columns.
 
+pub(crate) mod drift;
 pub(crate) mod patch;
 
 use psi_api::Cause;

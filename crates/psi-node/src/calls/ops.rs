@@ -57,7 +57,8 @@ impl Ops {
         let identity = &self.context.identity;
         let error = match identity.admit(shown, authorization, need) {
             Ok(caller) => {
-                let audit = is_action(need).then(|| AuditEntry::new(self.context.clone(), caller.clone(), from, method()));
+                let audit =
+                    is_action(need).then(|| AuditEntry::new(self.context.clone(), caller.clone(), from, method()));
                 return Ok(AllowedCall { caller, audit });
             }
             Err(error) => error,

@@ -330,7 +330,7 @@ mod tests {
             settings,
             Identity::without_key(),
             Addresses { grpc: address, http: address, gossip: address },
-            (None, crate::ledger::store::LedgerStore::in_memory()),
+            (None, crate::governance::ledger::store::LedgerStore::in_memory()),
         );
         let answer = |node: &str, cluster: &str, began_us, claim: ClaimMessage| {
             let answer =

@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        ledger::store::LedgerStore,
+        governance::ledger::store::LedgerStore,
         node::{context::NodeContext, identity::Identity},
         settings::{Addresses, Settings},
     };

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::field::transport_timeout;
 use crate::{
-    calls::{drift::BaselineCall, ops::Ops},
+    calls::{fields::drift::BaselineCall, ops::Ops},
     sessions::options::{CallOptions, RequestedOptions},
 };
 

@@ -9,8 +9,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    calls::{leases::LeaseRequest, ops::Ops},
-    quorum,
+    calls::{governance::leases::LeaseRequest, ops::Ops},
+    governance::quorum::voters,
 };
 
 /// How often a watched lease is looked at: this node learns of others' steps by replicated state.
@@ -92,7 +92,7 @@ pub(super) struct QuorumVoter {
 #[tonic::async_trait]
 impl v1::quorum_service_server::QuorumService for QuorumVoter {
     async fn ask(&self, request: Request<v1::AskRequest>) -> Result<Response<v1::AskResponse>, Status> {
-        let response = quorum::answer(&self.ops.context, &request.into_inner().request).await?;
+        let response = voters::answer(&self.ops.context, &request.into_inner().request).await?;
         Ok(Response::new(v1::AskResponse { response }))
     }
 }

@@ -7,7 +7,7 @@ use psi_api::v1;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::calls::{ledger::RecordQuery, ops::Ops};
+use crate::calls::{governance::ledger::RecordQuery, ops::Ops};
 
 pub(super) struct LedgerReports {
     pub(super) ops: Ops,

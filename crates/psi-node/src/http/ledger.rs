@@ -19,7 +19,7 @@ use super::{
     refusal::{Problem, Refusal, record_refusal},
     requests::{address::NoParams, params::bad_query},
 };
-use crate::calls::{ledger::RecordQuery, ops::Ops};
+use crate::calls::{governance::ledger::RecordQuery, ops::Ops};
 
 /// What a list of records may ask for.
 pub(super) struct RecordParams(RecordQuery);

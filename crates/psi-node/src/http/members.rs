@@ -1,5 +1,7 @@
 //! Members, the runs of nodes, and nodes that will not come back.
 
+pub(super) mod federation;
+
 use axum::Json;
 
 use super::{

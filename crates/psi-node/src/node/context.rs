@@ -13,10 +13,7 @@ use std::{
 };
 
 use parking_lot::MutexGuard;
-use psi_ledger::{
-    body,
-    record::{Actor, Kind},
-};
+use psi_ledger::{body, record::Kind};
 use psi_replica::{LinkId, NodeId, Now, Snapshot, TickMs, WallMs};
 use psi_state::StateEvent;
 use psi_state::{Event, Replica};
@@ -27,7 +24,10 @@ use tracing::{debug, error, info, warn};
 use crate::{
     calls::{answer::WriteAnswer, watchers::Watchers},
     cluster::{claim::ClaimState, members::Member},
-    ledger::{Ledger, store::LedgerStore},
+    governance::{
+        ledger::{Ledger, store::LedgerStore},
+        quorum::desk::QuorumDesk,
+    },
     metrics::Metrics,
     node::{
         connections::{accept::Door, receipts::ReceiptTable, table::ConnectionTable},
@@ -35,7 +35,6 @@ use crate::{
         identity::{Identity, port::Port},
         log_limit::CauseLimit,
     },
-    quorum::QuorumDesk,
     sessions::{issuers::Issuers, requests::Requests},
     settings::{Addresses, Settings},
 };
@@ -281,21 +280,6 @@ impl NodeContext {
             self.wake_links();
             tokio::time::sleep(STEP).await;
         }
-    }
-
-    /// Records in the ledger what was done.
-    pub(crate) fn record(&self, kind: Kind, actor: Actor, action: &body::Action) {
-        if !self.ledger.record_action(kind, actor, action) {
-            self.metrics.ledger.record_dropped();
-            if let Some(count) = self.ledger_refusals.record("dropped") {
-                error!(%kind, count, "a record is missing from the ledger: too many wait for the disk");
-            }
-        }
-    }
-
-    /// Records what this node did by itself.
-    pub(crate) fn record_own(&self, kind: Kind, action: &body::Action) {
-        self.record(kind, Actor::Node(self.settings.node.clone()), action);
     }
 
     /// A panic while the lock was held is a bug; the replica's own invariants are checked at every step, and refusing

@@ -90,7 +90,7 @@ mod tests {
                 settings,
                 Identity::without_key(),
                 Addresses { grpc: nowhere, http: nowhere, gossip: nowhere },
-                (snapshot, crate::ledger::store::LedgerStore::in_memory()),
+                (snapshot, crate::governance::ledger::store::LedgerStore::in_memory()),
             )
         };
         let before = context(None);

@@ -17,7 +17,7 @@ use super::{
     store::{ForeignDirectory, RefusedSnapshot, SaveError, Store},
 };
 use crate::{
-    ledger::store::LedgerStore,
+    governance::ledger::store::LedgerStore,
     node::{context::NodeContext, identity::node_key::KeptNodeKey},
     settings::Settings,
 };
@@ -80,10 +80,8 @@ pub(crate) async fn open(settings: &Settings) -> Result<StartupData, DataError> 
 fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, DataError> {
     let store = Store::new(Directory::lock(path.to_owned())?);
     let node_key = KeptNodeKey::of_directory(path)?;
-    let ledger = LedgerStore::open(path).map_err(|error| DataError::Unusable {
-        path: path.to_owned(),
-        source: io::Error::other(error),
-    })?;
+    let ledger = LedgerStore::open(path)
+        .map_err(|error| DataError::Unusable { path: path.to_owned(), source: io::Error::other(error) })?;
     let begun = Instant::now();
     let loaded = store.load(cluster, wall_ms()).map_err(|ForeignDirectory { theirs }| DataError::OtherCluster {
         path: path.to_owned(),

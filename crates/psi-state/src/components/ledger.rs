@@ -176,7 +176,8 @@ impl Component for Ledgers {
             (LedgerValue::Record { .. }, Direction::Remove) => drop(self.records.remove(&place)),
             (LedgerValue::Head { head, clock, author }, Direction::Put) => {
                 let author = author_of(origin, author.as_ref()).clone();
-                let proto::LedgerHeadValue { note, range, public_key, voucher, voter_key, clock: _, author: _ } = head.clone();
+                let proto::LedgerHeadValue { note, range, public_key, voucher, voter_key, clock: _, author: _ } =
+                    head.clone();
                 let head = LedgerHead { clock: *clock, author, note, range, public_key, voucher, voter_key };
                 self.heads.insert(place, head);
             }
@@ -229,8 +230,7 @@ impl LastingComponent for Ledgers {
 /// The value of an entry; the base names its author.
 pub(crate) fn encode_head(head: &LedgerHead, is_of_base: bool) -> Bytes {
     let LedgerHead { clock, author, note, range, public_key, voucher, voter_key } = head.clone();
-    let head =
-        proto::LedgerHeadValue { note, range, public_key, voucher, voter_key, clock: None, author: None };
+    let head = proto::LedgerHeadValue { note, range, public_key, voucher, voter_key, clock: None, author: None };
     Ledgers::encode(&LedgerValue::Head { head, clock, author: is_of_base.then_some(author) })
 }
 

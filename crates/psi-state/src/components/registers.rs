@@ -75,7 +75,7 @@ pub(crate) enum RegistersValue {
 
 /// What origins said of one register.
 #[derive(Clone, Debug, PartialEq)]
-struct Registered {
+struct RegisterWord {
     /// When and by whom it was registered, and who votes first.
     registration: (Moment, Vec<Bytes>),
     /// Its number, and its bytes.
@@ -87,7 +87,7 @@ struct Registered {
 pub(crate) struct Registers {
     voters: BTreeMap<(Origin, u64), (Moment, Vec<VoterName>)>,
     /// By name first.
-    registers: BTreeMap<(String, Origin, u64), Registered>,
+    registers: BTreeMap<(String, Origin, u64), RegisterWord>,
 }
 
 impl Registers {
@@ -118,12 +118,12 @@ impl Registers {
     }
 
     /// The first registration of a name, and the latest decision.
-    fn merged(&self, name: &str) -> Option<Registered> {
+    fn merged(&self, name: &str) -> Option<RegisterWord> {
         let of_name = self.registers.range((name.to_owned(), least_origin(), 0)..);
         let of_name = of_name.take_while(|((other, ..), _)| other == name).map(|(_, said)| said);
-        of_name.fold(None, |merged: Option<Registered>, said| {
+        of_name.fold(None, |merged: Option<RegisterWord>, said| {
             let Some(before) = merged else { return Some(said.clone()) };
-            Some(Registered {
+            Some(RegisterWord {
                 registration: before.registration.min(said.registration.clone()),
                 decision: before.decision.max(said.decision.clone()),
             })
@@ -136,7 +136,7 @@ fn least_origin() -> Origin {
     Origin { incarnation: 0, ..Origin::base() }
 }
 
-fn view_of(name: &str, Registered { registration, decision }: &Registered) -> RegisterView {
+fn view_of(name: &str, RegisterWord { registration, decision }: &RegisterWord) -> RegisterView {
     RegisterView {
         name: name.to_owned(),
         first_voters: registration.1.clone(),
@@ -185,7 +185,8 @@ impl Component for Registers {
     fn encode(value: &RegistersValue) -> Bytes {
         match value {
             RegistersValue::Voters { voters, clock, author } => {
-                let voter = |VoterName { node, key }: &VoterName| proto::VoterName { node: node.clone(), key: key.clone() };
+                let voter =
+                    |VoterName { node, key }: &VoterName| proto::VoterName { node: node.clone(), key: key.clone() };
                 let (clock, author) = (Some((*clock).into()), author_message(author.as_ref()));
                 encoded(&proto::VotersValue { clock, voters: voters.iter().map(voter).collect(), author })
             }
@@ -217,7 +218,7 @@ impl Component for Registers {
             (RegistersValue::Register { register, clock, author }, Direction::Put) => {
                 let proto::RegisterValue { name, first_voters, step, decision, clock: _, author: _ } = register.clone();
                 let author = author_of(origin, author.as_ref()).clone();
-                let said = Registered { registration: ((*clock, author), first_voters), decision: (step, decision) };
+                let said = RegisterWord { registration: ((*clock, author), first_voters), decision: (step, decision) };
                 self.registers.insert((name, origin.clone(), key.index), said);
             }
         }
@@ -228,7 +229,8 @@ impl Component for Registers {
         let (clock, author) = (rng.clock(), rng.chance(30).then(|| rng.author(0)));
         let mut key = || Bytes::from(vec![u8::try_from(rng.below(4)).unwrap_or(0); KEY_BYTES]);
         if clock.wall_ms % 2 == 0 {
-            let voters = vec![VoterName { node: "a".to_owned(), key: key() }, VoterName { node: "b".to_owned(), key: key() }];
+            let voters =
+                vec![VoterName { node: "a".to_owned(), key: key() }, VoterName { node: "b".to_owned(), key: key() }];
             return (VOTERS, 0, RegistersValue::Voters { voters, clock, author });
         }
         let first_voters = vec![key(), key()];
@@ -257,7 +259,8 @@ impl LastingComponent for Registers {
             base.put(VOTERS, 0, Self::encode(&value));
         }
         for (index, name) in (0..).zip(self.names().take(REGISTERS_MAX)) {
-            let Some(Registered { registration: ((clock, author), first_voters), decision }) = self.merged(name) else {
+            let Some(RegisterWord { registration: ((clock, author), first_voters), decision }) = self.merged(name)
+            else {
                 continue;
             };
             let value = encode_register(name, (clock, Some(author)), first_voters, decision);
@@ -273,6 +276,7 @@ pub(crate) fn encode_register(
     first_voters: Vec<Bytes>,
     (step, decision): (u64, Bytes),
 ) -> Bytes {
-    let register = proto::RegisterValue { name: name.to_owned(), first_voters, step, decision, clock: None, author: None };
+    let register =
+        proto::RegisterValue { name: name.to_owned(), first_voters, step, decision, clock: None, author: None };
     Registers::encode(&RegistersValue::Register { register, clock, author })
 }

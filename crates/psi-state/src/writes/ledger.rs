@@ -33,8 +33,8 @@ impl Replica {
         // Those before them would be overwritten at once.
         let shown = usize::try_from(LEDGER_RECORDS_SHOWN).unwrap_or(usize::MAX);
         let records = appended[appended.len().saturating_sub(shown)..].iter();
-        let records = records
-            .map(|record| (key(RECORDS, record.number % LEDGER_RECORDS_SHOWN), encode_record(record, false)));
+        let records =
+            records.map(|record| (key(RECORDS, record.number % LEDGER_RECORDS_SHOWN), encode_record(record, false)));
         let entries: Vec<_> = records.chain([(key(HEAD, 0), encode_head(head, false))]).collect();
         for (key, value) in entries {
             let change = Change { before: writer.held(&key), after: Some(value.clone()), key: key.clone() };

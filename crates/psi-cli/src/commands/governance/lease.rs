@@ -296,7 +296,9 @@ impl LeaseAnswer {
             None => format!("{name} is free after fence {fence}, as node {node} knows"),
             Some(holder) => {
                 let at = holder_node.as_ref().map(|at| format!(" of node {at}")).unwrap_or_default();
-                format!("{holder}{at} holds {name} with fence {fence}, {duration_ms} ms at a time, as node {node} knows")
+                format!(
+                    "{holder}{at} holds {name} with fence {fence}, {duration_ms} ms at a time, as node {node} knows"
+                )
             }
         }
     }

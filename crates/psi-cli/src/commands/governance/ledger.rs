@@ -1,6 +1,7 @@
 //! `psi-field ledger`: what nodes and operators did, and the proof of it.
 
 mod export;
+mod heads;
 mod listing;
 mod name;
 mod verify;
@@ -8,11 +9,11 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use psi_api::v1::{GetRecordRequest, ListHeadsRequest, ListHeadsResponse};
-use psi_ledger::head::verifier_key;
+use psi_api::v1::GetRecordRequest;
 
 use self::{
     export::NewFile,
+    heads::heads,
     listing::{Heads, Records},
     name::RecordName,
     verify::Verify,
@@ -195,23 +196,16 @@ impl Proof {
     }
 }
 
-async fn heads(nodes: &Nodes) -> Result<ListHeadsResponse, Failure> {
-    let reply = nodes.ask(async |channel| client::ledger(channel).list_heads(ListHeadsRequest {}).await);
-    Ok(reply.await?.answer)
-}
-
 /// The request for a record. Of which cluster the nodes are, their heads say.
 async fn request(nodes: &Nodes, record: &RecordName) -> Result<GetRecordRequest, Failure> {
     let heads = heads(nodes).await?.heads;
     let suffix = format!("/{}/{}", record.node, record.run);
     let log = heads.into_iter().map(|head| head.log).find(|log| log.ends_with(&suffix));
     let log = log.ok_or_else(|| {
-        Failure::failed(format!("no ledger of run {} of node {} is held; see `ledger list --heads`", record.run, record.node))
+        Failure::failed(format!(
+            "no ledger of run {} of node {} is held; see `ledger list --heads`",
+            record.run, record.node
+        ))
     })?;
     Ok(GetRecordRequest { log, index: record.index })
-}
-
-/// The key of a ledger as tools for signed notes take it.
-fn note_key(log: &psi_ledger::LogName, key: &psi_security::node_key::NodePublicKey) -> String {
-    verifier_key(log, key)
 }

@@ -196,7 +196,7 @@ mod tests {
             settings,
             Identity::without_key(),
             Addresses { grpc: nowhere, http: nowhere, gossip: nowhere },
-            (None, crate::ledger::store::LedgerStore::in_memory()),
+            (None, crate::governance::ledger::store::LedgerStore::in_memory()),
         );
         let field = FieldName::default_field();
         context.write(|replica, now| replica.tick(now));

@@ -6,7 +6,7 @@ use super::{
     parse::{not_a, parse},
 };
 use crate::{
-    calls::drift::{BaselineCall, DAY_SECONDS},
+    calls::fields::drift::{BaselineCall, DAY_SECONDS},
     http::{
         refusal::{Problem, Refusal},
         routes::properties::{BASELINE_BODY, DRIFT_CONFIG_BODY},

@@ -24,7 +24,11 @@ use super::{
 };
 use crate::{
     calls::ops::Ops,
-    http::{federation, fields, guardian, health, members, state},
+    http::{
+        fields, guardian, health,
+        members::{self, federation},
+        state,
+    },
 };
 
 const FIELD_ANSWER: &[Group] = &[Group::Each(&[

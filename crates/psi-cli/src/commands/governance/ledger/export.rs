@@ -9,6 +9,7 @@ use std::{
 use psi_api::v1::ExportRequest;
 use serde::Serialize;
 
+use super::heads::heads;
 use crate::{
     client::{self, Nodes},
     output::{Failure, Output, note, pluralize},
@@ -85,7 +86,7 @@ pub(super) async fn write(nodes: &Nodes, mut file: NewFile, output: Output) -> R
             note(format_args!("{} MiB so far", file.bytes >> 20));
         }
     }
-    let heads = super::heads(nodes).await?.heads;
+    let heads = heads(nodes).await?.heads;
     let left_out: Vec<_> = heads.iter().filter(|head| head.held < head.size).map(|head| head.log.as_str()).collect();
     if !left_out.is_empty() {
         note(format_args!(
@@ -94,7 +95,8 @@ pub(super) async fn write(nodes: &Nodes, mut file: NewFile, output: Output) -> R
         ));
     }
     let written = file.finish(&[])?;
-    output.print(&written, |written| format!("wrote {} to {}", pluralize(written.bytes, "byte"), written.file.display()))
+    output
+        .print(&written, |written| format!("wrote {} to {}", pluralize(written.bytes, "byte"), written.file.display()))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

@@ -97,7 +97,13 @@ impl Records {
                 count => format!("{} ({count} ×)", record.what()),
             };
             let time = record.time.clone().unwrap_or_default();
-            [record.name().into(), time.into(), record.kind.clone().into(), what.into(), Cell::from(record.actor.clone())]
+            [
+                record.name().into(),
+                time.into(),
+                record.kind.clone().into(),
+                what.into(),
+                Cell::from(record.actor.clone()),
+            ]
         };
         let table = table(["record", "time", "kind", "what", "by"], &[], self.records.iter().map(row).collect());
         if self.more { format!("{table}\n… and older ones: --limit") } else { table }
@@ -194,7 +200,8 @@ impl From<v1::LedgerRecord> for Record {
             record: _,
         } = record;
         let time = time.map(|time| numbers::time(time.seconds, time.nanos));
-        let evidence = evidence.into_iter().map(|v1::LedgerEvidence { name, sha256, size }| Evidence { name, sha256, size });
+        let evidence =
+            evidence.into_iter().map(|v1::LedgerEvidence { name, sha256, size }| Evidence { name, sha256, size });
         let evidence = evidence.collect();
         Self { log, index, time, kind, actor, method, object, action, outcome, address, count, leaf_hash, evidence }
     }

@@ -6,11 +6,11 @@ use clap::Args;
 use psi_ledger::{
     SignedHead, UnverifiedHead, UnverifiedProof,
     export::{self, Finding, KeySource, Report, RunReport, TrustBasis},
+    head::verifier_key,
 };
 use psi_security::{certificate::TrustAnchors, node_key::NodePublicKey};
 use serde::Serialize;
 
-use super::note_key;
 use crate::output::{Failure, Output, numbers, pluralize, table};
 
 pub(super) const EXAMPLES: &str = "\
@@ -152,7 +152,8 @@ impl Verify {
                 .map_err(|refusal| Failure::usage(format!("{} (--head): {refusal}", path.display())))?;
             let log = &head.unverified().log;
             match report.runs.iter().find(|run| run.log == *log) {
-                None => findings.push(format!("the head of {log} is known, and the file has no such ledger: it was dropped")),
+                None => findings
+                    .push(format!("the head of {log} is known, and the file has no such ledger: it was dropped")),
                 Some(run) => match head.verify(&run.public_key()) {
                     Ok(head) => heads.push(head),
                     Err(refusal) => findings.push(refusal.to_string()),
@@ -179,7 +180,9 @@ fn notes(report: &Report, has_anchors: bool, has_heads: bool) -> Vec<String> {
         notes.push("nobody vouched for the keys; give the authorities of the cluster as --ca".to_owned());
     }
     if !has_heads {
-        notes.push("a history that was replaced as a whole would hold too; give a head from before as --head".to_owned());
+        notes.push(
+            "a history that was replaced as a whole would hold too; give a head from before as --head".to_owned(),
+        );
     }
     for run in &report.runs {
         if run.shows_rewind {
@@ -189,7 +192,11 @@ fn notes(report: &Report, has_anchors: bool, has_heads: bool) -> Vec<String> {
             notes.push(format!("{} is signed by another key than the run before, which did not sign that", run.log));
         }
         if run.first > 0 {
-            notes.push(format!("the first {} of {} are known by their hashes alone", pluralize(run.first, "record"), run.log));
+            notes.push(format!(
+                "the first {} of {} are known by their hashes alone",
+                pluralize(run.first, "record"),
+                run.log
+            ));
         }
     }
     if report.outside > 0 {
@@ -205,7 +212,7 @@ impl From<&RunReport> for LedgerVerdict {
             records: run.records(),
             signed: time(run.head().clock.wall_ms),
             key: run.public_key().to_string(),
-            verifier_key: note_key(&run.log, &run.public_key()),
+            verifier_key: verifier_key(&run.log, &run.public_key()),
             vouched: run.vouched_by.is_some(),
         }
     }

@@ -13,10 +13,9 @@ use tonic::Code;
 
 pub(crate) use self::page::RecordQuery;
 use self::shown::{head_message, record_message};
-use super::ops::Ops;
-use crate::ledger::{
-    store::{HashError, LedgerStore, LogRow, StoreError},
-    writer::blocking,
+use crate::{
+    calls::ops::Ops,
+    governance::ledger::store::{HashError, LedgerStore, LogRow, StoreError, blocking},
 };
 
 /// What nodes ask each other for at once.
@@ -126,13 +125,15 @@ fn parse_log(log: &str) -> Result<LogName, Cause> {
 fn known(store: &LedgerStore, log: &LogName) -> Result<LogRow, ReadError> {
     let row = store.log(log)?;
     Ok(row.ok_or_else(|| {
-        let message = format!("this node holds no ledger {log}; `psi-field ledger list --heads` shows those that it does");
+        let message =
+            format!("this node holds no ledger {log}; `psi-field ledger list --heads` shows those that it does");
         Cause::new(Code::NotFound, "UNKNOWN_LOG", message).with("log", log)
     })?)
 }
 
 fn unknown_record(log: &LogName, index: u64) -> Cause {
-    let message = format!("this node does not hold record {index} of {log}; it has no such record, or ask another node");
+    let message =
+        format!("this node does not hold record {index} of {log}; it has no such record, or ask another node");
     Cause::new(Code::NotFound, "UNKNOWN_RECORD", message).with("log", log).with("index", index)
 }
 

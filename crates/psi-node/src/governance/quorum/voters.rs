@@ -1,28 +1,13 @@
 //! This node's votes: what it promised and accepted is on its disk before anyone hears of it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use psi_api::Cause;
 use psi_quorum::{LeaseVoter, Outcome, Record, Register, Request};
-use tokio::sync::Mutex as AsyncMutex;
 use tonic::{Code, Status};
 
-use super::{boot_time, register_of};
-use crate::{ledger::writer::blocking, node::context::NodeContext};
-
-/// The voters of this node, by register.
-#[derive(Default)]
-pub(super) struct OwnVotes(Mutex<BTreeMap<[u8; 32], Arc<AsyncMutex<Option<LeaseVoter>>>>>);
-
-impl OwnVotes {
-    /// The place of the voter of a register. Whoever holds its lock votes alone.
-    fn slot(&self, register: [u8; 32]) -> Arc<AsyncMutex<Option<LeaseVoter>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(register).or_default().clone()
-    }
-}
+use super::registers::{boot_time, register_of};
+use crate::{governance::ledger::store::blocking, node::context::NodeContext};
 
 /// Answers a proposer. Both are bytes of psi-quorum.
 ///
@@ -37,7 +22,7 @@ pub(crate) async fn answer(context: &Arc<NodeContext>, bytes: &[u8]) -> Result<V
     let view = context.read(|replica| replica.register_view(request.register().as_str()));
     let register = view.as_ref().and_then(register_of).ok_or_else(|| unknown(&request))?;
     let id = *register.id().as_bytes();
-    let slot = context.quorum.votes.slot(id);
+    let slot = context.quorum.vote_slot(id);
     let mut slot = slot.lock().await;
     let voter = match &mut *slot {
         Some(voter) => voter,
@@ -57,7 +42,8 @@ pub(crate) async fn answer(context: &Arc<NodeContext>, bytes: &[u8]) -> Result<V
 /// The voter of a register, as the disk has it.
 async fn open(context: &NodeContext, register: &Register) -> Result<LeaseVoter, Status> {
     let id = *register.id().as_bytes();
-    let unreadable = |error: &dyn std::fmt::Display| Status::unavailable(format!("this node can't read its votes: {error}"));
+    let unreadable =
+        |error: &dyn std::fmt::Display| Status::unavailable(format!("this node can't read its votes: {error}"));
     let (key, stored) = blocking(&context.ledger.store, move |store| Ok((store.voter_key()?, store.vote(&id)?)))
         .await
         .map_err(|error| unreadable(&error))?;

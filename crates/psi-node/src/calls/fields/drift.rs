@@ -6,11 +6,13 @@ use psi_replica::{FieldName, Now};
 use psi_state::{BaselineRequest, BaselineTitle, FieldView, Label, Replica, ValueError, WriteError};
 use tonic::Code;
 
-use super::{
-    ops::Ops,
-    readiness::{readable, writable},
+use crate::{
+    calls::{
+        ops::Ops,
+        readiness::{readable, writable},
+    },
+    sessions::options::CallOptions,
 };
-use crate::sessions::options::CallOptions;
 
 /// Longest time that a baseline may be asked to cover.
 const SECONDS_MAX: u64 = 36_500 * DAY_SECONDS;

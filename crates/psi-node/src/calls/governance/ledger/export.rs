@@ -1,6 +1,6 @@
 //! All that a node holds of the ledgers, as one file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use psi_ledger::{
     CompactRange, LogName, Record, TreeHash,
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::Ops;
-use crate::ledger::store::{LedgerStore, LogRow, StoreError, body_of};
+use crate::governance::ledger::store::{LedgerStore, LogRow, StoreError, body_of};
 
 /// A piece of the file is sent once it is as long.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -69,8 +69,11 @@ impl ExportWriter {
         logs.retain(|(_, row)| row.held.missing() == 0);
         logs.sort_by(|one, other| one.0.cmp(&other.0));
         let mut encoder = ExportEncoder::begin(cluster, &mut self.out);
-        let vouchers: BTreeSet<&Vec<u8>> =
-            logs.iter().map(|(_, row)| &row.voucher).filter(|voucher| !voucher.is_empty()).collect();
+        // The latest word on each key covers the runs before it, too: their authority may be gone.
+        let vouched = logs.iter().filter(|(_, row)| !row.voucher.is_empty());
+        let latest: BTreeMap<_, _> =
+            vouched.map(|(log, row)| ((&log.run.node, row.held.head().public_key()), &row.voucher)).collect();
+        let vouchers: BTreeSet<&Vec<u8>> = latest.into_values().collect();
         vouchers.into_iter().for_each(|voucher| encoder.voucher(voucher, &mut self.out));
         for (log, row) in &logs {
             self.write_run(store, &mut encoder, log, row)?;
@@ -94,8 +97,7 @@ impl ExportWriter {
             Ok(())
         })?;
         let before = CompactRange::default();
-        let preface =
-            RunPreface { log, public_key: head.public_key(), before: &before, leaf_hashes: &leaf_hashes };
+        let preface = RunPreface { log, public_key: head.public_key(), before: &before, leaf_hashes: &leaf_hashes };
         encoder.run(&preface, &mut self.out);
         for_each_leaf(store, log, size, |leaf| {
             let body = match Record::decode(leaf) {

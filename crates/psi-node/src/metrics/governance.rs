@@ -1,4 +1,4 @@
-//! Series of the ledger: what this node recorded, and which heads of others it believes.
+//! Series of the ledger: what this node recorded, and which heads of others it believes. And of leases.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{
     family::{Family, families},
     values::count,
 };
-use crate::ledger::auditor::Conflict;
+use crate::governance::ledger::conflict::Conflict;
 
 /// Why a store of ledgers is set aside.
 const STORE_REFUSALS: [&str; 2] = ["DAMAGED", "UNREADABLE"];
@@ -90,5 +90,26 @@ impl LedgerMetrics {
     pub(crate) fn set_unproven(&self, oldest: Duration, incomplete: u64) {
         self.unproven.set(oldest.as_secs_f64());
         self.incomplete.set(count(incomplete));
+    }
+}
+
+families! {
+    pub(crate) struct LeaseMetrics {
+        contention: IntCounter = "psi_lease_contention_total" []
+            "Leases that callers of this node asked for while another held them, or was faster";
+    }
+}
+
+impl LeaseMetrics {
+    pub(super) fn families() -> &'static [Family] {
+        Self::FAMILIES
+    }
+
+    pub(super) fn new(registry: &Registry) -> Self {
+        Self::register(registry)
+    }
+
+    pub(crate) fn record_contention(&self) {
+        self.contention.inc();
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use prost::Message;
@@ -41,7 +41,10 @@ const CACHE_BYTES: usize = 4 << 20;
 /// The ledgers on one disk, or in memory where the node has none.
 #[derive(Clone)]
 pub(crate) struct LedgerStore {
-    database: Arc<Database>,
+    /// `None` while it could not be opened again.
+    database: Arc<RwLock<Option<Arc<Database>>>>,
+    /// `None`: it is in memory.
+    path: Option<PathBuf>,
 }
 
 /// What can't be read or written.
@@ -109,7 +112,8 @@ impl LedgerStore {
     /// A store that ends with the process.
     pub(crate) fn in_memory() -> Self {
         let database = Database::builder().create_with_backend(InMemoryBackend::new());
-        let store = Self { database: Arc::new(database.expect("memory is there")) };
+        let database = Arc::new(RwLock::new(Some(Arc::new(database.expect("memory is there")))));
+        let store = Self { database, path: None };
         store.prepare().expect("memory takes it");
         store
     }
@@ -134,58 +138,93 @@ impl LedgerStore {
     }
 
     fn open_file(path: &Path) -> Result<Self, StoreError> {
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
-        let store = Self { database: Arc::new(database) };
+        let database = Arc::new(RwLock::new(Some(Arc::new(open_database(path)?))));
+        let store = Self { database, path: Some(path.to_owned()) };
         store.prepare()?;
         Ok(store)
     }
 
+    fn database(&self) -> Result<Arc<Database>, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
+        database.ok_or_else(|| redb::Error::DatabaseClosed.into())
+    }
+
+    /// After a failed write, redb takes no other: it can't know what the disk has. So the file is opened again, which looks
+    /// at what is there.
+    fn reopen(&self) -> Result<(), StoreError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // The file is locked until nobody has the database any more: a reader that is slow makes this fail.
+        *database = None;
+        *database = Some(Arc::new(open_database(path)?));
+        Ok(())
+    }
+
+    /// Writes in one transaction, durably.
+    fn commit(&self, write: impl Fn(&redb::WriteTransaction) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let attempt = || {
+            let database = self.database()?;
+            let transaction = database.begin_write()?;
+            write(&transaction)?;
+            Ok(transaction.commit()?)
+        };
+        match attempt() {
+            Err(StoreError(error)) if matches!(*error, redb::Error::PreviousIo | redb::Error::DatabaseClosed) => {
+                self.reopen()?;
+                attempt()
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Makes every table, so that later reads find it, and the key of the store.
     fn prepare(&self) -> Result<(), StoreError> {
-        let write = self.database.begin_write()?;
-        write.open_table(LOGS)?;
-        write.open_table(LEAVES)?;
-        write.open_table(SUBTREES)?;
-        write.open_table(BODIES)?;
-        write.open_table(ORDER)?;
-        write.open_table(VOTES)?;
-        {
+        self.commit(|write| {
+            write.open_table(LOGS)?;
+            write.open_table(LEAVES)?;
+            write.open_table(SUBTREES)?;
+            write.open_table(BODIES)?;
+            write.open_table(ORDER)?;
+            write.open_table(VOTES)?;
             let mut voter = write.open_table(VOTER)?;
-            if voter.get(())?.is_none() {
+            let is_new = voter.get(())?.is_none();
+            if is_new {
                 voter.insert((), rand::random::<[u8; 32]>())?;
             }
-        }
-        Ok(write.commit()?)
+            Ok(())
+        })
     }
 
     /// The key that this store votes by.
     pub(crate) fn voter_key(&self) -> Result<NodePublicKey, StoreError> {
-        let read = self.database.begin_read()?;
+        let read = self.database()?.begin_read()?;
         let key = read.open_table(VOTER)?.get(())?.map(|key| key.value());
         key.map(NodePublicKey::from_bytes).ok_or_else(|| redb::Error::Corrupted("no key of a voter".to_owned()).into())
     }
 
     /// Votes by a new key from now on: this store may lack votes that were given by the one before.
     pub(crate) fn replace_voter_key(&self) -> Result<(), StoreError> {
-        let write = self.database.begin_write()?;
-        write.open_table(VOTER)?.insert((), rand::random::<[u8; 32]>())?;
-        write.delete_table(VOTES)?;
-        write.open_table(VOTES)?;
-        Ok(write.commit()?)
+        self.commit(|write| {
+            write.open_table(VOTER)?.insert((), rand::random::<[u8; 32]>())?;
+            write.delete_table(VOTES)?;
+            write.open_table(VOTES)?;
+            Ok(())
+        })
     }
 
     /// What was voted in a register.
     pub(crate) fn vote(&self, register: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.database.begin_read()?;
+        let read = self.database()?.begin_read()?;
         let Some(table) = readable(read.open_table(VOTES))? else { return Ok(None) };
         Ok(table.get(register)?.map(|record| record.value().to_vec()))
     }
 
     /// Keeps what is voted in a register, durably.
     pub(crate) fn put_vote(&self, register: &[u8; 32], record: &[u8]) -> Result<(), StoreError> {
-        let write = self.database.begin_write()?;
-        write.open_table(VOTES)?.insert(*register, record)?;
-        Ok(write.commit()?)
+        self.commit(|write| {
+            write.open_table(VOTES)?.insert(*register, record)?;
+            Ok(())
+        })
     }
 
     fn set_aside(path: &Path, why: &str) -> Result<(), StoreError> {
@@ -226,7 +265,7 @@ impl LedgerStore {
     }
 
     fn rows(&self) -> Result<Vec<(LogName, Option<LogRow>)>, StoreError> {
-        let table = self.database.begin_read()?;
+        let table = self.database()?.begin_read()?;
         let Some(table) = readable(table.open_table(LOGS))? else { return Ok(Vec::new()) };
         let mut rows = Vec::new();
         for item in table.iter()? {
@@ -246,7 +285,7 @@ impl LedgerStore {
 
     /// What is stored of a log.
     pub(crate) fn log(&self, log: &LogName) -> Result<Option<LogRow>, StoreError> {
-        let read = self.database.begin_read()?;
+        let read = self.database()?.begin_read()?;
         let Some(table) = readable(read.open_table(LOGS))? else { return Ok(None) };
         Ok(table.get(log.to_string().as_str())?.and_then(|bytes| LogRow::decode(log, bytes.value())))
     }
@@ -254,37 +293,20 @@ impl LedgerStore {
     /// Stores records and what is known of their log, at once and durably.
     pub(crate) fn write(&self, log: &LogName, row: &LogRow, new: &NewRecords<'_>) -> Result<(), StoreError> {
         let name = log.to_string();
-        let write = self.database.begin_write()?;
-        {
-            let (mut leaves, mut subtrees) = (write.open_table(LEAVES)?, write.open_table(SUBTREES)?);
-            let (mut order, mut bodies) = (write.open_table(ORDER)?, write.open_table(BODIES)?);
-            for (index, leaf) in (new.first..).zip(new.leaves) {
-                leaves.insert((name.as_str(), index), leaf.as_slice())?;
-                let mut hash = TreeHash::of_leaf(leaf);
-                // With a right half, the subtree above it is whole.
-                let (mut level, mut at) = (0, index);
-                subtrees.insert((name.as_str(), level, at), *hash.as_bytes())?;
-                while at & 1 == 1 {
-                    let Some(left) = subtrees.get((name.as_str(), level, at - 1))?.map(|left| left.value()) else { break };
-                    hash = TreeHash::of_children(&TreeHash::from_bytes(left), &hash);
-                    (level, at) = (level + 1, at >> 1);
-                    subtrees.insert((name.as_str(), level, at), *hash.as_bytes())?;
-                }
-                if let Ok(Record { clock, .. }) = Record::decode(leaf) {
-                    order.insert((clock.wall_ms, clock.counter, name.as_str(), index), ())?;
-                }
-            }
+        self.commit(|write| {
+            write_leaves(write, &name, new)?;
+            let mut bodies = write.open_table(BODIES)?;
             for body in new.bodies {
                 bodies.insert(*ContentHash::of(body).as_bytes(), body.as_slice())?;
             }
             write.open_table(LOGS)?.insert(name.as_str(), row.encode().as_slice())?;
-        }
-        Ok(write.commit()?)
+            Ok(())
+        })
     }
 
     /// The bytes of a record.
     pub(crate) fn leaf(&self, log: &LogName, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.database.begin_read()?;
+        let read = self.database()?.begin_read()?;
         let Some(table) = readable(read.open_table(LEAVES))? else { return Ok(None) };
         Ok(table.get((log.to_string().as_str(), index))?.map(|leaf| leaf.value().to_vec()))
     }
@@ -296,7 +318,7 @@ impl LedgerStore {
         first: u64,
         (count_max, bytes_max): (usize, usize),
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let (read, name) = (self.database.begin_read()?, log.to_string());
+        let (read, name) = (self.database()?.begin_read()?, log.to_string());
         let Some(table) = readable(read.open_table(LEAVES))? else { return Ok(Vec::new()) };
         let (mut leaves, mut bytes) = (Vec::new(), 0);
         for item in table.range((name.as_str(), first)..=(name.as_str(), u64::MAX))? {
@@ -312,7 +334,7 @@ impl LedgerStore {
 
     /// A long body.
     pub(crate) fn body(&self, sha256: &ContentHash) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.database.begin_read()?;
+        let read = self.database()?.begin_read()?;
         let Some(table) = readable(read.open_table(BODIES))? else { return Ok(None) };
         Ok(table.get(sha256.as_bytes())?.map(|body| body.value().to_vec()))
     }
@@ -323,11 +345,13 @@ impl LedgerStore {
         before: Option<&RecordPlace>,
         mut visit: impl FnMut(RecordPlace) -> bool,
     ) -> Result<(), StoreError> {
-        let read = self.database.begin_read()?;
+        let read = self.database()?.begin_read()?;
         let Some(table) = readable(read.open_table(ORDER))? else { return Ok(()) };
         let name = before.map(|place| place.log.to_string());
         let end = match (before, &name) {
-            (Some(RecordPlace { clock, index, .. }), Some(name)) => (clock.wall_ms, clock.counter, name.as_str(), *index),
+            (Some(RecordPlace { clock, index, .. }), Some(name)) => {
+                (clock.wall_ms, clock.counter, name.as_str(), *index)
+            }
             _ => (u64::MAX, u32::MAX, "\u{10FFFF}", u64::MAX),
         };
         for item in table.range(..end)?.rev() {
@@ -340,7 +364,6 @@ impl LedgerStore {
         }
         Ok(())
     }
-
 
     /// Hashes of the records of a log, to make proofs of.
     pub(crate) fn hashes<'a>(&'a self, log: &'a LogName) -> StoredHashes<'a> {
@@ -371,7 +394,7 @@ impl LeafSource for StoredHashes<'_> {
     }
 
     fn subtree_hash(&self, level: u32, index: u64) -> Result<TreeHash, HashError> {
-        let read = self.store.database.begin_read().map_err(StoreError::from)?;
+        let read = self.store.database()?.begin_read().map_err(StoreError::from)?;
         let table = readable(read.open_table(SUBTREES))?.ok_or(HashError::Missing(index << level))?;
         let hash = table.get((self.log.to_string().as_str(), level, index)).map_err(StoreError::from)?;
         hash.map(|hash| TreeHash::from_bytes(hash.value())).ok_or(HashError::Missing(index << level))
@@ -405,6 +428,34 @@ impl LogRow {
     }
 }
 
+/// Writes records, the hashes of the subtrees that they make whole, and when they were made.
+fn write_leaves(write: &redb::WriteTransaction, name: &str, new: &NewRecords<'_>) -> Result<(), StoreError> {
+    let (mut leaves, mut subtrees) = (write.open_table(LEAVES)?, write.open_table(SUBTREES)?);
+    let mut order = write.open_table(ORDER)?;
+    for (index, leaf) in (new.first..).zip(new.leaves) {
+        leaves.insert((name, index), leaf.as_slice())?;
+        let mut hash = TreeHash::of_leaf(leaf);
+        let (mut level, mut at) = (0, index);
+        subtrees.insert((name, level, at), *hash.as_bytes())?;
+        // With a right half, the subtree above it is whole.
+        while at & 1 == 1 {
+            let left = subtrees.get((name, level, at - 1))?.map(|left| left.value());
+            let Some(left) = left else { break };
+            hash = TreeHash::of_children(&TreeHash::from_bytes(left), &hash);
+            (level, at) = (level + 1, at >> 1);
+            subtrees.insert((name, level, at), *hash.as_bytes())?;
+        }
+        if let Ok(Record { clock, .. }) = Record::decode(leaf) {
+            order.insert((clock.wall_ms, clock.counter, name, index), ())?;
+        }
+    }
+    Ok(())
+}
+
+fn open_database(path: &Path) -> Result<Database, StoreError> {
+    Ok(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
+}
+
 /// The long bodies that records name, as far as they are stored.
 pub(crate) fn body_of(store: &LedgerStore, record: &Record) -> Result<Option<Vec<u8>>, StoreError> {
     match &record.body {
@@ -434,4 +485,14 @@ fn is_damage(error: &redb::Error) -> bool {
 fn free_name(path: &Path) -> PathBuf {
     let name = |number: u32| path.with_extension(format!("redb.damaged-{number}"));
     (1..).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(0))
+}
+
+/// Reads or writes the store on a thread that may wait for the disk.
+pub(crate) async fn blocking<T: Send + 'static>(
+    store: &LedgerStore,
+    work: impl FnOnce(&LedgerStore) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let store = store.clone();
+    let done = tokio::task::spawn_blocking(move || work(&store)).await;
+    done.unwrap_or_else(|panic| Err(redb::Error::Io(std::io::Error::other(panic)).into()))
 }

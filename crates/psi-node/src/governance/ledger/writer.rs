@@ -19,7 +19,7 @@ use tracing::{error, warn};
 
 use super::{
     NewRecord, WriterRequest,
-    store::{LedgerStore, LogRow, NewRecords, RecordPlace, StoreError},
+    store::{LogRow, NewRecords, RecordPlace, blocking},
 };
 use crate::node::{context::NodeContext, log_limit::LogLimit};
 
@@ -34,6 +34,8 @@ struct OwnLog {
     held: HeldLog,
     /// Records that the replica does not show yet.
     unshown: Vec<LedgerRecord>,
+    /// Whose word was shown with the head that this node's key is its own.
+    shown_voucher: Option<Vec<u8>>,
 }
 
 /// Writes what is recorded until the node stops.
@@ -101,7 +103,7 @@ impl LedgerWriter {
             let origin = self.context.read(|replica| replica.origin().cloned());
             let is_begun = match (&origin, &self.own) {
                 (None, _) => true,
-                (Some(origin), Some(own)) => own.log.run == *origin && own.unshown.is_empty(),
+                (Some(origin), Some(own)) => own.log.run == *origin && !self.is_to_show(own),
                 (Some(_), None) => false,
             };
             if !is_begun {
@@ -109,6 +111,11 @@ impl LedgerWriter {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Whether others are to see something else of the ledger: records, or the word of another cluster key.
+    fn is_to_show(&self, own: &OwnLog) -> bool {
+        !own.unshown.is_empty() || own.shown_voucher.as_ref() != Some(&self.voucher())
     }
 
     /// Writes records, and begins a ledger where the run has none.
@@ -159,12 +166,10 @@ impl LedgerWriter {
         let shown = shown.iter().filter(|head| head.author.node == log.run.node).filter_map(verified);
         let shown = shown.filter(|head| is_earlier(&head.head().log));
         let shown = shown.max_by_key(|head| (head.head().log.run.incarnation, head.head().tree.size()));
-        let start = RunStart {
-            log: log.clone(),
-            own: own.map(NamedHead::from),
-            shown: shown.as_ref().map(NamedHead::from),
-        };
-        if start.shows_rewind() {
+        let start =
+            RunStart { log: log.clone(), own: own.map(NamedHead::from), shown: shown.as_ref().map(NamedHead::from) };
+        // A node without a disk remembers nothing, and has other keys each time.
+        if start.shows_rewind() && self.context.settings.data_directory.is_some() {
             error!(
                 own = ?start.own, shown = ?start.shown,
                 "this node's disk knows less of its own ledger than other nodes do: it was restored from a backup, or lost \
@@ -220,9 +225,10 @@ impl LedgerWriter {
             number,
             record: Bytes::copy_from_slice(leaf),
         });
-        let mut unshown = self.own.take().map(|own| own.unshown).unwrap_or_default();
+        let before = self.own.take();
+        let (mut unshown, shown_voucher) = before.map(|own| (own.unshown, own.shown_voucher)).unwrap_or_default();
         unshown.extend(shown);
-        self.own = Some(OwnLog { log: log.clone(), held, unshown });
+        self.own = Some(OwnLog { log: log.clone(), held, unshown, shown_voucher });
         true
     }
 
@@ -268,11 +274,13 @@ impl LedgerWriter {
     fn show(&mut self) -> Option<bool> {
         let voucher = self.voucher();
         let voter_key = self.context.ledger.store.voter_key().ok()?;
-        let own = self.own.as_mut().filter(|own| !own.unshown.is_empty())?;
-        let head = shown_head(&own.held, voucher, &voter_key);
+        let is_due = self.own.as_ref().is_some_and(|own| self.is_to_show(own));
+        let own = self.own.as_mut().filter(|_| is_due)?;
+        let head = shown_head(&own.held, voucher.clone(), &voter_key);
         let shown = self.context.write(|replica, now| replica.show_ledger(now, &head, &own.unshown)).ok()?;
         if shown {
             own.unshown.clear();
+            own.shown_voucher = Some(voucher);
             self.context.ledger.begun.store(true, Ordering::Release);
         }
         Some(shown)
@@ -298,14 +306,4 @@ pub(super) fn verified(shown: &LedgerHead) -> Option<SignedHead> {
     let key = NodePublicKey::from_bytes(shown.public_key[..].try_into().ok()?);
     let head = UnverifiedHead::parse(&shown.note).ok()?.verify(&key).ok()?;
     (head.head().log.run == shown.author).then_some(head)
-}
-
-/// Reads or writes the store on a thread that may wait for the disk.
-pub(crate) async fn blocking<T: Send + 'static>(
-    store: &LedgerStore,
-    work: impl FnOnce(&LedgerStore) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let store = store.clone();
-    let done = tokio::task::spawn_blocking(move || work(&store)).await;
-    done.unwrap_or_else(|panic| Err(redb::Error::Io(std::io::Error::other(panic)).into()))
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use psi_ledger::{CompactRange, Head, LogName, Record, SignedHead, TreeHash, record::{Actor, Body, Kind}};
+use psi_ledger::{
+    CompactRange, Head, LogName, Record, SignedHead, TreeHash,
+    record::{Actor, Body, Kind},
+};
 use psi_replica::{Clock, NodeId, Origin};
 use psi_security::node_key::NodeKey;
 use psi_state::LedgerHead;

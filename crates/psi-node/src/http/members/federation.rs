@@ -7,18 +7,20 @@ use axum::Json;
 use psi_engine::Metrics;
 use serde_json::{Map, Value, json};
 
-use super::{
-    answers::{
-        scores::{Scores, latest},
-        times::seconds,
+use crate::{
+    calls::ops::Ops,
+    http::{
+        answers::{
+            scores::{Scores, latest},
+            times::seconds,
+        },
+        health,
+        refusal::Refusal,
+        requests::address::FieldParam,
     },
-    health,
-    refusal::Refusal,
-    requests::address::FieldParam,
 };
-use crate::calls::ops::Ops;
 
-pub(super) async fn metrics(ops: Ops, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
+pub(in crate::http) async fn metrics(ops: Ops, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     let metrics = latest(&view);
     // Psi stands by itself, and dt_eff says nothing to other agents.
@@ -35,7 +37,7 @@ pub(super) async fn metrics(ops: Ops, FieldParam(field): FieldParam) -> Result<J
 }
 
 /// A body is not looked at: the members are known by gossip, their metrics by replication.
-pub(super) async fn swarm(ops: Ops, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
+pub(in crate::http) async fn swarm(ops: Ops, FieldParam(field): FieldParam) -> Result<Json<Value>, Refusal> {
     let (view, _) = ops.state(&field).map_err(|cause| ops.record_cause(cause))?;
     let swarm = view.last.as_ref().map(|last| Swarm::of(&last.metrics)).unwrap_or_default();
     let (live, _, _) = health::members(&ops);

@@ -6,7 +6,7 @@ use psi_replica::Clock;
 use tonic::Code;
 
 use super::{Ops, ReadError, record_message};
-use crate::ledger::store::{LedgerStore, RecordPlace};
+use crate::governance::ledger::store::{LedgerStore, RecordPlace};
 
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
@@ -111,7 +111,11 @@ fn read_kind(name: &str) -> Result<Option<Kind>, Cause> {
     Kind::ALL.iter().find(|kind| kind.name() == name).copied().map(Some).ok_or_else(|| {
         let known = Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
         let shown: String = name.chars().take(64).collect();
-        Cause::new(Code::InvalidArgument, "BAD_KIND", format!("no kind of record is called `{shown}`; there are {known}"))
+        Cause::new(
+            Code::InvalidArgument,
+            "BAD_KIND",
+            format!("no kind of record is called `{shown}`; there are {known}"),
+        )
     })
 }
 

@@ -1,11 +1,6 @@
 //! How voters are reached.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use psi_api::v1::{AskRequest, quorum_service_client::QuorumServiceClient};
 use psi_quorum::{Request, Response};
@@ -15,33 +10,28 @@ use tokio::time::timeout;
 use tonic::transport::Channel;
 use tracing::debug;
 
-use super::{key_of, voters::answer};
+use super::{registers::key_of, voters::answer};
 use crate::node::context::NodeContext;
 
 /// A voter that is silent for so long is asked again by the proposer.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// Connections to voters, kept from call to call.
-#[derive(Default)]
-pub(super) struct VoterLinks(Mutex<BTreeMap<NodeId, (SocketAddr, QuorumServiceClient<Channel>)>>);
-
-impl VoterLinks {
-    fn client(&self, context: &NodeContext, node: &NodeId) -> Option<QuorumServiceClient<Channel>> {
-        let members = context.members.borrow().clone();
-        let address = members.iter().find(|member| member.node == *node && member.live)?.grpc?;
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, client)) = clients.get(node)
-            && *known == address
-        {
-            return Some(client.clone());
-        }
-        let channel = context.identity.dial_lazily(address, Some(node), |endpoint| {
-            endpoint.connect_timeout(ANSWER).tcp_nodelay(true)
-        });
-        let client = QuorumServiceClient::new(channel.ok()?);
-        clients.insert(node.clone(), (address, client.clone()));
-        Some(client)
+/// A client of a node, which is kept from call to call.
+fn client(context: &NodeContext, node: &NodeId) -> Option<QuorumServiceClient<Channel>> {
+    let members = context.members.borrow().clone();
+    let address = members.iter().find(|member| member.node == *node && member.live)?.grpc?;
+    let mut clients = context.quorum.clients();
+    if let Some((known, client)) = clients.get(node)
+        && *known == address
+    {
+        return Some(client.clone());
     }
+    let channel = context
+        .identity
+        .dial_lazily(address, Some(node), |endpoint| endpoint.connect_timeout(ANSWER).tcp_nodelay(true));
+    let client = QuorumServiceClient::new(channel.ok()?);
+    clients.insert(node.clone(), (address, client.clone()));
+    Some(client)
 }
 
 /// Asks one voter; `None` if it can't be reached, or does not answer in time.
@@ -51,7 +41,7 @@ pub(super) async fn ask(context: &Arc<NodeContext>, to: NodePublicKey, request: 
         answer(context, &bytes).await
     } else {
         let node = node_of(context, to)?;
-        let mut client = context.quorum.links.client(context, &node)?;
+        let mut client = client(context, &node)?;
         let asked = timeout(ANSWER, client.ask(AskRequest { request: bytes })).await;
         let answered = asked.inspect_err(|_| debug!(%node, "a voter is silent")).ok()?;
         answered.map(|answer| answer.into_inner().response).map_err(Into::into)

@@ -5,7 +5,9 @@
 //! holds, and fetches the records that they cover.
 
 pub(crate) mod auditor;
+pub(crate) mod conflict;
 mod fetch;
+mod recording;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;

@@ -7,55 +7,24 @@ use std::{
 };
 
 use psi_quorum::{
-    ClientName, Fence, Grant, Lease, LeaseDuration, LeaseProgress, LeaseValue, LeaseVerdict, Proposer, ProposerId,
-    Register, Request, Response, RetryPolicy, VoterSet,
+    Fence, Lease, LeaseProgress, LeaseValue, LeaseVerdict, Proposer, ProposerId, Register, Request, RetryPolicy,
+    VoterSet,
 };
-use psi_security::node_key::NodePublicKey;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 
-use super::{boot_time, key_of, links::ask};
+use super::{
+    links::ask,
+    message::{LeaseCall, LeaseMessage, LeaseOutcome, LeaseStatus},
+    registers::{boot_time, key_of},
+};
 use crate::node::context::NodeContext;
 
 /// Callers that may wait in line for one lease.
 const LINE_MAX: usize = 1_024;
 
-/// What a caller wants of a lease.
-#[derive(Clone, Debug)]
-pub(crate) enum LeaseCall {
-    Acquire { client: ClientName, duration: LeaseDuration },
-    Release { client: ClientName },
-    Look,
-}
-
-/// How that ended.
-#[derive(Clone, Debug)]
-pub(crate) enum LeaseOutcome {
-    Verdict(LeaseVerdict),
-    /// What this run knows of the lease, and what one of its clients was granted.
-    Status(LeaseStatus),
-    /// Most voters did not answer in time.
-    NoMajority,
-}
-
-/// What a run knows of a lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LeaseStatus {
-    pub(crate) fence: Fence,
-    /// `None`: released, or never held.
-    pub(crate) value: Option<LeaseValue>,
-    /// What one of the clients of this node may rely on.
-    pub(crate) grant: Option<Grant>,
-}
-
-/// What the task of a lease is sent.
-pub(super) enum LeaseMessage {
-    Call { call: LeaseCall, deadline: Instant, answer: oneshot::Sender<LeaseOutcome> },
-    Response { from: NodePublicKey, response: Box<Response> },
-}
-
 /// A caller in line.
-struct Waiting {
+struct QueuedCall {
     call: LeaseCall,
     deadline: Instant,
     answer: oneshot::Sender<LeaseOutcome>,
@@ -67,8 +36,8 @@ struct LeaseTask {
     register: Register,
     own: mpsc::WeakSender<LeaseMessage>,
     /// Whose wish is proposed.
-    current: Option<Waiting>,
-    line: VecDeque<Waiting>,
+    current: Option<QueuedCall>,
+    line: VecDeque<QueuedCall>,
     /// Of the last decision that state was shown.
     shown: u64,
 }
@@ -129,7 +98,7 @@ impl LeaseTask {
             };
             match message {
                 Some(LeaseMessage::Call { call, deadline, answer }) => {
-                    self.line.push_back(Waiting { call, deadline, answer });
+                    self.line.push_back(QueuedCall { call, deadline, answer });
                 }
                 Some(LeaseMessage::Response { from, response }) => {
                     let progress = self.lease.handle(boot_time(), rand::random(), from, &response);
@@ -149,7 +118,12 @@ impl LeaseTask {
     fn next_wake(&self) -> Duration {
         let of_proposer = self.lease.proposer().wake_at().map(|at| Duration::from_millis(boot_time().ms_until(at)));
         let of_caller = self.current.as_ref().map(|waiting| waiting.deadline.saturating_duration_since(Instant::now()));
-        of_proposer.into_iter().chain(of_caller).min().unwrap_or(Duration::from_secs(3_600)).max(Duration::from_millis(1))
+        of_proposer
+            .into_iter()
+            .chain(of_caller)
+            .min()
+            .unwrap_or(Duration::from_secs(3_600))
+            .max(Duration::from_millis(1))
     }
 
     /// Lets those in line have their turns, until one of them waits for voters.
@@ -164,7 +138,7 @@ impl LeaseTask {
         }
     }
 
-    fn begin(&mut self, waiting: Waiting) {
+    fn begin(&mut self, waiting: QueuedCall) {
         self.learn();
         let call = waiting.call.clone();
         let progress = match &call {

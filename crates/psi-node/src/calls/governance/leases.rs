@@ -4,16 +4,23 @@ use std::{collections::BTreeSet, time::Duration};
 
 use psi_api::{Cause, v1};
 use psi_ledger::record::Kind;
-use psi_quorum::{ClientName, DURATION_MS_MAX, Holder, LeaseDuration, LeaseVerdict, Register, RegisterName, VOTERS_MAX};
+use psi_quorum::{
+    ClientName, DURATION_MS_MAX, Holder, LeaseDuration, LeaseVerdict, Register, RegisterName, VOTERS_MAX,
+};
 use psi_replica::NodeId;
 use psi_state::{Replica, VoterName};
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 
-use super::{ops::Ops, readiness::writable};
 use crate::{
+    calls::{ops::Ops, readiness::writable},
+    governance::quorum::{
+        lease_task::call_lease,
+        links::node_of,
+        message::{LeaseCall, LeaseOutcome, LeaseStatus},
+        registers::{boot_time, key_of, register_of},
+    },
     node::context::NodeContext,
-    quorum::{LeaseCall, LeaseOutcome, LeaseStatus, boot_time, call_lease, key_of, node_of, register_of},
 };
 
 const DURATION_MS_DEFAULT: u64 = 30_000;
@@ -43,9 +50,8 @@ impl Ops {
         let LeaseRequest { name, client, duration_ms, wait_ms, deadline_ms } = request;
         let client = self.record_refusal(client_name(&client))?;
         let duration_ms = if duration_ms == 0 { DURATION_MS_DEFAULT } else { duration_ms };
-        let duration = LeaseDuration::from_ms(duration_ms).map_err(|error| {
-            bad_lease(error.to_string()).with("got", duration_ms).with("limit", DURATION_MS_MAX)
-        });
+        let duration = LeaseDuration::from_ms(duration_ms)
+            .map_err(|error| bad_lease(error.to_string()).with("got", duration_ms).with("limit", DURATION_MS_MAX));
         let duration = self.record_refusal(duration)?;
         let register = self.record_refusal(self.lease_register(&name))?;
         let until = Instant::now() + Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
@@ -207,7 +213,8 @@ fn refused(context: &NodeContext, name: &str, verdict: &LeaseVerdict) -> Cause {
         }
         LeaseVerdict::Refused(refusal) => conflict(name, &refusal.to_string()),
         LeaseVerdict::Granted(_) | LeaseVerdict::Lapsed(_) | LeaseVerdict::Released(_) => {
-            let message = format!("lease {name} was won too late to hold it: voters were slow; ask again, or for longer");
+            let message =
+                format!("lease {name} was won too late to hold it: voters were slow; ask again, or for longer");
             Cause::new(Code::FailedPrecondition, "LEASE_LAPSED", message)
         }
     }

@@ -5,20 +5,22 @@
 //! are fetched, so that this node can prove and export them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use psi_ledger::{HeldLog, LogName, Replacement, SignedHead, TreeHash};
-use psi_replica::Origin;
+use psi_replica::NodeId;
+use psi_security::node_key::NodePublicKey;
 use psi_state::LedgerHead;
 use tracing::{debug, error, warn};
 
 use super::{
-    fetch::{Fetched, fetch_proof, fetch_records},
-    store::{CONFLICTS_MAX, LedgerStore, LogRow, NewRecords, StoreError},
-    writer::{blocking, verified},
+    conflict::Conflict,
+    fetch::{RecordBatch, fetch_proof, fetch_records},
+    store::{CONFLICTS_MAX, LedgerStore, LogRow, NewRecords, StoreError, blocking},
+    writer::verified,
 };
 use crate::node::context::NodeContext;
 
@@ -34,6 +36,10 @@ pub(crate) struct LedgerAuditor {
     /// The generation of the heads that were looked at.
     seen: Option<u64>,
     logs: BTreeMap<LogName, AuditState>,
+    /// Keys of nodes that the cluster key vouched for, at some time. A later cluster key does not take that back.
+    vouched: BTreeSet<(NodeId, NodePublicKey)>,
+    /// Heads that nobody who is trusted signed. Each is counted once.
+    refused: BTreeSet<String>,
 }
 
 /// What is known of a log beside what is stored.
@@ -48,32 +54,10 @@ struct AuditState {
     is_settled: bool,
 }
 
-/// What keeps a head from being believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Conflict {
-    /// Two roots of one size.
-    Fork,
-    /// Another key signs the same run.
-    OtherKey,
-    /// A smaller head with a later clock.
-    SetBack,
-}
-
-impl Conflict {
-    pub(crate) const ALL: [Self; 3] = [Self::Fork, Self::OtherKey, Self::SetBack];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Fork => "fork",
-            Self::OtherKey => "other_key",
-            Self::SetBack => "set_back",
-        }
-    }
-}
-
 impl LedgerAuditor {
     pub(crate) fn new(context: Arc<NodeContext>) -> Self {
-        Self { context, seen: None, logs: BTreeMap::new() }
+        let (logs, vouched, refused) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { context, seen: None, logs, vouched, refused }
     }
 
     /// Looks until the node stops.
@@ -93,8 +77,7 @@ impl LedgerAuditor {
         if self.seen == Some(generation) && !self.logs.values().any(is_due) {
             return self.report();
         }
-        let (heads, own) =
-            self.context.read(|replica| (replica.ledger_heads(), replica.origin().cloned()));
+        let (heads, own) = self.context.read(|replica| (replica.ledger_heads(), replica.origin().cloned()));
         if self.seen.replace(generation) != Some(generation) {
             self.logs.values_mut().for_each(|state| state.is_settled = false);
         }
@@ -110,12 +93,12 @@ impl LedgerAuditor {
     /// Looks at one head that is shown, and at the records that are shown with it, in order.
     async fn review(&mut self, shown: &LedgerHead, records: Vec<(u64, Vec<u8>)>) {
         let Some(head) = verified(shown) else {
-            return self.record_refused(&shown.author, "its signature is not that of the key that it names");
+            return self.record_refused(shown, "its signature is not that of the key that it names");
         };
-        if let Err(why) = self.context.identity.check_node_key(shown.author.node.as_str(), head.public_key(), &shown.voucher) {
-            return self.record_refused(&shown.author, why);
-        }
         let log = head.head().log.clone();
+        if !self.is_vouched(&log, &head, shown).await {
+            return self.record_refused(shown, "no key of the cluster vouches for the key that signs it");
+        }
         let state = self.logs.entry(log.clone()).or_default();
         if state.is_settled || state.next.is_some_and(|next| next > Instant::now()) {
             return;
@@ -131,6 +114,20 @@ impl LedgerAuditor {
                 self.postpone(&log);
             }
         }
+    }
+
+    /// Whether the key is the node's: by the word of the cluster key, now or when the ledger was first held.
+    async fn is_vouched(&mut self, log: &LogName, head: &SignedHead, shown: &LedgerHead) -> bool {
+        let (node, key) = (&log.run.node, head.public_key());
+        if self.context.identity.check_node_key(node.as_str(), key, &shown.voucher) {
+            self.vouched.insert((node.clone(), key));
+        }
+        if self.vouched.contains(&(node.clone(), key)) {
+            return true;
+        }
+        let log = log.clone();
+        let held = blocking(&self.context.ledger.store, move |store| store.log(&log)).await;
+        held.is_ok_and(|row| row.is_some_and(|row| row.held.head().public_key() == key))
     }
 
     fn postpone(&mut self, log: &LogName) {
@@ -239,8 +236,8 @@ impl LedgerAuditor {
             let first = row.held.archive().end();
             let missing = usize::try_from(row.held.missing()).unwrap_or(usize::MAX);
             let from_state = shown.take().filter(|shown| shown.len() >= missing);
-            let Fetched { mut records, proof } = match from_state {
-                Some(records) => Fetched { records, proof: Vec::new() },
+            let RecordBatch { mut records, proof } = match from_state {
+                Some(records) => RecordBatch { records, proof: Vec::new() },
                 None => match fetch_records(&self.context, log, first, row.held.head().head().tree.size()).await {
                     Some(fetched) => fetched,
                     None => return Ok(false),
@@ -259,7 +256,8 @@ impl LedgerAuditor {
 
     async fn store(&self, log: &LogName, row: &LogRow, first: u64, leaves: Vec<Vec<u8>>) -> Result<(), StoreError> {
         let (log, row) = (log.clone(), row.clone());
-        let write = move |store: &LedgerStore| store.write(&log, &row, &NewRecords { first, leaves: &leaves, bodies: &[] });
+        let write =
+            move |store: &LedgerStore| store.write(&log, &row, &NewRecords { first, leaves: &leaves, bodies: &[] });
         blocking(&self.context.ledger.store, write).await
     }
 
@@ -271,9 +269,17 @@ impl LedgerAuditor {
         records
     }
 
-    fn record_refused(&self, author: &Origin, why: &'static str) {
-        if let Some(count) = self.context.ledger_refusals.record(&author.node.to_string()) {
-            error!(run = %author, count, "refused the head of a ledger: {why}");
+    fn record_refused(&mut self, shown: &LedgerHead, why: &'static str) {
+        /// More are not remembered, and counted again.
+        const REFUSED_MAX: usize = 1_024;
+        if self.refused.len() >= REFUSED_MAX {
+            self.refused.clear();
+        }
+        if !self.refused.insert(shown.note.clone()) {
+            return;
+        }
+        if let Some(count) = self.context.ledger_refusals.record(&shown.author.node.to_string()) {
+            error!(run = %shown.author, count, "refused the head of a ledger: {why}");
         }
         self.context.metrics.ledger.record_refusal();
     }

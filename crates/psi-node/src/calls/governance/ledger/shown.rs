@@ -7,7 +7,7 @@ use psi_ledger::{
     record::{Body, Kind},
 };
 
-use crate::ledger::store::LogRow;
+use crate::governance::ledger::store::LogRow;
 
 /// A record as callers see it; `None` if its bytes are none.
 pub(super) fn record_message(log: &LogName, index: u64, leaf: &[u8]) -> Option<v1::LedgerRecord> {

@@ -16,7 +16,7 @@ use crate::node::context::NodeContext;
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Records that follow each other, and that the head goes on from them.
-pub(super) struct Fetched {
+pub(super) struct RecordBatch {
     pub(super) records: Vec<Vec<u8>>,
     pub(super) proof: Vec<TreeHash>,
 }
@@ -28,7 +28,8 @@ async fn clients(context: &Arc<NodeContext>, log: &LogName) -> Vec<LedgerService
         context.members.borrow().iter().filter(|member| member.live && member.node != *own).cloned().collect();
     members.sort_by_key(|member| member.node != log.run.node);
     let addresses = members.into_iter().filter_map(|member| Some((member.node, member.grpc?)));
-    let dial = |(node, address)| context.identity.dial_lazily(address, Some(&node), |endpoint| endpoint.tcp_nodelay(true));
+    let dial =
+        |(node, address)| context.identity.dial_lazily(address, Some(&node), |endpoint| endpoint.tcp_nodelay(true));
     addresses.filter_map(|member| dial(member).ok()).map(LedgerServiceClient::new).collect()
 }
 
@@ -59,14 +60,14 @@ pub(super) async fn fetch_records(
     log: &LogName,
     first: u64,
     size: u64,
-) -> Option<Fetched> {
+) -> Option<RecordBatch> {
     for mut client in clients(context, log).await {
         let request = ReadLeavesRequest { log: log.to_string(), first, size };
         match timeout(ANSWER, client.read_leaves(request)).await {
             Ok(Ok(answer)) => {
                 let ReadLeavesResponse { leaves, hashes } = answer.into_inner();
                 if let Some(proof) = TreeHash::list_from_bytes(&hashes).filter(|_| !leaves.is_empty()) {
-                    return Some(Fetched { records: leaves, proof });
+                    return Some(RecordBatch { records: leaves, proof });
                 }
             }
             Ok(Err(status)) => debug!(%log, "no records: {}", status.message()),

@@ -1,0 +1,4 @@
+//! Who decided what, and how that is shown: ledgers, and what majorities decide.
+
+pub(crate) mod ledger;
+pub(crate) mod quorum;

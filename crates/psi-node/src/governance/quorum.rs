@@ -1,0 +1,11 @@
+//! What majorities decide: this node's votes, and the leases that its callers ask for.
+//!
+//! The rules are those of psi-quorum, which does no I/O. Here are the clock that goes on while a machine sleeps, the disk
+//! that holds votes, the calls between nodes, and one task for each lease that this node's callers name.
+
+pub(crate) mod desk;
+pub(crate) mod lease_task;
+pub(crate) mod links;
+pub(crate) mod message;
+pub(crate) mod registers;
+pub(crate) mod voters;
