@@ -123,7 +123,7 @@ async fn cluster(count: usize) -> Result<Vec<Process>> {
     Ok(nodes)
 }
 
-async fn links(node: &Process) -> Result<usize> {
+pub(crate) async fn links(node: &Process) -> Result<usize> {
     Ok(node.members().await?.iter().filter(|member| member.linked && member.node != node.name).count())
 }
 

@@ -22,7 +22,7 @@ use psi_tests::{
 use tokio_stream::StreamExt;
 use tonic::Code;
 
-use crate::PROGRAM;
+use crate::{PROGRAM, gossip::links};
 
 /// By as much a node may grow, whatever strangers do.
 pub(crate) const GROWTH_KIB: u64 = 64 * 1024;
@@ -245,5 +245,43 @@ async fn streams_of_all_clients_together_are_limited_and_steps_are_not() -> Resu
         event.0.set_read_timeout(Some(Duration::from_secs(5)))?;
         ensure!(event.0.read(&mut [0; 4096])? > 0, "the stream goes on");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_cut_no_link() -> Result<()> {
+    const CONNECTIONS_MAX: usize = 16;
+    let launch = |name| Launch::new(PROGRAM, name).with("--limits-connections-max", &CONNECTIONS_MAX);
+    let first = launch("n1").start()?;
+    let nodes = [launch("n2").with("--cluster-seeds", &first.advertised.gossip).start()?, first];
+    // Who was evicted calls again.
+    let linked = async |node: &Process| links(node).await.is_ok_and(|links| links == 1);
+    for node in &nodes {
+        node.ready().await?;
+        eventually("the two are linked", async || Ok(linked(node).await)).await?;
+    }
+    let opened = || nodes.each_ref().map(|node| node.said().matches("link opened").count());
+    let before = opened();
+
+    let mut idle = Vec::new();
+    for node in &nodes {
+        for _ in 0..4 * CONNECTIONS_MAX {
+            idle.push(TcpStream::connect(node.grpc)?);
+        }
+        eventually("idle connections give way", async || {
+            let evicted = node.series("psi_node_connections_evicted_total").await.unwrap_or_default();
+            Ok(evicted >= 2.0 * CONNECTIONS_MAX as f64)
+        })
+        .await?;
+    }
+    let [second, first] = &nodes;
+    eventually("a step gets from the second to the first", async || {
+        Ok(second.step("", &INCIDENT).await.is_ok() && first.count("").await > 0)
+    })
+    .await?;
+    for node in &nodes {
+        eventually("the two are still linked", async || Ok(linked(node).await)).await?;
+    }
+    ensure!(opened() == before, "a link was opened again: {}", second.said());
     Ok(())
 }
