@@ -28,7 +28,11 @@ use rustls::{
 use serde_json::Value;
 use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use tonic::Code;
+use tonic::{
+    Code,
+    transport::{Channel, Endpoint},
+};
+use tower::service_fn;
 
 use crate::identities::{CLUSTER, Identity, now_s};
 
@@ -132,6 +136,16 @@ impl Dialler {
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::IpAddress(address.ip().into());
         Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
+    }
+
+    /// A connection for generated clients. Calls over it show the certificate, and no token.
+    pub(crate) async fn channel(&self, address: SocketAddr) -> Result<Channel> {
+        let dialler = self.clone();
+        let connector = service_fn(move |_| {
+            let dialler = dialler.clone();
+            async move { dialler.connect(address, b"h2").await.map(TokioIo::new) }
+        });
+        Ok(Endpoint::from_static("http://node").connect_with_connector(connector).await?)
     }
 
     /// Opens a connection of HTTP/2 and keeps it.

@@ -47,6 +47,10 @@ pub(crate) fn accept(
                 let cause = Cause::new(Code::InvalidArgument, "NOT_A_FRAME", &end);
                 let _ = outbound.send(Err(cause.into())).await;
             }
+            LinkEnd::WrongPeer { .. } => {
+                let cause = Cause::new(Code::PermissionDenied, "WRONG_PEER", &end);
+                let _ = outbound.send(Err(cause.into())).await;
+            }
             LinkEnd::Silent => {
                 let cause = Cause::new(Code::DeadlineExceeded, "SILENT_PEER", &end);
                 let _ = outbound.send(Err(cause.into())).await;
