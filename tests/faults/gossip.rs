@@ -13,7 +13,9 @@ use std::{
 use anyhow::{Context, Result};
 use psi_api::v1::MemberState;
 use psi_tests::{
-    DEADLINE, eventually,
+    DEADLINE,
+    datagrams::{delta, digest, id, message, syn},
+    eventually,
     process::{Launch, Process},
 };
 use tokio::net::TcpListener;
@@ -22,40 +24,6 @@ use crate::PROGRAM;
 
 /// How much the memory of a node may grow by one datagram.
 const GROWTH_KB: usize = 64 * 1024;
-
-fn text(text: &str) -> Vec<u8> {
-    let length = u16::try_from(text.len()).expect("a short text");
-    [&length.to_le_bytes()[..], text.as_bytes()].concat()
-}
-
-/// A run of a node, as chitchat encodes it.
-fn id(node: &str, generation: u64) -> Vec<u8> {
-    [&text(node)[..], &generation.to_le_bytes(), &[4, 127, 0, 0, 1, 9, 0]].concat()
-}
-
-/// A message of chitchat in its older form: 0 begins an exchange, 1 answers, 2 ends it.
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    [&[0x53, 0xb0, 0, kind][..], body].concat()
-}
-
-/// Runs, with a heartbeat that is the same for all.
-fn digest(ids: &[Vec<u8>], heartbeat: u64) -> Vec<u8> {
-    let counters = [heartbeat, 0, 0].map(u64::to_le_bytes).concat();
-    let runs: Vec<u8> = ids.iter().flat_map(|id| [&id[..], &counters].concat()).collect();
-    [&u16::try_from(ids.len()).expect("a few").to_le_bytes()[..], &runs].concat()
-}
-
-fn syn(ids: &[Vec<u8>], heartbeat: u64) -> Vec<u8> {
-    message(0, &[digest(ids, heartbeat), text("psi-field")].concat())
-}
-
-/// A delta that sets a fact of each run.
-fn delta(ids: &[Vec<u8>], key: &str, value: &str) -> Vec<u8> {
-    let fact = [&[1][..], &text(key), &text(value), &1_u64.to_le_bytes(), &[0]].concat();
-    let operations: Vec<u8> = ids.iter().flat_map(|id| [&[0][..], id, &[0; 16], &fact].concat()).collect();
-    let length = u16::try_from(operations.len()).expect("one block").to_le_bytes();
-    [&[2][..], &length, &operations, &[0]].concat()
-}
 
 /// 65 kB of blocks that zstd unpacks to 65,535 zeros each, 300 MB together.
 fn bomb() -> Vec<u8> {
@@ -123,7 +91,7 @@ async fn cluster(count: usize) -> Result<Vec<Process>> {
     Ok(nodes)
 }
 
-async fn links(node: &Process) -> Result<usize> {
+pub(crate) async fn links(node: &Process) -> Result<usize> {
     Ok(node.members().await?.iter().filter(|member| member.linked && member.node != node.name).count())
 }
 
@@ -157,7 +125,7 @@ async fn later_runs_that_strangers_name_stop_no_node_and_cut_no_link() -> Result
     let (stranger, begun) = (Stranger::bind()?, Instant::now());
     let later = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())? + 1_000_000_000;
     let ids = ["n1", "n2", "n3"].map(|node| id(node, later));
-    let facts = delta(&ids, "grpc", &address.to_string());
+    let facts = delta(&ids, "grpc", &address.to_string(), 1);
     for heartbeat in 1..=30 {
         for node in &nodes {
             stranger.send(node, &syn(&ids, heartbeat))?;
@@ -192,7 +160,7 @@ async fn a_key_that_is_not_ascii_does_not_restart_gossip() -> Result<()> {
     let stranger = Stranger::bind()?;
     let ids = [id("x", 1)];
     stranger.ask(&nodes[0], &syn(&ids, 1))?;
-    stranger.send(&nodes[0], &message(2, &delta(&ids, "é", "1")))?;
+    stranger.send(&nodes[0], &message(2, &delta(&ids, "é", "1", 1)))?;
     dropped(&nodes[0], "bad_name").await?;
     assert!(nodes[0].series("psi_gossip_restarts_total").await?.abs() < f64::EPSILON, "{}", nodes[0].said());
     nodes[0].sees("n2", MemberState::Live).await

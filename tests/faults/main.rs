@@ -7,6 +7,7 @@ mod capacity;
 mod deaths;
 mod disks;
 mod ends;
+mod floods;
 mod gossip;
 mod joins;
 mod links;

@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,10 @@ use hyper::{
     client::conn::http2,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use psi_api::v1::PingRequest;
+use psi_api::{
+    replica::{Frame as LinkFrame, Heartbeat, Hello, frame::Body},
+    v1::{PingRequest, replication_service_client::ReplicationServiceClient},
+};
 use psi_tests::{
     DEADLINE, INCIDENT, eventually,
     process::{Launch, Process},
@@ -22,7 +25,7 @@ use psi_tests::{
 use tokio_stream::StreamExt;
 use tonic::Code;
 
-use crate::PROGRAM;
+use crate::{PROGRAM, gossip::links};
 
 /// By as much a node may grow, whatever strangers do.
 pub(crate) const GROWTH_KIB: u64 = 64 * 1024;
@@ -245,5 +248,148 @@ async fn streams_of_all_clients_together_are_limited_and_steps_are_not() -> Resu
         event.0.set_read_timeout(Some(Duration::from_secs(5)))?;
         ensure!(event.0.read(&mut [0; 4096])? > 0, "the stream goes on");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_cut_no_link() -> Result<()> {
+    const CONNECTIONS_MAX: usize = 16;
+    let launch = |name| Launch::new(PROGRAM, name).with("--limits-connections-max", &CONNECTIONS_MAX);
+    let first = launch("n1").start()?;
+    let nodes = [launch("n2").with("--cluster-seeds", &first.advertised.gossip).start()?, first];
+    // Who was evicted calls again.
+    let linked = async |node: &Process| links(node).await.is_ok_and(|links| links == 1);
+    for node in &nodes {
+        node.ready().await?;
+        eventually("the two are linked", async || Ok(linked(node).await)).await?;
+    }
+    let opened = || nodes.each_ref().map(|node| node.said().matches("link opened").count());
+    let before = opened();
+
+    let mut idle = Vec::new();
+    for node in &nodes {
+        for _ in 0..4 * CONNECTIONS_MAX {
+            idle.push(TcpStream::connect(node.grpc)?);
+        }
+        eventually("idle connections give way", async || {
+            let evicted = node.series("psi_node_connections_evicted_total").await.unwrap_or_default();
+            Ok(evicted >= 2.0 * CONNECTIONS_MAX as f64)
+        })
+        .await?;
+    }
+    let [second, first] = &nodes;
+    eventually("a step gets from the second to the first", async || {
+        Ok(second.step("", &INCIDENT).await.is_ok() && first.count("").await > 0)
+    })
+    .await?;
+    for node in &nodes {
+        eventually("the two are still linked", async || Ok(linked(node).await)).await?;
+    }
+    ensure!(opened() == before, "a link was opened again: {}", second.said());
+    Ok(())
+}
+
+/// First frames of links, and why each is refused.
+fn refused_frames() -> Result<[(&'static str, Body); 5]> {
+    let wall_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let name = |name: &str| Hello {
+        cluster: "psi-field".to_owned(),
+        node: name.to_owned(),
+        protocol_min: 1,
+        protocol_max: 1,
+        wall_ms,
+        ..Hello::default()
+    };
+    Ok([
+        ("WRONG_CLUSTER", Body::Hello(Hello { cluster: "another".to_owned(), ..name("x") })),
+        ("UNKNOWN_PROTOCOL", Body::Hello(Hello { protocol_min: 99, protocol_max: 99, ..name("x") })),
+        ("SAME_NODE", Body::Hello(name("n1"))),
+        ("BAD_NAME", Body::Hello(name("é"))),
+        ("OUT_OF_TURN", Body::Heartbeat(Heartbeat::default())),
+    ])
+}
+
+/// Opens links one after the other, each with the next of these frames, and sees each refused.
+async fn dial_badly(to: SocketAddr, frames: [(&'static str, Body); 5], links: usize) -> Result<()> {
+    let mut client = ReplicationServiceClient::connect(format!("http://{to}")).await?;
+    for (want, body) in frames.iter().cycle().take(links) {
+        let first = tokio_stream::once(LinkFrame { body: Some(body.clone()) });
+        let refused = async {
+            let mut answers = client.link(first.chain(tokio_stream::pending())).await?.into_inner();
+            loop {
+                match answers.message().await {
+                    Ok(answer) => ensure!(answer.is_some(), "{want}: the link ended without a reason"),
+                    Err(status) => return Ok(status),
+                }
+            }
+        };
+        let refused = tokio::time::timeout(DEADLINE, refused).await.with_context(|| format!("{want}: no end"))??;
+        ensure!(psi_api::cause_of(&refused).is_some_and(|(reason, _)| reason == *want), "{want}: {refused:?}");
+    }
+    Ok(())
+}
+
+/// How often a node has said that it refused a link.
+fn refusals_said(node: &Process) -> usize {
+    node.said().matches("refused a link").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_links_are_counted_each_and_logged_by_reason() -> Result<()> {
+    const LINKS: usize = 2_000;
+    const STRANGERS: usize = 20;
+    let node = launch().start()?;
+    // A node that knows of no other looks for one of its own name for two seconds before it looks at a link.
+    let other = Launch::new(PROGRAM, "n2").with("--cluster-seeds", &node.advertised.gossip).start()?;
+    for node in [&node, &other] {
+        node.ready().await?;
+    }
+    eventually("the two are linked", async || Ok(links(&node).await? == 1)).await?;
+    node.step("", &INCIDENT).await?;
+    let (before, frames) = (resident_kib(&node)?, refused_frames()?);
+    let begun = Instant::now();
+    let strangers: Vec<_> =
+        (0..STRANGERS).map(|_| tokio::spawn(dial_badly(node.grpc, frames.clone(), LINKS / STRANGERS))).collect();
+    for stranger in strangers {
+        stranger.await??;
+    }
+    for (reason, _) in &frames {
+        let series = format!("psi_replica_refused_total{{reason=\"{}\"}}", reason.to_lowercase());
+        ensure!(node.series(&series).await? == (LINKS / frames.len()) as f64, "{series}");
+    }
+    let most = frames.len() * (1 + usize::try_from(begun.elapsed().as_secs() / 60)?);
+    ensure!((frames.len()..=most).contains(&refusals_said(&node)), "{}", node.said());
+    let grown = resident_kib(&node)?.saturating_sub(before);
+    ensure!(grown < GROWTH_KIB, "grown by {grown} kB");
+    node.step("", &INCIDENT).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_links_take_little_memory_and_few_lines() -> Result<()> {
+    const CONNECTIONS: usize = 12;
+    const LINKS: usize = 3_000;
+    let node = launch().start()?;
+    node.ready().await?;
+    node.step("", &INCIDENT).await?;
+    let (before, mut most, begun) = (resident_kib(&node)?, 0, Instant::now());
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut client = ReplicationServiceClient::connect(format!("http://{}", node.grpc)).await?;
+        for _ in 0..LINKS / CONNECTIONS {
+            silent.push(client.link(tokio_stream::pending()).await?.into_inner());
+        }
+        node.step("", &INCIDENT).await?;
+        most = most.max(resident_kib(&node)?);
+    }
+    eventually("all are sent away", async || {
+        let refused = node.series("psi_replica_refused_total{reason=\"silent_peer\"}").await?;
+        Ok(refused >= LINKS as f64)
+    })
+    .await?;
+    let grown = most.max(resident_kib(&node)?).saturating_sub(before);
+    ensure!(grown < GROWTH_KIB, "grown by {grown} kB");
+    let lines = 1 + usize::try_from(begun.elapsed().as_secs() / 60)?;
+    ensure!((1..=lines).contains(&refusals_said(&node)), "{}", node.said());
     Ok(())
 }

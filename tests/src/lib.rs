@@ -3,6 +3,7 @@
 //! Here are nodes within the test's own process; [`fleet`] has processes of their own, and a network to break.
 
 pub mod certificates;
+pub mod datagrams;
 pub mod fleet;
 pub mod load;
 pub mod process;

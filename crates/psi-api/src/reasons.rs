@@ -199,7 +199,7 @@ pub const REASONS: &[Reason] = &[
     link("TOO_MANY_ORIGINS", STRANGER, STRANGER_REMEDY),
     link("TOO_MANY_MOVES", STRANGER, STRANGER_REMEDY),
     link("SILENT_PEER", "the peer did not introduce itself in time", STRANGER_REMEDY),
-    link("WRONG_PEER", "another node answers at the address", "check what the two nodes advertise"),
+    link("WRONG_PEER", "another node answers at the address, or a node introduces itself by a name that its certificate does not have", "check what the two nodes advertise, and their certificates"),
     delta("digest_mismatch", DAMAGED),
     delta("digest_length", DAMAGED),
     delta("inconsistent_frames", DAMAGED),

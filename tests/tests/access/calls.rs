@@ -5,19 +5,21 @@ use std::collections::BTreeSet;
 use anyhow::{Result, ensure};
 use prost::Message;
 use prost_types::FileDescriptorSet;
-use tonic::Code;
+use psi_api::v1::{StepBatchRequest, StepRequest, StepStreamResponse, Vector, step_stream_response::Outcome};
+use psi_node::Node;
+use psi_tests::INCIDENT;
+use tonic::{Code, Status};
 
 use crate::{
     client,
-    identities::{Identity, Keys},
+    identities::{ExpectedRefusal, Identity, Keys},
 };
 
 /// What every method needs: a role for the field that it names, for all fields, or for none; to be a node; or nothing.
-const NEEDS: [(&str, &str); 34] = [
+const NEEDS: [(&str, &str); 41] = [
     ("/psi.v1.PsiFieldService/Step", "step"),
     ("/psi.v1.PsiFieldService/StepBatch", "step"),
-    // A refused step of a stream is one of its answers.
-    ("/psi.v1.PsiFieldService/StepStream", "step stream"),
+    ("/psi.v1.PsiFieldService/StepStream", "step"),
     ("/psi.v1.PsiFieldService/GetState", "read"),
     ("/psi.v1.PsiFieldService/WatchState", "read"),
     ("/psi.v1.PsiFieldService/WatchSteps", "read"),
@@ -43,6 +45,13 @@ const NEEDS: [(&str, &str); 34] = [
     ("/psi.v1.ClusterService/AcceptClock", "operator all"),
     ("/psi.v1.ClusterService/Ping", "read none"),
     ("/psi.v1.ClusterService/Identify", "node"),
+    ("/psi.v1.LedgerService/ListRecords", "read all"),
+    ("/psi.v1.LedgerService/GetRecord", "read all"),
+    ("/psi.v1.LedgerService/ListHeads", "read all"),
+    ("/psi.v1.LedgerService/ProveRecord", "read all"),
+    ("/psi.v1.LedgerService/ProveGrowth", "read all"),
+    ("/psi.v1.LedgerService/ReadLeaves", "read all"),
+    ("/psi.v1.LedgerService/Export", "read all"),
     ("/psi.v1.ReplicationService/Link", "node"),
     ("/grpc.health.v1.Health/Check", "open"),
     ("/grpc.health.v1.Health/List", "open"),
@@ -71,26 +80,67 @@ fn every_method_has_a_row() -> Result<()> {
     Ok(())
 }
 
+/// What is sent: steps of `default` that would count, and of other methods nothing.
+fn message(path: &str) -> Vec<u8> {
+    let (field, input) = ("default".to_owned(), INCIDENT.to_vec());
+    match path.rsplit('/').next() {
+        Some("Step" | "StepStream") => StepRequest { field, input, ..StepRequest::default() }.encode_to_vec(),
+        Some("StepBatch") => {
+            let inputs = vec![Vector { values: input }];
+            StepBatchRequest { field, inputs, ..StepBatchRequest::default() }.encode_to_vec()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Checks one cell of the table: who calls gets through, or the reason why not.
+async fn check(node: &Node, keys: &Keys, identity: Identity, (path, need): (&str, &str)) -> Result<()> {
+    let message = message(path);
+    let answer = client::answer(node.addresses().grpc, &keys.ring, identity, (path, &message));
+    let (_connection, answer) = answer.await?;
+    let status = Status::from_header_map(answer.headers());
+    let code = status.as_ref().map_or(Code::Ok, Status::code);
+    // A refused step of a stream is one of its answers.
+    let is_of_stream = path.ends_with("/StepStream") && identity == Identity::OtherStepper;
+    let want = identity.refusal(need).filter(|_| !is_of_stream);
+    let is_refused = matches!(code, Code::Unauthenticated | Code::PermissionDenied);
+    ensure!(is_refused == want.is_some(), "{path} by {identity:?}: {status:?}");
+    ensure!(want.is_none_or(|want| want.code() == code), "{path} by {identity:?}: {status:?}");
+    if message.is_empty() {
+        return Ok(());
+    }
+    let mut reason = status.as_ref().and_then(psi_api::cause_of).map(|(reason, _)| reason).unwrap_or_default();
+    if path.ends_with("/StepStream") && !is_refused {
+        let outcome = StepStreamResponse::decode(client::first_message(answer).await?)?.outcome;
+        reason = match outcome {
+            Some(Outcome::Error(error)) if error.code == i32::from(Code::PermissionDenied) => error.reason,
+            Some(Outcome::Step(_)) => String::new(),
+            other => anyhow::bail!("{path} by {identity:?}: {other:?}"),
+        };
+    }
+    let want = match (identity.refusal(need), identity) {
+        (None, _) => "",
+        (Some(ExpectedRefusal::Unknown), Identity::Nobody) => "ACCESS_TOKEN_MISSING",
+        (Some(ExpectedRefusal::Unknown), _) => "ACCESS_TOKEN_REFUSED",
+        (Some(ExpectedRefusal::Forbidden), Identity::OtherStepper) => "FIELD_NOT_ALLOWED",
+        (Some(ExpectedRefusal::Forbidden), _) => "ROLE_TOO_LOW",
+    };
+    ensure!(reason == want, "{path} by {identity:?}: {reason} and not {want}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_takes_whom_it_should() -> Result<()> {
     let keys = Keys::new(&[1])?;
     let node = keys.start("n1", &[]).await?;
-    let address = node.addresses().grpc;
     for identity in Identity::ALL {
         if identity == Identity::WrongPeer {
-            let refused = client::refusal(address, &keys.ring, identity, NEEDS[0].0).await;
+            let refused = client::call(node.addresses().grpc, &keys.ring, identity, NEEDS[0].0).await;
             ensure!(refused.is_err(), "a certificate of another key is not accepted: {refused:?}");
             continue;
         }
         for (path, need) in NEEDS {
-            let status = client::refusal(address, &keys.ring, identity, path).await?;
-            let is_refused = matches!(status, Some(Code::Unauthenticated | Code::PermissionDenied));
-            let may = match (need, identity) {
-                ("step stream", Identity::OtherStepper) => true,
-                ("step stream", identity) => identity.may("step"),
-                (need, identity) => identity.may(need),
-            };
-            ensure!(is_refused != may, "{path} by {identity:?}: {status:?}");
+            check(&node, &keys, identity, (path, need)).await?;
         }
     }
     node.shutdown().await;

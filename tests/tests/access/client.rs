@@ -28,7 +28,11 @@ use rustls::{
 use serde_json::Value;
 use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use tonic::Code;
+use tonic::{
+    Code,
+    transport::{Channel, Endpoint},
+};
+use tower::service_fn;
 
 use crate::identities::{CLUSTER, Identity, now_s};
 
@@ -80,8 +84,7 @@ impl OpenConnection {
         if let Some(token) = identity.token(keys) {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let length = u32::try_from(message.len())?;
-        let frame = Bytes::from([&[0][..], &length.to_be_bytes(), message].concat());
+        let frame = frame(message)?;
         Ok(self.sender.clone().send_request(request.body(Full::new(frame).boxed())?).await?)
     }
 }
@@ -133,6 +136,16 @@ impl Dialler {
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::IpAddress(address.ip().into());
         Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
+    }
+
+    /// A connection for generated clients. Calls over it show the certificate, and no token.
+    pub(crate) async fn channel(&self, address: SocketAddr) -> Result<Channel> {
+        let dialler = self.clone();
+        let connector = service_fn(move |_| {
+            let dialler = dialler.clone();
+            async move { dialler.connect(address, b"h2").await.map(TokioIo::new) }
+        });
+        Ok(Endpoint::from_static("http://node").connect_with_connector(connector).await?)
     }
 
     /// Opens a connection of HTTP/2 and keeps it.
@@ -259,16 +272,28 @@ pub(crate) async fn open(address: SocketAddr, keys: &KeyRing, identity: Identity
     Dialler::of(keys, identity)?.open(address).await
 }
 
-/// Why a call of gRPC with an empty message is refused; `None` if its answer begins.
-pub(crate) async fn refusal(
+/// The beginning of the answer to a call of gRPC with one message.
+pub(crate) async fn answer(
     address: SocketAddr,
     keys: &KeyRing,
     identity: Identity,
-    path: &str,
-) -> Result<Option<Code>> {
-    let dialler = Dialler::of(keys, identity)?;
-    let (_connection, answer) = dialler.send(address, path, Full::new(EMPTY_MESSAGE).boxed()).await?;
-    Ok(status_in(answer.headers()))
+    (path, message): (&str, &[u8]),
+) -> Result<(OpenConnection, Response<Incoming>)> {
+    let frame = frame(message)?;
+    Dialler::of(keys, identity)?.send(address, path, Full::new(frame).boxed()).await
+}
+
+/// A message as gRPC sends it.
+fn frame(message: &[u8]) -> Result<Bytes> {
+    let length = u32::try_from(message.len())?;
+    Ok(Bytes::from([&[0][..], &length.to_be_bytes(), message].concat()))
+}
+
+/// The first message of an answer of gRPC.
+pub(crate) async fn first_message(answer: Response<Incoming>) -> Result<Bytes> {
+    let whole = answer.into_body().collect().await?.to_bytes();
+    let length = usize::try_from(u32::from_be_bytes(*whole.get(1..).and_then(<[u8]>::first_chunk).context("a head")?))?;
+    whole.get(5..5 + length).map(|message| whole.slice_ref(message)).context("a message")
 }
 
 /// The status of a call of gRPC with an empty message, whose answer ends.

@@ -14,6 +14,7 @@ use psi_security::{
 };
 use psi_tests::{eventually, settings};
 use tempfile::TempDir;
+use tonic::Code;
 
 pub(crate) const CLUSTER: &str = "psi-field";
 /// A field that some tokens are for, and no call of these tests names.
@@ -43,6 +44,33 @@ pub(crate) enum Identity {
     WrongPeer,
 }
 
+/// Why someone is not to get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExpectedRefusal {
+    /// Who it is remains unknown: 401.
+    Unknown,
+    /// It is known, and may not: 403.
+    Forbidden,
+}
+
+impl ExpectedRefusal {
+    /// Over gRPC.
+    pub(crate) fn code(self) -> Code {
+        match self {
+            Self::Unknown => Code::Unauthenticated,
+            Self::Forbidden => Code::PermissionDenied,
+        }
+    }
+
+    /// Over HTTP.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Unknown => 401,
+            Self::Forbidden => 403,
+        }
+    }
+}
+
 impl Identity {
     pub(crate) const ALL: [Self; 11] = [
         Self::Nobody,
@@ -58,8 +86,19 @@ impl Identity {
         Self::WrongPeer,
     ];
 
+    /// Why it is not to get through, by what the table says; `None` if it is.
+    pub(crate) fn refusal(self, need: &str) -> Option<ExpectedRefusal> {
+        match (need.split(' ').next(), self) {
+            _ if self.may(need) => None,
+            (_, Self::WrongKey | Self::Expired | Self::Revoked) => Some(ExpectedRefusal::Unknown),
+            // That nothing was shown is no matter where no token would do.
+            (Some(role), Self::Nobody) if role != "node" => Some(ExpectedRefusal::Unknown),
+            _ => Some(ExpectedRefusal::Forbidden),
+        }
+    }
+
     /// Whether it is to get through, by what the table says.
-    pub(crate) fn may(self, need: &str) -> bool {
+    fn may(self, need: &str) -> bool {
         let rank = |role: &str| ["read", "step", "operator"].iter().position(|known| *known == role);
         // What a call needs that names no field is for `default`; "all" is for all fields, "none" for no field.
         let (role, scope) = need.split_once(' ').unwrap_or((need, "default"));

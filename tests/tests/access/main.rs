@@ -3,6 +3,7 @@
 mod audit;
 mod calls;
 mod client;
+mod gossip;
 mod identities;
 mod node_keys;
 mod own;

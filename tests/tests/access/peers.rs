@@ -1,17 +1,31 @@
 //! Who may join, and what nodes without the key see.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context, Result, bail, ensure};
+use psi_api::{
+    replica::{Frame, Heartbeat, Hello, frame::Body},
+    v1::{
+        self, GetClockRequest, cluster_service_client::ClusterServiceClient,
+        replication_service_client::ReplicationServiceClient,
+    },
+};
 use psi_node::{Endpoint, IdentityError, Node, StartError};
-use psi_tests::{DEADLINE, eventually, settings};
-use serde_json::Value;
-use tokio::net::UdpSocket;
+use psi_tests::{DEADLINE, INCIDENT, eventually, settings};
+use serde_json::{Value, json};
+use tokio::{net::UdpSocket, sync::mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming, transport::Channel};
 
 use crate::{
-    client,
-    identities::{Identity, Keys},
+    client::{self, Dialler},
+    identities::{CLUSTER, Identity, Keys},
 };
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Names of live, linked members as a node sees them, and of itself.
 pub(crate) async fn members(node: &Node, keys: &Keys) -> Result<Vec<String>> {
@@ -134,5 +148,118 @@ async fn a_key_file_that_cannot_be_used_is_named_and_its_content_is_not() -> Res
     std::fs::remove_file(keys.path())?;
     let error = Node::start(keys.settings("n1", &[])).await.err().context("it does not start")?.to_string();
     ensure!(error.contains("can't read") && error.contains("psi-field key"), "{error}");
+    Ok(())
+}
+
+/// A link of someone who shows the certificate of `n9`, and whose clock is a day ahead.
+struct FastLink {
+    frames: mpsc::Sender<Frame>,
+    answers: Streaming<Frame>,
+}
+
+impl FastLink {
+    /// Introduces itself by a name, as a run of these microseconds.
+    async fn open(channel: &Channel, node: &str, incarnation: u64) -> Result<Self> {
+        let (frames, outbound) = mpsc::channel(16);
+        let mut client = ReplicationServiceClient::new(channel.clone());
+        let answers = client.link(ReceiverStream::new(outbound)).await?.into_inner();
+        let hello = Hello {
+            cluster: CLUSTER.to_owned(),
+            node: node.to_owned(),
+            incarnation,
+            protocol_min: 1,
+            protocol_max: 1,
+            wall_ms: tomorrow_ms()?,
+            ready: true,
+            steady_lead_ms: 0,
+        };
+        frames.send(Frame { body: Some(Body::Hello(hello)) }).await?;
+        Ok(Self { frames, answers })
+    }
+
+    async fn beat(&self, incarnation: u64) -> Result<()> {
+        let heartbeat = Heartbeat { wall_ms: tomorrow_ms()?, ready: true, incarnation, ..Heartbeat::default() };
+        Ok(self.frames.send(Frame { body: Some(Body::Heartbeat(heartbeat)) }).await?)
+    }
+
+    /// How the link ends.
+    async fn end(mut self) -> Result<Status> {
+        let end = async {
+            loop {
+                match self.answers.message().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Status::ok("it ends without a reason"),
+                    Err(status) => return status,
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, end).await.context("it does not end")
+    }
+}
+
+fn tomorrow_ms() -> Result<u64> {
+    Ok(u64::try_from((SystemTime::now().duration_since(UNIX_EPOCH)? + DAY).as_millis())?)
+}
+
+async fn clock(channel: &Channel) -> Result<v1::Clock> {
+    Ok(ClusterServiceClient::new(channel.clone()).get_clock(GetClockRequest {}).await?.into_inner())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_introduces_itself_by_the_name_of_its_certificate_alone() -> Result<()> {
+    let keys = Keys::new(&[1])?;
+    let node = keys.start("n1", &[]).await?;
+    let channel = Dialler::of(&keys.ring, Identity::Peer)?.channel(node.addresses().grpc).await?;
+    let before = clock(&channel).await?;
+    for number in 0..6 {
+        let status = FastLink::open(&channel, &format!("fake{number}"), 0).await?.end().await?;
+        let (reason, _) = psi_api::cause_of(&status).unwrap_or_default();
+        ensure!((status.code(), reason.as_str()) == (Code::PermissionDenied, "WRONG_PEER"), "{status:?}");
+        ensure!(status.message().contains(&format!("`fake{number}`")) && status.message().contains("`n9`"));
+    }
+    ensure!(counted(&node, &keys, "psi_replica_refused_total{reason=\"wrong_peer\"}").await? == 6.0);
+    let after = clock(&channel).await?;
+    ensure!(after.hybrid_ms < before.hybrid_ms + 60_000, "{before:?} {after:?}");
+    node.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn six_runs_of_one_certificate_have_one_voice_in_what_time_it_is() -> Result<()> {
+    let keys = Keys::new(&[1])?;
+    let first = keys.start("n1", &[]).await?;
+    let second = keys.start("n2", &[first.addresses().gossip]).await?;
+    expect_members(&first, &keys, &["n1", "n2"]).await?;
+    let channel = Dialler::of(&keys.ring, Identity::Peer)?.channel(first.addresses().grpc).await?;
+    let stepper = Dialler::of(&keys.ring, Identity::Stepper)?;
+    let before = clock(&channel).await?;
+
+    let incarnations: Vec<u64> = (0..6).map(|run| (before.hybrid_ms - 1_000 + run) * 1_000).collect();
+    let mut links = Vec::new();
+    for incarnation in &incarnations {
+        let mut link = FastLink::open(&channel, "n9", *incarnation).await?;
+        let answer = tokio::time::timeout(DEADLINE, link.answers.message()).await??;
+        ensure!(matches!(answer, Some(Frame { body: Some(Body::Hello(_)) })), "{answer:?}");
+        links.push(link);
+    }
+    let (begun, mut steps) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_secs(5) {
+        for (link, incarnation) in links.iter().zip(&incarnations) {
+            link.beat(*incarnation).await?;
+        }
+        for node in [&first, &second] {
+            let (status, body) = stepper.post(node.addresses().http, "/step", &json!({ "x": INCIDENT })).await?;
+            ensure!(status == 200, "after {steps} steps: {status} {body}");
+            steps += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let after = clock(&channel).await?;
+    let moved_ms = after.hybrid_ms - before.hybrid_ms;
+    ensure!(moved_ms < 60_000 && !after.is_off, "hybrid time moved by {moved_ms} ms: {after:?}");
+    ensure!(links.iter().all(|link| !link.frames.is_closed()), "the links were held");
+    for node in [second, first] {
+        node.shutdown().await;
+    }
     Ok(())
 }

@@ -254,3 +254,43 @@ impl HttpBody for CountedBody {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message;
+    use prost_types::{FileDescriptorSet, MethodDescriptorProto};
+
+    use super::*;
+
+    const REFLECTION: [&str; 2] = [
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ];
+
+    /// The paths of these methods of the protocol, and those of reflection, which is described elsewhere.
+    fn paths(is_wanted: impl Fn(&str, &MethodDescriptorProto) -> bool) -> BTreeSet<String> {
+        let described = FileDescriptorSet::decode(psi_api::DESCRIPTORS).expect("the protocol is described");
+        let mut paths = BTreeSet::from(REFLECTION.map(str::to_owned));
+        for file in &described.file {
+            for service in &file.service {
+                let wanted = service.method.iter().filter(|method| is_wanted(service.name(), method));
+                paths.extend(wanted.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())));
+            }
+        }
+        paths
+    }
+
+    #[test]
+    fn the_calls_whose_clients_may_be_silent_are_those_whose_clients_stream() {
+        let listed: BTreeSet<String> = STREAMING.map(str::to_owned).into();
+        assert_eq!(listed, paths(|_, method| method.client_streaming()));
+    }
+
+    #[test]
+    fn the_calls_that_end_with_a_token_are_those_of_clients_whose_answers_are_streams() {
+        let listed: BTreeSet<String> = STREAMS.map(str::to_owned).into();
+        assert_eq!(listed, paths(|service, method| method.server_streaming() && service != "ReplicationService"));
+    }
+}

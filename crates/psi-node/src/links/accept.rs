@@ -35,7 +35,9 @@ pub(crate) fn accept(
         let end = run_link(&context, &links, peer.as_ref(), inbound, &outbound, Some(receipt), Ok).await;
         if let Some(reason) = end.refused() {
             context.metrics.record_link_refusal(reason);
-            warn!(reason, "refused a link: {end}");
+            if let Some(count) = links.refusals.record(reason) {
+                warn!(reason, count, "refused a link: {end}");
+            }
         }
         match end {
             LinkEnd::Refused(error) => {
@@ -43,6 +45,10 @@ pub(crate) fn accept(
             }
             LinkEnd::NoFrame(_) => {
                 let cause = Cause::new(Code::InvalidArgument, "NOT_A_FRAME", &end);
+                let _ = outbound.send(Err(cause.into())).await;
+            }
+            LinkEnd::WrongPeer { .. } => {
+                let cause = Cause::new(Code::PermissionDenied, "WRONG_PEER", &end);
                 let _ = outbound.send(Err(cause.into())).await;
             }
             LinkEnd::Silent => {

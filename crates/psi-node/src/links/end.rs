@@ -24,7 +24,9 @@ pub(crate) enum LinkEnd {
     NoFrame(Status),
     #[error("the peer did not introduce itself within {} s", INTRODUCTION.as_secs())]
     Silent,
-    #[error("`{got}` answers there, not `{expected}`; check what the two nodes advertise")]
+    #[error(
+        "the peer is `{got}`, and is to be `{expected}`; check what the two nodes advertise, and their certificates"
+    )]
     WrongPeer { expected: NodeId, got: String },
     #[error(transparent)]
     Refused(#[from] LinkError),

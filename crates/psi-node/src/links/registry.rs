@@ -9,6 +9,8 @@ use std::{
 use psi_replica::{LinkId, NodeId};
 use tokio_util::sync::CancellationToken;
 
+use crate::node::log_limit::CauseLimit;
+
 /// A link that a newer one to the same node has replaced, while that had no incarnation, is closed after this.
 const REPLACED: Duration = Duration::from_secs(5);
 /// One run of a peer, as it introduces itself: its name, and its incarnation, 0 while it has none.
@@ -17,12 +19,16 @@ type PeerRun = (NodeId, u64);
 /// Open links, by peer and run: a newer one replaces an older. Two live runs of one node keep a link each; otherwise
 /// the later would cut off the earlier before that has handed over its last writes.
 #[derive(Debug, Default)]
-pub(crate) struct Links(Mutex<BTreeMap<PeerRun, (LinkId, CancellationToken)>>);
+pub(crate) struct Links {
+    open: Mutex<BTreeMap<PeerRun, (LinkId, CancellationToken)>>,
+    /// How often links were refused, by reason.
+    pub(super) refusals: CauseLimit,
+}
 
 impl Links {
     pub(super) fn put(&self, peer: PeerRun, link: LinkId, stop: CancellationToken) {
         let known = peer.1 != 0;
-        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((earlier, stop_earlier)) = links.insert(peer, (link, stop)) else { return };
         if known && earlier != link {
             stop_earlier.cancel();
@@ -37,7 +43,7 @@ impl Links {
 
     /// The peer of a link goes on as another run. Of two links to that run, the newer stays.
     pub(super) fn follow(&self, peer: PeerRun, link: LinkId, stop: CancellationToken) {
-        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|_, (held, _)| *held != link);
         match links.get(&peer) {
             Some((newer, _)) if *newer > link => stop.cancel(),
@@ -50,7 +56,7 @@ impl Links {
     }
 
     pub(super) fn remove(&self, link: LinkId) {
-        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|_, (held, _)| *held != link);
     }
 }

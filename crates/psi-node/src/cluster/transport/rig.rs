@@ -7,6 +7,8 @@ use chitchat::{
     spawn_chitchat,
 };
 use prometheus::{IntCounterVec, Opts, core::Collector};
+use psi_replica::NodeId;
+use psi_security::key::ClusterKey;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{net::UdpSocket, time::timeout};
 
@@ -14,7 +16,11 @@ use super::{
     Gate, GossipTransport,
     craft::{CLUSTER, message, syn, syn_ack, text},
 };
-use crate::{cluster::detector, node::identity::Identity};
+use crate::{
+    cluster::detector,
+    node::identity::{Identity, clock::WallClock},
+    settings::{Addresses, Security, Settings},
+};
 
 pub(super) const INTERVAL: Duration = Duration::from_millis(25);
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -35,6 +41,17 @@ pub(super) fn gate() -> (Arc<Gate>, IntCounterVec) {
     (Arc::new(Gate::new(CLUSTER.parse().expect("a name"), &drops)), drops)
 }
 
+/// A node of a cluster with this key.
+pub(super) fn keyed(key: &ClusterKey) -> Identity {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cluster.key");
+    std::fs::write(&path, key.to_string()).expect("written");
+    let security = Security { key_file: Some(path), ..Security::default() };
+    let settings = Settings { security, ..Settings::new(NodeId::new("n1").expect("a name")) };
+    let addresses = Addresses { grpc: loopback(), http: loopback(), gossip: loopback() };
+    Identity::open(&settings, &addresses, WallClock::of_machine()).expect("a key")
+}
+
 /// What of a gate's counters is not zero.
 pub(super) fn dropped(drops: &IntCounterVec) -> Vec<(String, u64)> {
     let families = drops.collect();
@@ -46,6 +63,10 @@ pub(super) fn dropped(drops: &IntCounterVec) -> Vec<(String, u64)> {
 
 impl Peer {
     pub(super) async fn start(name: &str) -> Self {
+        Self::start_as(name, Identity::without_key()).await
+    }
+
+    pub(super) async fn start_as(name: &str, identity: Identity) -> Self {
         let (gate, drops) = gate();
         // Its address must be known before it is bound.
         let listen_addr = UdpSocket::bind(loopback()).await.expect("a port").local_addr().expect("an address");
@@ -62,10 +83,8 @@ impl Peer {
             protocol_version: ProtocolVersion::V1,
         };
         let facts = vec![("ready".to_owned(), "1".to_owned())];
-        let handle =
-            spawn_chitchat(config, facts, &GossipTransport::new(gate.clone(), Arc::new(Identity::without_key())))
-                .await
-                .expect("it starts");
+        let transport = GossipTransport::new(gate.clone(), Arc::new(identity));
+        let handle = spawn_chitchat(config, facts, &transport).await.expect("it starts");
         Self { handle, gate, drops }
     }
 

@@ -3,13 +3,17 @@
 use chitchat::{Chitchat, Serializable as _};
 use futures_util::FutureExt as _;
 use psi_replica::NodeId;
-use rand::{SeedableRng, rngs::StdRng};
+use psi_security::{
+    key::{ClusterKey, KeyRing},
+    seal::{Opener, Refusal, Sealer},
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::timeout;
 
 use super::{
     craft::{CLUSTER, about, ack, fact, message, run, syn, version},
     datagram::tests::{damaged, seeds},
-    rig::{DEADLINE, Peer, Stranger, dropped, gate, loopback},
+    rig::{DEADLINE, INTERVAL, Peer, Stranger, dropped, gate, keyed, loopback},
     *,
 };
 
@@ -209,5 +213,82 @@ fn every_name_that_a_node_can_have_passes() {
     for name in ["n", "psi-field-0.psi-field", &"Z".repeat(64), "a_b.c-1"] {
         assert!(NodeId::new(name).is_ok());
         assert!(gate().0.admit(&syn(CLUSTER, &[run(name, [1, 0, 0])]), loopback()).is_some(), "{name}");
+    }
+}
+
+/// Who seals, for which cluster, from now on.
+struct SealedBy(Sealer);
+
+impl SealedBy {
+    fn new(key: &ClusterKey, cluster: &str, session: u8) -> Self {
+        Self(Sealer::new(key, cluster, [session; 16]))
+    }
+
+    fn seal(&mut self, payload: &[u8]) -> Vec<u8> {
+        self.0.seal(wall_ms(), payload).expect("it is sealed").remove(0)
+    }
+}
+
+fn wall_ms() -> u64 {
+    let elapsed = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
+    u64::try_from(elapsed.as_millis()).expect("not that late")
+}
+
+/// One byte is another, or bytes are missing.
+fn broken(mut datagram: Vec<u8>, random: &mut StdRng) -> Vec<u8> {
+    let at = random.random_range(0..datagram.len());
+    if random.random_bool(0.5) {
+        datagram[at] ^= random.random_range(1..=255_u8);
+    } else {
+        datagram.truncate(at);
+    }
+    datagram
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_datagrams_that_the_key_did_not_seal_are_counted_and_not_answered() {
+    const BATCH: u64 = 50;
+    let (key, cluster) = (ClusterKey::from_random([1; 32]), CLUSTER);
+    let peers = [Peer::start_as("n1", keyed(&key)).await, Peer::start_as("n2", keyed(&key)).await];
+    peers[1].handle.gossip(peers[0].address()).expect("it runs");
+    let (peer, stranger) = (&peers[0], Stranger::bind().await);
+    let (mut random, question) = (StdRng::seed_from_u64(4), syn(cluster, &[]));
+    let mut own = SealedBy::new(&key, cluster, 1);
+    let mut foreign = SealedBy::new(&ClusterKey::from_random([9; 32]), cluster, 2);
+    let mut of_another_cluster = SealedBy::new(&key, "another", 3);
+    for sent in 1..=10_000 {
+        let datagram = match sent % 4 {
+            0 => question.clone(),
+            1 => broken(own.seal(&question), &mut random),
+            2 => foreign.seal(&question),
+            _ => of_another_cluster.seal(&question),
+        };
+        stranger.send(peer, &datagram).await;
+        // The kernel drops what waits too long.
+        let counted = || dropped(&peer.drops).iter().map(|(_, count)| count).sum::<u64>();
+        let all_counted = async {
+            while counted() < sent {
+                tokio::time::sleep(INTERVAL / 25).await;
+            }
+        };
+        if sent % BATCH == 0 {
+            timeout(DEADLINE, all_counted).await.unwrap_or_else(|_| panic!("{} of {sent}", counted()));
+        }
+    }
+    let counts = dropped(&peer.drops);
+    assert!(counts.iter().all(|(reason, _)| Refusal::REASONS.contains(&reason.as_str())), "{counts:?}");
+    assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 10_000, "{counts:?}");
+    for (reason, least) in [("unsealed", 2_500), ("unknown_key", 2_500), ("forged", 2_500), ("malformed", 100)] {
+        assert!(counts.iter().any(|(counted, count)| counted == reason && *count >= least), "{reason}: {counts:?}");
+    }
+    // All have been read by now, and the first answer is to what the key has sealed.
+    let mut buffer = [0; 65_536];
+    assert!(stranger.0.try_recv(&mut buffer).is_err(), "a stranger was answered");
+    stranger.send(peer, &own.seal(&question)).await;
+    let length = timeout(DEADLINE, stranger.0.recv(&mut buffer)).await.expect("in time").expect("an answer");
+    let opened = Opener::new(KeyRing::from(key), cluster).open(wall_ms(), &buffer[..length]).expect("it is sealed");
+    assert_eq!(opened.expect("it is whole").payload[3], 1, "the answer to a first message");
+    for peer in &peers {
+        peer.learns("both, live", |chitchat| chitchat.live_nodes().count() == 2).await;
     }
 }
