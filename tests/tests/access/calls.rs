@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What every method needs: a role for the field that it names, for all fields, or for none; to be a node; or nothing.
-const NEEDS: [(&str, &str); 41] = [
+const NEEDS: [(&str, &str); 48] = [
     ("/psi.v1.PsiFieldService/Step", "step"),
     ("/psi.v1.PsiFieldService/StepBatch", "step"),
     ("/psi.v1.PsiFieldService/StepStream", "step"),
@@ -52,6 +52,13 @@ const NEEDS: [(&str, &str); 41] = [
     ("/psi.v1.LedgerService/ProveGrowth", "read all"),
     ("/psi.v1.LedgerService/ReadLeaves", "read all"),
     ("/psi.v1.LedgerService/Export", "read all"),
+    ("/psi.v1.LeaseService/AcquireLease", "step all"),
+    ("/psi.v1.LeaseService/ReleaseLease", "step all"),
+    ("/psi.v1.LeaseService/GetLease", "read all"),
+    ("/psi.v1.LeaseService/WatchLease", "read all"),
+    ("/psi.v1.LeaseService/SetVoters", "operator all"),
+    ("/psi.v1.LeaseService/GetVoters", "read all"),
+    ("/psi.v1.QuorumService/Ask", "node"),
     ("/psi.v1.ReplicationService/Link", "node"),
     ("/grpc.health.v1.Health/Check", "open"),
     ("/grpc.health.v1.Health/List", "open"),
