@@ -5,6 +5,7 @@ mod bodies;
 mod comparison;
 mod exports;
 mod file;
+mod held;
 mod mutation;
 mod proofs;
 mod properties;

@@ -5,6 +5,7 @@
 //! leaves the state before it or the one after it.
 
 use std::{
+    panic::catch_unwind,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -122,19 +123,21 @@ impl LedgerStore {
     /// from other nodes, as far as they have it. Returns the reason, if there is one.
     pub(crate) fn open(directory: &Path) -> Result<(Self, Option<&'static str>), StoreError> {
         let path = directory.join(FILE);
-        match Self::open_file(&path).and_then(|store| store.check().map(|damage| (store, damage))) {
-            Ok((store, None)) => Ok((store, None)),
-            Ok((store, Some(damage))) => {
-                drop(store);
-                Self::set_aside(&path, &damage)?;
-                Ok((Self::open_file(&path)?, Some("DAMAGED")))
-            }
-            Err(StoreError(error)) if is_damage(&error) => {
-                Self::set_aside(&path, &error.to_string())?;
-                Ok((Self::open_file(&path)?, Some("UNREADABLE")))
-            }
-            Err(error) => Err(error),
-        }
+        // redb may panic where a page says what no page can.
+        let opened = catch_unwind(|| {
+            let store = Self::open_file(&path)?;
+            let damage = store.check()?;
+            Ok((store, damage))
+        });
+        let (reason, why) = match opened {
+            Ok(Ok((store, None))) => return Ok((store, None)),
+            Ok(Ok((_, Some(damage)))) => ("DAMAGED", damage),
+            Ok(Err(StoreError(error))) if is_damage(&error) => ("UNREADABLE", error.to_string()),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => ("UNREADABLE", "a page of it is none".to_owned()),
+        };
+        Self::set_aside(&path, &why)?;
+        Ok((Self::open_file(&path)?, Some(reason)))
     }
 
     fn open_file(path: &Path) -> Result<Self, StoreError> {

@@ -10,7 +10,10 @@ use psi_replica::{Clock, NodeId, Origin};
 use psi_security::node_key::NodeKey;
 use psi_state::LedgerHead;
 
-use super::{auditor::LedgerAuditor, store::LedgerStore};
+use super::{
+    auditor::LedgerAuditor,
+    store::{LedgerStore, LogRow, NewRecords},
+};
 use crate::{
     node::{context::NodeContext, identity::Identity},
     settings::{Addresses, Settings},
@@ -166,4 +169,54 @@ async fn a_head_that_nobody_signed_is_not_looked_at() {
     foreign.author.incarnation += 1;
     node.show(&foreign, &run.leaves).await;
     assert!(node.context.ledger.store.logs().expect("memory").is_empty());
+}
+
+/// A store with a log of some records, closed; and what stands in it.
+fn closed_store(directory: &std::path::Path) -> Run {
+    let (store, aside) = LedgerStore::open(directory).expect("an empty directory");
+    assert_eq!(aside, None);
+    let mut run = Run::new(1);
+    (0..40).for_each(|number| run.record(&format!("record {number}")));
+    let shown = super::writer::verified(&run.shown(40, 10)).expect("signed");
+    let mut range = CompactRange::default();
+    run.leaves.iter().for_each(|leaf| range.append(TreeHash::of_leaf(leaf)).expect("few"));
+    let held = psi_ledger::HeldLog::restore(shown, range).expect("it fits");
+    let row = LogRow { held, voucher: Vec::new(), conflicts: Vec::new() };
+    store.write(&run.log, &row, &NewRecords { first: 0, leaves: &run.leaves, bodies: &[] }).expect("room");
+    run
+}
+
+/// Wherever a byte is changed or the file cut, the store holds what it held, or is set aside whole.
+#[test]
+fn a_damaged_file_is_noticed_wherever_it_is_damaged() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let run = closed_store(directory.path());
+    let good = std::fs::read(directory.path().join("ledger.redb")).expect("there");
+    let mut set_aside = 0;
+    let places = (0..good.len()).step_by(good.len() / 150);
+    let damaged = places.flat_map(|place| {
+        let (mut flipped, mut cut) = (good.clone(), good.clone());
+        flipped[place] ^= 0x40;
+        cut.truncate(place);
+        [flipped, cut]
+    });
+    for bytes in damaged {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("ledger.redb"), bytes).expect("room");
+        let (store, aside) = LedgerStore::open(directory.path()).expect("it opens, empty or not");
+        let logs = store.logs().expect("readable");
+        match aside {
+            Some(_) => {
+                set_aside += 1;
+                assert!(logs.is_empty());
+                assert!(directory.path().join("ledger.redb.damaged-1").exists());
+            }
+            None if logs.is_empty() => {}
+            None => {
+                let leaves = store.leaves(&run.log, 0, (100, usize::MAX)).expect("readable");
+                assert_eq!(leaves, run.leaves);
+            }
+        }
+    }
+    assert!(set_aside > 20, "{set_aside} were set aside");
 }
