@@ -28,7 +28,7 @@ impl World {
     fn act_once(&mut self, machine: usize, run: u64) {
         let now = self.machines[machine].clock(self.now_us);
         let (choice, duration, wanted) = (self.rng.range(0, 99), self.duration(), self.wanted.clone());
-        let (is_stormy, is_lazy) = (self.is_stormy, self.plan.seed % 2 == 0);
+        let (is_stormy, is_lazy) = (self.is_stormy, self.plan.seed.is_multiple_of(2));
         let body = self.rng.next().to_be_bytes().to_vec();
         self.act(machine, run, |seat| match seat {
             Seat::Step(proposer, _) => {
