@@ -28,7 +28,7 @@ impl World {
     fn act_once(&mut self, machine: usize, run: u64) {
         let now = self.machines[machine].clock(self.now_us);
         let (choice, duration, wanted) = (self.rng.range(0, 99), self.duration(), self.wanted.clone());
-        let is_stormy = self.is_stormy;
+        let (is_stormy, is_lazy) = (self.is_stormy, self.plan.seed.is_multiple_of(2));
         let body = self.rng.next().to_be_bytes().to_vec();
         self.act(machine, run, |seat| match seat {
             Seat::Step(proposer, _) => {
@@ -50,6 +50,8 @@ impl World {
                     }
                     0..18 => lease.release(now, &client),
                     18..45 if lease.grant(now).is_some() => LeaseProgress::default(),
+                    // Many holders let their time run out.
+                    45..97 if is_lazy && lease.grant(now).is_some() => LeaseProgress::default(),
                     _ => lease.acquire(now, &client, duration, wanted).unwrap_or_default(),
                 })
             }

@@ -28,6 +28,9 @@ impl World {
             55..65 => {
                 let sleep = self.rng.range(1, pause_ms * 10_000);
                 self.machines[machine].asleep_until = self.now_us + sleep;
+                if self.plan.clock_stops_in_sleep {
+                    self.machines[machine].missed_us += sleep;
+                }
             }
             65..75 => self.lose_disk(machine),
             90..95 => self.cut_power(),

@@ -21,6 +21,8 @@ pub(super) struct Machine {
     pub(super) sync_us: u64,
     /// Until when it sleeps.
     pub(super) asleep_until: u64,
+    /// How much time its clock missed.
+    pub(super) missed_us: u64,
     pub(super) group: u64,
     pub(super) runs: u64,
     pub(super) process: Option<Process>,
@@ -45,6 +47,7 @@ pub(super) enum Seat {
 impl Machine {
     /// What its clock shows.
     pub(super) fn clock(&self, true_us: u64) -> BootTime {
+        let true_us = true_us.saturating_sub(self.missed_us);
         let own_us = u128::from(true_us) * u128::from(self.rate_ppm) / 1_000_000 + u128::from(self.boot_us);
         BootTime(u64::try_from(own_us / 1000).unwrap())
     }
@@ -52,7 +55,7 @@ impl Machine {
     /// When its clock will show that.
     pub(super) fn true_us(&self, time: BootTime) -> u64 {
         let own_us = (u128::from(time.0) * 1000).saturating_sub(u128::from(self.boot_us));
-        u64::try_from((own_us * 1_000_000).div_ceil(u128::from(self.rate_ppm))).unwrap() + 1
+        u64::try_from((own_us * 1_000_000).div_ceil(u128::from(self.rate_ppm))).unwrap() + 1 + self.missed_us
     }
 
     /// Starts a process, from what the disk has.

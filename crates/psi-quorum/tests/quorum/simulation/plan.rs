@@ -23,8 +23,11 @@ pub(super) struct Plan {
     pub(super) storm_ms: u64,
     /// The longest wait of a client between two acts.
     pub(super) pause_ms: u64,
-    /// An error that the oracle must notice.
+    /// The fastest clock, in parts in a million above true time.
+    pub(super) rate_ppm_max: u64,
+    /// Errors that the oracle must notice.
     pub(super) keeps_key_when_wiped: bool,
+    pub(super) clock_stops_in_sleep: bool,
 }
 
 impl Plan {
@@ -44,7 +47,9 @@ impl Plan {
             duration_ms: if is_long { (10_000, 30_000) } else { (200, 1_500) },
             storm_ms: if is_long { 90_000 } else { 8_000 },
             pause_ms: if is_long { 2_000 } else { 200 },
+            rate_ppm_max: 9_900,
             keeps_key_when_wiped: false,
+            clock_stops_in_sleep: false,
         }
     }
 

@@ -49,13 +49,14 @@ impl World {
         let first: Vec<u64> = (0..plan.first_voters).collect();
         let register = Register::new(RegisterName::new("lease/a").unwrap(), voters(&first));
         let machines = (0..plan.machines).map(|number| Machine {
-            rate_ppm: 1_000_000 + rng.range(0, 9_900),
+            rate_ppm: 1_000_000 + rng.range(0, plan.rate_ppm_max),
             boot_us: rng.range(0, 1 << 40),
             key: key(number),
             disk: None,
             backup: None,
             sync_us: rng.range(50, 4_000),
             asleep_until: 0,
+            missed_us: 0,
             group: 0,
             runs: 0,
             process: None,
@@ -287,10 +288,11 @@ impl World {
                 let believers: Vec<_> = believers.collect();
                 self.oracle.grant(grant.fence.0, person(machine, run, grant.client.as_str()), &believers);
             }
-            // Just when it may be free.
+            // Just when it may be free, by the fastest clock.
             LeaseVerdict::Lost { left_ms, .. } if *left_ms > 0 && self.rng.percent(70) => {
                 let jitter = self.rng.range(0, 1500);
-                let delay = left_ms * 1_000_000 / self.machines[machine].rate_ppm * 1000 + jitter;
+                let fastest_ppm = 1_000_000 + self.plan.rate_ppm_max;
+                let delay = left_ms * 1_000_000 / fastest_ppm * 1000 + jitter;
                 self.schedule(delay, Event::Client { machine, run, repeats: false });
             }
             LeaseVerdict::Refused(refusal) => self.oracle.broken.push(format!("machine {machine}: {refusal}")),
