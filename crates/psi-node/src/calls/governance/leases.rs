@@ -85,7 +85,8 @@ impl Ops {
     /// Gives a lease back, and says how it stands.
     pub(crate) async fn release_lease(&self, name: &str, client: &str, deadline_ms: u32) -> Result<v1::Lease, Cause> {
         let client = self.record_refusal(client_name(client))?;
-        let register = self.record_refusal(self.lease_register(name))?;
+        // A lease that nobody ever took is free.
+        let Some(register) = self.record_refusal(self.known_register(name))? else { return self.lease(name).await };
         let call = LeaseCall::Release { client };
         match call_lease(&self.context, register, call, timeout(deadline_ms)).await {
             Some(LeaseOutcome::NoMajority) | None => Err(self.record_cause(no_majority(name))),
@@ -98,7 +99,10 @@ impl Ops {
 
     /// What this node knows of a lease.
     pub(crate) async fn lease(&self, name: &str) -> Result<v1::Lease, Cause> {
-        let register = self.record_refusal(self.lease_register(name))?;
+        let Some(register) = self.record_refusal(self.known_register(name))? else {
+            let node = self.context.settings.node.to_string();
+            return Ok(v1::Lease { name: name.to_owned(), node, ..v1::Lease::default() });
+        };
         match call_lease(&self.context, register, LeaseCall::Look, DEADLINE_DEFAULT).await {
             Some(LeaseOutcome::Status(status)) => Ok(lease_message(&self.context, name, &status)),
             _ => Err(self.record_cause(no_majority(name))),
@@ -149,16 +153,22 @@ impl Ops {
         nodes.iter().map(voter).collect()
     }
 
-    /// The register of a lease, which is made where there is none.
-    fn lease_register(&self, name: &str) -> Result<Register, Cause> {
+    /// The register of a lease; `None` where nobody ever took it.
+    fn known_register(&self, name: &str) -> Result<Option<Register>, Cause> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
             let message = format!("a lease has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
             return Err(bad_lease(message).with("got", name.len()).with("limit", NAME_BYTES_MAX));
         }
         self.context.read(writable)?;
-        let register = format!("lease/{name}");
-        if let Some(view) = self.context.read(|replica| replica.register_view(&register)) {
-            return register_of(&view).ok_or_else(|| conflict(name, "it was registered with no voters that can vote"));
+        let view = self.context.read(|replica| replica.register_view(&register_name(name)));
+        let register = |view| register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"));
+        view.map(register).transpose()
+    }
+
+    /// The register of a lease, which is made where there is none.
+    fn lease_register(&self, name: &str) -> Result<Register, Cause> {
+        if let Some(register) = self.known_register(name)? {
+            return Ok(register);
         }
         let voters = self.context.read(Replica::voters);
         if voters.is_empty() {
@@ -169,7 +179,7 @@ impl Ops {
         let mut keys: Vec<_> = voters.into_iter().map(|voter| voter.key).collect();
         keys.sort_unstable();
         let view = self.context.write(|replica, now| {
-            let view = replica.register(now, &register, keys)?;
+            let view = replica.register(now, &register_name(name), keys)?;
             // Voters are asked at once, and are to have heard of it.
             replica.flush();
             Ok(view)
@@ -177,6 +187,11 @@ impl Ops {
         let view = view.map_err(|error: psi_state::WriteError| Cause::from(&error))?;
         register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"))
     }
+}
+
+/// What a lease is called among registers.
+fn register_name(lease: &str) -> String {
+    format!("lease/{lease}")
 }
 
 fn client_name(client: &str) -> Result<ClientName, Cause> {

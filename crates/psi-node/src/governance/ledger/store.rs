@@ -4,6 +4,9 @@
 //! covers. The store is redb: one file, no other process, copy on write with checksums, so that a crash at any write
 //! leaves the state before it or the one after it.
 
+mod hashes;
+mod votes;
+
 use std::{
     panic::catch_unwind,
     path::{Path, PathBuf},
@@ -11,13 +14,14 @@ use std::{
 };
 
 use prost::Message;
-use psi_ledger::{
-    CompactRange, ContentHash, HeldLog, LeafSource, LogName, Record, TreeHash, UnverifiedHead, record::Body,
-};
+use psi_ledger::{CompactRange, ContentHash, HeldLog, LogName, Record, TreeHash, UnverifiedHead, record::Body};
 use psi_replica::Clock;
 use psi_security::node_key::NodePublicKey;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, backends::InMemoryBackend};
 use tracing::{error, info};
+
+pub(crate) use self::hashes::HashError;
+use self::votes::{VOTER, VOTES};
 
 /// By the name of the log: a [`StoredLog`].
 const LOGS: TableDefinition<&str, &[u8]> = TableDefinition::new("logs");
@@ -29,11 +33,6 @@ const SUBTREES: TableDefinition<(&str, u32, u64), [u8; 32]> = TableDefinition::n
 const BODIES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("bodies");
 /// By clock, log and index: nothing. The order in which records are shown.
 const ORDER: TableDefinition<(u64, u32, &str, u64), ()> = TableDefinition::new("order");
-
-/// By the id of a register: what this node voted in it, a psi.quorum.v1.Record.
-const VOTES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("votes");
-/// One row: the key that this store votes by. It is made with the store, so that it is lost with the votes.
-const VOTER: TableDefinition<(), [u8; 32]> = TableDefinition::new("voter");
 
 const FILE: &str = "ledger.redb";
 /// Pages that are kept in memory; a list of a thousand records touches fewer.
@@ -144,6 +143,7 @@ impl LedgerStore {
         let database = Arc::new(RwLock::new(Some(Arc::new(open_database(path)?))));
         let store = Self { database, path: Some(path.to_owned()) };
         store.prepare()?;
+        store.check_place(path)?;
         Ok(store)
     }
 
@@ -194,38 +194,6 @@ impl LedgerStore {
             if is_new {
                 voter.insert((), rand::random::<[u8; 32]>())?;
             }
-            Ok(())
-        })
-    }
-
-    /// The key that this store votes by.
-    pub(crate) fn voter_key(&self) -> Result<NodePublicKey, StoreError> {
-        let read = self.database()?.begin_read()?;
-        let key = read.open_table(VOTER)?.get(())?.map(|key| key.value());
-        key.map(NodePublicKey::from_bytes).ok_or_else(|| redb::Error::Corrupted("no key of a voter".to_owned()).into())
-    }
-
-    /// Votes by a new key from now on: this store may lack votes that were given by the one before.
-    pub(crate) fn replace_voter_key(&self) -> Result<(), StoreError> {
-        self.commit(|write| {
-            write.open_table(VOTER)?.insert((), rand::random::<[u8; 32]>())?;
-            write.delete_table(VOTES)?;
-            write.open_table(VOTES)?;
-            Ok(())
-        })
-    }
-
-    /// What was voted in a register.
-    pub(crate) fn vote(&self, register: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.database()?.begin_read()?;
-        let Some(table) = readable(read.open_table(VOTES))? else { return Ok(None) };
-        Ok(table.get(register)?.map(|record| record.value().to_vec()))
-    }
-
-    /// Keeps what is voted in a register, durably.
-    pub(crate) fn put_vote(&self, register: &[u8; 32], record: &[u8]) -> Result<(), StoreError> {
-        self.commit(|write| {
-            write.open_table(VOTES)?.insert(*register, record)?;
             Ok(())
         })
     }
@@ -366,41 +334,6 @@ impl LedgerStore {
             }
         }
         Ok(())
-    }
-
-    /// Hashes of the records of a log, to make proofs of.
-    pub(crate) fn hashes<'a>(&'a self, log: &'a LogName) -> StoredHashes<'a> {
-        StoredHashes { store: self, log }
-    }
-}
-
-/// Hashes of the records of one log on disk.
-pub(crate) struct StoredHashes<'a> {
-    store: &'a LedgerStore,
-    log: &'a LogName,
-}
-
-/// A hash that a proof needs and the disk does not give.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HashError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("this node does not hold record {0} of it; ask another node")]
-    Missing(u64),
-}
-
-impl LeafSource for StoredHashes<'_> {
-    type Error = HashError;
-
-    fn leaf_hash(&self, index: u64) -> Result<TreeHash, HashError> {
-        self.subtree_hash(0, index)
-    }
-
-    fn subtree_hash(&self, level: u32, index: u64) -> Result<TreeHash, HashError> {
-        let read = self.store.database()?.begin_read().map_err(StoreError::from)?;
-        let table = readable(read.open_table(SUBTREES))?.ok_or(HashError::Missing(index << level))?;
-        let hash = table.get((self.log.to_string().as_str(), level, index)).map_err(StoreError::from)?;
-        hash.map(|hash| TreeHash::from_bytes(hash.value())).ok_or(HashError::Missing(index << level))
     }
 }
 

@@ -220,3 +220,21 @@ fn a_damaged_file_is_noticed_wherever_it_is_damaged() {
     }
     assert!(set_aside > 20, "{set_aside} were set aside");
 }
+
+/// A copy may lack votes that the original gave since.
+#[test]
+fn a_copy_of_a_store_votes_by_another_key() {
+    let (directory, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let key = |directory: &std::path::Path| {
+        let (store, aside) = LedgerStore::open(directory).expect("it opens");
+        assert_eq!(aside, None);
+        store.voter_key().expect("a key")
+    };
+    let first = key(directory.path());
+    assert_eq!(key(directory.path()), first, "it is kept");
+    std::fs::copy(directory.path().join("ledger.redb"), other.path().join("ledger.redb")).expect("room");
+    let copied = key(other.path());
+    assert_ne!(copied, first);
+    assert_eq!(key(other.path()), copied, "it is kept, too");
+    assert_eq!(key(directory.path()), first);
+}

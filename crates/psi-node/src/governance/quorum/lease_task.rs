@@ -130,8 +130,12 @@ impl LeaseTask {
     fn serve_line(&mut self) {
         while self.current.is_none() && !self.lease.proposer().is_busy() {
             let Some(waiting) = self.line.pop_front() else { return };
-            // A caller that went away wants nothing any more.
+            // A caller that went away wants nothing any more, and one whose time is over gets nothing.
             if waiting.answer.is_closed() {
+                continue;
+            }
+            if waiting.deadline <= Instant::now() {
+                let _ = waiting.answer.send(LeaseOutcome::NoMajority);
                 continue;
             }
             self.begin(waiting);
@@ -177,8 +181,13 @@ impl LeaseTask {
         named.unwrap_or_else(|| self.lease.proposer().last().value().voters().clone())
     }
 
-    /// Takes over what replicated state knows of later decisions.
+    /// Takes over what this node's own voter knows, and replicated state.
     fn learn(&mut self) {
+        let slot = self.context.quorum.vote_slot(*self.register.id().as_bytes());
+        let known = slot.try_lock().ok().and_then(|voter| voter.as_ref().map(|voter| voter.voter().announcement()));
+        if let Some(Ok(progress)) = known.map(|known| self.lease.learn(boot_time(), &known)) {
+            self.act(progress);
+        }
         let view = self.context.read(|replica| replica.register_view(self.register.name().as_str()));
         let Some(view) = view.filter(|view| view.step > self.lease.proposer().last().step().0) else { return };
         let announced = Request::decode(&view.decision);
