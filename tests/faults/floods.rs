@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use psi_tests::{
-    INCIDENT,
+    DEADLINE, INCIDENT,
     process::{Launch, Process},
 };
 
@@ -22,6 +22,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// What a connection may not take in this time is written to another.
 const STALLED: Duration = Duration::from_millis(500);
@@ -44,6 +45,24 @@ fn headers() -> Vec<u8> {
         block.extend([text(name), text(value)].concat());
     }
     block
+}
+
+/// Whether the node answers these frames by a frame of a kind: that they are right.
+fn is_answered(to: SocketAddr, frames: &[u8], kind: u8) -> Result<bool> {
+    let mut stream = Flood { to, reads: false, stalled: Vec::new() }.open()?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.write_all(frames)?;
+    loop {
+        let mut head = [0; 9];
+        if stream.read_exact(&mut head).is_err() {
+            return Ok(false);
+        }
+        if head[3] == kind {
+            return Ok(true);
+        }
+        let length = usize::try_from(u32::from_be_bytes([0, head[0], head[1], head[2]]))?;
+        stream.read_exact(&mut vec![0; length])?;
+    }
 }
 
 /// One stranger's connections, one after the other.
@@ -91,6 +110,12 @@ async fn is_unimpressed(reads: bool, batches: usize, batch: impl Fn(usize) -> Ve
     let node: Process = Launch::new(PROGRAM, "n1").start()?;
     node.ready().await?;
     node.step("", &INCIDENT).await?;
+    let call = frame(HEADERS, END_HEADERS | END_STREAM, 1, &headers());
+    for (frames, kind) in [(call, HEADERS), (frame(PING, 0, 0, &[7; 8]), PING)] {
+        let to = node.grpc;
+        let is_answered = tokio::task::spawn_blocking(move || is_answered(to, &frames, kind)).await??;
+        ensure!(is_answered, "the node does not read frames of kind {kind}");
+    }
     let (before, mut most, mut calls) = (resident_kib(&node)?, 0, 0);
     let mut flood = Flood { to: node.grpc, reads, stalled: Vec::new() };
     let stranger = tokio::task::spawn_blocking(move || flood.write(batches, batch).map(|()| flood));

@@ -87,9 +87,9 @@ async fn a_live_run_does_not_leave_or_move_by_gossip_that_the_key_did_not_seal()
     let mut insider = Forger::new(&key, CLUSTER, 1);
     let mut forgers = [Forger::new(&foreign, CLUSTER, 2), Forger::new(&key, "another", 3)];
     let (id, version) = run_of("n2", &first, &keys, &mut insider).await?;
-    let (address, dials) = trap().await?;
-    let moves = message(2, &delta(&[id.clone()], "grpc", &address.to_string(), version + 1_000));
-    let leaves = message(2, &delta(&[id], "leaving", "1", version + 2_000));
+    let (ids, (address, dials)) = ([id], trap().await?);
+    let moves = message(2, &delta(&ids, "grpc", &address.to_string(), version + 1_000));
+    let leaves = message(2, &delta(&ids, "leaving", "1", version + 2_000));
     let (stranger, begun) = (UdpSocket::bind("127.0.0.1:0").await?, Instant::now());
     while begun.elapsed() < FORGED {
         for forged in [&moves, &leaves] {
