@@ -67,7 +67,9 @@ impl Member {
             cluster: ClusterServiceClient::new(channel),
             node,
         };
-        eventually("the node is ready", async || Ok(member.node.is_ready())).await?;
+        // The ledger begins soon after, and that moves its digest.
+        let is_settled = || member.node.is_ready() && member.node.has_begun_ledger();
+        eventually("the node is ready", async || Ok(is_settled())).await?;
         Ok(member)
     }
 

@@ -7,7 +7,13 @@ pub(crate) mod identity;
 pub(crate) mod log_limit;
 pub mod reference;
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use psi_replica::{NodeId, Version};
 use tokio::{
@@ -165,6 +171,12 @@ impl Node {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.context.read(is_writable)
+    }
+
+    /// Whether the ledger of its run has begun, which is the first that it writes by itself.
+    #[must_use]
+    pub fn has_begun_ledger(&self) -> bool {
+        self.context.ledger.begun.load(Ordering::Acquire)
     }
 
     /// Resolves with the reason once the node can't go on; never while it can.

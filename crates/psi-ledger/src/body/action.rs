@@ -31,7 +31,8 @@ impl Action {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let Self { method, object, action, outcome, address, count } = self;
-        let [method, object, action, outcome, address] = [method, object, action, outcome, address].map(cut);
+        let [method, object, action, outcome, address] =
+            [method, object, action, outcome, address].map(|text| cut(text));
         proto::Action { method, object, action, outcome, address, count: *count }.encode_to_vec()
     }
 
@@ -49,7 +50,7 @@ impl Action {
     }
 }
 
-fn cut(text: &String) -> String {
+fn cut(text: &str) -> String {
     let end = (0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text[..end].to_owned()
 }
