@@ -18,8 +18,10 @@ async fn says(node: &Process, what: &str) -> Result<()> {
     eventually(&format!("`{}` says {what:?}", node.name), async || Ok(node.said().contains(what))).await
 }
 
+/// How many runs of node `twin` have written anything, as a node holds it.
 async fn origins(node: &Process) -> Result<usize> {
-    Ok(node.cluster.clone().get_frontier(GetFrontierRequest {}).await?.into_inner().origins.len())
+    let origins = node.cluster.clone().get_frontier(GetFrontierRequest {}).await?.into_inner().origins;
+    Ok(origins.iter().filter(|origin| origin.node == "twin").count())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,6 +38,8 @@ use crate::identities::{CLUSTER, Identity, now_s};
 
 /// A message of gRPC with nothing in it.
 const EMPTY_MESSAGE: Bytes = Bytes::from_static(&[0; 5]);
+/// One whose first member is the name `l`.
+const NAMED_MESSAGE: Bytes = Bytes::from_static(&[0, 0, 0, 0, 3, 0x0a, 1, b'l']);
 
 /// Shows one certificate.
 #[derive(Debug)]
@@ -163,7 +165,7 @@ impl Dialler {
     }
 
     /// A call of gRPC whose answer is a stream. A client that streams too sends nothing without ending that; any other
-    /// sends an empty message.
+    /// sends a message, empty but for the lease that is watched.
     pub(crate) async fn stream(
         &self,
         address: SocketAddr,
@@ -171,7 +173,8 @@ impl Dialler {
         client_streams: bool,
     ) -> Result<(OpenConnection, Response<Incoming>)> {
         let nothing = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
-        let body = if client_streams { BodyExt::boxed(nothing) } else { Full::new(EMPTY_MESSAGE).boxed() };
+        let message = if path.ends_with("/WatchLease") { NAMED_MESSAGE } else { EMPTY_MESSAGE };
+        let body = if client_streams { BodyExt::boxed(nothing) } else { Full::new(message).boxed() };
         self.send(address, path, body).await
     }
 

@@ -73,7 +73,7 @@ async fn a_token_that_is_not_reached_fails_by_name_and_says_what_is_missing() ->
     let late = take(&here, StepRequest { after: token.clone(), deadline_ms: SHORT_MS, ..step() }).await.unwrap_err();
     let metadata = check_refused(&late, Code::DeadlineExceeded, "SESSION_TOKEN_NOT_REACHED");
     assert_eq!((metadata["missing"].as_str(), metadata["waited_ms"].as_str()), ("1", "200"));
-    assert!(late.message().contains("up to version 1 (held: 0)"), "{late}");
+    assert!(late.message().contains("up to version 2 (held: 0)"), "{late}");
     // A deadline of gRPC's own is answered by name too, before it cuts the call off.
     let mut request = Request::new(GetStateRequest { after: token.clone(), ..Default::default() });
     request.set_timeout(Duration::from_millis(500));

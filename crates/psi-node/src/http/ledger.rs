@@ -144,7 +144,7 @@ fn record_json(record: &v1::LedgerRecord) -> Value {
 }
 
 fn head_json(head: &v1::LedgerHead) -> Value {
-    let v1::LedgerHead { log, size, held, time, note, public_key, conflicts } = head;
+    let v1::LedgerHead { log, size, held, time, note, public_key, conflicts, voucher: _ } = head;
     json!({
         "log": log,
         "size": size,

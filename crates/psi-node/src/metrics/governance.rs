@@ -11,7 +11,7 @@ use super::{
 use crate::governance::ledger::conflict::Conflict;
 
 /// Why a store of ledgers is set aside.
-const STORE_REFUSALS: [&str; 2] = ["DAMAGED", "UNREADABLE"];
+const STORE_REFUSALS: [&str; 3] = ["DAMAGED", "UNREADABLE", "UNUSABLE"];
 
 families! {
     pub(crate) struct LedgerMetrics {

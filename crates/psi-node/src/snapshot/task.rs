@@ -80,8 +80,13 @@ pub(crate) async fn open(settings: &Settings) -> Result<StartupData, DataError> 
 fn open_blocking(path: &Path, cluster: &ClusterName) -> Result<StartupData, DataError> {
     let store = Store::new(Directory::lock(path.to_owned())?);
     let node_key = KeptNodeKey::of_directory(path)?;
-    let ledger = LedgerStore::open(path)
-        .map_err(|error| DataError::Unusable { path: path.to_owned(), source: io::Error::other(error) })?;
+    let ledger = LedgerStore::open(path).unwrap_or_else(|error| {
+        error!(
+            "{error}; until the next start, this node's ledger and votes are in memory: free space in {}, and start it again",
+            path.display()
+        );
+        (LedgerStore::in_memory(), Some("UNUSABLE"))
+    });
     let begun = Instant::now();
     let loaded = store.load(cluster, wall_ms()).map_err(|ForeignDirectory { theirs }| DataError::OtherCluster {
         path: path.to_owned(),

@@ -28,8 +28,8 @@ pub const RECORDS: Lane = Lane(proto::Lane::LedgerRecords as u32);
 
 /// How many of its latest records a run shows.
 pub const LEDGER_RECORDS_SHOWN: u64 = 64;
-/// How many heads, and how many records, are shown of all runs together, and kept of ended ones.
-pub const LEDGER_VIEW_MAX: usize = 256;
+/// How many heads, and how many records, are kept of ended runs, and shown by the view. Older ones lie on disks.
+pub const LEDGER_VIEW_MAX: usize = 16;
 
 const NOTE_BYTES_MAX: usize = 1_024;
 const RANGE_BYTES_MAX: usize = 64 * 32;
@@ -95,9 +95,11 @@ pub struct LedgersView {
 }
 
 impl Ledgers {
-    /// The heads that are shown, oldest first.
+    /// Every head that is shown, oldest first: of all live runs, and of the latest that ended.
     pub(crate) fn heads(&self) -> Vec<LedgerHead> {
-        latest(&self.heads)
+        let mut heads: Vec<LedgerHead> = self.heads.values().cloned().collect();
+        heads.sort_unstable();
+        heads
     }
 
     /// Rises with every change.
@@ -130,7 +132,7 @@ impl Component for Ledgers {
 
     /// A live run uses the first of each lane; the base uses all.
     fn last_index(_: Lane) -> u64 {
-        LEDGER_VIEW_MAX as u64 - 1
+        LEDGER_RECORDS_SHOWN - 1
     }
 
     fn decode(key: &Key, bytes: &Bytes) -> Result<LedgerValue, ValueError> {
@@ -196,7 +198,7 @@ impl Component for Ledgers {
             Bytes::from(vec![b'a' + u8::try_from(rng.below(4)).unwrap_or(0); length])
         };
         let clock = rng.clock();
-        let (index, author) = (rng.below(LEDGER_VIEW_MAX as u64), rng.chance(30).then(|| rng.author(0)));
+        let (index, author) = (rng.below(LEDGER_RECORDS_SHOWN), rng.chance(30).then(|| rng.author(0)));
         if rng.chance(50) {
             let note = String::from_utf8(text(rng, 200).to_vec()).expect("ASCII");
             let (range, public_key) = (text(rng, 100), text(rng, 33));
@@ -213,12 +215,12 @@ impl LastingComponent for Ledgers {
     type View = LedgersView;
 
     fn view(&self) -> LedgersView {
-        LedgersView { heads: self.heads(), records: latest(&self.records) }
+        LedgersView { heads: latest(&self.heads), records: latest(&self.records) }
     }
 
     /// The latest heads and records, with whose they are.
     fn write_base(&self, base: &mut BaseSink<'_>) {
-        for (index, head) in (0..).zip(self.heads()) {
+        for (index, head) in (0..).zip(latest(&self.heads)) {
             base.put(HEAD, index, encode_head(&head, true));
         }
         for (index, record) in (0..).zip(latest(&self.records)) {

@@ -30,7 +30,7 @@ Examples:
   psi-field lease acquire backup --client ann --seconds 300 --wait 60
   psi-field lease acquire backup --client ann --output json | jq .fence
 
-The time counts from before the call. The same client renews through the same node; for another node it is another \
+The time counts from before the call, plus `waited_ms` of the answer. The same client renews through the same node; for another node it is another \
 holder. Exit code 1 if another holds it.";
 
 const RENEW_EXAMPLES: &str = "\
@@ -96,7 +96,7 @@ enum Action {
     /// Who holds a lease, as a node knows
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Target),
-    /// Print a lease whenever its holder changes
+    /// Print a lease whenever it changes: taken, renewed or released
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Target),
     /// Show or name the nodes that vote
@@ -189,6 +189,7 @@ struct GrantAnswer {
     fence: u64,
     left_ms: u64,
     node: String,
+    waited_ms: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -239,9 +240,9 @@ impl Acquisition {
         // Beside the wait, the voters take their time.
         let nodes = Nodes { timeout: nodes.timeout.max(Duration::from_millis(wait_ms + 3_000)), ..nodes };
         let reply = nodes.ask(async |channel| client::leases(channel).acquire_lease(request.clone()).await);
-        let LeaseGrant { name, client, fence, left_ms, node } = reply.await?.answer;
-        output.print(&GrantAnswer { name, client, fence, left_ms, node }, |grant| {
-            let GrantAnswer { name, client, fence, left_ms, node } = grant;
+        let LeaseGrant { name, client, fence, left_ms, node, waited_ms } = reply.await?.answer;
+        output.print(&GrantAnswer { name, client, fence, left_ms, node, waited_ms }, |grant| {
+            let GrantAnswer { name, client, fence, left_ms, node, waited_ms: _ } = grant;
             format!("{client} holds {name} with fence {fence} for {left_ms} ms; renew it through node {node}")
         })
     }

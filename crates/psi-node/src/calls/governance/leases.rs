@@ -54,11 +54,18 @@ impl Ops {
             .map_err(|error| bad_lease(error.to_string()).with("got", duration_ms).with("limit", DURATION_MS_MAX));
         let duration = self.record_refusal(duration)?;
         let register = self.record_refusal(self.lease_register(&name))?;
-        let until = Instant::now() + Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
+        let received = Instant::now();
+        let until = received + Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
+        let mut is_contended = false;
         loop {
+            let waited = received.elapsed();
             let call = LeaseCall::Acquire { client: client.clone(), duration };
             let outcome = call_lease(&self.context, register.clone(), call, timeout(deadline_ms)).await;
             let verdict = self.record_refusal(verdict_of(outcome, &name))?;
+            // Once a call, however often it asks again.
+            if matches!(verdict, LeaseVerdict::Lost { .. }) && !std::mem::replace(&mut is_contended, true) {
+                self.context.metrics.leases.record_contention();
+            }
             let left_ms = match verdict {
                 LeaseVerdict::Granted(grant) => {
                     return Ok(v1::LeaseGrant {
@@ -66,6 +73,7 @@ impl Ops {
                         client: grant.client.as_str().to_owned(),
                         fence: grant.fence.0,
                         left_ms: boot_time().ms_until(grant.until),
+                        waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
                         node: self.context.settings.node.to_string(),
                     });
                 }

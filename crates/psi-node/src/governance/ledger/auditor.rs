@@ -18,7 +18,7 @@ use tracing::{debug, error, warn};
 
 use super::{
     conflict::Conflict,
-    fetch::{RecordBatch, fetch_proof, fetch_records},
+    fetch::{RecordBatch, fetch_heads, fetch_proof, fetch_records},
     store::{CONFLICTS_MAX, LedgerStore, LogRow, NewRecords, StoreError, blocking},
     writer::verified,
 };
@@ -28,6 +28,8 @@ use crate::node::context::NodeContext;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a log waits after its records or proofs could not be had: doubled each time, up to the most.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often another node is asked for all that it holds.
+const ASK: Duration = Duration::from_secs(30);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// Believes heads, until the node stops.
@@ -40,6 +42,8 @@ pub(crate) struct LedgerAuditor {
     vouched: BTreeSet<(NodeId, NodePublicKey)>,
     /// Heads that nobody who is trusted signed. Each is counted once.
     refused: BTreeSet<String>,
+    /// When another node was asked for all that it holds.
+    asked: Option<Instant>,
 }
 
 /// What is known of a log beside what is stored.
@@ -57,7 +61,7 @@ struct AuditState {
 impl LedgerAuditor {
     pub(crate) fn new(context: Arc<NodeContext>) -> Self {
         let (logs, vouched, refused) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { context, seen: None, logs, vouched, refused }
+        Self { context, seen: None, logs, vouched, refused, asked: None }
     }
 
     /// Looks until the node stops.
@@ -71,6 +75,9 @@ impl LedgerAuditor {
     }
 
     async fn look(&mut self) {
+        if self.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
+            self.ask_for_all().await;
+        }
         let generation = self.context.read(|replica| replica.ledger_generation());
         let now = Instant::now();
         let is_due = |state: &AuditState| !state.is_settled && state.next.is_none_or(|next| next <= now);
@@ -88,6 +95,17 @@ impl LedgerAuditor {
             }
         }
         self.report();
+    }
+
+    /// Looks at ledgers that another node holds and this one does not: those of runs that ended before it joined.
+    async fn ask_for_all(&mut self) {
+        let Some(heads) = fetch_heads(&self.context).await else { return };
+        self.asked = Some(Instant::now());
+        let held = blocking(&self.context.ledger.store, LedgerStore::logs).await.unwrap_or_default();
+        let is_held = |head: &LedgerHead| held.iter().any(|(log, _)| log.run == head.author);
+        for head in heads.iter().filter(|head| !is_held(head)) {
+            self.review(head, Vec::new()).await;
+        }
     }
 
     /// Looks at one head that is shown, and at the records that are shown with it, in order.

@@ -21,7 +21,6 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, backends:
 use tracing::{error, info};
 
 pub(crate) use self::hashes::HashError;
-use self::votes::{VOTER, VOTES};
 
 /// By the name of the log: a [`StoredLog`].
 const LOGS: TableDefinition<&str, &[u8]> = TableDefinition::new("logs");
@@ -33,6 +32,11 @@ const SUBTREES: TableDefinition<(&str, u32, u64), [u8; 32]> = TableDefinition::n
 const BODIES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("bodies");
 /// By clock, log and index: nothing. The order in which records are shown.
 const ORDER: TableDefinition<(u64, u32, &str, u64), ()> = TableDefinition::new("order");
+
+/// By the id of a register: what this node voted in it, a psi.quorum.v1.Record.
+const VOTES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("votes");
+/// One row: the key that this store votes by. It is made with the store, so that it is lost with the votes.
+const VOTER: TableDefinition<(), [u8; 32]> = TableDefinition::new("voter");
 
 const FILE: &str = "ledger.redb";
 /// Pages that are kept in memory; a list of a thousand records touches fewer.
@@ -413,7 +417,9 @@ fn readable<T>(opened: Result<T, redb::TableError>) -> Result<Option<T>, StoreEr
 fn is_damage(error: &redb::Error) -> bool {
     match error {
         redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) | redb::Error::RepairAborted => true,
-        redb::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        redb::Error::Io(error) => {
+            matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof)
+        }
         _ => false,
     }
 }

@@ -7,8 +7,7 @@ use std::{
 };
 
 use psi_quorum::{
-    Fence, Lease, LeaseProgress, LeaseValue, LeaseVerdict, Proposer, ProposerId, Register, Request, RetryPolicy,
-    VoterSet,
+    Fence, Lease, LeaseProgress, LeaseValue, Proposer, ProposerId, Register, Request, RetryPolicy, VoterSet,
 };
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
@@ -212,9 +211,6 @@ impl LeaseTask {
         }
         self.show();
         let Some(verdict) = verdict else { return };
-        if let LeaseVerdict::Lost { .. } = &verdict {
-            self.context.metrics.leases.record_contention();
-        }
         self.answer(LeaseOutcome::Verdict(verdict));
     }
 

@@ -172,7 +172,7 @@ impl Heads {
 impl From<v1::ListHeadsResponse> for Heads {
     fn from(v1::ListHeadsResponse { heads, node }: v1::ListHeadsResponse) -> Self {
         let head = |head: v1::LedgerHead| {
-            let v1::LedgerHead { log, size, held, time, note, public_key, conflicts } = head;
+            let v1::LedgerHead { log, size, held, time, note, public_key, conflicts, voucher: _ } = head;
             let time = time.map(|time| numbers::time(time.seconds, time.nanos));
             Head { log, size, held, time, note, public_key, conflicts }
         };

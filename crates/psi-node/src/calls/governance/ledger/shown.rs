@@ -56,7 +56,7 @@ fn action_of(log: &LogName, record: &Record) -> Action {
 }
 
 /// A head as callers see it.
-pub(super) fn head_message(log: &LogName, LogRow { held, voucher: _, conflicts }: &LogRow) -> v1::LedgerHead {
+pub(super) fn head_message(log: &LogName, LogRow { held, voucher, conflicts }: &LogRow) -> v1::LedgerHead {
     let head = held.head();
     v1::LedgerHead {
         log: log.to_string(),
@@ -66,5 +66,6 @@ pub(super) fn head_message(log: &LogName, LogRow { held, voucher: _, conflicts }
         note: head.note(),
         public_key: head.public_key().to_string(),
         conflicts: conflicts.clone(),
+        voucher: voucher.clone(),
     }
 }

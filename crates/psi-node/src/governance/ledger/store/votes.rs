@@ -1,41 +1,39 @@
 //! Votes beside the ledgers: what this node promised and accepted, and the key that it votes by.
 
-use std::{os::unix::fs::MetadataExt, path::Path};
+use std::{os::unix::fs::MetadataExt, path::Path, time::UNIX_EPOCH};
 
 use psi_security::node_key::NodePublicKey;
 use redb::{ReadableDatabase, TableDefinition};
 use tracing::warn;
 
-use super::{LedgerStore, StoreError, readable};
+use super::{LedgerStore, StoreError, VOTER, VOTES, readable};
 
-/// By the id of a register: what this node voted in it, a psi.quorum.v1.Record.
-pub(super) const VOTES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("votes");
-/// One row: the key that this store votes by. It is made with the store, so that it is lost with the votes.
-pub(super) const VOTER: TableDefinition<(), [u8; 32]> = TableDefinition::new("voter");
-
-/// One row: the number of the file on its disk. A copy of it has another, and may lack votes.
-pub(super) const INODE: TableDefinition<(), u64> = TableDefinition::new("inode");
+/// One row: what distinguishes the file from others on its disk. A copy of it differs, and may lack votes.
+const PLACE: TableDefinition<(), (u64, u128)> = TableDefinition::new("place");
 
 impl LedgerStore {
     /// A file that was copied, or restored from a backup, votes by a new key: votes may have been given since.
     pub(super) fn check_place(&self, path: &Path) -> Result<(), StoreError> {
-        let inode = std::fs::metadata(path).map_err(redb::StorageError::from)?.ino();
+        let metadata = std::fs::metadata(path).map_err(redb::StorageError::from)?;
+        // The number alone may be that of a file which was removed.
+        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+        let place = (metadata.ino(), made.unwrap_or_default().as_nanos());
         let read = self.database()?.begin_read()?;
-        let before =
-            readable(read.open_table(INODE))?.map(|table| Ok::<_, StoreError>(table.get(())?.map(|row| row.value())));
+        let stored = readable(read.open_table(PLACE))?;
+        let before = stored.map(|table| Ok::<_, StoreError>(table.get(())?.map(|row| row.value())));
         let before = before.transpose()?.flatten();
-        if before == Some(inode) {
+        if before == Some(place) {
             return Ok(());
         }
         if before.is_some() {
+            let path = path.display();
             warn!(
-                "{} is a copy, as from a backup: this node votes by a new key, once the voters are named again                  (psi-field lease voters)",
-                path.display()
+                "{path} is a copy, as from a backup: this node has a new vote; name the voters again (lease voters set)"
             );
             self.replace_voter_key()?;
         }
         self.commit(|write| {
-            write.open_table(INODE)?.insert((), inode)?;
+            write.open_table(PLACE)?.insert((), place)?;
             Ok(())
         })
     }
