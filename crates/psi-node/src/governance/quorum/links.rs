@@ -44,7 +44,7 @@ pub(super) async fn ask(context: &Arc<NodeContext>, to: NodePublicKey, request: 
         let mut client = client(context, &node)?;
         let asked = timeout(ANSWER, client.ask(AskRequest { request: bytes })).await;
         let answered = asked.inspect_err(|_| debug!(%node, "a voter is silent")).ok()?;
-        answered.map(|answer| answer.into_inner().response).map_err(Into::into)
+        answered.map(|answer| answer.into_inner().response)
     };
     match response {
         Ok(bytes) => Response::decode(&bytes).inspect_err(|error| debug!("no answer of a voter: {error}")).ok(),
