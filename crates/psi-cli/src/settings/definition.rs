@@ -357,7 +357,7 @@ pub(crate) static DEFINITIONS: [Definition; 36] = [
             Err(error) => Err(format!("is not a log filter such as `info` or `info,psi_node=debug`: {error}")),
         }),
         show: |all| Value::String(all.log.filter.clone()),
-        meaning: "Which log lines are written: a level (error, warn, info, debug, trace), or several by module. Too \
+        meaning: "Which log lines are written: a level (error, warn, info, debug), or several by module. Too \
                   low: the cause of a problem is missing. Too high: the disk fills",
     },
 ];
