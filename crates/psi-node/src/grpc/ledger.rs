@@ -69,7 +69,7 @@ impl v1::ledger_service_server::LedgerService for LedgerReports {
 
     async fn export(&self, request: Request<v1::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
         let ops = self.ops.called_by(request.extensions());
-        let chunks = ReceiverStream::new(ops.export_ledger());
+        let chunks = ReceiverStream::new(ops.export_ledger()?);
         let chunks = chunks.map(|chunk| Ok(v1::ExportChunk { data: chunk? }));
         Ok(Response::new(Box::pin(chunks)))
     }

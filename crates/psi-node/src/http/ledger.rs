@@ -93,11 +93,11 @@ pub(super) async fn heads(ops: Ops, _: NoParams) -> Result<Json<Value>, Refusal>
 }
 
 /// The file comes in pieces. One that breaks off lacks its end, and `ledger verify` says so.
-pub(super) async fn export(ops: Ops, _: NoParams) -> Response {
-    let chunks = ReceiverStream::new(ops.export_ledger());
+pub(super) async fn export(ops: Ops, _: NoParams) -> Result<Response, Refusal> {
+    let chunks = ReceiverStream::new(ops.export_ledger()?);
     let chunks = chunks.map(|chunk| chunk.map_err(|status| status.message().to_owned()));
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(EXPORT_TYPE))];
-    (kind, Body::from_stream(chunks)).into_response()
+    Ok((kind, Body::from_stream(chunks)).into_response())
 }
 
 /// The media type of an export.

@@ -37,7 +37,7 @@ const RENEW_EXAMPLES: &str = "\
 Examples:
   psi-field lease renew backup --client ann --node n1:50051
 
-One round trip to the voters. The fence rises.";
+One round trip to the voters. The fence rises. Refused where another took it meanwhile.";
 
 const RELEASE_EXAMPLES: &str = "\
 Examples:
@@ -96,7 +96,7 @@ enum Action {
     /// Who holds a lease, as a node knows
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Target),
-    /// Print a lease whenever it changes: taken, renewed or released
+    /// Print a lease as it changes; of several quick changes, the last
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Target),
     /// Show or name the nodes that vote
@@ -220,9 +220,7 @@ impl LeaseCommand {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self.action {
             Action::Acquire(acquisition) => acquisition.run(output).await,
-            Action::Renew(Renewal { name, client, seconds, nodes }) => {
-                Acquisition { name, client, seconds, wait: 0, nodes }.run(output).await
-            }
+            Action::Renew(renewal) => renewal.run(output).await,
             Action::Release(release) => release.run(output).await,
             Action::Show(target) => target.show(output).await,
             Action::Watch(target) => target.watch(output).await,
@@ -245,6 +243,29 @@ impl Acquisition {
             let GrantAnswer { name, client, fence, left_ms, node, waited_ms: _ } = grant;
             format!("{client} holds {name} with fence {fence} for {left_ms} ms; renew it through node {node}")
         })
+    }
+}
+
+impl Renewal {
+    /// Refuses where another took it last, or nobody did: taking it is for `acquire`.
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let Self { name, client, seconds, nodes } = self;
+        let request = GetLeaseRequest { name: name.clone() };
+        let reply = nodes.ask(async |channel| client::leases(channel).get_lease(request.clone()).await).await?;
+        let v1::Lease { holder, holder_node, fence, node, .. } = reply.answer;
+        if holder != client || holder_node != node {
+            let last = if holder.is_empty() {
+                "nobody holds it".to_owned()
+            } else {
+                format!("{holder} of node {holder_node} took it last")
+            };
+            let message = format!(
+                "{client} does not hold {name} through node {node}: {last}, with fence {fence}; take it with `lease acquire`"
+            );
+            return Err(Failure::failed(message));
+        }
+        let nodes = Nodes { addresses: vec![reply.address], ..nodes };
+        Acquisition { name, client, seconds, wait: 0, nodes }.run(output).await
     }
 }
 

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use psi_api::v1::GetRecordRequest;
+use serde::Serialize;
 
 use self::{
-    export::NewFile,
+    export::{NewFile, WrittenFile},
     heads::heads,
     listing::{Heads, Records},
     name::RecordName,
@@ -20,7 +21,7 @@ use self::{
 };
 use crate::{
     client::{self, Nodes},
-    output::{Failure, Output, note},
+    output::{Failure, Output},
 };
 
 const AFTER_HELP: &str = "\
@@ -126,6 +127,14 @@ struct ExportFile {
     nodes: Nodes,
 }
 
+/// The proof that was written, and whose key verifies it.
+#[derive(Debug, Serialize)]
+struct ProofAnswer {
+    file: PathBuf,
+    bytes: u64,
+    key: String,
+}
+
 #[derive(Clone, Debug, Args)]
 struct Proof {
     /// The record: NODE/RUN/INDEX
@@ -184,15 +193,13 @@ impl Proof {
         let text = reply.await?.answer.text;
         let heads = heads(&self.nodes).await?.heads;
         let key = heads.into_iter().find(|head| head.log == request.log).map(|head| head.public_key);
-        let written = file.finish(text.as_bytes())?;
-        note(format_args!(
-            "wrote the proof of {} to {}; verify it with: psi-field ledger verify {} --key {}",
-            self.record,
-            self.file.display(),
-            self.file.display(),
-            key.unwrap_or_else(|| "KEY".to_owned())
-        ));
-        output.print(&written, |written| format!("{} bytes", written.bytes))
+        let WrittenFile { file, bytes } = file.finish(text.as_bytes())?;
+        output.print(&ProofAnswer { file, bytes, key: key.unwrap_or_default() }, |ProofAnswer { file, bytes, key }| {
+            let file = file.display();
+            format!(
+                "wrote {bytes} bytes to {file}; verify it with\n  psi-field ledger verify {file} \\\n      --key {key}"
+            )
+        })
     }
 }
 

@@ -228,8 +228,8 @@ fn refused(context: &NodeContext, name: &str, verdict: &LeaseVerdict) -> Cause {
         LeaseVerdict::Lost { holder, fence, left_ms } => {
             let who = holder.as_ref().map_or_else(|| "another".to_owned(), |holder| holder_text(context, holder));
             let message = format!(
-                "lease {name} is held by {who} with fence {fence}, for at most {left_ms} ms unless it is renewed; wait, or \
-                 ask with wait_ms"
+                "lease {name} is held by {who} with fence {fence}, for at most {left_ms} ms unless it is renewed; wait \
+                 for it (--wait, wait_ms), or ask again then"
             );
             let cause = Cause::new(Code::FailedPrecondition, "LEASE_HELD", message);
             cause.with("holder", who).with("fence", fence).with("left_ms", left_ms)
@@ -244,13 +244,17 @@ fn refused(context: &NodeContext, name: &str, verdict: &LeaseVerdict) -> Cause {
 }
 
 fn conflict(name: &str, why: &str) -> Cause {
-    Cause::new(Code::FailedPrecondition, "LEASE_CONFLICT", format!("lease {name} can't be decided: {why}"))
+    Cause::new(
+        Code::FailedPrecondition,
+        "LEASE_CONFLICT",
+        format!("lease {name} can't be decided: {why}. If its voters do not come back, use another name"),
+    )
 }
 
 fn no_majority(name: &str) -> Cause {
     let message = format!(
         "most voters of lease {name} did not answer in time; it may have been decided all the same. See `psi-field lease \
-         voters` and `psi-field members`"
+         voters show` and `psi-field members`"
     );
     Cause::new(Code::DeadlineExceeded, "NO_MAJORITY", message)
 }

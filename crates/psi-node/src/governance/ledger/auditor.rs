@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -89,7 +89,7 @@ impl LedgerAuditor {
             self.logs.values_mut().for_each(|state| state.is_settled = false);
         }
         for head in &heads {
-            if own.as_ref() != Some(&head.author) {
+            if own.as_ref() != Some(&head.author) && !self.is_early(head) {
                 let records = self.shown_records(head);
                 self.review(head, records).await;
             }
@@ -102,10 +102,19 @@ impl LedgerAuditor {
         let Some(heads) = fetch_heads(&self.context).await else { return };
         self.asked = Some(Instant::now());
         let held = blocking(&self.context.ledger.store, LedgerStore::logs).await.unwrap_or_default();
-        let is_held = |head: &LedgerHead| held.iter().any(|(log, _)| log.run == head.author);
-        for head in heads.iter().filter(|head| !is_held(head)) {
+        let is_whole = |head: &LedgerHead| {
+            let is_it = |row: &LogRow| row.held.missing() == 0 && row.held.head().note() == head.note;
+            held.iter().any(|(log, row)| log.run == head.author && is_it(row))
+        };
+        let heads: Vec<_> = heads.iter().filter(|head| !is_whole(head) && !self.is_early(head)).collect();
+        for head in heads {
             self.review(head, Vec::new()).await;
         }
+    }
+
+    /// Whether a head is of an earlier run of this node, and it is not known yet what this node's own disk knew of it.
+    fn is_early(&self, head: &LedgerHead) -> bool {
+        head.author.node == self.context.settings.node && !self.context.ledger.begun.load(Ordering::Acquire)
     }
 
     /// Looks at one head that is shown, and at the records that are shown with it, in order.
@@ -206,7 +215,8 @@ impl LedgerAuditor {
             self.store(log, row, first, records[..count].to_vec()).await?;
         }
         match replacement {
-            Replacement::Same => Ok(true),
+            // The word of another cluster key may have come with it.
+            Replacement::Same => self.store(log, row, row.held.archive().end(), Vec::new()).await.map(|()| true),
             Replacement::Extended => {
                 self.context.metrics.ledger.record_believed();
                 self.store(log, row, row.held.archive().end(), Vec::new()).await?;

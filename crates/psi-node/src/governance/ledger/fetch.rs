@@ -18,6 +18,8 @@ use crate::node::context::NodeContext;
 
 /// A node that does not answer is left alone after this.
 const ANSWER: Duration = Duration::from_secs(2);
+/// The heads of all runs are one answer.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Records that follow each other, and that the head goes on from them.
 pub(super) struct RecordBatch {
@@ -30,11 +32,17 @@ async fn clients(context: &Arc<NodeContext>, first: Option<&NodeId>) -> Vec<Ledg
     let own = &context.settings.node;
     let mut members: Vec<_> =
         context.members.borrow().iter().filter(|member| member.live && member.node != *own).cloned().collect();
+    // Of the rest, not always the same one first.
+    let turn = usize::try_from(rand::random::<u32>()).unwrap_or(0) % members.len().max(1);
+    members.rotate_left(turn);
     members.sort_by_key(|member| Some(&member.node) != first);
     let addresses = members.into_iter().filter_map(|member| Some((member.node, member.grpc?)));
     let dial =
         |(node, address)| context.identity.dial_lazily(address, Some(&node), |endpoint| endpoint.tcp_nodelay(true));
-    addresses.filter_map(|member| dial(member).ok()).map(LedgerServiceClient::new).collect()
+    addresses
+        .filter_map(|member| dial(member).ok())
+        .map(|channel| LedgerServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
+        .collect()
 }
 
 /// The heads that another node believes, as state would show them. It holds ledgers of runs that ended long ago, of which

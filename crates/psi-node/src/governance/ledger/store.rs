@@ -151,6 +151,11 @@ impl LedgerStore {
         Ok(store)
     }
 
+    /// Whether it outlives the process.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.path.is_some()
+    }
+
     fn database(&self) -> Result<Arc<Database>, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
         database.ok_or_else(|| redb::Error::DatabaseClosed.into())
@@ -435,6 +440,16 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&LedgerStore) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let store = store.clone();
-    let done = tokio::task::spawn_blocking(move || work(&store)).await;
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work(&store);
+        // What comes next finds the file as it is on the disk.
+        if let Err(StoreError(error)) = &done
+            && matches!(**error, redb::Error::PreviousIo | redb::Error::DatabaseClosed)
+        {
+            store.reopen()?;
+        }
+        done
+    })
+    .await;
     done.unwrap_or_else(|panic| Err(redb::Error::Io(std::io::Error::other(panic)).into()))
 }

@@ -121,11 +121,11 @@ impl LedgerWriter {
     /// Writes records, and begins a ledger where the run has none.
     async fn write(&mut self, mut records: Vec<NewRecord>) {
         loop {
-            let Some(origin) = self.ready_origin().await else { return };
+            let Some(origin) = self.ready_origin().await else { return self.record_dropped(records.len()) };
             if self.own.as_ref().is_none_or(|own| own.log.run != origin) {
                 self.before = self.own.take().map(|own| own.held.head().clone()).or(self.before.take());
                 let log = LogName { cluster: self.context.settings.cluster.clone(), run: origin };
-                let start = self.run_start(&log);
+                let Some(start) = self.run_start(&log) else { return };
                 records.insert(0, start);
                 if !self.append(&log, records).await {
                     return;
@@ -159,7 +159,7 @@ impl LedgerWriter {
     }
 
     /// What the first record of a run says: how far the node's earlier ledgers had come, as it knows and as others show.
-    fn run_start(&self, log: &LogName) -> NewRecord {
+    fn run_start(&self, log: &LogName) -> Option<NewRecord> {
         let is_earlier = |other: &LogName| other.is_of_same_node(log) && other.run.incarnation < log.run.incarnation;
         let own = self.before.as_ref().filter(|head| is_earlier(&head.head().log));
         let shown = self.context.read(|replica| replica.ledger_heads());
@@ -169,7 +169,7 @@ impl LedgerWriter {
         let start =
             RunStart { log: log.clone(), own: own.map(NamedHead::from), shown: shown.as_ref().map(NamedHead::from) };
         // A node without a disk remembers nothing, and has other keys each time.
-        if start.shows_rewind() && self.context.settings.data_directory.is_some() {
+        if start.shows_rewind() && self.context.ledger.store.is_on_disk() {
             error!(
                 own = ?start.own, shown = ?start.shown,
                 "this node's disk knows less of its own ledger than other nodes do: it was restored from a backup, or lost \
@@ -179,16 +179,21 @@ impl LedgerWriter {
             // Votes may be missing like records.
             if let Err(error) = self.context.ledger.store.replace_voter_key() {
                 self.context.fail(format!("a node that was set back must not vote as before: {error}"));
+                return None;
             }
         }
         let actor = Actor::Node(log.run.node.clone());
-        NewRecord { kind: Kind::RunStart, actor, body: start.encode(), evidence: Vec::new(), placed: None }
+        Some(NewRecord { kind: Kind::RunStart, actor, body: start.encode(), evidence: Vec::new(), placed: None })
     }
 
     /// Makes leaves of records, and stores them with the head that covers them; tries until the disk takes them. Returns
     /// whether it did.
     async fn append(&mut self, log: &LogName, records: Vec<NewRecord>) -> bool {
-        let Some(batch) = self.batch(records) else { return false };
+        let count = records.len();
+        let Some(batch) = self.batch(records) else {
+            self.record_dropped(count);
+            return false;
+        };
         let held = self.own.as_ref().map(|own| own.held.clone());
         let first = held.as_ref().map_or(0, |held| held.archive().end());
         let Some(held) = self.signed(log, held, &batch) else { return false };
@@ -230,6 +235,13 @@ impl LedgerWriter {
         unshown.extend(shown);
         self.own = Some(OwnLog { log: log.clone(), held, unshown, shown_voucher });
         true
+    }
+
+    fn record_dropped(&self, count: usize) {
+        (0..count).for_each(|_| self.context.metrics.ledger.record_dropped());
+        if count > 0 {
+            error!(count, "records are missing from the ledger: the node accepts no more writes");
+        }
     }
 
     /// Records with clocks of the run; `None` once it accepts no more writes.

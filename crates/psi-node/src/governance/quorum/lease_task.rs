@@ -16,11 +16,16 @@ use super::{
     links::ask,
     message::{LeaseCall, LeaseMessage, LeaseOutcome, LeaseStatus},
     registers::{boot_time, key_of},
+    voters::vote_place,
 };
 use crate::node::context::NodeContext;
 
 /// Callers that may wait in line for one lease.
 const LINE_MAX: usize = 1_024;
+/// Beyond its deadline a caller waits no longer for the answer.
+const GRACE: Duration = Duration::from_millis(100);
+/// How often it is looked whether the caller in front is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A caller in line.
 struct QueuedCall {
@@ -57,7 +62,7 @@ pub(crate) async fn call_lease(
     let (answer, answered) = oneshot::channel();
     let deadline = Instant::now() + timeout;
     sender.try_send(LeaseMessage::Call { call, deadline, answer }).ok()?;
-    answered.await.ok()
+    tokio::time::timeout_at((deadline + GRACE).into(), answered).await.ok()?.ok()
 }
 
 /// Starts the task of a lease, unless another caller did meanwhile: a run has one proposer for each register.
@@ -96,6 +101,12 @@ impl LeaseTask {
                 () = stop.cancelled() => return,
             };
             match message {
+                // It waits for nobody.
+                Some(LeaseMessage::Call { call: LeaseCall::Look, deadline: _, answer }) => {
+                    self.learn();
+                    let _ = answer.send(LeaseOutcome::Status(self.status()));
+                }
+                Some(LeaseMessage::Call { answer, .. }) if self.line.len() >= LINE_MAX => drop(answer),
                 Some(LeaseMessage::Call { call, deadline, answer }) => {
                     self.line.push_back(QueuedCall { call, deadline, answer });
                 }
@@ -117,6 +128,7 @@ impl LeaseTask {
     fn next_wake(&self) -> Duration {
         let of_proposer = self.lease.proposer().wake_at().map(|at| Duration::from_millis(boot_time().ms_until(at)));
         let of_caller = self.current.as_ref().map(|waiting| waiting.deadline.saturating_duration_since(Instant::now()));
+        let of_caller = of_caller.map(|left| left.min(LOOK));
         of_proposer
             .into_iter()
             .chain(of_caller)
@@ -182,7 +194,7 @@ impl LeaseTask {
 
     /// Takes over what this node's own voter knows, and replicated state.
     fn learn(&mut self) {
-        let slot = self.context.quorum.vote_slot(*self.register.id().as_bytes());
+        let slot = self.context.quorum.vote_slot(vote_place(self.register.name()));
         let known = slot.try_lock().ok().and_then(|voter| voter.as_ref().map(|voter| voter.voter().announcement()));
         if let Some(Ok(progress)) = known.map(|known| self.lease.learn(boot_time(), &known)) {
             self.act(progress);
@@ -236,7 +248,8 @@ impl LeaseTask {
 
     /// Gives up for a caller whose time is over. What it wanted may be decided all the same.
     fn end_late(&mut self) {
-        if self.current.as_ref().is_some_and(|waiting| waiting.deadline <= Instant::now()) {
+        let is_over = |waiting: &QueuedCall| waiting.deadline <= Instant::now() || waiting.answer.is_closed();
+        if self.current.as_ref().is_some_and(is_over) {
             self.lease.withdraw();
             self.answer(LeaseOutcome::NoMajority);
         }

@@ -3,53 +3,77 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use psi_api::Cause;
-use psi_quorum::{LeaseVoter, Outcome, Record, Register, Request};
+use psi_quorum::{LeaseVoter, Outcome, Record, RecordError, Register, RegisterName, Request};
+use psi_security::node_key::NodePublicKey;
 use tonic::{Code, Status};
 
 use super::registers::{boot_time, register_of};
-use crate::{governance::ledger::store::blocking, node::context::NodeContext};
+use crate::{
+    governance::ledger::store::{LedgerStore, blocking},
+    node::context::NodeContext,
+};
 
-/// Answers a proposer. Both are bytes of psi-quorum.
+/// Answers a proposer. Both are bytes of psi-quorum. A proposer that hangs up does not end the vote: what is written of it
+/// would come to the disk later than the next one's.
 ///
 /// # Errors
 /// This node can't vote, at least not now.
 pub(crate) async fn answer(context: &Arc<NodeContext>, bytes: &[u8]) -> Result<Vec<u8>, Status> {
     let request = Request::decode(bytes).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let context = context.clone();
+    let vote = tokio::spawn(async move { vote(&context, &request).await });
+    vote.await.unwrap_or_else(|gone| Err(Status::unavailable(format!("the vote did not end: {gone}"))))
+}
+
+async fn vote(context: &NodeContext, request: &Request) -> Result<Vec<u8>, Status> {
     // Until then nobody knows whether the disk was set back.
     if !context.ledger.begun.load(Ordering::Acquire) {
         return Err(Status::unavailable("this node has begun no run yet, and votes after that"));
     }
     let view = context.read(|replica| replica.register_view(request.register().as_str()));
-    let register = view.as_ref().and_then(register_of).ok_or_else(|| unknown(&request))?;
-    let id = *register.id().as_bytes();
-    let slot = context.quorum.vote_slot(id);
+    let register = view.as_ref().and_then(register_of).ok_or_else(|| unknown(request))?;
+    // By its name: whoever voted in a register refuses another of that name.
+    let place = vote_place(register.name());
+    let slot = context.quorum.vote_slot(place);
     let mut slot = slot.lock().await;
-    let voter = match &mut *slot {
-        Some(voter) => voter,
-        empty => empty.insert(open(context, &register).await?),
+    let key = blocking(&context.ledger.store, LedgerStore::voter_key).await.map_err(|error| unreadable(&error))?;
+    let voter = match slot.take() {
+        Some(voter) if voter.voter().key() == key => slot.insert(voter),
+        _ => slot.insert(open(context, &register, key).await?),
     };
-    match voter.handle(boot_time(), &request) {
+    match voter.handle(boot_time(), request) {
         Outcome::Send(response) => Ok(response.encode()),
         Outcome::Sync(pending) => {
             let record = pending.record().encode();
-            let kept = blocking(&context.ledger.store, move |store| store.put_vote(&id, &record)).await;
+            let kept = blocking(&context.ledger.store, move |store| store.put_vote(&place, &record)).await;
             kept.map_err(|error| Status::unavailable(format!("a vote can't be kept: {error}")))?;
             Ok(voter.into_response(pending).encode())
         }
     }
 }
 
+/// Where the votes of a register are kept.
+pub(super) fn vote_place(register: &RegisterName) -> [u8; 32] {
+    *blake3::hash(register.as_str().as_bytes()).as_bytes()
+}
+
 /// The voter of a register, as the disk has it.
-async fn open(context: &NodeContext, register: &Register) -> Result<LeaseVoter, Status> {
-    let id = *register.id().as_bytes();
-    let unreadable =
-        |error: &dyn std::fmt::Display| Status::unavailable(format!("this node can't read its votes: {error}"));
-    let (key, stored) = blocking(&context.ledger.store, move |store| Ok((store.voter_key()?, store.vote(&id)?)))
-        .await
-        .map_err(|error| unreadable(&error))?;
+async fn open(context: &NodeContext, register: &Register, key: NodePublicKey) -> Result<LeaseVoter, Status> {
+    let place = vote_place(register.name());
+    let stored = blocking(&context.ledger.store, move |store| store.vote(&place)).await;
+    let stored = stored.map_err(|error| unreadable(&error))?;
     let Some(stored) = stored else { return Ok(LeaseVoter::new(key, register, boot_time())) };
     let record = Record::decode(&stored).map_err(|error| unreadable(&error))?;
-    LeaseVoter::restore(key, register, record, boot_time()).map_err(|error| unreadable(&error))
+    match LeaseVoter::restore(key, register, record, boot_time()) {
+        Ok(voter) => Ok(voter),
+        // What another key voted says nothing of this one, which never did.
+        Err(RecordError::OtherVoter { .. }) => Ok(LeaseVoter::new(key, register, boot_time())),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> Status {
+    Status::unavailable(format!("this node can't read its votes: {error}"))
 }
 
 fn unknown(request: &Request) -> Status {

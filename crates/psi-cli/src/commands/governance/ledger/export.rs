@@ -26,7 +26,7 @@ pub(super) struct NewFile {
 /// What was written.
 #[derive(Debug, Serialize)]
 pub(super) struct WrittenFile {
-    file: PathBuf,
+    pub(super) file: PathBuf,
     pub(super) bytes: u64,
 }
 
@@ -86,6 +86,7 @@ pub(super) async fn write(nodes: &Nodes, mut file: NewFile, output: Output) -> R
             note(format_args!("{} MiB so far", file.bytes >> 20));
         }
     }
+    let written = file.finish(&[])?;
     let heads = heads(nodes).await?.heads;
     let left_out: Vec<_> = heads.iter().filter(|head| head.held < head.size).map(|head| head.log.as_str()).collect();
     if !left_out.is_empty() {
@@ -94,7 +95,6 @@ pub(super) async fn write(nodes: &Nodes, mut file: NewFile, output: Output) -> R
             left_out.join(", ")
         ));
     }
-    let written = file.finish(&[])?;
     output
         .print(&written, |written| format!("wrote {} to {}", pluralize(written.bytes, "byte"), written.file.display()))
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use psi_ledger::{
-    SignedHead, UnverifiedHead, UnverifiedProof,
+    RecordProofRefusal, SignedHead, UnverifiedHead, UnverifiedProof,
     export::{self, Finding, KeySource, Report, RunReport, TrustBasis},
-    head::verifier_key,
+    head::{HeadRefusal, verifier_key},
 };
 use psi_security::{certificate::TrustAnchors, node_key::NodePublicKey};
 use serde::Serialize;
@@ -84,7 +84,16 @@ struct ProvedRecord {
 impl Verify {
     pub(super) fn run(self, output: Output) -> Result<(), Failure> {
         let bytes = read(&self.file)?;
-        let verdict = if bytes.starts_with(PROOF_FIRST_LINE) { self.proof(&bytes)? } else { self.export(&bytes)? };
+        let is_proof = bytes.starts_with(PROOF_FIRST_LINE);
+        if is_proof && (self.ca.is_some() || !self.head.is_empty()) {
+            return Err(Failure::usage(
+                "--ca and --head are for an export, and this file is a proof: give --key alone",
+            ));
+        }
+        if !is_proof && self.key.is_some() {
+            return Err(Failure::usage("--key is for a proof, and this file is none: an export is verified by --ca"));
+        }
+        let verdict = if is_proof { self.proof(&bytes)? } else { self.export(&bytes)? };
         let holds = verdict.holds;
         output.print(&verdict, Verdict::text)?;
         match verdict.findings.len() as u64 {
@@ -108,6 +117,10 @@ impl Verify {
         let proof = UnverifiedProof::parse(&text).and_then(|proof| proof.verify(&key));
         let proof = match proof {
             Ok(proof) => proof,
+            Err(RecordProofRefusal::Head(HeadRefusal::OtherKey { log, .. })) => {
+                let finding = format!("key {key} (--key) did not sign the head of {log}: is it the key of that node?");
+                return Ok(self.refused(vec![finding]));
+            }
             Err(refusal) => return Ok(self.refused(vec![refusal.to_string()])),
         };
         let (head, record) = (proof.head().head(), proof.record());
@@ -140,7 +153,7 @@ impl Verify {
             return Ok(self.refused(findings));
         }
         let ledgers = report.runs.iter().map(LedgerVerdict::from).collect();
-        Ok(Verdict { ledgers, notes: notes(&report, anchors.is_some(), !heads.is_empty()), ..self.verdict(true) })
+        Ok(Verdict { ledgers, notes: notes(&report, anchors.is_some(), &heads), ..self.verdict(true) })
     }
 
     /// The heads that were given, verified by the keys of the file; and what is wrong with them.
@@ -174,15 +187,18 @@ impl Verify {
 }
 
 /// What holds, and is not shown all the same.
-fn notes(report: &Report, has_anchors: bool, has_heads: bool) -> Vec<String> {
+fn notes(report: &Report, has_anchors: bool, heads: &[SignedHead]) -> Vec<String> {
     let mut notes = Vec::new();
     if !has_anchors {
         notes.push("nobody vouched for the keys; give the authorities of the cluster as --ca".to_owned());
     }
-    if !has_heads {
-        notes.push(
-            "a history that was replaced as a whole would hold too; give a head from before as --head".to_owned(),
-        );
+    let is_new = |run: &&RunReport| !heads.iter().any(|head| head.head().log == run.log);
+    let new: Vec<_> = report.runs.iter().filter(is_new).map(|run| run.log.run.to_string()).collect();
+    if !new.is_empty() {
+        notes.push(format!(
+            "a history that was replaced as a whole would hold too; give a head from before as --head for {}",
+            new.join(", ")
+        ));
     }
     for run in &report.runs {
         if run.shows_rewind {

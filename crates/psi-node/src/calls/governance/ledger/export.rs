@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use psi_api::Cause;
 use psi_ledger::{
     CompactRange, LogName, Record, TreeHash,
     export::{ExportEncoder, RunPreface},
@@ -23,16 +24,21 @@ pub(crate) type Chunk = Result<Vec<u8>, Status>;
 
 impl Ops {
     /// The file in pieces. Ledgers of which this node lacks records are left out; `ListHeads` says which these are.
-    pub(crate) fn export_ledger(&self) -> mpsc::Receiver<Chunk> {
+    ///
+    /// # Errors
+    /// The node has as many streams open as it may.
+    pub(crate) fn export_ledger(&self) -> Result<mpsc::Receiver<Chunk>, Cause> {
+        let slot = self.stream_slot()?;
         let (chunks, received) = mpsc::channel(2);
         let (store, cluster) = (self.context.ledger.store.clone(), self.context.settings.cluster.clone());
         tokio::task::spawn_blocking(move || {
+            let _slot = slot;
             let mut writer = ExportWriter { chunks, out: Vec::new() };
             if let Err(Some(error)) = writer.write(&store, &cluster).map_err(ExportEnd::into_error) {
                 let _ = writer.chunks.blocking_send(Err(Status::unavailable(error.to_string())));
             }
         });
-        received
+        Ok(received)
     }
 }
 

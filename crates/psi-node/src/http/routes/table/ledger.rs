@@ -90,5 +90,5 @@ pub(super) const EXPORT: Route = Route {
         Answer::Text(ledger::EXPORT_TYPE),
         || routing::get(ledger::export),
     )
-    .refuses(&[&["BAD_QUERY"]])],
+    .refuses(&[&["BAD_QUERY", "TOO_MANY_STREAMS"]])],
 };
