@@ -100,11 +100,12 @@ impl Member {
         Ok(self.field.clone().intervene(request).await?.into_inner().noise)
     }
 
-    /// Frontier hash and digest of what the node holds.
+    /// Frontier hash and digest of what the node holds, with all that it recorded in its ledger.
     ///
     /// # Errors
     /// As the call does.
     pub async fn agreement(&self) -> Result<psi_api::v1::Agreement, tonic::Status> {
+        self.node.flush_ledger().await;
         Ok(self.cluster.clone().get_digest(GetDigestRequest {}).await?.into_inner())
     }
 }

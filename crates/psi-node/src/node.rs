@@ -179,6 +179,13 @@ impl Node {
         self.context.ledger.begun.load(Ordering::Acquire)
     }
 
+    /// Resolves once all that was recorded so far is in the ledger, or after a second.
+    pub async fn flush_ledger(&self) {
+        if self.is_ready() {
+            let _ = tokio::time::timeout(HAND_OVER, self.context.ledger.flushed()).await;
+        }
+    }
+
     /// Resolves with the reason once the node can't go on; never while it can.
     pub async fn ended(&self) -> NodeEnd {
         let mut fatal = self.context.fatal.subscribe();
@@ -193,9 +200,7 @@ impl Node {
     /// Takes at most 5 s, plus the time of a last snapshot.
     pub async fn shutdown(self) {
         info!(node = %self.context.settings.node, "stopping");
-        if self.is_ready() {
-            let _ = tokio::time::timeout(HAND_OVER, self.context.ledger.flushed()).await;
-        }
+        self.flush_ledger().await;
         self.context.write(|replica, now| {
             replica.stop_writing(psi_replica::StopCause::Requested);
             // Its last write: the others need not wait for this run. It flushes.
