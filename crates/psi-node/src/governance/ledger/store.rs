@@ -14,7 +14,7 @@ use std::{
 };
 
 use prost::Message;
-use psi_ledger::{CompactRange, ContentHash, HeldLog, LogName, Record, TreeHash, UnverifiedHead, record::Body};
+use psi_ledger::{CompactRange, ContentHash, HeldLog, LogName, Record, TreeHash, UnverifiedHead};
 use psi_replica::Clock;
 use psi_security::node_key::NodePublicKey;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, backends::InMemoryBackend};
@@ -399,14 +399,6 @@ fn write_leaves(write: &redb::WriteTransaction, name: &str, new: &NewRecords<'_>
 
 fn open_database(path: &Path) -> Result<Database, StoreError> {
     Ok(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
-}
-
-/// The long bodies that records name, as far as they are stored.
-pub(crate) fn body_of(store: &LedgerStore, record: &Record) -> Result<Option<Vec<u8>>, StoreError> {
-    match &record.body {
-        Body::Inline(bytes) => Ok(Some(bytes.clone())),
-        Body::Long(content) => store.body(&content.sha256),
-    }
 }
 
 /// A table that nobody has written to yet is none.

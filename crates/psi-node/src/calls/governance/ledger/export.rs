@@ -6,13 +6,14 @@ use psi_api::Cause;
 use psi_ledger::{
     CompactRange, LogName, Record, TreeHash,
     export::{ExportEncoder, RunPreface},
+    record::Body,
 };
 use psi_replica::ClusterName;
 use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::Ops;
-use crate::governance::ledger::store::{LedgerStore, LogRow, StoreError, body_of};
+use crate::governance::ledger::store::{LedgerStore, LogRow, StoreError};
 
 /// A piece of the file is sent once it is as long.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -107,7 +108,7 @@ impl ExportWriter {
         encoder.run(&preface, &mut self.out);
         for_each_leaf(store, log, size, |leaf| {
             let body = match Record::decode(leaf) {
-                Ok(record) if matches!(record.body, psi_ledger::record::Body::Long(_)) => body_of(store, &record)?,
+                Ok(record) if matches!(record.body, Body::Long(_)) => body_of(store, &record)?,
                 _ => None,
             };
             encoder.record(leaf, body.as_deref(), &mut self.out);
@@ -145,4 +146,12 @@ fn for_each_leaf(
         first += leaves.len() as u64;
     }
     Ok(())
+}
+
+/// The long bodies that records name, as far as they are stored.
+fn body_of(store: &LedgerStore, record: &Record) -> Result<Option<Vec<u8>>, StoreError> {
+    match &record.body {
+        Body::Inline(bytes) => Ok(Some(bytes.clone())),
+        Body::Long(content) => store.body(&content.sha256),
+    }
 }
