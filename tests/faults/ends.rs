@@ -175,7 +175,7 @@ fn show_memory(process: &Process, restarts: usize, begun: Instant) {
 /// Prints what it measured. `RESTARTS` sets how often.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_started_again_and_again_leaves_nothing_behind() -> Result<()> {
-    let restarts: usize = std::env::var("RESTARTS").map_or(Ok(30), |text| text.parse())?;
+    let restarts: usize = std::env::var("RESTARTS").map_or(Ok(50), |text| text.parse())?;
     let data = tempfile::tempdir()?;
     let mut fleet = Fleet::start_with(PROGRAM, 3, Some(data.path().to_owned()), flags()).await?;
     fleet.create_field_for_each().await?;
