@@ -80,7 +80,7 @@ impl HeldLog {
     /// Takes a head that is shown in place of this one, if it goes on from it. `leaves` are the hashes of the records
     /// that follow the archive; those beyond the head that is shown are left alone.
     ///
-    /// Returns what came of it, and how many of the leaves were added to the archive.
+    /// Returns the outcome, and how many of the leaves were added to the archive.
     pub fn advance(&mut self, shown: &SignedHead, leaves: &[TreeHash]) -> (Replacement, u64) {
         let missing = shown.head().tree.size().saturating_sub(self.archive.end());
         let leaves = usize::try_from(missing).ok().and_then(|missing| leaves.get(..missing));

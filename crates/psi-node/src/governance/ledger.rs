@@ -1,6 +1,6 @@
 //! The ledger of this node's run, and what it holds of the others'.
 //!
-//! Whoever acts puts a record into a queue. The [writer] makes leaves of them, stores and signs, and shows the new head
+//! Each action puts a record into a queue. The [writer] makes leaves of them, stores and signs, and shows the new head
 //! in replicated state. The [auditor] looks at the heads that others show, believes only those that go on from what it
 //! holds, and fetches the records that they cover.
 

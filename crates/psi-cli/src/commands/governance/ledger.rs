@@ -52,7 +52,7 @@ const PROVE_EXAMPLES: &str = "\
 Examples:
   psi-field ledger prove n1/1764468265123456/3 dropped.tlog-proof
 
-The file is a C2SP tlog-proof: the record, the hashes from it to the root, and the signed head. Whoever has the key of \
+The file is a C2SP tlog-proof: the record, the hashes from it to the root, and the signed head. Anyone who has the key of \
 the node can verify it years later, without the cluster: see `psi-field ledger verify --help`.";
 
 const EXPORT_EXAMPLES: &str = "\

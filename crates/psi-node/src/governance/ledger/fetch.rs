@@ -74,7 +74,7 @@ fn shown_head(head: v1::LedgerHead) -> Option<LedgerHead> {
     })
 }
 
-/// A proof that the log of the second number of records begins with the first, from whoever makes one.
+/// A proof that the log of the second number of records begins with the first, from the first node that makes one.
 pub(super) async fn fetch_proof(
     context: &Arc<NodeContext>,
     log: &LogName,
@@ -95,7 +95,7 @@ pub(super) async fn fetch_proof(
     None
 }
 
-/// Records from `first` on, of those that a head of `size` covers, from whoever has them.
+/// Records from `first` on, of those that a head of `size` covers, from the first node that has them.
 pub(super) async fn fetch_records(
     context: &Arc<NodeContext>,
     log: &LogName,

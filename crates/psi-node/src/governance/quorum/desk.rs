@@ -14,7 +14,7 @@ use tonic::transport::Channel;
 
 use super::message::LeaseMessage;
 
-/// The place of the voter of one register. Whoever holds the lock votes alone.
+/// The place of the voter of one register. Only the holder of its lock votes.
 pub(crate) type VoteSlot = Arc<AsyncMutex<Option<LeaseVoter>>>;
 
 /// Where voters were reached.

@@ -32,7 +32,7 @@ async fn vote(context: &NodeContext, request: &Request) -> Result<Vec<u8>, Statu
     }
     let view = context.read(|replica| replica.register_view(request.register().as_str()));
     let register = view.as_ref().and_then(register_of).ok_or_else(|| unknown(request))?;
-    // By its name: whoever voted in a register refuses another of that name.
+    // By its name: a voter that took part in a register refuses another of that name.
     let place = vote_place(register.name());
     let slot = context.quorum.vote_slot(place);
     let mut slot = slot.lock().await;
