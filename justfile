@@ -52,7 +52,7 @@ benchmarks:
 
 # Loads nodes with h2load and wrk, beside services that share Redis. Needs both, and redis-server.
 load *arguments:
-    cargo build --release --package psi-cli --package psi-redis-service
+    cargo build --release --package psi-field --package psi-redis-service
     tests/load/compare.py target/release {{ arguments }}
 
 # Puts errors into the code on purpose and shows that the simulator notices each. Takes minutes.

@@ -1,6 +1,6 @@
 //! Real faults on real sockets: node processes that are killed, stopped and cut off while clients step.
 //!
-//! Compiled as a test of `psi-cli`, so that it always runs the program as it is now. Needs `/proc`, so Linux.
+//! Compiled as a test of `psi-field`, so that it always runs the program as it is now. Needs `/proc`, so Linux.
 #![cfg(target_os = "linux")]
 
 mod capacity;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Loads nodes with the load generators of others, beside what people would build instead: services that share Redis.
 
-    cargo build --release --package psi-cli --package psi-redis-service
+    cargo build --release --package psi-field --package psi-redis-service
     tests/load/compare.py target/release                  # three minutes; tables for a document
     tests/load/compare.py target/release --only grpc      # one of grpc, tls, http, redis, kill
     tests/load/compare.py target/release --rounds 1       # sooner, and less sure

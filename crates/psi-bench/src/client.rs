@@ -7,39 +7,18 @@ use psi_api::v1::{
     drift_service_client::DriftServiceClient, lease_service_client::LeaseServiceClient,
     ledger_service_client::LedgerServiceClient, psi_field_service_client::PsiFieldServiceClient,
 };
+use psi_client::Connection;
 use tonic::{
     Response, Status,
-    body::Body,
-    client::GrpcService,
-    codegen::{Body as HttpBody, Bytes, StdError},
     transport::{self, Endpoint},
 };
 
 /// Wide fields and large clusters have long answers. How much a node accepts is the node's decision.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
-/// What calls can be made over: a channel, or one that shows an access token.
-pub trait Connection:
-    GrpcService<
-        Body,
-        Error: Into<StdError>,
-        ResponseBody: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
-    >
-{
-}
-
-impl<C> Connection for C where
-    C: GrpcService<
-            Body,
-            Error: Into<StdError>,
-            ResponseBody: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
-        >
-{
-}
-
 /// A client of the scoring service.
 #[must_use]
-pub fn fields<C: Connection>(channel: C) -> PsiFieldServiceClient<C> {
+pub fn fields(channel: Connection) -> PsiFieldServiceClient<Connection> {
     PsiFieldServiceClient::new(channel)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
@@ -49,7 +28,7 @@ pub fn fields<C: Connection>(channel: C) -> PsiFieldServiceClient<C> {
 ///
 /// # Errors
 /// The refusal of any page.
-pub async fn all_fields<C: Connection>(channel: C) -> Result<Response<Vec<Field>>, Status> {
+pub async fn all_fields(channel: Connection) -> Result<Response<Vec<Field>>, Status> {
     let mut client = fields(channel);
     let (mut all, mut request) = (Vec::new(), ListFieldsRequest::default());
     loop {
@@ -64,25 +43,25 @@ pub async fn all_fields<C: Connection>(channel: C) -> Result<Response<Vec<Field>
 
 /// A client of the drift service.
 #[must_use]
-pub fn drift<C: Connection>(channel: C) -> DriftServiceClient<C> {
+pub fn drift(channel: Connection) -> DriftServiceClient<Connection> {
     DriftServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the lease service.
 #[must_use]
-pub fn leases<C: Connection>(channel: C) -> LeaseServiceClient<C> {
+pub fn leases(channel: Connection) -> LeaseServiceClient<Connection> {
     LeaseServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the ledger service.
 #[must_use]
-pub fn ledger<C: Connection>(channel: C) -> LedgerServiceClient<C> {
+pub fn ledger(channel: Connection) -> LedgerServiceClient<Connection> {
     LedgerServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the cluster service.
 #[must_use]
-pub fn cluster<C: Connection>(channel: C) -> ClusterServiceClient<C> {
+pub fn cluster(channel: Connection) -> ClusterServiceClient<Connection> {
     ClusterServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 

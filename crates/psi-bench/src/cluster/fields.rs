@@ -2,7 +2,8 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use psi_api::v1::{StepBatchRequest, Vector};
-use tonic::{Status, transport::Channel};
+use psi_client::Connection;
+use tonic::Status;
 
 use super::{process::Node, rig};
 use crate::{client, error::BenchError};
@@ -29,7 +30,7 @@ pub(crate) async fn fill(node: &Node, count: u32) -> Result<(), BenchError> {
 }
 
 /// Of no name it is the field that is stepped, which is there.
-async fn make(channel: Channel, name: Option<String>, inputs: Vec<Vector>) -> Result<(), Status> {
+async fn make(channel: Connection, name: Option<String>, inputs: Vec<Vector>) -> Result<(), Status> {
     let mut client = client::fields(channel);
     if let Some(name) = &name {
         client.create_field(rig::create_request(name)).await?;
@@ -40,7 +41,7 @@ async fn make(channel: Channel, name: Option<String>, inputs: Vec<Vector>) -> Re
 }
 
 /// How many fields the node knows, `default` left out.
-pub(crate) async fn count(channel: Channel) -> Result<usize, Status> {
+pub(crate) async fn count(channel: Connection) -> Result<usize, Status> {
     let fields = client::all_fields(channel).await?.into_inner();
     Ok(fields.iter().filter(|field| field.name != psi_replica::DEFAULT_FIELD).count())
 }

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
+use psi_client::{Access, Connection};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, Command},
 };
-use tonic::transport::Channel;
 
 use super::usage::Usage;
 use crate::{
@@ -106,12 +106,13 @@ impl Node {
     ///
     /// # Errors
     /// If there is none.
-    pub(crate) async fn connect(&self) -> Result<Channel, BenchError> {
+    pub(crate) async fn connect(&self) -> Result<Connection, BenchError> {
         let endpoint = client::endpoint(&self.grpc.to_string(), START);
         let unreachable = |error: &dyn std::error::Error| {
             BenchError::failed(format!("can't reach node `{}` at {}: {}", self.name, self.grpc, root_cause(error)))
         };
-        endpoint.map_err(|error| unreachable(&error))?.connect().await.map_err(|error| unreachable(&error))
+        let endpoint = endpoint.map_err(|error| unreachable(&error))?;
+        Access::default().connect(endpoint).await.map_err(|error| unreachable(&error))
     }
 }
 

@@ -8,8 +8,9 @@ use std::{
 use psi_api::v1::{
     CreateFieldRequest, GetDigestRequest, GuardianMode, ListMembersRequest, StepBatchRequest, StepRequest, Vector,
 };
+use psi_client::Connection;
 use psi_engine::EngineKind;
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use super::process::{Launch, Node};
 use crate::{client, error::BenchError, random_walk::RandomWalk};
@@ -113,7 +114,7 @@ impl Rig {
     ///
     /// # Errors
     /// If there is none.
-    pub(crate) async fn connections(&self, count: usize) -> Result<Vec<Channel>, BenchError> {
+    pub(crate) async fn connections(&self, count: usize) -> Result<Vec<Connection>, BenchError> {
         let mut channels = Vec::with_capacity(count);
         for _ in 0..count {
             channels.push(self.nodes[0].connect().await?);

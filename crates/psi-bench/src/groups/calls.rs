@@ -4,7 +4,7 @@ mod caller;
 
 use std::sync::Arc;
 
-use tonic::transport::Channel;
+use psi_client::Connection;
 
 use crate::{
     cluster::rig::{self, Rig},
@@ -81,7 +81,7 @@ struct CallCase {
     label: Label,
     cluster: Arc<Rig>,
     /// To the first node of the cluster.
-    channels: Arc<[Channel]>,
+    channels: Arc<[Connection]>,
     requests: Requests,
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
     for nodes in NODES {
         progress.preparing(format!("starting {}", pluralize(nodes.into(), "node")));
         let cluster = Arc::new(Rig::start(nodes).await?);
-        let channels: Arc<[Channel]> = cluster.connections(CONNECTIONS).await?.into();
+        let channels: Arc<[Connection]> = cluster.connections(CONNECTIONS).await?.into();
         for (callers, call) in CALLERS.into_iter().flat_map(|callers| Call::ALL.map(|call| (callers, call))) {
             let (cluster, channels, requests) = (cluster.clone(), channels.clone(), requests.clone());
             headers.push(call.header(nodes, callers));

@@ -7,11 +7,12 @@ use std::{
 
 use hdrhistogram::Histogram;
 use psi_api::v1::{GetStateRequest, StepRequest};
+use psi_client::Connection;
 use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use crate::{
     client,
@@ -65,9 +66,9 @@ struct PropagationCase {
     load: Load,
     label: Label,
     /// To each node, the one that steps are followed from first.
-    channels: Arc<[Channel]>,
+    channels: Arc<[Connection]>,
     /// To each node, for the load.
-    loaded: Arc<[Channel]>,
+    loaded: Arc<[Connection]>,
     requests: Arc<[StepRequest]>,
 }
 
@@ -97,7 +98,7 @@ impl Case for PropagationCase {
 }
 
 /// Steps without end; why it ended.
-async fn step_on(channel: Channel, requests: Arc<[StepRequest]>, from: usize) -> Status {
+async fn step_on(channel: Connection, requests: Arc<[StepRequest]>, from: usize) -> Status {
     let mut client = client::fields(channel);
     for request in requests.iter().cycle().skip(from) {
         if let Err(status) = client.step(request.clone()).await {
@@ -108,7 +109,7 @@ async fn step_on(channel: Channel, requests: Arc<[StepRequest]>, from: usize) ->
 }
 
 /// Takes a step now and then, and waits until it shows at every other node.
-async fn follow(channels: &[Channel], requests: &[StepRequest], plan: &Plan) -> Result<Sample, Status> {
+async fn follow(channels: &[Connection], requests: &[StepRequest], plan: &Plan) -> Result<Sample, Status> {
     let mut seen_us = Vec::new();
     let (begun, mut clock) = (Instant::now(), interval(PACE));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -137,7 +138,7 @@ fn sample(seen_us: &[u64]) -> Sample {
 }
 
 /// Asks each of the nodes at once for what was acknowledged just now; when they answered, microseconds.
-async fn visible(channels: &[Channel], token: &str) -> Result<Vec<u64>, Status> {
+async fn visible(channels: &[Connection], token: &str) -> Result<Vec<u64>, Status> {
     let acknowledged = Instant::now();
     let mut asked = JoinSet::new();
     for channel in channels {
@@ -171,7 +172,7 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
             }
         }
         rigs.push(rig);
-        let (channels, loaded): (Arc<[Channel]>, Arc<[Channel]>) = (channels.into(), loaded.into());
+        let (channels, loaded): (Arc<[Connection]>, Arc<[Connection]>) = (channels.into(), loaded.into());
         for load in Load::ALL {
             let header = load.header(nodes);
             let (channels, loaded, requests) = (channels.clone(), loaded.clone(), requests.clone());

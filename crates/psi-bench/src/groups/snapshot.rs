@@ -6,10 +6,10 @@ use std::{
 };
 
 use psi_api::v1::StepRequest;
+use psi_client::Connection;
 use psi_replica::{ClusterName, Config, NodeId, Now, TickMs, WallMs};
 use psi_state::Replica;
 use tempfile::TempDir;
-use tonic::transport::Channel;
 
 use crate::{
     client,
@@ -59,7 +59,7 @@ impl Quantity {
 /// The node, and where it keeps snapshots.
 struct SnapshotRig {
     rig: Rig,
-    channel: Channel,
+    channel: Connection,
     directory: TempDir,
 }
 

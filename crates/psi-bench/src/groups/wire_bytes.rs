@@ -10,11 +10,12 @@ use std::{
 };
 
 use psi_api::v1::StepBatchRequest;
+use psi_client::Connection;
 use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
 };
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use crate::{
     client,
@@ -85,7 +86,7 @@ fn idle_header() -> RowHeader {
 struct WireCase {
     rate: Option<Rate>,
     label: Label,
-    channel: Channel,
+    channel: Connection,
     bytes: ByteCount,
 }
 
@@ -134,7 +135,7 @@ impl WireCase {
 }
 
 /// Steps without end, at the rate; why it ended.
-async fn step_at(channel: Channel, rate: Rate, steps: Arc<AtomicU64>) -> Status {
+async fn step_at(channel: Connection, rate: Rate, steps: Arc<AtomicU64>) -> Status {
     let (vectors, mut client) = (rig::vectors(), client::fields(channel));
     let mut clock = interval(rate.pace());
     // What was late is caught up with, so that the rate is kept.

@@ -1,8 +1,9 @@
 //! Asking nodes: which ones, in what order, and what to say when none answers.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use clap::Args;
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use psi_api::v1::{Field, ListFieldsRequest, ListFieldsResponse, PingRequest};
 use psi_bench::client::{fields, root_cause};
 use psi_client::{Connection, is_distrust};
@@ -65,6 +66,9 @@ pub(crate) struct Reply<T> {
     pub(crate) answer: T,
 }
 
+/// A call whose answer its maker keeps. Of one type for all answers, so the search for a node is built once.
+type Call<'a> = dyn Fn(Connection) -> LocalBoxFuture<'a, Result<(), Status>> + 'a;
+
 impl Nodes {
     /// Asks one node after the other until one takes the call. A node that can't be reached, does not accept the access
     /// token, or says that it is not available, has changed nothing, so the next is asked; every other refusal is
@@ -77,6 +81,22 @@ impl Nodes {
         &self,
         call: impl AsyncFn(Connection) -> Result<Response<T>, Status>,
     ) -> Result<Reply<T>, Failure> {
+        let kept = Cell::new(None);
+        let (kept, call) = (&kept, &call);
+        let call = move |connection| {
+            let answered = async move {
+                kept.set(Some(call(connection).await?.into_inner()));
+                Ok(())
+            };
+            answered.boxed_local()
+        };
+        let address = self.ask_each(&call).await?;
+        let answer = kept.take().ok_or_else(|| Failure::failed(format!("no answer of {address} was kept")))?;
+        Ok(Reply { address, answer })
+    }
+
+    /// The address of the node that took the call.
+    async fn ask_each(&self, call: &Call<'_>) -> Result<String, Failure> {
         let mut failures = Vec::new();
         for (address, next) in self.addresses.iter().zip(self.addresses.iter().skip(1).map(Some).chain([None])) {
             let asked = match next {
@@ -84,11 +104,11 @@ impl Nodes {
                 None => Ok(()),
             };
             let asked = match asked {
-                Ok(()) => self.ask_one(address, &call).await,
+                Ok(()) => self.ask_one(address, call).await,
                 Err(failure) => Err(failure),
             };
             match asked {
-                Ok(answer) => return Ok(Reply { address: address.clone(), answer }),
+                Ok(()) => return Ok(address.clone()),
                 Err(failure) if failure.may_go_elsewhere() || failure.is_about_access() => failures.push(failure),
                 Err(failure) => return Err(failure),
             }
@@ -126,15 +146,11 @@ impl Nodes {
     }
 
     /// Asks one node; once more if it refuses the token and the token's file has another by now.
-    async fn ask_one<T>(
-        &self,
-        address: &str,
-        call: impl AsyncFn(Connection) -> Result<Response<T>, Status>,
-    ) -> Result<T, Failure> {
+    async fn ask_one(&self, address: &str, call: &Call<'_>) -> Result<(), Failure> {
         let reading = self.access.reading();
-        match self.ask_once(address, &call).await {
+        match self.ask_once(address, call).await {
             Err(failure) if failure.is_about_access() => match self.access.renew(reading) {
-                Ok(true) => self.ask_once(address, &call).await,
+                Ok(true) => self.ask_once(address, call).await,
                 Ok(false) => Err(failure),
                 Err(problem) => Err(failure.with_detail(&problem)),
             },
@@ -142,14 +158,10 @@ impl Nodes {
         }
     }
 
-    async fn ask_once<T>(
-        &self,
-        address: &str,
-        call: impl AsyncFn(Connection) -> Result<Response<T>, Status>,
-    ) -> Result<T, Failure> {
+    async fn ask_once(&self, address: &str, call: &Call<'_>) -> Result<(), Failure> {
         let channel = self.connect(address).await?;
         match tokio::time::timeout(self.timeout, call(channel)).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(status)) => Err(Failure::refused(address, &status)),
             Err(_) => Err(Failure::refused(address, &self.late())),
         }

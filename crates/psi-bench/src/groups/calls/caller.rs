@@ -4,9 +4,10 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use prost::Message;
 use psi_api::v1::{PingRequest, StepBatchRequest, StepRequest, StepStreamResponse, step_stream_response::Outcome};
+use psi_client::Connection;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming, transport::Channel};
+use tonic::{Status, Streaming};
 
 use crate::{client, cluster::rig, error::BenchError, rounds::meter::Meter};
 
@@ -63,7 +64,7 @@ impl Requests {
     }
 
     /// What a ping carries both ways to be as large as a step and its answer together.
-    async fn payload_of_a_step(mut self, channel: Channel) -> Result<Vec<u8>, Status> {
+    async fn payload_of_a_step(mut self, channel: Connection) -> Result<Vec<u8>, Status> {
         let request = self.step();
         let sent = request.encoded_len();
         let answer = client::fields(channel).step(request).await?.into_inner();
@@ -77,7 +78,12 @@ impl Requests {
 }
 
 /// Calls until the meter says that it is over.
-pub(crate) async fn call(call: Call, channel: Channel, requests: Requests, meter: Meter) -> Result<Meter, BenchError> {
+pub(crate) async fn call(
+    call: Call,
+    channel: Connection,
+    requests: Requests,
+    meter: Meter,
+) -> Result<Meter, BenchError> {
     let done = match call {
         Call::Ping => ping(channel, Vec::new(), meter).await,
         Call::LargePing => {
@@ -95,7 +101,7 @@ pub(crate) async fn call(call: Call, channel: Channel, requests: Requests, meter
     done.map_err(|status| BenchError::refused("the node", &status))
 }
 
-async fn ping(channel: Channel, payload: Vec<u8>, mut meter: Meter) -> Result<Meter, Status> {
+async fn ping(channel: Connection, payload: Vec<u8>, mut meter: Meter) -> Result<Meter, Status> {
     let mut client = client::cluster(channel);
     loop {
         let begun = Instant::now();
@@ -106,7 +112,7 @@ async fn ping(channel: Channel, payload: Vec<u8>, mut meter: Meter) -> Result<Me
     }
 }
 
-async fn step(channel: Channel, mut requests: Requests, mut meter: Meter) -> Result<Meter, Status> {
+async fn step(channel: Connection, mut requests: Requests, mut meter: Meter) -> Result<Meter, Status> {
     let mut client = client::fields(channel);
     loop {
         let begun = Instant::now();
@@ -117,7 +123,7 @@ async fn step(channel: Channel, mut requests: Requests, mut meter: Meter) -> Res
     }
 }
 
-async fn batch(channel: Channel, mut requests: Requests, mut meter: Meter) -> Result<Meter, Status> {
+async fn batch(channel: Connection, mut requests: Requests, mut meter: Meter) -> Result<Meter, Status> {
     let mut client = client::fields(channel);
     loop {
         let begun = Instant::now();
@@ -129,7 +135,7 @@ async fn batch(channel: Channel, mut requests: Requests, mut meter: Meter) -> Re
 }
 
 /// Sends up to `window` steps, then one for each answer.
-async fn stream(channel: Channel, mut requests: Requests, mut meter: Meter, window: usize) -> Result<Meter, Status> {
+async fn stream(channel: Connection, mut requests: Requests, mut meter: Meter, window: usize) -> Result<Meter, Status> {
     let (send, sent) = mpsc::channel(window);
     let mut unanswered = VecDeque::with_capacity(window);
     for _ in 0..window {

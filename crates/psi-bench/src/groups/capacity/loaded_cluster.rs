@@ -1,8 +1,8 @@
 //! Clusters that hold much: fields, origins, or steps. A node alone would have no peer, and so none of the cost of
 //! replication.
 
+use psi_client::Connection;
 use tempfile::TempDir;
-use tonic::transport::Channel;
 
 use crate::{
     client,
@@ -29,7 +29,7 @@ const SNAPSHOT_INTERVAL_MS: u32 = 3_600_000;
 /// A node that is looked at, its peers, and what they need to live. All of it ends when dropped.
 pub(crate) struct LoadedCluster {
     rig: Rig,
-    pub(crate) channel: Channel,
+    pub(crate) channel: Connection,
     _directory: Option<TempDir>,
 }
 

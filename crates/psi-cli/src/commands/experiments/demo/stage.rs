@@ -12,10 +12,11 @@ use psi_api::v1::{
     StepBatchRequest, StepRequest, StepResponse, Vector, cluster_service_client::ClusterServiceClient,
     drift_service_client::DriftServiceClient, psi_field_service_client::PsiFieldServiceClient,
 };
+use psi_client::{Access, Connection};
 use psi_engine::EngineKind;
 use psi_node::{Endpoint, Node, Settings};
 use psi_replica::NodeId;
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use crate::output::Failure;
 
@@ -30,9 +31,9 @@ pub(super) struct Actor {
     pub(super) name: String,
     pub(super) http: SocketAddr,
     node: Option<Node>,
-    field: PsiFieldServiceClient<Channel>,
-    drift: DriftServiceClient<Channel>,
-    cluster: ClusterServiceClient<Channel>,
+    field: PsiFieldServiceClient<Connection>,
+    drift: DriftServiceClient<Connection>,
+    cluster: ClusterServiceClient<Connection>,
 }
 
 impl Actor {
@@ -50,9 +51,8 @@ impl Actor {
         };
         let node = Node::start(settings).await.map_err(|error| Failure::failed(error.to_string()))?;
         let addresses = node.addresses();
-        let channel = Channel::from_shared(format!("http://{}", addresses.grpc))
-            .map_err(|error| Failure::failed(error.to_string()))?
-            .connect_lazy();
+        let endpoint = psi_bench::client::endpoint(&addresses.grpc.to_string(), PATIENCE);
+        let channel = Access::default().connect_lazily(&endpoint.map_err(|error| Failure::failed(error.to_string()))?);
         Ok(Self {
             name: name.to_owned(),
             http: addresses.http,

@@ -1,4 +1,4 @@
-//! `docs/reference.md` says of settings and commands what their tables say. `UPDATE_REFERENCE=1 cargo test -p psi-cli
+//! `docs/reference.md` says of settings and commands what their tables say. `UPDATE_REFERENCE=1 cargo test -p psi-field
 //! --test reference` writes these sections again; `tests/tests/reference.rs` has the others.
 
 use std::{fs, path::PathBuf};
