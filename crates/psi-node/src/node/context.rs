@@ -3,6 +3,8 @@
 //! The lock is held for microseconds (for milliseconds by the largest steps) and never across an await, and is
 //! handed on fairly after half a millisecond.
 
+mod events;
+
 use std::{
     hash::RandomState,
     sync::{
@@ -13,13 +15,10 @@ use std::{
 };
 
 use parking_lot::MutexGuard;
-use psi_ledger::{body, record::Kind};
 use psi_replica::{LinkId, NodeId, Now, Snapshot, TickMs, WallMs};
-use psi_state::StateEvent;
-use psi_state::{Event, Replica};
+use psi_state::Replica;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
 
 use crate::{
     calls::{answer::WriteAnswer, watchers::Watchers},
@@ -33,7 +32,7 @@ use crate::{
         connections::{accept::Door, receipts::ReceiptTable, table::ConnectionTable},
         end::NodeEnd,
         identity::{Identity, port::Port},
-        log_limit::CauseLimit,
+        log_limit::{CauseLimit, LineBudget},
     },
     sessions::{issuers::Issuers, requests::Requests},
     settings::{Addresses, Settings},
@@ -67,6 +66,10 @@ pub(crate) struct NodeContext {
     pub(crate) connections: Arc<ConnectionTable>,
     /// How often callers who are known tried what operators may.
     pub(crate) refused_actions: CauseLimit,
+    /// How often a delta was refused, here and by peers.
+    delta_refusals: CauseLimit,
+    /// Lines on links that opened.
+    opened_lines: LineBudget,
     /// What of requests is half received.
     pub(crate) receipts: Arc<ReceiptTable>,
     /// Streams that may still be opened.
@@ -138,6 +141,8 @@ impl NodeContext {
             began_us: wall_us(),
             connections: Arc::new(ConnectionTable::new(settings.connections_max)),
             refused_actions: CauseLimit::default(),
+            delta_refusals: CauseLimit::default(),
+            opened_lines: LineBudget::default(),
             ledger: Ledger::new(ledger),
             quorum: QuorumDesk::default(),
             ledger_refusals: CauseLimit::default(),
@@ -201,7 +206,7 @@ impl NodeContext {
         let mut moved = replica.digest() != frontier;
         let has_voted = replica.end_moves() != end_moves;
         let became_dirty = !was_dirty && replica.is_dirty();
-        let events: Vec<Event> = std::iter::from_fn(|| replica.poll_event()).collect();
+        let events: Vec<_> = std::iter::from_fn(|| replica.poll_event()).collect();
         drop(replica);
         moved |= !events.is_empty();
         events.into_iter().for_each(|event| self.record_event(event));
@@ -306,128 +311,6 @@ impl NodeContext {
         };
         members.iter().filter_map(agrees).collect()
     }
-
-    /// Counts and logs members that have begun to disagree, and drops the counts of nodes that are gone.
-    pub(crate) fn check_agreement(&self) {
-        let members = self.members.borrow().clone();
-        for (node, agrees) in self.compare(&members) {
-            if self.metrics.peers.record_comparison(&node, agrees) {
-                self.log_divergence(&node);
-            }
-        }
-        self.metrics.peers.keep(&members.iter().map(|member| member.node.as_str()).collect());
-    }
-
-    fn log_divergence(&self, node: &NodeId) {
-        let (frontier, digest) = self.read(|replica| (replica.frontier().hash(), replica.digest()));
-        let known =
-            self.members.borrow().iter().find(|member| member.node == *node).and_then(|member| member.agreement);
-        let peer_digest = known.map_or_else(|| "not published yet".to_owned(), |(_, digest)| digest.to_string());
-        error!(
-            %node, %frontier, %digest, peer_digest,
-            "DIVERGED: the node has the same frontier and another digest; this is a bug, please report it"
-        );
-    }
-
-    fn record_event(&self, event: Event) {
-        match event {
-            Event::Ready { origin } => info!(%origin, "ready: accepts steps"),
-            Event::Opened { peer } => info!(%peer, "link opened"),
-            Event::Applied { peer, origin, version, entries } => {
-                debug!(%peer, %origin, %version, entries, "applied a delta");
-            }
-            Event::Refused(refused) => {
-                self.metrics.record_link_refusal(refused.refusal.reason());
-                warn!(reason = refused.refusal.reason(), "{refused}");
-            }
-            Event::RefusedByPeer { peer, origin, reason, detail } => {
-                warn!(%peer, %origin, reason, "peer refused a delta: {detail}");
-            }
-            Event::State(StateEvent::StepsDropped { field, steps, asked: true }) => {
-                info!(%field, steps, "the reset or drop of the field on this node discarded steps of this node");
-            }
-            Event::State(StateEvent::StepsDropped { field, steps, asked: false }) => {
-                self.metrics.record_dropped_steps(steps);
-                warn!(%field, steps, "a reset or drop of the field overtook steps of this node");
-            }
-            Event::Diverged { peer } => {
-                if self.metrics.peers.record_comparison(&peer, false) {
-                    self.log_divergence(&peer);
-                }
-            }
-            Event::Ended { .. }
-            | Event::Late { .. }
-            | Event::BaseReplaced { .. }
-            | Event::BaseJoined { .. }
-            | Event::Reminted { .. } => {
-                self.record_end(event);
-            }
-            Event::Superseded { by } => {
-                // If it is live, the claims to the name decide which of the two stays.
-                let action = format!("goes on as a later run than {by}");
-                self.record_own(Kind::Supersession, &body::Action { action, ..body::Action::default() });
-                warn!(%by, "another run of this node began later and has written; this one goes on as a run that is later still");
-            }
-            other => debug!(?other, "replica event"),
-        }
-    }
-
-    /// Counts and logs what happened to runs that end.
-    fn record_end(&self, event: Event) {
-        match event {
-            // Which nodes agree on the next one has changed, and nothing else.
-            Event::Ended { checkpoint, runs, bytes_freed } if runs.is_empty() => {
-                self.metrics.ends.record_end(bytes_freed);
-                debug!(checkpoint, "a checkpoint that ends no run");
-            }
-            Event::Ended { checkpoint, runs, bytes_freed } => {
-                self.metrics.ends.record_end(bytes_freed);
-                let runs = names(runs.iter().map(|(run, version)| format!("{run} at version {version}")));
-                info!(checkpoint, %runs, bytes_freed, "runs have ended: the base has what they wrote");
-            }
-            Event::Late { origin, held, ended } => {
-                self.metrics.ends.record_late();
-                let counted = ended.map_or_else(|| "no longer known".to_owned(), |ended| ended.to_string());
-                warn!(
-                    run = %origin, %held, counted,
-                    "LATE: the others ended this run before they saw all that is held of it here; what it wrote \
-                     beyond the version that counted is lost, on this node too"
-                );
-            }
-            Event::BaseReplaced { checkpoint, by } => {
-                self.metrics.ends.record_replaced();
-                error!(
-                    checkpoint,
-                    by,
-                    "the base held here grew apart from the other members' and gave way to theirs; runs that ended \
-                     in it alone may count otherwise now"
-                );
-            }
-            Event::BaseJoined { checkpoint, by } => info!(
-                checkpoint,
-                by,
-                "this node's cluster and the other members' had never met; both count, and their base holds from now on"
-            ),
-            Event::Reminted { before } => {
-                let action = format!("goes on as another run than {before}");
-                self.record_own(Kind::Supersession, &body::Action { action, ..body::Action::default() });
-                self.metrics.ends.record_reminted();
-                info!(run_before = %before, "goes on as another run: the others have ended the one before, or may");
-            }
-            other => debug!(?other, "replica event"),
-        }
-    }
-}
-
-/// The first few of many names, for a log line.
-fn names(all: impl ExactSizeIterator<Item = String>) -> String {
-    const SHOWN: usize = 16;
-    let left = all.len().saturating_sub(SHOWN);
-    let mut shown: Vec<String> = all.take(SHOWN).collect();
-    if left > 0 {
-        shown.push(format!("and {left} more"));
-    }
-    shown.join(", ")
 }
 
 fn wall_us() -> u64 {

@@ -10,7 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::table::{Activity, ConnectionTable, Place};
-use crate::node::identity::{Identity, port::Port, tls::Admission};
+use crate::node::{
+    identity::{Identity, port::Port, tls::Admission},
+    log_limit::LogLimit,
+};
 
 /// A connection whose first byte has not come in this time is closed.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
@@ -44,7 +47,7 @@ pub(crate) async fn serve<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let closing = CancellationToken::new();
+    let (closing, failures) = (CancellationToken::new(), LogLimit::default());
     // Owns the connections: none outlives the server.
     let mut connections = JoinSet::new();
     let mut stop = pin::pin!(stop);
@@ -62,7 +65,9 @@ pub(crate) async fn serve<F>(
                 }
                 Err(error) => {
                     let evicted = door.table.evict();
-                    warn!(evicted, "can't accept a connection: {error}");
+                    if let Some(count) = failures.record() {
+                        warn!(evicted, count, "can't accept a connection: {error}");
+                    }
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             },
