@@ -60,6 +60,8 @@ DESCRIPTORS = 1024 + 200
 # Below this an attack has too few calls for a 99th percentile.
 P99_SECONDS = 10
 WARM_S, SETTLE_S = 1, 1
+# Of an attack that could not be carried out.
+NOTHING = float("nan")
 # Of all that is measured, before other programs on the machine. Only root may have that.
 PRECEDENCE = -10
 
@@ -74,6 +76,8 @@ class Result:
     memory_mib: float
     failures: int
     calls: int
+    p50_ms: float
+    p50_quiet_ms: float
     p99_ms: float
     p99_quiet_ms: float
     p99_judged: bool
@@ -156,11 +160,10 @@ class Run:
         under = [took for due, took in timed if begun <= due < ended]
         quiet = [took for due, took in timed if any(since <= due < until for since, until in (first, last))]
         failures = [f"{failed}, {due - begun:.1f} s after the attack began" for due, _, _, failed in samples if failed]
-        result = Result(
-            self.row.number, self.row.name, [], grown, len(failures), len(samples), percentile(under, 0.99),
-            percentile(quiet, 0.99), seconds >= P99_SECONDS, (cpu[2] - cpu[1]) / (ended - begun),
-            (cpu[1] - cpu[0]) / (first[1] - first[0]), descriptors, logged, outcome.did,
-        )
+        latencies = [percentile(calls, share) for share in (0.5, 0.99) for calls in (under, quiet)]
+        cores = (cpu[2] - cpu[1]) / (ended - begun), (cpu[1] - cpu[0]) / (first[1] - first[0])
+        result = Result(self.row.number, self.row.name, [], grown, len(failures), len(samples), *latencies,
+                        seconds >= P99_SECONDS, *cores, descriptors, logged, outcome.did)
         self._judge(result, outcome, failures)
         return result
 
@@ -173,7 +176,7 @@ class Run:
         if result.memory_mib > GROWTH_MIB:
             broken.append(("memory", f"memory grew by {result.memory_mib:.0f} MiB; the bound is {GROWTH_MIB}"))
         if failures:
-            which = f"the first: {failures[0]}; the last: {failures[-1]}"
+            which = f"the first: {failures[0]}; the last: {failures[-1]}; refused in all: {self.cluster.refusals()}"
             broken.append(("calls", f"{len(failures)} of {result.calls:,} honest calls failed; {which}"))
         if result.p99_judged and not result.ratio < P99_RATIO:
             quiet = f"{result.ratio:.1f} times its quiet {result.p99_quiet_ms:.1f} ms"
@@ -296,14 +299,14 @@ def main():
         try:
             result = measured(row, asked)
         except Failed as failure:
-            nothing = float("nan")
-            result = Result(row.number, row.name, [str(failure)], nothing, 0, 0, nothing, nothing, False, nothing, nothing, 0, 0, "")
+            result = Result(row.number, row.name, [str(failure)], NOTHING, 0, 0, *[NOTHING] * 4, False, *[NOTHING] * 2, 0, 0, "")
         results.append(result)
         print(line(result), file=said, flush=True)
         for what in result.broken + result.notes:
             print(f"      {what}", file=said, flush=True)
     if asked.output == "json":
         shown = [{**dataclasses.asdict(result), "p99_ratio": result.ratio} for result in results]
+        shown = [{key: None if value != value else value for key, value in one.items()} for one in shown]
         json.dump({"with_key": not asked.without_key, "seconds": asked.seconds, "rows": shown}, sys.stdout, indent=2)
         print()
     broken = [result.row for result in results if result.broken]

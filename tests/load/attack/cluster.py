@@ -128,15 +128,25 @@ class Cluster:
             raise
 
     def get(self, node, path):
+        return json.loads(self._read(node, path))
+
+    def refusals(self):
+        """What the first node has refused since it started, by reason."""
+        lines = self._read(self.nodes[0], "/metrics").decode().splitlines()
+        counted = [line.rpartition(" ") for line in lines if line.startswith("psi_node_errors_total{")]
+        return ", ".join("{} {}".format(series.split('"')[1], count) for series, _, count in counted if count != "0")
+
+    def _read(self, node, path):
         scheme, shown = ("https", {"authorization": f"Bearer {self.token}"}) if self.token else ("http", {})
         request = urllib.request.Request(f"{scheme}://localhost:{node.http[1]}{path}", headers=shown)
         trust = ssl.create_default_context(cadata=self.key.authority) if self.key else None
         with urllib.request.urlopen(request, timeout=5, context=trust) as answer:
-            return json.loads(answer.read())
+            return answer.read()
 
     def _is_linked(self, node):
         if not node.lives():
-            raise Failed(f"{node.name} ended with {node.process.returncode}: {node.log.read_text(errors='replace')[-500:]}")
+            words = node.log.read_text(errors="replace")[-500:]
+            raise Failed(f"{node.name} ended with {node.process.returncode}: {words}")
         members = self.get(node, "/members")["members"]
         return sum(member["linked"] and member["ready"] for member in members) == len(NAMES)
 
