@@ -176,7 +176,7 @@ class Run:
         if result.memory_mib > GROWTH_MIB:
             broken.append(("memory", f"memory grew by {result.memory_mib:.0f} MiB; the bound is {GROWTH_MIB}"))
         if failures:
-            which = f"the first: {failures[0]}; the last: {failures[-1]}; refused in all: {self.cluster.refusals()}"
+            which = f"the first: {failures[0]}; the last: {failures[-1]}; refused: {self.cluster.refusals()}"
             broken.append(("calls", f"{len(failures)} of {result.calls:,} honest calls failed; {which}"))
         if result.p99_judged and not result.ratio < P99_RATIO:
             quiet = f"{result.ratio:.1f} times its quiet {result.p99_quiet_ms:.1f} ms"
@@ -210,6 +210,11 @@ class Run:
         self.sink.stop()
 
 
+def not_measured(row, failure):
+    latencies, cores = [NOTHING] * 4, [NOTHING] * 2
+    return Result(row.number, row.name, [str(failure)], NOTHING, 0, 0, *latencies, False, *cores, 0, 0, "")
+
+
 def measured(row, asked):
     """A row, measured again if it breaks p99 alone."""
     best = None
@@ -221,7 +226,8 @@ def measured(row, asked):
             finally:
                 run.stop()
                 if asked.logs:
-                    shutil.copytree(folder, asked.logs / row.number, ignore=shutil.ignore_patterns("*key*", "*.pem"), dirs_exist_ok=True)
+                    secrets = shutil.ignore_patterns("*key*", "*.pem")
+                    shutil.copytree(folder, asked.logs / row.number, ignore=secrets, dirs_exist_ok=True)
         best = result if best is None or not best.breaks_p99_alone() or result.ratio < best.ratio else best
         if not result.breaks_p99_alone():
             best = result
@@ -259,7 +265,8 @@ def picked(words):
 def show_rows():
     print(f"{'row':>4}  {'attack':32} {'a second':>8}  without a key")
     for one in picked(None):
-        print(f"{one.number:>4}  {one.name:32} {one.rate:8,}  {'left out' if one.needs_key else ' '.join(one.settings)}".rstrip())
+        otherwise = "left out" if one.needs_key else " ".join(one.settings)
+        print(f"{one.number:>4}  {one.name:32} {one.rate:8,}  {otherwise}".rstrip())
 
 
 def arguments():
@@ -269,8 +276,9 @@ def arguments():
     parser.add_argument("--without-key", action="store_true", help="nodes have no key")
     parser.add_argument("--seconds", type=float, default=20, help="how long each attack goes on (default: 20)")
     parser.add_argument("--rows", help="numbers of attacks, separated by commas (default: all)")
-    parser.add_argument("--tries", type=int, default=2, help="how often a row is measured that breaks p99 (default: 2)")
-    parser.add_argument("--node", action="append", default=[], metavar="FLAG", help="a flag of the nodes, as --node=--limits-streams-max=9")
+    parser.add_argument("--tries", type=int, default=3, help="how often a row is measured that breaks p99 (default: 3)")
+    parser.add_argument("--node", action="append", default=[], metavar="FLAG",
+                        help="a flag of the nodes, as --node=--limits-streams-max=9")
     parser.add_argument("--logs", type=pathlib.Path, metavar="FOLDER", help="keep the logs of all nodes there")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print (default: text)")
     parser.add_argument("--list", action="store_true", help="list the attacks, and do nothing")
@@ -288,6 +296,7 @@ def main():
     asked.program = asked.program.resolve()
     if not asked.program.exists():
         raise Failed(f"{asked.program} is missing: cargo build --release --package psi-field, or give --program")
+    # A program that reads the figures finds nothing else among them.
     said = sys.stdout if asked.output == "text" else sys.stderr
     rows = [row for row in picked(asked.rows) if not (row.needs_key and asked.without_key)]
     key = "without a key" if asked.without_key else "with a key"
@@ -299,7 +308,7 @@ def main():
         try:
             result = measured(row, asked)
         except Failed as failure:
-            result = Result(row.number, row.name, [str(failure)], NOTHING, 0, 0, *[NOTHING] * 4, False, *[NOTHING] * 2, 0, 0, "")
+            result = not_measured(row, failure)
         results.append(result)
         print(line(result), file=said, flush=True)
         for what in result.broken + result.notes:

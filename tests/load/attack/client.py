@@ -19,7 +19,8 @@ class Honest:
         self.stop = multiprocessing.Event()
         ours, theirs = multiprocessing.Pipe(duplex=False)
         self.samples = ours
-        self.process = multiprocessing.Process(target=_run, args=(address, trust, token, self.stop, theirs), daemon=True)
+        what = (address, trust, token, self.stop, theirs)
+        self.process = multiprocessing.Process(target=_run, args=what, daemon=True)
         self.process.start()
 
     def result(self):

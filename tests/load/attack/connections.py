@@ -37,17 +37,9 @@ class Held:
 
     def look(self):
         """Drops those that were closed."""
-        for one in list(self.open):
-            with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
-                try:
-                    if one.recv(4096):
-                        continue
-                except (BlockingIOError, ssl.SSLWantReadError):
-                    raise
-                except OSError:
-                    pass
-                one.close()
-                del self.open[one]
+        for one in [one for one in self.open if is_closed(one)]:
+            one.close()
+            del self.open[one]
 
     def oldest_s(self):
         return time.monotonic() - min(self.open.values(), default=time.monotonic())
@@ -60,7 +52,16 @@ class Held:
         return f"{self.opened:,} connections, {len(self.open):,} open at the end, {self.failed:,} not opened"
 
 
-def hold(aim, pace, *makes):
+def is_closed(sock):
+    try:
+        return not sock.recv(4096)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    except OSError:
+        return True
+
+
+def hold(pace, *makes):
     """Opens connections of each kind in turn, and keeps them."""
     held, looked = Held(), 0
     while pace.turn(len(makes)):
@@ -79,7 +80,7 @@ def dial(address):
 
 @row("15", "silent TCP to gRPC", 100)
 def silent_tcp(aim, pace):
-    held = hold(aim, pace, lambda: dial(aim.grpc))
+    held = hold(pace, lambda: dial(aim.grpc))
     oldest = held.oldest_s()
     broken = [f"a silent connection is open after {oldest:.0f} s"] if oldest > SILENCE_S and not aim.is_sink else []
     held.end()
@@ -102,14 +103,14 @@ def idle_http(aim):
 
 @row("16", "idle, at 1,024 descriptors", 100, descriptors=1024)
 def few_descriptors(aim, pace):
-    held = hold(aim, pace, lambda: idle(aim))
+    held = hold(pace, lambda: idle(aim))
     held.end()
     return Outcome(str(held))
 
 
 @row("17", "idle connections, gRPC and HTTP", 200)
 def idle_connections(aim, pace):
-    held = hold(aim, pace, lambda: idle(aim), lambda: idle_http(aim))
+    held = hold(pace, lambda: idle(aim), lambda: idle_http(aim))
     held.end()
     return Outcome(str(held))
 
@@ -129,7 +130,7 @@ def unfinished(aim, head, body):
 
 @row("18a", "405 kB of headers, HTTP", 25)
 def long_headers(aim, pace):
-    held = hold(aim, pace, unfinished(aim, "POST /step HTTP/1.1\r\nhost: localhost\r\nx-long: ", b"x" * 405_000))
+    held = hold(pace, unfinished(aim, "POST /step HTTP/1.1\r\nhost: localhost\r\nx-long: ", b"x" * 405_000))
     held.end()
     return Outcome(str(held))
 
@@ -137,7 +138,7 @@ def long_headers(aim, pace):
 @row("18b", "1 MB bodies, unfinished", 20)
 def long_bodies(aim, pace):
     head = "POST /step HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n"
-    held = hold(aim, pace, unfinished(aim, head, b" " * 990_000))
+    held = hold(pace, unfinished(aim, head, b" " * 990_000))
     held.end()
     return Outcome(str(held))
 

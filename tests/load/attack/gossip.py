@@ -56,18 +56,20 @@ def later():
     return int((time.time() + 1000) * 1e6)
 
 
-class Stranger(contextlib.closing):
+class Stranger:
     """A socket; who listens at it hears what it is answered."""
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.setblocking(False)
-        super().__init__(self.socket)
         self.heard = 0
 
     def __enter__(self):
         return self
+
+    def __exit__(self, *_):
+        self.socket.close()
 
     def send(self, data, to):
         with contextlib.suppress(OSError):

@@ -1,6 +1,5 @@
-"""HTTP/2, gRPC and protobuf by hand: what strangers write, no client library writes."""
+"""HTTP/2, gRPC and protobuf by hand: no client library writes what strangers write."""
 
-import contextlib
 import socket
 import ssl
 import struct
@@ -67,7 +66,7 @@ def _text(text):
 
 
 def headers(method, token=None, extra=()):
-    """The headers of a call: POST and the scheme by their places in the static table, the others as they are."""
+    """The headers of a call. POST and the scheme have places in the static table; the others stand as they are."""
     out = b"\x83" + (b"\x87" if token else b"\x86") + b"\x04" + _text(f"/psi.v1.{method}") + b"\x01" + _text("localhost")
     all_of_them = [("content-type", "application/grpc"), ("te", "trailers"), *extra]
     all_of_them += [("authorization", f"Bearer {token}")] if token else []
@@ -96,7 +95,7 @@ class Line:
         self.send(PREFACE + frame(SETTINGS, 0, 0, settings) + wide)
 
     def send(self, data):
-        """Whether all of it was taken; a connection that takes no more is closed by its owner or left."""
+        """Whether all of it was taken. A connection that takes no more counts as closed."""
         try:
             self.sock.settimeout(STALLED_S)
             self.sock.sendall(data)
@@ -127,17 +126,16 @@ class Line:
         return self.answer
 
     def drain(self):
-        """Reads what there is."""
-        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
-            try:
-                while self.is_open:
-                    # What is taken may be answered, which waits.
-                    self.sock.settimeout(0)
-                    self._take(self.sock.recv(65_536))
-            except (BlockingIOError, ssl.SSLWantReadError):
-                raise
-            except OSError:
-                self.is_open = False
+        """Reads what there is; whether the connection is open still."""
+        try:
+            while self.is_open:
+                # What is taken may be answered, which waits.
+                self.sock.settimeout(0)
+                self._take(self.sock.recv(65_536))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        except OSError:
+            self.is_open = False
         return self.is_open
 
     def _take(self, data):
