@@ -55,6 +55,11 @@ load *arguments:
     cargo build --release --package psi-field --package psi-redis-service
     tests/load/compare.py target/release {{ arguments }}
 
+# Attacks three nodes as strangers would, beside an honest client: memory, failures, latency. Takes a quarter of an hour.
+attacks *arguments:
+    cargo build --release --package psi-field
+    tests/load/attacks.py {{ arguments }}
+
 # Puts errors into the code on purpose and shows that the simulator notices each. Takes minutes.
 mutants *names:
     crates/psi-sim/mutants/run {{ names }}

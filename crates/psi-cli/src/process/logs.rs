@@ -23,8 +23,8 @@ pub(crate) struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        // chitchat logs every change of its keys.
-        Self { format: LogFormat::Text, filter: "info,chitchat=error".to_owned() }
+        // chitchat logs every change of its keys, h2 a line for each connection that a stranger floods.
+        Self { format: LogFormat::Text, filter: "info,chitchat=error,h2=error".to_owned() }
     }
 }
 

@@ -30,10 +30,12 @@ const STREAMS_PER_CALL: usize = 2;
 const STREAMS_MIN: usize = 100;
 /// Largest headers of a call.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
-/// What a client may send of a stream, and of all its streams, before it is read. Answers that a client does not read
-/// wait in as many bytes for each stream.
+/// What a client may send of a stream, and of all its streams, before it is read.
 const STREAM_BYTES: u32 = 64 * 1024;
 const CONNECTION_BYTES: u32 = 256 * 1024;
+/// Answers that a client does not read wait in as many bytes for each stream. h2 takes about 300 bytes more for each
+/// frame, which is more than a step of a watch has.
+const UNREAD_BYTES: usize = 16 * 1024;
 
 /// Serves one connection, to its end.
 pub(super) async fn serve(connection: Connection, routes: Routes, ops: Ops) {
@@ -58,7 +60,7 @@ pub(super) async fn serve(connection: Connection, routes: Routes, ops: Ops) {
         .max_header_list_size(HEADER_BYTES_MAX)
         .initial_stream_window_size(STREAM_BYTES)
         .initial_connection_window_size(CONNECTION_BYTES)
-        .max_send_buf_size(STREAM_BYTES as usize)
+        .max_send_buf_size(UNREAD_BYTES)
         // Each refused call is one, and its client is to hear of it.
         .max_local_error_reset_streams(None)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));

@@ -63,7 +63,7 @@ fn step_error(status: &Status) -> v1::StepError {
 pub(super) fn of_states(ops: Ops, field: String, interval_ms: u32) -> Answers<v1::FieldState> {
     let states = ops.watch_state(field, interval_ms.into());
     Box::pin(states.map(move |state| {
-        let (view, token) = state?;
+        let (view, token) = *state?;
         Ok(psi_api::state(&view, ops.context.settings.node.as_str(), token))
     }))
 }

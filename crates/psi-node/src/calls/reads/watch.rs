@@ -13,8 +13,11 @@ use crate::calls::{ops::Ops, readiness::stopping};
 const WATCH_MS_MIN: u64 = 20;
 const WATCH_MS_DEFAULT: u64 = 1_000;
 
-/// States with their tokens; the last may be why there are no more.
-pub(crate) type StateStream = ReceiverStream<Result<(FieldView, String), Cause>>;
+/// A state with its token. A channel makes room for 32 of what it holds, whatever its capacity, so it holds boxes.
+type WatchedState = Result<Box<(FieldView, String)>, Cause>;
+
+/// States; the last may be why there are no more.
+pub(crate) type StateStream = ReceiverStream<WatchedState>;
 
 impl Ops {
     /// The state of a field now, and whenever it changed, at most once an interval; 0 stands for the default.
@@ -26,17 +29,12 @@ impl Ops {
     }
 }
 
-async fn send_states(
-    ops: Ops,
-    field: String,
-    interval: Duration,
-    states: mpsc::Sender<Result<(FieldView, String), Cause>>,
-) {
+async fn send_states(ops: Ops, field: String, interval: Duration, states: mpsc::Sender<WatchedState>) {
     let mut changes = ops.context.changes();
     let mut sent = None;
     loop {
         changes.mark_unchanged();
-        let state = ops.state(&field);
+        let state = ops.state(&field).map(Box::new);
         // The replica changes more often than this field does.
         let repeated = state.is_ok() && sent == state.as_ref().ok().cloned();
         let failed = state.is_err();

@@ -93,9 +93,10 @@ fn until<T>(
 }
 
 /// A state, or under the name `refusal` why there are no more.
-fn event(ops: &Ops, state: Result<(FieldView, String), Cause>) -> Event {
+fn event(ops: &Ops, state: Result<Box<(FieldView, String)>, Cause>) -> Event {
     let event = match state {
-        Ok((view, token)) => {
+        Ok(state) => {
+            let (view, token) = *state;
             let node = ops.context.settings.node.as_str();
             Event::default().json_data(StateAnswer::new(&view, node, token, ops.context.now().wall.0))
         }

@@ -1,0 +1,1 @@
+"""What tests/load/attacks.py is made of."""
