@@ -84,7 +84,25 @@ const CALLS: &[(&str, &[(&str, Requirement)])] = &[
             ("GetVoters", Requirement::Whole(Role::Read)),
         ],
     ),
-    ("psi.v1.QuorumService", &[("Ask", Requirement::Node)]),
+    (
+        "psi.v1.ProcessService",
+        &[
+            ("ApplySpec", Requirement::Whole(Role::Operator)),
+            ("AdvanceTask", Requirement::Whole(Role::Operator)),
+            ("AbortProcess", Requirement::Whole(Role::Operator)),
+            ("SwitchMode", Requirement::Whole(Role::Operator)),
+            ("SetProcessBaseline", Requirement::Whole(Role::Operator)),
+            ("SwitchEmergency", Requirement::Whole(Role::Operator)),
+            ("AddEvidence", Requirement::Whole(Role::Operator)),
+            ("GetProcess", Requirement::Whole(Role::Read)),
+            ("ListProcesses", Requirement::Whole(Role::Read)),
+            ("ListTransitions", Requirement::Whole(Role::Read)),
+        ],
+    ),
+    (
+        "psi.v1.QuorumService",
+        &[("Ask", Requirement::Node), ("Fetch", Requirement::Node), ("Keep", Requirement::Node)],
+    ),
     ("psi.v1.ReplicationService", &[("Link", Requirement::Node)]),
     (
         "grpc.health.v1.Health",
