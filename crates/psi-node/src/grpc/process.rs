@@ -53,6 +53,13 @@ impl v1::process_service_server::ProcessService for ProcessDesk {
         Ok(Response::new(self.ops(&request).switch_emergency(request.into_inner()).await?))
     }
 
+    async fn get_emergency(
+        &self,
+        request: Request<v1::GetEmergencyRequest>,
+    ) -> Result<Response<v1::EmergencyState>, Status> {
+        Ok(Response::new(self.ops(&request).emergency_state()))
+    }
+
     async fn add_evidence(
         &self,
         request: Request<v1::AddEvidenceRequest>,

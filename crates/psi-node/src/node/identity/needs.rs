@@ -93,6 +93,7 @@ const CALLS: &[(&str, &[(&str, Requirement)])] = &[
             ("SwitchMode", Requirement::Whole(Role::Operator)),
             ("SetProcessBaseline", Requirement::Whole(Role::Operator)),
             ("SwitchEmergency", Requirement::Whole(Role::Operator)),
+            ("GetEmergency", Requirement::Whole(Role::Read)),
             ("AddEvidence", Requirement::Whole(Role::Operator)),
             ("GetProcess", Requirement::Whole(Role::Read)),
             ("ListProcesses", Requirement::Whole(Role::Read)),

@@ -40,7 +40,12 @@ impl Ops {
             let mut message = self.state_message(&chain);
             if let Some(task) = &subject.task {
                 message.evidence = self.pieces(&subject).await;
-                message.judgements = if judged { self.judged(task, state).await? } else { Vec::new() };
+                if judged {
+                    let spec = self.spec(state.spec).await?;
+                    let phase = state.phase.as_ref().and_then(|phase| spec.phase(phase));
+                    message.phase_hash = phase.map(|phase| phase.hash.to_string()).unwrap_or_default();
+                    message.judgements = self.judged(task, state).await?;
+                }
             } else if judged {
                 message.nodes = self.nodes(state).await;
             }
