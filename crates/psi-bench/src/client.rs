@@ -5,7 +5,8 @@ use std::{error::Error, time::Duration};
 use psi_api::v1::{
     Field, ListFieldsRequest, ListFieldsResponse, cluster_service_client::ClusterServiceClient,
     drift_service_client::DriftServiceClient, lease_service_client::LeaseServiceClient,
-    ledger_service_client::LedgerServiceClient, psi_field_service_client::PsiFieldServiceClient,
+    ledger_service_client::LedgerServiceClient, process_service_client::ProcessServiceClient,
+    psi_field_service_client::PsiFieldServiceClient,
 };
 use tonic::{
     Response, Status,
@@ -72,6 +73,12 @@ pub fn drift<C: Connection>(channel: C) -> DriftServiceClient<C> {
 #[must_use]
 pub fn leases<C: Connection>(channel: C) -> LeaseServiceClient<C> {
     LeaseServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// A client of the process service.
+#[must_use]
+pub fn processes<C: Connection>(channel: C) -> ProcessServiceClient<C> {
+    ProcessServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the ledger service.

@@ -63,7 +63,7 @@ async fn the_death_of_the_node_that_proposed_loses_nothing() -> Result<()> {
 async fn a_crash_of_all_nodes_keeps_the_chain() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let before = {
-        let (nodes, desks) = start_killable(directory.path()).await?;
+        let (_nodes, desks) = start_killable(directory.path()).await?;
         name_voters(&desks).await?;
         desks[0].apply(SMALL, "").await?;
         desks[0].advance("small", "").await?;
@@ -71,11 +71,9 @@ async fn a_crash_of_all_nodes_keeps_the_chain() -> Result<()> {
         at_step(&desks[1], "small", "main", 1).await?;
         let state = desks[1].status("small", "main").await?;
         desks[1].advance("small", &state.head).await?;
-        let state = at_step(&desks[2], "small", "main", 2).await?;
-        nodes.into_iter().for_each(KillableNode::die);
-        state
+        at_step(&desks[2], "small", "main", 2).await?
     };
-    let (nodes, desks) = start_killable(directory.path()).await?;
+    let (_nodes, desks) = start_killable(directory.path()).await?;
     for desk in &desks {
         let state = at_step(desk, "small", "main", 2).await?;
         ensure!(standing(&state) == standing(&before), "{state:?} {before:?}");
@@ -84,12 +82,21 @@ async fn a_crash_of_all_nodes_keeps_the_chain() -> Result<()> {
     // And it goes on, decided by those who decided before.
     let done = desks[2].advance("small", &before.head).await?.state.unwrap_or_default();
     ensure!((done.step, done.end.as_str()) == (3, "done"), "{done:?}");
-    nodes.into_iter().for_each(KillableNode::die);
     Ok(())
 }
 
-async fn start_killable(directory: &std::path::Path) -> Result<(Vec<KillableNode>, Vec<Desk>)> {
-    let (mut nodes, mut desks, mut seeds) = (Vec::new(), Vec::new(), Vec::new());
+/// Nodes that all die when it is dropped.
+#[derive(Default)]
+struct KillableNodes(Vec<KillableNode>);
+
+impl Drop for KillableNodes {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(KillableNode::die);
+    }
+}
+
+async fn start_killable(directory: &std::path::Path) -> Result<(KillableNodes, Vec<Desk>)> {
+    let (mut nodes, mut desks, mut seeds) = (KillableNodes::default(), Vec::new(), Vec::new());
     for name in ["n1", "n2", "n3"] {
         let free = || Ok::<_, std::io::Error>(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?);
         let (grpc, gossip) = (free()?, std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?);
@@ -98,15 +105,13 @@ async fn start_killable(directory: &std::path::Path) -> Result<(Vec<KillableNode
             gossip: psi_node::Endpoint::new(gossip),
             ..on_disk(name, directory, &seeds)
         };
-        // A node that died just now may hold its directory for a moment yet.
-        let started = std::sync::Mutex::new(None);
-        eventually("the node starts", async || {
-            let node = KillableNode::start(settings.clone()).await.ok();
-            *started.lock().expect("no panic") = node;
-            Ok(started.lock().expect("no panic").is_some())
+        // A node that died just now holds its directory until its last task has ended.
+        let lock = directory.join(name).join("lock");
+        eventually("the directory is free", async || {
+            Ok(std::fs::File::open(&lock).is_err() || std::fs::File::open(&lock)?.try_lock().is_ok())
         })
         .await?;
-        nodes.extend(started.into_inner().expect("no panic"));
+        nodes.0.push(KillableNode::start(settings).await?);
         desks.push(Desk::new(grpc)?);
         seeds = if seeds.is_empty() { vec![gossip] } else { seeds };
     }
