@@ -19,8 +19,7 @@ use psi_api::v1::{
     cluster_service_server::ClusterServiceServer, drift_service_server::DriftServiceServer,
     lease_service_server::LeaseServiceServer, ledger_service_server::LedgerServiceServer,
     process_service_server::ProcessServiceServer, psi_field_service_server::PsiFieldServiceServer,
-    quorum_service_server::QuorumServiceServer,
-    replication_service_server::ReplicationServiceServer,
+    quorum_service_server::QuorumServiceServer, replication_service_server::ReplicationServiceServer,
 };
 use psi_replica::FRAME_ENCODED_MAX;
 use tokio::net::TcpListener;

@@ -139,9 +139,13 @@ async fn approve_and_end([n1, n2, n3]: [&Desk; 3], http_of_n3: std::net::SocketA
     let refused = n2.processes.clone().switch_emergency(without).await.expect_err("without a reason");
     ensure!(reason(&refused) == "BAD_PROCESS", "{refused:?}");
     n2.processes.clone().switch_emergency(on).await?;
-    eventually("n3 shows the switch", async || Ok(series(http_of_n3, "psi_process_emergency").await? == Some(1.0))).await?;
+    eventually("n3 shows the switch", async || Ok(series(http_of_n3, "psi_process_emergency").await? == Some(1.0)))
+        .await?;
     let done = step_on(n3, 14).await?;
-    ensure!(at(&done) == ("advance", "monitor") && done.state.as_ref().is_some_and(|state| state.end == "done"), "{done:?}");
+    ensure!(
+        at(&done) == ("advance", "monitor") && done.state.as_ref().is_some_and(|state| state.end == "done"),
+        "{done:?}"
+    );
     let off = v1::SwitchEmergencyRequest { on: false, reason: String::new(), deadline_ms: 20_000 };
     n1.processes.clone().switch_emergency(off).await?;
 

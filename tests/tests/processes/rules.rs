@@ -79,7 +79,11 @@ async fn five_hundred_missing_artifacts_are_named_in_one_answer() -> Result<()> 
     desk.apply(&toml, "").await?;
     let started = desk.advance("many", "").await?.state.unwrap_or_default();
     let held = desk.advance("many", &started.head).await?;
-    ensure!(held.action.is_empty() && held.judgements[0].missing == names, "{} named", held.judgements[0].missing.len());
+    ensure!(
+        held.action.is_empty() && held.judgements[0].missing == names,
+        "{} named",
+        held.judgements[0].missing.len()
+    );
 
     // A person may force it, and says why.
     let forced = v1::AdvanceTaskRequest { forced: true, ..request("many", &started.head) };

@@ -4,9 +4,7 @@ use std::{net::SocketAddr, path::Path};
 
 use anyhow::{Context, Result};
 use data_encoding::BASE64;
-use psi_api::v1::{
-    self, lease_service_client::LeaseServiceClient, process_service_client::ProcessServiceClient,
-};
+use psi_api::v1::{self, lease_service_client::LeaseServiceClient, process_service_client::ProcessServiceClient};
 use psi_node::Settings;
 use psi_security::node_key::NodeKey;
 use psi_tests::{Member, eventually, settings};
@@ -60,18 +58,11 @@ impl Desk {
         Ok(self.processes.clone().get_process(request).await?.into_inner())
     }
 
-    pub(crate) async fn advance(
-        &self,
-        process: &str,
-        predecessor: &str,
-    ) -> Result<v1::AdvanceTaskResponse, Status> {
+    pub(crate) async fn advance(&self, process: &str, predecessor: &str) -> Result<v1::AdvanceTaskResponse, Status> {
         self.advance_by(request(process, predecessor)).await
     }
 
-    pub(crate) async fn advance_by(
-        &self,
-        request: v1::AdvanceTaskRequest,
-    ) -> Result<v1::AdvanceTaskResponse, Status> {
+    pub(crate) async fn advance_by(&self, request: v1::AdvanceTaskRequest) -> Result<v1::AdvanceTaskResponse, Status> {
         Ok(self.processes.clone().advance_task(request).await?.into_inner())
     }
 
@@ -86,7 +77,12 @@ impl Desk {
         Ok(self.processes.clone().add_evidence(request).await?.into_inner())
     }
 
-    pub(crate) async fn switch(&self, process: &str, mode: &str, predecessor: &str) -> Result<v1::ProcessState, Status> {
+    pub(crate) async fn switch(
+        &self,
+        process: &str,
+        mode: &str,
+        predecessor: &str,
+    ) -> Result<v1::ProcessState, Status> {
         let request = v1::SwitchModeRequest {
             process: process.to_owned(),
             mode: mode.to_owned(),

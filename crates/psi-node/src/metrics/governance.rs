@@ -121,8 +121,6 @@ families! {
             "Gates that this node judged when a task was to advance: pass, fail or hold";
         drift: IntCounterVec = "psi_process_drift_detected_total" ["severity"]
             "Gates that found nodes or work other than the baseline says, by the severity of the phase";
-        contention: IntCounter = "psi_process_lease_contention_total" []
-            "Tasks that callers of this node were to advance while another held the task's lease";
         emergency: IntGauge = "psi_process_emergency" [] "1 while the emergency switch is on, so that no gate blocks";
     }
 }
@@ -155,10 +153,6 @@ impl ProcessMetrics {
 
     pub(crate) fn record_drift(&self, severity: &str) {
         self.drift.with_label_values(&[severity]).inc();
-    }
-
-    pub(crate) fn record_contention(&self) {
-        self.contention.inc();
     }
 
     pub(super) fn set_emergency(&self, on: bool) {

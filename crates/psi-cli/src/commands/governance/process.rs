@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use self::{
     changes::{Abortion, Advance, Application, BaselineChange, EmergencyChange, EmergencyTarget, ModeChange},
     evidence::{EvidenceAddition, EvidenceTarget},
-    reads::{History, Listing, Target},
+    reads::{History, ListQuery, Target},
 };
 use crate::output::{Failure, Output};
 
@@ -122,7 +122,7 @@ enum Action {
     Log(History),
     /// Processes, or the tasks of one
     #[command(after_help = LIST_EXAMPLES)]
-    List(Listing),
+    List(ListQuery),
     /// Let gates block, or only be recorded
     #[command(after_help = MODE_EXAMPLES)]
     Mode(ModeChange),

@@ -61,7 +61,12 @@ struct TransitionDraft {
 
 impl TransitionDraft {
     /// One that says no more than what it does.
-    fn plain(subject: Subject, action: Action, predecessor: Option<TransitionHash>, (spec, mode): (SpecHash, Mode)) -> Self {
+    fn plain(
+        subject: Subject,
+        action: Action,
+        predecessor: Option<TransitionHash>,
+        (spec, mode): (SpecHash, Mode),
+    ) -> Self {
         Self {
             subject,
             action,
@@ -207,7 +212,12 @@ impl Ops {
     }
 
     /// Writes the transition into the ledger and onto this disk, from where voters fetch it.
-    async fn keep_transition(&self, transition: &Transition, hash: TransitionHash, deadline: Instant) -> Result<(), Cause> {
+    async fn keep_transition(
+        &self,
+        transition: &Transition,
+        hash: TransitionHash,
+        deadline: Instant,
+    ) -> Result<(), Cause> {
         let bytes = transition.encode().map_err(|error| bad(error.to_string()))?;
         let (placed, place) = oneshot::channel();
         let record = NewRecord {

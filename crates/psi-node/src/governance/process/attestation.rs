@@ -27,7 +27,8 @@ fn attestation(settings: &Settings, spec: SpecHash) -> NodeAttestation {
 
 /// The settings in effect that should be the same on all nodes. Names, addresses and paths differ, and secrets stay out.
 fn shared_settings(settings: &Settings) -> String {
-    let Settings { cluster, join, end_after, replication, full_mesh_max, gossip_interval, phi_threshold, .. } = settings;
+    let Settings { cluster, join, end_after, replication, full_mesh_max, gossip_interval, phi_threshold, .. } =
+        settings;
     let Settings { dead_node_grace, snapshot_interval, body_bytes_max, calls_per_connection_max, .. } = settings;
     let Settings { connections_max, streams_max, capacity, .. } = settings;
     format!(
@@ -38,10 +39,7 @@ fn shared_settings(settings: &Settings) -> String {
 }
 
 /// What live nodes attest, this one among them; `None` for one that attests nothing in time.
-pub(crate) async fn attested_nodes(
-    context: &NodeContext,
-    process: &Name,
-) -> BTreeMap<NodeId, Option<NodeAttestation>> {
+pub(crate) async fn attested_nodes(context: &NodeContext, process: &Name) -> BTreeMap<NodeId, Option<NodeAttestation>> {
     let asked = live_others(context, None).into_iter().map(|node| async move {
         let request = FetchRequest {
             kind: FetchKind::Attestation.into(),

@@ -26,7 +26,7 @@ pub(crate) const EVIDENCE_BYTES_MAX: usize = 64 << 20;
 
 /// The evidence of a task that a node keeps, without documents.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct EvidenceListing {
+pub(crate) struct EvidenceList {
     #[prost(message, repeated, tag = "1")]
     pub(crate) pieces: Vec<ListedEvidence>,
 }
@@ -41,18 +41,18 @@ pub(crate) struct ListedEvidence {
 }
 
 /// What this node keeps of a task.
-pub(crate) async fn own_listing(context: &NodeContext, subject: &Subject) -> Result<EvidenceListing, StoreError> {
+pub(crate) async fn own_listing(context: &NodeContext, subject: &Subject) -> Result<EvidenceList, StoreError> {
     let register = register_name(subject);
     let pieces = blocking(&context.ledger.store, move |store| store.evidence(&register)).await?;
     let listed = |(name, piece)| ListedEvidence { name, piece: Some(piece) };
-    Ok(EvidenceListing { pieces: pieces.into_iter().map(listed).collect() })
+    Ok(EvidenceList { pieces: pieces.into_iter().map(listed).collect() })
 }
 
 /// The evidence of a task, of all live nodes: of each name the latest.
 pub(crate) async fn merged_evidence(context: &NodeContext, subject: &Subject) -> BTreeMap<String, StoredEvidence> {
     let asked = live_others(context, None).into_iter().map(|node| async move {
         let bytes = fetch(context, &node, request(FetchKind::Evidence, subject, "")).await?;
-        EvidenceListing::decode(bytes.as_slice()).ok().filter(|listing| listing.pieces.len() <= TRANSITION_EVIDENCE_MAX)
+        EvidenceList::decode(bytes.as_slice()).ok().filter(|listing| listing.pieces.len() <= TRANSITION_EVIDENCE_MAX)
     });
     let others = futures_util::future::join_all(asked).await.into_iter().flatten();
     let own = own_listing(context, subject).await.unwrap_or_default();

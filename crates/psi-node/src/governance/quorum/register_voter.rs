@@ -44,7 +44,8 @@ impl RegisterVoter {
         }
     }
 
-    pub(super) fn into_response(&mut self, pending: PendingResponse) -> Response {
+    /// The response, now that its record is on the disk.
+    pub(super) fn synced(&mut self, pending: PendingResponse) -> Response {
         match self {
             Self::Lease(voter) => voter.into_response(pending),
             Self::Value(voter) => voter.into_response(pending),

@@ -56,7 +56,7 @@ async fn vote(context: &Arc<NodeContext>, request: &Request) -> Result<Vec<u8>, 
             let record = pending.record().encode();
             let kept = blocking(&context.ledger.store, move |store| store.put_vote(&place, &record)).await;
             kept.map_err(|error| Status::unavailable(format!("a vote can't be kept: {error}")))?;
-            Ok(voter.into_response(pending).encode())
+            Ok(voter.synced(pending).encode())
         }
     }
 }

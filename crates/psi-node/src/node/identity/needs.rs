@@ -100,10 +100,7 @@ const CALLS: &[(&str, &[(&str, Requirement)])] = &[
             ("ListTransitions", Requirement::Whole(Role::Read)),
         ],
     ),
-    (
-        "psi.v1.QuorumService",
-        &[("Ask", Requirement::Node), ("Fetch", Requirement::Node), ("Keep", Requirement::Node)],
-    ),
+    ("psi.v1.QuorumService", &[("Ask", Requirement::Node), ("Fetch", Requirement::Node), ("Keep", Requirement::Node)]),
     ("psi.v1.ReplicationService", &[("Link", Requirement::Node)]),
     (
         "grpc.health.v1.Health",

@@ -20,7 +20,7 @@ use crate::{
 
 /// What says which transition is followed, and why.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Following {
+pub(super) struct TransitionOptions {
     /// Refuse unless this transition is the current one; `status` shows it
     #[arg(long, value_name = "HASH")]
     after: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Application {
     /// The spec, in TOML
     file: PathBuf,
     #[command(flatten)]
-    following: Following,
+    options: TransitionOptions,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -54,7 +54,7 @@ pub(super) struct Advance {
     #[arg(long, value_name = "FILE")]
     work: Option<PathBuf>,
     #[command(flatten)]
-    following: Following,
+    options: TransitionOptions,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -66,7 +66,7 @@ pub(super) struct Abortion {
     #[arg(long)]
     process: bool,
     #[command(flatten)]
-    following: Following,
+    options: TransitionOptions,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -76,7 +76,7 @@ pub(super) struct ModeChange {
     /// What gates do from now on
     mode: Mode,
     #[command(flatten)]
-    following: Following,
+    options: TransitionOptions,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -99,7 +99,7 @@ pub(super) struct BaselineChange {
     #[arg(long, value_name = "FILE")]
     work: Option<PathBuf>,
     #[command(flatten)]
-    following: Following,
+    options: TransitionOptions,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -149,15 +149,15 @@ fn read_work(path: Option<&PathBuf>) -> Result<Option<WorkOrder>, Failure> {
 /// The name of the process in a spec; the node says what else is wrong with it.
 fn name_in(toml: &str) -> String {
     #[derive(Deserialize)]
-    struct Named {
+    struct SpecName {
         name: String,
     }
-    toml::from_str(toml).map(|Named { name }| name).unwrap_or_default()
+    toml::from_str(toml).map(|SpecName { name }| name).unwrap_or_default()
 }
 
 impl Application {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
-        let Self { file, following: Following { after, reason, nodes } } = self;
+        let Self { file, options: TransitionOptions { after, reason, nodes } } = self;
         let toml = read(&file)?;
         let named = name_in(&toml);
         let subject = SubjectName { process: named.clone(), task: String::new() };
@@ -170,7 +170,7 @@ impl Application {
 
 impl Advance {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
-        let Self { name, force: forced, client, work, following: Following { after, reason, nodes } } = self;
+        let Self { name, force: forced, client, work, options: TransitionOptions { after, reason, nodes } } = self;
         let work = read_work(work.as_ref())?;
         let name = name.into_task();
         let predecessor = name.head(&nodes, after).await?;
@@ -189,7 +189,7 @@ impl Advance {
 
 impl Abortion {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
-        let Self { name, process, following: Following { after, reason, nodes } } = self;
+        let Self { name, process, options: TransitionOptions { after, reason, nodes } } = self;
         let name = name.of(process)?;
         let predecessor = name.head(&nodes, after).await?;
         let SubjectName { process, task } = name;
@@ -201,7 +201,7 @@ impl Abortion {
 
 impl ModeChange {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
-        let Self { process, mode, following: Following { after, reason, nodes } } = self;
+        let Self { process, mode, options: TransitionOptions { after, reason, nodes } } = self;
         let name = SubjectName { process: process.clone(), task: String::new() };
         let predecessor = name.head(&nodes, after).await?;
         let mode = match mode {
@@ -217,7 +217,7 @@ impl ModeChange {
 
 impl BaselineChange {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
-        let Self { name, process, work, following: Following { after, reason, nodes } } = self;
+        let Self { name, process, work, options: TransitionOptions { after, reason, nodes } } = self;
         let work = read_work(work.as_ref())?;
         let name = name.of(process)?;
         let predecessor = name.head(&nodes, after).await?;
@@ -231,7 +231,8 @@ impl BaselineChange {
 
 impl EmergencyTarget {
     pub(super) async fn show(self, output: Output) -> Result<(), Failure> {
-        let reply = self.nodes.ask(async |channel| client::processes(channel).get_emergency(GetEmergencyRequest {}).await);
+        let reply =
+            self.nodes.ask(async |channel| client::processes(channel).get_emergency(GetEmergencyRequest {}).await);
         output.print(&reply.await?.answer.into(), EmergencyAnswer::text)
     }
 

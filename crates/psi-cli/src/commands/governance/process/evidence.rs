@@ -80,7 +80,10 @@ fn whole(file: &Path) -> Result<Vec<u8>, Failure> {
     opened.map_err(|error| unreadable(file, &error))?;
     let what = if bytes.is_empty() { "is empty" } else { "has over 1 MiB" };
     if bytes.is_empty() || bytes.len() as u64 > DOCUMENT_BYTES_MAX {
-        return Err(Failure::usage(format!("{} {what}; nodes keep 1 byte to 1 MiB, so give its --hash", file.display())));
+        return Err(Failure::usage(format!(
+            "{} {what}; nodes keep 1 byte to 1 MiB, so give its --hash",
+            file.display()
+        )));
     }
     Ok(bytes)
 }

@@ -41,7 +41,7 @@ pub(super) struct History {
 }
 
 #[derive(Clone, Debug, Args)]
-pub(super) struct Listing {
+pub(super) struct ListQuery {
     /// Show the tasks of this process
     process: Option<String>,
     /// How many to show
@@ -81,7 +81,7 @@ impl History {
     }
 }
 
-impl Listing {
+impl ListQuery {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
         let listed = list(&self.nodes, &self.process.unwrap_or_default(), self.limit).await?;
         output.print(&listed, ListAnswer::text)

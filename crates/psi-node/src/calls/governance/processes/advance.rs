@@ -32,21 +32,14 @@ struct PhaseReview {
 
 impl Ops {
     /// Starts a task, or judges the gates of its phase and does what they say.
-    pub(crate) async fn advance_task(
-        &self,
-        request: v1::AdvanceTaskRequest,
-    ) -> Result<v1::AdvanceTaskResponse, Cause> {
+    pub(crate) async fn advance_task(&self, request: v1::AdvanceTaskRequest) -> Result<v1::AdvanceTaskResponse, Cause> {
         self.record_object(&format!("{}/{}", request.process, request.task));
         let until = deadline(request.deadline_ms);
         let advanced = self.advance(request, until).await;
         self.record_refusal(advanced)
     }
 
-    async fn advance(
-        &self,
-        request: v1::AdvanceTaskRequest,
-        until: Instant,
-    ) -> Result<v1::AdvanceTaskResponse, Cause> {
+    async fn advance(&self, request: v1::AdvanceTaskRequest, until: Instant) -> Result<v1::AdvanceTaskResponse, Cause> {
         let (subject, task) = task_subject(&request.process, &request.task)?;
         let policy = self.policy(&subject.process).await?;
         let chain = self.chain(&subject)?;
@@ -64,7 +57,8 @@ impl Ops {
             return Err(refusal.map_or_else(|| stale(&chain, named), |refusal| super::refused(&chain, &refusal, named)));
         }
         let lease = self.lease_of_task(state, &request, until).await?;
-        let advanced = self.leave_phase((&task, state), &policy, (lease.as_ref().map(|(fence, _)| *fence), request), until);
+        let advanced =
+            self.leave_phase((&task, state), &policy, (lease.as_ref().map(|(fence, _)| *fence), request), until);
         let advanced = advanced.await;
         // The next phase is another's to work on.
         if let Some((_, client)) = lease {
@@ -162,11 +156,7 @@ impl Ops {
             wait_ms: 0,
             deadline_ms: u32::try_from(left).unwrap_or(u32::MAX).max(1),
         };
-        let granted = self.acquire_lease(wish).await;
-        if granted.as_ref().is_err_and(|cause| cause.reason == "LEASE_HELD") {
-            self.context.metrics.processes.record_contention();
-        }
-        Ok(Some((granted?.fence, client)))
+        Ok(Some((self.acquire_lease(wish).await?.fence, client)))
     }
 
     fn count(&self, judgements: &[Judgement]) {

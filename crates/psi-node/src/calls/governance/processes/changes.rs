@@ -1,9 +1,7 @@
 //! What people change by hand: a spec, a mode, a baseline, an end.
 
 use psi_api::{Cause, v1};
-use psi_process::{
-    Action, Baseline, ChainState, Decision, Mode, Spec, Subject, WorkHash, WorkOrder,
-};
+use psi_process::{Action, Baseline, ChainState, Decision, Mode, Spec, Subject, WorkHash, WorkOrder};
 use tonic::Code;
 
 use super::{Ops, TransitionDraft, bad, deadline, predecessor, stale, subject, unknown, unreadable};

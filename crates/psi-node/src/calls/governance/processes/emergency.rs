@@ -47,7 +47,8 @@ impl Ops {
     async fn decide_emergency(&self, switch: &EmergencySwitch, deadline_ms: u32) -> Result<(), Cause> {
         let what = "the emergency switch";
         let conflict = |why: String| {
-            let message = format!("{what} can't be switched: {why}. Are its voters back? See `psi-field lease voters show`");
+            let message =
+                format!("{what} can't be switched: {why}. Are its voters back? See `psi-field lease voters show`");
             Cause::new(Code::FailedPrecondition, "PROCESS_CONFLICT", message)
         };
         let view = made_register(&self.context, EMERGENCY_REGISTER)?;

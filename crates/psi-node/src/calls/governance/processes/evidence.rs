@@ -2,15 +2,9 @@
 
 use prost::Message;
 use psi_api::{Cause, v1};
-use psi_ledger::{
-    ContentHash,
-    record::{Content, EVIDENCE_NAME_BYTES_MAX},
-};
+use psi_ledger::{ContentHash, record::Content};
 use psi_process::{
-    Baseline, Name, Subject,
-    judge::DOCUMENT_BYTES_MAX,
-    spec::ARTIFACT_BYTES_MAX,
-    transition::TRANSITION_EVIDENCE_MAX,
+    Baseline, Name, Subject, judge::DOCUMENT_BYTES_MAX, spec::ARTIFACT_BYTES_MAX, transition::TRANSITION_EVIDENCE_MAX,
 };
 use psi_replica::Clock;
 use tonic::Code;
@@ -127,7 +121,6 @@ impl Ops {
 
 /// What a caller gives: a document, or the hash and size of one.
 fn content(request: &v1::AddEvidenceRequest) -> Result<Content, Cause> {
-    debug_assert!(psi_process::NAME_BYTES_MAX <= EVIDENCE_NAME_BYTES_MAX, "each name of a piece fits into a record");
     let v1::AddEvidenceRequest { document, sha256, size, .. } = request;
     let limit = |got: u64, limit: u64, way_out: &str| {
         let message = format!("the evidence has {got} bytes, and at most {limit} are allowed; {way_out}");
@@ -146,6 +139,7 @@ fn content(request: &v1::AddEvidenceRequest) -> Result<Content, Cause> {
         return Err(limit(*size, ARTIFACT_BYTES_MAX, "cut it into pieces"));
     }
     let hash = data_encoding::HEXLOWER.decode(sha256.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
-    let hash: [u8; 32] = hash.ok_or_else(|| bad("give a document, or its SHA-256 as 64 small hex digits".to_owned()))?;
+    let hash: [u8; 32] =
+        hash.ok_or_else(|| bad("give a document, or its SHA-256 as 64 small hex digits".to_owned()))?;
     Ok(Content { sha256: ContentHash::from_bytes(hash), size: *size })
 }

@@ -1,18 +1,11 @@
 //! Where processes and tasks stand, and what was decided of them.
 
 use psi_api::{Cause, v1};
-use psi_process::{
-    Attestation, BaselineState, ChainState, Severity, TransitionHash,
-    attestation::AttestationStatus,
-};
+use psi_process::{Attestation, BaselineState, ChainState, Severity, TransitionHash, attestation::AttestationStatus};
 use psi_state::RegisterView;
 use tonic::Code;
 
-use super::{
-    Ops, not_here, predecessor,
-    states::transition_message,
-    subject, unknown,
-};
+use super::{Ops, not_here, predecessor, states::transition_message, subject, unknown};
 use crate::{
     calls::readiness::readable,
     governance::process::{
