@@ -1,4 +1,4 @@
-//! Processes over real sockets: decided by a majority, the same on all nodes, and there after a crash.
+//! Processes over real sockets: decided by a majority, and the same on all nodes.
 
 mod nine_phases;
 mod rules;

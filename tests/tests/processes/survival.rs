@@ -1,8 +1,8 @@
-//! What a chain survives, and that a minority decides nothing.
+//! What a chain survives, and that a minority decides nothing. `psi-cli/tests/processes.rs` kills all nodes at once.
 
 use anyhow::{Result, ensure};
 use psi_api::v1;
-use psi_tests::{KillableNode, Member, eventually};
+use psi_tests::{KillableNode, Member};
 use tonic::Code;
 
 use crate::support::{Desk, SMALL, at_step, name_voters, on_disk, reason, request, standing, three};
@@ -56,64 +56,4 @@ async fn the_death_of_the_node_that_proposed_loses_nothing() -> Result<()> {
     let log = desks[0].log("small", "main").await?;
     ensure!(log.len() == 2 && log[1].node == "n3", "{log:?}");
     Ok(())
-}
-
-/// All die at once, before any of them has saved its state: what was decided stands.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crash_of_all_nodes_keeps_the_chain() -> Result<()> {
-    let directory = tempfile::tempdir()?;
-    let before = {
-        let (_nodes, desks) = start_killable(directory.path()).await?;
-        name_voters(&desks).await?;
-        desks[0].apply(SMALL, "").await?;
-        desks[0].advance("small", "").await?;
-        desks[1].give("small", "report", r#"{"score":7}"#).await?;
-        at_step(&desks[1], "small", "main", 1).await?;
-        let state = desks[1].status("small", "main").await?;
-        desks[1].advance("small", &state.head).await?;
-        at_step(&desks[2], "small", "main", 2).await?
-    };
-    let (_nodes, desks) = start_killable(directory.path()).await?;
-    for desk in &desks {
-        let state = at_step(desk, "small", "main", 2).await?;
-        ensure!(standing(&state) == standing(&before), "{state:?} {before:?}");
-        ensure!(desk.log("small", "main").await?.len() == 2);
-    }
-    // And it goes on, decided by those who decided before.
-    let done = desks[2].advance("small", &before.head).await?.state.unwrap_or_default();
-    ensure!((done.step, done.end.as_str()) == (3, "done"), "{done:?}");
-    Ok(())
-}
-
-/// Nodes that all die when it is dropped.
-#[derive(Default)]
-struct KillableNodes(Vec<KillableNode>);
-
-impl Drop for KillableNodes {
-    fn drop(&mut self) {
-        self.0.drain(..).for_each(KillableNode::die);
-    }
-}
-
-async fn start_killable(directory: &std::path::Path) -> Result<(KillableNodes, Vec<Desk>)> {
-    let (mut nodes, mut desks, mut seeds) = (KillableNodes::default(), Vec::new(), Vec::new());
-    for name in ["n1", "n2", "n3"] {
-        let free = || Ok::<_, std::io::Error>(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?);
-        let (grpc, gossip) = (free()?, std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?);
-        let settings = psi_node::Settings {
-            grpc: psi_node::Endpoint::new(grpc),
-            gossip: psi_node::Endpoint::new(gossip),
-            ..on_disk(name, directory, &seeds)
-        };
-        // A node that died just now holds its directory until its last task has ended.
-        let lock = directory.join(name).join("lock");
-        eventually("the directory is free", async || {
-            Ok(std::fs::File::open(&lock).is_err() || std::fs::File::open(&lock)?.try_lock().is_ok())
-        })
-        .await?;
-        nodes.0.push(KillableNode::start(settings).await?);
-        desks.push(Desk::new(grpc)?);
-        seeds = if seeds.is_empty() { vec![gossip] } else { seeds };
-    }
-    Ok((nodes, desks))
 }

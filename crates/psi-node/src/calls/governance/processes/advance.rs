@@ -11,6 +11,7 @@ use psi_process::{
     spec::Phase,
     value::Value,
 };
+use tracing::debug;
 
 use super::{
     Ops, ProcessPolicy, TransitionDraft, bad, changes::work_hash, conflict, deadline, predecessor, stale,
@@ -23,6 +24,17 @@ use crate::{
 
 /// Who holds the lease of a task where the caller does not say it.
 const CLIENT: &str = "operator";
+
+/// Seconds for which who does not work on a task takes its lease for a step: voters that start again wait for as long.
+const STEP_SECONDS: u32 = 5;
+
+/// The lease under which a task advances.
+struct TaskLease {
+    fence: u64,
+    client: String,
+    /// Whether the caller held it before, to work on the task.
+    was_held: bool,
+}
 
 /// What the gates of a phase said of a task.
 struct PhaseReview {
@@ -57,13 +69,15 @@ impl Ops {
             return Err(refusal.map_or_else(|| stale(&chain, named), |refusal| super::refused(&chain, &refusal, named)));
         }
         let lease = self.lease_of_task(state, &request, until).await?;
-        let advanced =
-            self.leave_phase((&task, state), &policy, (lease.as_ref().map(|(fence, _)| *fence), request), until);
-        let advanced = advanced.await;
-        // The next phase is another's to work on.
-        if let Some((_, client)) = lease {
-            let released = self.release_lease(&lease_name(state), &client, 0).await;
-            released.err().into_iter().for_each(|cause| tracing::debug!("a lease is not released: {}", cause.message));
+        let fence = lease.as_ref().map(|lease| lease.fence);
+        let advanced = self.leave_phase((&task, state), &policy, (fence, request), until).await;
+        if let Some(TaskLease { client, was_held, .. }) = lease {
+            let has_moved = advanced.as_ref().is_ok_and(|answer| !answer.action.is_empty());
+            // The next phase is another's to work on. One who stays in this works on.
+            if has_moved || !was_held {
+                let released = self.release_lease(&lease_name(state), &client, 0).await;
+                released.err().into_iter().for_each(|cause| debug!("a lease is not released: {}", cause.message));
+            }
         }
         advanced
     }
@@ -139,24 +153,28 @@ impl Ops {
         Ok(review.judgements.iter().map(judgement_message).collect())
     }
 
-    /// The lease of a task where its spec asks for one: its fence and its holder.
+    /// The lease of a task where its spec asks for one.
     async fn lease_of_task(
         &self,
         state: &ChainState,
         request: &v1::AdvanceTaskRequest,
         until: Instant,
-    ) -> Result<Option<(u64, String)>, Cause> {
+    ) -> Result<Option<TaskLease>, Cause> {
         let Some(terms) = self.spec(state.spec).await?.lease() else { return Ok(None) };
-        let client = if request.client.is_empty() { CLIENT } else { &request.client }.to_owned();
+        let (name, client) = (lease_name(state), if request.client.is_empty() { CLIENT } else { &request.client });
+        let known = self.lease(&name).await?;
+        let was_held = known.holder == client && known.holder_node == known.node;
+        let seconds = if was_held { terms.seconds } else { terms.seconds.min(STEP_SECONDS) };
         let left = until.saturating_duration_since(Instant::now()).as_millis();
         let wish = LeaseRequest {
-            name: lease_name(state),
-            client: client.clone(),
-            duration_ms: u64::from(terms.seconds) * 1_000,
+            name,
+            client: client.to_owned(),
+            duration_ms: u64::from(seconds) * 1_000,
             wait_ms: 0,
             deadline_ms: u32::try_from(left).unwrap_or(u32::MAX).max(1),
         };
-        Ok(Some((self.acquire_lease(wish).await?.fence, client)))
+        let fence = self.acquire_lease(wish).await?.fence;
+        Ok(Some(TaskLease { fence, client: client.to_owned(), was_held }))
     }
 
     fn count(&self, judgements: &[Judgement]) {
