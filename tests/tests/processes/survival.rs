@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use psi_api::v1;
-use psi_tests::{KillableNode, Member};
+use psi_tests::{KillableNode, Member, process::free_endpoints};
 use tonic::Code;
 
 use crate::support::{Desk, SMALL, at_step, name_voters, on_disk, reason, request, standing, three};
@@ -38,7 +38,7 @@ async fn the_death_of_the_node_that_proposed_loses_nothing() -> Result<()> {
     let seeds = [first.node.addresses().gossip];
     let second = Member::start(on_disk("n2", directory.path(), &seeds)).await?;
     // Where it listens is to be known.
-    let grpc = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let grpc = free_endpoints()?.grpc;
     let settings = on_disk("n3", directory.path(), &seeds);
     let settings = psi_node::Settings { grpc: psi_node::Endpoint::new(grpc), ..settings };
     let third = KillableNode::start(settings).await?;
