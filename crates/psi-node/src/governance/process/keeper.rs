@@ -51,12 +51,13 @@ impl ProcessKeeper {
             let mut changes = self.context.changes();
             loop {
                 changes.mark_unchanged();
-                let is_complete = self.look().await;
-                tokio::time::sleep(PAUSE).await;
-                let changed = async { changes.changed().await.is_ok() };
-                let wait = if is_complete { Duration::from_secs(3_600) } else { RETRY };
-                if tokio::time::timeout(wait, changed).await == Ok(false) {
-                    return;
+                if self.look().await {
+                    tokio::time::sleep(PAUSE).await;
+                    if changes.changed().await.is_err() {
+                        return;
+                    }
+                } else {
+                    tokio::time::sleep(RETRY).await;
                 }
             }
         })
