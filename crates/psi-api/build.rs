@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "psi/v1/cluster.proto",
             "psi/v1/ledger.proto",
             "psi/v1/lease.proto",
+            "psi/v1/process.proto",
         ],
         ["psi/v1/replication.proto"],
     );

@@ -5,7 +5,8 @@ use std::{error::Error, time::Duration};
 use psi_api::v1::{
     Field, ListFieldsRequest, ListFieldsResponse, cluster_service_client::ClusterServiceClient,
     drift_service_client::DriftServiceClient, lease_service_client::LeaseServiceClient,
-    ledger_service_client::LedgerServiceClient, psi_field_service_client::PsiFieldServiceClient,
+    ledger_service_client::LedgerServiceClient, process_service_client::ProcessServiceClient,
+    psi_field_service_client::PsiFieldServiceClient,
 };
 use psi_client::Connection;
 use tonic::{
@@ -51,6 +52,12 @@ pub fn drift(channel: Connection) -> DriftServiceClient<Connection> {
 #[must_use]
 pub fn leases(channel: Connection) -> LeaseServiceClient<Connection> {
     LeaseServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// A client of the process service.
+#[must_use]
+pub fn processes(channel: Connection) -> ProcessServiceClient<Connection> {
+    ProcessServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the ledger service.

@@ -1,4 +1,5 @@
 //! Who decided what, and how that is shown: ledgers, and what majorities decide.
 
 pub(crate) mod ledger;
+pub(crate) mod process;
 pub(crate) mod quorum;

@@ -8,6 +8,7 @@ mod field;
 mod lease;
 mod ledger;
 mod messages;
+mod process;
 mod replication;
 mod steps;
 mod streams;
@@ -17,8 +18,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use psi_api::v1::{
     cluster_service_server::ClusterServiceServer, drift_service_server::DriftServiceServer,
     lease_service_server::LeaseServiceServer, ledger_service_server::LedgerServiceServer,
-    psi_field_service_server::PsiFieldServiceServer, quorum_service_server::QuorumServiceServer,
-    replication_service_server::ReplicationServiceServer,
+    process_service_server::ProcessServiceServer, psi_field_service_server::PsiFieldServiceServer,
+    quorum_service_server::QuorumServiceServer, replication_service_server::ReplicationServiceServer,
 };
 use psi_replica::FRAME_ENCODED_MAX;
 use tokio::net::TcpListener;
@@ -57,6 +58,7 @@ fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
     let drift = DriftServiceServer::new(drift::DriftReports { ops: ops.clone() });
     let leases = LeaseServiceServer::new(lease::LeaseDesk { ops: ops.clone() });
     let quorum = QuorumServiceServer::new(lease::QuorumVoter { ops: ops.clone() });
+    let processes = ProcessServiceServer::new(process::ProcessDesk { ops: ops.clone() });
     let ledger = LedgerServiceServer::new(ledger::LedgerReports { ops: ops.clone() });
     let cluster = ClusterServiceServer::new(cluster::ClusterView { ops: ops.clone() });
     let replication = ReplicationServiceServer::new(replication::Replication { context: ops.context.clone(), links })
@@ -72,6 +74,7 @@ fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
         .add_service(ledger)
         .add_service(leases)
         .add_service(quorum)
+        .add_service(processes)
         .add_service(replication)
         .add_service(reflection().build_v1().expect("valid descriptors"))
         .add_service(reflection().build_v1alpha().expect("valid descriptors"))

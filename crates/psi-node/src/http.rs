@@ -6,9 +6,9 @@
 
 mod answers;
 mod fields;
+mod governance;
 mod guardian;
 mod health;
-mod ledger;
 mod members;
 mod refusal;
 mod requests;

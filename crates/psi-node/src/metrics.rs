@@ -28,7 +28,7 @@ use drift::DriftMetrics;
 use ends::EndMetrics;
 pub(crate) use family::Family;
 use fields::FieldMetrics;
-use governance::{LeaseMetrics, LedgerMetrics};
+use governance::{LeaseMetrics, LedgerMetrics, ProcessMetrics};
 use node::{FAILED, NodeMetrics, OK, REFUSED};
 use peers::PeerMetrics;
 pub(crate) use peers::Traffic;
@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     pub(crate) snapshots: SnapshotMetrics,
     pub(crate) ledger: LedgerMetrics,
     pub(crate) leases: LeaseMetrics,
+    pub(crate) processes: ProcessMetrics,
 }
 
 /// The rows of all families.
@@ -65,6 +66,7 @@ pub(crate) fn families() -> impl Iterator<Item = Family> {
         SnapshotMetrics::families(),
         LedgerMetrics::families(),
         LeaseMetrics::families(),
+        ProcessMetrics::families(),
         process::FAMILIES,
     ];
     steps.chain(others.into_iter().flatten().copied())
@@ -87,6 +89,7 @@ impl Metrics {
             snapshots: SnapshotMetrics::new(&registry),
             ledger: LedgerMetrics::new(&registry),
             leases: LeaseMetrics::new(&registry),
+            processes: ProcessMetrics::new(&registry),
             registry,
         }
     }

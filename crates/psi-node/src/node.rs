@@ -30,7 +30,10 @@ use self::{
 use crate::{
     calls::readiness::is_writable,
     cluster::{address::advertised, claimants, gossip},
-    governance::ledger::{auditor::LedgerAuditor, store::LedgerStore, writer::LedgerWriter},
+    governance::{
+        ledger::{auditor::LedgerAuditor, store::LedgerStore, writer::LedgerWriter},
+        process::keeper::ProcessKeeper,
+    },
     grpc, http,
     links::{dial, registry::Links},
     settings::{Addresses, Endpoint, Settings},
@@ -145,6 +148,7 @@ impl Node {
         tasks.push(supervised(&context, "following the files of the identity", follow));
         tasks.push(supervised(&context, "writing the ledger", LedgerWriter::new(context.clone()).run()));
         tasks.push(supervised(&context, "auditing ledgers", LedgerAuditor::new(context.clone()).run()));
+        tasks.push(supervised(&context, "keeping processes", ProcessKeeper::new(context.clone()).run()));
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }

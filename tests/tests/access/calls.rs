@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What every method needs: a role for the field that it names, for all fields, or for none; to be a node; or nothing.
-const NEEDS: [(&str, &str); 48] = [
+const NEEDS: [(&str, &str); 61] = [
     ("/psi.v1.PsiFieldService/Step", "step"),
     ("/psi.v1.PsiFieldService/StepBatch", "step"),
     ("/psi.v1.PsiFieldService/StepStream", "step"),
@@ -58,7 +58,20 @@ const NEEDS: [(&str, &str); 48] = [
     ("/psi.v1.LeaseService/WatchLease", "read all"),
     ("/psi.v1.LeaseService/SetVoters", "operator all"),
     ("/psi.v1.LeaseService/GetVoters", "read all"),
+    ("/psi.v1.ProcessService/ApplySpec", "operator all"),
+    ("/psi.v1.ProcessService/AdvanceTask", "operator all"),
+    ("/psi.v1.ProcessService/AbortProcess", "operator all"),
+    ("/psi.v1.ProcessService/SwitchMode", "operator all"),
+    ("/psi.v1.ProcessService/SetProcessBaseline", "operator all"),
+    ("/psi.v1.ProcessService/SwitchEmergency", "operator all"),
+    ("/psi.v1.ProcessService/GetEmergency", "read all"),
+    ("/psi.v1.ProcessService/AddEvidence", "operator all"),
+    ("/psi.v1.ProcessService/GetProcess", "read all"),
+    ("/psi.v1.ProcessService/ListProcesses", "read all"),
+    ("/psi.v1.ProcessService/ListTransitions", "read all"),
     ("/psi.v1.QuorumService/Ask", "node"),
+    ("/psi.v1.QuorumService/Fetch", "node"),
+    ("/psi.v1.QuorumService/Keep", "node"),
     ("/psi.v1.ReplicationService/Link", "node"),
     ("/grpc.health.v1.Health/Check", "open"),
     ("/grpc.health.v1.Health/List", "open"),

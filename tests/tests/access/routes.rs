@@ -55,6 +55,9 @@ const NEEDS: &[(&str, &str)] = &[
     ("GET /api/v1/ledger/records/{node}/{run}/{index}/proof", "read all"),
     ("GET /api/v1/ledger/heads", "read all"),
     ("GET /api/v1/ledger/export", "read all"),
+    ("GET /api/v1/processes", "read all"),
+    ("GET /api/v1/processes/{name}", "read all"),
+    ("GET /api/v1/processes/{name}/log", "read all"),
 ];
 
 /// Every route that a node describes.

@@ -2,3 +2,4 @@
 
 pub(crate) mod lease;
 pub(crate) mod ledger;
+pub(crate) mod process;

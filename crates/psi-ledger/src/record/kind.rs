@@ -63,6 +63,8 @@ kinds! {
     BaselineSetting = "baseline_setting",
     /// A baseline was cleared.
     BaselineRemoval = "baseline_removal",
+    /// A transition of a process or a task was proposed.
+    Transition = "transition",
     /// A field was created.
     FieldCreation = "field_creation",
     /// A field was changed.

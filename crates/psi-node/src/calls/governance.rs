@@ -1,4 +1,6 @@
-//! Reading the ledger, and asking for leases.
+//! What callers ask of ledgers, leases and processes.
 
 pub(crate) mod leases;
 pub(crate) mod ledger;
+pub(crate) mod processes;
+mod registers;

@@ -7,7 +7,7 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use axum::http::{Extensions, HeaderValue};
 use psi_api::Cause;
-use psi_ledger::record::Kind;
+use psi_ledger::record::{Actor, Kind};
 use psi_replica::{FieldName, Now};
 use psi_security::token::Role;
 use psi_state::{Replica, WriteError};
@@ -88,6 +88,11 @@ impl Ops {
         if let Some(audit) = &self.audit {
             audit.record_kind(kind);
         }
+    }
+
+    /// The caller as records name it.
+    pub(super) fn actor(&self) -> Actor {
+        audit::actor(&self.caller)
     }
 
     /// Resolves with the reason once the caller's token is accepted no longer; `None` for a caller without one.

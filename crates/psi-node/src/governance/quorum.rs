@@ -7,5 +7,8 @@ pub(crate) mod desk;
 pub(crate) mod lease_task;
 pub(crate) mod links;
 pub(crate) mod message;
+pub(crate) mod peers;
+pub(crate) mod register_voter;
 pub(crate) mod registers;
+pub(crate) mod value_proposer;
 pub(crate) mod voters;

@@ -95,4 +95,13 @@ impl v1::quorum_service_server::QuorumService for QuorumVoter {
         let response = voters::answer(&self.ops.context, &request.into_inner().request).await?;
         Ok(Response::new(v1::AskResponse { response }))
     }
+
+    async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<v1::FetchResponse>, Status> {
+        Ok(Response::new(v1::FetchResponse { bytes: self.ops.fetch(request.into_inner()).await? }))
+    }
+
+    async fn keep(&self, request: Request<v1::KeepRequest>) -> Result<Response<v1::KeepResponse>, Status> {
+        self.ops.keep(request.into_inner()).await?;
+        Ok(Response::new(v1::KeepResponse {}))
+    }
 }

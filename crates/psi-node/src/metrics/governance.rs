@@ -1,8 +1,9 @@
-//! Series of the ledger: what this node recorded, and which heads of others it believes. And of leases.
+//! Series of the ledger: what this node recorded, and which heads of others it believes. And of leases and processes.
 
 use std::time::Duration;
 
 use prometheus::Registry;
+use psi_process::{Severity, Verdict};
 
 use super::{
     family::{Family, families},
@@ -111,5 +112,50 @@ impl LeaseMetrics {
 
     pub(crate) fn record_contention(&self) {
         self.contention.inc();
+    }
+}
+
+families! {
+    pub(crate) struct ProcessMetrics {
+        gates: IntCounterVec = "psi_process_gates_total" ["verdict"]
+            "Gates that this node judged when a task was to advance: pass, fail or hold";
+        drift: IntCounterVec = "psi_process_drift_detected_total" ["severity"]
+            "Gates that found nodes or work other than the baseline says, by the severity of the phase";
+        emergency: IntGauge = "psi_process_emergency" [] "1 while the emergency switch is on, so that no gate blocks";
+    }
+}
+
+impl ProcessMetrics {
+    pub(super) fn families() -> &'static [Family] {
+        Self::FAMILIES
+    }
+
+    pub(super) fn new(registry: &Registry) -> Self {
+        let processes = Self::register(registry);
+        // A rate needs a series that was there before the first.
+        for verdict in ["pass", "fail", "hold"] {
+            processes.gates.with_label_values(&[verdict]);
+        }
+        for severity in [Severity::Low, Severity::Medium, Severity::High] {
+            processes.drift.with_label_values(&[&severity.to_string()]);
+        }
+        processes
+    }
+
+    pub(crate) fn record_judgement(&self, verdict: Verdict) {
+        let name = match verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Hold(_) => "hold",
+        };
+        self.gates.with_label_values(&[name]).inc();
+    }
+
+    pub(crate) fn record_drift(&self, severity: &str) {
+        self.drift.with_label_values(&[severity]).inc();
+    }
+
+    pub(super) fn set_emergency(&self, on: bool) {
+        self.emergency.set(on.into());
     }
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     calls::readiness::is_writable,
     cluster::members::Member,
+    governance::process::emergency::emergency,
     node::{connections::table::ConnectionCensus, context::NodeContext, identity::Identity},
 };
 
@@ -32,6 +33,7 @@ pub(crate) fn render(context: &NodeContext) -> String {
     metrics.fields.show(&views);
     let hybrid = context.read(|replica| replica.time().hybrid);
     metrics.drift.show(&views, &names, hybrid.0 / 1000);
+    metrics.processes.set_emergency(emergency(context).on);
     read_members(metrics, &context.members.borrow(), &mut died);
     read_connections(metrics, &context.connections.census());
     read_certificates(metrics, &context.identity);

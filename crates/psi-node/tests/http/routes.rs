@@ -96,6 +96,8 @@ async fn every_route_is_described_and_answers_as_described() {
         let want = match (method.as_str(), path.as_str()) {
             // Nobody of that name ever wrote.
             (_, "/members/{name}") => Some((404, "UNKNOWN_NODE")),
+            // Nobody applied a spec of that name.
+            (_, "/api/v1/processes/{name}" | "/api/v1/processes/{name}/log") => Some((404, "UNKNOWN_PROCESS")),
             // It took no steps.
             ("POST", "/api/v1/drift/models/{name}/baseline") => Some((409, "TOO_FEW_INPUTS")),
             _ => None,
@@ -126,7 +128,7 @@ async fn every_path_that_is_listed_exists() {
         (&json!("n1"), &json!("psi-field"), &json!("active"))
     );
     let paths = root["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 37);
+    assert_eq!(paths.len(), 40);
     for (path, about) in paths {
         let methods = about.as_str().unwrap().split(':').next().unwrap();
         for method in methods.split(", ") {
@@ -136,6 +138,7 @@ async fn every_path_that_is_listed_exists() {
             // The body is one for /step, so others name its unknown member; and `default` can't be dropped.
             let want = match (method, path.as_str()) {
                 ("DELETE", "/members/{name}") => 404,
+                (_, "/api/v1/processes/{name}" | "/api/v1/processes/{name}/log") => 404,
                 ("DELETE", "/api/v1/drift/models/{name}/baseline") => 200,
                 ("POST", "/api/v1/drift/models/{name}/baseline") => 422,
                 ("POST", "/init" | "/steps" | "/fields" | "/fields/{name}/reset") | ("PATCH" | "PUT", _) => 422,

@@ -101,6 +101,15 @@ impl Registers {
         self.merged(name).map(|merged| view_of(name, &merged))
     }
 
+    /// Registers whose names begin so, by name.
+    pub(crate) fn below(&self, prefix: &str) -> Vec<RegisterView> {
+        let mut last = None;
+        let names = self.registers.range((prefix.to_owned(), least_origin(), 0)..).map(|((name, ..), _)| name.as_str());
+        let names = names.take_while(|name| name.starts_with(prefix));
+        let names = names.filter(|name| last.replace(*name) != Some(*name));
+        names.filter_map(|name| self.register(name)).collect()
+    }
+
     /// When and by whom a register was registered.
     pub(crate) fn registration(&self, name: &str) -> Option<Moment> {
         self.merged(name).map(|merged| merged.registration.0)

@@ -72,6 +72,12 @@ impl Replica {
         self.state().cluster().registers.register(name)
     }
 
+    /// Registers whose names begin so, by name, as far as they are known here.
+    #[must_use]
+    pub fn registers_below(&self, prefix: &str) -> Vec<RegisterView> {
+        self.state().cluster().registers.below(prefix)
+    }
+
     /// Puts one own entry of the cluster, which is to be flushed.
     fn put_in_cluster(
         &mut self,

@@ -12,13 +12,14 @@ use psi_state::{Replica, VoterName};
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 
+use super::registers::made_register;
 use crate::{
     calls::{ops::Ops, readiness::writable},
     governance::quorum::{
         lease_task::call_lease,
-        links::node_of,
         message::{LeaseCall, LeaseOutcome, LeaseStatus},
-        registers::{boot_time, key_of, register_of},
+        peers::node_of,
+        registers::{LEASE_PREFIX, boot_time, key_of, register_of},
     },
     node::context::NodeContext,
 };
@@ -178,28 +179,14 @@ impl Ops {
         if let Some(register) = self.known_register(name)? {
             return Ok(register);
         }
-        let voters = self.context.read(Replica::voters);
-        if voters.is_empty() {
-            let message = "nobody has named voters: a majority of them decides who holds a lease. Name three or five nodes: \
-                           psi-field lease voters set n1 n2 n3";
-            return Err(Cause::new(Code::FailedPrecondition, "NO_VOTERS", message));
-        }
-        let mut keys: Vec<_> = voters.into_iter().map(|voter| voter.key).collect();
-        keys.sort_unstable();
-        let view = self.context.write(|replica, now| {
-            let view = replica.register(now, &register_name(name), keys)?;
-            // Voters are asked at once, and are to have heard of it.
-            replica.flush();
-            Ok(view)
-        });
-        let view = view.map_err(|error: psi_state::WriteError| Cause::from(&error))?;
+        let view = made_register(&self.context, &register_name(name))?;
         register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"))
     }
 }
 
 /// What a lease is called among registers.
 fn register_name(lease: &str) -> String {
-    format!("lease/{lease}")
+    format!("{LEASE_PREFIX}{lease}")
 }
 
 fn client_name(client: &str) -> Result<ClientName, Cause> {

@@ -152,7 +152,7 @@ pub(crate) fn record_refused(
 }
 
 /// A caller as records name it.
-fn actor(by: &Caller) -> Actor {
+pub(super) fn actor(by: &Caller) -> Actor {
     match by {
         Caller::Anyone | Caller::Stranger => Actor::Anyone,
         Caller::Node(node) => Actor::Node(node.clone()),

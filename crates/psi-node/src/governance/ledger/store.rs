@@ -5,6 +5,7 @@
 //! leaves the state before it or the one after it.
 
 mod hashes;
+pub(crate) mod processes;
 mod votes;
 
 use std::{

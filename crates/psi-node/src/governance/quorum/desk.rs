@@ -7,15 +7,26 @@ use std::{
 };
 
 use psi_api::v1::quorum_service_client::QuorumServiceClient;
-use psi_quorum::LeaseVoter;
+use psi_quorum::{Proposer, Register};
 use psi_replica::NodeId;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tonic::transport::Channel;
 
-use super::message::LeaseMessage;
+use super::{message::LeaseMessage, register_voter::RegisterVoter};
 
 /// The place of the voter of one register. Only the holder of its lock votes.
-pub(crate) type VoteSlot = Arc<AsyncMutex<Option<LeaseVoter>>>;
+pub(crate) type VoteSlot = Arc<AsyncMutex<Option<RegisterVoter>>>;
+
+/// The proposer of one register that holds no lease, for all callers of this node. A run has one, which lives as long.
+pub(crate) type ValueSlot = Arc<AsyncMutex<ValueProposer>>;
+
+/// A proposer, and what it showed to the others.
+pub(crate) struct ValueProposer {
+    pub(super) proposer: Proposer,
+    pub(super) register: Register,
+    /// Of the last decision that state was shown.
+    pub(super) shown: u64,
+}
 
 /// Where voters were reached.
 type Clients = BTreeMap<NodeId, (SocketAddr, QuorumServiceClient<Channel>)>;
@@ -29,6 +40,8 @@ pub(crate) struct QuorumDesk {
     votes: Mutex<BTreeMap<[u8; 32], VoteSlot>>,
     clients: Mutex<Clients>,
     leases: Mutex<LeaseTasks>,
+    /// By the id of the register: proposers of what holds no lease.
+    values: Mutex<BTreeMap<[u8; 32], ValueSlot>>,
 }
 
 impl QuorumDesk {
@@ -39,6 +52,10 @@ impl QuorumDesk {
 
     pub(super) fn clients(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn values(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], ValueSlot>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn leases(&self) -> MutexGuard<'_, LeaseTasks> {

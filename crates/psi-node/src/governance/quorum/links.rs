@@ -1,38 +1,18 @@
 //! How voters are reached.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use psi_api::v1::{AskRequest, quorum_service_client::QuorumServiceClient};
+use psi_api::v1::AskRequest;
 use psi_quorum::{Request, Response};
-use psi_replica::NodeId;
 use psi_security::node_key::NodePublicKey;
 use tokio::time::timeout;
-use tonic::transport::Channel;
 use tracing::debug;
 
-use super::{registers::key_of, voters::answer};
+use super::{
+    peers::{ANSWER, client, node_of},
+    voters::answer,
+};
 use crate::node::context::NodeContext;
-
-/// A voter that is silent for so long is asked again by the proposer.
-const ANSWER: Duration = Duration::from_secs(1);
-
-/// A client of a node, which is kept from call to call.
-fn client(context: &NodeContext, node: &NodeId) -> Option<QuorumServiceClient<Channel>> {
-    let members = context.members.borrow().clone();
-    let address = members.iter().find(|member| member.node == *node && member.live)?.grpc?;
-    let mut clients = context.quorum.clients();
-    if let Some((known, client)) = clients.get(node)
-        && *known == address
-    {
-        return Some(client.clone());
-    }
-    let channel = context
-        .identity
-        .dial_lazily(address, Some(node), |endpoint| endpoint.connect_timeout(ANSWER).tcp_nodelay(true));
-    let client = QuorumServiceClient::new(channel.ok()?);
-    clients.insert(node.clone(), (address, client.clone()));
-    Some(client)
-}
 
 /// Asks one voter; `None` if it can't be reached, or does not answer in time.
 pub(super) async fn ask(context: &Arc<NodeContext>, to: NodePublicKey, request: &Request) -> Option<Response> {
@@ -53,18 +33,4 @@ pub(super) async fn ask(context: &Arc<NodeContext>, to: NodePublicKey, request: 
             None
         }
     }
-}
-
-/// The node whose store has a key: as it shows itself, or as it was when voters were named.
-pub(crate) fn node_of(context: &NodeContext, key: NodePublicKey) -> Option<NodeId> {
-    context.read(|replica| {
-        let shown = replica.ledger_heads();
-        let of_head = shown.iter().rev().find(|head| key_of(&head.voter_key) == Some(key));
-        let named = || {
-            let voters = replica.voters();
-            let of_key = voters.into_iter().find(|voter| key_of(&voter.key) == Some(key))?;
-            NodeId::new(&of_key.node).ok()
-        };
-        of_head.map(|head| head.author.node.clone()).or_else(named)
-    })
 }

@@ -17,6 +17,14 @@ pub(crate) fn register_of(view: &RegisterView) -> Option<Register> {
     Some(Register::new(RegisterName::new(&view.name).ok()?, VoterSet::new(keys?).ok()?))
 }
 
+/// What the names of registers that hold leases begin with.
+pub(crate) const LEASE_PREFIX: &str = "lease/";
+
+/// Whether the register holds a lease.
+pub(super) fn is_lease(name: &RegisterName) -> bool {
+    name.as_str().starts_with(LEASE_PREFIX)
+}
+
 /// A key of a voter.
 pub(crate) fn key_of(bytes: &[u8]) -> Option<NodePublicKey> {
     bytes.try_into().ok().map(NodePublicKey::from_bytes)

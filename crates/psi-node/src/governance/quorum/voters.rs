@@ -3,13 +3,19 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use psi_api::Cause;
-use psi_quorum::{LeaseVoter, Outcome, Record, RecordError, Register, RegisterName, Request};
+use psi_quorum::{Outcome, Record, RecordError, Register, RegisterName, Request};
 use psi_security::node_key::NodePublicKey;
 use tonic::{Code, Status};
 
-use super::registers::{boot_time, register_of};
+use super::{
+    register_voter::RegisterVoter,
+    registers::{is_lease, register_of},
+};
 use crate::{
-    governance::ledger::store::{LedgerStore, blocking},
+    governance::{
+        ledger::store::{LedgerStore, blocking},
+        process::proposal::check_proposal,
+    },
     node::context::NodeContext,
 };
 
@@ -25,13 +31,16 @@ pub(crate) async fn answer(context: &Arc<NodeContext>, bytes: &[u8]) -> Result<V
     vote.await.unwrap_or_else(|gone| Err(Status::unavailable(format!("the vote did not end: {gone}"))))
 }
 
-async fn vote(context: &NodeContext, request: &Request) -> Result<Vec<u8>, Status> {
+async fn vote(context: &Arc<NodeContext>, request: &Request) -> Result<Vec<u8>, Status> {
     // Until then nobody knows whether the disk was set back.
     if !context.ledger.begun.load(Ordering::Acquire) {
         return Err(Status::unavailable("this node has begun no run yet, and votes after that"));
     }
     let view = context.read(|replica| replica.register_view(request.register().as_str()));
     let register = view.as_ref().and_then(register_of).ok_or_else(|| unknown(request))?;
+    if !is_lease(register.name()) {
+        check_proposal(context, request).await.map_err(Status::failed_precondition)?;
+    }
     // By its name: a voter that took part in a register refuses another of that name.
     let place = vote_place(register.name());
     let slot = context.quorum.vote_slot(place);
@@ -41,13 +50,13 @@ async fn vote(context: &NodeContext, request: &Request) -> Result<Vec<u8>, Statu
         Some(voter) if voter.voter().key() == key => slot.insert(voter),
         _ => slot.insert(open(context, &register, key).await?),
     };
-    match voter.handle(boot_time(), request) {
+    match voter.handle(request) {
         Outcome::Send(response) => Ok(response.encode()),
         Outcome::Sync(pending) => {
             let record = pending.record().encode();
             let kept = blocking(&context.ledger.store, move |store| store.put_vote(&place, &record)).await;
             kept.map_err(|error| Status::unavailable(format!("a vote can't be kept: {error}")))?;
-            Ok(voter.into_response(pending).encode())
+            Ok(voter.synced(pending).encode())
         }
     }
 }
@@ -58,16 +67,16 @@ pub(super) fn vote_place(register: &RegisterName) -> [u8; 32] {
 }
 
 /// The voter of a register, as the disk has it.
-async fn open(context: &NodeContext, register: &Register, key: NodePublicKey) -> Result<LeaseVoter, Status> {
+async fn open(context: &NodeContext, register: &Register, key: NodePublicKey) -> Result<RegisterVoter, Status> {
     let place = vote_place(register.name());
     let stored = blocking(&context.ledger.store, move |store| store.vote(&place)).await;
     let stored = stored.map_err(|error| unreadable(&error))?;
-    let Some(stored) = stored else { return Ok(LeaseVoter::new(key, register, boot_time())) };
+    let Some(stored) = stored else { return Ok(RegisterVoter::new(key, register)) };
     let record = Record::decode(&stored).map_err(|error| unreadable(&error))?;
-    match LeaseVoter::restore(key, register, record, boot_time()) {
+    match RegisterVoter::restore(key, register, record) {
         Ok(voter) => Ok(voter),
         // What another key voted says nothing of this one, which never did.
-        Err(RecordError::OtherVoter { .. }) => Ok(LeaseVoter::new(key, register, boot_time())),
+        Err(RecordError::OtherVoter { .. }) => Ok(RegisterVoter::new(key, register)),
         Err(error) => Err(unreadable(&error)),
     }
 }

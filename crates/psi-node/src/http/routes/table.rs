@@ -4,6 +4,7 @@
 mod drift;
 mod ledger;
 mod parts;
+mod processes;
 mod steps;
 
 use axum::routing;
@@ -336,6 +337,9 @@ pub(super) static ROUTES: &[Route] = &[
     ledger::PROOF,
     ledger::HEADS,
     ledger::EXPORT,
+    processes::PROCESSES,
+    processes::PROCESS,
+    processes::LOG,
     Route {
         path: "/members",
         operations: &[get(READ_ALL,

@@ -7,6 +7,8 @@ use psi_ledger::{
     record::{Body, Kind},
 };
 
+use psi_process::Transition;
+
 use crate::governance::ledger::store::LogRow;
 
 /// A record as callers see it; `None` if its bytes are none.
@@ -50,6 +52,13 @@ fn action_of(log: &LogName, record: &Record) -> Action {
             };
             Action { object: log.run.node.to_string(), action, ..Action::default() }
         }
+        Kind::Transition => Transition::decode(body).map_or_else(
+            |_| Action::default(),
+            |transition| {
+                let (object, action) = (transition.subject.to_string(), transition.action.to_string());
+                Action { object, action, ..Action::default() }
+            },
+        ),
         Kind::ClusterCheckpoint | Kind::KeyChange | Kind::Later(_) => Action::default(),
         _ => Action::decode(body).unwrap_or_default(),
     }

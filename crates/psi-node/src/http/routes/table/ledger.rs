@@ -9,7 +9,7 @@ use super::{
     },
     parts::{NODE, READ_ALL, answer, get},
 };
-use crate::http::ledger;
+use crate::http::governance::ledger;
 
 const RECORD: &[Property] = &[
     Property::text("log", "the ledger: psi-field/ledger/CLUSTER/NODE/RUN"),

@@ -14,15 +14,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-use super::{
+use crate::calls::{governance::ledger::RecordQuery, ops::Ops};
+use crate::http::{
     answers::times::utc,
     refusal::{Problem, Refusal, record_refusal},
     requests::{address::NoParams, params::bad_query},
 };
-use crate::calls::{governance::ledger::RecordQuery, ops::Ops};
 
 /// What a list of records may ask for.
-pub(super) struct RecordParams(RecordQuery);
+pub(in crate::http) struct RecordParams(RecordQuery);
 
 impl FromRequestParts<Ops> for RecordParams {
     type Rejection = Refusal;
@@ -46,7 +46,7 @@ impl FromRequestParts<Ops> for RecordParams {
 }
 
 /// The record that a path names, as node, run and index.
-pub(super) struct RecordParam {
+pub(in crate::http) struct RecordParam {
     log: String,
     index: u64,
 }
@@ -71,29 +71,29 @@ impl FromRequestParts<Ops> for RecordParam {
     }
 }
 
-pub(super) async fn records(ops: Ops, RecordParams(query): RecordParams) -> Result<Json<Value>, Refusal> {
+pub(in crate::http) async fn records(ops: Ops, RecordParams(query): RecordParams) -> Result<Json<Value>, Refusal> {
     let v1::ListRecordsResponse { records, next_page_token, node } = ops.ledger_records(query).await?;
     let records: Vec<Value> = records.iter().map(record_json).collect();
     let next = Some(next_page_token).filter(|token| !token.is_empty());
     Ok(Json(json!({ "records": records, "next_page_token": next, "node": node })))
 }
 
-pub(super) async fn record(ops: Ops, RecordParam { log, index }: RecordParam) -> Result<Json<Value>, Refusal> {
+pub(in crate::http) async fn record(ops: Ops, RecordParam { log, index }: RecordParam) -> Result<Json<Value>, Refusal> {
     Ok(Json(record_json(&ops.ledger_record(&log, index).await?)))
 }
 
-pub(super) async fn proof(ops: Ops, RecordParam { log, index }: RecordParam) -> Result<String, Refusal> {
+pub(in crate::http) async fn proof(ops: Ops, RecordParam { log, index }: RecordParam) -> Result<String, Refusal> {
     Ok(ops.prove_record(&log, index).await?)
 }
 
-pub(super) async fn heads(ops: Ops, _: NoParams) -> Result<Json<Value>, Refusal> {
+pub(in crate::http) async fn heads(ops: Ops, _: NoParams) -> Result<Json<Value>, Refusal> {
     let v1::ListHeadsResponse { heads, node } = ops.ledger_heads().await?;
     let heads: Vec<Value> = heads.iter().map(head_json).collect();
     Ok(Json(json!({ "heads": heads, "node": node })))
 }
 
 /// The file comes in pieces. One that breaks off lacks its end, and `ledger verify` says so.
-pub(super) async fn export(ops: Ops, _: NoParams) -> Result<Response, Refusal> {
+pub(in crate::http) async fn export(ops: Ops, _: NoParams) -> Result<Response, Refusal> {
     let chunks = ReceiverStream::new(ops.export_ledger()?);
     let chunks = chunks.map(|chunk| chunk.map_err(|status| status.message().to_owned()));
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(EXPORT_TYPE))];
@@ -101,7 +101,7 @@ pub(super) async fn export(ops: Ops, _: NoParams) -> Result<Response, Refusal> {
 }
 
 /// The media type of an export.
-pub(super) const EXPORT_TYPE: &str = "application/octet-stream";
+pub(in crate::http) const EXPORT_TYPE: &str = "application/octet-stream";
 
 fn record_json(record: &v1::LedgerRecord) -> Value {
     let v1::LedgerRecord {

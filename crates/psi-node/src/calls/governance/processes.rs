@@ -1,0 +1,343 @@
+//! Processes: what callers do with them. The steps that this makes are decided by voters.
+
+mod advance;
+mod changes;
+mod emergency;
+mod evidence;
+mod reads;
+mod states;
+
+use std::time::{Duration, Instant};
+
+use psi_api::Cause;
+use psi_ledger::record::{Evidence, Kind};
+use psi_process::{
+    Action, Attestation, ChainState, DecidedChain, Judgement, Mode, Name, Spec, SpecHash, Subject, TaskName,
+    Transition, TransitionHash, TransitionRefusal, engine::check_policy,
+};
+use psi_quorum::Register;
+use tokio::sync::oneshot;
+use tonic::Code;
+
+use super::registers::made_register;
+use crate::{
+    calls::{ops::Ops, readiness::writable},
+    governance::{
+        ledger::{
+            NewRecord,
+            store::{RecordPlace, blocking, processes::StoredRegister},
+        },
+        process::{
+            chain::{chain_of, known_chain, register_name},
+            documents,
+            emergency::emergency,
+        },
+        quorum::{
+            registers::register_of,
+            value_proposer::{ProposalOutcome, value_slot},
+        },
+    },
+};
+
+/// Longest names of a process and its task together: a lease of the task has both in its name, which has at most 100.
+const NAMES_BYTES_MAX: usize = 90;
+const DEADLINE_MS_DEFAULT: u32 = 5_000;
+const DEADLINE_MS_MAX: u32 = 600_000;
+
+/// What a transition says, but for what only the node that writes it knows.
+struct TransitionDraft {
+    subject: Subject,
+    action: Action,
+    predecessor: Option<TransitionHash>,
+    spec: SpecHash,
+    mode: Mode,
+    evidence: Vec<Evidence>,
+    attestation: Option<Attestation>,
+    judgements: Vec<Judgement>,
+    fence: Option<u64>,
+    is_forced: bool,
+    reason: String,
+}
+
+impl TransitionDraft {
+    /// One that says no more than what it does.
+    fn plain(
+        subject: Subject,
+        action: Action,
+        predecessor: Option<TransitionHash>,
+        (spec, mode): (SpecHash, Mode),
+    ) -> Self {
+        Self {
+            subject,
+            action,
+            predecessor,
+            spec,
+            mode,
+            evidence: Vec::new(),
+            attestation: None,
+            judgements: Vec::new(),
+            fence: None,
+            is_forced: false,
+            reason: String::new(),
+        }
+    }
+}
+
+/// Where a process stands, and its spec.
+struct ProcessPolicy {
+    state: ChainState,
+    spec: Spec,
+    /// What holds now: that of the process, unless the emergency switch is on.
+    mode: Mode,
+}
+
+impl Ops {
+    /// Where a process or a task stands, as far as this node knows.
+    fn chain(&self, subject: &Subject) -> Result<DecidedChain, Cause> {
+        self.context.read(writable)?;
+        known_chain(&self.context, subject).map_err(|why| conflict(subject, &why))
+    }
+
+    /// A process that exists, with its spec.
+    async fn policy(&self, process: &Name) -> Result<ProcessPolicy, Cause> {
+        let subject = Subject::process(process.clone());
+        let chain = self.chain(&subject)?;
+        let state = chain.state().cloned().ok_or_else(|| unknown(&subject))?;
+        let spec = self.spec(state.spec).await?;
+        let mode = if emergency(&self.context).on { Mode::Watch } else { state.mode };
+        Ok(ProcessPolicy { state, spec, mode })
+    }
+
+    async fn spec(&self, hash: SpecHash) -> Result<Spec, Cause> {
+        documents::spec(&self.context, hash, None).await.ok_or_else(|| not_here("spec", &hash.to_string()))
+    }
+
+    /// Has a transition decided, and returns where it leads. That of a task keeps to what its process says.
+    async fn decide(
+        &self,
+        draft: TransitionDraft,
+        policy: Option<&ProcessPolicy>,
+        deadline: Instant,
+    ) -> Result<DecidedChain, Cause> {
+        let subject = draft.subject.clone();
+        let register = self.process_register(&subject).await?;
+        let slot = value_slot(&self.context, &register).ok_or_else(|| unreadable("its voter's key"))?;
+        let late = || no_majority(&subject);
+        let mut proposer = tokio::time::timeout_at(deadline.into(), slot.lock()).await.map_err(|_| late())?;
+        proposer.learn(&self.context).await;
+        let before = chain_of(&subject, proposer.last()).map_err(|why| conflict(&subject, &why))?;
+        let transition = self.transition(draft)?;
+        policy.map_or(Ok(()), |policy| check_task(policy, &before, &transition))?;
+        let (head, next) = self.following(&before, &transition).await?;
+        self.keep_transition(&transition, head, deadline).await?;
+        match proposer.propose(&self.context, next.to_bytes(), deadline).await {
+            ProposalOutcome::Decided => Ok(next),
+            ProposalOutcome::Lost => {
+                proposer.learn(&self.context).await;
+                proposer.show(&self.context);
+                let current = chain_of(&subject, proposer.last()).map_err(|why| conflict(&subject, &why))?;
+                Err(stale(&current, transition.predecessor))
+            }
+            ProposalOutcome::Overtaken => {
+                let current = chain_of(&subject, proposer.last()).map_err(|why| conflict(&subject, &why))?;
+                self.overtaken(&current, (head, next), transition.predecessor).await
+            }
+            ProposalOutcome::Refused(why) => Err(conflict(&subject, &why)),
+            ProposalOutcome::NoMajority => Err(late()),
+        }
+    }
+
+    /// The transition and later ones may have been decided: the history says so.
+    async fn overtaken(
+        &self,
+        current: &DecidedChain,
+        (head, next): (TransitionHash, DecidedChain),
+        named: Option<TransitionHash>,
+    ) -> Result<DecidedChain, Cause> {
+        let steps = usize::try_from(current.step().saturating_sub(next.step())).unwrap_or(usize::MAX);
+        let newest = current.state().map(|state| state.head);
+        let history = documents::history(&self.context, newest, steps.saturating_add(1)).await;
+        if history.last().is_some_and(|placed| placed.hash == head) { Ok(next) } else { Err(stale(current, named)) }
+    }
+
+    /// The register of a process or a task, which is made where there is none, and kept on this disk.
+    async fn process_register(&self, subject: &Subject) -> Result<Register, Cause> {
+        let name = register_name(subject);
+        let view = made_register(&self.context, &name)?;
+        let register = register_of(&view).ok_or_else(|| conflict(subject, "its voters are none that can vote"))?;
+        let first_voters = view.first_voters.iter().map(|key| key.to_vec()).collect();
+        let stored = StoredRegister { first_voters, step: view.step, decision: view.decision.to_vec() };
+        let kept = blocking(&self.context.ledger.store, move |store| store.put_process_register(&name, &stored)).await;
+        kept.map_err(|error| unreadable(&error.to_string()))?;
+        Ok(register)
+    }
+
+    /// The transition as this node writes it now.
+    fn transition(&self, draft: TransitionDraft) -> Result<Transition, Cause> {
+        let clock = self.context.write(|replica, now| replica.ledger_clock(now));
+        let (origin, clock) = clock.map_err(|error| Cause::from(&error))?;
+        let TransitionDraft { subject, action, predecessor, spec, mode, evidence, attestation, .. } = draft;
+        let TransitionDraft { judgements, fence, is_forced, reason, .. } = draft;
+        let actor = self.actor();
+        Ok(Transition {
+            subject,
+            action,
+            predecessor,
+            spec,
+            mode,
+            clock,
+            origin,
+            actor,
+            evidence,
+            attestation,
+            judgements,
+            fence,
+            is_forced,
+            reason,
+        })
+    }
+
+    /// Where the transition leads, if the rules let it follow.
+    async fn following(
+        &self,
+        before: &DecidedChain,
+        transition: &Transition,
+    ) -> Result<(TransitionHash, DecidedChain), Cause> {
+        let specs = documents::specs_of(&self.context, before, transition, None).await;
+        let mut next = before.clone();
+        let refusal = |refusal: TransitionRefusal| refused(before, &refusal, transition.predecessor);
+        let hash = transition.hash().map_err(|error| refusal(error.into()))?;
+        next.apply(before.step() + 1, transition, &specs).map_err(refusal)?;
+        Ok((hash, next))
+    }
+
+    /// Writes the transition into the ledger and onto this disk, from where voters fetch it.
+    async fn keep_transition(
+        &self,
+        transition: &Transition,
+        hash: TransitionHash,
+        deadline: Instant,
+    ) -> Result<(), Cause> {
+        let bytes = transition.encode().map_err(|error| bad(error.to_string()))?;
+        let (placed, place) = oneshot::channel();
+        let record = NewRecord {
+            kind: Kind::Transition,
+            actor: transition.actor.clone(),
+            body: bytes.clone(),
+            evidence: Vec::new(),
+            placed: Some(placed),
+        };
+        if !self.context.ledger.record(record) {
+            return Err(unreadable("too many records wait for its disk"));
+        }
+        let place = tokio::time::timeout_at(deadline.into(), place).await;
+        let Ok(Ok(RecordPlace { log, index, .. })) = place else {
+            return Err(unreadable("the transition can't be written"));
+        };
+        let blob = documents::transition_blob(bytes, log.to_string(), index);
+        let kept = documents::keep(&self.context, vec![(*hash.as_bytes(), blob)]).await;
+        kept.map_err(|error| unreadable(&error.to_string()))
+    }
+}
+
+/// Whether a task may do this by what its process says now.
+fn check_task(policy: &ProcessPolicy, before: &DecidedChain, transition: &Transition) -> Result<(), Cause> {
+    // In an emergency all are judged as if they were only watched.
+    let process = ChainState { mode: policy.mode, ..policy.state.clone() };
+    check_policy(&process, transition).map_err(|refusal| refused(before, &refusal, transition.predecessor))
+}
+
+fn deadline(ms: u32) -> Instant {
+    let ms = if ms == 0 { DEADLINE_MS_DEFAULT } else { ms.min(DEADLINE_MS_MAX) };
+    Instant::now() + Duration::from_millis(ms.into())
+}
+
+/// What a caller names: a process, or a task of it.
+fn subject(process: &str, task: &str) -> Result<Subject, Cause> {
+    let process = Name::new(process).map_err(|error| bad(error.to_string()))?;
+    let subject = match task {
+        "" => Subject::process(process),
+        task => Subject::task(process, TaskName::new(task).map_err(|error| bad(error.to_string()))?),
+    };
+    let bytes = subject.process.as_str().len() + task.len();
+    if bytes <= NAMES_BYTES_MAX {
+        return Ok(subject);
+    }
+    let message = format!(
+        "the names of a process and its task have at most {NAMES_BYTES_MAX} bytes together, and these have {bytes}; shorten \
+         one"
+    );
+    Err(bad(message).with("got", bytes).with("limit", NAMES_BYTES_MAX))
+}
+
+fn task_subject(process: &str, task: &str) -> Result<(Subject, TaskName), Cause> {
+    let subject = subject(process, task)?;
+    let task = subject.task.clone().ok_or_else(|| bad("name a task, such as `main`".to_owned()))?;
+    Ok((subject, task))
+}
+
+/// The transition that a caller's one follows; empty for none.
+fn predecessor(hash: &str) -> Result<Option<TransitionHash>, Cause> {
+    if hash.is_empty() {
+        return Ok(None);
+    }
+    let parsed = TransitionHash::parse(hash);
+    let message = "a transition is named by 64 small hexadecimal digits; `psi-field process status NAME` shows them";
+    parsed.map(Some).ok_or_else(|| bad(message.to_owned()))
+}
+
+fn bad(message: String) -> Cause {
+    Cause::new(Code::InvalidArgument, "BAD_PROCESS", message)
+}
+
+fn unknown(subject: &Subject) -> Cause {
+    let way_out = if subject.task.is_some() { "advance it once to start it" } else { "apply its spec" };
+    let message = format!("{subject} is not known here; {way_out}, or see `psi-field process list`");
+    Cause::new(Code::NotFound, "UNKNOWN_PROCESS", message)
+}
+
+fn not_here(what: &str, hash: &str) -> Cause {
+    let message = format!("neither this node nor one that it reaches holds {what} {hash}; start a node that does");
+    Cause::new(Code::Unavailable, "SPEC_NOT_HERE", message)
+}
+
+fn conflict(subject: &Subject, why: &str) -> Cause {
+    let message = format!("{subject} can't be decided: {why}. If its voters do not come back, use another name");
+    Cause::new(Code::FailedPrecondition, "PROCESS_CONFLICT", message)
+}
+
+fn no_majority(subject: &Subject) -> Cause {
+    no_majority_of(&subject.to_string())
+}
+
+fn no_majority_of(what: &str) -> Cause {
+    let message = format!(
+        "most voters of {what} did not answer in time; it may have been decided all the same: see `psi-field process \
+         log`, `psi-field lease voters show` and `psi-field members`"
+    );
+    Cause::new(Code::DeadlineExceeded, "NO_MAJORITY", message)
+}
+
+fn unreadable(why: &str) -> Cause {
+    let message = format!("this node can't use its ledger: {why}; ask another node, and look at this one's log");
+    Cause::new(Code::Unavailable, "LEDGER_UNREADABLE", message)
+}
+
+/// Another transition than the one that the caller named is the current one.
+fn stale(current: &DecidedChain, named: Option<TransitionHash>) -> Cause {
+    let head = current.state().map(|state| state.head);
+    refused(current, &TransitionRefusal::OtherPredecessor { named, current: head }, named)
+}
+
+fn refused(current: &DecidedChain, refusal: &TransitionRefusal, named: Option<TransitionHash>) -> Cause {
+    let head = current.state().map_or_else(String::new, |state| state.head.to_string());
+    let (code, reason) = match refusal {
+        TransitionRefusal::OtherPredecessor { .. } => (Code::FailedPrecondition, "STALE_PREDECESSOR"),
+        TransitionRefusal::Ended { .. } => (Code::FailedPrecondition, "PROCESS_ENDED"),
+        TransitionRefusal::UnknownSpec(_) => (Code::Unavailable, "SPEC_NOT_HERE"),
+        TransitionRefusal::Encoding(_) => (Code::InvalidArgument, "BAD_PROCESS"),
+        _ => (Code::FailedPrecondition, "TRANSITION_REFUSED"),
+    };
+    let cause = Cause::new(code, reason, refusal).with("current", head).with("step", current.step());
+    named.map_or_else(|| cause.clone(), |named| cause.clone().with("named", named))
+}

@@ -1,0 +1,145 @@
+//! Has values decided in a register that holds no lease: one proposal of this node at a time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use psi_quorum::{Decision, Progress, Proposer, ProposerId, Register, Request, RetryPolicy, Verdict, VoterSet};
+use psi_state::Replica;
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tracing::{debug, warn};
+
+use super::{
+    desk::{ValueProposer, ValueSlot},
+    links::ask,
+    registers::{boot_time, key_of},
+    voters::vote_place,
+};
+use crate::node::context::NodeContext;
+
+/// Responses that may wait to be looked at.
+const RESPONSES_MAX: usize = 64;
+
+/// How a proposal ended.
+#[derive(Debug)]
+pub(crate) enum ProposalOutcome {
+    /// It was decided.
+    Decided,
+    /// Another value was decided, or the step was decided before.
+    Lost,
+    /// The step and later ones were decided, and it is not known here by what.
+    Overtaken,
+    /// Voters will not take part.
+    Refused(String),
+    /// Most voters did not answer in time. It may be decided all the same.
+    NoMajority,
+}
+
+/// The proposer of a register; `None` while this node has begun no run.
+pub(crate) fn value_slot(context: &NodeContext, register: &Register) -> Option<ValueSlot> {
+    let key = context.ledger.store.voter_key().ok()?;
+    let run = context.read(|replica| replica.origin().map(|origin| origin.incarnation))?;
+    let mut values = context.quorum.values();
+    let slot = values.entry(*register.id().as_bytes()).or_insert_with(|| {
+        let proposer = Proposer::new(ProposerId { key, run }, register.clone(), RetryPolicy::default());
+        Arc::new(AsyncMutex::new(ValueProposer { proposer, register: register.clone(), shown: 0 }))
+    });
+    Some(slot.clone())
+}
+
+impl ValueProposer {
+    /// The last decision that this node knows.
+    pub(crate) fn last(&self) -> &Decision {
+        self.proposer.last()
+    }
+
+    /// Takes over what this node's own voter knows, and replicated state.
+    pub(crate) async fn learn(&mut self, context: &NodeContext) {
+        let slot = context.quorum.vote_slot(vote_place(self.register.name()));
+        let own = slot.lock().await.as_ref().map(|voter| voter.voter().announcement());
+        let view = context.read(|replica| replica.register_view(self.register.name().as_str()));
+        let shown = view.filter(|view| view.step > 0).map(|view| Request::decode(&view.decision));
+        for known in own.into_iter().map(Ok).chain(shown) {
+            match known.map(|known| self.proposer.learn(&known)) {
+                Ok(Ok(_)) => {}
+                Ok(Err(refusal)) => warn!(register = %self.register.name(), "a decision was not believed: {refusal}"),
+                Err(error) => warn!(register = %self.register.name(), "a decision can't be read: {error}"),
+            }
+        }
+    }
+
+    /// Has a value decided as the step after the last decision.
+    pub(crate) async fn propose(
+        &mut self,
+        context: &Arc<NodeContext>,
+        body: Vec<u8>,
+        deadline: Instant,
+    ) -> ProposalOutcome {
+        // Its caller went away.
+        self.proposer.withdraw();
+        let voters = self.wanted_voters(context);
+        let (send, mut responses) = mpsc::channel(RESPONSES_MAX);
+        let mut progress = match self.proposer.propose(boot_time(), voters, body) {
+            Ok(progress) => progress,
+            Err(error) => return ProposalOutcome::Refused(error.to_string()),
+        };
+        loop {
+            let Progress { sends, verdict } = progress;
+            for envelope in sends {
+                let (context, send) = (context.clone(), send.clone());
+                tokio::spawn(async move {
+                    if let Some(response) = ask(&context, envelope.to, &envelope.request).await {
+                        let _ = send.send((envelope.to, response)).await;
+                    }
+                });
+            }
+            if let Some(verdict) = verdict {
+                self.show(context);
+                return outcome_of(verdict);
+            }
+            let wake = self.proposer.wake_at().map_or(0, |at| boot_time().ms_until(at));
+            let wake = Duration::from_millis(wake.max(1));
+            progress = tokio::select! {
+                response = responses.recv() => response.map_or_else(Progress::default, |(from, response)| {
+                    self.proposer.handle(boot_time(), rand::random(), from, &response)
+                }),
+                () = tokio::time::sleep(wake) => self.proposer.tick(boot_time()),
+                () = tokio::time::sleep_until(deadline.into()) => {
+                    self.proposer.withdraw();
+                    return ProposalOutcome::NoMajority;
+                }
+            };
+        }
+    }
+
+    /// Who is to vote from the next step on: those whom an operator named last.
+    fn wanted_voters(&self, context: &NodeContext) -> VoterSet {
+        let named = context.read(Replica::voters);
+        let keys: Option<Vec<_>> = named.iter().map(|voter| key_of(&voter.key)).collect();
+        let named = keys.and_then(|keys| VoterSet::new(keys).ok());
+        named.unwrap_or_else(|| self.proposer.last().value().voters().clone())
+    }
+
+    /// Shows the last decision to those who missed it.
+    pub(crate) fn show(&mut self, context: &NodeContext) {
+        let step = self.proposer.last().step().0;
+        if step <= self.shown {
+            return;
+        }
+        let (name, decision) = (self.register.name().clone(), self.proposer.announcement().encode());
+        match context.write(|replica, now| replica.show_decision(now, name.as_str(), step, decision.into())) {
+            Ok(()) => self.shown = step,
+            Err(error) => debug!(register = %name, "a decision is not shown yet: {error}"),
+        }
+    }
+}
+
+fn outcome_of(verdict: Verdict) -> ProposalOutcome {
+    match verdict {
+        Verdict::Decided { is_ours: true, .. } => ProposalOutcome::Decided,
+        Verdict::Decided { .. } | Verdict::Held { .. } => ProposalOutcome::Lost,
+        Verdict::Overtaken(_) => ProposalOutcome::Overtaken,
+        Verdict::Refused(refusal) => ProposalOutcome::Refused(refusal.to_string()),
+    }
+}

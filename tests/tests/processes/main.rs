@@ -1,0 +1,7 @@
+//! Processes over real sockets: decided by a majority, and the same on all nodes.
+
+mod nine_phases;
+mod proposals;
+mod rules;
+mod support;
+mod survival;
