@@ -1,5 +1,6 @@
 //! Processes over real sockets: decided by a majority, and the same on all nodes.
 
+mod attestation;
 mod nine_phases;
 mod proposals;
 mod rules;

@@ -289,3 +289,35 @@ pub(crate) fn encode_register(
         proto::RegisterValue { name: name.to_owned(), first_voters, step, decision, clock: None, author: None };
     Registers::encode(&RegistersValue::Register { register, clock, author })
 }
+
+#[cfg(test)]
+mod tests {
+    use psi_replica::NodeId;
+
+    use super::*;
+
+    #[test]
+    fn registers_are_listed_by_what_their_names_begin_with() {
+        let origin = |incarnation| Origin { node: NodeId::new("n").expect("a name"), incarnation };
+        let mut registers = Registers::default();
+        for (run, name, step) in [
+            (1, "process/a", 2),
+            (2, "process/a", 3),
+            (1, "process/a/t", 1),
+            (1, "process/ab", 1),
+            (1, "lease/process/a", 1),
+        ] {
+            let register = proto::RegisterValue { name: name.to_owned(), step, ..proto::RegisterValue::default() };
+            let value = RegistersValue::Register { register, clock: Clock { wall_ms: run, counter: 0 }, author: None };
+            let key = Key { scope: Scope::Cluster, lane: REGISTERS, index: step + run };
+            registers.change(&origin(run), &key, &value, Direction::Put);
+        }
+        let listed = |prefix: &str| -> Vec<_> {
+            registers.below(prefix).into_iter().map(|view| (view.name, view.step)).collect()
+        };
+        let of = |name: &str, step| (name.to_owned(), step);
+        assert_eq!(listed("process/"), [of("process/a", 3), of("process/a/t", 1), of("process/ab", 1)]);
+        assert_eq!(listed("process/a/"), [of("process/a/t", 1)]);
+        assert_eq!(listed("processes"), []);
+    }
+}

@@ -6,6 +6,7 @@ use psi_api::Cause;
 use psi_quorum::{Outcome, Record, RecordError, Register, RegisterName, Request};
 use psi_security::node_key::NodePublicKey;
 use tonic::{Code, Status};
+use tracing::debug;
 
 use super::{
     register_voter::RegisterVoter,
@@ -50,7 +51,9 @@ async fn vote(context: &Arc<NodeContext>, request: &Request) -> Result<Vec<u8>, 
         Some(voter) if voter.voter().key() == key => slot.insert(voter),
         _ => slot.insert(open(context, &register, key).await?),
     };
-    match voter.handle(request) {
+    let outcome = voter.handle(request);
+    show(context, &register, voter);
+    match outcome {
         Outcome::Send(response) => Ok(response.encode()),
         Outcome::Sync(pending) => {
             let record = pending.record().encode();
@@ -59,6 +62,17 @@ async fn vote(context: &Arc<NodeContext>, request: &Request) -> Result<Vec<u8>, 
             Ok(voter.synced(pending).encode())
         }
     }
+}
+
+/// Shows what was decided in a register that holds no lease: its proposer may have died before it could.
+fn show(context: &NodeContext, register: &Register, voter: &RegisterVoter) {
+    let (name, step) = (register.name(), voter.voter().last().step().0);
+    if is_lease(name) || step == 0 {
+        return;
+    }
+    let decision = voter.voter().announcement().encode();
+    let shown = context.write(|replica, now| replica.show_decision(now, name.as_str(), step, decision.into()));
+    shown.err().into_iter().for_each(|error| debug!(register = %name, "a decision is not shown yet: {error}"));
 }
 
 /// Where the votes of a register are kept.
