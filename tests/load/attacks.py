@@ -59,7 +59,7 @@ LOG_MIB = 1
 DESCRIPTORS = 1024 + 200
 # Below this an attack has too few calls for a 99th percentile.
 P99_SECONDS = 10
-WARM_S, SETTLE_S = 1, 1
+WARM_S, SETTLE_S, LOOK_S = 1, 1, 0.5
 # Of an attack that could not be carried out.
 NOTHING = float("nan")
 # Of all that is measured, before other programs on the machine. Only root may have that.
@@ -100,8 +100,8 @@ class Result:
 # --- One attack
 
 
-def attack(row, aim, seconds):
-    """Carries it out in a process of its own; what it says, when it began and ended, and the CPU of the first node."""
+def attack(row, aim, seconds, look=lambda: None):
+    """Carries it out in a process of its own, and looks now and then; what it says, and when it began and ended."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
 
     def carry_out():
@@ -109,7 +109,9 @@ def attack(row, aim, seconds):
 
     begun, process = time.monotonic(), multiprocessing.Process(target=carry_out, daemon=True)
     process.start()
-    process.join(seconds + 30)
+    while process.is_alive() and time.monotonic() < begun + seconds + 30:
+        process.join(LOOK_S)
+        look()
     if process.is_alive():
         process.kill()
         raise Failed(f"{row.number}: the attacker did not end")
@@ -143,14 +145,15 @@ class Run:
         _, first = attack(self.row, self.aim(True), quiet_s)
         cpu.append(nodes[0].cpu_s())
         before = [(node.memory_mib("VmRSS"), node.log.stat().st_size, node.forget_peak()) for node in nodes]
-        outcome, (begun, ended) = attack(self.row, self.aim(False), seconds)
+        descriptors = [0]
+        look = lambda: descriptors.append(max(node.descriptors() for node in nodes))  # noqa: E731
+        outcome, (begun, ended) = attack(self.row, self.aim(False), seconds, look)
         lives = [node.name for node in nodes if node.lives()]
         if len(lives) < len(nodes):
             honest.result()
             dead = sorted(set(NAMES) - set(lives))
             raise Failed(f"{self.row.number}: ended: {', '.join(dead)}: {self._last_words(dead[0])}")
         cpu.append(nodes[0].cpu_s())
-        descriptors = max(node.descriptors() for node in nodes)
         grown = max(node.memory_mib("VmHWM") - was for node, (was, _, _) in zip(nodes, before, strict=True))
         logged = max(node.log.stat().st_size - was for node, (_, was, _) in zip(nodes, before, strict=True))
         time.sleep(SETTLE_S)
@@ -163,7 +166,7 @@ class Run:
         latencies = [percentile(calls, share) for share in (0.5, 0.99) for calls in (under, quiet)]
         cores = (cpu[2] - cpu[1]) / (ended - begun), (cpu[1] - cpu[0]) / (first[1] - first[0])
         result = Result(self.row.number, self.row.name, [], grown, len(failures), len(samples), *latencies,
-                        seconds >= P99_SECONDS, *cores, descriptors, logged, outcome.did)
+                        seconds >= P99_SECONDS, *cores, max(descriptors), logged, outcome.did)
         self._judge(result, outcome, failures)
         return result
 

@@ -103,7 +103,8 @@ class Node:
         (self.proc / "clear_refs").write_text("5")
 
     def descriptors(self):
-        return len(os.listdir(self.proc / "fd"))
+        """How many files and connections it has open; none once it has ended."""
+        return len(os.listdir(self.proc / "fd")) if self.lives() else 0
 
     def cpu_s(self):
         stat = (self.proc / "stat").read_text().rpartition(")")[2].split()
