@@ -137,7 +137,7 @@ async fn aborted([n1, n2, n3]: &[Process; 3]) -> Result<()> {
     eventually("the task passes", async || {
         let passed = run(n3, &["process", "advance", "nine-phases"]).await?;
         let passed: Value = serde_json::from_slice(&passed.stdout).unwrap_or_default();
-        Ok((&passed["action"], &passed["state"]["mode"]) == (&"advance".into(), &"watch".into()))
+        Ok((&passed["action"], &passed["state"]["emergency"]) == (&"advance".into(), &true.into()))
     })
     .await?;
     answer(n1, &["process", "emergency", "off"]).await?;

@@ -35,7 +35,7 @@ const STREAM_BYTES: u32 = 64 * 1024;
 const CONNECTION_BYTES: u32 = 256 * 1024;
 /// Answers that a client does not read wait in as many bytes for each stream. h2 takes about 300 bytes more for each
 /// frame, which is more than a step of a watch has.
-const UNREAD_BYTES: usize = 8 * 1024;
+const UNREAD_BYTES: usize = 4 * 1024;
 
 /// Serves one connection, to its end.
 pub(super) async fn serve(connection: Connection, routes: Routes, ops: Ops) {

@@ -39,7 +39,7 @@ pub enum TransitionRefusal {
         current: Option<TransitionHash>,
     },
     /// Nothing counts after the end.
-    #[error("it is {end} since {current}, and nothing counts after that; start another task")]
+    #[error("it is {end} since {current}, and nothing counts after that; use another name")]
     Ended {
         /// How it ended.
         end: End,

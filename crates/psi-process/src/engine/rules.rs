@@ -57,6 +57,9 @@ pub(super) fn follow(
         ..state.clone()
     };
     if let Action::SpecChange = transition.action {
+        if state.phase.is_none() && state.mode != transition.mode {
+            return Err(TransitionRefusal::OtherMode { named: transition.mode, current: state.mode });
+        }
         return change_spec(next, transition, spec, specs);
     }
     if state.spec != transition.spec {
@@ -89,11 +92,11 @@ pub fn check_policy(process: &ChainState, transition: &Transition) -> Result<(),
 
 /// What a task in a phase does after its gates were judged; `None` if it stays.
 ///
-/// PASS advances. FAIL goes back, if the spec says where to. Otherwise only mode `watch` advances.
+/// PASS advances, and in mode `watch` so does all else. In mode `enforce`, FAIL goes back if the spec says where to.
 #[must_use]
 pub fn next_action(spec: &Spec, phase: &Phase, verdict: Verdict, mode: Mode) -> Option<Action> {
     let from = phase.name.clone();
-    let back = phase.on_fail.clone().filter(|_| verdict == Verdict::Fail);
+    let back = phase.on_fail.clone().filter(|_| verdict == Verdict::Fail && mode == Mode::Enforce);
     if let Some(to) = back {
         return Some(Action::Return { from, to });
     }

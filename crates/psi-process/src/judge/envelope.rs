@@ -8,19 +8,15 @@ use std::collections::BTreeSet;
 use dsse::{Envelope, Verifier};
 use psi_security::node_key::NodeSignature;
 
-use super::{
-    document::Document,
-    json::{DOCUMENT_BYTES_MAX, DocumentError},
-    statement::Statement,
-};
+use super::{document::Document, json::DocumentError, statement::Statement};
 use crate::{spec::TrustedKey, text::shown, value::Value};
 
 /// The type of a payload that is an in-toto statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// Most signatures of an envelope that is judged.
 pub const SIGNATURES_MAX: usize = 64;
-/// Longest envelope, in bytes: base64 of the longest document, and room for signatures.
-const ENVELOPE_BYTES_MAX: usize = DOCUMENT_BYTES_MAX / 3 * 4 + 65_536;
+/// Longest envelope, in bytes. Each signature is checked with each key over the whole of it, which adds up.
+const ENVELOPE_BYTES_MAX: usize = 131_072;
 
 /// A statement that enough trusted keys have signed.
 #[derive(Clone, Debug, PartialEq, Eq)]

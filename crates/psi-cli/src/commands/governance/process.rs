@@ -95,7 +95,7 @@ Examples:
 
 While it is on, no gate of any process blocks. Each step records that. An alert fires until it is off.";
 
-/// Run processes: phases, gates and evidence
+/// Take tasks through phases, past gates that look at evidence
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ProcessCommand {

@@ -30,7 +30,7 @@ use crate::{
         process::{
             chain::{chain_of, known_chain, register_name},
             documents,
-            emergency::emergency,
+            emergency::{EMERGENCY_REGISTER, emergency},
         },
         quorum::{
             registers::register_of,
@@ -120,6 +120,7 @@ impl Ops {
         deadline: Instant,
     ) -> Result<DecidedChain, Cause> {
         let subject = draft.subject.clone();
+        self.check_begins(&draft, policy)?;
         let register = self.process_register(&subject).await?;
         let slot = value_slot(&self.context, &register).ok_or_else(|| unreadable("its voter's key"))?;
         let late = || no_majority(&subject);
@@ -145,6 +146,36 @@ impl Ops {
             ProposalOutcome::Refused(why) => Err(conflict(&subject, &why)),
             ProposalOutcome::NoMajority => Err(late()),
         }
+    }
+
+    /// That the first step of a chain may be one: else its register would be made, and its name be used up, for nothing.
+    fn check_begins(&self, draft: &TransitionDraft, policy: Option<&ProcessPolicy>) -> Result<(), Cause> {
+        let known = self.chain(&draft.subject)?;
+        if known.step() > 0 {
+            return Ok(());
+        }
+        if draft.predecessor.is_some() {
+            return Err(stale(&known, draft.predecessor));
+        }
+        let ended = policy.and_then(|policy| Some((policy.state.end?, policy.state.head)));
+        ended.map_or(Ok(()), |(end, current)| {
+            Err(refused(&known, &TransitionRefusal::Ended { end, current }, draft.predecessor))
+        })
+    }
+
+    /// Learns from most voters how mode and emergency switch stand, before a gate is passed that does not pass.
+    async fn refresh_mode(&self, process: &Name, until: Instant) -> Result<(), Cause> {
+        let subject = Subject::process(process.clone());
+        for name in [EMERGENCY_REGISTER.to_owned(), register_name(&subject)] {
+            let view = self.context.read(|replica| replica.register_view(&name)).filter(|view| view.step > 0);
+            let Some(view) = view else { continue };
+            let register = register_of(&view).ok_or_else(|| conflict(&subject, "its voters are none that can vote"))?;
+            let slot = value_slot(&self.context, &register).ok_or_else(|| unreadable("its voter's key"))?;
+            let refreshed = async { slot.lock().await.refresh(&self.context).await };
+            let refreshed = tokio::time::timeout_at(until.into(), refreshed).await.ok().flatten();
+            refreshed.ok_or_else(|| no_majority(&subject))?;
+        }
+        Ok(())
     }
 
     /// The transition and later ones may have been decided: the history says so.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use psi_process::{ChainState, DecidedChain};
+use psi_process::{ChainState, DecidedChain, TransitionHash};
 use psi_state::{RegisterView, Replica};
 use tracing::{debug, info};
 
@@ -30,8 +30,8 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Follows the registers of processes until the node stops.
 pub(crate) struct ProcessKeeper {
     context: Arc<NodeContext>,
-    /// By register: the step of which all is kept.
-    kept: BTreeMap<String, u64>,
+    /// By register: the step of which all is kept, and its transition.
+    kept: BTreeMap<String, (u64, Option<TransitionHash>)>,
     /// Registers without evidence: what they are about has ended.
     cleaned: BTreeSet<String>,
 }
@@ -88,11 +88,14 @@ impl ProcessKeeper {
         let views = self.context.read(process_registers);
         let mut is_complete = true;
         for view in views {
-            if self.kept.get(&view.name).is_some_and(|step| *step >= view.step) {
+            if self.kept.get(&view.name).is_some_and(|(step, _)| *step >= view.step) {
                 continue;
             }
             match self.keep(&view).await {
-                Ok(true) => drop(self.kept.insert(view.name, view.step)),
+                Ok(true) => {
+                    let head = chain_in(&view).and_then(|chain| Some(chain.state()?.head));
+                    self.kept.insert(view.name, (view.step, head));
+                }
                 Ok(false) => is_complete = false,
                 Err(error) => {
                     debug!(register = view.name, "a step of a process is not kept yet: {error}");
@@ -110,19 +113,22 @@ impl ProcessKeeper {
         let stored = StoredRegister { first_voters, step, decision: decision.to_vec() };
         let register = name.clone();
         blocking(&self.context.ledger.store, move |store| store.put_process_register(&register, &stored)).await?;
-        let chain = subject_of(&name).and_then(|subject| announced_chain(&subject, &decision).ok());
+        let chain = chain_in(view);
         let Some(state) = chain.as_ref().and_then(DecidedChain::state) else { return Ok(true) };
-        if state.end.is_some() && self.cleaned.insert(name.clone()) {
-            let removed = blocking(&self.context.ledger.store, move |store| store.remove_evidence(&name)).await?;
+        if state.end.is_some() && !self.cleaned.contains(&name) {
+            let register = name.clone();
+            let removed = blocking(&self.context.ledger.store, move |store| store.remove_evidence(&register)).await?;
+            self.cleaned.insert(name.clone());
             info!(subject = %state.subject, removed, "a task has ended, and its evidence is removed");
         }
-        Ok(self.has_history(state).await)
+        let known = self.kept.get(&name).and_then(|(_, head)| *head);
+        Ok(self.has_history(state, known).await)
     }
 
-    /// Whether every transition and its spec is here, or was to be had from others.
-    async fn has_history(&self, state: &ChainState) -> bool {
+    /// Whether every transition after the one that is known, and its spec, is here, or was to be had from others.
+    async fn has_history(&self, state: &ChainState, known: Option<TransitionHash>) -> bool {
         let (mut next, mut specs) = (Some(state.head), BTreeSet::from([state.spec]));
-        while let Some(hash) = next {
+        while let Some(hash) = next.filter(|hash| Some(*hash) != known) {
             let Some(placed) = documents::transition(&self.context, hash, None).await else { return false };
             specs.insert(placed.transition.spec);
             next = placed.transition.predecessor;
@@ -134,6 +140,11 @@ impl ProcessKeeper {
         }
         true
     }
+}
+
+/// Where what the register is about stands; `None` if that is no process or task, or can't be read.
+fn chain_in(view: &RegisterView) -> Option<DecidedChain> {
+    announced_chain(&subject_of(&view.name)?, &view.decision).ok()
 }
 
 /// Registers of processes and tasks, and that of the emergency switch, in which anything was decided.

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use psi_quorum::{Decision, Progress, Proposer, ProposerId, Register, Request, RetryPolicy, Verdict, VoterSet};
 use psi_state::Replica;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
@@ -65,6 +66,29 @@ impl ValueProposer {
                 Ok(Ok(_)) => {}
                 Ok(Err(refusal)) => warn!(register = %self.register.name(), "a decision was not believed: {refusal}"),
                 Err(error) => warn!(register = %self.register.name(), "a decision can't be read: {error}"),
+            }
+        }
+    }
+
+    /// Takes over what most voters know. So what was decided and announced before is known here afterwards. `None` if most
+    /// did not answer.
+    pub(crate) async fn refresh(&mut self, context: &Arc<NodeContext>) -> Option<()> {
+        self.learn(context).await;
+        loop {
+            let (before, request) = (self.last().clone(), self.proposer.announcement());
+            let voters = before.value().voters();
+            let asks = voters.keys().iter().map(|key| async { (*key, ask(context, *key, &request).await) });
+            let (mut asked, mut answers) = (asks.collect::<FuturesUnordered<_>>(), 0);
+            while answers < voters.majority() {
+                let (from, response) = asked.next().await?;
+                if let Some(response) = response {
+                    answers += 1;
+                    let _ = self.proposer.handle(boot_time(), 0, from, &response);
+                }
+            }
+            if *self.last() == before {
+                self.show(context);
+                return Some(());
             }
         }
     }

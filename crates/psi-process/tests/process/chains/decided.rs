@@ -168,7 +168,7 @@ fn what_follows_from_verdicts_depends_on_the_mode() {
         (a, Verdict::Fail, None, on("a", "b")),
         (a, held, None, on("a", "b")),
         (b, Verdict::Pass, on("b", "c"), on("b", "c")),
-        (b, Verdict::Fail, back.clone(), back),
+        (b, Verdict::Fail, back, on("b", "c")),
         (b, held, None, on("b", "c")),
     ] {
         assert_eq!(next_action(&spec, phase, verdict, Mode::Enforce), enforced);

@@ -140,7 +140,8 @@ fn read(path: &Path) -> Result<String, Failure> {
 
 fn read_work(path: Option<&PathBuf>) -> Result<Option<WorkOrder>, Failure> {
     let Some(path) = path else { return Ok(None) };
-    let refusal = |error: toml::de::Error| Failure::usage(format!("{}: {}", path.display(), error.message()));
+    let refusal =
+        |error: toml::de::Error| Failure::usage(format!("{}: {}", path.display(), error.to_string().trim_end()));
     let work: WorkFile = toml::from_str(&read(path)?).map_err(refusal)?;
     let WorkFile { requirements, gates, artifacts, model, persona } = work;
     Ok(Some(WorkOrder { requirements, gates, artifacts, model, persona }))
@@ -180,10 +181,7 @@ impl Advance {
         let reply = nodes.ask(async |channel| client::processes(channel).advance_task(request.clone()).await);
         let answer = AdvanceAnswer::from(reply.await?.answer);
         output.print(&answer, AdvanceAnswer::text)?;
-        if answer.has_moved() {
-            return Ok(());
-        }
-        Err(Failure::failed("the task stays in its phase: its gates do not pass, as said above"))
+        answer.refusal().map_or(Ok(()), |why| Err(Failure::failed(why)))
     }
 }
 

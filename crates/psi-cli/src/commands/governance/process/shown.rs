@@ -181,7 +181,7 @@ fn judgements(judgements: &[JudgementAnswer]) -> Option<String> {
 }
 
 fn pieces(pieces: &[PieceAnswer]) -> Option<String> {
-    let row = |piece: &PieceAnswer| [piece.name.clone(), piece.size.to_string(), piece.sha256.clone()];
+    let row = |piece: &PieceAnswer| [piece.name.clone(), piece.size.to_string(), numbers::short_hash(&piece.sha256)];
     (!pieces.is_empty()).then(|| table(["evidence", "bytes", "SHA-256"], &[1], pieces.iter().map(row).collect()))
 }
 
@@ -199,8 +199,17 @@ fn tasks(states: &[StateAnswer]) -> Option<String> {
 }
 
 impl AdvanceAnswer {
-    pub(super) fn has_moved(&self) -> bool {
+    fn has_moved(&self) -> bool {
         !self.action.is_empty()
+    }
+
+    /// Why the task did not go forward; `None` if it did.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        match self.action.as_str() {
+            "" => Some("the task stays in its phase: its gates do not pass, as said above"),
+            "return" => Some("the task went back: a gate failed, as said above"),
+            _ => None,
+        }
     }
 
     pub(super) fn text(&self) -> String {
@@ -273,7 +282,8 @@ impl LogAnswer {
             let verdicts = step.judgements.iter().map(|judgement| format!("{} {}", judgement.gate, judgement.verdict));
             let verdicts = verdicts.collect::<Vec<_>>().join(", ");
             let forced = if step.forced { "forced" } else { "" };
-            let why = [forced, &step.reason, &verdicts].into_iter().filter(|text| !text.is_empty());
+            let watched = if step.was_watched() { "not blocked" } else { "" };
+            let why = [forced, watched, &step.reason, &verdicts].into_iter().filter(|text| !text.is_empty());
             [
                 step.step.to_string(),
                 step.time.clone().unwrap_or_default(),
@@ -290,9 +300,16 @@ impl LogAnswer {
 }
 
 impl TransitionAnswer {
+    /// Whether the task went on though a gate did not pass, since nothing was to block it.
+    fn was_watched(&self) -> bool {
+        self.mode == "watch" && self.judgements.iter().any(|judgement| judgement.verdict != "PASS")
+    }
+
     fn what(&self) -> String {
         match (self.from.as_str(), self.to.as_str()) {
-            ("", "") => self.action.clone(),
+            ("", "") if self.action == "switch" => format!("mode {}", self.mode),
+            ("", "") => self.action.replace('_', " "),
+            (from, "") if self.action == "advance" => format!("done after {from}"),
             (from, "") => format!("{} from {from}", self.action),
             ("", to) => format!("{} in {to}", self.action),
             (from, to) => format!("{} from {from} to {to}", self.action),

@@ -5,17 +5,19 @@ use std::time::Instant;
 use psi_api::{Cause, v1};
 use psi_ledger::record::Evidence;
 use psi_process::{
-    Action, Attestation, ChainState, Judgement, Spec, TaskName, Verdict, WorkHash,
+    Action, Attestation, ChainState, Judgement, Mode, Spec, Subject, TaskName, Verdict, WorkHash,
     engine::next_action,
     judge::{DRIFT_SEVERITY, judge_phase},
     spec::Phase,
     value::Value,
 };
+use tokio::sync::Semaphore;
+use tonic::Code;
 use tracing::debug;
 
 use super::{
     Ops, ProcessPolicy, TransitionDraft, bad, changes::work_hash, conflict, deadline, predecessor, stale,
-    states::judgement_message, task_subject,
+    states::judgement_message, task_subject, unreadable,
 };
 use crate::{
     calls::governance::leases::LeaseRequest,
@@ -27,6 +29,9 @@ const CLIENT: &str = "operator";
 
 /// Seconds for which who does not work on a task takes its lease for a step: voters that start again wait for as long.
 const STEP_SECONDS: u32 = 5;
+
+/// Reviews at a time: each may hold 32 MiB of documents, and check signatures for seconds of a core.
+static REVIEWS: Semaphore = Semaphore::const_new(2);
 
 /// The lease under which a task advances.
 struct TaskLease {
@@ -53,7 +58,11 @@ impl Ops {
 
     async fn advance(&self, request: v1::AdvanceTaskRequest, until: Instant) -> Result<v1::AdvanceTaskResponse, Cause> {
         let (subject, task) = task_subject(&request.process, &request.task)?;
-        let policy = self.policy(&subject.process).await?;
+        let mut policy = self.policy(&subject.process).await?;
+        if policy.mode == Mode::Watch {
+            self.refresh_mode(&subject.process, until).await?;
+            policy = self.policy(&subject.process).await?;
+        }
         let chain = self.chain(&subject)?;
         let named = predecessor(&request.predecessor)?;
         let Some(state) = chain.state() else {
@@ -68,7 +77,8 @@ impl Ops {
             let refusal = state.end.map(|end| psi_process::TransitionRefusal::Ended { end, current: state.head });
             return Err(refusal.map_or_else(|| stale(&chain, named), |refusal| super::refused(&chain, &refusal, named)));
         }
-        let lease = self.lease_of_task(state, &request, until).await?;
+        // To force a task is for when those who work on it are gone, with their lease.
+        let lease = if request.forced { None } else { self.lease_of_task(state, &request, until).await? };
         let fence = lease.as_ref().map(|lease| lease.fence);
         let advanced = self.leave_phase((&task, state), &policy, (fence, request), until).await;
         if let Some(TaskLease { client, was_held, .. }) = lease {
@@ -94,8 +104,9 @@ impl Ops {
         let lost = || conflict(&state.subject, "its spec does not have the phase in which it is");
         let phase = state.phase.as_ref().and_then(|phase| spec.phase(phase)).ok_or_else(lost)?;
         let work = request.work.map(work_hash);
-        let PhaseReview { judgements, evidence } =
-            self.review((&spec, &policy.state), (task, state), phase, work).await?;
+        let reviewed = self.review((&spec, &policy.state), (task, state), phase, work);
+        let reviewed = tokio::time::timeout_at(until.into(), reviewed).await;
+        let PhaseReview { judgements, evidence } = reviewed.map_err(|_| slow_review(&state.subject))??;
         self.count(&judgements);
         let shown = judgements.iter().map(judgement_message).collect();
         let verdict = Verdict::of_all(&judgements);
@@ -136,8 +147,11 @@ impl Ops {
         phase: &Phase,
         work: Option<WorkHash>,
     ) -> Result<PhaseReview, Cause> {
+        let _turn = REVIEWS.acquire().await;
         let facts = facts::collect(&self.context, (task, state), process, phase, work).await;
-        let judgements = judge_phase(spec, phase, &facts);
+        let (spec, phase) = (spec.clone(), phase.clone());
+        let judged = tokio::task::spawn_blocking(move || (judge_phase(&spec, &phase, &facts), facts)).await;
+        let (judgements, facts) = judged.map_err(|gone| unreadable(&gone.to_string()))?;
         let named = facts.evidence.iter().map(|(name, found)| Evidence::new(name, found.content));
         let evidence = named.collect::<Result<_, _>>().map_err(|refusal| bad(refusal.to_string()))?;
         Ok(PhaseReview { judgements, evidence })
@@ -186,6 +200,14 @@ impl Ops {
             }
         }
     }
+}
+
+fn slow_review(subject: &Subject) -> Cause {
+    let message = format!(
+        "the evidence of {subject} could not be fetched and judged in time, and nothing was proposed; ask again, with more \
+         time (--timeout, deadline_ms), or look which node is slow: `psi-field members`"
+    );
+    Cause::new(Code::DeadlineExceeded, "REVIEW_LATE", message)
 }
 
 /// What the lease of a task is called, for those who work on it.

@@ -31,11 +31,8 @@ impl Ops {
             let name = Name::new(&request.name).map_err(|error| bad(error.to_string()))?;
             let content = content(&request)?;
             let chain = self.chain(&subject)?;
-            let state = chain.state().ok_or_else(|| unknown(&subject))?;
-            if let Some(end) = state.end {
-                let refusal = psi_process::TransitionRefusal::Ended { end, current: state.head };
-                return Err(super::refused(&chain, &refusal, None));
-            }
+            chain.state().ok_or_else(|| unknown(&subject))?;
+            self.check_goes_on(&subject)?;
             let clock = self.context.write(|replica, now| replica.ledger_clock(now));
             let (_, Clock { wall_ms, counter }) = clock.map_err(|error| Cause::from(&error))?;
             let piece = StoredEvidence {
@@ -63,7 +60,14 @@ impl Ops {
     async fn keep_piece(&self, subject: &Subject, name: &str, piece: StoredEvidence) -> Result<(), Cause> {
         let kept = keep_own(&self.context, subject, name, piece).await;
         if kept.map_err(|error| unreadable(&error.to_string()))? {
-            return Ok(());
+            // The task may have ended meanwhile, and its evidence been removed before this piece.
+            let going_on = self.check_goes_on(subject);
+            if going_on.is_err() {
+                let register = register_name(subject);
+                let removed = blocking(&self.context.ledger.store, move |store| store.remove_evidence(&register)).await;
+                removed.map_err(|error| unreadable(&error.to_string()))?;
+            }
+            return going_on;
         }
         let message = format!(
             "a task has at most {TRANSITION_EVIDENCE_MAX} pieces of evidence, and a node keeps at most {} MiB of documents; \
@@ -113,9 +117,17 @@ impl Ops {
         if content_of(&piece).is_none() || !is_whole || piece.document.len() > DOCUMENT_BYTES_MAX {
             return Err(bad("the piece of evidence is not what its hash says".to_owned()));
         }
-        // Of what has ended nothing is kept.
-        let has_ended = self.chain(&subject)?.state().is_some_and(|state| state.end.is_some());
-        if has_ended { Ok(()) } else { self.keep_piece(&subject, name.as_str(), piece).await }
+        self.check_goes_on(&subject)?;
+        self.keep_piece(&subject, name.as_str(), piece).await
+    }
+
+    /// That the task has not ended: of what has, nothing is kept.
+    fn check_goes_on(&self, subject: &Subject) -> Result<(), Cause> {
+        let chain = self.chain(subject)?;
+        let ended = chain.state().and_then(|state| Some((state.end?, state.head)));
+        ended.map_or(Ok(()), |(end, current)| {
+            Err(super::refused(&chain, &psi_process::TransitionRefusal::Ended { end, current }, None))
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use psi_replica::Clock;
 use super::Ops;
 use crate::governance::{
     ledger::store::processes::StoredEvidence,
-    process::{documents::PlacedTransition, emergency::emergency, evidence::content_of},
+    process::{chain::known_chain, documents::PlacedTransition, emergency::emergency, evidence::content_of},
 };
 
 impl Ops {
@@ -25,7 +25,10 @@ impl Ops {
         };
         let Some(state) = chain.state() else { return message };
         message.spec = state.spec.to_string();
-        message.mode = state.mode.to_string();
+        // A task goes by the mode of its process, which may have changed since its last step.
+        let whole = known_chain(&self.context, &Subject::process(process.clone())).ok();
+        let mode = whole.as_ref().and_then(DecidedChain::state).map_or(state.mode, |state| state.mode);
+        message.mode = mode.to_string();
         message.phase = state.phase.as_ref().map(ToString::to_string).unwrap_or_default();
         message.head = state.head.to_string();
         message.returns = state.returns;
