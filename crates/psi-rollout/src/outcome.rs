@@ -1,0 +1,195 @@
+//! How steps went, counted exactly: per version, step of the schedule and bucket of keys.
+//!
+//! A latency is rounded once to a microsecond. After that all sums are integers, so that nodes may merge them in any
+//! order. Many steps of one key correlate; the buckets keep them together, and [`crate::gate`] takes the variance over
+//! buckets.
+
+use crate::assignment::BUCKETS;
+
+/// Steps of an arm stay below this, so that no sum overflows.
+pub const STEPS_LIMIT: u64 = 1 << 47;
+/// Longest latency: an hour, in microseconds.
+pub const LATENCY_US_MAX: u32 = 3_600_000_000;
+
+/// How long a step took, rounded to a microsecond: 0 to an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Latency(u32);
+
+/// A number that is no [`Latency`].
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("latency_ms {0} is out of range: give 0 to 3,600,000 ms, and count what takes longer as an error")]
+pub struct LatencyError(pub f64);
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it failed.
+    pub error: bool,
+    /// How long it took, if that was measured.
+    pub latency: Option<Latency>,
+}
+
+/// Sums over the steps of one bucket of keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Steps with an outcome.
+    pub steps: u64,
+    /// Steps that failed.
+    pub errors: u64,
+    /// Steps with a latency.
+    pub timed_steps: u64,
+    /// Σx of latencies, in microseconds.
+    pub latency_us: u128,
+    /// Σx² of latencies.
+    pub latency_us_squares: u128,
+}
+
+/// The outcomes of one version in one step of the schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcomes {
+    buckets: Box<[Tally; BUCKETS]>,
+    total: Tally,
+}
+
+/// Why outcomes were not counted; nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutcomesError {
+    /// Too many steps.
+    #[error("{steps} steps are not below the limit of {STEPS_LIMIT}: begin another rollout")]
+    StepsLimit {
+        /// Steps that there would be.
+        steps: u128,
+    },
+    /// Sums that no steps have.
+    #[error("bucket {bucket} holds {fault}: these are the sums of no steps")]
+    Impossible {
+        /// The bucket, from 0.
+        bucket: usize,
+        /// What cannot be.
+        fault: &'static str,
+    },
+}
+
+impl Latency {
+    /// Rounds milliseconds to microseconds.
+    ///
+    /// # Errors
+    /// [`LatencyError`] below 0, above an hour, and for what is no number.
+    pub fn from_ms(ms: f64) -> Result<Self, LatencyError> {
+        let us = (ms * 1_000.0).round();
+        if !(0.0..=f64::from(LATENCY_US_MAX)).contains(&us) {
+            return Err(LatencyError(ms));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number within the range")]
+        Ok(Self(us as u32))
+    }
+
+    /// Microseconds.
+    #[must_use]
+    pub fn us(self) -> u32 {
+        self.0
+    }
+}
+
+impl Tally {
+    fn add(&mut self, outcome: Outcome) {
+        self.steps += 1;
+        self.errors += u64::from(outcome.error);
+        if let Some(latency) = outcome.latency {
+            self.timed_steps += 1;
+            self.latency_us += u128::from(latency.0);
+            self.latency_us_squares += u128::from(u64::from(latency.0).pow(2));
+        }
+    }
+
+    /// Sums of both. Below [`STEPS_LIMIT`] nothing overflows.
+    fn plus(self, other: Self) -> Self {
+        Self {
+            steps: self.steps + other.steps,
+            errors: self.errors + other.errors,
+            timed_steps: self.timed_steps + other.timed_steps,
+            latency_us: self.latency_us + other.latency_us,
+            latency_us_squares: self.latency_us_squares + other.latency_us_squares,
+        }
+    }
+
+    /// What no steps could come to.
+    fn fault(&self) -> Option<&'static str> {
+        let longest = u128::from(LATENCY_US_MAX);
+        let (timed, sum, squares) = (u128::from(self.timed_steps), self.latency_us, self.latency_us_squares);
+        let faults = [
+            (self.steps >= STEPS_LIMIT, "too many steps"),
+            (self.errors > self.steps, "more errors than steps"),
+            (self.timed_steps > self.steps, "more latencies than steps"),
+            (sum > timed.saturating_mul(longest), "latencies over an hour"),
+            (squares > sum.saturating_mul(longest), "squares of latencies over an hour"),
+            (squares < sum, "squares below the latencies"),
+            // (Σx)² ≤ n·Σx² holds of any numbers. The mean rounded down keeps it within 128 bits.
+            (timed > 0 && (sum / timed.max(1)).saturating_mul(sum) > squares, "squares too small for the latencies"),
+        ];
+        faults.into_iter().find(|(is_fault, _)| *is_fault).map(|(_, words)| words)
+    }
+}
+
+impl Default for Outcomes {
+    /// Of no steps.
+    fn default() -> Self {
+        Self { buckets: Box::new([Tally::default(); BUCKETS]), total: Tally::default() }
+    }
+}
+
+impl Outcomes {
+    /// Outcomes from the sums of each bucket, as another node wrote them.
+    ///
+    /// # Errors
+    /// [`OutcomesError`] if no steps could come to these sums.
+    pub fn new(buckets: [Tally; BUCKETS]) -> Result<Self, OutcomesError> {
+        if let Some((bucket, fault)) = (0..).zip(&buckets).find_map(|(i, tally)| Some((i, tally.fault()?))) {
+            return Err(OutcomesError::Impossible { bucket, fault });
+        }
+        below_limit(buckets.iter().map(|tally| u128::from(tally.steps)).sum())?;
+        let total = buckets.iter().fold(Tally::default(), |total, tally| total.plus(*tally));
+        Ok(Self { buckets: Box::new(buckets), total })
+    }
+
+    /// Counts a step. `bucket` is [`crate::KeyHash::bucket`]; of a larger number the lowest six bits count.
+    ///
+    /// # Errors
+    /// [`OutcomesError::StepsLimit`].
+    pub fn add(&mut self, bucket: u8, outcome: Outcome) -> Result<(), OutcomesError> {
+        below_limit(u128::from(self.total.steps) + 1)?;
+        self.total.add(outcome);
+        self.buckets[usize::from(bucket) % BUCKETS].add(outcome);
+        Ok(())
+    }
+
+    /// Adds all steps of `other`.
+    ///
+    /// # Errors
+    /// [`OutcomesError::StepsLimit`].
+    pub fn merge(&mut self, other: &Self) -> Result<(), OutcomesError> {
+        below_limit(u128::from(self.total.steps) + u128::from(other.total.steps))?;
+        self.total = self.total.plus(other.total);
+        for (own, others) in self.buckets.iter_mut().zip(other.buckets.iter()) {
+            *own = own.plus(*others);
+        }
+        Ok(())
+    }
+
+    /// Sums over all buckets.
+    #[must_use]
+    pub fn total(&self) -> &Tally {
+        &self.total
+    }
+
+    /// Sums of each bucket.
+    #[must_use]
+    pub fn buckets(&self) -> &[Tally; BUCKETS] {
+        &self.buckets
+    }
+}
+
+fn below_limit(steps: u128) -> Result<(), OutcomesError> {
+    if steps < u128::from(STEPS_LIMIT) { Ok(()) } else { Err(OutcomesError::StepsLimit { steps }) }
+}

@@ -1,0 +1,10 @@
+//! Tests of rollouts through the public interface.
+
+mod assignment;
+mod gates;
+mod laws;
+mod outcomes;
+mod rates;
+mod refusals;
+mod simulation;
+mod support;

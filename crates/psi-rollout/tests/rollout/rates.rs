@@ -1,0 +1,117 @@
+//! How often rollouts are judged rightly, and how soon. 10,000 rollouts of each kind:
+//!
+//! ```sh
+//! cargo test -p psi-rollout --test rollout -- --ignored --nocapture rates
+//! ```
+//!
+//! `PSI_RATES_SEED` and `PSI_RATES_ROLLOUTS` change what is simulated.
+
+use psi_rollout::Status;
+
+use crate::simulation::{End, Model, Scenario};
+
+const HEALTHY: Scenario = Scenario {
+    name: "healthy, 2 % errors",
+    champion_errors: 0.02,
+    canary_errors: 0.02,
+    latency_factor: 1.0,
+    is_correlated: false,
+};
+const TWICE: Scenario = Scenario { name: "twice the errors", canary_errors: 0.04, ..HEALTHY };
+const THRICE: Scenario = Scenario { name: "three times the errors", canary_errors: 0.06, ..HEALTHY };
+const SLOW: Scenario = Scenario { name: "latency × 1.5", latency_factor: 1.5, ..HEALTHY };
+const RARE: Scenario =
+    Scenario { name: "healthy, 0.1 % errors", champion_errors: 0.001, canary_errors: 0.001, ..HEALTHY };
+
+fn correlated(name: &'static str, scenario: Scenario) -> Scenario {
+    Scenario { name, is_correlated: true, ..scenario }
+}
+
+/// How rollouts of one kind ended.
+struct Rates {
+    name: &'static str,
+    rollouts: usize,
+    rolled_back: Vec<u64>,
+    promoted: Vec<u64>,
+}
+
+impl Rates {
+    fn of(scenario: Scenario, rollouts: u64, seed: u64) -> Self {
+        let model = Model::new(scenario);
+        let ends: Vec<End> = (0..rollouts).map(|i| model.run(seed.wrapping_add(i << 20))).collect();
+        let minutes = |status| {
+            let mut minutes: Vec<_> = ends.iter().filter(|end| end.status == status).map(|end| end.minutes).collect();
+            minutes.sort_unstable();
+            minutes
+        };
+        let (rolled_back, promoted) = (minutes(Status::RolledBack), minutes(Status::Promoted));
+        Self { name: scenario.name, rollouts: ends.len(), rolled_back, promoted }
+    }
+
+    /// The minute by which this share of all that were rolled back were.
+    fn minute(&self, percent: usize) -> u64 {
+        let minutes = &self.rolled_back;
+        minutes.get((minutes.len() * percent / 100).min(minutes.len().saturating_sub(1))).copied().unwrap_or(0)
+    }
+
+    /// `healthy: 10000 rollouts, 12 rolled back, …`
+    fn print(&self) {
+        let (back, promoted) = (self.rolled_back.len(), self.promoted.len());
+        let by = |minute| self.rolled_back.partition_point(|minutes| *minutes <= minute);
+        println!(
+            "{:38} of {:5}: rolled back {back:5}, promoted {promoted:5}, held {:3}; rolled back after {} / {} / {} min \
+             (50 / 95 / 99 %), {} by 10 min, {} by 20, {} by 60; promoted after {} min (50 %)",
+            self.name,
+            self.rollouts,
+            self.rollouts - back - promoted,
+            self.minute(50),
+            self.minute(95),
+            self.minute(99),
+            by(10),
+            by(20),
+            by(60),
+            self.promoted.get(promoted / 2).copied().unwrap_or(0),
+        );
+    }
+}
+
+/// Each kind that matters, with the latest minute by which half of it must be rolled back; 0 for what must be promoted.
+const GOALS: [(Scenario, u64); 4] = [(HEALTHY, 0), (TWICE, 20), (THRICE, 20), (SLOW, 20)];
+
+/// A number from the environment, or else this one.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+#[test]
+fn five_hundred_rollouts_are_judged_rightly() {
+    for (scenario, median_max) in GOALS {
+        let rates = Rates::of(scenario, 125, 0x5eed_0001);
+        rates.print();
+        if median_max == 0 {
+            assert!(rates.rolled_back.len() <= 2 && rates.promoted.len() >= 123, "{}", rates.name);
+        } else {
+            assert!(rates.rolled_back.len() >= 124, "{}", rates.name);
+            assert!(rates.minute(50) <= median_max, "{}: {} min", rates.name, rates.minute(50));
+        }
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; run it by name, as the head of this file says"]
+fn rates() {
+    let (rollouts, seed) = (number("PSI_RATES_ROLLOUTS", 10_000), number("PSI_RATES_SEED", 2_026));
+    println!("seed {seed}, looks each minute, 1,000 steps a minute, default plan");
+    for (scenario, _) in GOALS {
+        Rates::of(scenario, rollouts, seed).print();
+    }
+    Rates::of(RARE, rollouts, seed).print();
+    for (scenario, name) in [
+        (HEALTHY, "healthy, correlated keys"),
+        (TWICE, "twice the errors, correlated keys"),
+        (THRICE, "three times the errors, correlated keys"),
+        (SLOW, "latency × 1.5, correlated keys"),
+    ] {
+        Rates::of(correlated(name, scenario), rollouts, seed).print();
+    }
+}
