@@ -25,14 +25,22 @@ pub(crate) fn accept(
 ) -> ReceiverStream<Result<Frame, Status>> {
     let (outbound, frames) = mpsc::channel(OUTBOUND_FRAMES);
     tokio::spawn(async move {
-        if !context.claim.admits_links().await {
-            let waits = "another run of this node has its name; this one waits until that has ended";
-            let _ = outbound.send(Err(Status::unavailable(waits))).await;
-            return;
-        }
+        // It costs as much while it waits for this node to know whether its name is its own.
         let receipt = context.receipts.begin(None);
         receipt.grow(SILENT_LINK_BYTES);
-        let end = run_link(&context, &links, peer.as_ref(), inbound, &outbound, Some(receipt), Ok).await;
+        let admitted = tokio::select! {
+            admitted = context.claim.admits_links() => Some(admitted),
+            () = receipt.revoked() => None,
+        };
+        let end = match admitted {
+            Some(true) => run_link(&context, &links, peer.as_ref(), inbound, &outbound, Some(receipt), Ok).await,
+            Some(false) => {
+                let waits = "another run of this node has its name; this one waits until that has ended";
+                let _ = outbound.send(Err(Status::unavailable(waits))).await;
+                return;
+            }
+            None => LinkEnd::Silent,
+        };
         if let Some(reason) = end.refused() {
             context.metrics.record_link_refusal(reason);
             if let Some(count) = links.refusals.record(reason) {
