@@ -1,4 +1,4 @@
-//! Voters vote only for what follows by the rules, whoever proposes it.
+//! Voters vote only for what follows by the rules, no matter which node proposes it.
 
 use std::collections::BTreeMap;
 

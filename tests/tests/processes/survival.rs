@@ -30,7 +30,7 @@ async fn a_minority_decides_nothing_and_says_so() -> Result<()> {
     Ok(())
 }
 
-/// The node that wrote each step dies without a word: the others have it all the same.
+/// The node that wrote each step is killed: the others have the step all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_death_of_the_node_that_proposed_loses_nothing() -> Result<()> {
     let directory = tempfile::tempdir()?;

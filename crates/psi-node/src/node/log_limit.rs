@@ -75,7 +75,7 @@ impl CauseLimit {
     }
 }
 
-/// The limit of lines that tell of something else each time: so many a minute, and no more.
+/// The limit of lines that say something else each time: so many a minute, and no more.
 #[derive(Debug, Default)]
 pub(crate) struct LineBudget(Mutex<BudgetState>);
 
