@@ -3,6 +3,7 @@
 //! The rules are in one place, and both ways to decide use them. What is [decided](DecidedChain) by a majority is
 //! applied step by step. What is [folded](ProvisionalChain) is a function of the set of transitions, in any order.
 
+mod bucket;
 mod decided;
 mod provisional;
 mod refusal;
@@ -12,6 +13,7 @@ mod specs;
 mod state;
 mod support;
 
+pub use bucket::{BUCKET_BYTES_MAX, TaskBucket};
 pub use decided::DecidedChain;
 pub use provisional::{ProvisionalChain, TransitionStatus, VerdictChange};
 pub use refusal::TransitionRefusal;

@@ -16,6 +16,7 @@
 //! - Bytes, TOML and JSON of others are bounded before they are read, and never panic.
 //! - What a decided task needs does not grow with its history. A folded one keeps what counts, at most [`STEPS_MAX`],
 //!   and a hash of what lost. Ended tasks [expire](ChainState::is_expired).
+//! - What all decided tasks need does not grow with the number that ended: they share [buckets](TaskBucket).
 //!
 //! # What this never promises
 //! - That evidence is true. A gate reads what a document says, who signed it, and that its hash fits.
@@ -47,7 +48,7 @@ pub mod proto {
 
 pub use attestation::{Attestation, Baseline, BaselineState, NodeAttestation, Severity, WorkOrder};
 pub use engine::{
-    ChainState, DecidedChain, End, ProvisionalChain, STEPS_MAX, SpecStore, TransitionRefusal, VerdictChange,
+    ChainState, DecidedChain, End, ProvisionalChain, STEPS_MAX, SpecStore, TaskBucket, TransitionRefusal, VerdictChange,
 };
 pub use hash::{PhaseHash, SettingsHash, SpecHash, TransitionHash, WorkHash};
 pub use judge::{Facts, judge, judge_phase};

@@ -74,6 +74,13 @@ impl DecidedChain {
         }
     }
 
+    /// Forgets what attestations were compared with. Nothing follows that would be.
+    pub(super) fn drop_baseline(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.baseline = None;
+        }
+    }
+
     fn follow(&self, transition: &Transition, specs: &SpecStore) -> Result<ChainState, TransitionRefusal> {
         follow(&self.subject, self.state.as_ref(), (transition, transition.hash()?), specs)
     }

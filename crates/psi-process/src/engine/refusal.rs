@@ -2,7 +2,10 @@
 
 use psi_replica::Clock;
 
-use super::state::{End, STEPS_MAX};
+use super::{
+    bucket::BUCKET_BYTES_MAX,
+    state::{End, STEPS_MAX},
+};
 use crate::{
     hash::{SpecHash, TransitionHash},
     judgement::Judgement,
@@ -168,6 +171,17 @@ pub enum TransitionRefusal {
     /// Too many transitions.
     #[error("{STEPS_MAX} transitions count, and there are no more; abort this and start another task")]
     StepCount,
+    /// Too many tasks that go on have names of one hash.
+    #[error(
+        "{tasks} tasks that go on share a bucket with it: they would take {bytes} bytes, and {BUCKET_BYTES_MAX} are allowed; \
+         end those that are over, or use another name"
+    )]
+    FullBucket {
+        /// How many tasks there would be.
+        tasks: usize,
+        /// How many bytes they would take.
+        bytes: usize,
+    },
     /// A decision out of order.
     #[error("it is decided as step {named}, and step {next} is next; apply decisions in order")]
     StepNumber {

@@ -19,9 +19,9 @@ use crate::{
 /// Longest snapshot of a chain, in bytes.
 const SNAPSHOT_BYTES_MAX: usize = 4_096;
 
-/// Bytes that are no snapshot of a chain.
+/// Bytes that are no snapshot of a chain or of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {bytes} bytes are no snapshot of a chain; apply its decisions from the first, or take another copy")]
+#[error("the {bytes} bytes are no snapshot of a chain or a bucket; apply its decisions from the first, or take another copy")]
 pub struct SnapshotError {
     /// How many there are.
     pub bytes: usize,
@@ -31,14 +31,7 @@ impl DecidedChain {
     /// Its bytes, to keep instead of its history. They have no check of their own: keep them where bytes are checked.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Subject { process, task } = self.subject();
-        let message = proto::DecidedChain {
-            process: process.to_string(),
-            task: task.as_ref().map(ToString::to_string).unwrap_or_default(),
-            step: self.step(),
-            state: self.state().map(message),
-        };
-        message.encode_to_vec()
+        chain_message(self).encode_to_vec()
     }
 
     /// Reads what [`DecidedChain::to_bytes`] writes. No bytes panic.
@@ -48,8 +41,19 @@ impl DecidedChain {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let is_short = bytes.len() <= SNAPSHOT_BYTES_MAX;
         let message = is_short.then(|| proto::DecidedChain::decode(bytes).ok()).flatten();
-        let chain = message.and_then(read).filter(|chain| chain.to_bytes() == bytes);
+        let chain = message.and_then(read_chain).filter(|chain| chain.to_bytes() == bytes);
         chain.ok_or(SnapshotError { bytes: bytes.len() })
+    }
+}
+
+/// A chain as it is kept.
+pub(super) fn chain_message(chain: &DecidedChain) -> proto::DecidedChain {
+    let Subject { process, task } = chain.subject();
+    proto::DecidedChain {
+        process: process.to_string(),
+        task: task.as_ref().map(ToString::to_string).unwrap_or_default(),
+        step: chain.step(),
+        state: chain.state().map(message),
     }
 }
 
@@ -74,7 +78,8 @@ fn message(state: &ChainState) -> proto::ChainState {
     }
 }
 
-fn read(message: proto::DecidedChain) -> Option<DecidedChain> {
+/// A chain as it was kept; `None` if it is none.
+pub(super) fn read_chain(message: proto::DecidedChain) -> Option<DecidedChain> {
     let task = if message.task.is_empty() { None } else { Some(TaskName::new(&message.task).ok()?) };
     let subject = Subject { process: Name::new(&message.process).ok()?, task };
     let state = match message.state {
