@@ -13,11 +13,11 @@ mod specs;
 mod state;
 mod support;
 
-pub use bucket::{BUCKET_BYTES_MAX, TaskBucket};
+pub use bucket::TaskBucket;
 pub use decided::DecidedChain;
 pub use provisional::{ProvisionalChain, TransitionStatus, VerdictChange};
 pub use refusal::TransitionRefusal;
 pub use rules::{check_policy, next_action};
 pub use snapshot::SnapshotError;
 pub use specs::SpecStore;
-pub use state::{ChainState, End, STEPS_MAX};
+pub use state::{BUCKET_BYTES_MAX, ChainState, End, STEPS_MAX};

@@ -73,6 +73,16 @@ async fn what_does_not_follow_gets_no_vote() -> Result<()> {
         ensure!(refused.len() >= 2, "{body:?}: {refused:?}");
         ensure!(refused.iter().all(|status| status.code() == Code::FailedPrecondition), "{refused:?}");
     }
+    // Of a task, also what would take it out of its bucket, and nothing else.
+    let started = desk.advance("small", "").await?.state.context("a state")?;
+    // SHA-256 of `psi-field v1 task: small/main` begins with f5 80: 117, as the lowest 7 bits say.
+    let bucket = "tasks/small/117";
+    for body in [&b"nonsense"[..], b"", &made_up] {
+        let refused = propose(&members, bucket, body).await?;
+        ensure!(refused.len() >= 2, "{bucket}, {body:?}: {refused:?}");
+        ensure!(refused.iter().all(|status| status.code() == Code::FailedPrecondition), "{refused:?}");
+    }
+    ensure!(desk.status("small", "main").await?.head == started.head, "the task is where it was");
     let refused = propose(&members, "process/nobody", b"nonsense").await?;
     ensure!(refused.iter().all(|status| status.code() == Code::Unavailable), "{refused:?}");
     let switched = desk.switch("small", "watch", &applied.head).await?;

@@ -93,6 +93,12 @@ impl Desk {
         Ok(self.processes.clone().switch_mode(request).await?.into_inner())
     }
 
+    pub(crate) async fn acquire(&self, lease: &str, client: &str) -> Result<v1::LeaseGrant, Status> {
+        let (name, client) = (lease.to_owned(), client.to_owned());
+        let request = v1::AcquireLeaseRequest { name, client, duration_ms: 20_000, ..Default::default() };
+        Ok(self.leases.clone().acquire_lease(request).await?.into_inner())
+    }
+
     pub(crate) async fn log(&self, process: &str, task: &str) -> Result<Vec<v1::ProcessTransition>, Status> {
         let (mut all, mut page_token) = (Vec::new(), String::new());
         loop {

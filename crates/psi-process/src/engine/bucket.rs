@@ -11,6 +11,7 @@ use super::{
     refusal::TransitionRefusal,
     snapshot::{SnapshotError, chain_message, read_chain},
     specs::SpecStore,
+    state::BUCKET_BYTES_MAX,
 };
 use crate::{
     hash::TransitionHash,
@@ -18,13 +19,10 @@ use crate::{
     transition::{Subject, Transition},
 };
 
-/// Longest encoding of a bucket, in bytes. Some 25 tasks fit.
-pub const BUCKET_BYTES_MAX: usize = 4_096;
-
 /// What numbers of buckets are hashes of.
 const BUCKET_CONTEXT: &str = "psi-field v1 task: ";
 
-/// The tasks whose names have one hash. A majority decides each step of a bucket, which is one transition of one task.
+/// The tasks of a process whose names have one hash. A majority decides each step of a bucket, which is one transition of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskBucket {
     tasks: BTreeMap<Subject, BucketTask>,
@@ -53,8 +51,8 @@ enum TaskStage {
 }
 
 impl TaskBucket {
-    /// How many buckets the tasks of all processes share.
-    pub const COUNT: u16 = 1_024;
+    /// How many buckets the tasks of a process share.
+    pub const COUNT: u16 = 128;
 
     /// The bucket of a task; `None` for a process, which has a register of its own.
     #[must_use]

@@ -2,10 +2,7 @@
 
 use psi_replica::Clock;
 
-use super::{
-    bucket::BUCKET_BYTES_MAX,
-    state::{End, STEPS_MAX},
-};
+use super::state::{BUCKET_BYTES_MAX, End, STEPS_MAX};
 use crate::{
     hash::{SpecHash, TransitionHash},
     judgement::Judgement,

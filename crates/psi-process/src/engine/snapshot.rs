@@ -21,7 +21,9 @@ const SNAPSHOT_BYTES_MAX: usize = 4_096;
 
 /// Bytes that are no snapshot of a chain or of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {bytes} bytes are no snapshot of a chain or a bucket; apply its decisions from the first, or take another copy")]
+#[error(
+    "the {bytes} bytes are no snapshot of a chain or a bucket; apply its decisions from the first, or take another copy"
+)]
 pub struct SnapshotError {
     /// How many there are.
     pub bytes: usize,

@@ -15,6 +15,9 @@ use crate::{
 /// Most transitions that count in a chain. A task that needs more is several tasks.
 pub const STEPS_MAX: u32 = 4_096;
 
+/// Longest encoding of a bucket, in bytes. Some 25 tasks fit.
+pub const BUCKET_BYTES_MAX: usize = 4_096;
+
 /// How a chain ended. Nothing counts after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {

@@ -37,7 +37,7 @@ fn end(spec: &Spec, after: &Transition, ms: u64) -> Transition {
 
 #[test]
 fn a_task_has_one_bucket_and_a_process_has_none() {
-    let numbers: BTreeSet<_> = (0..20_000).filter_map(|number| TaskBucket::number_of(&task(number))).collect();
+    let numbers: BTreeSet<_> = (0..2_000).filter_map(|number| TaskBucket::number_of(&task(number))).collect();
     assert_eq!(numbers.len(), usize::from(TaskBucket::COUNT), "all are used, and no others");
     assert_eq!(numbers.last(), Some(&(TaskBucket::COUNT - 1)));
     assert_eq!(TaskBucket::number_of(&Subject::process(name("small"))), None);
@@ -110,7 +110,8 @@ fn ten_thousand_tasks_that_ended_leave_no_more_than_a_bucket() {
     let mut kept = 0;
     for number in 2..10_002 {
         let begun = begin(&spec, number, 10 + number as u64);
-        let set = of(&begun.subject, act(&spec, Action::BaselineSetting(work.clone()), &begun, begun.clock.wall_ms + 1));
+        let set =
+            of(&begun.subject, act(&spec, Action::BaselineSetting(work.clone()), &begun, begun.clock.wall_ms + 1));
         for transition in [&begun, &set, &end(&spec, &set, begun.clock.wall_ms + 2)] {
             let next = bucket.follow(transition, &specs).unwrap();
             assert_eq!(next.newest_since(&bucket), transition.hash().ok());
@@ -180,7 +181,7 @@ proptest! {
             let chain = own.chain.get_or_insert_with(|| DecidedChain::new(subject.clone()));
             let wanted = chain.check_next(&transition, &specs);
             let followed = bucket.follow(&transition, &specs);
-            prop_assert_eq!(followed.as_ref().map(drop), wanted.as_ref().map(drop).map_err(|refusal| refusal));
+            prop_assert_eq!(followed.as_ref().map(drop), wanted.as_ref().map(drop));
             if let Ok(next) = followed {
                 chain.apply(chain.step() + 1, &transition, &specs).unwrap();
                 prop_assert_eq!(next.newest_since(&bucket), transition.hash().ok());

@@ -15,11 +15,14 @@ use tonic::Code;
 use super::registers::made_register;
 use crate::{
     calls::{ops::Ops, readiness::writable},
-    governance::quorum::{
-        lease_task::call_lease,
-        message::{LeaseCall, LeaseOutcome, LeaseStatus},
-        peers::node_of,
-        registers::{LEASE_PREFIX, boot_time, key_of, register_of},
+    governance::{
+        process::chain::{PROCESS_PREFIX, task_place},
+        quorum::{
+            lease_task::call_lease,
+            message::{LeaseCall, LeaseOutcome, LeaseStatus},
+            peers::node_of,
+            registers::{LEASE_PREFIX, boot_time, key_of, register_of},
+        },
     },
     node::context::NodeContext,
 };
@@ -93,16 +96,27 @@ impl Ops {
 
     /// Gives a lease back, and says how it stands.
     pub(crate) async fn release_lease(&self, name: &str, client: &str, deadline_ms: u32) -> Result<v1::Lease, Cause> {
-        let client = self.record_refusal(client_name(client))?;
         // A lease that nobody ever took is free.
-        let Some(register) = self.record_refusal(self.known_register(name))? else { return self.lease(name).await };
-        let call = LeaseCall::Release { client };
+        if let Some(register) = self.record_refusal(self.known_register(name))? {
+            self.release_register(register, (name, client), deadline_ms).await?;
+        }
+        self.lease(name).await
+    }
+
+    /// Gives back what a client has of the register of a lease, also where the task has ended that it belonged to.
+    pub(super) async fn release_register(
+        &self,
+        register: Register,
+        (name, client): (&str, &str),
+        deadline_ms: u32,
+    ) -> Result<(), Cause> {
+        let call = LeaseCall::Release { client: self.record_refusal(client_name(client))? };
         match call_lease(&self.context, register, call, timeout(deadline_ms)).await {
             Some(LeaseOutcome::NoMajority) | None => Err(self.record_cause(no_majority(name))),
             Some(LeaseOutcome::Verdict(LeaseVerdict::Refused(refusal))) => {
                 Err(self.record_cause(conflict(name, &refusal.to_string())))
             }
-            Some(_) => self.lease(name).await,
+            Some(_) => Ok(()),
         }
     }
 
@@ -163,13 +177,14 @@ impl Ops {
     }
 
     /// The register of a lease; `None` where nobody ever took it.
-    fn known_register(&self, name: &str) -> Result<Option<Register>, Cause> {
+    pub(super) fn known_register(&self, name: &str) -> Result<Option<Register>, Cause> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
             let message = format!("a lease has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
             return Err(bad_lease(message).with("got", name.len()).with("limit", NAME_BYTES_MAX));
         }
         self.context.read(writable)?;
-        let view = self.context.read(|replica| replica.register_view(&register_name(name)));
+        let register_name = self.register_of_lease(name)?;
+        let view = self.context.read(|replica| replica.register_view(&register_name));
         let register = |view| register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"));
         view.map(register).transpose()
     }
@@ -179,14 +194,25 @@ impl Ops {
         if let Some(register) = self.known_register(name)? {
             return Ok(register);
         }
-        let view = made_register(&self.context, &register_name(name))?;
+        let view = made_register(&self.context, &self.register_of_lease(name)?)?;
         register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"))
     }
-}
 
-/// What a lease is called among registers.
-fn register_name(lease: &str) -> String {
-    format!("{LEASE_PREFIX}{lease}")
+    /// What the register of a lease is called. That of a task has the place of the task in its bucket, which another task
+    /// gets when this one has ended: so registers do not grow with the number of tasks.
+    fn register_of_lease(&self, name: &str) -> Result<String, Cause> {
+        if !name.starts_with(PROCESS_PREFIX) {
+            return Ok(format!("{LEASE_PREFIX}{name}"));
+        }
+        let place = task_place(&self.context, name).ok_or_else(|| {
+            let message = format!(
+                "leases {PROCESS_PREFIX}NAME/TASK are of tasks that go on, and {name} is of none that is known here; start \
+                 it first (psi-field process advance), or use a name that does not begin so"
+            );
+            Cause::new(Code::NotFound, "NO_TASK", message)
+        })?;
+        Ok(format!("{LEASE_PREFIX}{PROCESS_PREFIX}{place}"))
+    }
 }
 
 fn client_name(client: &str) -> Result<ClientName, Cause> {

@@ -28,11 +28,12 @@ use crate::{
             store::{RecordPlace, blocking, processes::StoredRegister},
         },
         process::{
-            chain::{chain_of, known_chain, register_name},
+            chain::{RegisterBody, known_chain, register_name},
             documents,
             emergency::{EMERGENCY_REGISTER, emergency},
         },
         quorum::{
+            desk::ValueProposer,
             registers::register_of,
             value_proposer::{ProposalOutcome, value_slot},
         },
@@ -126,25 +127,39 @@ impl Ops {
         let late = || no_majority(&subject);
         let mut proposer = tokio::time::timeout_at(deadline.into(), slot.lock()).await.map_err(|_| late())?;
         proposer.learn(&self.context).await;
-        let before = chain_of(&subject, proposer.last()).map_err(|why| conflict(&subject, &why))?;
         let transition = self.transition(draft)?;
-        policy.map_or(Ok(()), |policy| check_task(policy, &before, &transition))?;
-        let (head, next) = self.following(&before, &transition).await?;
-        self.keep_transition(&transition, head, deadline).await?;
-        match proposer.propose(&self.context, next.to_bytes(), deadline).await {
-            ProposalOutcome::Decided => Ok(next),
-            ProposalOutcome::Lost => {
-                proposer.learn(&self.context).await;
-                proposer.show(&self.context);
-                let current = chain_of(&subject, proposer.last()).map_err(|why| conflict(&subject, &why))?;
-                Err(stale(&current, transition.predecessor))
+        let now_ms = transition.clock.wall_ms;
+        let body = |proposer: &ValueProposer| {
+            let body = RegisterBody::of(register.name().as_str(), proposer.last());
+            body.map_err(|why| conflict(&subject, &why))
+        };
+        policy.map_or(Ok(()), |policy| check_task(policy, &body(&proposer)?.chain(&subject, now_ms), &transition))?;
+        let mut kept = None;
+        loop {
+            let before = body(&proposer)?;
+            let next = self.following(&before, &transition).await?;
+            let head = match kept {
+                Some(head) => head,
+                None => *kept.insert(self.keep_transition(&transition, deadline).await?),
+            };
+            let led_to = next.chain(&subject, now_ms);
+            match proposer.propose(&self.context, next.to_bytes(), deadline).await {
+                ProposalOutcome::Decided => return Ok(led_to),
+                ProposalOutcome::Lost | ProposalOutcome::Overtaken => {
+                    proposer.learn(&self.context).await;
+                    proposer.show(&self.context);
+                    let current = body(&proposer)?.chain(&subject, now_ms);
+                    if self.is_decided(&current, (head, &led_to)).await {
+                        return Ok(led_to);
+                    }
+                    // Else another task of the bucket took the step.
+                    if current.state().map(|state| state.head) != transition.predecessor {
+                        return Err(stale(&current, transition.predecessor));
+                    }
+                }
+                ProposalOutcome::Refused(why) => return Err(conflict(&subject, &why)),
+                ProposalOutcome::NoMajority => return Err(late()),
             }
-            ProposalOutcome::Overtaken => {
-                let current = chain_of(&subject, proposer.last()).map_err(|why| conflict(&subject, &why))?;
-                self.overtaken(&current, (head, next), transition.predecessor).await
-            }
-            ProposalOutcome::Refused(why) => Err(conflict(&subject, &why)),
-            ProposalOutcome::NoMajority => Err(late()),
         }
     }
 
@@ -178,17 +193,13 @@ impl Ops {
         Ok(())
     }
 
-    /// The transition and later ones may have been decided: the history says so.
-    async fn overtaken(
-        &self,
-        current: &DecidedChain,
-        (head, next): (TransitionHash, DecidedChain),
-        named: Option<TransitionHash>,
-    ) -> Result<DecidedChain, Cause> {
-        let steps = usize::try_from(current.step().saturating_sub(next.step())).unwrap_or(usize::MAX);
+    /// Whether the transition is the latest of its chain, or an earlier one: the history says so.
+    async fn is_decided(&self, current: &DecidedChain, (head, led_to): (TransitionHash, &DecidedChain)) -> bool {
+        let Some(steps) = current.step().checked_sub(led_to.step()) else { return false };
+        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
         let newest = current.state().map(|state| state.head);
         let history = documents::history(&self.context, newest, steps.saturating_add(1)).await;
-        if history.last().is_some_and(|placed| placed.hash == head) { Ok(next) } else { Err(stale(current, named)) }
+        history.get(steps).is_some_and(|placed| placed.hash == head)
     }
 
     /// The register of a process or a task, which is made where there is none, and kept on this disk.
@@ -228,27 +239,17 @@ impl Ops {
         })
     }
 
-    /// Where the transition leads, if the rules let it follow.
-    async fn following(
-        &self,
-        before: &DecidedChain,
-        transition: &Transition,
-    ) -> Result<(TransitionHash, DecidedChain), Cause> {
-        let specs = documents::specs_of(&self.context, before, transition, None).await;
-        let mut next = before.clone();
-        let refusal = |refusal: TransitionRefusal| refused(before, &refusal, transition.predecessor);
-        let hash = transition.hash().map_err(|error| refusal(error.into()))?;
-        next.apply(before.step() + 1, transition, &specs).map_err(refusal)?;
-        Ok((hash, next))
+    /// What the register decides next, if the rules let the transition follow.
+    async fn following(&self, before: &RegisterBody, transition: &Transition) -> Result<RegisterBody, Cause> {
+        let chain = before.chain(&transition.subject, transition.clock.wall_ms);
+        let specs = documents::specs_of(&self.context, &chain, transition, None).await;
+        let followed = before.follow(transition, &specs);
+        followed.map_err(|refusal| refused(&chain, &refusal, transition.predecessor))
     }
 
     /// Writes the transition into the ledger and onto this disk, from where voters fetch it.
-    async fn keep_transition(
-        &self,
-        transition: &Transition,
-        hash: TransitionHash,
-        deadline: Instant,
-    ) -> Result<(), Cause> {
+    async fn keep_transition(&self, transition: &Transition, deadline: Instant) -> Result<TransitionHash, Cause> {
+        let hash = transition.hash().map_err(|error| bad(error.to_string()))?;
         let bytes = transition.encode().map_err(|error| bad(error.to_string()))?;
         let (placed, place) = oneshot::channel();
         let record = NewRecord {
@@ -267,7 +268,7 @@ impl Ops {
         };
         let blob = documents::transition_blob(bytes, log.to_string(), index);
         let kept = documents::keep(&self.context, vec![(*hash.as_bytes(), blob)]).await;
-        kept.map_err(|error| unreadable(&error.to_string()))
+        kept.map(|()| hash).map_err(|error| unreadable(&error.to_string()))
     }
 }
 
@@ -367,6 +368,7 @@ fn refused(current: &DecidedChain, refusal: &TransitionRefusal, named: Option<Tr
         TransitionRefusal::Ended { .. } => (Code::FailedPrecondition, "PROCESS_ENDED"),
         TransitionRefusal::UnknownSpec(_) => (Code::Unavailable, "SPEC_NOT_HERE"),
         TransitionRefusal::Encoding(_) => (Code::InvalidArgument, "BAD_PROCESS"),
+        TransitionRefusal::FullBucket { .. } => (Code::ResourceExhausted, "TOO_MANY_TASKS"),
         _ => (Code::FailedPrecondition, "TRANSITION_REFUSED"),
     };
     let cause = Cause::new(code, reason, refusal).with("current", head).with("step", current.step());

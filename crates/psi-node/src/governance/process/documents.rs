@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use prost::Message;
 use psi_api::v1::{FetchKind, FetchRequest};
-use psi_process::{DecidedChain, Spec, SpecHash, SpecStore, Transition, TransitionHash};
+use psi_process::{DecidedChain, STEPS_MAX, Spec, SpecHash, SpecStore, Transition, TransitionHash};
 use psi_replica::NodeId;
 use tracing::warn;
 
@@ -84,6 +84,20 @@ async fn document<T>(
         return Some(document);
     }
     None
+}
+
+/// Transitions that this node's own disk has, from one back, at most as many as a chain may have.
+pub(crate) async fn own_history(context: &NodeContext, from: TransitionHash) -> Vec<[u8; 32]> {
+    let (mut next, mut found) = (Some(from), Vec::new());
+    while let Some(hash) = next.filter(|_| found.len() < STEPS_MAX as usize) {
+        let bytes = *hash.as_bytes();
+        let Ok(Some(blob)) = blocking(&context.ledger.store, move |store| store.blob(&bytes)).await else { break };
+        found.push(bytes);
+        let transition = TransitionBlob::decode(blob.as_slice()).ok();
+        let transition = transition.and_then(|blob| Transition::decode(&blob.transition).ok());
+        next = transition.and_then(|transition| transition.predecessor);
+    }
+    found
 }
 
 /// Keeps specs and transitions on this node's disk.

@@ -10,7 +10,7 @@ use psi_process::judge::DOCUMENT_BYTES_MAX;
 use psi_process::transition::TRANSITION_EVIDENCE_MAX;
 
 use super::{
-    chain::register_name,
+    chain::path_of,
     peers::{fetch, keep, live_others},
 };
 use crate::{
@@ -42,8 +42,8 @@ pub(crate) struct ListedEvidence {
 
 /// What this node keeps of a task.
 pub(crate) async fn own_listing(context: &NodeContext, subject: &Subject) -> Result<EvidenceList, StoreError> {
-    let register = register_name(subject);
-    let pieces = blocking(&context.ledger.store, move |store| store.evidence(&register)).await?;
+    let path = path_of(subject);
+    let pieces = blocking(&context.ledger.store, move |store| store.evidence(&path)).await?;
     let listed = |(name, piece)| ListedEvidence { name, piece: Some(piece) };
     Ok(EvidenceList { pieces: pieces.into_iter().map(listed).collect() })
 }
@@ -73,7 +73,7 @@ pub(crate) async fn document(
     (name, piece): (&str, &StoredEvidence),
 ) -> Option<Vec<u8>> {
     let is_it = |document: &Vec<u8>| Some(Content::of(document)) == content_of(piece);
-    let key = EvidenceKey { register: register_name(subject), name: name.to_owned() };
+    let key = EvidenceKey { task: path_of(subject), name: name.to_owned() };
     let own = blocking(&context.ledger.store, move |store| store.evidence_piece(&key)).await.ok().flatten();
     if let Some(document) = own.map(|own| own.document).filter(is_it) {
         return Some(document);
@@ -120,7 +120,7 @@ pub(crate) async fn keep_own(
     name: &str,
     piece: StoredEvidence,
 ) -> Result<bool, StoreError> {
-    let key = EvidenceKey { register: register_name(subject), name: name.to_owned() };
+    let key = EvidenceKey { task: path_of(subject), name: name.to_owned() };
     let limits = (TRANSITION_EVIDENCE_MAX, EVIDENCE_BYTES_MAX);
     blocking(&context.ledger.store, move |store| store.put_evidence(&key, &piece, limits)).await
 }

@@ -7,12 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use psi_process::{ChainState, DecidedChain, TransitionHash};
+use psi_process::{ChainState, DecidedChain, Subject, TransitionHash};
 use psi_state::{RegisterView, Replica};
 use tracing::{debug, info};
 
 use super::{
-    chain::{PROCESS_PREFIX, announced_chain, subject_of},
+    chain::{BUCKET_PREFIX, PROCESS_PREFIX, announced_body, path_of},
     documents,
     emergency::EMERGENCY_REGISTER,
 };
@@ -27,18 +27,19 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Between two looks where something could not be had.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Of what a register says something: by its name, the newest transition.
+type Heads = BTreeMap<Subject, TransitionHash>;
+
 /// Follows the registers of processes until the node stops.
 pub(crate) struct ProcessKeeper {
     context: Arc<NodeContext>,
-    /// By register: the step of which all is kept, and its transition.
-    kept: BTreeMap<String, (u64, Option<TransitionHash>)>,
-    /// Registers without evidence: what they are about has ended.
-    cleaned: BTreeSet<String>,
+    /// By register: the step of which all is kept, and where it led.
+    kept: BTreeMap<String, (u64, Heads)>,
 }
 
 impl ProcessKeeper {
     pub(crate) fn new(context: Arc<NodeContext>) -> Self {
-        Self { context, kept: BTreeMap::new(), cleaned: BTreeSet::new() }
+        Self { context, kept: BTreeMap::new() }
     }
 
     /// Follows them.
@@ -93,8 +94,8 @@ impl ProcessKeeper {
             }
             match self.keep(&view).await {
                 Ok(true) => {
-                    let head = chain_in(&view).and_then(|chain| Some(chain.state()?.head));
-                    self.kept.insert(view.name, (view.step, head));
+                    let heads = heads_in(&view.name, &view.decision);
+                    self.kept.insert(view.name, (view.step, heads));
                 }
                 Ok(false) => is_complete = false,
                 Err(error) => {
@@ -106,23 +107,57 @@ impl ProcessKeeper {
         is_complete
     }
 
-    /// Keeps a register, and what its latest step rests on. Returns whether all of it was to be had.
+    /// Keeps a register, and what its latest step rests on; removes what it no longer names. Returns whether all of it was
+    /// to be had.
     async fn keep(&mut self, view: &RegisterView) -> Result<bool, StoreError> {
         let RegisterView { name, first_voters, step, decision } = view.clone();
         let first_voters = first_voters.into_iter().map(Into::into).collect();
+        let body = announced_body(&name, &decision).ok();
+        self.remove_gone(&name, &heads_in(&name, &decision)).await?;
         let stored = StoredRegister { first_voters, step, decision: decision.to_vec() };
         let register = name.clone();
         blocking(&self.context.ledger.store, move |store| store.put_process_register(&register, &stored)).await?;
-        let chain = chain_in(view);
-        let Some(state) = chain.as_ref().and_then(DecidedChain::state) else { return Ok(true) };
-        if state.end.is_some() && !self.cleaned.contains(&name) {
-            let register = name.clone();
-            let removed = blocking(&self.context.ledger.store, move |store| store.remove_evidence(&register)).await?;
-            self.cleaned.insert(name.clone());
-            info!(subject = %state.subject, removed, "a task has ended, and its evidence is removed");
+        let mut is_complete = true;
+        for state in body.iter().flat_map(|body| body.chains(0)).filter_map(DecidedChain::state) {
+            let known = self.kept.get(&name).and_then(|(_, heads)| heads.get(&state.subject).copied());
+            if known == Some(state.head) {
+                continue;
+            }
+            if state.end.is_some() && state.subject.task.is_some() {
+                self.remove_evidence(&state.subject).await?;
+            }
+            is_complete &= self.has_history(state, known).await;
         }
-        let known = self.kept.get(&name).and_then(|(_, head)| *head);
-        Ok(self.has_history(state, known).await)
+        Ok(is_complete)
+    }
+
+    /// Removes what this disk holds of tasks that their register, as it was kept before, had and has no longer: their time
+    /// is over.
+    async fn remove_gone(&self, register: &str, now: &Heads) -> Result<(), StoreError> {
+        let name = register.to_owned();
+        let before = blocking(&self.context.ledger.store, move |store| store.process_register(&name)).await?;
+        let before = before.map(|stored| heads_in(register, &stored.decision)).unwrap_or_default();
+        for (subject, head) in before {
+            // Its name may be that of another task by now.
+            if now.contains_key(&subject) {
+                continue;
+            }
+            self.remove_evidence(&subject).await?;
+            let transitions = documents::own_history(&self.context, head).await;
+            let removed = transitions.len();
+            blocking(&self.context.ledger.store, move |store| store.remove_blobs(&transitions)).await?;
+            debug!(%subject, removed, "a task ended long ago, and its steps are removed; the ledger has them");
+        }
+        Ok(())
+    }
+
+    async fn remove_evidence(&self, subject: &Subject) -> Result<(), StoreError> {
+        let path = path_of(subject);
+        let removed = blocking(&self.context.ledger.store, move |store| store.remove_evidence(&path)).await?;
+        if removed > 0 {
+            info!(%subject, removed, "a task has ended, and its evidence is removed");
+        }
+        Ok(())
     }
 
     /// Whether every transition after the one that is known, and its spec, is here, or was to be had from others.
@@ -142,13 +177,15 @@ impl ProcessKeeper {
     }
 }
 
-/// Where what the register is about stands; `None` if that is no process or task, or can't be read.
-fn chain_in(view: &RegisterView) -> Option<DecidedChain> {
-    announced_chain(&subject_of(&view.name)?, &view.decision).ok()
+/// All that a decision says something of, with the newest transitions.
+fn heads_in(register: &str, decision: &[u8]) -> Heads {
+    let body = announced_body(register, decision).ok();
+    let chains = body.iter().flat_map(|body| body.chains(0));
+    chains.filter_map(|chain| Some((chain.subject().clone(), chain.state()?.head))).collect()
 }
 
 /// Registers of processes and tasks, and that of the emergency switch, in which anything was decided.
 fn process_registers(replica: &Replica) -> Vec<RegisterView> {
-    let views = replica.registers_below(PROCESS_PREFIX).into_iter().chain(replica.register_view(EMERGENCY_REGISTER));
-    views.filter(|view| view.step > 0).collect()
+    let views = [PROCESS_PREFIX, BUCKET_PREFIX].into_iter().flat_map(|prefix| replica.registers_below(prefix));
+    views.chain(replica.register_view(EMERGENCY_REGISTER)).filter(|view| view.step > 0).collect()
 }

@@ -1,10 +1,9 @@
 //! What a voter looks at before it votes for a step of a process or a task.
 
-use psi_process::DecidedChain;
 use psi_quorum::{Call, Request};
 
 use super::{
-    chain::{chain_of, subject_of},
+    chain::RegisterBody,
     documents,
     emergency::{EMERGENCY_REGISTER, EmergencySwitch},
 };
@@ -20,15 +19,19 @@ pub(crate) async fn check_proposal(context: &NodeContext, request: &Request) -> 
     if register == EMERGENCY_REGISTER {
         return EmergencySwitch::read(body).map(drop);
     }
-    let subject = subject_of(register).ok_or_else(|| format!("this node votes on no register {register}"))?;
-    let mut chain = chain_of(&subject, request.previous())?;
-    let next = DecidedChain::from_bytes(body).map_err(|error| error.to_string())?;
-    let head = next.state().map(|state| state.head).ok_or("a step leads somewhere, and this leads nowhere")?;
+    let before = RegisterBody::of(register, request.previous())?;
+    let next = RegisterBody::read(register, body)?;
+    let head = next.newest_since(&before).ok_or("a step is one transition, and this is none, or several")?;
     let proposer = proposal.value.proposer().and_then(|proposer| node_of(context, proposer.key));
     let first = proposer.as_ref();
     let placed = documents::transition(context, head, first).await;
     let placed = placed.ok_or_else(|| format!("this node can't get transition {head}, and votes for what it holds"))?;
-    let specs = documents::specs_of(context, &chain, &placed.transition, first).await;
-    chain.apply(request.step().0, &placed.transition, &specs).map_err(|refusal| refusal.to_string())?;
-    if chain == next { Ok(()) } else { Err(format!("transition {head} leads {subject} elsewhere than proposed")) }
+    let transition = &placed.transition;
+    let chain = before.chain(&transition.subject, transition.clock.wall_ms);
+    let specs = documents::specs_of(context, &chain, transition, first).await;
+    let followed = before.follow(transition, &specs).map_err(|refusal| refusal.to_string())?;
+    if followed == next {
+        return Ok(());
+    }
+    Err(format!("transition {head} leads {} elsewhere than proposed", transition.subject))
 }

@@ -11,6 +11,7 @@ use psi_process::{
     spec::Phase,
     value::Value,
 };
+use psi_quorum::Register;
 use tokio::sync::Semaphore;
 use tonic::Code;
 use tracing::debug;
@@ -35,6 +36,8 @@ static REVIEWS: Semaphore = Semaphore::const_new(2);
 
 /// The lease under which a task advances.
 struct TaskLease {
+    /// Known by now: the lease has no name once the task has ended.
+    register: Register,
     fence: u64,
     client: String,
     /// Whether the caller held it before, to work on the task.
@@ -81,11 +84,11 @@ impl Ops {
         let lease = if request.forced { None } else { self.lease_of_task(state, &request, until).await? };
         let fence = lease.as_ref().map(|lease| lease.fence);
         let advanced = self.leave_phase((&task, state), &policy, (fence, request), until).await;
-        if let Some(TaskLease { client, was_held, .. }) = lease {
+        if let Some(TaskLease { register, client, was_held, .. }) = lease {
             let has_moved = advanced.as_ref().is_ok_and(|answer| !answer.action.is_empty());
             // The next phase is another's to work on. One who stays in this works on.
             if has_moved || !was_held {
-                let released = self.release_lease(&lease_name(state), &client, 0).await;
+                let released = self.release_register(register, (&lease_name(state), &client), 0).await;
                 released.err().into_iter().for_each(|cause| debug!("a lease is not released: {}", cause.message));
             }
         }
@@ -188,7 +191,8 @@ impl Ops {
             deadline_ms: u32::try_from(left).unwrap_or(u32::MAX).max(1),
         };
         let fence = self.acquire_lease(wish).await?.fence;
-        Ok(Some(TaskLease { fence, client: client.to_owned(), was_held }))
+        let register = self.known_register(&lease_name(state))?;
+        Ok(register.map(|register| TaskLease { register, fence, client: client.to_owned(), was_held }))
     }
 
     fn count(&self, judgements: &[Judgement]) {

@@ -103,9 +103,7 @@ impl Ops {
 
     /// Whether there may be one more process.
     fn check_room(&self) -> Result<(), Cause> {
-        let is_process = |name: &str| !name.strip_prefix(PROCESS_PREFIX).is_some_and(|name| name.contains('/'));
-        let views = self.context.read(|replica| replica.registers_below(PROCESS_PREFIX));
-        let processes = views.iter().filter(|view| is_process(&view.name)).count();
+        let processes = self.context.read(|replica| replica.registers_below(PROCESS_PREFIX)).len();
         if processes < PROCESSES_MAX {
             return Ok(());
         }

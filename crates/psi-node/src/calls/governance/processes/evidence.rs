@@ -17,7 +17,7 @@ use crate::governance::{
     },
     process::{
         attestation::own_attestation,
-        chain::register_name,
+        chain::path_of,
         evidence::{EVIDENCE_BYTES_MAX, content_of, keep_own, merged_evidence, own_listing, spread},
     },
 };
@@ -63,8 +63,8 @@ impl Ops {
             // The task may have ended meanwhile, and its evidence been removed before this piece.
             let going_on = self.check_goes_on(subject);
             if going_on.is_err() {
-                let register = register_name(subject);
-                let removed = blocking(&self.context.ledger.store, move |store| store.remove_evidence(&register)).await;
+                let path = path_of(subject);
+                let removed = blocking(&self.context.ledger.store, move |store| store.remove_evidence(&path)).await;
                 removed.map_err(|error| unreadable(&error.to_string()))?;
             }
             return going_on;
@@ -93,7 +93,7 @@ impl Ops {
                 listing.map(|listing| Some(listing.encode_to_vec()))
             }
             v1::FetchKind::Document => {
-                let key = EvidenceKey { register: register_name(&subject(&process, &task)?), name };
+                let key = EvidenceKey { task: path_of(&subject(&process, &task)?), name };
                 let piece = blocking(store, move |store| store.evidence_piece(&key)).await;
                 piece.map(|piece| piece.map(|piece| piece.document).filter(|document| !document.is_empty()))
             }

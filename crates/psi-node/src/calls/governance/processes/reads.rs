@@ -1,8 +1,10 @@
 //! Where processes and tasks stand, and what was decided of them.
 
 use psi_api::{Cause, v1};
-use psi_process::{Attestation, BaselineState, ChainState, Severity, TransitionHash, attestation::AttestationStatus};
-use psi_state::RegisterView;
+use psi_process::{
+    Attestation, BaselineState, ChainState, DecidedChain, Name, Severity, Subject, TransitionHash,
+    attestation::AttestationStatus,
+};
 use tonic::Code;
 
 use super::{Ops, not_here, predecessor, states::transition_message, subject, unknown};
@@ -10,7 +12,7 @@ use crate::{
     calls::readiness::readable,
     governance::process::{
         attestation::attested_nodes,
-        chain::{PROCESS_PREFIX, announced_chain, register_name, subject_of},
+        chain::{PROCESS_PREFIX, announced_body, buckets_of},
         documents,
     },
 };
@@ -74,27 +76,32 @@ impl Ops {
         let v1::ListProcessesRequest { process, page_size, page_token } = request;
         let listed = || {
             self.context.read(readable)?;
-            let prefix = match process.as_str() {
-                "" => PROCESS_PREFIX.to_owned(),
-                process => format!("{}/", register_name(&subject(process, "")?)),
+            let of = match process.as_str() {
+                "" => None,
+                process => Some(subject(process, "")?.process),
             };
-            let is_listed = |view: &RegisterView| {
-                let rest = view.name.strip_prefix(&prefix).unwrap_or_default();
-                view.step > 0 && !rest.contains('/') && view.name > page_token
-            };
-            let views = self.context.read(|replica| replica.registers_below(&prefix));
-            let mut views: Vec<_> = views.into_iter().filter(is_listed).collect();
+            let mut chains = self.chains(of.as_ref());
+            chains.retain(|chain| *name_of(chain) > *page_token);
+            chains.sort_by(|one, other| one.subject().cmp(other.subject()));
             let size = page_of(page_size, PAGE_DEFAULT, PAGE_MAX);
-            let has_more = views.len() > size;
-            views.truncate(size);
-            let last = views.last().map(|view| view.name.clone());
-            let chain = |view: RegisterView| announced_chain(&subject_of(&view.name)?, &view.decision).ok();
-            let processes = views.into_iter().filter_map(chain).map(|chain| self.state_message(&chain)).collect();
-            let next_page_token = last.filter(|_| has_more).unwrap_or_default();
+            let has_more = chains.len() > size;
+            chains.truncate(size);
+            let next_page_token = chains.last().filter(|_| has_more).map(name_of).unwrap_or_default();
+            let processes = chains.iter().map(|chain| self.state_message(chain)).collect();
             let node = self.context.settings.node.to_string();
             Ok(v1::ListProcessesResponse { processes, next_page_token, node })
         };
         self.record_refusal(listed())
+    }
+
+    /// All processes, or all tasks of one, as far as this node knows.
+    fn chains(&self, of: Option<&Name>) -> Vec<DecidedChain> {
+        let prefix = of.map_or_else(|| PROCESS_PREFIX.to_owned(), buckets_of);
+        let (views, now_ms) =
+            (self.context.read(|replica| replica.registers_below(&prefix)), self.context.now().wall.0);
+        let decided = views.into_iter().filter(|view| view.step > 0);
+        let bodies = decided.filter_map(|view| announced_body(&view.name, &view.decision).ok());
+        bodies.flat_map(|body| body.chains(now_ms).into_iter().cloned().collect::<Vec<_>>()).collect()
     }
 
     /// A page of what was decided, the latest first.
@@ -135,6 +142,12 @@ impl Ops {
         let node = self.context.settings.node.to_string();
         Ok(v1::ListTransitionsResponse { transitions, next_page_token, node })
     }
+}
+
+/// By what a page names what it ends with.
+fn name_of(chain: &DecidedChain) -> String {
+    let Subject { process, task } = chain.subject();
+    task.as_ref().map_or_else(|| process.to_string(), ToString::to_string)
 }
 
 fn page_of(size: u32, default: usize, max: usize) -> usize {

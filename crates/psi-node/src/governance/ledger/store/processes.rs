@@ -10,10 +10,10 @@ use super::{LedgerStore, StoreError, readable};
 const BLOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("process_blobs");
 /// By name: a [`StoredRegister`].
 const REGISTERS: TableDefinition<&str, &[u8]> = TableDefinition::new("process_registers");
-/// By the register of the task, and the name of the piece: a [`StoredEvidence`].
+/// By the path of the task, and the name of the piece: a [`StoredEvidence`].
 const EVIDENCE: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("process_evidence");
 
-/// Least text that no register begins with, after one that does.
+/// Least text that no name of a piece begins with.
 const LAST: &str = "\u{10FFFF}";
 
 /// A register of a process or a task, as replicated state would show it.
@@ -50,7 +50,8 @@ pub(crate) struct StoredEvidence {
 /// Which piece of which task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EvidenceKey {
-    pub(crate) register: String,
+    /// `process/NAME/TASK`.
+    pub(crate) task: String,
     pub(crate) name: String,
 }
 
@@ -80,6 +81,24 @@ impl LedgerStore {
         })
     }
 
+    /// Removes specs and transitions.
+    pub(crate) fn remove_blobs(&self, hashes: &[[u8; 32]]) -> Result<(), StoreError> {
+        self.commit(|write| {
+            let mut table = write.open_table(BLOBS)?;
+            for hash in hashes {
+                table.remove(hash)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A register of a process or of tasks, as it was kept last.
+    pub(crate) fn process_register(&self, name: &str) -> Result<Option<StoredRegister>, StoreError> {
+        let read = self.database()?.begin_read()?;
+        let Some(table) = readable(read.open_table(REGISTERS))? else { return Ok(None) };
+        Ok(table.get(name)?.and_then(|bytes| StoredRegister::decode(bytes.value()).ok()))
+    }
+
     /// Registers of processes and tasks that this node has seen, by name.
     pub(crate) fn process_registers(&self) -> Result<Vec<(String, StoredRegister)>, StoreError> {
         let read = self.database()?.begin_read()?;
@@ -107,11 +126,11 @@ impl LedgerStore {
     }
 
     /// Evidence of a task, by name. Documents are left out.
-    pub(crate) fn evidence(&self, register: &str) -> Result<Vec<(String, StoredEvidence)>, StoreError> {
+    pub(crate) fn evidence(&self, task: &str) -> Result<Vec<(String, StoredEvidence)>, StoreError> {
         let read = self.database()?.begin_read()?;
         let Some(table) = readable(read.open_table(EVIDENCE))? else { return Ok(Vec::new()) };
         let mut pieces = Vec::new();
-        for item in table.range((register, "")..(register, LAST))? {
+        for item in table.range((task, "")..(task, LAST))? {
             let (key, bytes) = item?;
             if let Ok(piece) = StoredEvidence::decode(bytes.value()) {
                 pieces.push((key.value().1.to_owned(), StoredEvidence { document: Vec::new(), ..piece }));
@@ -124,7 +143,7 @@ impl LedgerStore {
     pub(crate) fn evidence_piece(&self, key: &EvidenceKey) -> Result<Option<StoredEvidence>, StoreError> {
         let read = self.database()?.begin_read()?;
         let Some(table) = readable(read.open_table(EVIDENCE))? else { return Ok(None) };
-        let bytes = table.get((key.register.as_str(), key.name.as_str()))?;
+        let bytes = table.get((key.task.as_str(), key.name.as_str()))?;
         Ok(bytes.and_then(|bytes| StoredEvidence::decode(bytes.value()).ok()))
     }
 
@@ -139,7 +158,7 @@ impl LedgerStore {
         let fits = std::cell::Cell::new(false);
         self.commit(|write| {
             let mut table = write.open_table(EVIDENCE)?;
-            let place = (key.register.as_str(), key.name.as_str());
+            let place = (key.task.as_str(), key.name.as_str());
             let (mut pieces, mut bytes) = (0, piece.document.len());
             for item in table.iter()? {
                 let (other, kept) = item?;
@@ -159,15 +178,15 @@ impl LedgerStore {
     }
 
     /// Removes all evidence of a task. Returns how many pieces there were.
-    pub(crate) fn remove_evidence(&self, register: &str) -> Result<usize, StoreError> {
-        let pieces = self.evidence(register)?;
+    pub(crate) fn remove_evidence(&self, task: &str) -> Result<usize, StoreError> {
+        let pieces = self.evidence(task)?;
         if pieces.is_empty() {
             return Ok(0);
         }
         self.commit(|write| {
             let mut table = write.open_table(EVIDENCE)?;
             for (name, _) in &pieces {
-                table.remove((register, name.as_str()))?;
+                table.remove((task, name.as_str()))?;
             }
             Ok(())
         })?;
