@@ -6,6 +6,7 @@ mod engines;
 pub(crate) mod http;
 mod local;
 mod moments;
+mod processes;
 mod propagation;
 mod snapshot;
 mod wire_bytes;
@@ -31,6 +32,8 @@ pub enum Group {
     Moments,
     /// How long after its answer a step shows at the other nodes
     Propagation,
+    /// How long a phase transition takes, against one write by a majority
+    Processes,
     /// What a step costs on the wire between nodes
     Bytes,
     /// What a node costs by what it holds: many fields, many origins, many steps
@@ -49,6 +52,7 @@ impl Group {
             Self::Engines => engines::GROUP,
             Self::Moments => moments::GROUP,
             Self::Propagation => propagation::GROUP,
+            Self::Processes => processes::GROUP,
             Self::Bytes => wire_bytes::GROUP,
             Self::Capacity => capacity::GROUP,
             Self::Snapshot => snapshot::GROUP,
@@ -62,6 +66,7 @@ impl Group {
             Self::Engines => engines::measure(plan, progress).await,
             Self::Moments => moments::measure(plan, progress).await,
             Self::Propagation => propagation::measure(plan, progress).await,
+            Self::Processes => processes::measure(plan, progress).await,
             Self::Bytes => wire_bytes::measure(plan, progress).await,
             Self::Capacity => capacity::measure(plan, progress).await,
             Self::Snapshot => snapshot::measure(plan, progress).await,

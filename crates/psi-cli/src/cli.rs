@@ -234,7 +234,7 @@ mod tests {
         "bench",
         "bench calls --rounds 3 --seconds 0.5 --save a.json -o json",
         "bench calls --quick",
-        "bench propagation bytes capacity snapshot",
+        "bench propagation processes bytes capacity snapshot",
         "bench plot a.json pictures --force",
         "demo",
         "demo --nodes 5 --seconds 3 --keep --output json",

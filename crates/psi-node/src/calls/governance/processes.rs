@@ -124,8 +124,8 @@ impl Ops {
         self.check_begins(&draft, policy)?;
         let register = self.process_register(&subject).await?;
         let slot = value_slot(&self.context, &register).ok_or_else(|| unreadable("its voter's key"))?;
-        let late = || no_majority(&subject);
-        let mut proposer = tokio::time::timeout_at(deadline.into(), slot.lock()).await.map_err(|_| late())?;
+        let proposer = tokio::time::timeout_at(deadline.into(), slot.lock()).await;
+        let mut proposer = proposer.map_err(|_| no_majority(&subject, None))?;
         proposer.learn(&self.context).await;
         let transition = self.transition(draft)?;
         let now_ms = transition.clock.wall_ms;
@@ -158,7 +158,7 @@ impl Ops {
                     }
                 }
                 ProposalOutcome::Refused(why) => return Err(conflict(&subject, &why)),
-                ProposalOutcome::NoMajority => return Err(late()),
+                ProposalOutcome::NoMajority(refusal) => return Err(no_majority(&subject, refusal)),
             }
         }
     }
@@ -188,7 +188,7 @@ impl Ops {
             let slot = value_slot(&self.context, &register).ok_or_else(|| unreadable("its voter's key"))?;
             let refreshed = async { slot.lock().await.refresh(&self.context).await };
             let refreshed = tokio::time::timeout_at(until.into(), refreshed).await.ok().flatten();
-            refreshed.ok_or_else(|| no_majority(&subject))?;
+            refreshed.ok_or_else(|| no_majority(&subject, None))?;
         }
         Ok(())
     }
@@ -334,17 +334,20 @@ fn not_here(what: &str, hash: &str) -> Cause {
 }
 
 fn conflict(subject: &Subject, why: &str) -> Cause {
-    let message = format!("{subject} can't be decided: {why}. If its voters do not come back, use another name");
+    let message =
+        format!("{subject} can't be decided: {why}. If its voters do not come back, apply the spec under another name");
     Cause::new(Code::FailedPrecondition, "PROCESS_CONFLICT", message)
 }
 
-fn no_majority(subject: &Subject) -> Cause {
-    no_majority_of(&subject.to_string())
+fn no_majority(subject: &Subject, refusal: Option<String>) -> Cause {
+    no_majority_of(&subject.to_string(), refusal)
 }
 
-fn no_majority_of(what: &str) -> Cause {
+/// Most voters did not vote. `refusal`: what one said.
+fn no_majority_of(what: &str, refusal: Option<String>) -> Cause {
+    let refusal = refusal.map(|refusal| format!("; {refusal}")).unwrap_or_default();
     let message = format!(
-        "most voters of {what} did not answer in time; it may have been decided all the same: see `psi-field process \
+        "most voters of {what} did not vote in time{refusal}. It may have been decided all the same: see `psi-field process \
          log`, `psi-field lease voters show` and `psi-field members`"
     );
     Cause::new(Code::DeadlineExceeded, "NO_MAJORITY", message)

@@ -2,8 +2,9 @@
 
 use psi_process::{
     DecidedChain, Name, SpecStore, Subject, TaskBucket, TaskName, Transition, TransitionHash, TransitionRefusal,
+    engine::BUCKET_BYTES_MAX,
 };
-use psi_quorum::{Decision, Request, Step};
+use psi_quorum::{BODY_BYTES_MAX, Decision, Request, Step};
 
 use crate::node::context::NodeContext;
 
@@ -11,6 +12,9 @@ use crate::node::context::NodeContext;
 pub(crate) const PROCESS_PREFIX: &str = "process/";
 /// What the names of registers of tasks begin with: `tasks/PROCESS/NUMBER`, a bucket of tasks of the process.
 pub(crate) const BUCKET_PREFIX: &str = "tasks/";
+
+// A register holds what a bucket takes up.
+const _: () = assert!(BUCKET_BYTES_MAX <= BODY_BYTES_MAX);
 
 /// What a register of a process, or of tasks, decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,10 +196,5 @@ mod tests {
         for other in odd.into_iter().chain(["tasks/a/+1", &beyond]) {
             assert!(RegisterBody::empty(other).is_err(), "{other}");
         }
-    }
-
-    #[test]
-    fn a_bucket_takes_up_no_more_than_a_register_holds() {
-        assert!(psi_process::engine::BUCKET_BYTES_MAX <= psi_quorum::BODY_BYTES_MAX);
     }
 }

@@ -13,7 +13,8 @@ use tracing::{debug, warn};
 
 use super::{
     desk::{ValueProposer, ValueSlot},
-    links::ask,
+    links::{NoAnswer, ask},
+    peers::node_of,
     registers::{boot_time, key_of},
     voters::vote_place,
 };
@@ -33,8 +34,8 @@ pub(crate) enum ProposalOutcome {
     Overtaken,
     /// Voters will not take part.
     Refused(String),
-    /// Most voters did not answer in time. It may be decided all the same.
-    NoMajority,
+    /// Most voters did not vote in time. It may be decided all the same. What the last said that refused to.
+    NoMajority(Option<String>),
 }
 
 /// The proposer of a register; `None` while this node has begun no run.
@@ -81,7 +82,7 @@ impl ValueProposer {
             let (mut asked, mut answers) = (asks.collect::<FuturesUnordered<_>>(), 0);
             while answers < voters.majority() {
                 let (from, response) = asked.next().await?;
-                if let Some(response) = response {
+                if let Ok(response) = response {
                     answers += 1;
                     let _ = self.proposer.handle(boot_time(), 0, from, &response);
                 }
@@ -104,6 +105,7 @@ impl ValueProposer {
         self.proposer.withdraw();
         let voters = self.wanted_voters(context);
         let (send, mut responses) = mpsc::channel(RESPONSES_MAX);
+        let mut refusal = None;
         let mut progress = match self.proposer.propose(boot_time(), voters, body) {
             Ok(progress) => progress,
             Err(error) => return ProposalOutcome::Refused(error.to_string()),
@@ -113,9 +115,8 @@ impl ValueProposer {
             for envelope in sends {
                 let (context, send) = (context.clone(), send.clone());
                 tokio::spawn(async move {
-                    if let Some(response) = ask(&context, envelope.to, &envelope.request).await {
-                        let _ = send.send((envelope.to, response)).await;
-                    }
+                    let answer = ask(&context, envelope.to, &envelope.request).await;
+                    let _ = send.send((envelope.to, answer)).await;
                 });
             }
             if let Some(verdict) = verdict {
@@ -125,13 +126,21 @@ impl ValueProposer {
             let wake = self.proposer.wake_at().map_or(0, |at| boot_time().ms_until(at));
             let wake = Duration::from_millis(wake.max(1));
             progress = tokio::select! {
-                response = responses.recv() => response.map_or_else(Progress::default, |(from, response)| {
-                    self.proposer.handle(boot_time(), rand::random(), from, &response)
-                }),
+                answer = responses.recv() => match answer {
+                    Some((from, Ok(response))) => {
+                        self.proposer.handle(boot_time(), rand::random(), from, &response)
+                    }
+                    Some((from, Err(NoAnswer::Refused(why)))) => {
+                        let node = node_of(context, from).map_or_else(|| from.to_string(), |node| node.to_string());
+                        refusal = Some(format!("node {node} said: {why}"));
+                        Progress::default()
+                    }
+                    Some((_, Err(NoAnswer::Silent))) | None => Progress::default(),
+                },
                 () = tokio::time::sleep(wake) => self.proposer.tick(boot_time()),
                 () = tokio::time::sleep_until(deadline.into()) => {
                     self.proposer.withdraw();
-                    return ProposalOutcome::NoMajority;
+                    return ProposalOutcome::NoMajority(refusal);
                 }
             };
         }

@@ -57,14 +57,14 @@ impl Ops {
         let until = deadline(deadline_ms);
         loop {
             let mut proposer =
-                tokio::time::timeout_at(until.into(), slot.lock()).await.map_err(|_| no_majority_of(what))?;
+                tokio::time::timeout_at(until.into(), slot.lock()).await.map_err(|_| no_majority_of(what, None))?;
             proposer.learn(&self.context).await;
             match proposer.propose(&self.context, switch.encode_to_vec(), until).await {
                 ProposalOutcome::Decided => return Ok(()),
                 // The last word counts, whatever it follows.
                 ProposalOutcome::Lost | ProposalOutcome::Overtaken => {}
                 ProposalOutcome::Refused(why) => return Err(conflict(why)),
-                ProposalOutcome::NoMajority => return Err(no_majority_of(what)),
+                ProposalOutcome::NoMajority(refusal) => return Err(no_majority_of(what, refusal)),
             }
         }
     }
