@@ -4,6 +4,8 @@
 //! covers. The store is redb: one file, no other process, copy on write with checksums, so that a crash at any write
 //! leaves the state before it or the one after it.
 
+#[cfg(test)]
+mod crashes;
 mod hashes;
 pub(crate) mod processes;
 mod votes;
