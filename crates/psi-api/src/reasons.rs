@@ -128,6 +128,7 @@ pub const REASONS: &[Reason] = &[
     call("NO_VOTERS", Code::FailedPrecondition, "nobody has named who votes on leases", "psi-field lease voters set n1 n2 n3"),
     call("NO_TASK", Code::NotFound, "a lease `process/NAME/TASK` is that of a task that goes on, and no such task does", "start the task first (`psi-field process advance`)"),
     call("LEASE_HELD", Code::FailedPrecondition, "another holds the lease", "wait `left_ms`, or ask with `wait_ms`"),
+    call("LEASE_SPENT", Code::FailedPrecondition, "the lease of a task was renewed as often as the spec of its process allows", "release it, and take it again"),
     call("LEASE_LAPSED", Code::FailedPrecondition, "the lease was won too late to hold it", "ask again, or for longer"),
     call("LEASE_CONFLICT", Code::FailedPrecondition, "two leases of this name were made with different voters", "use another name"),
     call("BAD_LEASE", Code::InvalidArgument, "a name, a client or a duration that no lease has", ""),

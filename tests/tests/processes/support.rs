@@ -99,6 +99,11 @@ impl Desk {
         Ok(self.leases.clone().acquire_lease(request).await?.into_inner())
     }
 
+    pub(crate) async fn release(&self, lease: &str, client: &str) -> Result<v1::Lease, Status> {
+        let request = v1::ReleaseLeaseRequest { name: lease.to_owned(), client: client.to_owned(), deadline_ms: 0 };
+        Ok(self.leases.clone().release_lease(request).await?.into_inner())
+    }
+
     pub(crate) async fn log(&self, process: &str, task: &str) -> Result<Vec<v1::ProcessTransition>, Status> {
         let (mut all, mut page_token) = (Vec::new(), String::new());
         loop {

@@ -29,7 +29,7 @@ mode = "enforce"
 
 [lease]
 seconds = 20
-renewals_max = 10
+renewals_max = 2
 
 [[phases]]
 name = "a"
@@ -118,7 +118,7 @@ async fn none_of_many_tasks_is_lost_and_none_gets_the_steps_of_another() -> Resu
 async fn of_a_hundred_who_advance_a_task_at_once_one_does() -> Result<()> {
     let members = three(None).await?;
     let desks = members.iter().map(Desk::of).collect::<Result<Vec<_>>>()?;
-    desks[0].apply(&LEASED.replace("[lease]\nseconds = 20\nrenewals_max = 10\n", ""), "").await?;
+    desks[0].apply(&LEASED.replace("[lease]\nseconds = 20\nrenewals_max = 2\n", ""), "").await?;
     for desk in &desks {
         at_step(desk, "leased", "", 1).await?;
     }
@@ -152,6 +152,13 @@ async fn a_lease_is_of_a_task_that_goes_on() -> Result<()> {
     for task in ["first", "second"] {
         let started = desk.advance_by(of_task("leased", task, "")).await?.state.context("a state")?;
         let grant = taken(task).await?;
+        for _ in 0..2 {
+            taken(task).await?;
+        }
+        let refused = taken(task).await.expect_err("it was renewed twice");
+        ensure!(reason(&refused) == "LEASE_SPENT", "{refused:?}");
+        desk.release(&lease(task), "worker").await?;
+        let grant = v1::LeaseGrant { fence: taken(task).await?.fence, ..grant };
         ensure!(grant.fence > 0, "{grant:?}");
         let by_another =
             desk.advance_by(of_task("leased", task, &started.head)).await.expect_err("another works on it");

@@ -63,7 +63,8 @@ impl Lease {
             let left_ms = now.ms_until(grant.until);
             return Ok(LeaseProgress { verdict: Some(self.loss(left_ms)), ..LeaseProgress::default() });
         }
-        let progress = self.proposer.propose(now, voters, LeaseValue::body(client, duration, false))?;
+        let renewals = self.held_by(client).map_or(0, |lease| lease.renewals.saturating_add(1));
+        let progress = self.proposer.propose(now, voters, LeaseValue::body(client, duration, renewals))?;
         if let Some(grant) = &mut self.grant {
             grant.until = grant.until.min(duration.end(now));
         }
@@ -113,16 +114,19 @@ impl Lease {
     }
 
     fn propose_release(&mut self, now: BootTime, client: &ClientName) -> LeaseProgress {
-        let last = self.proposer.last().value();
-        let lease = LeaseValue::of(last).filter(|lease| {
-            !lease.is_released && lease.holder.node == self.proposer.id() && lease.holder.client == *client
-        });
-        let Some(lease) = lease else { return LeaseProgress::default() };
-        let (voters, body) = (last.voters().clone(), LeaseValue::body(client, lease.duration, true));
-        match self.proposer.propose(now, voters, body) {
+        let Some(lease) = self.held_by(client) else { return LeaseProgress::default() };
+        let voters = self.proposer.last().value().voters().clone();
+        match self.proposer.propose(now, voters, lease.released_body()) {
             Ok(progress) => self.conclude(now, progress),
             Err(_) => LeaseProgress::default(),
         }
+    }
+
+    /// What the last decision says, if that client of this run holds it by that.
+    fn held_by(&self, client: &ClientName) -> Option<LeaseValue> {
+        let last = LeaseValue::of(self.proposer.last().value())?;
+        let is_own = last.holder.node == self.proposer.id() && last.holder.client == *client;
+        (is_own && !last.is_released).then_some(last)
     }
 
     /// What the progress of the proposer means for the lease.

@@ -51,6 +51,8 @@ pub struct LeaseValue {
     pub duration: LeaseDuration,
     /// Whether the holder let go of it.
     pub is_released: bool,
+    /// How often its holder renewed it, without having let go of it.
+    pub renewals: u32,
 }
 
 impl Fence {
@@ -114,6 +116,7 @@ impl LeaseValue {
             holder: Holder { node, client: ClientName::new(&body.client).ok()? },
             duration: LeaseDuration::from_ms(body.duration_ms).ok()?,
             is_released: body.released,
+            renewals: body.renewals,
         })
     }
 
@@ -122,9 +125,17 @@ impl LeaseValue {
         Self::of(decision.value()).filter(|lease| !lease.is_released).map(|lease| lease.holder)
     }
 
-    /// The body of a value that its holder proposes.
-    pub(super) fn body(client: &ClientName, duration: LeaseDuration, released: bool) -> Vec<u8> {
-        proto::LeaseBody { client: client.0.clone(), duration_ms: duration.0, released }.encode_to_vec()
+    /// The body of a value by which its holder takes or renews it.
+    pub(super) fn body(client: &ClientName, duration: LeaseDuration, renewals: u32) -> Vec<u8> {
+        proto::LeaseBody { client: client.0.clone(), duration_ms: duration.0, released: false, renewals }
+            .encode_to_vec()
+    }
+
+    /// The body of a value by which its holder lets go of it.
+    pub(super) fn released_body(&self) -> Vec<u8> {
+        let Self { holder, duration, renewals, .. } = self;
+        let (client, renewals) = (holder.client.0.clone(), *renewals);
+        proto::LeaseBody { client, duration_ms: duration.0, released: true, renewals }.encode_to_vec()
     }
 }
 

@@ -58,6 +58,8 @@ impl Ops {
             .map_err(|error| bad_lease(error.to_string()).with("got", duration_ms).with("limit", DURATION_MS_MAX));
         let duration = self.record_refusal(duration)?;
         let register = self.record_refusal(self.lease_register(&name))?;
+        let spent = self.check_renewals(&name, &register, &client).await;
+        self.record_refusal(spent)?;
         let received = Instant::now();
         let until = received + Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
         let mut is_contended = false;
@@ -196,6 +198,24 @@ impl Ops {
         }
         let view = made_register(&self.context, &self.register_of_lease(name)?)?;
         register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"))
+    }
+
+    /// Whether a client may renew the lease of a task once more, where it holds it.
+    async fn check_renewals(&self, name: &str, register: &Register, client: &ClientName) -> Result<(), Cause> {
+        let Some(most) = self.renewals_max(name).await else { return Ok(()) };
+        let look = call_lease(&self.context, register.clone(), LeaseCall::Look, DEADLINE_DEFAULT).await;
+        let Some(LeaseOutcome::Status(LeaseStatus { value: Some(value), .. })) = look else { return Ok(()) };
+        let is_own =
+            node_of(&self.context, value.holder.node.key).is_some_and(|node| node == self.context.settings.node);
+        if !is_own || value.holder.client != *client || value.renewals < most {
+            return Ok(());
+        }
+        let message = format!(
+            "{client} renewed lease {name} {} times, and the spec of the process allows {most}; release it, so that others \
+             get a turn, and take it again",
+            value.renewals
+        );
+        Err(Cause::new(Code::FailedPrecondition, "LEASE_SPENT", message).with("limit", most))
     }
 
     /// What the register of a lease is called. That of a task has the place of the task in its bucket, which another task

@@ -28,7 +28,7 @@ use crate::{
             store::{RecordPlace, blocking, processes::StoredRegister},
         },
         process::{
-            chain::{RegisterBody, known_chain, register_name},
+            chain::{RegisterBody, known_chain, register_name, task_of_lease},
             documents,
             emergency::{EMERGENCY_REGISTER, emergency},
         },
@@ -111,6 +111,14 @@ impl Ops {
 
     async fn spec(&self, hash: SpecHash) -> Result<Spec, Cause> {
         documents::spec(&self.context, hash, None).await.ok_or_else(|| not_here("spec", &hash.to_string()))
+    }
+
+    /// How often a client may renew the lease of a task; `None` for a lease of no task, or one without terms.
+    pub(super) async fn renewals_max(&self, lease: &str) -> Option<u32> {
+        let subject = task_of_lease(lease)?;
+        let chain = known_chain(&self.context, &subject).ok()?;
+        let spec = documents::spec(&self.context, chain.state()?.spec, None).await?;
+        Some(spec.lease()?.renewals_max)
     }
 
     /// Has a transition decided, and returns where it leads. That of a task keeps to what its process says.

@@ -167,12 +167,17 @@ pub(crate) fn known_chain(context: &NodeContext, subject: &Subject) -> Result<De
 /// Where the task of a lease `process/NAME/TASK` has its place: `NAME/BUCKET/PLACE`. `None` if no such task goes
 /// on, as far as replicated state knows.
 pub(crate) fn task_place(context: &NodeContext, lease: &str) -> Option<String> {
-    let (process, task) = lease.strip_prefix(PROCESS_PREFIX)?.split_once('/')?;
-    let subject = Subject::task(Name::new(process).ok()?, TaskName::new(task).ok()?);
+    let subject = task_of_lease(lease)?;
     let register = register_name(&subject);
     let view = context.read(|replica| replica.register_view(&register)).filter(|view| view.step > 0)?;
     let RegisterBody::Tasks(bucket) = announced_body(&register, &view.decision).ok()? else { return None };
-    Some(format!("{process}/{}/{}", TaskBucket::number_of(&subject)?, bucket.place(&subject)?))
+    Some(format!("{}/{}/{}", subject.process, TaskBucket::number_of(&subject)?, bucket.place(&subject)?))
+}
+
+/// The task of a lease `process/NAME/TASK`.
+pub(crate) fn task_of_lease(lease: &str) -> Option<Subject> {
+    let (process, task) = lease.strip_prefix(PROCESS_PREFIX)?.split_once('/')?;
+    Some(Subject::task(Name::new(process).ok()?, TaskName::new(task).ok()?))
 }
 
 #[cfg(test)]
