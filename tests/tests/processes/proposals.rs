@@ -36,7 +36,7 @@ async fn propose(members: &[Member], register: &str, body: &[u8]) -> Result<Vec<
     let mut sends = proposer.propose(BootTime(0), voters.clone(), body.to_vec())?.sends;
     while let Some(Envelope { to, request }) = sends.pop() {
         let voter = asked.get_mut(to.as_bytes()).context("a voter")?;
-        match voter.ask(v1::AskRequest { request: request.encode() }).await {
+        match voter.ask(v1::AskRequest { request: request.encode(), transition: Vec::new() }).await {
             Err(status) => refused.push(status),
             Ok(answer) => {
                 let response = Response::decode(&answer.into_inner().response)?;

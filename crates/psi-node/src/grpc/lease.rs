@@ -92,7 +92,8 @@ pub(super) struct QuorumVoter {
 #[tonic::async_trait]
 impl v1::quorum_service_server::QuorumService for QuorumVoter {
     async fn ask(&self, request: Request<v1::AskRequest>) -> Result<Response<v1::AskResponse>, Status> {
-        let response = voters::answer(&self.ops.context, &request.into_inner().request).await?;
+        let v1::AskRequest { request, transition } = request.into_inner();
+        let response = voters::answer(&self.ops.context, &request, transition).await?;
         Ok(Response::new(v1::AskResponse { response }))
     }
 

@@ -5,12 +5,13 @@ use std::{collections::BTreeSet, time::Duration};
 use psi_api::{Cause, v1};
 use psi_ledger::record::Kind;
 use psi_quorum::{
-    ClientName, DURATION_MS_MAX, Holder, LeaseDuration, LeaseVerdict, Register, RegisterName, VOTERS_MAX,
+    ClientName, DURATION_MS_MAX, Grant, Holder, LeaseDuration, LeaseVerdict, Register, RegisterName, VOTERS_MAX,
 };
 use psi_replica::NodeId;
 use psi_state::{Replica, VoterName};
 use tokio::time::{Instant, sleep};
 use tonic::Code;
+use tracing::debug;
 
 use super::registers::made_register;
 use crate::{
@@ -98,27 +99,41 @@ impl Ops {
 
     /// Gives a lease back, and says how it stands.
     pub(crate) async fn release_lease(&self, name: &str, client: &str, deadline_ms: u32) -> Result<v1::Lease, Cause> {
+        let client = self.record_refusal(client_name(client))?;
         // A lease that nobody ever took is free.
-        if let Some(register) = self.record_refusal(self.known_register(name))? {
-            self.release_register(register, (name, client), deadline_ms).await?;
-        }
-        self.lease(name).await
-    }
-
-    /// Gives back what a client has of the register of a lease, also where the task has ended that it belonged to.
-    pub(super) async fn release_register(
-        &self,
-        register: Register,
-        (name, client): (&str, &str),
-        deadline_ms: u32,
-    ) -> Result<(), Cause> {
-        let call = LeaseCall::Release { client: self.record_refusal(client_name(client))? };
+        let Some(register) = self.record_refusal(self.known_register(name))? else { return self.lease(name).await };
+        let call = LeaseCall::Release { client };
         match call_lease(&self.context, register, call, timeout(deadline_ms)).await {
             Some(LeaseOutcome::NoMajority) | None => Err(self.record_cause(no_majority(name))),
             Some(LeaseOutcome::Verdict(LeaseVerdict::Refused(refusal))) => {
                 Err(self.record_cause(conflict(name, &refusal.to_string())))
             }
-            Some(_) => Ok(()),
+            Some(_) => self.lease(name).await,
+        }
+    }
+
+    /// Gives back what a client of this node has, and waits for nothing: a caller has its answer already.
+    pub(super) fn release_later(&self, register: Register, client: ClientName) {
+        let context = self.context.clone();
+        tokio::spawn(async move {
+            let call = LeaseCall::Release { client };
+            let released = call_lease(&context, register, call, DEADLINE_DEFAULT).await;
+            if let Some(LeaseOutcome::NoMajority) | None = released {
+                debug!("a lease is not given back: most voters did not answer; it runs out");
+            }
+        });
+    }
+
+    /// What a client of this node may rely on now, and for how many milliseconds; `None` if it holds nothing.
+    pub(super) async fn held_lease(&self, name: &str, client: &str) -> Result<Option<(Register, Grant, u64)>, Cause> {
+        let Some(register) = self.known_register(name)? else { return Ok(None) };
+        match call_lease(&self.context, register.clone(), LeaseCall::Look, DEADLINE_DEFAULT).await {
+            Some(LeaseOutcome::Status(LeaseStatus { grant, .. })) => {
+                let grant = grant.filter(|grant| grant.client.as_str() == client);
+                let held = |grant: Grant| (register, boot_time().ms_until(grant.until), grant);
+                Ok(grant.map(held).map(|(register, left_ms, grant)| (register, grant, left_ms)))
+            }
+            _ => Err(no_majority(name)),
         }
     }
 
@@ -179,7 +194,7 @@ impl Ops {
     }
 
     /// The register of a lease; `None` where nobody ever took it.
-    pub(super) fn known_register(&self, name: &str) -> Result<Option<Register>, Cause> {
+    fn known_register(&self, name: &str) -> Result<Option<Register>, Cause> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
             let message = format!("a lease has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
             return Err(bad_lease(message).with("got", name.len()).with("limit", NAME_BYTES_MAX));

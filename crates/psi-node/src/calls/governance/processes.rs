@@ -146,18 +146,18 @@ impl Ops {
         loop {
             let before = body(&proposer)?;
             let next = self.following(&before, &transition).await?;
-            let head = match kept {
-                Some(head) => head,
-                None => *kept.insert(self.keep_transition(&transition, deadline).await?),
+            let (head, blob) = match &kept {
+                Some(kept) => kept,
+                None => kept.insert(self.keep_transition(&transition, deadline).await?),
             };
             let led_to = next.chain(&subject, now_ms);
-            match proposer.propose(&self.context, next.to_bytes(), deadline).await {
+            match proposer.propose(&self.context, (next.to_bytes(), blob), deadline).await {
                 ProposalOutcome::Decided => return Ok(led_to),
                 ProposalOutcome::Lost | ProposalOutcome::Overtaken => {
                     proposer.learn(&self.context).await;
                     proposer.show(&self.context);
                     let current = body(&proposer)?.chain(&subject, now_ms);
-                    if self.is_decided(&current, (head, &led_to)).await {
+                    if self.is_decided(&current, (*head, &led_to)).await {
                         return Ok(led_to);
                     }
                     // Else another task of the bucket took the step.
@@ -255,8 +255,12 @@ impl Ops {
         followed.map_err(|refusal| refused(&chain, &refusal, transition.predecessor))
     }
 
-    /// Writes the transition into the ledger and onto this disk, from where voters fetch it.
-    async fn keep_transition(&self, transition: &Transition, deadline: Instant) -> Result<TransitionHash, Cause> {
+    /// Writes the transition into the ledger and onto this disk. Returns it as it is kept.
+    async fn keep_transition(
+        &self,
+        transition: &Transition,
+        deadline: Instant,
+    ) -> Result<(TransitionHash, Vec<u8>), Cause> {
         let hash = transition.hash().map_err(|error| bad(error.to_string()))?;
         let bytes = transition.encode().map_err(|error| bad(error.to_string()))?;
         let (placed, place) = oneshot::channel();
@@ -275,8 +279,8 @@ impl Ops {
             return Err(unreadable("the transition can't be written"));
         };
         let blob = documents::transition_blob(bytes, log.to_string(), index);
-        let kept = documents::keep(&self.context, vec![(*hash.as_bytes(), blob)]).await;
-        kept.map(|()| hash).map_err(|error| unreadable(&error.to_string()))
+        let kept = documents::keep(&self.context, vec![(*hash.as_bytes(), blob.clone())]).await;
+        kept.map(|()| (hash, blob)).map_err(|error| unreadable(&error.to_string()))
     }
 }
 

@@ -51,12 +51,14 @@ pub(crate) async fn transition(
     hash: TransitionHash,
     first: Option<&NodeId>,
 ) -> Option<PlacedTransition> {
-    let read = |bytes: &[u8]| {
-        let TransitionBlob { transition, log, index } = TransitionBlob::decode(bytes).ok()?;
-        let transition = Transition::decode(&transition).ok()?;
-        (transition.hash() == Ok(hash)).then_some(PlacedTransition { hash, transition, log, index })
-    };
-    document(context, *hash.as_bytes(), first, read).await
+    document(context, *hash.as_bytes(), first, |bytes| read_transition(hash, bytes)).await
+}
+
+/// A transition as it is kept; `None` if the bytes are none, or another one.
+pub(crate) fn read_transition(hash: TransitionHash, bytes: &[u8]) -> Option<PlacedTransition> {
+    let TransitionBlob { transition, log, index } = TransitionBlob::decode(bytes).ok()?;
+    let transition = Transition::decode(&transition).ok()?;
+    (transition.hash() == Ok(hash)).then_some(PlacedTransition { hash, transition, log, index })
 }
 
 /// From the disk or from another node, in which case it is kept.

@@ -28,7 +28,9 @@ pub(crate) async fn collect(
 ) -> Facts {
     let subject = &state.subject;
     let mut facts = Facts::none(task.clone());
-    facts.evidence = evidence(context, subject, phase).await;
+    let attests = phase.gates.iter().any(|gate| matches!(gate.check, Check::Attestation { nodes: true, .. }));
+    let nodes = async { if attests { attested_nodes(context, &subject.process).await } else { BTreeMap::new() } };
+    (facts.evidence, facts.nodes) = tokio::join!(evidence(context, subject, phase), nodes);
     facts.node_baseline = baseline_of(process);
     facts.work_baseline = baseline_of(state);
     facts.work = work;
@@ -38,9 +40,6 @@ pub(crate) async fn collect(
                 let field = field.clone();
                 let found = context.read(|replica| statistics(replica, &field));
                 facts.fields.extend(found.map(|found| (field, found)));
-            }
-            Check::Attestation { nodes: true, .. } if facts.nodes.is_empty() => {
-                facts.nodes = attested_nodes(context, &subject.process).await;
             }
             Check::Process { process, task: other, .. } => {
                 let other = Subject::task(process.clone(), other.as_ref().unwrap_or(task).clone());

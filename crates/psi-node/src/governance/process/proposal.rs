@@ -9,29 +9,39 @@ use super::{
 };
 use crate::{governance::quorum::peers::node_of, node::context::NodeContext};
 
-/// Whether the proposed step follows by the rules. Then this node holds the transition and its spec.
+/// Whether the proposed step follows by the rules. Then this node holds its spec, and the transition, or that is returned to
+/// be kept with the vote. `given`: the transition as the proposer keeps it, or nothing.
 ///
 /// # Errors
 /// This node votes for nothing of the kind, at least not now: why.
-pub(crate) async fn check_proposal(context: &NodeContext, request: &Request) -> Result<(), String> {
-    let Call::Accept(proposal) = request.call() else { return Ok(()) };
+pub(crate) async fn check_proposal(
+    context: &NodeContext,
+    request: &Request,
+    given: Vec<u8>,
+) -> Result<Option<([u8; 32], Vec<u8>)>, String> {
+    let Call::Accept(proposal) = request.call() else { return Ok(None) };
     let (register, body) = (request.register().as_str(), proposal.value.body());
     if register == EMERGENCY_REGISTER {
-        return EmergencySwitch::read(body).map(drop);
+        return EmergencySwitch::read(body).map(|_| None);
     }
     let before = RegisterBody::of(register, request.previous())?;
     let next = RegisterBody::read(register, body)?;
     let head = next.newest_since(&before).ok_or("a step is one transition, and this is none, or several")?;
     let proposer = proposal.value.proposer().and_then(|proposer| node_of(context, proposer.key));
     let first = proposer.as_ref();
-    let placed = documents::transition(context, head, first).await;
+    let placed = documents::read_transition(head, &given);
+    let to_keep = placed.is_some().then(|| (*head.as_bytes(), given));
+    let placed = match placed {
+        Some(placed) => Some(placed),
+        None => documents::transition(context, head, first).await,
+    };
     let placed = placed.ok_or_else(|| format!("this node can't get transition {head}, and votes for what it holds"))?;
     let transition = &placed.transition;
     let chain = before.chain(&transition.subject, transition.clock.wall_ms);
     let specs = documents::specs_of(context, &chain, transition, first).await;
     let followed = before.follow(transition, &specs).map_err(|refusal| refusal.to_string())?;
     if followed == next {
-        return Ok(());
+        return Ok(to_keep);
     }
     Err(format!("transition {head} leads {} elsewhere than proposed", transition.subject))
 }

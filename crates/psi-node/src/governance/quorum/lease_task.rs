@@ -215,7 +215,7 @@ impl LeaseTask {
         for envelope in sends {
             let (context, own) = (self.context.clone(), self.own.clone());
             tokio::spawn(async move {
-                let response = ask(&context, envelope.to, &envelope.request).await.ok();
+                let response = ask(&context, envelope.to, (&envelope.request, &[])).await.ok();
                 if let (Some(response), Some(own)) = (response, own.upgrade()) {
                     let _ = own.send(LeaseMessage::Response { from: envelope.to, response: Box::new(response) }).await;
                 }

@@ -23,19 +23,20 @@ pub(super) enum NoAnswer {
     Refused(String),
 }
 
-/// Asks one voter.
+/// Asks one voter. `transition`: what is proposed, as nodes keep it, or nothing.
 pub(super) async fn ask(
     context: &Arc<NodeContext>,
     to: NodePublicKey,
-    request: &Request,
+    (request, transition): (&Request, &[u8]),
 ) -> Result<Response, NoAnswer> {
     let bytes = request.encode();
     let response = if context.ledger.store.voter_key().ok() == Some(to) {
-        answer(context, &bytes).await
+        // It is on this disk already.
+        answer(context, &bytes, Vec::new()).await
     } else {
         let node = node_of(context, to).ok_or(NoAnswer::Silent)?;
         let mut client = client(context, &node).ok_or(NoAnswer::Silent)?;
-        let asked = timeout(ANSWER, client.ask(AskRequest { request: bytes })).await;
+        let asked = timeout(ANSWER, client.ask(AskRequest { request: bytes, transition: transition.to_vec() })).await;
         let asked = asked.inspect_err(|_| debug!(%node, "a voter is silent"));
         asked.map_err(|_| NoAnswer::Silent)?.map(|answer| answer.into_inner().response)
     };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use psi_quorum::{Decision, Progress, Proposer, ProposerId, Register, Request, RetryPolicy, Verdict, VoterSet};
+use psi_quorum::{Call, Decision, Progress, Proposer, ProposerId, Register, Request, RetryPolicy, Verdict, VoterSet};
 use psi_state::Replica;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tracing::{debug, warn};
@@ -78,7 +78,7 @@ impl ValueProposer {
         loop {
             let (before, request) = (self.last().clone(), self.proposer.announcement());
             let voters = before.value().voters();
-            let asks = voters.keys().iter().map(|key| async { (*key, ask(context, *key, &request).await) });
+            let asks = voters.keys().iter().map(|key| async { (*key, ask(context, *key, (&request, &[])).await) });
             let (mut asked, mut answers) = (asks.collect::<FuturesUnordered<_>>(), 0);
             while answers < voters.majority() {
                 let (from, response) = asked.next().await?;
@@ -94,11 +94,11 @@ impl ValueProposer {
         }
     }
 
-    /// Has a value decided as the step after the last decision.
+    /// Has a value decided as the step after the last decision. `transition`: what leads there, as nodes keep it.
     pub(crate) async fn propose(
         &mut self,
         context: &Arc<NodeContext>,
-        body: Vec<u8>,
+        (body, transition): (Vec<u8>, &[u8]),
         deadline: Instant,
     ) -> ProposalOutcome {
         // Its caller went away.
@@ -113,9 +113,11 @@ impl ValueProposer {
         loop {
             let Progress { sends, verdict } = progress;
             for envelope in sends {
+                let is_proposal = matches!(envelope.request.call(), Call::Accept(_));
+                let transition = if is_proposal { transition.to_vec() } else { Vec::new() };
                 let (context, send) = (context.clone(), send.clone());
                 tokio::spawn(async move {
-                    let answer = ask(&context, envelope.to, &envelope.request).await;
+                    let answer = ask(&context, envelope.to, (&envelope.request, &transition)).await;
                     let _ = send.send((envelope.to, answer)).await;
                 });
             }

@@ -20,28 +20,30 @@ use crate::{
     node::context::NodeContext,
 };
 
-/// Answers a proposer. Both are bytes of psi-quorum. A proposer that hangs up does not end the vote: what is written of it
+/// Answers a proposer. Both are bytes of psi-quorum. `transition`: what is proposed, as nodes keep it, or nothing. A proposer that hangs up does not end the vote: what is written of it
 /// would come to the disk later than the next one's.
 ///
 /// # Errors
 /// This node can't vote, at least not now.
-pub(crate) async fn answer(context: &Arc<NodeContext>, bytes: &[u8]) -> Result<Vec<u8>, Status> {
+pub(crate) async fn answer(context: &Arc<NodeContext>, bytes: &[u8], transition: Vec<u8>) -> Result<Vec<u8>, Status> {
     let request = Request::decode(bytes).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let context = context.clone();
-    let vote = tokio::spawn(async move { vote(&context, &request).await });
+    let vote = tokio::spawn(async move { vote(&context, &request, transition).await });
     vote.await.unwrap_or_else(|gone| Err(Status::unavailable(format!("the vote did not end: {gone}"))))
 }
 
-async fn vote(context: &Arc<NodeContext>, request: &Request) -> Result<Vec<u8>, Status> {
+async fn vote(context: &Arc<NodeContext>, request: &Request, transition: Vec<u8>) -> Result<Vec<u8>, Status> {
     // Until then nobody knows whether the disk was set back.
     if !context.ledger.begun.load(Ordering::Acquire) {
         return Err(Status::unavailable("this node has begun no run yet, and votes after that"));
     }
     let view = context.read(|replica| replica.register_view(request.register().as_str()));
     let register = view.as_ref().and_then(register_of).ok_or_else(|| unknown(request))?;
-    if !is_lease(register.name()) {
-        check_proposal(context, request).await.map_err(Status::failed_precondition)?;
-    }
+    let given = if is_lease(register.name()) {
+        None
+    } else {
+        check_proposal(context, request, transition).await.map_err(Status::failed_precondition)?
+    };
     // By its name: a voter that took part in a register refuses another of that name.
     let place = vote_place(register.name());
     let slot = context.quorum.vote_slot(place);
@@ -57,7 +59,8 @@ async fn vote(context: &Arc<NodeContext>, request: &Request) -> Result<Vec<u8>, 
         Outcome::Send(response) => Ok(response.encode()),
         Outcome::Sync(pending) => {
             let record = pending.record().encode();
-            let kept = blocking(&context.ledger.store, move |store| store.put_vote(&place, &record)).await;
+            let kept =
+                blocking(&context.ledger.store, move |store| store.put_vote(&place, &record, given.as_ref())).await;
             kept.map_err(|error| Status::unavailable(format!("a vote can't be kept: {error}")))?;
             Ok(voter.synced(pending).encode())
         }

@@ -11,10 +11,9 @@ use psi_process::{
     spec::Phase,
     value::Value,
 };
-use psi_quorum::Register;
+use psi_quorum::{ClientName, Register};
 use tokio::sync::Semaphore;
 use tonic::Code;
-use tracing::debug;
 
 use super::{
     Ops, ProcessPolicy, TransitionDraft, bad, changes::work_hash, conflict, deadline, predecessor, stale,
@@ -31,6 +30,9 @@ const CLIENT: &str = "operator";
 /// Seconds for which who does not work on a task takes its lease for a step: voters that start again wait for as long.
 const STEP_SECONDS: u32 = 5;
 
+/// For how long a lease is waited for that another holds.
+const HANDOVER_MS: u64 = 500;
+
 /// Reviews at a time: each may hold 32 MiB of documents, and check signatures for seconds of a core.
 static REVIEWS: Semaphore = Semaphore::const_new(2);
 
@@ -39,7 +41,7 @@ struct TaskLease {
     /// Known by now: the lease has no name once the task has ended.
     register: Register,
     fence: u64,
-    client: String,
+    client: ClientName,
     /// Whether the caller held it before, to work on the task.
     was_held: bool,
 }
@@ -88,8 +90,7 @@ impl Ops {
             let has_moved = advanced.as_ref().is_ok_and(|answer| !answer.action.is_empty());
             // The next phase is another's to work on. One who stays in this works on.
             if has_moved || !was_held {
-                let released = self.release_register(register, (&lease_name(state), &client), 0).await;
-                released.err().into_iter().for_each(|cause| debug!("a lease is not released: {}", cause.message));
+                self.release_later(register, client);
             }
         }
         advanced
@@ -179,6 +180,11 @@ impl Ops {
     ) -> Result<Option<TaskLease>, Cause> {
         let Some(terms) = self.spec(state.spec).await?.lease() else { return Ok(None) };
         let (name, client) = (lease_name(state), if request.client.is_empty() { CLIENT } else { &request.client });
+        if let Some((register, grant, left_ms)) = self.held_lease(&name, client).await?
+            && left_ms >= u64::from(terms.seconds) * 1_000 / 2
+        {
+            return Ok(Some(TaskLease { register, fence: grant.fence.0, client: grant.client, was_held: true }));
+        }
         let known = self.lease(&name).await?;
         let was_held = known.holder == client && known.holder_node == known.node;
         let seconds = if was_held { terms.seconds } else { terms.seconds.min(STEP_SECONDS) };
@@ -187,12 +193,13 @@ impl Ops {
             name,
             client: client.to_owned(),
             duration_ms: u64::from(seconds) * 1_000,
-            wait_ms: 0,
+            // Who advanced it last gives it back behind its answer.
+            wait_ms: HANDOVER_MS,
             deadline_ms: u32::try_from(left).unwrap_or(u32::MAX).max(1),
         };
         let fence = self.acquire_lease(wish).await?.fence;
-        let register = self.known_register(&lease_name(state))?;
-        Ok(register.map(|register| TaskLease { register, fence, client: client.to_owned(), was_held }))
+        let held = self.held_lease(&lease_name(state), client).await?;
+        Ok(held.map(|(register, grant, _)| TaskLease { register, fence, client: grant.client, was_held }))
     }
 
     fn count(&self, judgements: &[Judgement]) {

@@ -59,7 +59,7 @@ impl Ops {
             let mut proposer =
                 tokio::time::timeout_at(until.into(), slot.lock()).await.map_err(|_| no_majority_of(what, None))?;
             proposer.learn(&self.context).await;
-            match proposer.propose(&self.context, switch.encode_to_vec(), until).await {
+            match proposer.propose(&self.context, (switch.encode_to_vec(), &[]), until).await {
                 ProposalOutcome::Decided => return Ok(()),
                 // The last word counts, whatever it follows.
                 ProposalOutcome::Lost | ProposalOutcome::Overtaken => {}

@@ -136,8 +136,13 @@ fn keep_step(store: &LedgerStore, step: u8) {
     let evidence = EvidenceKey { task: "process/small/main".to_owned(), name: format!("report-{step}") };
     let piece = StoredEvidence { document: vec![step; 3_000], ..StoredEvidence::default() };
     assert!(store.put_evidence(&evidence, &piece, (100, 1 << 20)).expect("there is room"));
-    store.put_blobs(&[([step; 32], vec![step; 2_000])]).expect("there is room");
-    store.put_vote(&VOTE, &[step; 300]).expect("there is room");
+    let transition = ([step; 32], vec![step; 2_000]);
+    if step.is_multiple_of(2) {
+        store.put_vote(&VOTE, &[step; 300], Some(&transition)).expect("there is room");
+    } else {
+        store.put_blobs(&[transition]).expect("there is room");
+        store.put_vote(&VOTE, &[step; 300], None).expect("there is room");
+    }
     let register = StoredRegister { first_voters: Vec::new(), step: step.into(), decision: vec![step; 1_000] };
     store.put_process_register(REGISTER, &register).expect("there is room");
 }

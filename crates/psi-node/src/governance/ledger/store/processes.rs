@@ -7,7 +7,7 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use super::{LedgerStore, StoreError, readable};
 
 /// By hash: a spec in its canonical form, or a transition with its place.
-const BLOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("process_blobs");
+pub(super) const BLOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("process_blobs");
 /// By name: a [`StoredRegister`].
 const REGISTERS: TableDefinition<&str, &[u8]> = TableDefinition::new("process_registers");
 /// By the path of the task, and the name of the piece: a [`StoredEvidence`].

@@ -6,7 +6,7 @@ use psi_security::node_key::NodePublicKey;
 use redb::{ReadableDatabase, TableDefinition};
 use tracing::warn;
 
-use super::{LedgerStore, StoreError, VOTER, VOTES, readable};
+use super::{LedgerStore, StoreError, VOTER, VOTES, processes::BLOBS, readable};
 
 /// One row: what distinguishes the file from others on its disk. A copy of it differs, and may lack votes.
 const PLACE: TableDefinition<(), (u64, u128)> = TableDefinition::new("place");
@@ -62,10 +62,18 @@ impl LedgerStore {
         Ok(table.get(register)?.map(|record| record.value().to_vec()))
     }
 
-    /// Keeps what is voted in a register, durably.
-    pub(crate) fn put_vote(&self, register: &[u8; 32], record: &[u8]) -> Result<(), StoreError> {
+    /// Keeps what is voted in a register, durably, and with it the transition that the vote is for, if it is not here yet.
+    pub(crate) fn put_vote(
+        &self,
+        register: &[u8; 32],
+        record: &[u8],
+        transition: Option<&([u8; 32], Vec<u8>)>,
+    ) -> Result<(), StoreError> {
         self.commit(|write| {
             write.open_table(VOTES)?.insert(*register, record)?;
+            if let Some((hash, blob)) = transition {
+                write.open_table(BLOBS)?.insert(*hash, blob.as_slice())?;
+            }
             Ok(())
         })
     }
