@@ -6,3 +6,4 @@ mod proposals;
 mod rules;
 mod support;
 mod survival;
+mod web;
