@@ -13,8 +13,11 @@ async fn without_voters_nothing_is_decided() -> Result<()> {
     let desk = Desk::of(&member)?;
     let refused = desk.apply(SMALL, "").await.expect_err("nobody votes");
     ensure!((refused.code(), reason(&refused).as_str()) == (Code::FailedPrecondition, "NO_VOTERS"), "{refused:?}");
-    let refused = desk.status("small", "").await.expect_err("nobody applied it");
-    ensure!((refused.code(), reason(&refused).as_str()) == (Code::NotFound, "UNKNOWN_PROCESS"), "{refused:?}");
+    for task in ["", "main"] {
+        let refused = desk.status("small", task).await.expect_err("nobody applied it");
+        ensure!((refused.code(), reason(&refused).as_str()) == (Code::NotFound, "UNKNOWN_PROCESS"), "{refused:?}");
+        ensure!(refused.message().starts_with("process `small` is not known here; apply its spec"), "{refused:?}");
+    }
     for (toml, why) in [("name =", "BAD_SPEC"), ("name = \"a\"", "BAD_SPEC"), (RELEASE, "FOLD_UNSUPPORTED")] {
         let refused = desk.apply(toml, "").await.expect_err("no spec for this version");
         ensure!(reason(&refused) == why, "{toml}: {refused:?}");
@@ -30,6 +33,12 @@ async fn only_what_follows_is_decided() -> Result<()> {
     let other = SMALL.replace("score >= 5", "score >= 6");
     let refused = n1.apply(&other, "").await.expect_err("there is one already");
     ensure!(reason(&refused) == "STALE_PREDECESSOR", "{refused:?}");
+    let refused = n1.give("small", "report", "{}").await.expect_err("nobody started the task");
+    ensure!(reason(&refused) == "UNKNOWN_PROCESS", "{refused:?}");
+    ensure!(
+        refused.message().starts_with("task `main` of process `small` is not known here; advance it once"),
+        "{refused:?}"
+    );
     let started = n1.advance("small", "").await?.state.unwrap_or_default();
     let refused = n1.advance("small", "").await.expect_err("it is started already");
     ensure!(reason(&refused) == "STALE_PREDECESSOR", "{refused:?}");

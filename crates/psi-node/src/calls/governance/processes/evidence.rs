@@ -9,7 +9,7 @@ use psi_process::{
 use psi_replica::Clock;
 use tonic::Code;
 
-use super::{Ops, bad, states::piece_message, subject, task_subject, unknown, unreadable};
+use super::{Ops, bad, states::piece_message, subject, task_subject, unreadable};
 use crate::governance::{
     ledger::store::{
         blocking,
@@ -31,7 +31,7 @@ impl Ops {
             let name = Name::new(&request.name).map_err(|error| bad(error.to_string()))?;
             let content = content(&request)?;
             let chain = self.chain(&subject)?;
-            chain.state().ok_or_else(|| unknown(&subject))?;
+            chain.state().ok_or_else(|| self.unknown(&subject))?;
             self.check_goes_on(&subject)?;
             let clock = self.context.write(|replica, now| replica.ledger_clock(now));
             let (_, Clock { wall_ms, counter }) = clock.map_err(|error| Cause::from(&error))?;
