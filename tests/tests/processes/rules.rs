@@ -75,6 +75,33 @@ async fn only_what_follows_is_decided() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_task_on_which_another_works_is_not_advanced() -> Result<()> {
+    let members = three(None).await?;
+    let desk = Desk::of(&members[0])?;
+    let leased = SMALL.replace("mode = \"enforce\"", "mode = \"enforce\"\n[lease]\nseconds = 30\nrenewals_max = 1");
+    desk.apply(&leased, "").await?;
+    let started = desk.advance("small", "").await?.state.unwrap_or_default();
+    let ann = v1::AcquireLeaseRequest {
+        name: "process/small/main".to_owned(),
+        client: "ann".to_owned(),
+        duration_ms: 60_000,
+        deadline_ms: 20_000,
+        wait_ms: 0,
+    };
+    desk.leases.clone().acquire_lease(ann.clone()).await?;
+    let refused = desk.advance("small", &started.head).await.expect_err("ann works on it");
+    ensure!(reason(&refused) == "LEASE_HELD", "{refused:?}");
+    // Each says what those can do who called.
+    ensure!(refused.message().contains("--client NAME") && !refused.message().contains("wait"), "{refused:?}");
+    let bob = v1::AcquireLeaseRequest { client: "bob".to_owned(), ..ann };
+    let refused = desk.leases.clone().acquire_lease(bob).await.expect_err("ann holds it");
+    ensure!(refused.message().contains("lease acquire --wait"), "{refused:?}");
+    let request = v1::AdvanceTaskRequest { client: "ann".to_owned(), ..request("small", &started.head) };
+    ensure!(desk.advance_by(request).await?.action.is_empty(), "she may ask, and her gate holds");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_missing_artifacts_are_named_in_one_answer() -> Result<()> {
     let members = three(None).await?;
     let desk = Desk::of(&members[0])?;

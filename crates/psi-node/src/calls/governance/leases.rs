@@ -43,12 +43,14 @@ pub(crate) struct LeaseRequest {
     pub(crate) wait_ms: u64,
     /// 0: as usual.
     pub(crate) deadline_ms: u32,
+    /// What who asked can do where another holds it.
+    pub(crate) way_out: &'static str,
 }
 
 impl Ops {
     /// Takes or renews a lease; waits for it if that is asked for.
     pub(crate) async fn acquire_lease(&self, request: LeaseRequest) -> Result<v1::LeaseGrant, Cause> {
-        let LeaseRequest { name, client, duration_ms, wait_ms, deadline_ms } = request;
+        let LeaseRequest { name, client, duration_ms, wait_ms, deadline_ms, way_out } = request;
         let client = self.record_refusal(client_name(&client))?;
         let duration_ms = if duration_ms == 0 { DURATION_MS_DEFAULT } else { duration_ms };
         let duration = LeaseDuration::from_ms(duration_ms)
@@ -79,7 +81,7 @@ impl Ops {
                     });
                 }
                 LeaseVerdict::Lost { left_ms, .. } if Instant::now() < until => left_ms,
-                verdict => return Err(self.record_cause(refused(&self.context, &name, &verdict))),
+                verdict => return Err(self.record_cause(refused(&self.context, (&name, way_out), &verdict))),
             };
             // Those who wait do not all come back at once.
             let pause = left_ms.clamp(RETRY_MS_MIN, RETRY_MS_MAX);
@@ -210,13 +212,12 @@ fn verdict_of(outcome: Option<LeaseOutcome>, name: &str) -> Result<LeaseVerdict,
     }
 }
 
-fn refused(context: &NodeContext, name: &str, verdict: &LeaseVerdict) -> Cause {
+fn refused(context: &NodeContext, (name, way_out): (&str, &str), verdict: &LeaseVerdict) -> Cause {
     match verdict {
         LeaseVerdict::Lost { holder, fence, left_ms } => {
             let who = holder.as_ref().map_or_else(|| "another".to_owned(), |holder| holder_text(context, holder));
             let message = format!(
-                "lease {name} is held by {who} with fence {fence}, for at most {left_ms} ms unless it is renewed; wait \
-                 for it (--wait, wait_ms), or ask again then"
+                "lease {name} is held by {who} with fence {fence}, for at most {left_ms} ms unless it is renewed; {way_out}"
             );
             let cause = Cause::new(Code::FailedPrecondition, "LEASE_HELD", message);
             cause.with("holder", who).with("fence", fence).with("left_ms", left_ms)

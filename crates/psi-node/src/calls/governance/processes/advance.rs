@@ -121,7 +121,7 @@ impl Ops {
             return Ok(v1::AdvanceTaskResponse { action: String::new(), judgements: shown, state });
         };
         if request.forced && request.reason.is_empty() {
-            return Err(bad("to force a task past its gates needs a reason: --reason TEXT".to_owned()));
+            return Err(bad("to force a task past its gates needs a reason (reason; --reason TEXT)".to_owned()));
         }
         let name = action.name().to_owned();
         let node = own_attestation(&self.context, &state.subject.process);
@@ -186,6 +186,7 @@ impl Ops {
             duration_ms: u64::from(seconds) * 1_000,
             wait_ms: 0,
             deadline_ms: u32::try_from(left).unwrap_or(u32::MAX).max(1),
+            way_out: "advance again then, or as that client through its node (client; --client NAME --node ADDRESS)",
         };
         let fence = self.acquire_lease(wish).await?.fence;
         Ok(Some(TaskLease { fence, client: client.to_owned(), was_held }))

@@ -70,7 +70,7 @@ impl Ops {
                 (None, None) => Baseline { node: own_attestation(&self.context, &state.subject.process), work: None },
                 (Some(_), Some(work)) => Baseline { node: None, work: Some(work) },
                 (None, Some(_)) => return Err(bad("a process has no work; name a task".to_owned())),
-                (Some(_), None) => return Err(bad("say what the work of the task is: --work FILE".to_owned())),
+                (Some(_), None) => return Err(bad("say what the work of the task is (work; --work FILE)".to_owned())),
             };
             Ok((Action::BaselineSetting(baseline), None))
         };

@@ -144,7 +144,7 @@ fn content(request: &v1::AddEvidenceRequest) -> Result<Content, Cause> {
         return match bytes <= DOCUMENT_BYTES_MAX as u64 {
             true if sha256.is_empty() || *sha256 == content.sha256.to_string() => Ok(content),
             true => Err(bad(format!("the document has hash {}, and {sha256} was named", content.sha256))),
-            false => Err(limit(bytes, DOCUMENT_BYTES_MAX as u64, "give its hash (--hash)")),
+            false => Err(limit(bytes, DOCUMENT_BYTES_MAX as u64, "give its hash and size (sha256, size; --hash)")),
         };
     }
     if *size > ARTIFACT_BYTES_MAX {
