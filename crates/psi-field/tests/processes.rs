@@ -110,6 +110,12 @@ async fn a_process_is_run_by_commands_and_survives_a_crash_of_all() -> Result<()
     // The node that decided it dies; the others know it.
     let decided = standing(n2, "nine-phases/main").await?;
     n2.kill()?;
+    eventually("n1 says that it is not reachable", async || {
+        let shown = answer(n1, &["lease", "voters", "show"]).await?;
+        let reachable = |place: usize| shown["voters"][place]["reachable"].as_bool();
+        Ok([0, 1, 2].map(reachable) == [Some(true), Some(false), Some(true)])
+    })
+    .await?;
     same(n1, "nine-phases/main", &decided).await?;
     same(n3, "nine-phases/main", &decided).await?;
     let log = answer(n3, &["process", "log", "nine-phases"]).await?;

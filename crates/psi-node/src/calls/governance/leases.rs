@@ -133,6 +133,9 @@ impl Ops {
     /// Who votes in new leases.
     pub(crate) fn voters(&self) -> v1::Voters {
         let (voters, heads) = self.context.read(|replica| (replica.voters(), replica.ledger_heads()));
+        let members = self.context.members.borrow();
+        let is_live = |node: &str| members.iter().any(|member| member.live && member.node.as_str() == node);
+        let own = self.context.settings.node.as_str();
         let voters = voters.iter().map(|voter| {
             let latest = heads.iter().filter(|head| head.author.node.as_str() == voter.node);
             let latest = latest.max_by_key(|head| head.author.incarnation);
@@ -140,9 +143,10 @@ impl Ops {
                 node: voter.node.clone(),
                 key: key_of(&voter.key).map(|key| key.to_string()).unwrap_or_default(),
                 current: latest.is_some_and(|head| head.voter_key == voter.key),
+                reachable: voter.node == own || is_live(&voter.node),
             }
         });
-        v1::Voters { voters: voters.collect(), node: self.context.settings.node.to_string() }
+        v1::Voters { voters: voters.collect(), node: own.to_owned() }
     }
 
     /// The nodes as voters, by the keys that their latest runs show.
