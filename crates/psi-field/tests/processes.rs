@@ -110,6 +110,12 @@ async fn a_process_is_run_by_commands_and_survives_a_crash_of_all() -> Result<()
     // The node that decided it dies; the others know it.
     let decided = standing(n2, "nine-phases/main").await?;
     n2.kill()?;
+    eventually("n1 says that it is not reachable", async || {
+        let shown = answer(n1, &["lease", "voters", "show"]).await?;
+        let reachable = |place: usize| shown["voters"][place]["reachable"].as_bool();
+        Ok([0, 1, 2].map(reachable) == [Some(true), Some(false), Some(true)])
+    })
+    .await?;
     same(n1, "nine-phases/main", &decided).await?;
     same(n3, "nine-phases/main", &decided).await?;
     let log = answer(n3, &["process", "log", "nine-phases"]).await?;
@@ -151,10 +157,18 @@ async fn aborted([n1, n2, n3]: &[Process; 3]) -> Result<()> {
     ensure!(refusal(n1, &abort).await? == "PROCESS_ENDED");
     let listed = answer(n1, &["process", "list", "nine-phases"]).await?;
     ensure!(listed["processes"][0]["end"] == "aborted" && listed["more"] == false, "{listed}");
-    // Each step is a record of the ledger of the node that made it, and all nodes come to hold all ledgers.
+    // Each step is a record of the ledger of the node that made it, and all nodes come to hold all ledgers. So are steps
+    // that were proposed and lost, as after the crash.
+    let place = |record: &Value| (record["log"].clone(), record["index"].clone());
+    let mut decided = Vec::new();
+    for of in [["process", "log", "nine-phases"].as_slice(), &["process", "log", "nine-phases", "--process"]] {
+        decided.extend(answer(n1, of).await?["transitions"].as_array().into_iter().flatten().map(place));
+    }
+    ensure!(decided.len() == 6, "{decided:?}");
     eventually("n1 has all records", async || {
         let listed = answer(n1, &["ledger", "list", "--kind", "transition"]).await?;
-        Ok(listed["records"].as_array().is_some_and(|records| records.len() == 6))
+        let held: Vec<_> = listed["records"].as_array().into_iter().flatten().map(place).collect();
+        Ok(decided.iter().all(|step| held.contains(step)))
     })
     .await?;
     Ok(())

@@ -89,7 +89,7 @@ pub struct Settings {
     /// Time between snapshots, while anything changes. Too short: the disk is busy. Too long: a crash of all nodes at
     /// once loses as much.
     pub snapshot_interval: Duration,
-    /// Largest HTTP body, bytes.
+    /// Largest HTTP body, bytes. A body with evidence of a process may have 1.5 MiB in any case.
     pub body_bytes_max: usize,
     /// Origins whose web pages may call HTTP.
     pub web_origins: WebOrigins,

@@ -58,6 +58,15 @@ const NEEDS: &[(&str, &str)] = &[
     ("GET /api/v1/processes", "read all"),
     ("GET /api/v1/processes/{name}", "read all"),
     ("GET /api/v1/processes/{name}/log", "read all"),
+    ("POST /api/v1/processes", "operator all"),
+    ("POST /api/v1/processes/{name}/advance", "operator all"),
+    ("POST /api/v1/processes/{name}/abort", "operator all"),
+    ("POST /api/v1/processes/{name}/mode", "operator all"),
+    ("POST /api/v1/processes/{name}/baseline", "operator all"),
+    ("GET /api/v1/processes/{name}/evidence", "read all"),
+    ("POST /api/v1/processes/{name}/evidence", "operator all"),
+    ("GET /api/v1/process-emergency", "read all"),
+    ("POST /api/v1/process-emergency", "operator all"),
 ];
 
 /// Every route that a node describes.

@@ -7,3 +7,4 @@ mod rules;
 mod support;
 mod survival;
 mod tasks;
+mod web;

@@ -13,8 +13,11 @@ async fn without_voters_nothing_is_decided() -> Result<()> {
     let desk = Desk::of(&member)?;
     let refused = desk.apply(SMALL, "").await.expect_err("nobody votes");
     ensure!((refused.code(), reason(&refused).as_str()) == (Code::FailedPrecondition, "NO_VOTERS"), "{refused:?}");
-    let refused = desk.status("small", "").await.expect_err("nobody applied it");
-    ensure!((refused.code(), reason(&refused).as_str()) == (Code::NotFound, "UNKNOWN_PROCESS"), "{refused:?}");
+    for task in ["", "main"] {
+        let refused = desk.status("small", task).await.expect_err("nobody applied it");
+        ensure!((refused.code(), reason(&refused).as_str()) == (Code::NotFound, "UNKNOWN_PROCESS"), "{refused:?}");
+        ensure!(refused.message().starts_with("process `small` is not known here; apply its spec"), "{refused:?}");
+    }
     for (toml, why) in [("name =", "BAD_SPEC"), ("name = \"a\"", "BAD_SPEC"), (RELEASE, "FOLD_UNSUPPORTED")] {
         let refused = desk.apply(toml, "").await.expect_err("no spec for this version");
         ensure!(reason(&refused) == why, "{toml}: {refused:?}");
@@ -30,6 +33,12 @@ async fn only_what_follows_is_decided() -> Result<()> {
     let other = SMALL.replace("score >= 5", "score >= 6");
     let refused = n1.apply(&other, "").await.expect_err("there is one already");
     ensure!(reason(&refused) == "STALE_PREDECESSOR", "{refused:?}");
+    let refused = n1.give("small", "report", "{}").await.expect_err("nobody started the task");
+    ensure!(reason(&refused) == "UNKNOWN_PROCESS", "{refused:?}");
+    ensure!(
+        refused.message().starts_with("task `main` of process `small` is not known here; advance it once"),
+        "{refused:?}"
+    );
     let started = n1.advance("small", "").await?.state.unwrap_or_default();
     let refused = n1.advance("small", "").await.expect_err("it is started already");
     ensure!(reason(&refused) == "STALE_PREDECESSOR", "{refused:?}");
@@ -62,6 +71,33 @@ async fn only_what_follows_is_decided() -> Result<()> {
     };
     let aborted = n1.processes.clone().abort_process(abort).await?.into_inner();
     ensure!(aborted.end == "aborted", "{aborted:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_on_which_another_works_is_not_advanced() -> Result<()> {
+    let members = three(None).await?;
+    let desk = Desk::of(&members[0])?;
+    let leased = SMALL.replace("mode = \"enforce\"", "mode = \"enforce\"\n[lease]\nseconds = 30\nrenewals_max = 1");
+    desk.apply(&leased, "").await?;
+    let started = desk.advance("small", "").await?.state.unwrap_or_default();
+    let ann = v1::AcquireLeaseRequest {
+        name: "process/small/main".to_owned(),
+        client: "ann".to_owned(),
+        duration_ms: 60_000,
+        deadline_ms: 20_000,
+        wait_ms: 0,
+    };
+    desk.leases.clone().acquire_lease(ann.clone()).await?;
+    let refused = desk.advance("small", &started.head).await.expect_err("ann works on it");
+    ensure!(reason(&refused) == "LEASE_HELD", "{refused:?}");
+    // Each says what those can do who called.
+    ensure!(refused.message().contains("--client NAME") && !refused.message().contains("wait"), "{refused:?}");
+    let bob = v1::AcquireLeaseRequest { client: "bob".to_owned(), ..ann };
+    let refused = desk.leases.clone().acquire_lease(bob).await.expect_err("ann holds it");
+    ensure!(refused.message().contains("lease acquire --wait"), "{refused:?}");
+    let request = v1::AdvanceTaskRequest { client: "ann".to_owned(), ..request("small", &started.head) };
+    ensure!(desk.advance_by(request).await?.action.is_empty(), "she may ask, and her gate holds");
     Ok(())
 }
 

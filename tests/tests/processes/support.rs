@@ -34,7 +34,7 @@ name = "b"
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) processes: ProcessServiceClient<Channel>,
-    leases: LeaseServiceClient<Channel>,
+    pub(crate) leases: LeaseServiceClient<Channel>,
 }
 
 impl Desk {

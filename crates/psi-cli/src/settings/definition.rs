@@ -194,8 +194,8 @@ pub(crate) static DEFINITIONS: [Definition; 36] = [
         key: "http.body_bytes_max",
         kind: Kind::Whole { min: 1024, max: 64 << 20, put: |all, bytes| all.node.body_bytes_max = size(bytes) },
         show: |all| whole(all.node.body_bytes_max),
-        meaning: "Largest HTTP body that is accepted. Too low: long vectors are refused. Too high: one client can \
-                  take all memory",
+        meaning: "Largest HTTP body that is accepted; one with evidence of a process may have 1.5 MiB in any case. Too \
+                  low: long vectors are refused. Too high: one client can take all memory",
     },
     Definition {
         key: "http.cors_origins",

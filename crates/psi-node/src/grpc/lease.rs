@@ -30,7 +30,8 @@ impl v1::lease_service_server::LeaseService for LeaseDesk {
     ) -> Result<Response<v1::LeaseGrant>, Status> {
         let ops = self.ops.called_by(request.extensions());
         let v1::AcquireLeaseRequest { name, client, duration_ms, wait_ms, deadline_ms } = request.into_inner();
-        let request = LeaseRequest { name, client, duration_ms, wait_ms, deadline_ms };
+        let way_out = "ask again then, or wait for it: `psi-field lease acquire --wait SECONDS`, wait_ms";
+        let request = LeaseRequest { name, client, duration_ms, wait_ms, deadline_ms, way_out };
         Ok(Response::new(ops.acquire_lease(request).await?))
     }
 

@@ -5,7 +5,7 @@ pub(super) mod attachments;
 pub(super) mod baseline;
 pub(super) mod body_params;
 pub(super) mod field;
-mod json;
+pub(super) mod json;
 pub(super) mod parameters;
 pub(super) mod params;
 mod parse;

@@ -47,13 +47,22 @@ fn good_body(method: &str, path: &str) -> Value {
         ("PUT", "/fields/{name}/label") => json!({ "label": "pumps" }),
         ("PUT", "/fields/{name}/names") => json!({ "names": ["t", "p"] }),
         ("PUT", "/api/v1/config/drift") => json!({ "autoRemediationEnabled": false }),
+        ("POST", "/api/v1/processes") => json!({ "spec": "name = \"f\"\n[[phases]]\nname = \"a\"\n" }),
+        ("POST", "/api/v1/processes/{name}/mode") => json!({ "mode": "watch" }),
+        ("POST", "/api/v1/processes/{name}/evidence") => json!({ "task": "main", "name": "r", "document": {} }),
+        ("POST", path) if path.starts_with("/api/v1/processes/") => json!({ "task": "main" }),
+        ("POST", "/api/v1/process-emergency") => json!({ "on": false }),
         _ => json!({}),
     }
 }
 
-/// The path; of a watch, one that ends.
-fn ending(path: &str) -> String {
-    if path.ends_with("/watch") { format!("{path}?events=1") } else { path.to_owned() }
+/// The path with what its address must ask for: of a watch, to end.
+fn asked(method: &str, path: &str) -> String {
+    match (method, path) {
+        (_, path) if path.ends_with("/watch") => format!("{path}?events=1"),
+        ("GET", path) if path.ends_with("/evidence") => format!("{path}?task=main"),
+        _ => path.to_owned(),
+    }
 }
 
 /// What stands for the node, run and index of a path: the first record of the node, once it has one.
@@ -90,14 +99,15 @@ async fn every_route_is_described_and_answers_as_described() {
     assert!(calls.len() >= 23, "{calls:?}");
     for (method, path, operation) in calls {
         let call = format!("{method} {path}");
-        let url = server.url(&ending(&named(path, "f", &record)));
+        let url = server.url(&asked(&method, &named(path, "f", &record)));
         let request = server.client.request(method.parse().unwrap(), url).json(&good_body(&method, path));
         let answer = server.send(request).await;
         let want = match (method.as_str(), path.as_str()) {
             // Nobody of that name ever wrote.
             (_, "/members/{name}") => Some((404, "UNKNOWN_NODE")),
             // Nobody applied a spec of that name.
-            (_, "/api/v1/processes/{name}" | "/api/v1/processes/{name}/log") => Some((404, "UNKNOWN_PROCESS")),
+            (_, path) if path.starts_with("/api/v1/processes/") => Some((404, "UNKNOWN_PROCESS")),
+            ("POST", "/api/v1/processes" | "/api/v1/process-emergency") => Some((409, "NO_VOTERS")),
             // It took no steps.
             ("POST", "/api/v1/drift/models/{name}/baseline") => Some((409, "TOO_FEW_INPUTS")),
             _ => None,
@@ -128,17 +138,18 @@ async fn every_path_that_is_listed_exists() {
         (&json!("n1"), &json!("psi-field"), &json!("active"))
     );
     let paths = root["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 40);
+    assert_eq!(paths.len(), 46);
     for (path, about) in paths {
         let methods = about.as_str().unwrap().split(':').next().unwrap();
         for method in methods.split(", ") {
-            let url = server.url(&ending(&named(path, "default", &record)));
+            let url = server.url(&asked(method, &named(path, "default", &record)));
             let request = server.client.request(method.parse().unwrap(), url);
             let answer = server.send(request.json(&json!({ "x": FEEDER }))).await;
             // The body is one for /step, so others name its unknown member; and `default` can't be dropped.
             let want = match (method, path.as_str()) {
                 ("DELETE", "/members/{name}") => 404,
-                (_, "/api/v1/processes/{name}" | "/api/v1/processes/{name}/log") => 404,
+                ("GET", path) if path.starts_with("/api/v1/processes/") => 404,
+                ("POST", path) if path.starts_with("/api/v1/process") => 422,
                 ("DELETE", "/api/v1/drift/models/{name}/baseline") => 200,
                 ("POST", "/api/v1/drift/models/{name}/baseline") => 422,
                 ("POST", "/init" | "/steps" | "/fields" | "/fields/{name}/reset") | ("PATCH" | "PUT", _) => 422,

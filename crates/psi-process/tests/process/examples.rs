@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use psi_ledger::record::Evidence;
 use psi_process::{
     Action, Attestation, Baseline, BaselineState, DecidedChain, Decision, End, Facts, HoldReason, Judgement, Mode,
-    Name, NodeAttestation, ProvisionalChain, SettingsHash, Spec, SpecStore, Subject, Transition, TransitionRefusal,
-    Verdict, WorkOrder,
+    Name, NodeAttestation, ProvisionalChain, SettingsHash, Spec, SpecStore, Subject, TaskName, Transition,
+    TransitionRefusal, Verdict, WorkOrder,
     engine::next_action,
     judge::{EvidenceFacts, ExternalJudgement, FieldFacts, ProcessFacts, judge_phase},
 };
@@ -18,6 +18,8 @@ use crate::{
 };
 
 const NINE_PHASES: &str = include_str!("../../../../examples/processes/nine-phases.toml");
+/// What `examples/python/sign_statement.py` signs; its `--check` compares.
+const REVIEW: &str = include_str!("../../../../examples/processes/review.json");
 const RELEASE: &str = include_str!("../../../../examples/processes/release.toml");
 
 const GOOD: &str = "{\"tests_run\":412,\"tests_failed\":0,\"build_passed\":true,\"coverage\":81.25}";
@@ -200,4 +202,15 @@ fn a_held_gate_of_a_release_neither_advances_nor_returns() {
     let spec = Spec::parse(RELEASE).unwrap();
     let held = judge_phase(&spec, spec.phase(&name("stage")).unwrap(), &facts(GOOD));
     assert_eq!(Verdict::of_all(&held), Verdict::Hold(HoldReason::NoData));
+}
+
+#[test]
+fn the_review_that_the_example_signs_passes() {
+    let spec = Spec::parse(NINE_PHASES).unwrap();
+    let phase = spec.phase(&name("review")).unwrap();
+    let evidence = BTreeMap::from([("review".to_owned(), document(REVIEW))]);
+    let facts = Facts { evidence, ..Facts::none(TaskName::new("main").unwrap()) };
+    let approval =
+        judge_phase(&spec, phase, &facts).into_iter().find(|judged| judged.gate == name("approval")).unwrap();
+    assert_eq!(approval.verdict, Verdict::Pass, "review.json is to be about {}: {approval:?}", phase.hash);
 }

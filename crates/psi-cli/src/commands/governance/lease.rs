@@ -214,6 +214,8 @@ struct VoterAnswer {
     node: String,
     key: String,
     current: bool,
+    /// Whether it is live, as the answering node knows.
+    reachable: bool,
 }
 
 impl LeaseCommand {
@@ -332,10 +334,10 @@ impl VotersAnswer {
             return "nobody votes yet; name three or five nodes: psi-field lease voters set n1 n2 n3".to_owned();
         }
         let row = |voter: &VoterAnswer| {
-            let state = if voter.current {
-                Cell::from("votes".to_owned())
-            } else {
-                Cell::toned("store is another now; name the voters again", Tone::Bad)
+            let state = match (voter.current, voter.reachable) {
+                (false, _) => Cell::toned("store is another now; name the voters again", Tone::Bad),
+                (true, false) => Cell::toned(format!("not reachable from node {}", self.node), Tone::Bad),
+                (true, true) => Cell::from("votes".to_owned()),
             };
             [voter.node.clone().into(), Cell::from(voter.key.chars().take(16).collect::<String>()), state]
         };
@@ -353,7 +355,8 @@ impl From<v1::Lease> for LeaseAnswer {
 
 impl From<v1::Voters> for VotersAnswer {
     fn from(v1::Voters { voters, node }: v1::Voters) -> Self {
-        let voter = |v1::Voter { node, key, current }: v1::Voter| VoterAnswer { node, key, current };
+        let voter =
+            |v1::Voter { node, key, current, reachable }: v1::Voter| VoterAnswer { node, key, current, reachable };
         Self { voters: voters.into_iter().map(voter).collect(), node }
     }
 }

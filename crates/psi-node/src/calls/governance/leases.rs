@@ -47,12 +47,14 @@ pub(crate) struct LeaseRequest {
     pub(crate) wait_ms: u64,
     /// 0: as usual.
     pub(crate) deadline_ms: u32,
+    /// What who asked can do where another holds it.
+    pub(crate) way_out: &'static str,
 }
 
 impl Ops {
     /// Takes or renews a lease; waits for it if that is asked for.
     pub(crate) async fn acquire_lease(&self, request: LeaseRequest) -> Result<v1::LeaseGrant, Cause> {
-        let LeaseRequest { name, client, duration_ms, wait_ms, deadline_ms } = request;
+        let LeaseRequest { name, client, duration_ms, wait_ms, deadline_ms, way_out } = request;
         let client = self.record_refusal(client_name(&client))?;
         let duration_ms = if duration_ms == 0 { DURATION_MS_DEFAULT } else { duration_ms };
         let duration = LeaseDuration::from_ms(duration_ms)
@@ -85,7 +87,7 @@ impl Ops {
                     });
                 }
                 LeaseVerdict::Lost { left_ms, .. } if Instant::now() < until => left_ms,
-                verdict => return Err(self.record_cause(refused(&self.context, &name, &verdict))),
+                verdict => return Err(self.record_cause(refused(&self.context, (&name, way_out), &verdict))),
             };
             // Those who wait do not all come back at once.
             let pause = left_ms.clamp(RETRY_MS_MIN, RETRY_MS_MAX);
@@ -162,6 +164,9 @@ impl Ops {
     /// Who votes in new leases.
     pub(crate) fn voters(&self) -> v1::Voters {
         let (voters, heads) = self.context.read(|replica| (replica.voters(), replica.ledger_heads()));
+        let members = self.context.members.borrow();
+        let is_live = |node: &str| members.iter().any(|member| member.live && member.node.as_str() == node);
+        let own = self.context.settings.node.as_str();
         let voters = voters.iter().map(|voter| {
             let latest = heads.iter().filter(|head| head.author.node.as_str() == voter.node);
             let latest = latest.max_by_key(|head| head.author.incarnation);
@@ -169,9 +174,10 @@ impl Ops {
                 node: voter.node.clone(),
                 key: key_of(&voter.key).map(|key| key.to_string()).unwrap_or_default(),
                 current: latest.is_some_and(|head| head.voter_key == voter.key),
+                reachable: voter.node == own || is_live(&voter.node),
             }
         });
-        v1::Voters { voters: voters.collect(), node: self.context.settings.node.to_string() }
+        v1::Voters { voters: voters.collect(), node: own.to_owned() }
     }
 
     /// The nodes as voters, by the keys that their latest runs show.
@@ -271,13 +277,12 @@ fn verdict_of(outcome: Option<LeaseOutcome>, name: &str) -> Result<LeaseVerdict,
     }
 }
 
-fn refused(context: &NodeContext, name: &str, verdict: &LeaseVerdict) -> Cause {
+fn refused(context: &NodeContext, (name, way_out): (&str, &str), verdict: &LeaseVerdict) -> Cause {
     match verdict {
         LeaseVerdict::Lost { holder, fence, left_ms } => {
             let who = holder.as_ref().map_or_else(|| "another".to_owned(), |holder| holder_text(context, holder));
             let message = format!(
-                "lease {name} is held by {who} with fence {fence}, for at most {left_ms} ms unless it is renewed; wait \
-                 for it (--wait, wait_ms), or ask again then"
+                "lease {name} is held by {who} with fence {fence}, for at most {left_ms} ms unless it is renewed; {way_out}"
             );
             let cause = Cause::new(Code::FailedPrecondition, "LEASE_HELD", message);
             cause.with("holder", who).with("fence", fence).with("left_ms", left_ms)

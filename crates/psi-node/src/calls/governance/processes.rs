@@ -103,10 +103,25 @@ impl Ops {
     async fn policy(&self, process: &Name) -> Result<ProcessPolicy, Cause> {
         let subject = Subject::process(process.clone());
         let chain = self.chain(&subject)?;
-        let state = chain.state().cloned().ok_or_else(|| unknown(&subject))?;
+        let state = chain.state().cloned().ok_or_else(|| self.unknown(&subject))?;
         let spec = self.spec(state.spec).await?;
         let mode = if emergency(&self.context).on { Mode::Watch } else { state.mode };
         Ok(ProcessPolicy { state, spec, mode })
+    }
+
+    /// That nobody began it. Of a task whose process nobody began either, the process is what is missing.
+    fn unknown(&self, subject: &Subject) -> Cause {
+        let process = Subject::process(subject.process.clone());
+        let has_process = self.chain(&process).is_ok_and(|chain| chain.state().is_some());
+        let message = if subject.task.is_some() && has_process {
+            format!(
+                "{subject} is not known here; advance it once to start it, or see `psi-field process list {}`",
+                subject.process
+            )
+        } else {
+            format!("{process} is not known here; apply its spec, or see `psi-field process list`")
+        };
+        Cause::new(Code::NotFound, "UNKNOWN_PROCESS", message)
     }
 
     async fn spec(&self, hash: SpecHash) -> Result<Spec, Cause> {
@@ -332,12 +347,6 @@ fn predecessor(hash: &str) -> Result<Option<TransitionHash>, Cause> {
 
 fn bad(message: String) -> Cause {
     Cause::new(Code::InvalidArgument, "BAD_PROCESS", message)
-}
-
-fn unknown(subject: &Subject) -> Cause {
-    let way_out = if subject.task.is_some() { "advance it once to start it" } else { "apply its spec" };
-    let message = format!("{subject} is not known here; {way_out}, or see `psi-field process list`");
-    Cause::new(Code::NotFound, "UNKNOWN_PROCESS", message)
 }
 
 fn not_here(what: &str, hash: &str) -> Cause {

@@ -1,4 +1,7 @@
-//! Processes over HTTP: which there are, where they stand, and what was decided.
+//! Processes over HTTP: which there are, where they stand, what was decided; and what changes them.
+
+mod answers;
+pub(in crate::http) mod changes;
 
 use axum::{
     Json,
@@ -9,11 +12,11 @@ use psi_api::v1;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::answers::{emergency_json, evidence_json, some, state_json, transition_json};
 use crate::calls::ops::Ops;
 use crate::http::{
-    answers::times::utc,
     refusal::{Refusal, record_refusal},
-    requests::params::bad_query,
+    requests::{address::NoParams, params::bad_query},
 };
 
 /// What an address asks for: a process or none, and in its query a task and a page.
@@ -71,82 +74,16 @@ pub(in crate::http) async fn log(ops: Ops, params: ProcessParams) -> Result<Json
     Ok(Json(json!({ "transitions": transitions, "next_page_token": some(&next_page_token), "node": node })))
 }
 
-fn some(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
+pub(in crate::http) async fn evidence(ops: Ops, params: ProcessParams) -> Result<Json<Value>, Refusal> {
+    let ProcessParams { process, task, .. } = params;
+    if task.is_empty() {
+        return record_refusal(&ops, Err(bad_query("evidence is that of a task", "name one, such as ?task=main")));
+    }
+    let v1::ProcessState { evidence, node, .. } =
+        ops.process(v1::GetProcessRequest { process, task, judged: false }).await?;
+    Ok(Json(json!({ "evidence": evidence_json(&evidence), "node": node })))
 }
 
-fn time_text(time: Option<&prost_types::Timestamp>) -> Option<String> {
-    let ms = |time: &prost_types::Timestamp| u64::try_from(time.seconds).unwrap_or(0).saturating_mul(1_000);
-    time.map(|time| utc(ms(time).saturating_add(u64::try_from(time.nanos / 1_000_000).unwrap_or(0))))
-}
-
-fn state_json(state: &v1::ProcessState) -> Value {
-    let judgements: Vec<Value> = state.judgements.iter().map(judgement_json).collect();
-    let evidence: Vec<Value> = state.evidence.iter().map(piece_json).collect();
-    let node_json = |node: &v1::NodeAttestationState| {
-        let v1::NodeAttestationState { node, build, protocol, settings, spec, status } = node;
-        json!({
-            "node": node, "build": build, "protocol": protocol, "settings": settings, "spec": spec, "status": status
-        })
-    };
-    let nodes: Vec<Value> = state.nodes.iter().map(node_json).collect();
-    json!({
-        "process": state.process,
-        "task": some(&state.task),
-        "spec": state.spec,
-        "mode": state.mode,
-        "phase": some(&state.phase),
-        "phase_hash": some(&state.phase_hash),
-        "head": state.head,
-        "step": state.step,
-        "returns": state.returns,
-        "end": some(&state.end),
-        "time": time_text(state.time.as_ref()),
-        "baseline": state.baseline,
-        "emergency": state.emergency,
-        "judgements": judgements,
-        "evidence": evidence,
-        "nodes": nodes,
-        "node": state.node,
-    })
-}
-
-fn judgement_json(judgement: &v1::GateJudgement) -> Value {
-    let v1::GateJudgement { gate, verdict, hold, reason, readings, missing } = judgement;
-    json!({
-        "gate": gate,
-        "verdict": verdict,
-        "hold": some(hold),
-        "reason": reason,
-        "readings": readings,
-        "missing": missing,
-    })
-}
-
-fn piece_json(v1::EvidencePiece { name, sha256, size, time: _ }: &v1::EvidencePiece) -> Value {
-    json!({ "name": name, "sha256": sha256, "size": size })
-}
-
-fn transition_json(step: &v1::ProcessTransition) -> Value {
-    let judgements: Vec<Value> = step.judgements.iter().map(judgement_json).collect();
-    let evidence: Vec<Value> = step.evidence.iter().map(piece_json).collect();
-    json!({
-        "step": step.step,
-        "hash": step.hash,
-        "predecessor": some(&step.predecessor),
-        "action": step.action,
-        "from": some(&step.from),
-        "to": some(&step.to),
-        "mode": step.mode,
-        "spec": step.spec,
-        "time": time_text(step.time.as_ref()),
-        "node": step.node,
-        "actor": step.actor,
-        "forced": step.forced,
-        "reason": step.reason,
-        "judgements": judgements,
-        "evidence": evidence,
-        "log": step.log,
-        "index": step.index,
-    })
+pub(in crate::http) async fn emergency(ops: Ops, _: NoParams) -> Json<Value> {
+    Json(emergency_json(&ops.emergency_state()))
 }

@@ -187,13 +187,18 @@ pub(super) fn not_texts(name: &str) -> Problem {
 
 /// An unknown member.
 pub(super) fn unknown(name: &str, known: &[Property]) -> Problem {
+    problem(name, "unknown", unknown_text(name, known))
+}
+
+/// What is said of an unknown member.
+pub(super) fn unknown_text(name: &str, known: &[Property]) -> String {
     let is_parameter = psi_engine::DEFINITIONS.iter().any(|definition| definition.name == name);
     let advice = match nearest(name, known.iter().map(|known| known.name)) {
         _ if is_parameter => format!("it is a parameter: {{\"parameters\": {{\"{name}\": …}}}}"),
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are: {}", known.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")),
     };
-    problem(name, "unknown", format!("no member is called `{}`; {advice}", shorten(name)))
+    format!("no member is called `{}`; {advice}", shorten(name))
 }
 
 /// One slip for every three letters is forgiven, as with parameters.

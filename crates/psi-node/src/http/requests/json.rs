@@ -1,5 +1,7 @@
 //! JSON values, kept as far as any operation can use them.
 
+pub(in crate::http) mod members;
+
 use std::fmt;
 
 use psi_engine::DEFINITIONS;

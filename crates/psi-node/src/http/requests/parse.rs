@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use psi_engine::ParameterError;
+use serde::Deserialize;
 
 use super::json::{JsonObject, JsonValue};
 use crate::http::refusal::{Place, Problem, Refusal, shorten};
@@ -10,11 +11,16 @@ use crate::http::refusal::{Place, Problem, Refusal, shorten};
 const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn parse(bytes: &[u8]) -> Result<JsonObject, Refusal> {
+    Ok(parse_some(bytes)?.unwrap_or(JsonObject(Vec::new())))
+}
+
+/// `None` of an empty body.
+pub(super) fn parse_some<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<Option<T>, Refusal> {
     let bytes = bytes.strip_prefix(UTF_8_MARK).unwrap_or(bytes);
     if bytes.is_empty() {
-        return Ok(JsonObject(Vec::new()));
+        return Ok(None);
     }
-    serde_json::from_slice(bytes).map_err(|error| unreadable(bytes, &error))
+    serde_json::from_slice(bytes).map(Some).map_err(|error| unreadable(bytes, &error))
 }
 
 /// Distinguishes JSON of another shape, numbers that JSON can't carry, and bodies that are not JSON.
@@ -40,7 +46,7 @@ fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Refusal {
         let message = "the body is UTF-16; send JSON as UTF-8".to_owned();
         return Refusal::new(StatusCode::BAD_REQUEST, "BAD_JSON", message).with("line", line).with("column", column);
     }
-    let message = format!("the body is not JSON: {error}; send an object such as {{\"x\": [0.1, 0.2]}}");
+    let message = format!("the body is not JSON: {error}; send an object, such as {{\"x\": [0.1, 0.2]}} to /step");
     Refusal::new(StatusCode::BAD_REQUEST, "BAD_JSON", message).with("line", line).with("column", column)
 }
 

@@ -44,7 +44,19 @@ pub(in crate::http) async fn body<B>(ops: &Ops, request: Request<B>) -> Result<B
 where
     B: HttpBody<Data = Bytes, Error: Display>,
 {
-    record_refusal(ops, read(request, ops.context.settings.body_bytes_max, &ops.context.receipts).await)
+    body_within(ops, request, 0).await
+}
+
+/// Likewise, of a route that takes so many bytes where the setting allows fewer.
+///
+/// # Errors
+/// As [`read`].
+pub(in crate::http) async fn body_within<B>(ops: &Ops, request: Request<B>, bytes: usize) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Display>,
+{
+    let limit = ops.context.settings.body_bytes_max.max(bytes);
+    record_refusal(ops, read(request, limit, &ops.context.receipts).await)
 }
 
 /// The whole body.
@@ -123,7 +135,7 @@ fn gave_way() -> Refusal {
 
 fn too_large(limit: usize) -> Refusal {
     let message =
-        format!("the body is larger than {limit} bytes; send one vector a request, or raise http.body_bytes_max");
+        format!("the body is larger than {limit} bytes; send less in one request, or raise http.body_bytes_max");
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message).with("limit", limit)
 }
 

@@ -70,9 +70,9 @@ fn operation_object(path: &str, operation: &Operation) -> Value {
     object
 }
 
-/// `get_fields_name` for `GET /fields/{name}`.
+/// `get_fields_name` for `GET /fields/{name}`: a word that is a name in any language.
 fn operation_id(path: &str, method: &str) -> String {
-    let words = path.split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
+    let words = path.split(['/', '{', '}', '.', '-']).filter(|word| !word.is_empty());
     words.fold(method.to_ascii_lowercase(), |id, word| format!("{id}_{word}"))
 }
 
@@ -147,7 +147,8 @@ mod tests {
             for operation in route.operations {
                 let described = &document["paths"][route.path][operation.method.as_str().to_ascii_lowercase()];
                 assert_eq!(described["summary"], operation.help, "{}", route.path);
-                assert!(ids.insert(described["operationId"].as_str().expect("an id").to_owned()), "{described}");
+                let id = described["operationId"].as_str().expect("an id").to_owned();
+                assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && ids.insert(id), "{described}");
                 let statuses = described["responses"].as_object().expect("responses");
                 assert!(statuses.keys().any(|status| status.starts_with('2')), "{described}");
             }

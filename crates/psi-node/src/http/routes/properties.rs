@@ -1,5 +1,7 @@
 //! What addresses and bodies may name: a row each.
 
+pub(in crate::http) mod processes;
+
 use super::property::{Kind, Property};
 
 pub(super) const FIELD: Property = Property::text("field", "the field; `default` if left out").optional();

@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Vectors,
     Object,
     Objects,
+    /// Any JSON at all.
+    Any,
 }
 
 /// One named value.
@@ -24,9 +26,9 @@ pub(super) enum Kind {
 pub(in crate::http) struct Property {
     pub(in crate::http) name: &'static str,
     pub(super) kind: Kind,
-    pub(super) help: &'static str,
+    pub(in crate::http) help: &'static str,
     /// May be left out.
-    pub(super) is_optional: bool,
+    pub(in crate::http) is_optional: bool,
     /// May be `null`.
     pub(super) is_nullable: bool,
 }
@@ -76,9 +78,13 @@ impl Property {
             Kind::Vectors => ("array", Some(json!({ "type": "array", "items": { "type": "number" } }))),
             Kind::Object => ("object", None),
             Kind::Objects => ("array", Some(json!({ "type": "object" }))),
+            Kind::Any => ("", None),
         };
-        let kind = if self.is_nullable { json!([kind, "null"]) } else { json!(kind) };
-        let mut schema = json!({ "type": kind });
+        let mut schema = match (kind, self.is_nullable) {
+            ("", _) => json!({}),
+            (kind, true) => json!({ "type": [kind, "null"] }),
+            (kind, false) => json!({ "type": kind }),
+        };
         if let Some(items) = items {
             schema["items"] = items;
         }

@@ -340,6 +340,12 @@ pub(super) static ROUTES: &[Route] = &[
     processes::PROCESSES,
     processes::PROCESS,
     processes::LOG,
+    processes::ADVANCES,
+    processes::ABORTIONS,
+    processes::MODES,
+    processes::BASELINES,
+    processes::PIECES_OF_EVIDENCE,
+    processes::EMERGENCY_SWITCH,
     Route {
         path: "/members",
         operations: &[get(READ_ALL,

@@ -125,7 +125,7 @@ impl Ops {
             return Ok(v1::AdvanceTaskResponse { action: String::new(), judgements: shown, state });
         };
         if request.forced && request.reason.is_empty() {
-            return Err(bad("to force a task past its gates needs a reason: --reason TEXT".to_owned()));
+            return Err(bad("to force a task past its gates needs a reason (reason; --reason TEXT)".to_owned()));
         }
         let name = action.name().to_owned();
         let node = own_attestation(&self.context, &state.subject.process);
@@ -196,6 +196,7 @@ impl Ops {
             // Who advanced it last gives it back behind its answer.
             wait_ms: HANDOVER_MS,
             deadline_ms: u32::try_from(left).unwrap_or(u32::MAX).max(1),
+            way_out: "advance again then, or as that client through its node (client; --client NAME --node ADDRESS)",
         };
         let fence = self.acquire_lease(wish).await?.fence;
         let held = self.held_lease(&lease_name(state), client).await?;

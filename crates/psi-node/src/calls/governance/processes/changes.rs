@@ -4,7 +4,7 @@ use psi_api::{Cause, v1};
 use psi_process::{Action, Baseline, ChainState, Decision, Mode, Spec, Subject, WorkHash, WorkOrder};
 use tonic::Code;
 
-use super::{Ops, TransitionDraft, bad, deadline, predecessor, stale, subject, unknown, unreadable};
+use super::{Ops, TransitionDraft, bad, deadline, predecessor, stale, subject, unreadable};
 use crate::governance::process::{attestation::own_attestation, chain::PROCESS_PREFIX, documents};
 
 /// Most processes of a cluster.
@@ -70,7 +70,7 @@ impl Ops {
                 (None, None) => Baseline { node: own_attestation(&self.context, &state.subject.process), work: None },
                 (Some(_), Some(work)) => Baseline { node: None, work: Some(work) },
                 (None, Some(_)) => return Err(bad("a process has no work; name a task".to_owned())),
-                (Some(_), None) => return Err(bad("say what the work of the task is: --work FILE".to_owned())),
+                (Some(_), None) => return Err(bad("say what the work of the task is (work; --work FILE)".to_owned())),
             };
             Ok((Action::BaselineSetting(baseline), None))
         };
@@ -89,7 +89,7 @@ impl Ops {
             let subject = subject(process, task)?;
             let policy = self.policy(&subject.process).await?;
             let chain = self.chain(&subject)?;
-            let state = chain.state().ok_or_else(|| unknown(&subject))?;
+            let state = chain.state().ok_or_else(|| self.unknown(&subject))?;
             let (action, mode) = change(state)?;
             let is_task = subject.task.is_some();
             let mode = mode.unwrap_or(if is_task { policy.mode } else { policy.state.mode });

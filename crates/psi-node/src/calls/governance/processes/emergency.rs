@@ -25,7 +25,7 @@ impl Ops {
         let switched = async {
             let is_line = reason.len() <= REASON_BYTES_MAX && !reason.chars().any(char::is_control);
             if !is_line || (on && reason.is_empty()) {
-                let message = format!("say why in one line of 1 to {REASON_BYTES_MAX} bytes: --reason TEXT");
+                let message = format!("say why in one line of 1 to {REASON_BYTES_MAX} bytes (reason; --reason TEXT)");
                 return Err(bad(message).with("got", reason.len()).with("limit", REASON_BYTES_MAX));
             }
             let clock = self.context.write(|replica, now| replica.ledger_clock(now));

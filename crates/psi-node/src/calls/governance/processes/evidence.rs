@@ -9,7 +9,7 @@ use psi_process::{
 use psi_replica::Clock;
 use tonic::Code;
 
-use super::{Ops, bad, states::piece_message, subject, task_subject, unknown, unreadable};
+use super::{Ops, bad, states::piece_message, subject, task_subject, unreadable};
 use crate::governance::{
     ledger::store::{
         blocking,
@@ -31,7 +31,7 @@ impl Ops {
             let name = Name::new(&request.name).map_err(|error| bad(error.to_string()))?;
             let content = content(&request)?;
             let chain = self.chain(&subject)?;
-            chain.state().ok_or_else(|| unknown(&subject))?;
+            chain.state().ok_or_else(|| self.unknown(&subject))?;
             self.check_goes_on(&subject)?;
             let clock = self.context.write(|replica, now| replica.ledger_clock(now));
             let (_, Clock { wall_ms, counter }) = clock.map_err(|error| Cause::from(&error))?;
@@ -144,7 +144,7 @@ fn content(request: &v1::AddEvidenceRequest) -> Result<Content, Cause> {
         return match bytes <= DOCUMENT_BYTES_MAX as u64 {
             true if sha256.is_empty() || *sha256 == content.sha256.to_string() => Ok(content),
             true => Err(bad(format!("the document has hash {}, and {sha256} was named", content.sha256))),
-            false => Err(limit(bytes, DOCUMENT_BYTES_MAX as u64, "give its hash (--hash)")),
+            false => Err(limit(bytes, DOCUMENT_BYTES_MAX as u64, "give its hash and size (sha256, size; --hash)")),
         };
     }
     if *size > ARTIFACT_BYTES_MAX {

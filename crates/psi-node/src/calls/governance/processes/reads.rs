@@ -7,7 +7,7 @@ use psi_process::{
 };
 use tonic::Code;
 
-use super::{Ops, not_here, predecessor, states::transition_message, subject, unknown};
+use super::{Ops, not_here, predecessor, states::transition_message, subject};
 use crate::{
     calls::readiness::readable,
     governance::process::{
@@ -31,7 +31,7 @@ impl Ops {
         let found = async {
             let subject = subject(&process, &task)?;
             let chain = self.chain(&subject)?;
-            let state = chain.state().ok_or_else(|| unknown(&subject))?;
+            let state = chain.state().ok_or_else(|| self.unknown(&subject))?;
             let mut message = self.state_message(&chain);
             if let Some(task) = &subject.task {
                 message.evidence = self.pieces(&subject).await;
@@ -113,7 +113,7 @@ impl Ops {
         let listed = async {
             let subject = subject(&process, &task)?;
             let chain = self.chain(&subject)?;
-            let state = chain.state().ok_or_else(|| unknown(&subject))?;
+            let state = chain.state().ok_or_else(|| self.unknown(&subject))?;
             let from = read_token(&page_token)?.unwrap_or((chain.step(), state.head));
             let size = page_of(page_size, TRANSITIONS_DEFAULT, TRANSITIONS_MAX);
             self.page_of_transitions(from, size).await
