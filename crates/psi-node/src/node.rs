@@ -32,7 +32,7 @@ use crate::{
     cluster::{address::advertised, claimants, gossip},
     governance::{
         ledger::{auditor::LedgerAuditor, store::LedgerStore, writer::LedgerWriter},
-        process::keeper::ProcessKeeper,
+        process::{keeper::ProcessKeeper, voter_change::VoterChange},
     },
     grpc, http,
     links::{dial, registry::Links},
@@ -149,6 +149,7 @@ impl Node {
         tasks.push(supervised(&context, "writing the ledger", LedgerWriter::new(context.clone()).run()));
         tasks.push(supervised(&context, "auditing ledgers", LedgerAuditor::new(context.clone()).run()));
         tasks.push(supervised(&context, "keeping processes", ProcessKeeper::new(context.clone()).run()));
+        tasks.push(supervised(&context, "changing voters", VoterChange::new(context.clone()).run()));
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }

@@ -7,4 +7,5 @@ mod rules;
 mod support;
 mod survival;
 mod tasks;
+mod voters;
 mod web;

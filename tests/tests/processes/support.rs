@@ -93,6 +93,10 @@ impl Desk {
         Ok(self.processes.clone().switch_mode(request).await?.into_inner())
     }
 
+    pub(crate) async fn set_voters(&self, nodes: &[String]) -> Result<v1::Voters, Status> {
+        Ok(self.leases.clone().set_voters(v1::SetVotersRequest { nodes: nodes.to_vec() }).await?.into_inner())
+    }
+
     pub(crate) async fn acquire(&self, lease: &str, client: &str) -> Result<v1::LeaseGrant, Status> {
         let (name, client) = (lease.to_owned(), client.to_owned());
         let request = v1::AcquireLeaseRequest { name, client, duration_ms: 20_000, ..Default::default() };

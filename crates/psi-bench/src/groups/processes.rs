@@ -61,14 +61,14 @@ const LONGER: u32 = 3;
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Written {
+enum MajorityWrite {
     /// A lease is renewed: one round trip to the voters, who write their votes.
     Lease,
     /// A task leaves a phase: lease, evidence, attestation, ledger, majority.
     Transition,
 }
 
-impl Written {
+impl MajorityWrite {
     const ALL: [Self; 2] = [Self::Lease, Self::Transition];
 
     fn label(self) -> Label {
@@ -94,7 +94,7 @@ impl Written {
 
 /// One row.
 struct WriteCase {
-    written: Written,
+    written: MajorityWrite,
     label: Label,
     node: Connection,
     /// Tasks that there were.
@@ -117,8 +117,8 @@ impl WriteCase {
         let begun = Instant::now();
         while us.is_empty() || begun.elapsed() < plan.warm_up() + plan.time {
             let took = match self.written {
-                Written::Lease => self.renew("bench").await?,
-                Written::Transition => self.leave_phase().await?,
+                MajorityWrite::Lease => self.renew("bench").await?,
+                MajorityWrite::Transition => self.leave_phase().await?,
             };
             if begun.elapsed() >= plan.warm_up() {
                 us.saturating_record(took);
@@ -198,8 +198,8 @@ pub(crate) async fn measure(plan: &Plan, progress: &Progress) -> Result<GroupRep
     let rig = Rig::of(nodes).await?;
     prepare(&rig).await?;
     let node = rig.nodes[0].connect().await?;
-    let case = |written: Written| WriteCase { written, label: written.label(), node: node.clone(), tasks: 0 };
-    let (headers, cases) = (Written::ALL.map(Written::header).into(), Written::ALL.map(case).into());
+    let case = |written: MajorityWrite| WriteCase { written, label: written.label(), node: node.clone(), tasks: 0 };
+    let (headers, cases) = (MajorityWrite::ALL.map(MajorityWrite::header).into(), MajorityWrite::ALL.map(case).into());
     Ok(GroupReport::measure(GROUP, headers, cases, plan, progress).await.with_notes(notes()))
 }
 

@@ -122,6 +122,8 @@ families! {
         drift: IntCounterVec = "psi_process_drift_detected_total" ["severity"]
             "Gates that found nodes or work other than the baseline says, by the severity of the phase";
         emergency: IntGauge = "psi_process_emergency" [] "1 while the emergency switch is on, so that no gate blocks";
+        behind: IntGauge = "psi_process_registers_behind" []
+            "Registers of processes and their tasks that former voters decide on: keep those up until it is 0";
     }
 }
 
@@ -153,6 +155,10 @@ impl ProcessMetrics {
 
     pub(crate) fn record_drift(&self, severity: &str) {
         self.drift.with_label_values(&[severity]).inc();
+    }
+
+    pub(crate) fn set_behind(&self, registers: u64) {
+        self.behind.set(count(registers));
     }
 
     pub(super) fn set_emergency(&self, on: bool) {

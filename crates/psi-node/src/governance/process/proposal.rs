@@ -26,6 +26,10 @@ pub(crate) async fn check_proposal(
     }
     let before = RegisterBody::of(register, request.previous())?;
     let next = RegisterBody::read(register, body)?;
+    // The same once more, for other voters.
+    if next == before {
+        return Ok(None);
+    }
     let head = next.newest_since(&before).ok_or("a step is one transition, and this is none, or several")?;
     let proposer = proposal.value.proposer().and_then(|proposer| node_of(context, proposer.key));
     let first = proposer.as_ref();

@@ -148,6 +148,21 @@ impl ValueProposer {
         }
     }
 
+    /// Has what was decided last decided once more, for the voters that an operator named; `None` if they vote already.
+    pub(crate) async fn change_voters(
+        &mut self,
+        context: &Arc<NodeContext>,
+        deadline: Instant,
+    ) -> Option<ProposalOutcome> {
+        self.learn(context).await;
+        if *self.last().value().voters() == self.wanted_voters(context) {
+            self.show(context);
+            return None;
+        }
+        let body = self.last().value().body().to_vec();
+        Some(self.propose(context, (body, &[]), deadline).await)
+    }
+
     /// Who is to vote from the next step on: those whom an operator named last.
     fn wanted_voters(&self, context: &NodeContext) -> VoterSet {
         let named = context.read(Replica::voters);
