@@ -49,6 +49,8 @@ pub(crate) struct NewRecord {
     pub(crate) actor: Actor,
     pub(crate) body: Vec<u8>,
     pub(crate) evidence: Vec<Evidence>,
+    /// Of a transition: by what it is kept beside the ledger, at once with the record.
+    pub(crate) transition: Option<[u8; 32]>,
     /// Learns where it stands, once it is on the disk.
     pub(crate) placed: Option<oneshot::Sender<RecordPlace>>,
 }
@@ -66,7 +68,14 @@ impl Ledger {
 
     /// Records an action.
     pub(crate) fn record_action(&self, kind: Kind, actor: Actor, action: &Action) -> bool {
-        self.record(NewRecord { kind, actor, body: action.encode(), evidence: Vec::new(), placed: None })
+        self.record(NewRecord {
+            kind,
+            actor,
+            body: action.encode(),
+            evidence: Vec::new(),
+            transition: None,
+            placed: None,
+        })
     }
 
     /// Resolves once all that was recorded so far is on the disk and shown, or can't be.

@@ -284,6 +284,7 @@ impl Ops {
             actor: transition.actor.clone(),
             body: bytes.clone(),
             evidence: Vec::new(),
+            transition: Some(*hash.as_bytes()),
             placed: Some(placed),
         };
         if !self.context.ledger.record(record) {
@@ -293,9 +294,7 @@ impl Ops {
         let Ok(Ok(RecordPlace { log, index, .. })) = place else {
             return Err(unreadable("the transition can't be written"));
         };
-        let blob = documents::transition_blob(bytes, log.to_string(), index);
-        let kept = documents::keep(&self.context, vec![(*hash.as_bytes(), blob.clone())]).await;
-        kept.map(|()| (hash, blob)).map_err(|error| unreadable(&error.to_string()))
+        Ok((hash, documents::transition_blob(bytes, log.to_string(), index)))
     }
 }
 

@@ -284,8 +284,9 @@ impl LedgerAuditor {
 
     async fn store(&self, log: &LogName, row: &LogRow, first: u64, leaves: Vec<Vec<u8>>) -> Result<(), StoreError> {
         let (log, row) = (log.clone(), row.clone());
-        let write =
-            move |store: &LedgerStore| store.write(&log, &row, &NewRecords { first, leaves: &leaves, bodies: &[] });
+        let write = move |store: &LedgerStore| {
+            store.write(&log, &row, &NewRecords { first, leaves: &leaves, bodies: &[], transitions: &[] })
+        };
         blocking(&self.context.ledger.store, write).await
     }
 

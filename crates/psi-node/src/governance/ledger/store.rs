@@ -8,6 +8,7 @@
 mod crashes;
 mod hashes;
 pub(crate) mod processes;
+mod row;
 mod votes;
 
 use std::{
@@ -16,14 +17,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use prost::Message;
-use psi_ledger::{CompactRange, ContentHash, HeldLog, LogName, Record, TreeHash, UnverifiedHead};
+use psi_ledger::{CompactRange, ContentHash, LogName, Record, TreeHash};
 use psi_replica::Clock;
-use psi_security::node_key::NodePublicKey;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, backends::InMemoryBackend};
 use tracing::{error, info};
 
-pub(crate) use self::hashes::HashError;
+pub(crate) use self::{hashes::HashError, row::LogRow};
 
 /// By the name of the log: a [`StoredLog`].
 const LOGS: TableDefinition<&str, &[u8]> = TableDefinition::new("logs");
@@ -36,6 +35,8 @@ const BODIES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("bodies");
 /// By clock, log and index: nothing. The order in which records are shown.
 const ORDER: TableDefinition<(u64, u32, &str, u64), ()> = TableDefinition::new("order");
 
+/// By hash: a spec in its canonical form, or a transition with its place.
+const BLOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("process_blobs");
 /// By the id of a register: what this node voted in it, a psi.quorum.v1.Record.
 const VOTES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("votes");
 /// One row: the key that this store votes by. It is made with the store, so that it is lost with the votes.
@@ -65,38 +66,6 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
     }
 }
 
-/// What is stored of a log.
-#[derive(Clone, PartialEq, Message)]
-struct StoredLog {
-    /// The head that is believed.
-    #[prost(string, tag = "1")]
-    note: String,
-    /// How many records are stored, from the first.
-    #[prost(uint64, tag = "2")]
-    records: u64,
-    /// Their compact range.
-    #[prost(bytes = "vec", tag = "3")]
-    range: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    public_key: Vec<u8>,
-    /// Empty without a cluster key.
-    #[prost(bytes = "vec", tag = "5")]
-    voucher: Vec<u8>,
-    /// Heads that contradict the one that is believed.
-    #[prost(string, repeated, tag = "6")]
-    conflicts: Vec<String>,
-}
-
-/// A log as it is stored.
-#[derive(Clone, Debug)]
-pub(crate) struct LogRow {
-    pub(crate) held: HeldLog,
-    /// Whose word it is that the key is the node's; empty without a cluster key.
-    pub(crate) voucher: Vec<u8>,
-    /// Heads that contradict the one that is believed, at most [`CONFLICTS_MAX`].
-    pub(crate) conflicts: Vec<String>,
-}
-
 /// Most contradicting heads that are kept of a log. One is proof enough.
 pub(crate) const CONFLICTS_MAX: usize = 8;
 
@@ -113,6 +82,8 @@ pub(crate) struct NewRecords<'a> {
     pub(crate) first: u64,
     pub(crate) leaves: &'a [Vec<u8>],
     pub(crate) bodies: &'a [Vec<u8>],
+    /// By hash, as they are kept beside the ledger.
+    pub(crate) transitions: &'a [([u8; 32], Vec<u8>)],
 }
 
 impl LedgerStore {
@@ -282,6 +253,10 @@ impl LedgerStore {
             for body in new.bodies {
                 bodies.insert(*ContentHash::of(body).as_bytes(), body.as_slice())?;
             }
+            let mut transitions = write.open_table(BLOBS)?;
+            for (hash, transition) in new.transitions {
+                transitions.insert(*hash, transition.as_slice())?;
+            }
             write.open_table(LOGS)?.insert(name.as_str(), row.encode().as_slice())?;
             Ok(())
         })
@@ -346,33 +321,6 @@ impl LedgerStore {
             }
         }
         Ok(())
-    }
-}
-
-impl LogRow {
-    fn encode(&self) -> Vec<u8> {
-        let Self { held, voucher, conflicts } = self;
-        let (archive, head) = (held.archive(), held.head());
-        let stored = StoredLog {
-            note: head.note(),
-            records: archive.end(),
-            range: TreeHash::list_to_bytes(archive.hashes()),
-            public_key: head.public_key().as_bytes().to_vec(),
-            voucher: voucher.clone(),
-            conflicts: conflicts.clone(),
-        };
-        stored.encode_to_vec()
-    }
-
-    fn decode(log: &LogName, bytes: &[u8]) -> Option<Self> {
-        let StoredLog { note, records, range, public_key, voucher, conflicts } = StoredLog::decode(bytes).ok()?;
-        let key = NodePublicKey::from_bytes(public_key.try_into().ok()?);
-        let head = UnverifiedHead::parse(&note).ok()?.verify(&key).ok()?;
-        if head.head().log != *log {
-            return None;
-        }
-        let archive = CompactRange::from_hashes(records, TreeHash::list_from_bytes(&range)?).ok()?;
-        Some(Self { held: HeldLog::restore(head, archive).ok()?, voucher, conflicts })
     }
 }
 

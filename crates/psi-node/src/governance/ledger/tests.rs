@@ -182,7 +182,9 @@ fn closed_store(directory: &std::path::Path) -> Run {
     run.leaves.iter().for_each(|leaf| range.append(TreeHash::of_leaf(leaf)).expect("few"));
     let held = psi_ledger::HeldLog::restore(shown, range).expect("it fits");
     let row = LogRow { held, voucher: Vec::new(), conflicts: Vec::new() };
-    store.write(&run.log, &row, &NewRecords { first: 0, leaves: &run.leaves, bodies: &[] }).expect("room");
+    store
+        .write(&run.log, &row, &NewRecords { first: 0, leaves: &run.leaves, bodies: &[], transitions: &[] })
+        .expect("room");
     run
 }
 

@@ -21,7 +21,10 @@ use super::{
     NewRecord, WriterRequest,
     store::{LogRow, NewRecords, RecordPlace, blocking},
 };
-use crate::node::{context::NodeContext, log_limit::LogLimit};
+use crate::{
+    governance::process::documents::transition_blob,
+    node::{context::NodeContext, log_limit::LogLimit},
+};
 
 /// Most records that are stored and signed at once.
 const BATCH_MAX: usize = 256;
@@ -54,6 +57,8 @@ struct Batch {
     leaves: Vec<Vec<u8>>,
     clocks: Vec<Clock>,
     bodies: Vec<Vec<u8>>,
+    /// Which of the leaves are transitions, their hashes, and the transitions.
+    transitions: Vec<(usize, [u8; 32], Vec<u8>)>,
     placed: Vec<(usize, oneshot::Sender<RecordPlace>)>,
 }
 
@@ -183,7 +188,14 @@ impl LedgerWriter {
             }
         }
         let actor = Actor::Node(log.run.node.clone());
-        Some(NewRecord { kind: Kind::RunStart, actor, body: start.encode(), evidence: Vec::new(), placed: None })
+        Some(NewRecord {
+            kind: Kind::RunStart,
+            actor,
+            body: start.encode(),
+            evidence: Vec::new(),
+            transition: None,
+            placed: None,
+        })
     }
 
     /// Makes leaves of records, and stores them with the head that covers them; tries until the disk takes them. Returns
@@ -198,14 +210,16 @@ impl LedgerWriter {
         let first = held.as_ref().map_or(0, |held| held.archive().end());
         let Some(held) = self.signed(log, held, &batch) else { return false };
         let row = LogRow { held: held.clone(), voucher: self.voucher(), conflicts: Vec::new() };
-        let Batch { leaves, clocks, bodies, placed } = batch;
-        let (stored, mut failed) = (Arc::new((log.clone(), row, leaves, bodies)), None);
+        let Batch { leaves, clocks, bodies, transitions, placed } = batch;
+        let blob = |(at, hash, bytes)| (hash, transition_blob(bytes, log.to_string(), first + at as u64));
+        let transitions: Vec<_> = transitions.into_iter().map(blob).collect();
+        let (stored, mut failed) = (Arc::new((log.clone(), row, leaves, bodies, transitions)), None);
         let begun = Instant::now();
         loop {
             let stored = stored.clone();
             let written = blocking(&self.context.ledger.store, move |store| {
-                let (log, row, leaves, bodies) = &*stored;
-                store.write(log, row, &NewRecords { first, leaves, bodies })
+                let (log, row, leaves, bodies, transitions) = &*stored;
+                store.write(log, row, &NewRecords { first, leaves, bodies, transitions })
             });
             let Err(error) = written.await else { break };
             self.context.metrics.ledger.record_failure();
@@ -247,8 +261,9 @@ impl LedgerWriter {
     /// Records with clocks of the run; `None` once it accepts no more writes.
     fn batch(&self, records: Vec<NewRecord>) -> Option<Batch> {
         let mut batch = Batch::default();
-        for NewRecord { kind, actor, body, evidence, placed } in records {
+        for NewRecord { kind, actor, body, evidence, transition, placed } in records {
             let (_, clock) = self.context.write(|replica, now| replica.ledger_clock(now)).ok()?;
+            let kept = transition.map(|hash| (batch.leaves.len(), hash, body.clone()));
             let long = (body.len() > psi_ledger::record::INLINE_BODY_BYTES_MAX).then(|| body.clone());
             let record = match Body::of(body) {
                 Ok(body) => Record { clock, kind, actor, body, evidence }.encode(),
@@ -256,6 +271,7 @@ impl LedgerWriter {
             };
             match record {
                 Ok(leaf) => {
+                    batch.transitions.extend(kept);
                     batch.placed.extend(placed.map(|placed| (batch.leaves.len(), placed)));
                     batch.leaves.push(leaf);
                     batch.clocks.push(clock);

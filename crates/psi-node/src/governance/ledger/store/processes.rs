@@ -4,10 +4,8 @@
 use prost::Message;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::{LedgerStore, StoreError, readable};
+use super::{BLOBS, LedgerStore, StoreError, readable};
 
-/// By hash: a spec in its canonical form, or a transition with its place.
-pub(super) const BLOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("process_blobs");
 /// By name: a [`StoredRegister`].
 const REGISTERS: TableDefinition<&str, &[u8]> = TableDefinition::new("process_registers");
 /// By the path of the task, and the name of the piece: a [`StoredEvidence`].

@@ -6,7 +6,7 @@ use psi_security::node_key::NodePublicKey;
 use redb::{ReadableDatabase, TableDefinition};
 use tracing::warn;
 
-use super::{LedgerStore, StoreError, VOTER, VOTES, processes::BLOBS, readable};
+use super::{BLOBS, LedgerStore, StoreError, VOTER, VOTES, readable};
 
 /// One row: what distinguishes the file from others on its disk. A copy of it differs, and may lack votes.
 const PLACE: TableDefinition<(), (u64, u128)> = TableDefinition::new("place");
