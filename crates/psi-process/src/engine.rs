@@ -5,6 +5,7 @@
 
 mod bucket;
 mod decided;
+mod fate;
 mod provisional;
 mod refusal;
 mod rules;
@@ -15,6 +16,7 @@ mod support;
 
 pub use bucket::TaskBucket;
 pub use decided::DecidedChain;
+pub use fate::{Fate, ProposedStep, hidden_steps};
 pub use provisional::{ProvisionalChain, TransitionStatus, VerdictChange};
 pub use refusal::TransitionRefusal;
 pub use rules::{check_policy, next_action};

@@ -71,8 +71,11 @@ pub(super) fn follow(
     }
 }
 
-/// Whether a task's transition keeps to what its process says now. Ask before it is proposed, and before it is voted for:
-/// a transition that is decided is judged by the mode that it carries, since others may learn of a switch later.
+/// Whether a task's transition keeps to what its process says now. Ask before it is proposed: a transition that is decided
+/// is judged by the mode that it carries, since others may learn of a switch later.
+///
+/// Voters do not ask. They may know an older state of the process, or a newer one, and what some voted for must never be
+/// refused by the others for good: its register would be stuck.
 ///
 /// # Errors
 /// It was judged in another mode, or starts a task by another spec, or after the end of the process.

@@ -5,6 +5,7 @@ mod attestation;
 mod buckets;
 mod chains;
 mod examples;
+mod fates;
 mod gates;
 mod hostile;
 mod specs;

@@ -13,7 +13,8 @@ use psi_api::Cause;
 use psi_ledger::record::{Evidence, Kind};
 use psi_process::{
     Action, Attestation, ChainState, DecidedChain, Judgement, Mode, Name, Spec, SpecHash, Subject, TaskName,
-    Transition, TransitionHash, TransitionRefusal, engine::check_policy,
+    Transition, TransitionHash, TransitionRefusal,
+    engine::{Fate, ProposedStep, check_policy, hidden_steps},
 };
 use psi_quorum::Register;
 use tokio::sync::oneshot;
@@ -159,31 +160,47 @@ impl Ops {
         policy.map_or(Ok(()), |policy| check_task(policy, &body(&proposer)?.chain(&subject, now_ms), &transition))?;
         let mut kept = None;
         loop {
-            let before = body(&proposer)?;
+            let (before, before_step) = (body(&proposer)?, proposer.last().step().0);
             let next = self.following(&before, &transition).await?;
             let (head, blob) = match &kept {
                 Some(kept) => kept,
                 None => kept.insert(self.keep_transition(&transition, deadline).await?),
             };
             let led_to = next.chain(&subject, now_ms);
-            match proposer.propose(&self.context, (next.to_bytes(), blob), deadline).await {
+            let is_overtaken = match proposer.propose(&self.context, (next.to_bytes(), blob), deadline).await {
                 ProposalOutcome::Decided => return Ok(led_to),
-                ProposalOutcome::Lost | ProposalOutcome::Overtaken => {
-                    proposer.learn(&self.context).await;
-                    proposer.show(&self.context);
-                    let current = body(&proposer)?.chain(&subject, now_ms);
-                    if self.is_decided(&current, (*head, &led_to)).await {
-                        return Ok(led_to);
-                    }
-                    // Else another task of the bucket took the step.
-                    if current.state().map(|state| state.head) != transition.predecessor {
-                        return Err(stale(&current, transition.predecessor));
-                    }
-                }
+                ProposalOutcome::Lost => false,
+                ProposalOutcome::Overtaken => true,
                 ProposalOutcome::Refused(why) => return Err(conflict(&subject, &why)),
                 ProposalOutcome::NoMajority(refusal) => return Err(no_majority(&subject, refusal)),
+            };
+            proposer.learn(&self.context).await;
+            proposer.show(&self.context);
+            let after = body(&proposer)?;
+            if is_overtaken {
+                let passed = proposer.last().step().0.saturating_sub(before_step);
+                let hidden = hidden_steps(&before.chains(0), &after.chains(0), passed);
+                let step = ProposedStep { transition: &transition, head: *head, led_to: &led_to };
+                match self.fate(step, &after.chain(&subject, 0), hidden).await {
+                    Fate::Decided => return Ok(led_to),
+                    Fate::Rejected => {}
+                    Fate::Unknown => return Err(unknown_fate(&subject, *head)),
+                }
+            }
+            // Else another task of the bucket took the step.
+            let current = after.chain(&subject, now_ms);
+            if current.state().map(|state| state.head) != transition.predecessor {
+                return Err(stale(&current, transition.predecessor));
             }
         }
+    }
+
+    /// What became of a transition, after others were decided: the history says so.
+    async fn fate(&self, step: ProposedStep<'_>, current: &DecidedChain, hidden: u64) -> Fate {
+        let newest = current.state().map(|state| state.head);
+        let history = documents::history(&self.context, newest, step.history_count(current)).await;
+        let history: Vec<_> = history.iter().map(|placed| placed.hash).collect();
+        step.fate(current, &history, hidden)
     }
 
     /// That the first step of a chain may be one: else its register would be made, and its name be used up, for nothing.
@@ -214,15 +231,6 @@ impl Ops {
             refreshed.ok_or_else(|| no_majority(&subject, None))?;
         }
         Ok(())
-    }
-
-    /// Whether the transition is the latest of its chain, or an earlier one: the history says so.
-    async fn is_decided(&self, current: &DecidedChain, (head, led_to): (TransitionHash, &DecidedChain)) -> bool {
-        let Some(steps) = current.step().checked_sub(led_to.step()) else { return false };
-        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
-        let newest = current.state().map(|state| state.head);
-        let history = documents::history(&self.context, newest, steps.saturating_add(1)).await;
-        history.get(steps).is_some_and(|placed| placed.hash == head)
     }
 
     /// The register of a process or a task, which is made where there is none, and kept on this disk.
@@ -369,6 +377,15 @@ fn no_majority_of(what: &str, refusal: Option<String>) -> Cause {
     let message = format!(
         "most voters of {what} did not vote in time{refusal}. It may have been decided all the same: see `psi-field process \
          log`, `psi-field lease voters show` and `psi-field members`"
+    );
+    Cause::new(Code::DeadlineExceeded, "NO_MAJORITY", message)
+}
+
+/// Others were decided, and it can't be said whether the transition was before them.
+fn unknown_fate(subject: &Subject, head: TransitionHash) -> Cause {
+    let message = format!(
+        "others had steps of {subject} decided meanwhile, and it can't be said here whether transition {head} is among them: \
+         look for it in `psi-field process log`, and see `psi-field members`"
     );
     Cause::new(Code::DeadlineExceeded, "NO_MAJORITY", message)
 }

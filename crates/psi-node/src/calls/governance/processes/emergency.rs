@@ -62,7 +62,12 @@ impl Ops {
             match proposer.propose(&self.context, (switch.encode_to_vec(), &[]), until).await {
                 ProposalOutcome::Decided => return Ok(()),
                 // The last word counts, whatever it follows.
-                ProposalOutcome::Lost | ProposalOutcome::Overtaken => {}
+                ProposalOutcome::Lost => {}
+                // It may have been decided, and switched back by another since: nobody wants that undone.
+                ProposalOutcome::Overtaken if emergency(&self.context) != *switch => {
+                    return Err(no_majority_of(what, Some("somebody else switched it meanwhile".to_owned())));
+                }
+                ProposalOutcome::Overtaken => return Ok(()),
                 ProposalOutcome::Refused(why) => return Err(conflict(why)),
                 ProposalOutcome::NoMajority(refusal) => return Err(no_majority_of(what, refusal)),
             }
