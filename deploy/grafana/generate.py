@@ -538,46 +538,6 @@ REPLICATION = dashboard(
             ],
         ),
         (
-            "Ledger",
-            [
-                graph(
-                    "Records",
-                    "What operators did on a node, and what it did itself: records that it writes to its ledger, a second.",
-                    "cps",
-                    (per_second("psi_ledger_records_total", "node"), "{{node}}"),
-                    limits=(0, None),
-                    width=6,
-                ),
-                graph(
-                    "Conflicts",
-                    "Signed heads that contradict one that the node holds, since it started. One is a fork.",
-                    "none",
-                    by_node("psi_ledger_conflicts_total", "{{node}} {{kind}}"),
-                    limits=(0, None),
-                    width=6,
-                    thresholds=steps_of(CLEAR, (1, RED)),
-                ),
-                graph(
-                    "Heads without a proof",
-                    "For how long the node has been shown a head that nobody proves to go on from the one it holds. "
-                    "A moment is usual; the alert begins at a minute.",
-                    "s",
-                    by_node("psi_ledger_unproven_seconds"),
-                    limits=(0, None),
-                    width=6,
-                    thresholds=steps_of(CLEAR, (60, YELLOW)),
-                ),
-                graph(
-                    "Incomplete ledgers",
-                    "Ledgers of which the node lacks records that their heads cover. It fetches them from other nodes.",
-                    "none",
-                    by_node("psi_ledger_incomplete"),
-                    limits=(0, None),
-                    width=6,
-                ),
-            ],
-        ),
-        (
             "Clocks, gossip, snapshots",
             [
                 graph(
@@ -1002,7 +962,157 @@ DRIFT_OF_INPUTS = dashboard(
     ],
 )
 
-DASHBOARDS = {"drift": DRIFT_OF_INPUTS, "overview": OVERVIEW, "replication": REPLICATION, "service": SERVICE}
+# --- Governance
+
+GOVERNANCE = dashboard(
+    "psi-field-governance",
+    "ψ-field / governance",
+    "Ledgers, leases and processes: whether records are kept and proved, who waits for a lease, what gates say.",
+    [NODES],
+    [
+        (
+            "Now",
+            [
+                stat(
+                    "Emergency switch",
+                    "While it is on, no gate of any process blocks.",
+                    "none",
+                    f"max({of('psi_process_emergency')})",
+                    mappings=states(("off", GREEN), ("ON", RED)),
+                    thresholds=steps_of(GREEN, (1, RED)),
+                ),
+                stat(
+                    "Heads that contradict",
+                    "Forks, keys that differ, and ledgers that were set back, that any node has seen since its start.",
+                    "short",
+                    f"sum(max by (kind) ({of('psi_ledger_conflicts_total')}))",
+                    thresholds=steps_of(GREEN, (1, RED)),
+                ),
+                stat(
+                    "Oldest unproved head",
+                    "For how long a head has been shown that could not be proved. An alert fires after 60 s.",
+                    "s",
+                    f"max({of('psi_ledger_unproven_seconds')})",
+                    thresholds=steps_of(GREEN, (10, YELLOW), (60, RED)),
+                ),
+                stat(
+                    "Incomplete ledgers",
+                    "Ledgers of which a node does not hold every record. They are fetched.",
+                    "short",
+                    f"max({of('psi_ledger_incomplete')})",
+                    thresholds=steps_of(GREEN, (1, YELLOW)),
+                ),
+                stat(
+                    "Registers of former voters",
+                    "Registers of processes and tasks that have not moved to the voters that were named last. Keep the former "
+                    "ones up until it is 0.",
+                    "short",
+                    f"max({of('psi_process_registers_behind')})",
+                    thresholds=steps_of(GREEN, (1, YELLOW)),
+                ),
+                stat(
+                    "Records lost",
+                    "Records that could not wait for a disk, and are missing from a ledger.",
+                    "short",
+                    f"sum({of('psi_ledger_records_dropped_total')})",
+                    thresholds=steps_of(GREEN, (1, RED)),
+                ),
+            ],
+        ),
+        (
+            "Processes and leases",
+            [
+                graph(
+                    "Gates, by verdict",
+                    "Gates that were judged when a task was to advance. A gate that holds has no data, or can't be judged.",
+                    "cps",
+                    (per_second("psi_process_gates_total", "verdict"), "{{verdict}}"),
+                    limits=(0, None),
+                    stack=True,
+                ),
+                graph(
+                    "Drift of nodes or work, by severity",
+                    "Gates a second that found nodes or work other than their baseline says.",
+                    "cps",
+                    (per_second("psi_process_drift_detected_total", "severity"), "{{severity}}"),
+                    limits=(0, None),
+                ),
+                graph(
+                    "Leases in contention",
+                    "Leases a second that callers asked for while another held them, or was faster.",
+                    "cps",
+                    (per_second("psi_lease_contention_total", "node"), "{{node}}"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+        (
+            "Ledgers",
+            [
+                graph(
+                    "Records",
+                    "What operators did on a node, and what it did itself: records that it writes to its ledger, a second.",
+                    "cps",
+                    (per_second("psi_ledger_records_total", "node"), "{{node}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Conflicts",
+                    "Signed heads that contradict one that the node holds, since it started. One is a fork.",
+                    "none",
+                    by_node("psi_ledger_conflicts_total", "{{node}} {{kind}}"),
+                    limits=(0, None),
+                    width=6,
+                    thresholds=steps_of(CLEAR, (1, RED)),
+                ),
+                graph(
+                    "Heads without a proof",
+                    "For how long the node has been shown a head that nobody proves to go on from the one it holds. "
+                    "A moment is usual; the alert begins at a minute.",
+                    "s",
+                    by_node("psi_ledger_unproven_seconds"),
+                    limits=(0, None),
+                    width=6,
+                    thresholds=steps_of(CLEAR, (60, YELLOW)),
+                ),
+                graph(
+                    "Incomplete ledgers",
+                    "Ledgers of which the node lacks records that their heads cover. It fetches them from other nodes.",
+                    "none",
+                    by_node("psi_ledger_incomplete"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Time of the latest write",
+                    "How long the latest write of records to disk took.",
+                    "s",
+                    (f"max by (node) ({of('psi_ledger_write_seconds')})", "{{node}}"),
+                    limits=(0, None),
+                ),
+                graph(
+                    "Heads of others, and failed writes",
+                    "Heads of other runs that were proved, those that nobody who is trusted signed, and writes to the disk that "
+                    "failed, a second.",
+                    "cps",
+                    (per_second("psi_ledger_heads_believed_total", "node"), "{{node}} · proved"),
+                    (per_second("psi_ledger_heads_refused_total", "node"), "{{node}} · refused"),
+                    (per_second("psi_ledger_failures_total", "node"), "{{node}} · failed writes"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+    ],
+)
+
+DASHBOARDS = {
+    "drift": DRIFT_OF_INPUTS,
+    "governance": GOVERNANCE,
+    "overview": OVERVIEW,
+    "replication": REPLICATION,
+    "service": SERVICE,
+}
 
 
 def main():

@@ -39,7 +39,7 @@ BANNED = re.compile(r"\bvector\s*\(|\babsent(_over_time)?\s*\(|\bor\s+[0-9]", re
 
 def dashboards():
     found = {file.name: json.loads(file.read_text()) for file in sorted((GRAFANA / "dashboards").glob("*.json"))}
-    known = {"drift.json", "overview.json", "replication.json", "service.json"}
+    known = {"drift.json", "governance.json", "overview.json", "replication.json", "service.json"}
     assert set(found) >= known, f"dashboards found: {list(found)}"
     return found
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What every method needs: a role for the field that it names, for all fields, or for none; to be a node; or nothing.
-const NEEDS: [(&str, &str); 61] = [
+const NEEDS: [(&str, &str); 62] = [
     ("/psi.v1.PsiFieldService/Step", "step"),
     ("/psi.v1.PsiFieldService/StepBatch", "step"),
     ("/psi.v1.PsiFieldService/StepStream", "step"),
@@ -58,6 +58,7 @@ const NEEDS: [(&str, &str); 61] = [
     ("/psi.v1.LeaseService/WatchLease", "read all"),
     ("/psi.v1.LeaseService/SetVoters", "operator all"),
     ("/psi.v1.LeaseService/GetVoters", "read all"),
+    ("/psi.v1.LeaseService/GetTurn", "read all"),
     ("/psi.v1.ProcessService/ApplySpec", "operator all"),
     ("/psi.v1.ProcessService/AdvanceTask", "operator all"),
     ("/psi.v1.ProcessService/AbortProcess", "operator all"),

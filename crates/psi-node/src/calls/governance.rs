@@ -4,3 +4,4 @@ pub(crate) mod leases;
 pub(crate) mod ledger;
 pub(crate) mod processes;
 mod registers;
+mod turns;

@@ -14,4 +14,5 @@ pub(crate) mod facts;
 pub(crate) mod keeper;
 pub(crate) mod peers;
 pub(crate) mod proposal;
+pub(crate) mod recent_specs;
 pub(crate) mod voter_change;

@@ -84,6 +84,11 @@ impl v1::lease_service_server::LeaseService for LeaseDesk {
     async fn get_voters(&self, request: Request<v1::GetVotersRequest>) -> Result<Response<v1::Voters>, Status> {
         Ok(Response::new(self.ops.called_by(request.extensions()).voters()))
     }
+
+    async fn get_turn(&self, request: Request<v1::GetTurnRequest>) -> Result<Response<v1::Turn>, Status> {
+        let ops = self.ops.called_by(request.extensions());
+        Ok(Response::new(ops.turn(&request.into_inner().name)?))
+    }
 }
 
 pub(super) struct QuorumVoter {

@@ -25,6 +25,7 @@ use crate::{
     cluster::{claim::ClaimState, members::Member},
     governance::{
         ledger::{Ledger, store::LedgerStore},
+        process::recent_specs::RecentSpecs,
         quorum::desk::QuorumDesk,
     },
     metrics::Metrics,
@@ -95,6 +96,7 @@ pub(crate) struct NodeContext {
     pub(crate) watchers: Watchers,
     /// Frontiers of the runs that issued tokens.
     pub(crate) issuers: Issuers,
+    pub(crate) specs: RecentSpecs,
     /// Hashes what requests ask for.
     pub(crate) hasher: RandomState,
     /// The time-keeping task must look at its deadline again.
@@ -161,6 +163,7 @@ impl NodeContext {
             requests: Arc::default(),
             watchers: Watchers::default(),
             issuers: Issuers::default(),
+            specs: RecentSpecs::default(),
             hasher: RandomState::new(),
             poke: Notify::new(),
             snapshot_due: Notify::new(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     client::{self, Nodes},
-    output::{Cell, Failure, Output, Tone, table},
+    output::{Cell, Failure, Output, Tone, numbers, table},
 };
 
 const AFTER_HELP: &str = "\
@@ -56,6 +56,13 @@ Examples:
   psi-field lease watch backup
   psi-field lease watch backup --output json | jq -r .holder";
 
+const TURN_EXAMPLES: &str = "\
+Examples:
+  psi-field lease turn report
+  psi-field lease turn report --output json | jq -r .ranks[0].node
+
+Advice, and no lock: it saves double work, and promises nothing. Nodes that see other members name another one.";
+
 const VOTERS_EXAMPLES: &str = "\
 Examples:
   psi-field lease voters show
@@ -99,6 +106,9 @@ enum Action {
     /// Print a lease as it changes; of several quick changes, the last
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Target),
+    /// Which live node is to do some work: advice, and no lock
+    #[command(after_help = TURN_EXAMPLES)]
+    Turn(TurnTarget),
     /// Show or name the nodes that vote
     #[command(after_help = VOTERS_EXAMPLES)]
     Voters {
@@ -168,6 +178,14 @@ struct Target {
 }
 
 #[derive(Clone, Debug, Args)]
+struct TurnTarget {
+    /// What the work is called
+    name: String,
+    #[command(flatten)]
+    nodes: Nodes,
+}
+
+#[derive(Clone, Debug, Args)]
 struct VotersTarget {
     #[command(flatten)]
     nodes: Nodes,
@@ -204,6 +222,19 @@ struct LeaseAnswer {
 }
 
 #[derive(Debug, Serialize)]
+struct TurnAnswer {
+    name: String,
+    ranks: Vec<TurnRank>,
+    node: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TurnRank {
+    node: String,
+    delay_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct VotersAnswer {
     voters: Vec<VoterAnswer>,
     node: String,
@@ -226,6 +257,7 @@ impl LeaseCommand {
             Action::Release(release) => release.run(output).await,
             Action::Show(target) => target.show(output).await,
             Action::Watch(target) => target.watch(output).await,
+            Action::Turn(target) => target.run(output).await,
             Action::Voters { action: VotersAction::Show(target) } => target.run(output).await,
             Action::Voters { action: VotersAction::Set(change) } => change.run(output).await,
         }
@@ -298,6 +330,16 @@ impl Target {
     }
 }
 
+impl TurnTarget {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let request = v1::GetTurnRequest { name: self.name };
+        let reply = self.nodes.ask(async |channel| client::leases(channel).get_turn(request.clone()).await);
+        let v1::Turn { name, ranks, node } = reply.await?.answer;
+        let rank = |v1::TurnRank { node, delay_ms }: v1::TurnRank| TurnRank { node, delay_ms };
+        output.print(&TurnAnswer { name, ranks: ranks.into_iter().map(rank).collect(), node }, TurnAnswer::text)
+    }
+}
+
 impl VotersTarget {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let reply = self.nodes.ask(async |channel| client::leases(channel).get_voters(GetVotersRequest {}).await);
@@ -310,6 +352,15 @@ impl VotersChange {
         let request = SetVotersRequest { nodes: self.voters };
         let reply = self.nodes.ask(async |channel| client::leases(channel).set_voters(request.clone()).await);
         output.print(&reply.await?.answer.into(), VotersAnswer::text)
+    }
+}
+
+impl TurnAnswer {
+    fn text(&self) -> String {
+        let after = |ms| if ms == 0 { "at once".to_owned() } else { numbers::duration(ms * 1_000) };
+        let row = |rank: &TurnRank| [rank.node.clone(), after(rank.delay_ms)];
+        let table = table(["node", "acts after"], &[1], self.ranks.iter().map(row).collect());
+        format!("whose turn {} is, as node {} knows: advice, and no lock\n\n{table}", self.name, self.node)
     }
 }
 

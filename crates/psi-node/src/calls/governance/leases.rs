@@ -201,10 +201,7 @@ impl Ops {
 
     /// The register of a lease; `None` where nobody ever took it.
     fn known_register(&self, name: &str) -> Result<Option<Register>, Cause> {
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            let message = format!("a lease has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
-            return Err(bad_lease(message).with("got", name.len()).with("limit", NAME_BYTES_MAX));
-        }
+        check_name(name)?;
         self.context.read(writable)?;
         let register_name = self.register_of_lease(name)?;
         let view = self.context.read(|replica| replica.register_view(&register_name));
@@ -254,6 +251,15 @@ impl Ops {
         })?;
         Ok(format!("{LEASE_PREFIX}{PROCESS_PREFIX}{place}"))
     }
+}
+
+/// That a lease, or work that has turns, may be called so.
+pub(super) fn check_name(name: &str) -> Result<(), Cause> {
+    if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let message = format!("a lease or a turn has a name of 1 to {NAME_BYTES_MAX} bytes without control characters");
+    Err(bad_lease(message).with("got", name.len()).with("limit", NAME_BYTES_MAX))
 }
 
 fn client_name(client: &str) -> Result<ClientName, Cause> {

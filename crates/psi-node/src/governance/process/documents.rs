@@ -41,8 +41,13 @@ pub(crate) fn transition_blob(transition: Vec<u8>, log: String, index: u64) -> V
 
 /// A spec; `None` if neither this node nor another that answers holds it.
 pub(crate) async fn spec(context: &NodeContext, hash: SpecHash, first: Option<&NodeId>) -> Option<Spec> {
+    if let Some(spec) = context.specs.get(hash) {
+        return Some(spec);
+    }
     let read = |bytes: &[u8]| Spec::from_canonical(bytes).ok().filter(|spec| spec.hash() == hash);
-    document(context, *hash.as_bytes(), first, read).await
+    let spec = document(context, *hash.as_bytes(), first, read).await?;
+    context.specs.put(&spec);
+    Some(spec)
 }
 
 /// A transition; `None` as for a spec.

@@ -82,6 +82,7 @@ const CALLS: &[(&str, &[(&str, Requirement)])] = &[
             ("WatchLease", Requirement::Whole(Role::Read)),
             ("SetVoters", Requirement::Whole(Role::Operator)),
             ("GetVoters", Requirement::Whole(Role::Read)),
+            ("GetTurn", Requirement::Whole(Role::Read)),
         ],
     ),
     (
