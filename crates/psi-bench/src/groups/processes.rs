@@ -84,7 +84,7 @@ impl MajorityWrite {
             Self::Lease => Vec::new(),
             Self::Transition => vec![
                 Question::itself("p50, ms", Part::Figure).target(Target::AtMost(20.0)),
-                Question::itself("p99, us", Part::P99).target(Target::AtMost(100_000.0)),
+                Question::itself("p99, ms", Part::P99Ms).target(Target::AtMost(100.0)),
                 Question::ratio("p50 over a renewal", Part::Figure, Self::Lease.label()).target(Target::AtMost(3.0)),
             ],
         };

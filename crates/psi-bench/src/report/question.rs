@@ -11,6 +11,7 @@ use crate::rounds::{Label, Sample};
 pub(crate) enum Part {
     Figure,
     P99,
+    P99Ms,
     Rate,
     Cpu,
 }
@@ -20,6 +21,7 @@ impl Part {
         match self {
             Self::Figure => Some(sample.figure),
             Self::P99 => sample.p99_us,
+            Self::P99Ms => sample.p99_us.map(|us| us / 1e3),
             Self::Rate => sample.rate,
             Self::Cpu => sample.cpu_us,
         }

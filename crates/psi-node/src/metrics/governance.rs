@@ -157,7 +157,7 @@ impl ProcessMetrics {
         self.drift.with_label_values(&[severity]).inc();
     }
 
-    pub(crate) fn set_behind(&self, registers: u64) {
+    pub(super) fn set_behind(&self, registers: u64) {
         self.behind.set(count(registers));
     }
 

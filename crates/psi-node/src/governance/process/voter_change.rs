@@ -58,12 +58,8 @@ impl VoterChange {
     }
 
     async fn look(&self) {
-        let named = self.context.read(Replica::voters);
-        let keys: Option<Vec<_>> = named.iter().map(|voter| key_of(&voter.key)).collect();
-        let Some(wanted) = keys.and_then(|keys| VoterSet::new(keys).ok()) else { return };
-        let behind: Vec<_> = self.context.read(registers).into_iter().filter(|view| is_behind(view, &wanted)).collect();
-        self.context.metrics.processes.set_behind(behind.len() as u64);
-        if !self.has_turn(&named) {
+        let behind = self.context.read(registers_behind);
+        if behind.is_empty() || !self.has_turn(&self.context.read(Replica::voters)) {
             return;
         }
         for view in behind {
@@ -100,6 +96,13 @@ impl VoterChange {
             let _ = call_lease(&self.context, register, LeaseCall::Release { client }, DEADLINE).await;
         }
     }
+}
+
+/// Registers of processes, of tasks and of their leases that others decide than the voters who were named last.
+pub(crate) fn registers_behind(replica: &Replica) -> Vec<RegisterView> {
+    let keys: Option<Vec<_>> = replica.voters().iter().map(|voter| key_of(&voter.key)).collect();
+    let Some(wanted) = keys.and_then(|keys| VoterSet::new(keys).ok()) else { return Vec::new() };
+    registers(replica).into_iter().filter(|view| is_behind(view, &wanted)).collect()
 }
 
 /// Those of processes, of tasks and of their leases, and that of the emergency switch.

@@ -153,5 +153,10 @@ fn content(request: &v1::AddEvidenceRequest) -> Result<Content, Cause> {
     let hash = data_encoding::HEXLOWER.decode(sha256.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
     let hash: [u8; 32] =
         hash.ok_or_else(|| bad("give a document, or its SHA-256 as 64 small hex digits".to_owned()))?;
-    Ok(Content { sha256: ContentHash::from_bytes(hash), size: *size })
+    let sha256 = ContentHash::from_bytes(hash);
+    // Only what is empty has no bytes, and gates look at the size.
+    if *size == 0 && sha256 != Content::of(b"").sha256 {
+        return Err(bad("a hash without a document needs its size: say how many bytes it has (size)".to_owned()));
+    }
+    Ok(Content { sha256, size: *size })
 }
