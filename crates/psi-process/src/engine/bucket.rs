@@ -52,7 +52,7 @@ enum TaskStage {
 
 impl TaskBucket {
     /// How many buckets the tasks of a process share.
-    pub const COUNT: u16 = 128;
+    pub const COUNT: u16 = 32;
 
     /// The bucket of a task; `None` for a process, which has a register of its own.
     #[must_use]

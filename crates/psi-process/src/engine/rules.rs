@@ -133,6 +133,7 @@ fn begin(transition: &Transition, hash: TransitionHash, spec: &Spec) -> NextStat
         returns: 0,
         fence: transition.fence,
         baseline: None,
+        begun: transition.clock,
         clock: transition.clock,
         end: None,
     })

@@ -77,6 +77,8 @@ fn message(state: &ChainState) -> proto::ChainState {
         wall_ms: state.clock.wall_ms,
         counter: state.clock.counter,
         end: end.into(),
+        begun_wall_ms: state.begun.wall_ms,
+        begun_counter: state.begun.counter,
     }
 }
 
@@ -115,6 +117,7 @@ fn read_state(subject: Subject, message: proto::ChainState) -> Option<ChainState
         returns: message.returns,
         fence: message.fence.map(|fence| fence.number),
         baseline,
+        begun: Clock { wall_ms: message.begun_wall_ms, counter: message.begun_counter },
         clock: Clock { wall_ms: message.wall_ms, counter: message.counter },
         end,
     })

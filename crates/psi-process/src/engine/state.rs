@@ -48,6 +48,8 @@ pub struct ChainState {
     pub fence: Option<u64>,
     /// What attestations are compared with, if a transition set it.
     pub baseline: Option<Baseline>,
+    /// The clock of the first transition. A name that is used again is another task, which begins later.
+    pub begun: Clock,
     /// The clock of the newest transition.
     pub clock: Clock,
     /// How it ended, if it has.

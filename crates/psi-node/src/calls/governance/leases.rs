@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use psi_api::{Cause, v1};
 use psi_ledger::record::Kind;
+use psi_process::spec::LeaseTerms;
 use psi_quorum::{
     ClientName, DURATION_MS_MAX, Grant, Holder, LeaseDuration, LeaseVerdict, Register, RegisterName, VOTERS_MAX,
 };
@@ -60,9 +61,9 @@ impl Ops {
         let duration = LeaseDuration::from_ms(duration_ms)
             .map_err(|error| bad_lease(error.to_string()).with("got", duration_ms).with("limit", DURATION_MS_MAX));
         let duration = self.record_refusal(duration)?;
-        let register = self.record_refusal(self.lease_register(&name))?;
-        let spent = self.check_renewals(&name, &register, &client).await;
-        self.record_refusal(spent)?;
+        let mut register = self.record_refusal(self.lease_register(&name))?;
+        let terms = self.check_terms(&name, &register, (&client, duration)).await;
+        let duration = self.record_refusal(terms)?;
         let received = Instant::now();
         let until = received + Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
         let mut is_contended = false;
@@ -77,6 +78,11 @@ impl Ops {
             }
             let left_ms = match verdict {
                 LeaseVerdict::Granted(grant) => {
+                    // The task of it may have ended, and another have its place.
+                    if self.lease_register(&name).ok().as_ref() != Some(&register) {
+                        self.release_later(register, client);
+                        return Err(self.record_cause(no_task(&name)));
+                    }
                     return Ok(v1::LeaseGrant {
                         name,
                         client: grant.client.as_str().to_owned(),
@@ -96,6 +102,7 @@ impl Ops {
                 () = sleep(Duration::from_millis(pause).min(until.saturating_duration_since(Instant::now()))) => {}
                 () = self.context.stop.cancelled() => return Err(self.record_cause(no_majority(&name))),
             }
+            register = self.record_refusal(self.lease_register(&name))?;
         }
     }
 
@@ -218,15 +225,23 @@ impl Ops {
         register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"))
     }
 
-    /// Whether a client may renew the lease of a task once more, where it holds it.
-    async fn check_renewals(&self, name: &str, register: &Register, client: &ClientName) -> Result<(), Cause> {
-        let Some(most) = self.renewals_max(name).await else { return Ok(()) };
+    /// For how long a client may take a lease: that of a task for as long as its spec says, and renew it so often.
+    async fn check_terms(
+        &self,
+        name: &str,
+        register: &Register,
+        (client, duration): (&ClientName, LeaseDuration),
+    ) -> Result<LeaseDuration, Cause> {
+        let Some(LeaseTerms { seconds, renewals_max: most }) = self.terms_of_lease(name).await else {
+            return Ok(duration);
+        };
+        let longest = LeaseDuration::from_ms(u64::from(seconds) * 1_000).unwrap_or(duration);
         let look = call_lease(&self.context, register.clone(), LeaseCall::Look, DEADLINE_DEFAULT).await;
-        let Some(LeaseOutcome::Status(LeaseStatus { value: Some(value), .. })) = look else { return Ok(()) };
-        let is_own =
-            node_of(&self.context, value.holder.node.key).is_some_and(|node| node == self.context.settings.node);
-        if !is_own || value.holder.client != *client || value.renewals < most {
-            return Ok(());
+        let Some(LeaseOutcome::Status(LeaseStatus { value: Some(value), grant: Some(grant), .. })) = look else {
+            return Ok(duration.min(longest));
+        };
+        if grant.client != *client || value.renewals < most {
+            return Ok(duration.min(longest));
         }
         let message = format!(
             "{client} renewed lease {name} {} times, and the spec of the process allows {most}; release it, so that others \
@@ -242,13 +257,7 @@ impl Ops {
         if !name.starts_with(PROCESS_PREFIX) {
             return Ok(format!("{LEASE_PREFIX}{name}"));
         }
-        let place = task_place(&self.context, name).ok_or_else(|| {
-            let message = format!(
-                "leases {PROCESS_PREFIX}NAME/TASK are of tasks that go on, and {name} is of none that is known here; start \
-                 it first (psi-field process advance), or use a name that does not begin so"
-            );
-            Cause::new(Code::NotFound, "NO_TASK", message)
-        })?;
+        let place = task_place(&self.context, name).ok_or_else(|| no_task(name))?;
         Ok(format!("{LEASE_PREFIX}{PROCESS_PREFIX}{place}"))
     }
 }
@@ -300,6 +309,14 @@ fn refused(context: &NodeContext, (name, way_out): (&str, &str), verdict: &Lease
             Cause::new(Code::FailedPrecondition, "LEASE_LAPSED", message)
         }
     }
+}
+
+fn no_task(name: &str) -> Cause {
+    let message = format!(
+        "leases {PROCESS_PREFIX}NAME/TASK are of tasks that go on, and {name} is of none that does, as this node knows; start \
+         it first (psi-field process advance), or name another if it has ended"
+    );
+    Cause::new(Code::NotFound, "NO_TASK", message)
 }
 
 fn conflict(name: &str, why: &str) -> Cause {

@@ -129,12 +129,12 @@ impl Ops {
         documents::spec(&self.context, hash, None).await.ok_or_else(|| not_here("spec", &hash.to_string()))
     }
 
-    /// How often a client may renew the lease of a task; `None` for a lease of no task, or one without terms.
-    pub(super) async fn renewals_max(&self, lease: &str) -> Option<u32> {
+    /// What the spec says of the lease of a task; `None` for a lease of no task, or one without terms.
+    pub(super) async fn terms_of_lease(&self, lease: &str) -> Option<psi_process::spec::LeaseTerms> {
         let subject = task_of_lease(lease)?;
         let chain = known_chain(&self.context, &subject).ok()?;
         let spec = documents::spec(&self.context, chain.state()?.spec, None).await?;
-        Some(spec.lease()?.renewals_max)
+        spec.lease()
     }
 
     /// Has a transition decided, and returns where it leads. That of a task keeps to what its process says.
@@ -240,7 +240,7 @@ impl Ops {
         let register = register_of(&view).ok_or_else(|| conflict(subject, "its voters are none that can vote"))?;
         let first_voters = view.first_voters.iter().map(|key| key.to_vec()).collect();
         let stored = StoredRegister { first_voters, step: view.step, decision: view.decision.to_vec() };
-        let kept = blocking(&self.context.ledger.store, move |store| store.put_process_register(&name, &stored)).await;
+        let kept = blocking(&self.context.ledger.store, move |store| store.put_new_register(&name, &stored)).await;
         kept.map_err(|error| unreadable(&error.to_string()))?;
         Ok(register)
     }

@@ -85,8 +85,10 @@ async fn document<T>(
             warn!(%node, "a node gave something else than the spec or transition that it was asked for");
             continue;
         };
+        // A vote rests on what the voter holds.
         if let Err(error) = keep(context, vec![(hash, bytes)]).await {
             warn!("what was fetched of a process can't be kept: {error}");
+            return None;
         }
         return Some(document);
     }

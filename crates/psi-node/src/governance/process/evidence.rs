@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use prost::Message;
 use psi_api::v1::{FetchKind, FetchRequest, KeepRequest};
 use psi_ledger::record::Content;
-use psi_process::Subject;
 use psi_process::judge::DOCUMENT_BYTES_MAX;
 use psi_process::transition::TRANSITION_EVIDENCE_MAX;
+use psi_process::{ChainState, Subject};
 
 use super::{
     chain::path_of,
@@ -48,8 +48,10 @@ pub(crate) async fn own_listing(context: &NodeContext, subject: &Subject) -> Res
     Ok(EvidenceList { pieces: pieces.into_iter().map(listed).collect() })
 }
 
-/// The evidence of a task, of all live nodes: of each name the latest.
-pub(crate) async fn merged_evidence(context: &NodeContext, subject: &Subject) -> BTreeMap<String, StoredEvidence> {
+/// The evidence of a task, of all live nodes: of each name the latest. What is older than the task was given to another of
+/// its name.
+pub(crate) async fn merged_evidence(context: &NodeContext, state: &ChainState) -> BTreeMap<String, StoredEvidence> {
+    let (subject, begun) = (&state.subject, (state.begun.wall_ms, state.begun.counter));
     let asked = live_others(context, None).into_iter().map(|node| async move {
         let bytes = fetch(context, &node, request(FetchKind::Evidence, subject, "")).await?;
         EvidenceList::decode(bytes.as_slice()).ok().filter(|listing| listing.pieces.len() <= TRANSITION_EVIDENCE_MAX)
@@ -58,7 +60,8 @@ pub(crate) async fn merged_evidence(context: &NodeContext, subject: &Subject) ->
     let own = own_listing(context, subject).await.unwrap_or_default();
     let mut merged: BTreeMap<String, StoredEvidence> = BTreeMap::new();
     for ListedEvidence { name, piece } in others.chain([own]).flat_map(|listing| listing.pieces) {
-        let Some(piece) = piece.filter(|piece| content_of(piece).is_some()) else { continue };
+        let is_of_task = |piece: &StoredEvidence| (piece.wall_ms, piece.counter) > begun && content_of(piece).is_some();
+        let Some(piece) = piece.filter(is_of_task) else { continue };
         if merged.get(&name).is_none_or(|other| other.order() < piece.order()) {
             merged.insert(name, piece);
         }

@@ -30,7 +30,7 @@ pub(crate) async fn collect(
     let mut facts = Facts::none(task.clone());
     let attests = phase.gates.iter().any(|gate| matches!(gate.check, Check::Attestation { nodes: true, .. }));
     let nodes = async { if attests { attested_nodes(context, &subject.process).await } else { BTreeMap::new() } };
-    (facts.evidence, facts.nodes) = tokio::join!(evidence(context, subject, phase), nodes);
+    (facts.evidence, facts.nodes) = tokio::join!(evidence(context, state, phase), nodes);
     facts.node_baseline = baseline_of(process);
     facts.work_baseline = baseline_of(state);
     facts.work = work;
@@ -58,15 +58,15 @@ fn baseline_of(state: &ChainState) -> BaselineState {
 }
 
 /// All evidence of the task, with the documents that the gates read.
-async fn evidence(context: &NodeContext, subject: &Subject, phase: &Phase) -> BTreeMap<String, EvidenceFacts> {
+async fn evidence(context: &NodeContext, state: &ChainState, phase: &Phase) -> BTreeMap<String, EvidenceFacts> {
     let is_read = |check: &Check| matches!(check, Check::Evidence { .. } | Check::Statement { .. });
     let read: BTreeSet<&Name> =
         phase.gates.iter().filter(|gate| is_read(&gate.check)).flat_map(|gate| gate.check.documents()).collect();
     let mut evidence = BTreeMap::new();
-    for (name, piece) in merged_evidence(context, subject).await {
+    for (name, piece) in merged_evidence(context, state).await {
         let Some(content) = content_of(&piece) else { continue };
         let wanted = read.iter().any(|wanted| wanted.as_str() == name);
-        let bytes = if wanted { document(context, subject, (&name, &piece)).await } else { None };
+        let bytes = if wanted { document(context, &state.subject, (&name, &piece)).await } else { None };
         evidence.insert(name, EvidenceFacts { content, bytes });
     }
     evidence

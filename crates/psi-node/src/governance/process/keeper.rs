@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use psi_process::{ChainState, DecidedChain, Subject, TransitionHash};
+use psi_replica::Clock;
 use psi_state::{RegisterView, Replica};
 use tracing::{debug, info};
 
@@ -18,7 +19,10 @@ use super::{
 };
 use crate::{
     calls::readiness::is_writable,
-    governance::ledger::store::{LedgerStore, StoreError, blocking, processes::StoredRegister},
+    governance::{
+        ledger::store::{LedgerStore, StoreError, blocking, processes::StoredRegister},
+        quorum::registers::LEASE_PREFIX,
+    },
     node::context::NodeContext,
 };
 
@@ -27,8 +31,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Between two looks where something could not be had.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Of what a register says something: by its name, the newest transition.
-type Heads = BTreeMap<Subject, TransitionHash>;
+/// Of what a register says something: when it began, and its newest transition.
+type Heads = BTreeMap<Subject, (Clock, TransitionHash)>;
 
 /// Follows the registers of processes until the node stops.
 pub(crate) struct ProcessKeeper {
@@ -113,13 +117,16 @@ impl ProcessKeeper {
         let RegisterView { name, first_voters, step, decision } = view.clone();
         let first_voters = first_voters.into_iter().map(Into::into).collect();
         let body = announced_body(&name, &decision).ok();
-        self.remove_gone(&name, &heads_in(&name, &decision)).await?;
+        if body.is_some() {
+            self.remove_gone(&name, (step, &heads_in(&name, &decision))).await?;
+        }
         let stored = StoredRegister { first_voters, step, decision: decision.to_vec() };
         let register = name.clone();
         blocking(&self.context.ledger.store, move |store| store.put_process_register(&register, &stored)).await?;
         let mut is_complete = true;
         for state in body.iter().flat_map(|body| body.chains(0)).filter_map(DecidedChain::state) {
-            let known = self.kept.get(&name).and_then(|(_, heads)| heads.get(&state.subject).copied());
+            let known = self.kept.get(&name).and_then(|(_, heads)| heads.get(&state.subject));
+            let known = known.filter(|(begun, _)| *begun == state.begun).map(|(_, head)| *head);
             if known == Some(state.head) {
                 continue;
             }
@@ -133,16 +140,18 @@ impl ProcessKeeper {
 
     /// Removes what this disk holds of tasks that their register, as it was kept before, had and has no longer: their time
     /// is over.
-    async fn remove_gone(&self, register: &str, now: &Heads) -> Result<(), StoreError> {
+    async fn remove_gone(&self, register: &str, (step, now): (u64, &Heads)) -> Result<(), StoreError> {
         let name = register.to_owned();
         let before = blocking(&self.context.ledger.store, move |store| store.process_register(&name)).await?;
+        let before = before.filter(|stored| stored.step < step);
         let before = before.map(|stored| heads_in(register, &stored.decision)).unwrap_or_default();
-        for (subject, head) in before {
-            // Its name may be that of another task by now.
-            if now.contains_key(&subject) {
-                continue;
+        for (subject, (begun, head)) in before {
+            match now.get(&subject) {
+                Some((still, _)) if *still == begun => continue,
+                // Its name is that of another task by now, which has evidence of its own.
+                Some(_) => {}
+                None => self.remove_evidence(&subject).await?,
             }
-            self.remove_evidence(&subject).await?;
             let transitions = documents::own_history(&self.context, head).await;
             let removed = transitions.len();
             blocking(&self.context.ledger.store, move |store| store.remove_blobs(&transitions)).await?;
@@ -181,11 +190,13 @@ impl ProcessKeeper {
 fn heads_in(register: &str, decision: &[u8]) -> Heads {
     let body = announced_body(register, decision).ok();
     let chains = body.iter().flat_map(|body| body.chains(0));
-    chains.filter_map(|chain| Some((chain.subject().clone(), chain.state()?.head))).collect()
+    chains.filter_map(|chain| Some((chain.subject().clone(), (chain.state()?.begun, chain.state()?.head)))).collect()
 }
 
-/// Registers of processes and tasks, and that of the emergency switch, in which anything was decided.
-fn process_registers(replica: &Replica) -> Vec<RegisterView> {
-    let views = [PROCESS_PREFIX, BUCKET_PREFIX].into_iter().flat_map(|prefix| replica.registers_below(prefix));
-    views.chain(replica.register_view(EMERGENCY_REGISTER)).filter(|view| view.step > 0).collect()
+/// Registers of processes and tasks, of their leases, and that of the emergency switch.
+pub(super) fn process_registers(replica: &Replica) -> Vec<RegisterView> {
+    let leases = format!("{LEASE_PREFIX}{PROCESS_PREFIX}");
+    let prefixes = [PROCESS_PREFIX, BUCKET_PREFIX, &leases];
+    let views = prefixes.into_iter().flat_map(|prefix| replica.registers_below(prefix));
+    views.chain(replica.register_view(EMERGENCY_REGISTER)).collect()
 }

@@ -9,10 +9,7 @@ use psi_quorum::{ClientName, LeaseDuration, LeaseVerdict, Request, VoterSet};
 use psi_state::{RegisterView, Replica, VoterName};
 use tracing::debug;
 
-use super::{
-    chain::{BUCKET_PREFIX, PROCESS_PREFIX},
-    emergency::EMERGENCY_REGISTER,
-};
+use super::{chain::PROCESS_PREFIX, keeper::process_registers};
 use crate::{
     calls::readiness::is_writable,
     governance::quorum::{
@@ -71,18 +68,28 @@ impl VoterChange {
         }
     }
 
-    /// One node does it: the first live one of those that were named.
+    /// One node does it: the first live one of those that were named. None does while most of these are not live: what is
+    /// moved to them could not go on.
     fn has_turn(&self, named: &[VoterName]) -> bool {
         let (own, members) = (self.context.settings.node.as_str(), self.context.members.borrow());
         let is_live =
             |name: &str| name == own || members.iter().any(|member| member.live && member.node.as_str() == name);
-        named.iter().map(|voter| voter.node.as_str()).find(|name| is_live(name)) == Some(own)
+        let heads = self.context.read(Replica::ledger_heads);
+        let is_current = |voter: &&VoterName| {
+            let of_node = heads.iter().filter(|head| head.author.node.as_str() == voter.node);
+            of_node.max_by_key(|head| head.author.incarnation).is_some_and(|head| head.voter_key == voter.key)
+        };
+        let current = named.iter().filter(is_current).map(|voter| voter.node.as_str());
+        let live: Vec<_> = current.filter(|name| is_live(name)).collect();
+        live.len() > named.len() / 2 && live.first() == Some(&own)
     }
 
     async fn move_value(&self, view: &RegisterView) {
         let slot = register_of(view).and_then(|register| value_slot(&self.context, &register));
         let Some(slot) = slot else { return };
-        let outcome = slot.lock().await.change_voters(&self.context, Instant::now() + DEADLINE).await;
+        // A caller may have it for long.
+        let Ok(mut proposer) = tokio::time::timeout(DEADLINE, slot.lock()).await else { return };
+        let outcome = proposer.change_voters(&self.context, Instant::now() + DEADLINE).await;
         debug!(register = view.name, ?outcome, "a register moves to the voters that were named");
     }
 
@@ -102,15 +109,7 @@ impl VoterChange {
 pub(crate) fn registers_behind(replica: &Replica) -> Vec<RegisterView> {
     let keys: Option<Vec<_>> = replica.voters().iter().map(|voter| key_of(&voter.key)).collect();
     let Some(wanted) = keys.and_then(|keys| VoterSet::new(keys).ok()) else { return Vec::new() };
-    registers(replica).into_iter().filter(|view| is_behind(view, &wanted)).collect()
-}
-
-/// Those of processes, of tasks and of their leases, and that of the emergency switch.
-fn registers(replica: &Replica) -> Vec<RegisterView> {
-    let leases = format!("{LEASE_PREFIX}{PROCESS_PREFIX}");
-    let prefixes = [PROCESS_PREFIX, BUCKET_PREFIX, &leases];
-    let views = prefixes.into_iter().flat_map(|prefix| replica.registers_below(prefix));
-    views.chain(replica.register_view(EMERGENCY_REGISTER)).collect()
+    process_registers(replica).into_iter().filter(|view| is_behind(view, &wanted)).collect()
 }
 
 /// Whether other voters decide its next step. A process of which nothing is decided stays: there is nothing to repeat.

@@ -61,7 +61,11 @@ async fn vote(context: &Arc<NodeContext>, request: &Request, transition: Vec<u8>
             let record = pending.record().encode();
             let kept =
                 blocking(&context.ledger.store, move |store| store.put_vote(&place, &record, given.as_ref())).await;
-            kept.map_err(|error| Status::unavailable(format!("a vote can't be kept: {error}")))?;
+            if let Err(error) = kept {
+                // What the voter has in memory is not on the disk, nor what it voted for: the next looks at the disk.
+                *slot = None;
+                return Err(Status::unavailable(format!("a vote can't be kept: {error}")));
+            }
             Ok(voter.synced(pending).encode())
         }
     }

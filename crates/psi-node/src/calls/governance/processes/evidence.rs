@@ -4,7 +4,8 @@ use prost::Message;
 use psi_api::{Cause, v1};
 use psi_ledger::{ContentHash, record::Content};
 use psi_process::{
-    Baseline, Name, Subject, judge::DOCUMENT_BYTES_MAX, spec::ARTIFACT_BYTES_MAX, transition::TRANSITION_EVIDENCE_MAX,
+    Baseline, ChainState, Name, Subject, judge::DOCUMENT_BYTES_MAX, spec::ARTIFACT_BYTES_MAX,
+    transition::TRANSITION_EVIDENCE_MAX,
 };
 use psi_replica::Clock;
 use tonic::Code;
@@ -31,7 +32,7 @@ impl Ops {
             let name = Name::new(&request.name).map_err(|error| bad(error.to_string()))?;
             let content = content(&request)?;
             let chain = self.chain(&subject)?;
-            chain.state().ok_or_else(|| self.unknown(&subject))?;
+            let state = chain.state().ok_or_else(|| self.unknown(&subject))?;
             self.check_goes_on(&subject)?;
             let clock = self.context.write(|replica, now| replica.ledger_clock(now));
             let (_, Clock { wall_ms, counter }) = clock.map_err(|error| Cause::from(&error))?;
@@ -45,15 +46,15 @@ impl Ops {
             };
             self.keep_piece(&subject, name.as_str(), piece.clone()).await?;
             let nodes = spread(&self.context, &subject, (name.as_str(), &piece)).await;
-            Ok(v1::EvidenceList { pieces: self.pieces(&subject).await, nodes })
+            Ok(v1::EvidenceList { pieces: self.pieces(state).await, nodes })
         };
         let added = added.await;
         self.record_refusal(added)
     }
 
     /// All evidence of a task, of all nodes that can be reached.
-    pub(super) async fn pieces(&self, subject: &Subject) -> Vec<v1::EvidencePiece> {
-        let pieces = merged_evidence(&self.context, subject).await;
+    pub(super) async fn pieces(&self, state: &ChainState) -> Vec<v1::EvidencePiece> {
+        let pieces = merged_evidence(&self.context, state).await;
         pieces.iter().filter_map(|(name, piece)| piece_message(name, piece)).collect()
     }
 
@@ -62,7 +63,7 @@ impl Ops {
         if kept.map_err(|error| unreadable(&error.to_string()))? {
             // The task may have ended meanwhile, and its evidence been removed before this piece.
             let going_on = self.check_goes_on(subject);
-            if going_on.is_err() {
+            if going_on.as_ref().is_err_and(|cause| cause.reason == "PROCESS_ENDED") {
                 let path = path_of(subject);
                 let removed = blocking(&self.context.ledger.store, move |store| store.remove_evidence(&path)).await;
                 removed.map_err(|error| unreadable(&error.to_string()))?;

@@ -34,7 +34,7 @@ impl Ops {
             let state = chain.state().ok_or_else(|| self.unknown(&subject))?;
             let mut message = self.state_message(&chain);
             if let Some(task) = &subject.task {
-                message.evidence = self.pieces(&subject).await;
+                message.evidence = self.pieces(state).await;
                 if judged {
                     let spec = self.spec(state.spec).await?;
                     let phase = state.phase.as_ref().and_then(|phase| spec.phase(phase));

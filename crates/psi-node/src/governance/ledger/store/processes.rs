@@ -123,6 +123,11 @@ impl LedgerStore {
         })
     }
 
+    /// Keeps what is known of a register of which nothing is kept. The keeper replaces what is, as it looks at what went.
+    pub(crate) fn put_new_register(&self, name: &str, register: &StoredRegister) -> Result<(), StoreError> {
+        if self.process_register(name)?.is_some() { Ok(()) } else { self.put_process_register(name, register) }
+    }
+
     /// Evidence of a task, by name. Documents are left out.
     pub(crate) fn evidence(&self, task: &str) -> Result<Vec<(String, StoredEvidence)>, StoreError> {
         let read = self.database()?.begin_read()?;
