@@ -1,6 +1,6 @@
 //! Machines that share the name of a node.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use psi_api::v1::GetFrontierRequest;
 use psi_tests::{
     eventually,
@@ -108,7 +108,9 @@ async fn two_clusters_with_a_node_of_one_name_that_meet_keep_both_nodes_steps_an
     }
     let seeds = format!("{},{}", first.advertised.gossip, second.advertised.gossip);
     let keeper = Launch::new(PROGRAM, "keeper").with("--cluster-seeds", &seeds).start()?;
-    eventually("one of them waits", async || Ok(first.said().contains(WAITS) != second.said().contains(WAITS))).await?;
+    let waiting =
+        eventually("one of them waits", async || Ok(first.said().contains(WAITS) != second.said().contains(WAITS)));
+    waiting.await.with_context(|| format!("{}\n{}\n{}", first.said(), second.said(), keeper.said()))?;
     eventually("the steps of both count", async || Ok(keeper.count("").await == 2)).await?;
     eventually("the other one works", async || {
         let stays = if first.said().contains(WAITS) { &second } else { &first };
