@@ -105,7 +105,7 @@ fn begin(transition: &PlainTransition, head: Hash) -> Result<PlainTask, String> 
     })
 }
 
-/// A task is kept for its time, and has no baseline then. A process is kept for ever.
+/// A task is kept for its time, and has no baseline then. A process never leaves.
 fn ended(next: PlainTask, is_done: bool) -> PlainTask {
     let kept_until_ms = match next.phase {
         Some(_) => next.wall_ms + RETAIN_DAYS[next.spec] * DAY_MS,
