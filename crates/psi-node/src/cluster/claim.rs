@@ -33,6 +33,8 @@ pub(crate) struct ClaimState {
     claim: watch::Sender<NameClaim>,
     /// Other runs of this node by gossip; `None` until another node has been heard.
     runs: watch::Sender<Option<Vec<Member>>>,
+    /// Whether this run gives way to another once others hold its writes.
+    hands_over: watch::Sender<bool>,
     /// Gossip is to be read now.
     look: Notify,
 }
@@ -41,7 +43,8 @@ impl ClaimState {
     /// A node that keeps to itself shares its name with nobody.
     pub(crate) fn new(replicates: bool) -> Self {
         let claim = if replicates { NameClaim::Open } else { NameClaim::Held };
-        Self { claim: watch::Sender::new(claim), runs: watch::Sender::default(), look: Notify::new() }
+        let (runs, hands_over) = (watch::Sender::default(), watch::Sender::default());
+        Self { claim: watch::Sender::new(claim), runs, hands_over, look: Notify::new() }
     }
 
     pub(crate) fn now(&self) -> NameClaim {
@@ -108,6 +111,16 @@ impl ClaimState {
         let runs = self.runs.borrow();
         let counted = runs.iter().flatten().filter(|run| counts(run));
         counted.filter_map(|run| run.grpc).filter(|address| *address != own).collect()
+    }
+
+    /// Whether this run looks for others to take over its writes. Members that know the other run of its name only do not
+    /// dial this one.
+    pub(crate) fn hands_over(&self) -> watch::Receiver<bool> {
+        self.hands_over.subscribe()
+    }
+
+    pub(super) fn set_hands_over(&self, hands_over: bool) {
+        self.hands_over.send_if_modified(|known| std::mem::replace(known, hands_over) != hands_over);
     }
 
     pub(super) fn set(&self, claim: NameClaim) {

@@ -234,6 +234,7 @@ async fn watch(context: &NodeContext) -> NodeEnd {
         let (is_alone, are_many) = (live.is_empty(), live.len() > HINTS_AT_ONCE);
         let live = hints.take(live);
         let better = better_claimant(context, live.into_iter(), |_| true).await;
+        context.claim.set_hands_over(better.is_some());
         if let Some(other) = better {
             let may_go = has_copies(context);
             if may_go || said.is_none_or(|said| said.elapsed() >= REMINDER) {

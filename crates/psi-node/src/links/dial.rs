@@ -18,19 +18,23 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A node's name, and the generation that distinguishes its runs.
 type Run = (NodeId, u64);
 
-/// Keeps a link to each live neighbour with a greater name than this node's.
+/// Keeps a link to each live neighbour with a greater name than this node's, and to all while it hands over its writes.
 pub(crate) async fn dial_members(context: Arc<NodeContext>, links: Arc<Links>) {
     tokio::select! {
         () = context.claim.held() => {}
         () = context.stop.cancelled() => return,
     }
-    let mut members = context.members.subscribe();
+    let (mut members, mut hands_over) = (context.members.subscribe(), context.claim.hands_over());
     let mut dials: BTreeMap<Run, Dial> = BTreeMap::new();
     loop {
         // Members whose clocks differ must make the same turns.
         let wall = context.read(|replica| replica.time().agreed);
         let known = members.borrow_and_update().clone();
-        let expected = expected(&context.settings, &known, wall);
+        let expected = if *hands_over.borrow_and_update() {
+            all_others(&context.settings.node, &known)
+        } else {
+            expected(&context.settings, &known, wall)
+        };
         dials.retain(|run, dial| match expected.get(run) {
             // A task ends when its peer dies, even if the peer is expected again.
             Some(address) => *address == dial.address && !dial.task.is_finished(),
@@ -46,6 +50,7 @@ pub(crate) async fn dial_members(context: Arc<NodeContext>, links: Arc<Links>) {
         let reshuffle = Duration::from_millis(overlay::reshuffled_at(wall).0.saturating_sub(wall.0));
         tokio::select! {
             changed = members.changed() => if changed.is_err() { return },
+            changed = hands_over.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(reshuffle) => {}
             () = context.stop.cancelled() => return,
         }
@@ -58,8 +63,16 @@ fn expected(settings: &Settings, members: &[Member], wall: WallMs) -> BTreeMap<R
     let live = || members.iter().filter(|member| member.live);
     let names = live().map(|member| member.node.clone()).chain([own.clone()]).collect();
     let neighbours = overlay::neighbours(own, &names, settings.full_mesh_max, wall);
-    let dialled_here = live().filter(|member| member.node > *own && neighbours.contains(&member.node));
-    dialled_here.filter_map(|member| Some(((member.node.clone(), member.generation), member.grpc?))).collect()
+    dialled(live().filter(|member| member.node > *own && neighbours.contains(&member.node)))
+}
+
+/// All live runs of other nodes, which may know another run of this one and not dial this.
+fn all_others(own: &NodeId, members: &[Member]) -> BTreeMap<Run, SocketAddr> {
+    dialled(members.iter().filter(|member| member.live && member.node != *own))
+}
+
+fn dialled<'a>(members: impl Iterator<Item = &'a Member>) -> BTreeMap<Run, SocketAddr> {
+    members.filter_map(|member| Some(((member.node.clone(), member.generation), member.grpc?))).collect()
 }
 
 /// Whether a run that is not expected any more may keep its link, to hand over its last writes: it leaves, or a later
