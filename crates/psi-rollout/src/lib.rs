@@ -2,7 +2,8 @@
 //!
 //! A [`KeyHash`] says which version answers a key. [`Outcomes`] count how its steps went. [`gate::judge`] compares canary
 //! and champion at any look. [`Rollout`] is the status: [`Rollout::next`] says what follows by itself, [`Rollout::propose`]
-//! what a person may do, and [`Rollout::apply`] does it.
+//! what a person may do, and [`Rollout::apply`] does it. A [`Model`] has versions with stages, one champion, and one rollout at
+//! a time.
 //!
 //! # What this promises
 //! - The same key gets the same version on every node and in every client. More percent only adds keys.
@@ -22,6 +23,7 @@
 
 pub mod assignment;
 pub mod gate;
+pub mod model;
 pub mod name;
 pub mod outcome;
 pub mod plan;
@@ -31,6 +33,7 @@ mod text;
 
 pub use assignment::{Arm, BUCKETS, KeyError, KeyHash, Percent, PercentError, StepKey};
 pub use gate::{Gate, HoldReason, Judgement, Verdict};
+pub use model::{Change, ChangeError, EndedRollout, Model, ModelError, ModelEvent, Stage};
 pub use name::{
     LiveVersions, LiveVersionsError, ModelName, ModelVersion, NameError, NameFault, RolloutId, VersionName,
 };

@@ -30,16 +30,16 @@ pub struct RolloutSetup {
 /// A rollout: two versions of a model, and where the change from one to the other stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
-    id: RolloutId,
-    champion: ModelVersion,
-    canary: ModelVersion,
-    plan: Plan,
-    is_forced: bool,
-    status: Status,
-    step: Option<usize>,
-    since_ms: u64,
-    frozen_champion: Option<Outcomes>,
-    has_late_rollback: bool,
+    pub(super) id: RolloutId,
+    pub(super) champion: ModelVersion,
+    pub(super) canary: ModelVersion,
+    pub(super) plan: Plan,
+    pub(super) is_forced: bool,
+    pub(super) status: Status,
+    pub(super) step: Option<usize>,
+    pub(super) since_ms: u64,
+    pub(super) frozen_champion: Option<Outcomes>,
+    pub(super) has_late_rollback: bool,
 }
 
 /// What a record did.

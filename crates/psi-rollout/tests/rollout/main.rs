@@ -3,6 +3,7 @@
 mod assignment;
 mod gates;
 mod laws;
+mod models;
 mod outcomes;
 mod rates;
 mod refusals;

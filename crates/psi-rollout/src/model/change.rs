@@ -1,0 +1,131 @@
+//! What changes a model.
+
+use std::{fmt, str::FromStr};
+
+use super::error::ChangeError;
+use crate::{
+    name::{RolloutId, VersionName},
+    plan::Plan,
+    rollout::Record,
+    text::list,
+};
+
+/// Longest name of who asked for a change, in bytes.
+pub const ACTOR_BYTES_MAX: usize = 128;
+/// Longest reason of a change, in bytes.
+pub const REASON_BYTES_MAX: usize = 512;
+
+/// How far a version has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// It may be rolled out.
+    Staging,
+    /// It is being rolled out.
+    Canary,
+    /// It is the champion: it answers.
+    Production,
+    /// It no longer answers.
+    Archived,
+    /// It was rolled back, or a person rejected it.
+    Rejected,
+}
+
+/// What happens to a model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelEvent {
+    /// A version comes to a stage.
+    Staging {
+        /// The version.
+        version: VersionName,
+        /// The stage.
+        stage: Stage,
+    },
+    /// A rollout begins, PENDING.
+    Start {
+        /// The version that is to take over.
+        canary: VersionName,
+        /// How.
+        plan: Plan,
+    },
+    /// Something happens to the rollout that is under way.
+    Rollout {
+        /// Which one it must be.
+        id: RolloutId,
+        /// What.
+        record: Record,
+    },
+}
+
+/// One change of a model: what, when, by whom and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// What happens.
+    pub event: ModelEvent,
+    /// When, by the clock of the node that proposed it. Steps of a rollout begin then.
+    pub at_ms: u64,
+    /// Who asked for it: a person, or a node by itself.
+    pub actor: String,
+    /// Why, in words and numbers.
+    pub reason: String,
+    /// Whether a person overrode what gates, members or a rejection say.
+    pub is_forced: bool,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Staging, Self::Canary, Self::Production, Self::Archived, Self::Rejected];
+
+    /// Its name, for people, metrics and programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Staging => "STAGING",
+            Self::Canary => "CANARY",
+            Self::Production => "PRODUCTION",
+            Self::Archived => "ARCHIVED",
+            Self::Rejected => "REJECTED",
+        }
+    }
+
+    /// Whether a version in it takes steps.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Staging | Self::Canary | Self::Production)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Stage {
+    type Err = ChangeError;
+
+    fn from_str(name: &str) -> Result<Self, ChangeError> {
+        let found = Self::ALL.into_iter().find(|stage| stage.name().eq_ignore_ascii_case(name));
+        found.ok_or_else(|| ChangeError::NoStage { got: name.chars().take(80).collect(), stages: list(Self::ALL) })
+    }
+}
+
+impl Change {
+    /// The same, where a step of a rollout begins when the change happens.
+    pub(super) fn at_one_time(mut self) -> Self {
+        if let ModelEvent::Rollout { record: Record::Advance { at_ms, .. }, .. } = &mut self.event {
+            *at_ms = self.at_ms;
+        }
+        self
+    }
+
+    /// Whether its texts are of the lengths that they may have.
+    pub(super) fn check_texts(&self) -> Result<(), ChangeError> {
+        let texts = [("actor", &self.actor, ACTOR_BYTES_MAX), ("reason", &self.reason, REASON_BYTES_MAX)];
+        for (what, text, limit) in texts {
+            if text.len() > limit || text.chars().any(char::is_control) {
+                return Err(ChangeError::Text { what, bytes: text.len(), limit });
+            }
+        }
+        Ok(())
+    }
+}
