@@ -28,6 +28,7 @@ pub mod name;
 pub mod outcome;
 pub mod plan;
 pub mod rollout;
+pub mod window;
 
 mod text;
 
@@ -42,3 +43,4 @@ pub use plan::{Plan, PlanError, PlanFault, PlanInput};
 pub use rollout::{
     Command, Effect, Facts, Force, ForceError, Member, Next, Record, Refusal, Rollout, RolloutSetup, StartFacts, Status,
 };
+pub use window::WindowTag;

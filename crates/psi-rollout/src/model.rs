@@ -14,9 +14,11 @@ mod change;
 mod encoding;
 mod error;
 mod history;
+mod stage;
 mod state;
 
-pub use change::{ACTOR_BYTES_MAX, Change, ModelEvent, REASON_BYTES_MAX, Stage};
+pub use change::{ACTOR_BYTES_MAX, Change, ModelEvent, REASON_BYTES_MAX};
 pub use error::{ChangeError, ModelError};
 pub use history::EndedRollout;
+pub use stage::Stage;
 pub use state::{MODEL_BYTES_MAX, Model};

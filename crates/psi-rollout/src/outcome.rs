@@ -93,6 +93,16 @@ impl Latency {
 }
 
 impl Tally {
+    /// Counts a step.
+    ///
+    /// # Errors
+    /// [`OutcomesError::StepsLimit`]. Nothing has changed then.
+    pub fn count(&mut self, outcome: Outcome) -> Result<(), OutcomesError> {
+        below_limit(u128::from(self.steps) + 1)?;
+        self.add(outcome);
+        Ok(())
+    }
+
     fn add(&mut self, outcome: Outcome) {
         self.steps += 1;
         self.errors += u64::from(outcome.error);
@@ -101,6 +111,20 @@ impl Tally {
             self.latency_us += u128::from(latency.0);
             self.latency_us_squares += u128::from(u64::from(latency.0).pow(2));
         }
+    }
+
+    /// The share of steps that failed; `None` of no steps.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^47 are exact")]
+    pub fn error_rate(&self) -> Option<f64> {
+        (self.steps > 0).then(|| self.errors as f64 / self.steps as f64)
+    }
+
+    /// The mean latency in milliseconds; `None` if none was measured.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "rounded to the nearest, which a mean is anyhow")]
+    pub fn mean_latency_ms(&self) -> Option<f64> {
+        (self.timed_steps > 0).then(|| self.latency_us as f64 / self.timed_steps as f64 / 1_000.0)
     }
 
     /// Sums of both. Below [`STEPS_LIMIT`] nothing overflows.
@@ -114,8 +138,9 @@ impl Tally {
         }
     }
 
-    /// What no steps could come to.
-    fn fault(&self) -> Option<&'static str> {
+    /// What no steps could come to; `None` of sums that steps can have.
+    #[must_use]
+    pub fn fault(&self) -> Option<&'static str> {
         let longest = u128::from(LATENCY_US_MAX);
         let (timed, sum, squares) = (u128::from(self.timed_steps), self.latency_us, self.latency_us_squares);
         let faults = [
@@ -125,8 +150,7 @@ impl Tally {
             (sum > timed.saturating_mul(longest), "latencies over an hour"),
             (squares > sum.saturating_mul(longest), "squares of latencies over an hour"),
             (squares < sum, "squares below the latencies"),
-            // (Σx)² ≤ n·Σx² holds of any numbers. The mean rounded down keeps it within 128 bits.
-            (timed > 0 && (sum / timed.max(1)).saturating_mul(sum) > squares, "squares too small for the latencies"),
+            (timed > 0 && least_squares(timed, sum) > squares, "squares too small for the latencies"),
         ];
         faults.into_iter().find(|(is_fault, _)| *is_fault).map(|(_, words)| words)
     }
@@ -188,6 +212,14 @@ impl Outcomes {
     pub fn buckets(&self) -> &[Tally; BUCKETS] {
         &self.buckets
     }
+}
+
+/// The least whole number of at least (Σx)²/n: Σx² is no less of any numbers. Exact, so that what is accepted of each of
+/// several origins is accepted of their sum; in parts, so that it stays within 128 bits.
+fn least_squares(n: u128, sum: u128) -> u128 {
+    let (mean, rest) = (sum / n, sum % n);
+    let whole = mean.saturating_mul(mean).saturating_mul(n).saturating_add(mean.saturating_mul(rest).saturating_mul(2));
+    whole.saturating_add(rest.saturating_mul(rest).div_ceil(n))
 }
 
 fn below_limit(steps: u128) -> Result<(), OutcomesError> {

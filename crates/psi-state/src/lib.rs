@@ -37,6 +37,7 @@ pub mod lanes {
         interventions::{ENDED_EVENTS, INTERVENTIONS, RETIRED},
         ledger::{HEAD as LEDGER_HEAD, RECORDS as LEDGER_RECORDS},
         moments::MOMENTS,
+        outcomes::{OUTCOME_WINDOWS, OUTCOMES},
         recent::RECENT,
         registers::{REGISTERS, VOTERS},
         specs::SPEC,
@@ -64,6 +65,7 @@ pub use components::{
     interventions::{INTERVENTIONS_KEPT, InterventionsView},
     ledger::{LEDGER_RECORDS_SHOWN, LEDGER_VIEW_MAX, LedgerHead, LedgerRecord, LedgersView},
     moments::{DIMENSIONS_PER_ENTRY, MomentsView},
+    outcomes::{OutcomeReport, OutcomesView},
     recent::Record,
     registers::{REGISTERS_MAX, RegisterView, RegistersView, VoterName},
 };

@@ -10,6 +10,7 @@ mod lasting;
 mod ledger;
 mod registers;
 mod steps;
+mod versions;
 
 pub use baselines::BaselineRequest;
 pub use batch::Batch;

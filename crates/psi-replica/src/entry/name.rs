@@ -1,5 +1,6 @@
 //! Names that travel: of clusters, nodes and fields. One alphabet and one length limit for all three, so that
-//! a name is safe in a file name, a metric label, a URL and a log line.
+//! a name is safe in a file name, a metric label, a URL and a log line. A field that is a version of a model is named by
+//! two such names with an `@` between them.
 
 use std::{
     borrow::Borrow,
@@ -17,8 +18,9 @@ const NAME_SHOWN: usize = 80;
 /// A name was empty, too long, or held a character outside `[A-Za-z0-9._-]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{what} name `{}` must be 1 to {NAME_LENGTH_MAX} characters of A-Z a-z 0-9 . _ -{}", .got,
-    if *.what == CLUSTER { "" } else { ", the first of them no dot" }
+    "{what} name `{}` must be 1 to {NAME_LENGTH_MAX} characters of A-Z a-z 0-9 . _ -{}{}", .got,
+    if *.what == CLUSTER { "" } else { ", the first of them no dot" },
+    if *.what == FIELD && .got.contains('@') { "; or two such names with one @ between them, as in fraud@v7" } else { "" }
 )]
 pub struct NameError {
     /// Which kind of name: `cluster`, `node` or `field`.
@@ -38,12 +40,22 @@ pub(crate) fn cut(text: &str, shown: usize) -> String {
 /// What a cluster's name is called in errors.
 const CLUSTER: &str = "cluster";
 
+/// What a field's name is called in errors.
+const FIELD: &str = "field";
+
 /// Names of fields and nodes that begin with a dot are reserved.
-fn is_valid(what: &str, name: &str) -> bool {
+fn is_part(what: &str, name: &str) -> bool {
     let is_reserved = what != CLUSTER && name.starts_with('.');
-    !is_reserved
-        && (1..=NAME_LENGTH_MAX).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    let is_in_alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    !is_reserved && !name.is_empty() && name.bytes().all(is_in_alphabet)
+}
+
+fn is_valid(what: &str, name: &str) -> bool {
+    let is_name = match name.split_once('@') {
+        Some((model, version)) if what == FIELD => is_part(what, model) && is_part(what, version),
+        _ => is_part(what, name),
+    };
+    is_name && name.len() <= NAME_LENGTH_MAX
 }
 
 macro_rules! name {
@@ -137,7 +149,7 @@ name!(
 name!(
     /// Name of a field: what entries of scope field and epoch belong to.
     FieldName,
-    "field"
+    FIELD
 );
 
 /// The field that always exists.
@@ -180,6 +192,16 @@ mod tests {
         for good in ["a", "node-1.psi_field", &"x".repeat(64)] {
             assert!(NodeId::new(good).is_ok(), "{good:?}");
         }
+    }
+
+    #[test]
+    fn only_a_field_is_named_by_two_names() {
+        assert!(FieldName::new("fraud@v7").is_ok() && FieldName::new(&format!("m@{}", "v".repeat(62))).is_ok());
+        for bad in ["@", "fraud@", "@v7", "a@b@c", ".a@b", "a@.b", "a@b/c", &format!("m@{}", "v".repeat(63))] {
+            let error = FieldName::new(bad).expect_err(bad).to_string();
+            assert!(error.ends_with("or two such names with one @ between them, as in fraud@v7"), "{error}");
+        }
+        assert!(NodeId::new("fraud@v7").is_err() && ClusterName::new("fraud@v7").is_err());
     }
 
     #[test]

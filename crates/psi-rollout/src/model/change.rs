@@ -1,8 +1,8 @@
 //! What changes a model.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
-use super::error::ChangeError;
+use super::{error::ChangeError, stage::Stage};
 use crate::{
     name::{RolloutId, VersionName},
     plan::Plan,
@@ -14,21 +14,6 @@ use crate::{
 pub const ACTOR_BYTES_MAX: usize = 128;
 /// Longest reason of a change, in bytes.
 pub const REASON_BYTES_MAX: usize = 512;
-
-/// How far a version has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// It may be rolled out.
-    Staging,
-    /// It is being rolled out.
-    Canary,
-    /// It is the champion: it answers.
-    Production,
-    /// It no longer answers.
-    Archived,
-    /// It was rolled back, or a person rejected it.
-    Rejected,
-}
 
 /// What happens to a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,35 +54,6 @@ pub struct Change {
     pub reason: String,
     /// Whether a person overrode what gates, members or a rejection say.
     pub is_forced: bool,
-}
-
-impl Stage {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Staging, Self::Canary, Self::Production, Self::Archived, Self::Rejected];
-
-    /// Its name, for people, metrics and programs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Staging => "STAGING",
-            Self::Canary => "CANARY",
-            Self::Production => "PRODUCTION",
-            Self::Archived => "ARCHIVED",
-            Self::Rejected => "REJECTED",
-        }
-    }
-
-    /// Whether a version in it takes steps.
-    #[must_use]
-    pub fn is_live(self) -> bool {
-        matches!(self, Self::Staging | Self::Canary | Self::Production)
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 impl FromStr for Stage {

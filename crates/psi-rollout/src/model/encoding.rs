@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::{
-    change::{Change, ModelEvent, Stage},
+    change::{Change, ModelEvent},
     error::ModelError,
     history::EndedRollout,
+    stage::Stage,
     state::{MODEL_BYTES_MAX, Model},
 };
 use crate::{
@@ -32,6 +33,8 @@ struct ModelMessage {
     ended: Vec<EndedMessage>,
     #[prost(message, optional, tag = "7")]
     last: Option<ChangeMessage>,
+    #[prost(uint64, tag = "8")]
+    rolled_back: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -128,6 +131,7 @@ impl Model {
             rollouts: self.rollouts,
             ended: self.ended.iter().map(ended_message).collect(),
             last: self.last.as_ref().map(change_message),
+            rolled_back: self.rolled_back,
         };
         message.encode_to_vec()
     }
@@ -159,8 +163,8 @@ fn read(message: &ModelMessage) -> Option<Model> {
         Some(change) => Some(read_change(change, rollout.as_ref())?),
     };
     let ended = message.ended.iter().map(read_ended).collect::<Option<_>>()?;
-    let ModelMessage { began_ms, rollouts, .. } = *message;
-    Some(Model { name, versions, rollout, began_ms, rollouts, ended, last })
+    let ModelMessage { began_ms, rollouts, rolled_back, .. } = *message;
+    Some(Model { name, versions, rollout, began_ms, rollouts, rolled_back, ended, last })
 }
 
 fn version_message(name: &VersionName, stage: Stage) -> VersionMessage {

@@ -1,6 +1,6 @@
 //! Why a model does not change, or is none.
 
-use super::change::Stage;
+use super::stage::Stage;
 use crate::{
     name::{ModelName, RolloutId, VersionName},
     rollout::Refusal,

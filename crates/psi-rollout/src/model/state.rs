@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    change::{Change, ModelEvent, Stage},
+    change::{Change, ModelEvent},
     error::ChangeError,
     history::EndedRollout,
+    stage::Stage,
 };
 use crate::{
     assignment::StepKey,
@@ -31,6 +32,8 @@ pub struct Model {
     pub(super) began_ms: u64,
     /// Rollouts that ever began.
     pub(super) rollouts: u64,
+    /// Those that were rolled back.
+    pub(super) rolled_back: u64,
     pub(super) ended: Vec<EndedRollout>,
     pub(super) last: Option<Change>,
 }
@@ -39,7 +42,16 @@ impl Model {
     /// A model of which nothing is known.
     #[must_use]
     pub fn new(name: ModelName) -> Self {
-        Self { name, versions: BTreeMap::new(), rollout: None, began_ms: 0, rollouts: 0, ended: Vec::new(), last: None }
+        Self {
+            name,
+            versions: BTreeMap::new(),
+            rollout: None,
+            began_ms: 0,
+            rollouts: 0,
+            rolled_back: 0,
+            ended: Vec::new(),
+            last: None,
+        }
     }
 
     /// The model after a change.
@@ -120,21 +132,28 @@ impl Model {
             let (model, current) = (self.name.clone(), rollout.id().clone());
             return Err(ChangeError::OtherRollout { model, got: id.clone(), current });
         }
-        let (was_end, percent) = (rollout.status().is_end(), rollout.percent());
-        if rollout.apply(record)? == Effect::LateRollback {
-            return Ok(());
+        let (before, percent, was_late) = (rollout.status(), rollout.percent(), rollout.has_late_rollback());
+        match rollout.apply(record)? {
+            Effect::Change => {}
+            Effect::LateRollback if !was_late => return Ok(()),
+            // What was done already is not done again.
+            Effect::LateRollback | Effect::Repetition => {
+                return Err(crate::Refusal::Ended { command: record.command(), status: before }.into());
+            }
         }
         let (status, canary) = (rollout.status(), rollout.canary().version().clone());
         let stage = match status {
             Status::Pending | Status::InProgress | Status::Paused => return Ok(()),
             Status::Promoted => Stage::Production,
             Status::RolledBack => Stage::Rejected,
+            // What was rejected before is so again.
+            Status::Cancelled if rollout.is_forced() => Stage::Rejected,
             Status::Cancelled => Stage::Staging,
         };
-        let ended = EndedRollout::of(rollout, percent, (self.began_ms, at_ms));
+        let mut ended = EndedRollout::of(rollout, percent, (self.began_ms, at_ms));
         // One that was cancelled may still be rolled back.
-        if was_end {
-            self.ended.retain(|before| before.id != ended.id);
+        if let Some(place) = self.ended.iter().position(|before| before.id == ended.id) {
+            ended.percent = self.ended.remove(place).percent;
         }
         self.ended.push(ended);
         if stage == Stage::Production
@@ -142,8 +161,9 @@ impl Model {
         {
             self.versions.insert(before, Stage::Archived);
         }
+        self.rolled_back = self.rolled_back.saturating_add((status == Status::RolledBack).into());
         // It may have gone on to another stage since it was cancelled.
-        if !was_end || self.versions.get(&canary) == Some(&Stage::Staging) {
+        if !before.is_end() || self.versions.get(&canary) == Some(&Stage::Staging) {
             self.versions.insert(canary, stage);
         }
         Ok(())
@@ -165,9 +185,16 @@ impl Model {
         self.ended.drain(..excess);
         let remembered: BTreeSet<VersionName> =
             self.ended.iter().flat_map(|ended| [&ended.champion, &ended.canary]).cloned().collect();
+        let newest = match self.last.as_ref().map(|change| &change.event) {
+            Some(ModelEvent::Staging { version, .. }) => Some(version.clone()),
+            _ => None,
+        };
+        // What was rejected is to stay so for as long as that can be.
+        let rank = |(version, stage): &(&VersionName, &Stage)| {
+            (Some(*version) == newest.as_ref(), **stage == Stage::Rejected, remembered.contains(*version))
+        };
         while self.versions.values().filter(|stage| !stage.is_live()).count() > ARCHIVED_MAX {
-            let gone = |(version, stage): &(&VersionName, &Stage)| !stage.is_live() && !remembered.contains(*version);
-            let first = self.versions.iter().find(gone).or_else(|| self.versions.iter().find(|(_, s)| !s.is_live()));
+            let first = self.versions.iter().filter(|(_, stage)| !stage.is_live()).min_by_key(rank);
             let Some(version) = first.map(|(version, _)| version.clone()) else { break };
             self.versions.remove(&version);
         }
@@ -221,6 +248,12 @@ impl Model {
     #[must_use]
     pub fn rollouts(&self) -> u64 {
         self.rollouts
+    }
+
+    /// How many were rolled back.
+    #[must_use]
+    pub fn rolled_back(&self) -> u64 {
+        self.rolled_back
     }
 
     /// Rollouts that have ended, the earliest first.

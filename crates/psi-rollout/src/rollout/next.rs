@@ -95,6 +95,10 @@ impl Rollout {
         self.check_status(Command::Advance)?;
         let step = self.next_step()?;
         let is_whole = self.plan().schedule().get(step) == Some(&Percent::ALL);
+        let (steps, steps_min) = (facts.champion.total().steps, self.plan().predictions_min());
+        if is_whole && steps < steps_min {
+            return Err(Refusal::NoRecord { steps, steps_min });
+        }
         let frozen_champion = is_whole.then(|| facts.champion.clone());
         Ok(Record::Advance { step, at_ms: facts.now_ms, frozen_champion })
     }

@@ -36,6 +36,17 @@ pub enum Refusal {
         /// How many there are.
         steps: usize,
     },
+    /// Too little is known of the champion to judge by, once it answers no more.
+    #[error(
+        "advance to 100 % refused: {steps} steps of the champion have an outcome at this percentage, and {steps_min} are \
+         needed to compare with; wait, or promote with a reason"
+    )]
+    NoRecord {
+        /// How many there are.
+        steps: u64,
+        /// How many are needed.
+        steps_min: u64,
+    },
     /// Another step than the next one.
     #[error("advance to step {got} refused: step {want} is next; read the rollout again")]
     Order {
@@ -87,8 +98,8 @@ pub enum Refusal {
     },
     /// Members are missing.
     #[error(
-        "{command} refused, UNHEARD: {} reported nothing past the step's window; wait, evict what is gone for good, or \
-         force with a reason",
+        "{command} refused, UNHEARD: {} reported nothing past the step's window; wait, forget what is gone for good \
+         (psi-field members forget NODE), or force with a reason",
         unheard(.members)
     )]
     Unheard {
@@ -146,7 +157,7 @@ impl Refusal {
     pub fn hold_reason(&self) -> Option<HoldReason> {
         match self {
             Self::Held { hold, .. } => Some(*hold),
-            Self::Window { .. } => Some(HoldReason::InsufficientData),
+            Self::Window { .. } | Self::NoRecord { .. } => Some(HoldReason::InsufficientData),
             Self::Unheard { .. } => Some(HoldReason::Unheard),
             Self::NoMajority { .. } => Some(HoldReason::NoMajority),
             _ => None,

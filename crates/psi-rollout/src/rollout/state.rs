@@ -70,6 +70,7 @@ impl Rollout {
         if force.is_none() && facts.rejected.contains(&canary) {
             return Err(Refusal::Rejected { command: Command::Advance, version: canary });
         }
+        let is_forced = facts.rejected.contains(&canary);
         let mut live = facts.live.clone();
         live.add(&champion)?;
         live.add(&canary)?;
@@ -78,7 +79,7 @@ impl Rollout {
             champion: ModelVersion::new(model.clone(), champion)?,
             canary: ModelVersion::new(model, canary)?,
             plan,
-            is_forced: force.is_some(),
+            is_forced,
             status: Status::Pending,
             step: None,
             since_ms: 0,
@@ -200,7 +201,7 @@ impl Rollout {
         self.since_ms
     }
 
-    /// Whether a person started it with a version that may have been rejected.
+    /// Whether a person started it with a version that was rejected.
     #[must_use]
     pub fn is_forced(&self) -> bool {
         self.is_forced

@@ -50,6 +50,17 @@ fn a_promoted_version_is_the_champion_and_a_rolled_back_one_is_rejected() {
     assert_eq!(promoted.versions()[&version("v1")], Stage::Archived);
     let back = model.follow(&record(&model, Record::Rollback)).expect("it is rolled back");
     assert_eq!((back.champion(), back.versions()[&version("v2")]), (Some(&version("v1")), Stage::Rejected));
+    // What was done is not done again.
+    assert!(matches!(
+        back.follow(&record(&back, Record::Rollback)),
+        Err(ChangeError::Rollout(Refusal::Ended { command: Command::Rollback, status: Status::RolledBack }))
+    ));
+    let late = promoted.follow(&record(&promoted, Record::Rollback)).expect("it is recorded");
+    assert!(
+        late.rollout().is_some_and(psi_rollout::Rollout::has_late_rollback) && late.versions() == promoted.versions()
+    );
+    assert!(late.follow(&record(&late, Record::Rollback)).is_err());
+    assert_eq!((back.rolled_back(), late.rolled_back()), (1, 0));
     let ended = back.ended().last().expect("it has ended");
     assert_eq!(
         (ended.status, ended.percent.hundredths(), ended.began_ms, ended.ended_ms),
@@ -72,10 +83,34 @@ fn one_that_was_cancelled_may_be_rolled_back_and_is_rejected_then() {
     assert_eq!(cancelled.versions()[&version("v2")], Stage::Staging);
     let back = cancelled.follow(&record(&cancelled, Record::Rollback)).expect("it is rolled back");
     assert_eq!((back.versions()[&version("v2")], back.ended().len()), (Stage::Rejected, 1));
+    assert_eq!(back.ended()[0].percent.hundredths(), 500);
     // What a person did with the version since stays.
     let archived = cancelled.follow(&staging("v2", Stage::Archived)).expect("it is archived");
     let back = archived.follow(&record(&archived, Record::Rollback)).expect("it is rolled back");
     assert_eq!(back.versions()[&version("v2")], Stage::Archived);
+}
+
+#[test]
+fn what_was_rejected_is_so_again_after_another_rollout_of_it_was_cancelled() {
+    let model = under_way();
+    let back = model.follow(&record(&model, Record::Rollback)).expect("it is rolled back");
+    let forced = back.follow(&Change { is_forced: true, ..start("v2") }).expect("a person forces it");
+    let cancelled = forced.follow(&record(&forced, Record::Cancel)).expect("it is cancelled");
+    assert_eq!(cancelled.versions()[&version("v2")], Stage::Rejected);
+    assert!(matches!(cancelled.follow(&start("v2")), Err(ChangeError::Rollout(Refusal::Rejected { .. }))));
+}
+
+#[test]
+fn of_versions_that_answer_no_more_those_that_were_rejected_are_remembered_longest() {
+    let mut model = Model::new(ModelName::new("fraud").expect("a name"));
+    model = model.follow(&staging("a-bad", Stage::Rejected)).expect("it is rejected");
+    for number in 0..20 {
+        model = model.follow(&staging(&format!("v{number:02}"), Stage::Archived)).expect("it is archived");
+    }
+    model = model.follow(&staging("a-old", Stage::Archived)).expect("it is archived");
+    let known: Vec<String> = model.versions().keys().map(ToString::to_string).collect();
+    assert_eq!(known.len(), 12, "{known:?}");
+    assert!(known.contains(&"a-bad".to_owned()) && known.contains(&"a-old".to_owned()), "{known:?}");
 }
 
 #[test]

@@ -60,6 +60,17 @@ fn starts_are_refused() {
 }
 
 #[test]
+fn nothing_is_frozen_that_nobody_could_be_compared_with() {
+    let poor = World { champion: crate::support::outcomes(99, 2, 40.0), ..World::good() };
+    let refusal = in_step(3).propose(Command::Advance, Some(&force()), &poor.facts()).expect_err("too little");
+    assert_eq!(
+        refusal.to_string(),
+        "advance to 100 % refused: 99 steps of the champion have an outcome at this percentage, and 100 are needed to compare \
+         with; wait, or promote with a reason"
+    );
+}
+
+#[test]
 fn each_thing_that_is_missing_is_named() {
     let (rollout, good) = (in_step(0), World::good());
     let unheard = Member { heard_ms: Some(59 * MINUTE_MS), is_evicted: false };
@@ -82,14 +93,14 @@ fn each_thing_that_is_missing_is_named() {
         (
             some,
             HoldReason::Unheard,
-            "advance refused, UNHEARD: n2, n9 reported nothing past the step's window; wait, evict what is gone for good, or \
+            "advance refused, UNHEARD: n2, n9 reported nothing past the step's window; wait, forget what is gone for good (psi-field members forget NODE), or \
              force with a reason",
         ),
         (
             World { members: Default::default(), ..good.clone() },
             HoldReason::Unheard,
             "advance refused, UNHEARD: no member is registered, or all are evicted, so that the cluster reported nothing past \
-             the step's window; wait, evict what is gone for good, or force with a reason",
+             the step's window; wait, forget what is gone for good (psi-field members forget NODE), or force with a reason",
         ),
         (
             World { has_majority: false, ..good.clone() },

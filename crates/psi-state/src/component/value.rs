@@ -92,6 +92,31 @@ pub enum ValueError {
     /// A guardian mode that this protocol version does not have.
     #[error("unknown guardian mode {0}")]
     GuardianMode(i32),
+    /// Outcomes that no steps have.
+    #[error("{place} holds {fault}: these are the sums of no steps")]
+    Tally {
+        /// Which of them.
+        place: String,
+        /// What cannot be.
+        fault: &'static str,
+    },
+    /// Outcomes of no step at all.
+    #[error("counts no step, and an entry of outcomes counts at least one")]
+    NoOutcomes,
+    /// Outcomes of another number of buckets than an entry has.
+    #[error("outcomes of {got} buckets, an entry has {want}")]
+    Buckets {
+        /// How many there are.
+        got: usize,
+        /// How many there have to be.
+        want: usize,
+    },
+    /// A step of a schedule that no rollout has.
+    #[error("step {0} of a schedule, the last is 255")]
+    ScheduleStep(u32),
+    /// A name of a rollout that can't be.
+    #[error(transparent)]
+    Rollout(#[from] psi_rollout::NameError),
     /// A name of an intervention without an origin.
     #[error(transparent)]
     Origin(#[from] OriginError),

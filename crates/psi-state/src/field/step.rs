@@ -21,6 +21,7 @@ use crate::{
             values::{BaselineCounts, BaselineTitle},
             view::DriftView,
         },
+        outcomes::OutcomeReport,
         recent::Record,
     },
 };
@@ -68,8 +69,8 @@ impl Field {
         Some(StepScore { engine, metrics, attention_gain, z_scores, core: None })
     }
 
-    /// Scores an input and takes it in, as part of the write `version` of the own origin. Checked before, as for
-    /// [`Self::score`].
+    /// Scores an input and takes it in, as part of the write `version` of the own origin, and counts how it went.
+    /// Checked before, as for [`Self::score`].
     #[inline]
     pub(crate) fn step(
         &mut self,
@@ -77,6 +78,7 @@ impl Field {
         version: Version,
         input: &[f64],
         fixed: &[Fixed],
+        report: Option<&OutcomeReport>,
     ) -> Option<StepOutcome> {
         let intervenes = self.current()?.spec.setup.guardian == Mode::Intervene;
         let k = self.count() + 1;
@@ -87,6 +89,9 @@ impl Field {
         self.parts.moments.absorb(version, fixed).ok()?;
         self.parts.window.absorb(version, clock.second(), metrics).ok()?;
         self.parts.last.absorb(version, record.clone());
+        if let Some(report) = report {
+            self.parts.outcomes.absorb(version, report).ok()?;
+        }
         if let Some(current) = &self.current {
             self.parts.watch_drift(local, version, fixed, &current.spec.setup.parameters);
         }

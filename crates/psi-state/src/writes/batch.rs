@@ -12,7 +12,7 @@ use super::{
     error::WriteError,
     steps::{Step, check_size},
 };
-use crate::{field::Field, replica::Replica, spec::Setup};
+use crate::{components::outcomes::OutcomeReport, field::Field, replica::Replica, spec::Setup};
 
 /// Steps that are worked out beside the replica. Dropped unfinished, it must be given back all the same.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Batch {
     origin: Origin,
     clock: HybridClock,
     wall: WallMs,
-    inputs: Vec<Vec<f64>>,
+    inputs: Vec<(Vec<f64>, Option<OutcomeReport>)>,
     /// The inputs in fixed point, one after the other.
     quantized: Vec<Fixed>,
     steps: Vec<Step>,
@@ -33,12 +33,12 @@ impl Batch {
     /// Scores and takes in all inputs, in their order.
     pub fn run(&mut self) {
         let mut rest = &self.quantized[..];
-        for input in &self.inputs {
+        for (input, report) in &self.inputs {
             let (fixed, after) = rest.split_at(input.len());
             rest = after;
             let moment = (self.clock.tick(self.wall), self.origin.clone());
             // The version is not known yet.
-            let outcome = self.field.step(&moment, Version::ZERO, input, fixed);
+            let outcome = self.field.step(&moment, Version::ZERO, input, fixed, report.as_ref());
             let outcome = outcome.expect("checked: width, count and engine fit");
             if let Some(threat) = outcome.intervention {
                 let moment = (self.clock.tick(self.wall), self.origin.clone());
@@ -63,10 +63,25 @@ impl Replica {
     /// # Errors
     /// [`WriteError`], naming the vector; nothing is changed then.
     pub fn begin_batch(&mut self, now: Now, name: &FieldName, inputs: &[&[f64]]) -> Result<Batch, WriteError> {
+        self.begin_batch_with_outcomes(now, name, inputs, &[])
+    }
+
+    /// [`Self::begin_batch`], and counts how each step went. A report that is missing at the end is none.
+    ///
+    /// # Errors
+    /// [`WriteError`], naming the vector; nothing is changed then.
+    pub fn begin_batch_with_outcomes(
+        &mut self,
+        now: Now,
+        name: &FieldName,
+        inputs: &[&[f64]],
+        reports: &[Option<OutcomeReport>],
+    ) -> Result<Batch, WriteError> {
         check_size(inputs.len())?;
         let (state, writer) = self.begin_growth(now)?;
         let quantized = state.checked_batch(name, inputs)?;
         let field = state.field_mut(name).check_out();
+        let reports = reports.iter().cloned().chain(std::iter::repeat(None));
         Ok(Batch {
             name: name.clone(),
             epoch: field.epoch(),
@@ -74,7 +89,7 @@ impl Replica {
             origin: writer.origin().clone(),
             clock: writer.clock(),
             wall: writer.now().wall,
-            inputs: inputs.iter().map(|input| input.to_vec()).collect(),
+            inputs: inputs.iter().map(|input| input.to_vec()).zip(reports).collect(),
             quantized,
             steps: Vec::with_capacity(inputs.len()),
         })

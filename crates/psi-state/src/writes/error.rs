@@ -158,6 +158,12 @@ pub enum WriteError {
         /// Inputs in them.
         inputs: u64,
     },
+    /// A name with an `@` that is no version of a model.
+    #[error(transparent)]
+    VersionName(#[from] psi_rollout::NameError),
+    /// One more version of a model would take steps than may.
+    #[error("{0}: drop or reset its field")]
+    LiveVersions(#[from] psi_rollout::LiveVersionsError),
     /// Parameters out of range, all that are.
     #[error("{}", join(.0))]
     Parameters(Vec<ParameterError>),

@@ -9,7 +9,7 @@ use psi_stats::{COUNT_LIMIT, ColumnZ, FARTHEST, Fixed, quantize_into};
 use super::error::WriteError;
 use crate::{
     component::names::ColumnNames,
-    components::{drift::view::DriftView, recent::Record},
+    components::{drift::view::DriftView, outcomes::OutcomeReport, recent::Record},
     event::StateEvent,
     field::{Field, StepOutcome},
     limits::BATCH_MAX,
@@ -98,9 +98,23 @@ impl Replica {
     /// # Errors
     /// [`WriteError`]; nothing is changed then.
     pub fn step(&mut self, now: Now, field: &FieldName, input: &[f64]) -> Result<Step, WriteError> {
+        self.step_with_outcome(now, field, input, None)
+    }
+
+    /// [`Self::step`], and counts how it went.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is changed then.
+    pub fn step_with_outcome(
+        &mut self,
+        now: Now,
+        field: &FieldName,
+        input: &[f64],
+        report: Option<&OutcomeReport>,
+    ) -> Result<Step, WriteError> {
         let (state, mut writer) = self.begin_growth(now)?;
         let quantized = state.checked(field, &[input]).map_err(|(_, error)| error)?;
-        let mut steps = state.absorb(&mut writer, field, &[input], &quantized);
+        let mut steps = state.absorb(&mut writer, field, &[(input, report)], &quantized);
         Ok(steps.pop().expect("one vector gives one step"))
     }
 
@@ -122,10 +136,26 @@ impl Replica {
     /// # Errors
     /// [`WriteError`], naming the vector; nothing is changed then.
     pub fn step_batch(&mut self, now: Now, field: &FieldName, inputs: &[&[f64]]) -> Result<Vec<Step>, WriteError> {
+        self.step_batch_with_outcomes(now, field, inputs, &[])
+    }
+
+    /// [`Self::step_batch`], and counts how each went. A report that is missing at the end is none.
+    ///
+    /// # Errors
+    /// [`WriteError`], naming the vector; nothing is changed then.
+    pub fn step_batch_with_outcomes(
+        &mut self,
+        now: Now,
+        field: &FieldName,
+        inputs: &[&[f64]],
+        reports: &[Option<OutcomeReport>],
+    ) -> Result<Vec<Step>, WriteError> {
         check_size(inputs.len())?;
         let (state, mut writer) = self.begin_growth(now)?;
         let quantized = state.checked_batch(field, inputs)?;
-        Ok(state.absorb(&mut writer, field, inputs, &quantized))
+        let reports = reports.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        let reported: Vec<_> = inputs.iter().copied().zip(reports).collect();
+        Ok(state.absorb(&mut writer, field, &reported, &quantized))
     }
 }
 
@@ -165,6 +195,7 @@ impl State {
         if count.saturating_add(inputs.len() as u64) >= COUNT_LIMIT {
             return Err(whole(WriteError::Full { field: name.clone(), count }));
         }
+        self.check_version(name, field).map_err(whole)?;
         let (want, scale) = (current.spec.setup.shape.width, current.spec.setup.shape.scale);
         // Room for what was given, not for what should have been.
         let mut quantized = Vec::with_capacity(inputs.iter().map(|input| input.len()).sum());
@@ -184,7 +215,7 @@ impl State {
         &mut self,
         writer: &mut Writer<'_, StateEvent>,
         name: &FieldName,
-        inputs: &[&[f64]],
+        inputs: &[(&[f64], Option<&OutcomeReport>)],
         quantized: &[Fixed],
     ) -> Vec<Step> {
         let (version, origin) = (writer.version(), writer.origin().clone());
@@ -193,11 +224,12 @@ impl State {
         let field = self.fields.get_mut(name).expect("checked: the field exists");
         // What is written by the clock is known to wait, unless these steps are the first of their second.
         let due = field.due_at();
-        for input in inputs {
+        for (input, report) in inputs {
             let (fixed, after) = rest.split_at(input.len());
             rest = after;
             let moment = (writer.tick(), origin.clone());
-            let outcome = field.step(&moment, version, input, fixed).expect("checked: width, count and engine fit");
+            let outcome = field.step(&moment, version, input, fixed, *report);
+            let outcome = outcome.expect("checked: width, count and engine fit");
             let threat = outcome.intervention;
             steps.push(Step::new(field, outcome, version));
             if let Some(threat) = threat {

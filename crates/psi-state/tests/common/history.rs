@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use psi_engine::{Action, Parameters};
 use psi_replica::{FieldName, Origin};
+use psi_state::Replica;
 
 use super::{
     cluster::{Cluster, Faults},
-    field, input, shape,
+    field, input, report, shape,
 };
 
 #[derive(Clone, Debug)]
@@ -123,7 +124,9 @@ fn step(cluster: &mut Cluster, node: usize, field: usize, n: u64, size: usize, a
     let width = view.spec.spec.setup.shape.width;
     let inputs: Vec<Vec<f64>> = (0..size as u64).map(|i| input(n * 16 + i, width)).collect();
     let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-    let steps = cluster.with(node, |replica, now| replica.step_batch(now, &name, &slices)).expect("a ready node steps");
+    let reports: Vec<_> = (0..size as u64).map(|i| report(n * 16 + i)).collect();
+    let write = |replica: &mut Replica, now| replica.step_batch_with_outcomes(now, &name, &slices, &reports);
+    let steps = cluster.with(node, write).expect("a ready node steps");
     assert_eq!(steps.last().unwrap().k, view.moments.count + size as u64);
     let origin = cluster.origin(node);
     *accepted.0.entry((name, origin)).or_default() += steps.len() as u64;

@@ -15,7 +15,8 @@ pub mod craft;
 pub mod history;
 
 use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, Origin, TickMs, Version, WallMs, proto};
-use psi_state::{FieldView, Replica, Shape};
+use psi_rollout::{Latency, Outcome, RolloutId, WindowTag};
+use psi_state::{FieldView, OutcomeReport, Replica, Shape};
 
 /// Wall clock at tick 0: some day in 2025.
 pub const WALL_MS: u64 = 1_750_000_000_000;
@@ -84,6 +85,18 @@ impl Rng {
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
+}
+
+/// How step `n` went: of every fourth nobody said. Half of them count in a window; the windows follow each other, and some
+/// come late.
+pub fn report(n: u64) -> Option<OutcomeReport> {
+    let mut rng = Rng(n);
+    let latency = rng.chance(80).then(|| Latency::from_ms(1e3 * rng.unit()).unwrap());
+    let outcome = Outcome { error: rng.chance(20), latency };
+    let tag =
+        WindowTag { begin: n / 200, step: ((n + rng.below(9)) / 40 % 5) as u8, rollout: RolloutId::new("r").unwrap() };
+    let window = rng.chance(50).then(|| (tag, rng.below(64) as u8));
+    rng.chance(75).then_some(OutcomeReport { outcome, window })
 }
 
 /// Every view of a replica, with the bits of every number that is read out of it.

@@ -6,7 +6,7 @@
     reason = "helpers of tests, where a panic is the report"
 )]
 
-use crate::common::{Rng, at, cases, craft::Courier, field, ready, shape};
+use crate::common::{Rng, at, cases, craft::Courier, field, ready, report, shape};
 use proptest::prelude::*;
 use psi_engine::{Action, EngineKind, Parameters, guardian::Mode};
 use psi_replica::FieldName;
@@ -67,10 +67,12 @@ proptest! {
             for input in &theirs {
                 other.step(at(tick), &name(), input).unwrap();
             }
-            let mut worked = beside.begin_batch(at(tick), &name(), &slices(&batch)).unwrap();
+            let reports: Vec<_> = (0..length as u64).map(|n| report(100 * seed + n)).collect();
+            let begun = beside.begin_batch_with_outcomes(at(tick), &name(), &slices(&batch), &reports);
+            let mut worked = begun.unwrap();
             worked.run();
             let got = beside.finish_batch(at(tick), worked).unwrap();
-            let want = inside.step_batch(at(tick), &name(), &slices(&batch)).unwrap();
+            let want = inside.step_batch_with_outcomes(at(tick), &name(), &slices(&batch), &reports).unwrap();
             prop_assert_eq!(got, want);
             for replica in [&mut inside, &mut beside] {
                 if intervenes {

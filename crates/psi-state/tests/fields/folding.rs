@@ -10,7 +10,7 @@
 use crate::common::{
     Rng, WALL_MS, at, cases,
     craft::{Author, Courier},
-    field, ready, shape,
+    field, ready, report, shape,
 };
 use proptest::prelude::*;
 use prost::Message;
@@ -258,11 +258,13 @@ proptest! {
             let length = 1 + rng.below(30);
             let inputs = vectors(&mut rng, length);
             let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+            let reports: Vec<_> = (0..length).map(|n| report(tick % 1_000 + n)).collect();
             match rng.below(6) {
-                0 => drop(replica_or_other.step_batch(at(tick), &name(), &inputs).unwrap()),
-                1 => drop(replica_or_other.step(at(tick), &name(), inputs[0]).unwrap()),
+                0 => drop(replica_or_other.step_batch_with_outcomes(at(tick), &name(), &inputs, &reports).unwrap()),
+                1 => drop(replica_or_other.step_with_outcome(at(tick), &name(), inputs[0], reports[0].as_ref()).unwrap()),
                 2 => {
-                    let mut batch = replica_or_other.begin_batch(at(tick), &name(), &inputs).unwrap();
+                    let begun = replica_or_other.begin_batch_with_outcomes(at(tick), &name(), &inputs, &reports);
+                    let mut batch = begun.unwrap();
                     batch.run();
                     courier.bring(replica_or_other, at(tick), &liars.write());
                     // Alone for half a minute, it goes on as another run.
