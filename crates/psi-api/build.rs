@@ -11,10 +11,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         [
             "psi/v1/field.proto",
             "psi/v1/drift.proto",
+            "psi/v1/version.proto",
             "psi/v1/cluster.proto",
             "psi/v1/ledger.proto",
             "psi/v1/lease.proto",
             "psi/v1/process.proto",
+            "psi/v1/rollout.proto",
         ],
         ["psi/v1/replication.proto"],
     );

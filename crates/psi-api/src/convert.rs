@@ -8,6 +8,7 @@ use psi_engine::{
     guardian::{Mode, Statistics, Summary, Threat, Thresholds},
 };
 use psi_replica::{Clock, Digest};
+use psi_rollout::{Stage, VersionName};
 use psi_state::{
     ColumnNames, CurrentSpec, FieldView, GuardianView, InterventionsView, Label, LearnedView, MomentsView, Setup,
     Shape, Spec, Step,
@@ -67,6 +68,7 @@ pub fn step(field: &str, step: &Step, token: String) -> v1::StepResponse {
         novel_columns: novel_columns.collect(),
         unusual: *unusual,
         threat: threat(*taken_for),
+        version: version_of(field).to_owned(),
     }
 }
 
@@ -98,6 +100,28 @@ pub fn field(
     }
 }
 
+/// The version that a field is of, by its name; empty where it is no version of a model.
+#[must_use]
+pub fn version_of(field: &str) -> &str {
+    field.split_once('@').map_or("", |(_, version)| version)
+}
+
+/// A version of a model, and how its steps went.
+#[must_use]
+pub fn version(version: &VersionName, view: &FieldView, stage: Option<Stage>) -> v1::ModelVersion {
+    let total = &view.outcomes.total;
+    v1::ModelVersion {
+        version: version.to_string(),
+        field: view.spec.field.to_string(),
+        steps: view.moments.count,
+        outcomes: total.steps,
+        errors: total.errors,
+        error_rate: total.error_rate(),
+        latency_ms: total.mean_latency_ms().map(|mean| v1::VersionLatency { steps: total.timed_steps, mean }),
+        stage: stage.map(|stage| stage.to_string()).unwrap_or_default(),
+    }
+}
+
 /// A field's state.
 #[must_use]
 pub fn state(view: &FieldView, node: &str, token: String) -> v1::FieldState {
@@ -118,6 +142,8 @@ pub fn state(view: &FieldView, node: &str, token: String) -> v1::FieldState {
         baseline: _,
         drift_onset: _,
         drift,
+        // Reported by version.
+        outcomes: _,
     } = view;
     v1::FieldState {
         field: Some(field(spec, (label.as_ref(), names.as_ref()), (*count, last.as_ref().map(|last| last.clock)))),

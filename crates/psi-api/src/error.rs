@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use psi_replica::{LinkError, NameError, TokenError};
+use psi_rollout::{KeyError, LatencyError, LiveVersionsError, VersionName};
 use psi_state::WriteError;
 use psi_stats::FixedError;
 use tonic::{Code, Status};
@@ -73,6 +74,24 @@ impl From<&NameError> for Cause {
     }
 }
 
+impl From<&psi_rollout::NameError> for Cause {
+    fn from(error: &psi_rollout::NameError) -> Self {
+        Self::new(Code::InvalidArgument, "BAD_NAME", error).with("what", error.what).with("got", &error.got)
+    }
+}
+
+impl From<&KeyError> for Cause {
+    fn from(error: &KeyError) -> Self {
+        Self::new(Code::InvalidArgument, "BAD_KEY", error).with("got", &error.got).with("bytes", error.bytes)
+    }
+}
+
+impl From<&LatencyError> for Cause {
+    fn from(error: &LatencyError) -> Self {
+        Self::new(Code::InvalidArgument, "BAD_OUTCOME", error).with("latency_ms", error.0)
+    }
+}
+
 impl From<&TokenError> for Cause {
     fn from(error: &TokenError) -> Self {
         let cause = Self::new(Code::InvalidArgument, error.reason(), error);
@@ -84,6 +103,11 @@ impl From<&TokenError> for Cause {
             _ => cause,
         }
     }
+}
+
+fn too_many_versions(full: &LiveVersionsError, error: &WriteError) -> Cause {
+    let live: Vec<&str> = full.live.iter().map(VersionName::as_str).collect();
+    Cause::new(Code::FailedPrecondition, "TOO_MANY_VERSIONS", error).with("live", live.join(","))
 }
 
 impl From<&WriteError> for Cause {
@@ -140,6 +164,8 @@ impl From<&WriteError> for Cause {
             WriteError::WidthRange(got) => {
                 cause(InvalidArgument, "BAD_SHAPE").with("got", got).with("limit", psi_state::WIDTH_MAX)
             }
+            WriteError::VersionName(name) => Self::from(name),
+            WriteError::LiveVersions(full) => too_many_versions(full, error),
             WriteError::Parameters(_) => cause(InvalidArgument, "BAD_PARAMETER"),
             _ => cause(Code::Internal, "INTERNAL"),
         }

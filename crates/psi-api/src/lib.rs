@@ -23,7 +23,9 @@ pub mod v1 {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 pub use codec::LinkCodec;
-pub use convert::{agreement, drift::report as drift_report, field, guardian, state, step, timestamp};
+pub use convert::{
+    agreement, drift::report as drift_report, field, guardian, state, step, timestamp, version, version_of,
+};
 pub use error::{Cause, DOMAIN, cause_of};
 pub use psi_replica::proto as replica;
 pub use reasons::{REASONS, Reason, Surface, http_status};

@@ -6,7 +6,8 @@ use psi_api::v1::{
     Field, ListFieldsRequest, ListFieldsResponse, cluster_service_client::ClusterServiceClient,
     drift_service_client::DriftServiceClient, lease_service_client::LeaseServiceClient,
     ledger_service_client::LedgerServiceClient, process_service_client::ProcessServiceClient,
-    psi_field_service_client::PsiFieldServiceClient,
+    psi_field_service_client::PsiFieldServiceClient, rollout_service_client::RolloutServiceClient,
+    version_service_client::VersionServiceClient,
 };
 use psi_client::Connection;
 use tonic::{
@@ -48,6 +49,12 @@ pub fn drift(channel: Connection) -> DriftServiceClient<Connection> {
     DriftServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
+/// A client of the version service.
+#[must_use]
+pub fn versions(channel: Connection) -> VersionServiceClient<Connection> {
+    VersionServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
+}
+
 /// A client of the lease service.
 #[must_use]
 pub fn leases(channel: Connection) -> LeaseServiceClient<Connection> {
@@ -58,6 +65,12 @@ pub fn leases(channel: Connection) -> LeaseServiceClient<Connection> {
 #[must_use]
 pub fn processes(channel: Connection) -> ProcessServiceClient<Connection> {
     ProcessServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// A client of the rollout service.
+#[must_use]
+pub fn rollouts(channel: Connection) -> RolloutServiceClient<Connection> {
+    RolloutServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)
 }
 
 /// A client of the ledger service.

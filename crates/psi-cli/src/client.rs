@@ -8,5 +8,7 @@ mod token_file;
 
 pub(crate) use access::AccessOptions;
 pub(crate) use nodes::{Nodes, SILENCE, parse_address, parse_timeout, ping};
-pub(crate) use psi_bench::client::{all_fields, cluster, drift, fields, leases, ledger, processes, root_cause};
+pub(crate) use psi_bench::client::{
+    all_fields, cluster, drift, fields, leases, ledger, processes, rollouts, root_cause, versions,
+};
 pub(crate) use psi_client::{Connection, is_distrust};

@@ -5,10 +5,8 @@ mod cluster;
 mod connections;
 mod drift;
 mod field;
-mod lease;
-mod ledger;
+mod governance;
 mod messages;
-mod process;
 mod replication;
 mod steps;
 mod streams;
@@ -20,13 +18,17 @@ use psi_api::v1::{
     lease_service_server::LeaseServiceServer, ledger_service_server::LedgerServiceServer,
     process_service_server::ProcessServiceServer, psi_field_service_server::PsiFieldServiceServer,
     quorum_service_server::QuorumServiceServer, replication_service_server::ReplicationServiceServer,
+    rollout_service_server::RolloutServiceServer, version_service_server::VersionServiceServer,
 };
 use psi_replica::FRAME_ENCODED_MAX;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use self::calls::MESSAGE_BYTES_MAX;
+use self::{
+    calls::MESSAGE_BYTES_MAX,
+    governance::{lease, ledger, process, rollout},
+};
 use crate::{
     calls::{ops::Ops, readiness::is_writable},
     links::registry::Links,
@@ -55,10 +57,12 @@ pub(crate) async fn serve(
 fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
     let field = PsiFieldServiceServer::new(field::FieldService { ops: ops.clone() })
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let versions = VersionServiceServer::new(field::FieldService { ops: ops.clone() });
     let drift = DriftServiceServer::new(drift::DriftReports { ops: ops.clone() });
     let leases = LeaseServiceServer::new(lease::LeaseDesk { ops: ops.clone() });
     let quorum = QuorumServiceServer::new(lease::QuorumVoter { ops: ops.clone() });
     let processes = ProcessServiceServer::new(process::ProcessDesk { ops: ops.clone() });
+    let rollouts = RolloutServiceServer::new(rollout::RolloutDesk { ops: ops.clone() });
     let ledger = LedgerServiceServer::new(ledger::LedgerReports { ops: ops.clone() });
     let cluster = ClusterServiceServer::new(cluster::ClusterView { ops: ops.clone() });
     let replication = ReplicationServiceServer::new(replication::Replication { context: ops.context.clone(), links })
@@ -69,12 +73,14 @@ fn routes(ops: &Ops, links: Arc<Links>) -> Routes {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Routes::new(field)
+        .add_service(versions)
         .add_service(drift)
         .add_service(cluster)
         .add_service(ledger)
         .add_service(leases)
         .add_service(quorum)
         .add_service(processes)
+        .add_service(rollouts)
         .add_service(replication)
         .add_service(reflection().build_v1().expect("valid descriptors"))
         .add_service(reflection().build_v1alpha().expect("valid descriptors"))

@@ -28,7 +28,7 @@ use drift::DriftMetrics;
 use ends::EndMetrics;
 pub(crate) use family::Family;
 use fields::FieldMetrics;
-use governance::{LeaseMetrics, LedgerMetrics, ProcessMetrics};
+use governance::{LeaseMetrics, LedgerMetrics, ProcessMetrics, rollouts::RolloutMetrics};
 use node::{FAILED, NodeMetrics, OK, REFUSED};
 use peers::PeerMetrics;
 pub(crate) use peers::Traffic;
@@ -52,6 +52,7 @@ pub(crate) struct Metrics {
     pub(crate) ledger: LedgerMetrics,
     pub(crate) leases: LeaseMetrics,
     pub(crate) processes: ProcessMetrics,
+    rollouts: RolloutMetrics,
 }
 
 /// The rows of all families.
@@ -59,6 +60,7 @@ pub(crate) fn families() -> impl Iterator<Item = Family> {
     let steps = STEP_METRICS.into_iter().filter_map(|metric| metric.gauge);
     let others = [
         FieldMetrics::families(),
+        FieldMetrics::version_families(),
         DriftMetrics::families(),
         NodeMetrics::FAMILIES,
         PeerMetrics::families(),
@@ -67,6 +69,7 @@ pub(crate) fn families() -> impl Iterator<Item = Family> {
         LedgerMetrics::families(),
         LeaseMetrics::families(),
         ProcessMetrics::families(),
+        RolloutMetrics::families(),
         process::FAMILIES,
     ];
     steps.chain(others.into_iter().flatten().copied())
@@ -90,6 +93,7 @@ impl Metrics {
             ledger: LedgerMetrics::new(&registry),
             leases: LeaseMetrics::new(&registry),
             processes: ProcessMetrics::new(&registry),
+            rollouts: RolloutMetrics::new(&registry),
             registry,
         }
     }

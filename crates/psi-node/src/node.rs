@@ -33,6 +33,7 @@ use crate::{
     governance::{
         ledger::{auditor::LedgerAuditor, store::LedgerStore, writer::LedgerWriter},
         process::{keeper::ProcessKeeper, voter_change::VoterChange},
+        rollout::controller::RolloutController,
     },
     grpc, http,
     links::{dial, registry::Links},
@@ -150,6 +151,7 @@ impl Node {
         tasks.push(supervised(&context, "auditing ledgers", LedgerAuditor::new(context.clone()).run()));
         tasks.push(supervised(&context, "keeping processes", ProcessKeeper::new(context.clone()).run()));
         tasks.push(supervised(&context, "changing voters", VoterChange::new(context.clone()).run()));
+        tasks.push(supervised(&context, "rollouts", RolloutController::new(context.clone()).run()));
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }

@@ -35,6 +35,9 @@ pub(crate) struct Step {
     pub(crate) unusual: bool,
     /// What the guardian takes it for; null if it is no threat.
     pub(crate) threat: Option<&'static str>,
+    /// Which version answered; absent where the field is no version of a model.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) version: String,
 }
 
 impl From<v1::StepResponse> for Step {
@@ -57,6 +60,7 @@ impl From<v1::StepResponse> for Step {
             novel_columns,
             unusual,
             threat: _,
+            version,
         } = from;
         Self {
             timestamp: timestamp.map(|time| numbers::time(time.seconds, time.nanos)),
@@ -67,6 +71,7 @@ impl From<v1::StepResponse> for Step {
             novel_columns: novel_columns.into_iter().map(Into::into).collect(),
             unusual,
             threat,
+            version,
             field,
             engine,
             k,

@@ -47,6 +47,13 @@ pub(crate) struct Nodes {
     pub(crate) access: AccessOptions,
 }
 
+impl Nodes {
+    /// How long the node may take to answer, milliseconds: a little less than it is waited for.
+    pub(crate) fn deadline_ms(&self) -> u32 {
+        u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX).saturating_mul(9) / 10
+    }
+}
+
 /// `host:port`, with the port of gRPC where it names none.
 pub(crate) fn parse_address(text: &str) -> Result<String, String> {
     with_default_port(text, GRPC_PORT)

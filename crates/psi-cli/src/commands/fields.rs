@@ -5,3 +5,4 @@ pub(crate) mod drift;
 pub(crate) mod field;
 pub(crate) mod guardian;
 pub(crate) mod state;
+pub(crate) mod version;

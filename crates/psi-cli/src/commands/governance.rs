@@ -3,3 +3,4 @@
 pub(crate) mod lease;
 pub(crate) mod ledger;
 pub(crate) mod process;
+pub(crate) mod rollout;

@@ -65,6 +65,10 @@ kinds! {
     BaselineRemoval = "baseline_removal",
     /// A transition of a process or a task was proposed.
     Transition = "transition",
+    /// A model or its rollout was changed.
+    ModelChange = "model_change",
+    /// A rollout was rolled back, which counts without a majority.
+    Rollback = "rollback",
     /// A field was created.
     FieldCreation = "field_creation",
     /// A field was changed.

@@ -37,6 +37,7 @@ impl From<FieldView> for FieldSummary {
             anchored: _,
             baseline: _,
             drift_onset: _,
+            outcomes: _,
             drift: _,
             moments,
             window: _,

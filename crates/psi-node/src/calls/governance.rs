@@ -1,7 +1,8 @@
-//! What callers ask of ledgers, leases and processes.
+//! What callers ask of ledgers, leases, processes and rollouts.
 
 pub(crate) mod leases;
 pub(crate) mod ledger;
 pub(crate) mod processes;
 mod registers;
-mod turns;
+pub(crate) mod rollouts;
+pub(crate) mod turns;

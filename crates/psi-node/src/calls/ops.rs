@@ -113,6 +113,11 @@ impl Ops {
         Ok(name)
     }
 
+    /// Refuses a caller who may not use a field or, of one that is a version, its model.
+    pub(super) fn check_field(&self, field: &str) -> Result<(), Cause> {
+        Ok(self.caller.check_field(field)?)
+    }
+
     /// Whether the caller may use a field.
     pub(super) fn may_use(&self, field: &str) -> bool {
         self.caller.check_field(field).is_ok()

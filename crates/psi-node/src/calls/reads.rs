@@ -1,6 +1,7 @@
 //! Reads: the state of a field, its steps as they come, and what fields there are.
 
 pub(crate) mod page;
+pub(crate) mod versions;
 mod watch;
 
 use std::sync::Arc;

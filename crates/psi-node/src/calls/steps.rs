@@ -2,6 +2,7 @@
 
 pub(crate) mod inputs;
 mod intake;
+mod remarks;
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,12 +10,13 @@ use futures_util::future::Either;
 use psi_api::Cause;
 use psi_ledger::{body, record::Kind};
 use psi_replica::FieldName;
-use psi_state::Step;
+use psi_state::{OutcomeReport, Step};
 use tracing::Instrument;
 
 use self::{
-    inputs::{Inputs, StepCall, content_of_steps},
+    inputs::{StepCall, content_of_steps},
     intake::WrittenSteps,
+    remarks::CheckedSteps,
 };
 use super::{
     admission::Admission,
@@ -49,8 +51,8 @@ impl Ops {
         mut call: StepCall,
         options: CallOptions,
     ) -> CallFuture<'_, Result<PendingWrite, Cause>> {
-        let field = match self.record_refusal(self.field_name(&call.field)) {
-            Ok(field) => field,
+        let (field, reports) = match self.record_refusal(self.check_steps(&call)) {
+            Ok(checked) => checked,
             Err(cause) => return ready_now(self.record_call(Err(cause))),
         };
         if call.guardian {
@@ -58,12 +60,14 @@ impl Ops {
         }
         if options.are_met_at_once() {
             let begun = Instant::now();
-            if let Some(written) = self.write_now(&field, &call.inputs) {
+            if let Some(written) = self.write_now(&field, &call.inputs, &reports) {
                 let written = written.map_err(|error| Cause::from(&error));
                 return ready_now(self.record_call(self.finish_steps(&field, &options, None, begun, written)));
             }
         }
-        Either::Right(Box::pin(async move { self.record_call(self.accept_in_turn(field, call, options).await) }))
+        Either::Right(Box::pin(
+            async move { self.record_call(self.accept_in_turn((field, reports), call, options).await) },
+        ))
     }
 
     /// Counts a call that was accepted, or not.
@@ -75,7 +79,7 @@ impl Ops {
     /// Admits a call, and carries it out once no batch of the field is in its way.
     async fn accept_in_turn(
         &self,
-        field: FieldName,
+        (field, reports): (FieldName, Vec<Option<OutcomeReport>>),
         call: StepCall,
         options: CallOptions,
     ) -> Result<PendingWrite, Cause> {
@@ -85,7 +89,8 @@ impl Ops {
             Admission::Answered(pending) => return Ok(pending),
         };
         let is_batch = call.inputs.is_batch();
-        let work = self.clone().carry_out(field, call.inputs, options, ticket);
+        let steps = CheckedSteps { inputs: call.inputs, reports };
+        let work = self.clone().carry_out(field, steps, options, ticket);
         if !is_batch {
             return work.await;
         }
@@ -102,12 +107,12 @@ impl Ops {
     async fn carry_out(
         self,
         field: FieldName,
-        inputs: Inputs,
+        steps: CheckedSteps,
         options: CallOptions,
         ticket: Option<Ticket<WriteAnswer>>,
     ) -> Result<PendingWrite, Cause> {
         let begun = Instant::now();
-        let written = self.write_in_turn(&field, &Arc::new(inputs), &options).await;
+        let written = self.write_in_turn(&field, &Arc::new(steps), &options).await;
         self.finish_steps(&field, &options, ticket, begun, written)
     }
 

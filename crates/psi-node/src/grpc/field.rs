@@ -1,5 +1,7 @@
 //! `PsiFieldService`: see `proto/psi/v1/field.proto` for what each call means.
 
+mod versions;
+
 use std::time::Duration;
 
 use psi_api::v1;
@@ -69,14 +71,25 @@ impl v1::psi_field_service_server::PsiFieldService for FieldService {
     ) -> Result<Response<v1::StepBatchResponse>, Status> {
         let ops = self.ops.called_by(request.extensions());
         let transport_timeout = transport_timeout(request.metadata());
-        let v1::StepBatchRequest { field, inputs, apply_guardian, after, deadline_ms, replicate_to, request_id } =
-            request.into_inner();
+        let v1::StepBatchRequest {
+            field,
+            inputs,
+            apply_guardian,
+            after,
+            deadline_ms,
+            replicate_to,
+            request_id,
+            version,
+            keys,
+            outcomes,
+        } = request.into_inner();
         let deadline_ms = deadline_ms.into();
         let replicate_to = messages::level(&ops, replicate_to)?;
         let options =
             ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
         let inputs = Inputs::Batch(inputs.into_iter().map(|vector| vector.values).collect());
-        let steps = ops.step(StepCall { field, inputs, guardian: apply_guardian }, options).await?;
+        let remarks = steps::remarks(keys, outcomes);
+        let steps = ops.step(StepCall { field, version, inputs, remarks, guardian: apply_guardian }, options).await?;
         Ok(Response::new(v1::StepBatchResponse { steps: steps.into_iter().map(steps::answer).collect() }))
     }
 

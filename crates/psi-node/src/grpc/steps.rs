@@ -11,7 +11,7 @@ use crate::{
         answer::StepReceipt,
         ops::Ops,
         pending::PendingWrite,
-        steps::inputs::{Inputs, StepCall},
+        steps::inputs::{Inputs, Remarks, RequestedOutcome, StepCall},
     },
     sessions::options::RequestedOptions,
 };
@@ -22,12 +22,33 @@ pub(super) async fn accept(
     request: v1::StepRequest,
     transport_timeout: Option<Duration>,
 ) -> Result<PendingWrite, Status> {
-    let v1::StepRequest { field, input, apply_guardian, after, deadline_ms, replicate_to, request_id } = request;
+    let v1::StepRequest {
+        field,
+        input,
+        apply_guardian,
+        after,
+        deadline_ms,
+        replicate_to,
+        request_id,
+        version,
+        key,
+        outcome,
+    } = request;
     let replicate_to = level(ops, replicate_to)?;
     let deadline_ms = deadline_ms.into();
     let options = ops.options(RequestedOptions { after, deadline_ms, transport_timeout, replicate_to, request_id })?;
-    let call = StepCall { field, inputs: Inputs::One(input), guardian: apply_guardian };
+    let remarks = remarks(key, outcome);
+    let call = StepCall { field, version, inputs: Inputs::One(input), remarks, guardian: apply_guardian };
     Ok(ops.accept_steps(call, options).await?)
+}
+
+/// What a request says of its steps.
+pub(super) fn remarks(
+    keys: impl IntoIterator<Item = String>,
+    outcomes: impl IntoIterator<Item = v1::StepOutcome>,
+) -> Remarks {
+    let outcome = |v1::StepOutcome { error, latency_ms }| RequestedOutcome { error, latency_ms };
+    Remarks { keys: keys.into_iter().collect(), outcomes: outcomes.into_iter().map(outcome).collect() }
 }
 
 /// Waits for the replication of an accepted step.

@@ -15,3 +15,4 @@ pub(super) mod scores;
 pub(super) mod state;
 pub(super) mod step;
 pub(super) mod times;
+pub(super) mod versions;

@@ -1,6 +1,7 @@
 //! Fields: list, create, change, reset, drop, label, and name their columns.
 
 pub(super) mod drift;
+pub(super) mod versions;
 
 use axum::{Json, extract::Request, http::StatusCode};
 use psi_state::Setup;

@@ -1,4 +1,5 @@
-//! The ledger and processes over HTTP.
+//! The ledger, processes and rollouts over HTTP.
 
 pub(super) mod ledger;
 pub(super) mod processes;
+pub(super) mod rollouts;

@@ -155,6 +155,8 @@ impl Refusal {
             }
             "BATCH_SIZE" => vec!["body".into(), "inputs".into()],
             "BAD_LABEL" => vec!["body".into(), "label".into()],
+            "BAD_KEY" => vec!["body".into(), "key".into()],
+            "BAD_OUTCOME" => vec!["body".into(), "outcome".into()],
             "BAD_NAMES" => vec!["body".into(), "names".into()],
             reason => match param_of(reason) {
                 Some(name) => vec!["query".into(), name.into()],

@@ -39,11 +39,11 @@ where
     let of_address = RequestParams::of_address(request.uri(), ops)?;
     let bytes = read::body(ops, request).await?;
     let StepBody { x, members } = record_refusal(ops, StepBody::parse(&bytes))?;
-    let StepMembers { apply_guardian, params, ignored } = members;
+    let StepMembers { apply_guardian, version, remarks, params, ignored } = members;
     let params = record_refusal(ops, of_address.merge(params))?;
     let in_body = params.in_body();
     let (field, options) = params.read(ops)?;
-    let call = StepCall { field, inputs: Inputs::One(x), guardian: apply_guardian };
+    let call = StepCall { field, version, inputs: Inputs::One(x), remarks, guardian: apply_guardian };
     let steps = ops.step(call, options).await.map_err(|cause| Refusal::from(cause).in_body(in_body))?;
     let without_answer = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a step without an answer");
     let step = steps.first().ok_or_else(without_answer)?;

@@ -1,5 +1,7 @@
 //! Series by field, read from the merged view at the scrape.
 
+mod versions;
+
 use prometheus::{GaugeVec, IntGaugeVec, Registry};
 use psi_engine::guardian::Thresholds;
 use psi_replica::FieldName;
@@ -10,6 +12,7 @@ use super::{
     step::STEP_METRICS,
     values::{count, seconds},
 };
+use versions::VersionMetrics;
 
 families! {
     struct FieldSeries {
@@ -43,6 +46,7 @@ pub(super) struct FieldMetrics {
     /// By the place of their metric in [`STEP_METRICS`].
     windows: Vec<(usize, GaugeVec)>,
     series: FieldSeries,
+    versions: VersionMetrics,
 }
 
 impl FieldMetrics {
@@ -51,11 +55,17 @@ impl FieldMetrics {
         FieldSeries::FAMILIES
     }
 
+    /// The rows of fields that are versions of models.
+    pub(super) fn version_families() -> &'static [Family] {
+        VersionMetrics::families()
+    }
+
     /// At most `series_max` fields get series.
     pub(super) fn new(registry: &Registry, series_max: usize) -> Self {
         let gauges = STEP_METRICS.iter().enumerate().filter_map(|(place, metric)| Some((place, metric.gauge?)));
         let windows = gauges.map(|(place, family)| (place, GaugeVec::register(registry, &family))).collect();
-        Self { series_max, windows, series: FieldSeries::register(registry) }
+        let (series, versions) = (FieldSeries::register(registry), VersionMetrics::new(registry));
+        Self { series_max, windows, series, versions }
     }
 
     /// Counts the fields that exist; returns which of them get series.
@@ -72,6 +82,7 @@ impl FieldMetrics {
     }
 
     fn reset(&self) {
+        self.versions.reset();
         let FieldSeries {
             steps,
             noise,
@@ -99,6 +110,7 @@ impl FieldMetrics {
             window,
             last,
             interventions: InterventionsView { noise, counted: interventions },
+            outcomes,
             guardian,
             // Shown by `/state`.
             learned: _,
@@ -121,6 +133,7 @@ impl FieldMetrics {
             self.show_last(labels, last);
         }
         self.show_guardian(labels, guardian);
+        self.versions.show(field.as_str(), &outcomes.total);
         self.series.steps.with_label_values(&labels).set(count(*steps));
         self.series.interventions.with_label_values(&labels).set(count(*interventions));
         self.series.window_steps.with_label_values(&labels).set(count(window.count()));

@@ -1,4 +1,7 @@
-//! Series of the ledger: what this node recorded, and which heads of others it believes. And of leases and processes.
+//! Series of the ledger: what this node recorded, and which heads of others it believes. And of leases,
+//! processes and rollouts.
+
+pub(super) mod rollouts;
 
 use std::time::Duration;
 

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     calls::readiness::is_writable,
     cluster::members::Member,
-    governance::process::{emergency::emergency, voter_change::registers_behind},
+    governance::{
+        process::{emergency::emergency, voter_change::registers_behind},
+        rollout,
+    },
     node::{connections::table::ConnectionCensus, context::NodeContext, identity::Identity},
 };
 
@@ -34,6 +37,8 @@ pub(crate) fn render(context: &NodeContext) -> String {
     let hybrid = context.read(|replica| replica.time().hybrid);
     metrics.drift.show(&views, &names, hybrid.0 / 1000);
     metrics.processes.set_emergency(emergency(context).on);
+    rollout::refresh::refresh(context);
+    metrics.rollouts.show(&context.models.all());
     metrics.processes.set_behind(context.read(registers_behind).len() as u64);
     read_members(metrics, &context.members.borrow(), &mut died);
     read_connections(metrics, &context.connections.census());

@@ -27,6 +27,7 @@ use crate::{
         ledger::{Ledger, store::LedgerStore},
         process::recent_specs::RecentSpecs,
         quorum::desk::QuorumDesk,
+        rollout::models::Models,
     },
     metrics::Metrics,
     node::{
@@ -97,6 +98,7 @@ pub(crate) struct NodeContext {
     /// Frontiers of the runs that issued tokens.
     pub(crate) issuers: Issuers,
     pub(crate) specs: RecentSpecs,
+    pub(crate) models: Models,
     /// Hashes what requests ask for.
     pub(crate) hasher: RandomState,
     /// The time-keeping task must look at its deadline again.
@@ -164,6 +166,7 @@ impl NodeContext {
             watchers: Watchers::default(),
             issuers: Issuers::default(),
             specs: RecentSpecs::default(),
+            models: Models::default(),
             hasher: RandomState::new(),
             poke: Notify::new(),
             snapshot_due: Notify::new(),

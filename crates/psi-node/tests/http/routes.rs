@@ -52,6 +52,8 @@ fn good_body(method: &str, path: &str) -> Value {
         ("POST", "/api/v1/processes/{name}/evidence") => json!({ "task": "main", "name": "r", "document": {} }),
         ("POST", path) if path.starts_with("/api/v1/processes/") => json!({ "task": "main" }),
         ("POST", "/api/v1/process-emergency") => json!({ "on": false }),
+        ("POST", path) if path.ends_with("/deployments/canary") => json!({ "version": "v2" }),
+        ("POST", path) if path.ends_with("/promote") => json!({ "stage": "PRODUCTION" }),
         _ => json!({}),
     }
 }
@@ -80,7 +82,9 @@ async fn first_record(server: &Server) -> [(&'static str, String); 3] {
 
 /// The path with names in it.
 fn named(path: &str, name: &str, record: &[(&str, String)]) -> String {
-    record.iter().fold(path.replace("{name}", name), |path, (place, value)| path.replace(place, value))
+    let path =
+        path.replace("{name}", name).replace("{version}", "v1").replace("{id}", "r").replace("{command}", "pause");
+    record.iter().fold(path, |path, (place, value)| path.replace(place, value))
 }
 
 #[tokio::test]
@@ -108,6 +112,10 @@ async fn every_route_is_described_and_answers_as_described() {
             // Nobody applied a spec of that name.
             (_, path) if path.starts_with("/api/v1/processes/") => Some((404, "UNKNOWN_PROCESS")),
             ("POST", "/api/v1/processes" | "/api/v1/process-emergency") => Some((409, "NO_VOTERS")),
+            // It has no field.
+            ("POST", "/api/v1/models/{name}/versions/{version}/promote") => Some((409, "ROLLOUT_REFUSED")),
+            // Nobody gave a version of it a stage.
+            (_, path) if path.starts_with("/api/v1/models/") => Some((404, "UNKNOWN_MODEL")),
             // It took no steps.
             ("POST", "/api/v1/drift/models/{name}/baseline") => Some((409, "TOO_FEW_INPUTS")),
             _ => None,
@@ -138,7 +146,7 @@ async fn every_path_that_is_listed_exists() {
         (&json!("n1"), &json!("psi-field"), &json!("active"))
     );
     let paths = root["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 46);
+    assert_eq!(paths.len(), 52);
     for (path, about) in paths {
         let methods = about.as_str().unwrap().split(':').next().unwrap();
         for method in methods.split(", ") {
@@ -148,8 +156,8 @@ async fn every_path_that_is_listed_exists() {
             // The body is one for /step, so others name its unknown member; and `default` can't be dropped.
             let want = match (method, path.as_str()) {
                 ("DELETE", "/members/{name}") => 404,
-                ("GET", path) if path.starts_with("/api/v1/processes/") => 404,
-                ("POST", path) if path.starts_with("/api/v1/process") => 422,
+                ("GET", path) if path.starts_with("/api/v1/processes/") || path.starts_with("/api/v1/models/") => 404,
+                ("POST", path) if path.starts_with("/api/v1/process") || path.starts_with("/api/v1/models/") => 422,
                 ("DELETE", "/api/v1/drift/models/{name}/baseline") => 200,
                 ("POST", "/api/v1/drift/models/{name}/baseline") => 422,
                 ("POST", "/init" | "/steps" | "/fields" | "/fields/{name}/reset") | ("PATCH" | "PUT", _) => 422,

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use clap::Args;
-use psi_api::v1::{StepBatchRequest, StepRequest, Vector};
+use psi_api::v1::{StepBatchRequest, StepOutcome, StepRequest, Vector};
 use psi_engine::Metrics;
 
 use crate::{
@@ -30,6 +30,8 @@ Examples:
   session=$(psi-field step --incident --node n1:50051 -o json | jq -r .token)
   psi-field step --incident --node n2:50051 --after \"$session\"
   psi-field step --incident --replicate-to majority --deadline-ms 500
+  # of version v7 of the model fraud, and how it went
+  psi-field step --field fraud --version v7 --latency-ms 12.5 0.5 1.5
   # safe to send again to the same node
   psi-field step --incident --request-id \"$(uuidgen)\"
 
@@ -61,10 +63,46 @@ pub(crate) struct Step {
     condition: bool,
 
     #[command(flatten)]
+    version: VersionArgs,
+
+    #[command(flatten)]
     options: WriteOptions,
 
     #[command(flatten)]
     nodes: Nodes,
+}
+
+/// Which version of a model answers, and how the step went
+#[derive(Clone, Debug, Args)]
+struct VersionArgs {
+    /// Which version of the model that `--field` names answers: the step is of the field FIELD@VERSION
+    #[arg(long)]
+    version: Option<String>,
+
+    /// What the step is about, such as a user: 1 to 256 bytes. Steps of one key count together
+    #[arg(long)]
+    key: Option<String>,
+
+    /// The step failed, as its caller saw
+    #[arg(long)]
+    error: bool,
+
+    /// How long the step took, 0 to 3,600,000. With this or --error the step counts as an outcome of its version
+    #[arg(long, value_name = "MS")]
+    latency_ms: Option<f64>,
+}
+
+impl VersionArgs {
+    /// How the step went, if anything of that is given.
+    fn outcome(&self) -> Option<StepOutcome> {
+        let (error, latency_ms) = (self.error, self.latency_ms);
+        (error || latency_ms.is_some()).then_some(StepOutcome { error, latency_ms })
+    }
+
+    /// One for each vector of a batch.
+    fn repeated<T: Clone>(one: Option<T>, vectors: usize) -> Vec<T> {
+        one.map_or_else(Vec::new, |one| vec![one; vectors])
+    }
 }
 
 impl Step {
@@ -82,6 +120,9 @@ impl Step {
             deadline_ms: self.options.read.deadline_ms(),
             replicate_to: self.options.level(),
             request_id: self.options.request_id(),
+            version: self.version.version.clone(),
+            key: self.version.key.clone(),
+            outcome: self.version.outcome(),
         };
         let nodes = self.options.read.patient(&self.nodes);
         let reply = nodes.ask(async |channel| client::fields(channel).step(request.clone()).await);
@@ -89,6 +130,9 @@ impl Step {
     }
 
     async fn batch(&self, inputs: Vec<Vec<f64>>, output: Output) -> Result<(), Failure> {
+        let (keys, outcomes) = (self.version.key.clone(), self.version.outcome());
+        let (keys, outcomes) =
+            (VersionArgs::repeated(keys, inputs.len()), VersionArgs::repeated(outcomes, inputs.len()));
         let inputs = inputs.into_iter().map(|values| Vector { values }).collect();
         let request = StepBatchRequest {
             field: self.field.field.clone(),
@@ -98,6 +142,9 @@ impl Step {
             deadline_ms: self.options.read.deadline_ms(),
             replicate_to: self.options.level(),
             request_id: self.options.request_id(),
+            version: self.version.version.clone(),
+            keys,
+            outcomes,
         };
         let nodes = self.options.read.patient(&self.nodes);
         let reply = nodes.ask(async |channel| client::fields(channel).step_batch(request.clone()).await);

@@ -313,7 +313,7 @@ fn check_task(policy: &ProcessPolicy, before: &DecidedChain, transition: &Transi
     check_policy(&process, transition).map_err(|refusal| refused(before, &refusal, transition.predecessor))
 }
 
-fn deadline(ms: u32) -> Instant {
+pub(super) fn deadline(ms: u32) -> Instant {
     let ms = if ms == 0 { DEADLINE_MS_DEFAULT } else { ms.min(DEADLINE_MS_MAX) };
     Instant::now() + Duration::from_millis(ms.into())
 }

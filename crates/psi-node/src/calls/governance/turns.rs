@@ -3,7 +3,7 @@
 use psi_api::{Cause, v1};
 
 use super::leases::check_name;
-use crate::calls::ops::Ops;
+use crate::{calls::ops::Ops, node::context::NodeContext};
 
 /// How much later the next node acts, if those before it did not.
 const DELAY_MS: u64 = 1_000;
@@ -15,15 +15,20 @@ impl Ops {
     pub(crate) fn turn(&self, name: &str) -> Result<v1::Turn, Cause> {
         self.record_refusal(check_name(name))?;
         let own = self.context.settings.node.to_string();
-        let members = self.context.members.borrow();
-        let live = members.iter().filter(|member| member.live).map(|member| member.node.to_string());
-        let mut nodes: Vec<String> = live.chain([own.clone()]).collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        let ranks = (0..).zip(in_turn(name, nodes));
+        let ranks = (0..).zip(nodes_in_turn(&self.context, name));
         let ranks = ranks.map(|(rank, node)| v1::TurnRank { node, delay_ms: rank * DELAY_MS }).collect();
         Ok(v1::Turn { name: name.to_owned(), ranks, node: own })
     }
+}
+
+/// The nodes that this one sees, in the order in which they are to do some work.
+pub(crate) fn nodes_in_turn(context: &NodeContext, name: &str) -> Vec<String> {
+    let members = context.members.borrow();
+    let live = members.iter().filter(|member| member.live).map(|member| member.node.to_string());
+    let mut nodes: Vec<String> = live.chain([context.settings.node.to_string()]).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    in_turn(name, nodes)
 }
 
 /// The nodes by a hash of the work and the node: each work has an order of its own, and a node that goes changes nothing in

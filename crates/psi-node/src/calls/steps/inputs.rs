@@ -12,9 +12,27 @@ use psi_replica::FieldName;
 pub(crate) struct StepCall {
     /// Empty means `default`.
     pub(crate) field: String,
+    /// The version of it, if the call names one.
+    pub(crate) version: Option<String>,
     pub(crate) inputs: Inputs,
+    /// What the call says of each input; none if it says nothing.
+    pub(crate) remarks: Remarks,
     /// Whether the inputs are conditioned first.
     pub(crate) guardian: bool,
+}
+
+/// What a call says of its inputs, unchecked: of each, or nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Remarks {
+    pub(crate) keys: Vec<String>,
+    pub(crate) outcomes: Vec<RequestedOutcome>,
+}
+
+/// How a step went, unchecked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RequestedOutcome {
+    pub(crate) error: bool,
+    pub(crate) latency_ms: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -26,6 +44,10 @@ pub(crate) enum Inputs {
 impl Inputs {
     pub(crate) fn is_batch(&self) -> bool {
         matches!(self, Self::Batch(_))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.iter().len()
     }
 
     pub(crate) fn iter(&self) -> slice::Iter<'_, Vec<f64>> {
@@ -47,9 +69,12 @@ impl Inputs {
 /// A hash of the steps that a call asks for: a repetition has the same, whatever its options.
 pub(crate) fn content_of_steps(hasher: &RandomState, field: &FieldName, call: &StepCall) -> u64 {
     let mut content = hasher.build_hasher();
-    // The name of the field as it was checked.
-    let StepCall { field: _, inputs, guardian } = call;
-    ("steps", field, guardian, inputs.is_batch()).hash(&mut content);
+    // The name of the field as it was checked, with its version.
+    let StepCall { field: _, version: _, inputs, remarks: Remarks { keys, outcomes }, guardian } = call;
+    ("steps", field, guardian, inputs.is_batch(), keys, outcomes.len()).hash(&mut content);
+    for RequestedOutcome { error, latency_ms } in outcomes {
+        (error, latency_ms.map(f64::to_bits)).hash(&mut content);
+    }
     for input in inputs.iter() {
         input.len().hash(&mut content);
         input.iter().for_each(|number| number.to_bits().hash(&mut content));

@@ -7,10 +7,10 @@ use std::{future::Future, sync::Arc};
 
 use psi_api::Cause;
 use psi_replica::{FieldName, Now, Token};
-use psi_state::{Batch, Replica, Step, WriteError};
+use psi_state::{Batch, OutcomeReport, Replica, Step, WriteError};
 use tonic::Code;
 
-use super::inputs::Inputs;
+use super::{inputs::Inputs, remarks::CheckedSteps};
 use crate::calls::{ops::Ops, readiness::stopping};
 use crate::{node::context::NodeContext, sessions::options::CallOptions};
 
@@ -33,8 +33,13 @@ impl WrittenSteps {
 
 impl Ops {
     /// Absorbs steps as one write, if that can be done at once; `None` if it would take long, or must wait.
-    pub(crate) fn write_now(&self, field: &FieldName, inputs: &Inputs) -> Option<Result<WrittenSteps, WriteError>> {
-        match write_at_once(&self.context, field, inputs) {
+    pub(crate) fn write_now(
+        &self,
+        field: &FieldName,
+        inputs: &Inputs,
+        reports: &[Option<OutcomeReport>],
+    ) -> Option<Result<WrittenSteps, WriteError>> {
+        match write_at_once(&self.context, field, (inputs, reports)) {
             Err(WriteError::Busy(_)) => None,
             written => written.transpose(),
         }
@@ -44,16 +49,18 @@ impl Ops {
     pub(crate) async fn write_in_turn(
         &self,
         field: &FieldName,
-        inputs: &Arc<Inputs>,
+        steps: &Arc<CheckedSteps>,
         options: &CallOptions,
     ) -> Result<WrittenSteps, Cause> {
         let context = &self.context;
         loop {
-            let at_once = self.when_free(options, || std::future::ready(write_at_once(context, field, inputs))).await?;
+            let (inputs, reports) = (&steps.inputs, &steps.reports[..]);
+            let write = || std::future::ready(write_at_once(context, field, (inputs, reports)));
+            let at_once = self.when_free(options, write).await?;
             if let Some(written) = at_once {
                 return Ok(written);
             }
-            let beside = || write_beside(Arc::clone(context), field.clone(), Arc::clone(inputs));
+            let beside = || write_beside(Arc::clone(context), field.clone(), Arc::clone(steps));
             match self.when_free(options, beside).await {
                 // It was reset: the same steps in the new epoch.
                 Err(WriteFailure::Write(WriteError::Overtaken(_))) => {}
@@ -111,13 +118,16 @@ impl From<WriteFailure> for Cause {
 fn write_at_once(
     context: &NodeContext,
     field: &FieldName,
-    inputs: &Inputs,
+    (inputs, reports): (&Inputs, &[Option<OutcomeReport>]),
 ) -> Result<Option<WrittenSteps>, WriteError> {
     context.write(|replica, now| {
         let steps = match inputs {
-            Inputs::One(input) => vec![replica.step(now, field, input)?],
+            Inputs::One(input) => {
+                let report = reports.first().and_then(Option::as_ref);
+                vec![replica.step_with_outcome(now, field, input, report)?]
+            }
             Inputs::Batch(batch) if replica.cost_ns(field, batch.len()) > LOCK_NS_MAX => return Ok(None),
-            Inputs::Batch(_) => replica.step_batch(now, field, &slices(inputs))?,
+            Inputs::Batch(_) => replica.step_batch_with_outcomes(now, field, &slices(inputs), reports)?,
         };
         Ok(Some(WrittenSteps::new(context, replica, field, inputs, steps)))
     })
@@ -144,16 +154,18 @@ impl Drop for BatchGuard<'_> {
 async fn write_beside(
     context: Arc<NodeContext>,
     field: FieldName,
-    inputs: Arc<Inputs>,
+    steps: Arc<CheckedSteps>,
 ) -> Result<WrittenSteps, WriteError> {
     let work = move || {
-        let begin = |replica: &mut Replica, now: Now| replica.begin_batch(now, &field, &slices(&inputs));
+        let CheckedSteps { inputs, reports } = &*steps;
+        let begin =
+            |replica: &mut Replica, now: Now| replica.begin_batch_with_outcomes(now, &field, &slices(inputs), reports);
         let mut guard = BatchGuard { context: &context, batch: Some(context.write(begin)?) };
         guard.batch.as_mut().map(Batch::run);
         let batch = guard.batch.take();
         context.write(|replica, now| {
             let steps = batch.map_or(Ok(Vec::new()), |batch| replica.finish_batch(now, batch))?;
-            Ok(WrittenSteps::new(&context, replica, &field, &inputs, steps))
+            Ok(WrittenSteps::new(&context, replica, &field, inputs, steps))
         })
     };
     let ended = tokio::task::spawn_blocking(work).await;

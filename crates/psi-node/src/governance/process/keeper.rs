@@ -22,6 +22,7 @@ use crate::{
     governance::{
         ledger::store::{LedgerStore, StoreError, blocking, processes::StoredRegister},
         quorum::registers::LEASE_PREFIX,
+        rollout::models::MODEL_PREFIX,
     },
     node::context::NodeContext,
 };
@@ -193,10 +194,10 @@ fn heads_in(register: &str, decision: &[u8]) -> Heads {
     chains.filter_map(|chain| Some((chain.subject().clone(), (chain.state()?.begun, chain.state()?.head)))).collect()
 }
 
-/// Registers of processes and tasks, of their leases, and that of the emergency switch.
+/// Registers of processes and tasks, of their leases and of models, and that of the emergency switch.
 pub(super) fn process_registers(replica: &Replica) -> Vec<RegisterView> {
     let leases = format!("{LEASE_PREFIX}{PROCESS_PREFIX}");
-    let prefixes = [PROCESS_PREFIX, BUCKET_PREFIX, &leases];
+    let prefixes = [PROCESS_PREFIX, BUCKET_PREFIX, MODEL_PREFIX, &leases];
     let views = prefixes.into_iter().flat_map(|prefix| replica.registers_below(prefix));
     views.chain(replica.register_view(EMERGENCY_REGISTER)).collect()
 }

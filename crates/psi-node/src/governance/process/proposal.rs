@@ -1,4 +1,4 @@
-//! What a voter looks at before it votes for a step of a process or a task.
+//! What a voter looks at before it votes for a step of a process, a task or a model.
 
 use psi_quorum::{Call, Request};
 
@@ -7,7 +7,16 @@ use super::{
     documents,
     emergency::{EMERGENCY_REGISTER, EmergencySwitch},
 };
-use crate::{governance::quorum::peers::node_of, node::context::NodeContext};
+use crate::{
+    governance::{
+        quorum::peers::node_of,
+        rollout::{
+            models::{MODEL_PREFIX, check_model},
+            refresh::check_rollbacks,
+        },
+    },
+    node::context::NodeContext,
+};
 
 /// Whether the proposed step follows by the rules. Then this node holds its spec, and the transition, or that is returned to
 /// be kept with the vote. `given`: the transition as the proposer keeps it, or nothing.
@@ -23,6 +32,12 @@ pub(crate) async fn check_proposal(
     let (register, body) = (request.register().as_str(), proposal.value.body());
     if register == EMERGENCY_REGISTER {
         return EmergencySwitch::read(body).map(|_| None);
+    }
+    if register.starts_with(MODEL_PREFIX) {
+        check_model(register, request.previous(), body)?;
+        // A value that another proposer recovers may have been decided: to refuse it would stop the register for good.
+        let is_recovered = proposal.value.proposer() != Some(proposal.ballot.proposer);
+        return if is_recovered { Ok(None) } else { check_rollbacks(context, register, body).map(|()| None) };
     }
     let before = RegisterBody::of(register, request.previous())?;
     let next = RegisterBody::read(register, body)?;

@@ -12,11 +12,14 @@ use tracing::debug;
 use super::{chain::PROCESS_PREFIX, keeper::process_registers};
 use crate::{
     calls::readiness::is_writable,
-    governance::quorum::{
-        lease_task::call_lease,
-        message::{LeaseCall, LeaseOutcome},
-        registers::{LEASE_PREFIX, key_of, register_of},
-        value_proposer::value_slot,
+    governance::{
+        quorum::{
+            lease_task::call_lease,
+            message::{LeaseCall, LeaseOutcome},
+            registers::{LEASE_PREFIX, key_of, register_of},
+            value_proposer::value_slot,
+        },
+        rollout::models::MODEL_PREFIX,
     },
     node::context::NodeContext,
 };
@@ -112,11 +115,13 @@ pub(crate) fn registers_behind(replica: &Replica) -> Vec<RegisterView> {
     process_registers(replica).into_iter().filter(|view| is_behind(view, &wanted)).collect()
 }
 
-/// Whether other voters decide its next step. A process of which nothing is decided stays: there is nothing to repeat.
+/// Whether other voters decide its next step. A process or a model of which nothing is decided stays: there is nothing to
+/// repeat.
 fn is_behind(view: &RegisterView, wanted: &VoterSet) -> bool {
     if view.step == 0 {
         let first = register_of(view).map(|register| register.genesis().value().voters().clone());
-        return !view.name.starts_with(PROCESS_PREFIX) && first.is_some_and(|first| first != *wanted);
+        let may_wait = [PROCESS_PREFIX, MODEL_PREFIX].iter().any(|prefix| view.name.starts_with(prefix));
+        return !may_wait && first.is_some_and(|first| first != *wanted);
     }
     Request::decode(&view.decision).is_ok_and(|request| request.previous().value().voters() != wanted)
 }

@@ -96,6 +96,7 @@ impl StateAnswer {
             anchored: _,
             baseline: _,
             drift_onset: _,
+            outcomes: _,
             drift,
         } = view;
         let CurrentSpec { field, epoch, spec: Spec { setup, dropped: _, clock: _ } } = spec;

@@ -32,6 +32,8 @@ pub(in crate::http) struct StepAnswer<'a> {
     /// Empty for all steps of a batch but the last.
     token: &'a str,
     field: &'a str,
+    /// Of a field that is a version of a model.
+    version: Option<&'a str>,
     engine: &'static str,
     /// If the request asked for a level.
     replicated: Option<ReachAnswer>,
@@ -57,6 +59,7 @@ impl Serialize for StepAnswer<'_> {
             node,
             token,
             field,
+            version,
             engine,
             replicated,
             novelty,
@@ -69,7 +72,7 @@ impl Serialize for StepAnswer<'_> {
             threat,
             ignored,
         } = self;
-        let mut answer = serializer.serialize_struct("StepAnswer", Scores::COUNT + 16)?;
+        let mut answer = serializer.serialize_struct("StepAnswer", Scores::COUNT + 17)?;
         Scores(*metrics).write(&mut answer)?;
         answer.serialize_field("k", k)?;
         answer.serialize_field("timestamp", timestamp)?;
@@ -78,6 +81,9 @@ impl Serialize for StepAnswer<'_> {
             answer.serialize_field("token", token)?;
         }
         answer.serialize_field("field", field)?;
+        if let Some(version) = version {
+            answer.serialize_field("version", version)?;
+        }
         answer.serialize_field("engine", engine)?;
         if let Some(replicated) = replicated {
             answer.serialize_field("replicated", replicated)?;
@@ -141,6 +147,7 @@ impl<'a> StepAnswer<'a> {
             node: origin.node.as_str(),
             token,
             field: field.as_str(),
+            version: Some(psi_api::version_of(field.as_str())).filter(|version| !version.is_empty()),
             engine: engine.as_str(),
             replicated: (*replicated).map(Into::into),
             novelty: *novelty,

@@ -1,6 +1,6 @@
 //! Processes over HTTP: which there are, where they stand, what was decided; and what changes them.
 
-mod answers;
+pub(super) mod answers;
 pub(in crate::http) mod changes;
 
 use axum::{

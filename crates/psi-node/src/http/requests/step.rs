@@ -4,6 +4,7 @@
 
 pub(in crate::http) mod batch;
 pub(in crate::http) mod members;
+mod outcome;
 
 use psi_state::WIDTH_MAX;
 use serde::Deserialize;

@@ -1,6 +1,7 @@
 //! What addresses and bodies may name: a row each.
 
 pub(in crate::http) mod processes;
+pub(in crate::http) mod rollouts;
 
 use super::property::{Kind, Property};
 
@@ -37,13 +38,22 @@ const APPLY_GUARDIAN: Property =
         .optional();
 
 /// What the body of a step may have, beside what a write may ask for.
-pub(in crate::http) const STEP_BODY: &[Property] = &[X, APPLY_GUARDIAN];
+pub(in crate::http) const STEP_BODY: &[Property] = &[X, APPLY_GUARDIAN, VERSION, KEY, OUTCOME];
 /// Likewise of several steps.
-pub(in crate::http) const BATCH_BODY: &[Property] = &[INPUTS, APPLY_GUARDIAN];
+pub(in crate::http) const BATCH_BODY: &[Property] = &[INPUTS, APPLY_GUARDIAN, VERSION];
+
+const VERSION: Property =
+    Property::text("version", "of the model `field`: the step is of the field `field@version`").optional().nullable();
+const KEY: Property =
+    Property::text("key", "what the step is about, such as a user: 1 to 256 bytes").optional().nullable();
+const OUTCOME: Property =
+    Property::object("outcome", "how a step of a version went: `error`, a boolean, and `latency_ms`, 0 to 3,600,000")
+        .optional()
+        .nullable();
 
 /// What the body for a new field may have. A field that exists is named by its path.
 pub(in crate::http) const NEW_FIELD: &[Property] = &[
-    Property::text("name", "1 to 64 of A-Z a-z 0-9 . _ -"),
+    Property::text("name", "1 to 64 of A-Z a-z 0-9 . _ -; `model@version` for a version of a model"),
     Property::new("names", Kind::Texts, "of its columns: one line of 1 to 64 bytes without commas for each")
         .optional()
         .nullable(),

@@ -5,7 +5,9 @@ mod drift;
 mod ledger;
 mod parts;
 mod processes;
+mod rollouts;
 mod steps;
+mod versions;
 
 use axum::routing;
 use tower_http::compression::CompressionLayer;
@@ -332,6 +334,7 @@ pub(super) static ROUTES: &[Route] = &[
     drift::ANALYZE,
     drift::BASELINE,
     drift::CONFIG,
+    versions::VERSIONS,
     ledger::RECORDS,
     ledger::RECORD_OF_A_RUN,
     ledger::PROOF,
@@ -346,6 +349,11 @@ pub(super) static ROUTES: &[Route] = &[
     processes::BASELINES,
     processes::PIECES_OF_EVIDENCE,
     processes::EMERGENCY_SWITCH,
+    rollouts::DEPLOYMENTS,
+    rollouts::CANARIES,
+    rollouts::DEPLOYMENT,
+    rollouts::DEPLOYMENT_CHANGES,
+    rollouts::PROMOTIONS,
     Route {
         path: "/members",
         operations: &[get(READ_ALL,

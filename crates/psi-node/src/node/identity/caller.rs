@@ -121,11 +121,12 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may use a field.
+    /// Whether the caller may use a field. Who may use a model may use all its versions, and nobody a version alone.
     ///
     /// # Errors
     /// [`AccessError::Field`] if its token is for others.
     pub(crate) fn check_field(&self, field: &str) -> Result<(), AccessError> {
+        let field = field.split_once('@').map_or(field, |(model, _)| model);
         match self {
             Self::Token(token) if !token.claims.covers(field) => Err(AccessError::Field {
                 label: token.claims.label().to_string(),

@@ -39,6 +39,7 @@ const CALLS: &[(&str, &[(&str, Requirement)])] = &[
             ("AcknowledgeThreat", Requirement::Role(Role::Operator)),
         ],
     ),
+    ("psi.v1.VersionService", &[("ListVersions", Requirement::Role(Role::Read))]),
     (
         "psi.v1.DriftService",
         &[
@@ -99,6 +100,17 @@ const CALLS: &[(&str, &[(&str, Requirement)])] = &[
             ("GetProcess", Requirement::Whole(Role::Read)),
             ("ListProcesses", Requirement::Whole(Role::Read)),
             ("ListTransitions", Requirement::Whole(Role::Read)),
+        ],
+    ),
+    (
+        "psi.v1.RolloutService",
+        &[
+            ("SetStage", Requirement::Whole(Role::Operator)),
+            ("GetModel", Requirement::Whole(Role::Read)),
+            ("StartRollout", Requirement::Whole(Role::Operator)),
+            ("ChangeRollout", Requirement::Whole(Role::Operator)),
+            ("GetRollout", Requirement::Whole(Role::Read)),
+            ("ListRollouts", Requirement::Whole(Role::Read)),
         ],
     ),
     ("psi.v1.QuorumService", &[("Ask", Requirement::Node), ("Fetch", Requirement::Node), ("Keep", Requirement::Node)]),

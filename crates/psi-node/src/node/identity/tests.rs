@@ -121,13 +121,17 @@ async fn a_machine_that_stood_still_for_a_month_shows_another_certificate_at_onc
 }
 
 fn token(folder: &TempDir, not_after_s: u64) -> HeaderValue {
+    token_for(folder, not_after_s, &[])
+}
+
+fn token_for(folder: &TempDir, not_after_s: u64, fields: &[&str]) -> HeaderValue {
     let ring = KeyRing::from(key());
     let cluster = settings(folder, "n1").cluster.to_string();
     let claims = TokenClaims {
         id: TokenId::from_random([1; 8]),
         name: "feeder".to_owned(),
         role: Role::Step,
-        fields: Vec::new(),
+        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         not_after_s,
         authorities: vec![Authority::derive(&key(), &cluster).hash()],
         cluster,
@@ -138,6 +142,22 @@ fn token(folder: &TempDir, not_after_s: u64) -> HeaderValue {
 fn admit(identity: &Identity, token: &HeaderValue) -> Caller {
     let shown = ShownIdentity::new(Caller::Stranger);
     identity.admit(&shown, Some(token), Requirement::Role(Role::Step)).expect("accepted")
+}
+
+#[tokio::test]
+async fn a_token_for_a_model_is_for_all_its_versions_and_one_for_a_version_for_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let identity = identity(&folder, "n1", &TestClock::at(NOW));
+    let of_model = admit(&identity, &token_for(&folder, NOW + 90, &["churn"]));
+    for field in ["churn", "churn@v1", "churn@v2"] {
+        assert!(of_model.check_field(field).is_ok(), "{field}");
+    }
+    for field in ["churn-2", "churn-2@v1", "v1@churn"] {
+        assert!(of_model.check_field(field).is_err(), "{field}");
+    }
+    let of_version = admit(&identity, &token_for(&folder, NOW + 90, &["churn@v1"]));
+    let error = of_version.check_field("churn@v1").expect_err("it does not name the model").to_string();
+    assert!(error.contains("`churn`") && error.contains("churn@v1"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

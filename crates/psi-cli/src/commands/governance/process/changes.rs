@@ -129,11 +129,6 @@ struct WorkFile {
     persona: String,
 }
 
-/// The node is given a little less time than it is waited for.
-fn deadline_ms(nodes: &Nodes) -> u32 {
-    u32::try_from(nodes.timeout.as_millis()).unwrap_or(u32::MAX).saturating_mul(9) / 10
-}
-
 fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("can't read {}: {error}", path.display())))
 }
@@ -163,7 +158,7 @@ impl Application {
         let named = name_in(&toml);
         let subject = SubjectName { process: named.clone(), task: String::new() };
         let predecessor = if named.is_empty() { String::new() } else { subject.head(&nodes, after).await? };
-        let request = ApplySpecRequest { toml, predecessor, reason, deadline_ms: deadline_ms(&nodes) };
+        let request = ApplySpecRequest { toml, predecessor, reason, deadline_ms: nodes.deadline_ms() };
         let reply = nodes.ask(async |channel| client::processes(channel).apply_spec(request.clone()).await);
         output.print(&reply.await?.answer.into(), StateAnswer::text)
     }
@@ -175,7 +170,7 @@ impl Advance {
         let work = read_work(work.as_ref())?;
         let name = name.into_task();
         let predecessor = name.head(&nodes, after).await?;
-        let deadline_ms = deadline_ms(&nodes);
+        let deadline_ms = nodes.deadline_ms();
         let SubjectName { process, task } = name;
         let request = AdvanceTaskRequest { process, task, predecessor, forced, reason, client, work, deadline_ms };
         let reply = nodes.ask(async |channel| client::processes(channel).advance_task(request.clone()).await);
@@ -191,7 +186,7 @@ impl Abortion {
         let name = name.of(process)?;
         let predecessor = name.head(&nodes, after).await?;
         let SubjectName { process, task } = name;
-        let request = AbortProcessRequest { process, task, predecessor, reason, deadline_ms: deadline_ms(&nodes) };
+        let request = AbortProcessRequest { process, task, predecessor, reason, deadline_ms: nodes.deadline_ms() };
         let reply = nodes.ask(async |channel| client::processes(channel).abort_process(request.clone()).await);
         output.print(&reply.await?.answer.into(), StateAnswer::text)
     }
@@ -206,7 +201,7 @@ impl ModeChange {
             Mode::Watch => "watch",
             Mode::Enforce => "enforce",
         };
-        let (mode, deadline_ms) = (mode.to_owned(), deadline_ms(&nodes));
+        let (mode, deadline_ms) = (mode.to_owned(), nodes.deadline_ms());
         let request = SwitchModeRequest { process, mode, predecessor, reason, deadline_ms };
         let reply = nodes.ask(async |channel| client::processes(channel).switch_mode(request.clone()).await);
         output.print(&reply.await?.answer.into(), StateAnswer::text)
@@ -220,7 +215,7 @@ impl BaselineChange {
         let name = name.of(process)?;
         let predecessor = name.head(&nodes, after).await?;
         let SubjectName { process, task } = name;
-        let deadline_ms = deadline_ms(&nodes);
+        let deadline_ms = nodes.deadline_ms();
         let request = SetProcessBaselineRequest { process, task, predecessor, reason, work, deadline_ms };
         let reply = nodes.ask(async |channel| client::processes(channel).set_process_baseline(request.clone()).await);
         output.print(&reply.await?.answer.into(), StateAnswer::text)
@@ -246,7 +241,7 @@ impl EmergencyChange {
 }
 
 async fn switch(nodes: Nodes, on: bool, reason: String, output: Output) -> Result<(), Failure> {
-    let request = SwitchEmergencyRequest { on, reason, deadline_ms: deadline_ms(&nodes) };
+    let request = SwitchEmergencyRequest { on, reason, deadline_ms: nodes.deadline_ms() };
     let reply = nodes.ask(async |channel| client::processes(channel).switch_emergency(request.clone()).await);
     output.print(&reply.await?.answer.into(), EmergencyAnswer::text)
 }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::http::answers::times::utc;
 
-pub(super) fn some(text: &str) -> Option<&str> {
+pub(in crate::http::governance) fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-fn time_text(time: Option<&prost_types::Timestamp>) -> Option<String> {
+pub(in crate::http::governance) fn time_text(time: Option<&prost_types::Timestamp>) -> Option<String> {
     let ms = |time: &prost_types::Timestamp| u64::try_from(time.seconds).unwrap_or(0).saturating_mul(1_000);
     time.map(|time| utc(ms(time).saturating_add(u64::try_from(time.nanos / 1_000_000).unwrap_or(0))))
 }

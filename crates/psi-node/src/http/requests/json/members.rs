@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, MapAccess, Visitor},
@@ -137,6 +138,42 @@ impl<'a> Members<'a> {
             None => {}
         }
         Vec::new()
+    }
+
+    /// A number; `None` if it is left out.
+    pub(in crate::http) fn decimal(&mut self, name: &str) -> Option<f64> {
+        match self.value(name)? {
+            JsonValue::Number(number) => return Some(number),
+            other => self.refuse_other(name, "a number", "type_error.float", &other),
+        }
+        None
+    }
+
+    /// A list of numbers; none if it is left out.
+    pub(in crate::http) fn decimals(&mut self, name: &str) -> Vec<f64> {
+        let Some(raw) = self.raw(name) else { return Vec::new() };
+        serde_json::from_str(raw).unwrap_or_else(|error| {
+            self.refuse(name, "type_error.list", format!("{name} takes an array of numbers: {error}"));
+            Vec::new()
+        })
+    }
+
+    /// A time such as `90s` or `1h`, in milliseconds; 0 if it is left out.
+    pub(in crate::http) fn time_ms(&mut self, name: &str) -> u64 {
+        let text = self.text(name);
+        if text.is_empty() {
+            return 0;
+        }
+        let read = text
+            .parse::<SignedDuration>()
+            .ok()
+            .and_then(|time| u64::try_from(time.as_millis()).ok())
+            .filter(|ms| *ms > 0);
+        read.unwrap_or_else(|| {
+            let got: String = text.chars().take(40).collect();
+            self.refuse(name, "value_error", format!("{name} takes a time such as 90s, 10m or 1h, not `{got}`"));
+            0
+        })
     }
 
     /// A document: of a text what it says, and of other JSON the bytes as they were written. Empty if it is left out.

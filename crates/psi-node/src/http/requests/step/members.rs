@@ -2,21 +2,28 @@
 
 use serde::Serialize;
 
-use crate::http::{
-    refusal::{Problem, shorten},
-    requests::{
-        field::nearest,
-        json::JsonValue,
-        params::RequestParams,
-        parse::{not_a, whole},
+use super::outcome;
+use crate::{
+    calls::steps::inputs::Remarks,
+    http::{
+        refusal::{Problem, shorten},
+        requests::{
+            field::nearest,
+            json::JsonValue,
+            params::RequestParams,
+            parse::{not_a, whole},
+        },
+        routes::property::Property,
     },
-    routes::property::Property,
 };
 
 /// What a body says beside its inputs.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::http) struct StepMembers {
     pub(in crate::http) apply_guardian: bool,
+    /// The version that is to answer.
+    pub(in crate::http) version: Option<String>,
+    pub(in crate::http) remarks: Remarks,
     pub(in crate::http) params: RequestParams,
     /// Unknown members are ignored, as in the original service, and named in the answer.
     pub(in crate::http) ignored: Vec<IgnoredMember>,
@@ -44,9 +51,15 @@ impl StepMembers {
     /// [`Problem`] if it has another type.
     pub(super) fn set(&mut self, name: &str, value: JsonValue, known: &[Property]) -> Result<(), Problem> {
         let is_param = RequestParams::NAMES.contains(&name);
+        let is_known = is_param || known.iter().any(|known| known.name == name);
         match (name, value) {
             ("apply_guardian", JsonValue::Bool(apply)) => self.apply_guardian = apply,
-            (name, JsonValue::Null) if name == "apply_guardian" || is_param => {}
+            (_, JsonValue::Null) if is_known => {}
+            ("version", JsonValue::Text(version)) => self.version = Some(version),
+            ("key", JsonValue::Text(key)) if is_known => self.remarks.keys = vec![key],
+            ("outcome", JsonValue::Object(members)) if is_known => {
+                self.remarks.outcomes = vec![outcome::read(members)?];
+            }
             (name, JsonValue::Text(value)) if is_param => return self.params.set("body", name, value),
             ("deadline_ms", JsonValue::Number(ms)) => {
                 let not_whole = || {
@@ -57,6 +70,8 @@ impl StepMembers {
             }
             ("deadline_ms", other) => return Err(not_a("a number", "type_error.int", name, &other)),
             (name, other) if is_param => return Err(not_a("a string", "type_error.str", name, &other)),
+            ("version" | "key", other) if is_known => return Err(not_a("a string", "type_error.str", name, &other)),
+            ("outcome", other) if is_known => return Err(not_a("an object", "type_error.dict", name, &other)),
             ("apply_guardian", other) => return Err(not_a("a boolean", "type_error.bool", name, &other)),
             (name, _) => self.ignored.push(IgnoredMember::new(name, known)),
         }

@@ -64,6 +64,7 @@ pub(super) const OF_A_REQUEST: &[&str] =
     &["UNKNOWN_LEVEL", "BAD_REQUEST_ID", "REQUEST_ID_REUSED", "REQUEST_UNDERWAY", "FIELD_BUSY"];
 pub(super) const OF_AN_INPUT: &[&str] =
     &["WRONG_WIDTH", "NOT_FINITE", "OUT_OF_RANGE", "FIELD_FULL", "STATE_FULL", "ENGINE_NOT_HERE"];
+pub(super) const OF_A_VERSION: &[&str] = &["BAD_KEY", "BAD_OUTCOME", "TOO_MANY_VERSIONS"];
 pub(super) const OF_A_BODY: &[&str] = &[
     "BAD_JSON",
     "BAD_BODY",

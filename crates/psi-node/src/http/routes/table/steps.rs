@@ -10,7 +10,7 @@ use super::{
     },
     parts::{
         ATT_GAIN, DRIFT, ENGINE, FEED, K, NAME, NODE, NOVELTY, OF_A_BODY, OF_A_NAME, OF_A_REQUEST, OF_A_TOKEN,
-        OF_AN_INPUT, READ, REPLICATED, TIME, TOKEN, UTC, answer, get, post,
+        OF_A_VERSION, OF_AN_INPUT, READ, REPLICATED, TIME, TOKEN, UTC, answer, get, post,
     },
 };
 use crate::{
@@ -38,6 +38,7 @@ pub(super) const STEP: Route = Route {
                 NODE,
                 TOKEN,
                 NAME,
+                Property::text("version", "which version answered, where the field is one").optional(),
                 ENGINE,
                 REPLICATED,
                 NOVELTY,
@@ -60,7 +61,7 @@ pub(super) const STEP: Route = Route {
     )
     .query(&WRITE_PARAMS)
     .body(Body::Json(&[Group::Each(STEP_BODY), Group::Each(&WRITE_PARAMS)]))
-    .refuses(&[OF_A_NAME, OF_A_TOKEN, OF_A_REQUEST, OF_AN_INPUT, OF_A_BODY])],
+    .refuses(&[OF_A_NAME, OF_A_TOKEN, OF_A_REQUEST, OF_AN_INPUT, OF_A_VERSION, OF_A_BODY])],
 };
 
 pub(super) const STEPS: Route = Route {
@@ -81,7 +82,7 @@ pub(super) const STEPS: Route = Route {
     )
     .query(&WRITE_PARAMS)
     .body(Body::Json(&[Group::Each(BATCH_BODY), Group::Each(&WRITE_PARAMS)]))
-    .refuses(&[OF_A_NAME, OF_A_TOKEN, OF_A_REQUEST, OF_AN_INPUT, &["BATCH_SIZE"], OF_A_BODY])],
+    .refuses(&[OF_A_NAME, OF_A_TOKEN, OF_A_REQUEST, OF_AN_INPUT, &["BATCH_SIZE", "TOO_MANY_VERSIONS"], OF_A_BODY])],
 };
 
 const WATCH_PARAMS: &[Property] = &[

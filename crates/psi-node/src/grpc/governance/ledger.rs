@@ -9,8 +9,8 @@ use tonic::{Request, Response, Status};
 
 use crate::calls::{governance::ledger::RecordQuery, ops::Ops};
 
-pub(super) struct LedgerReports {
-    pub(super) ops: Ops,
+pub(in crate::grpc) struct LedgerReports {
+    pub(in crate::grpc) ops: Ops,
 }
 
 #[tonic::async_trait]

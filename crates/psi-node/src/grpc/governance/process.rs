@@ -5,8 +5,8 @@ use tonic::{Request, Response, Status};
 
 use crate::calls::ops::Ops;
 
-pub(super) struct ProcessDesk {
-    pub(super) ops: Ops,
+pub(in crate::grpc) struct ProcessDesk {
+    pub(in crate::grpc) ops: Ops,
 }
 
 impl ProcessDesk {

@@ -16,8 +16,8 @@ use crate::{
 /// How often a watched lease is looked at: this node learns of others' steps by replicated state.
 const LOOK: Duration = Duration::from_millis(100);
 
-pub(super) struct LeaseDesk {
-    pub(super) ops: Ops,
+pub(in crate::grpc) struct LeaseDesk {
+    pub(in crate::grpc) ops: Ops,
 }
 
 #[tonic::async_trait]
@@ -91,8 +91,8 @@ impl v1::lease_service_server::LeaseService for LeaseDesk {
     }
 }
 
-pub(super) struct QuorumVoter {
-    pub(super) ops: Ops,
+pub(in crate::grpc) struct QuorumVoter {
+    pub(in crate::grpc) ops: Ops,
 }
 
 #[tonic::async_trait]

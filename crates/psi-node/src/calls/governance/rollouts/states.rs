@@ -1,0 +1,140 @@
+//! Models and rollouts as callers see them.
+
+use psi_api::{Cause, v1};
+use psi_replica::Clock;
+use psi_rollout::{EndedRollout, Judgement, Model, Next, Outcomes, Plan, Rollout, Verdict};
+
+use super::{Ops, percent, unknown_rollout};
+use crate::governance::rollout::{facts::KnownFacts, models::KnownModel};
+
+impl Ops {
+    pub(super) fn model_message(&self, known: &KnownModel) -> v1::ModelState {
+        let model = &known.model;
+        let versions = model.versions().iter();
+        v1::ModelState {
+            model: model.name().to_string(),
+            champion: model.champion().map(ToString::to_string).unwrap_or_default(),
+            versions: versions
+                .map(|(version, stage)| v1::VersionStage { version: version.to_string(), stage: stage.to_string() })
+                .collect(),
+            rollout: model.active().map(|rollout| rollout.id().to_string()).unwrap_or_default(),
+            step: known.step,
+            node: self.context.settings.node.to_string(),
+        }
+    }
+
+    /// A rollout by its id, the latest one if that is empty.
+    pub(super) fn rollout_message(&self, known: &KnownModel, id: &str) -> Result<v1::Rollout, Cause> {
+        let latest = known.model.rollout().filter(|rollout| id.is_empty() || rollout.id().as_str() == id);
+        if let Some(rollout) = latest {
+            return Ok(self.latest_message(known, rollout));
+        }
+        let ended = known.model.ended().iter().find(|ended| ended.id.as_str() == id);
+        ended.map_or_else(
+            || Err(unknown_rollout(known.model.name(), id)),
+            |ended| Ok(self.ended_message(&known.model, ended)),
+        )
+    }
+
+    /// All that is known of the rollouts of a model.
+    pub(super) fn rollout_messages(&self, known: &KnownModel) -> Vec<v1::Rollout> {
+        let latest = known.model.rollout();
+        let is_before = |ended: &&EndedRollout| latest.is_none_or(|latest| *latest.id() != ended.id);
+        let ended = known.model.ended().iter().filter(is_before);
+        let latest = latest.map(|rollout| self.latest_message(known, rollout));
+        ended.map(|ended| self.ended_message(&known.model, ended)).chain(latest).collect()
+    }
+
+    fn latest_message(&self, known: &KnownModel, rollout: &Rollout) -> v1::Rollout {
+        let model = &known.model;
+        let facts = KnownFacts::of(&self.context, model, rollout);
+        let next = rollout.next(&facts.facts());
+        let (hold, reason, judgements) = match next {
+            Next::Act { reason, judgements, .. } => (String::new(), reason, judgements),
+            Next::Hold { hold, reason, judgements } => (hold.to_string(), reason, judgements),
+            Next::Idle { judgements, .. } => (String::new(), String::new(), judgements),
+        };
+        let ended = model.ended().iter().find(|ended| ended.id == *rollout.id());
+        let champion = rollout.frozen_champion().unwrap_or(&facts.champion);
+        let arms = [(rollout.champion(), champion), (rollout.canary(), &facts.canary)];
+        let last = model.last();
+        v1::Rollout {
+            id: rollout.id().to_string(),
+            model: model.name().to_string(),
+            champion: rollout.champion().version().to_string(),
+            canary: rollout.canary().version().to_string(),
+            status: rollout.status().name().to_owned(),
+            percent: ended.map_or_else(|| percent(rollout.percent()), |ended| percent(ended.percent)),
+            since: rollout.step().map(|_| time(rollout.since_ms())),
+            began: Some(time(model.began_ms())),
+            ended: ended.map(|ended| time(ended.ended_ms)),
+            hold,
+            reason,
+            gates: judgements.iter().map(judgement_message).collect(),
+            outcomes: arms.map(|(version, outcomes)| arm_message(version.version().as_str(), outcomes)).to_vec(),
+            plan: Some(plan_message(rollout.plan())),
+            decided: known.pending_rollback().is_none(),
+            late_rollback: rollout.has_late_rollback(),
+            actor: last.map(|change| change.actor.clone()).unwrap_or_default(),
+            change_reason: last.map(|change| change.reason.clone()).unwrap_or_default(),
+            node: self.context.settings.node.to_string(),
+        }
+    }
+
+    fn ended_message(&self, model: &Model, ended: &EndedRollout) -> v1::Rollout {
+        v1::Rollout {
+            id: ended.id.to_string(),
+            model: model.name().to_string(),
+            champion: ended.champion.to_string(),
+            canary: ended.canary.to_string(),
+            status: ended.status.name().to_owned(),
+            percent: percent(ended.percent),
+            began: Some(time(ended.began_ms)),
+            ended: Some(time(ended.ended_ms)),
+            decided: true,
+            node: self.context.settings.node.to_string(),
+            ..v1::Rollout::default()
+        }
+    }
+}
+
+fn time(wall_ms: u64) -> prost_types::Timestamp {
+    psi_api::timestamp(Clock { wall_ms, counter: 0 })
+}
+
+fn judgement_message(judgement: &Judgement) -> v1::RolloutJudgement {
+    let (verdict, hold) = match judgement.verdict {
+        Verdict::Pass => ("PASS", String::new()),
+        Verdict::Fail => ("FAIL", String::new()),
+        Verdict::Hold(hold) => ("HOLD", hold.to_string()),
+    };
+    v1::RolloutJudgement {
+        gate: judgement.gate.to_string(),
+        verdict: verdict.to_owned(),
+        hold,
+        reason: judgement.to_string(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a mean for people")]
+fn arm_message(version: &str, outcomes: &Outcomes) -> v1::ArmOutcomes {
+    let total = outcomes.total();
+    let mean = if total.timed_steps == 0 { 0.0 } else { total.latency_us as f64 / total.timed_steps as f64 / 1_000.0 };
+    v1::ArmOutcomes {
+        version: version.to_owned(),
+        steps: total.steps,
+        errors: total.errors,
+        timed_steps: total.timed_steps,
+        latency_ms: mean,
+    }
+}
+
+fn plan_message(plan: &Plan) -> v1::RolloutPlan {
+    v1::RolloutPlan {
+        schedule: plan.schedule().iter().map(|share| percent(*share)).collect(),
+        window_ms: plan.window_ms(),
+        minimum_predictions: plan.predictions_min(),
+        error_rate: Some(plan.error_rate().unwrap_or(0.0)),
+        latency: Some(plan.latency_factor().unwrap_or(0.0)),
+    }
+}

@@ -1,0 +1,184 @@
+//! Does what follows by itself: advances, promotes and rolls back.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use psi_ledger::{
+    body::Action,
+    record::{Actor, Kind},
+};
+use psi_quorum::Register;
+use psi_rollout::{
+    Change, Command, Model, ModelEvent, ModelName, Next, Record, Refusal, Rollout, RolloutId,
+    model::{ACTOR_BYTES_MAX, REASON_BYTES_MAX},
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    decide::{DecisionError, decide},
+    facts::{KnownFacts, now_ms},
+    models::{KnownModel, register_name},
+    refresh::{refresh, write_rollback},
+    rollbacks::cut,
+};
+use crate::{
+    calls::{governance::turns::nodes_in_turn, readiness::is_writable},
+    governance::quorum::registers::register_of,
+    node::context::NodeContext,
+};
+
+/// Between two looks at what follows.
+const LOOK: Duration = Duration::from_millis(500);
+/// What was decided elsewhere counts for steps here after at most this.
+const REFRESH: Duration = Duration::from_millis(50);
+/// How long a decision may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// A rollback that ledgers do not show is written again after this.
+const WRITE_AGAIN: Duration = Duration::from_secs(60);
+/// How much later the next node acts, if those before it did not.
+const NEXT_NODE: Duration = Duration::from_secs(3);
+
+/// Looks at the rollouts of all models until the node stops.
+pub(crate) struct RolloutController {
+    context: Arc<NodeContext>,
+    /// Since when something would have to follow, by rollout.
+    due: BTreeMap<RolloutId, Instant>,
+    /// When a rollback was written, by rollout.
+    written: BTreeMap<RolloutId, Instant>,
+}
+
+/// Takes over what is decided elsewhere, so that it counts for steps here.
+async fn follow_state(context: Arc<NodeContext>) {
+    let mut changes = context.changes();
+    loop {
+        refresh(&context);
+        tokio::time::sleep(REFRESH).await;
+        let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+    }
+}
+
+impl RolloutController {
+    pub(crate) fn new(context: Arc<NodeContext>) -> Self {
+        Self { context, due: BTreeMap::new(), written: BTreeMap::new() }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let stop = self.context.stop.clone();
+        let follows = follow_state(self.context.clone());
+        let acts = async {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                if self.context.read(is_writable) {
+                    self.look_at_all().await;
+                }
+            }
+        };
+        stop.run_until_cancelled(futures_util::future::join(follows, acts)).await;
+    }
+
+    async fn look_at_all(&mut self) {
+        let names: Vec<String> = self.context.models.all().iter().map(|known| known.model.name().to_string()).collect();
+        let mut going_on = BTreeSet::new();
+        for name in names {
+            // As it is now: to decide something for the one before may have taken seconds.
+            let Some(known) = self.context.models.get(&name) else { continue };
+            going_on.extend(known.model.rollout().map(|rollout| rollout.id().clone()));
+            self.look(&known).await;
+        }
+        self.due.retain(|id, _| going_on.contains(id));
+        self.written.retain(|id, _| going_on.contains(id));
+    }
+
+    async fn look(&mut self, known: &KnownModel) {
+        // What was rolled back without a majority is decided as soon as there is one.
+        if let (Some(written), Some(rollout)) = (known.pending_rollback(), known.model.rollout()) {
+            // Newer records may have taken its place before all saw it.
+            if !self.context.models.shows_rollback(known.model.name(), rollout.id()) && self.may_write(rollout.id()) {
+                self.write_rollback(&known.model, rollout, &written.reason);
+            }
+            if self.has_turn(rollout) {
+                self.act(&known.decided, rollout, (Record::Rollback, &written.actor, &written.reason)).await;
+            }
+            return;
+        }
+        let Some(rollout) = known.model.active() else { return };
+        let facts = KnownFacts::of(&self.context, &known.model, rollout);
+        let Next::Act { record, reason, judgements: _ } = rollout.next(&facts.facts()) else {
+            self.due.remove(rollout.id());
+            return;
+        };
+        if record.command() == Command::Rollback && self.may_write(rollout.id()) {
+            self.write_rollback(&known.model, rollout, &reason);
+        }
+        if self.has_turn(rollout) {
+            self.act(&known.decided, rollout, (record, &self.own_name(), &reason)).await;
+        }
+    }
+
+    /// A ledger that nobody can write to is not asked again and again.
+    fn may_write(&mut self, id: &RolloutId) -> bool {
+        let is_due = self.written.get(id).is_none_or(|written| written.elapsed() >= WRITE_AGAIN);
+        if is_due {
+            self.written.insert(id.clone(), Instant::now());
+        }
+        is_due
+    }
+
+    /// It counts from here on, whatever voters do.
+    fn write_rollback(&self, model: &Model, rollout: &Rollout, reason: &str) {
+        let (id, node) = (rollout.id(), self.context.settings.node.clone());
+        warn!(model = %model.name(), rollout = %id, reason, "rolled back");
+        write_rollback(&self.context, model.name(), id, Actor::Node(node), reason);
+    }
+
+    /// One node acts first; the others, a little later, if it did not.
+    fn has_turn(&mut self, rollout: &Rollout) -> bool {
+        let since = *self.due.entry(rollout.id().clone()).or_insert_with(Instant::now);
+        let nodes = nodes_in_turn(&self.context, rollout.id().as_str());
+        let own = self.context.settings.node.as_str();
+        let rank = nodes.iter().position(|node| node == own).unwrap_or(nodes.len());
+        since.elapsed() >= NEXT_NODE * u32::try_from(rank).unwrap_or(u32::MAX)
+    }
+
+    async fn act(&mut self, model: &Model, rollout: &Rollout, (record, actor, reason): (Record, &str, &str)) {
+        let Some(register) = self.register(model.name()) else { return };
+        let (id, command, at_ms) = (rollout.id().clone(), record.command(), now_ms(&self.context));
+        let (actor, reason) = (cut(actor, ACTOR_BYTES_MAX), cut(reason, REASON_BYTES_MAX));
+        let models = &self.context.models;
+        let change = |before: &Model| {
+            // Somebody may have rolled it back, or ended it, while this waited.
+            let counts = models.as_it_counts(before);
+            let status = counts.rollout().filter(|rollout| *rollout.id() == id).map(Rollout::status);
+            if let Some(status) = status.filter(|status| status.is_end() && command != Command::Rollback) {
+                return Err(Refusal::Ended { command, status }.into());
+            }
+            let event = ModelEvent::Rollout { id: id.clone(), record: record.clone() };
+            Ok(Change { event, at_ms, actor: actor.clone(), reason: reason.clone(), is_forced: false })
+        };
+        let object = format!("{}/{id}", model.name());
+        match decide(&self.context, &register, change, Instant::now() + DEADLINE).await {
+            Ok(_) => {
+                self.due.remove(&id);
+                info!(model = %model.name(), rollout = %id, %command, reason, "a rollout goes on");
+                let action =
+                    Action { method: command.name().to_owned(), object, action: reason.clone(), ..Action::default() };
+                self.context.record_own(Kind::ModelChange, &action);
+            }
+            // Another node, or a person, was first.
+            Err(DecisionError::Refused(refusal)) => debug!(rollout = %id, %command, "not decided: {refusal}"),
+            Err(other) => debug!(rollout = %id, %command, "not decided: {other:?}"),
+        }
+    }
+
+    fn register(&self, model: &ModelName) -> Option<Register> {
+        let view = self.context.read(|replica| replica.register_view(&register_name(model)))?;
+        register_of(&view)
+    }
+
+    fn own_name(&self) -> String {
+        format!("node {}", self.context.settings.node)
+    }
+}
