@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What every method needs: a role for the field that it names, for all fields, or for none; to be a node; or nothing.
-const NEEDS: [(&str, &str); 62] = [
+const NEEDS: [(&str, &str); 69] = [
     ("/psi.v1.PsiFieldService/Step", "step"),
     ("/psi.v1.PsiFieldService/StepBatch", "step"),
     ("/psi.v1.PsiFieldService/StepStream", "step"),
@@ -33,6 +33,7 @@ const NEEDS: [(&str, &str); 62] = [
     ("/psi.v1.PsiFieldService/Intervene", "operator"),
     ("/psi.v1.PsiFieldService/GetGuardian", "read"),
     ("/psi.v1.PsiFieldService/AcknowledgeThreat", "operator"),
+    ("/psi.v1.VersionService/ListVersions", "read"),
     ("/psi.v1.DriftService/GetDrift", "read"),
     ("/psi.v1.DriftService/ListDrift", "read all"),
     ("/psi.v1.DriftService/SetBaseline", "operator"),
@@ -70,6 +71,12 @@ const NEEDS: [(&str, &str); 62] = [
     ("/psi.v1.ProcessService/GetProcess", "read all"),
     ("/psi.v1.ProcessService/ListProcesses", "read all"),
     ("/psi.v1.ProcessService/ListTransitions", "read all"),
+    ("/psi.v1.RolloutService/SetStage", "operator all"),
+    ("/psi.v1.RolloutService/GetModel", "read all"),
+    ("/psi.v1.RolloutService/StartRollout", "operator all"),
+    ("/psi.v1.RolloutService/ChangeRollout", "operator all"),
+    ("/psi.v1.RolloutService/GetRollout", "read all"),
+    ("/psi.v1.RolloutService/ListRollouts", "read all"),
     ("/psi.v1.QuorumService/Ask", "node"),
     ("/psi.v1.QuorumService/Fetch", "node"),
     ("/psi.v1.QuorumService/Keep", "node"),

@@ -50,6 +50,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("POST /api/v1/drift/models/{name}/baseline", "operator"),
     ("DELETE /api/v1/drift/models/{name}/baseline", "operator"),
     ("PUT /api/v1/config/drift", "operator"),
+    ("GET /api/v1/models/{name}/versions", "read"),
     ("GET /api/v1/ledger/records", "read all"),
     ("GET /api/v1/ledger/records/{node}/{run}/{index}", "read all"),
     ("GET /api/v1/ledger/records/{node}/{run}/{index}/proof", "read all"),
@@ -65,6 +66,11 @@ const NEEDS: &[(&str, &str)] = &[
     ("POST /api/v1/processes/{name}/baseline", "operator all"),
     ("GET /api/v1/processes/{name}/evidence", "read all"),
     ("POST /api/v1/processes/{name}/evidence", "operator all"),
+    ("GET /api/v1/models/{name}/deployments", "read all"),
+    ("POST /api/v1/models/{name}/deployments/canary", "operator all"),
+    ("GET /api/v1/models/{name}/deployments/{id}", "read all"),
+    ("POST /api/v1/models/{name}/deployments/{id}/{command}", "operator all"),
+    ("POST /api/v1/models/{name}/versions/{version}/promote", "operator all"),
     ("GET /api/v1/process-emergency", "read all"),
     ("POST /api/v1/process-emergency", "operator all"),
 ];
@@ -103,6 +109,7 @@ async fn every_route_takes_whom_it_should() -> Result<()> {
             let need = needs.get(route.as_str()).with_context(|| format!("no row for {route}"))?;
             let (method, path) = route.split_once(' ').context("a method")?;
             let path = path.replace("{name}", "default").replace("{node}", "n1").replace("{run}", "1");
+            let path = path.replace("{id}", "r").replace("{command}", "pause").replace("{version}", "v1");
             let path = path.replace("{index}", "0");
             let sent = body(route);
             let (status, body) = match &sent {

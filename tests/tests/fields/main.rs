@@ -1,6 +1,7 @@
 //! Fields and their guardians as clients see them: made, changed, reset, watched.
 
 mod drift;
+mod versions;
 
 use anyhow::{Context, Result};
 use psi_api::v1::{
