@@ -181,6 +181,9 @@ async fn a_bad_version_is_rolled_back_and_a_good_one_promoted_by_themselves() ->
     let members = three(None).await?;
     let desks = desks(&members)?;
     two_versions(&members, &desks).await?;
+    let keyless = v1::StepRequest { field: "churn".to_owned(), input: vec![0.5, 1.5], ..Default::default() };
+    let named = v1::StepRequest { request_id: "once".to_owned(), ..keyless.clone() };
+    let once = members[1].field.clone().step(named.clone()).await?.into_inner();
     desks[0].start("v2", quick(&[50.0])).await?;
     let (by_canary, sent) = send_until_it_ends(&members, &desks, 2).await?;
     all_say(&desks, "ROLLED_BACK", 50.0).await?;
@@ -208,9 +211,11 @@ async fn a_bad_version_is_rolled_back_and_a_good_one_promoted_by_themselves() ->
     .await?;
     send_until_it_ends(&members, &desks, 1_000_000).await?;
     all_say(&desks, "PROMOTED", 60.0).await?;
-    let keyless = v1::StepRequest { field: "churn".to_owned(), input: vec![0.5, 1.5], ..Default::default() };
     let answer = members[1].field.clone().step(keyless).await?.into_inner();
     ensure!(answer.version == "v2", "the new champion answers: {answer:?}");
+    // What was answered is repeated, though another version would answer now.
+    let again = members[1].field.clone().step(named).await?.into_inner();
+    ensure!(again == once && again.version == "v1", "{again:?}");
     // Both rollouts are remembered, and the ledger has what was decided.
     let listed = desks[1].0.clone().list_rollouts(v1::ListRolloutsRequest::default()).await?.into_inner().rollouts;
     let statuses: Vec<&str> = listed.iter().map(|rollout| rollout.status.as_str()).collect();

@@ -117,6 +117,7 @@ impl Ops {
                 return Err(refused(&Refusal::Ended { command, status: ended.status }.into()));
             }
             let id = current.id().clone();
+            self.record_object(&format!("{command} {name}/{id}"));
             if command == Command::Rollback {
                 return self.roll_back(&name, &id, &request).await;
             }

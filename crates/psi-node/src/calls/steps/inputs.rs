@@ -5,7 +5,7 @@ use std::{
     slice,
 };
 
-use psi_replica::FieldName;
+use psi_replica::{DEFAULT_FIELD, FieldName};
 
 /// A call that steps, once or in a batch.
 #[derive(Clone, Debug)]
@@ -69,8 +69,13 @@ impl Inputs {
 /// A hash of the steps that a call asks for: a repetition has the same, whatever its options.
 pub(crate) fn content_of_steps(hasher: &RandomState, field: &FieldName, call: &StepCall) -> u64 {
     let mut content = hasher.build_hasher();
-    // The name of the field as it was checked, with its version.
-    let StepCall { field: _, version: _, inputs, remarks: Remarks { keys, outcomes }, guardian } = call;
+    let StepCall { field: named, version, inputs, remarks: Remarks { keys, outcomes }, guardian } = call;
+    // The name of the field as it was checked, with its version. Where the node picked that, it may pick another now.
+    let field = match version {
+        None if named.is_empty() => DEFAULT_FIELD,
+        None => named,
+        Some(_) => field.as_str(),
+    };
     ("steps", field, guardian, inputs.is_batch(), keys, outcomes.len()).hash(&mut content);
     for RequestedOutcome { error, latency_ms } in outcomes {
         (error, latency_ms.map(f64::to_bits)).hash(&mut content);

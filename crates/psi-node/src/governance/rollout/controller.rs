@@ -108,6 +108,7 @@ impl RolloutController {
         let facts = KnownFacts::of(&self.context, &known.model, rollout);
         let Next::Act { record, reason, judgements: _ } = rollout.next(&facts.facts()) else {
             self.due.remove(rollout.id());
+            self.context.models.set_obstacle(known.model.name(), None);
             return;
         };
         if record.command() == Command::Rollback && self.may_write(rollout.id()) {
@@ -162,14 +163,21 @@ impl RolloutController {
         match decide(&self.context, &register, change, Instant::now() + DEADLINE).await {
             Ok(_) => {
                 self.due.remove(&id);
+                models.set_obstacle(model.name(), None);
                 info!(model = %model.name(), rollout = %id, %command, reason, "a rollout goes on");
                 let action =
                     Action { method: command.name().to_owned(), object, action: reason.clone(), ..Action::default() };
                 self.context.record_own(Kind::ModelChange, &action);
             }
             // Another node, or a person, was first.
-            Err(DecisionError::Refused(refusal)) => debug!(rollout = %id, %command, "not decided: {refusal}"),
-            Err(other) => debug!(rollout = %id, %command, "not decided: {other:?}"),
+            Err(DecisionError::Refused(refusal)) => {
+                models.set_obstacle(model.name(), None);
+                debug!(rollout = %id, %command, "not decided: {refusal}");
+            }
+            Err(error) => {
+                debug!(rollout = %id, %command, "not decided: {error}");
+                models.set_obstacle(model.name(), Some(error.to_string()));
+            }
         }
     }
 

@@ -12,13 +12,16 @@ use crate::{
 };
 
 /// Why a change was not decided.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum DecisionError {
     /// The rules refuse it: nothing has changed.
+    #[error(transparent)]
     Refused(ChangeError),
     /// Voters will not take part, or can't: why.
+    #[error("voters can't decide it: {0}")]
     Conflict(String),
     /// Most voters did not vote in time; what one said that refused to. It may be decided all the same.
+    #[error("most voters did not vote in time{}", .0.iter().map(|said| format!("; {said}")).collect::<String>())]
     NoMajority(Option<String>),
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use psi_quorum::{BODY_BYTES_MAX, Decision, Step};
@@ -73,6 +73,8 @@ pub(crate) fn check_model(register: &str, before: &Decision, body: &[u8]) -> Res
 pub(crate) struct Models {
     known: RwLock<BTreeMap<String, Arc<KnownModel>>>,
     rollbacks: Rollbacks,
+    /// Why what follows was not decided when this node tried it last, by model.
+    obstacles: Mutex<BTreeMap<String, String>>,
 }
 
 /// A model.
@@ -105,6 +107,19 @@ impl Models {
     /// All models, by name.
     pub(crate) fn all(&self) -> Vec<Arc<KnownModel>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Why what follows by itself is not decided, as far as this node has tried.
+    pub(crate) fn obstacle(&self, name: &ModelName) -> Option<String> {
+        self.obstacles.lock().unwrap_or_else(PoisonError::into_inner).get(name.as_str()).cloned()
+    }
+
+    pub(super) fn set_obstacle(&self, name: &ModelName, obstacle: Option<String>) {
+        let mut obstacles = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
+        match obstacle {
+            Some(why) => obstacles.insert(name.to_string(), why),
+            None => obstacles.remove(name.as_str()),
+        };
     }
 
     /// Takes over the rollbacks that ledgers show. Returns how many there ever were.

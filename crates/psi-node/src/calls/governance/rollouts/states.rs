@@ -2,7 +2,7 @@
 
 use psi_api::{Cause, v1};
 use psi_replica::Clock;
-use psi_rollout::{EndedRollout, Judgement, Model, Next, Outcomes, Plan, Rollout, Verdict};
+use psi_rollout::{EndedRollout, HoldReason, Judgement, Model, Next, Outcomes, Plan, Rollout, Verdict};
 
 use super::{Ops, percent, unknown_rollout};
 use crate::governance::rollout::{facts::KnownFacts, models::KnownModel};
@@ -50,7 +50,12 @@ impl Ops {
         let facts = KnownFacts::of(&self.context, model, rollout);
         let next = rollout.next(&facts.facts());
         let (hold, reason, judgements) = match next {
-            Next::Act { reason, judgements, .. } => (String::new(), reason, judgements),
+            Next::Act { reason, judgements, .. } => match self.context.models.obstacle(model.name()) {
+                Some(why) => {
+                    (HoldReason::NoMajority.to_string(), format!("{why}; to be decided: {reason}"), judgements)
+                }
+                None => (String::new(), reason, judgements),
+            },
             Next::Hold { hold, reason, judgements } => (hold.to_string(), reason, judgements),
             Next::Idle { judgements, .. } => (String::new(), String::new(), judgements),
         };
@@ -112,7 +117,7 @@ fn judgement_message(judgement: &Judgement) -> v1::RolloutJudgement {
         gate: judgement.gate.to_string(),
         verdict: verdict.to_owned(),
         hold,
-        reason: judgement.to_string(),
+        reason: judgement.reason.clone(),
     }
 }
 
