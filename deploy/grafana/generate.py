@@ -1050,29 +1050,20 @@ GOVERNANCE = dashboard(
             "Rollouts",
             [
                 graph(
-                    "Canary",
-                    "The share of keys that the version of the latest rollout answers. Voters decide it: all nodes show the same.",
-                    "percent",
-                    (f"max by (model, version) ({of('psi_rollout_percent')})", "{{model}}@{{version}}"),
-                    limits=(0, 100),
-                ),
-                graph(
-                    "Outcomes: steps that failed",
-                    "Of the steps of a version with an outcome, the share that failed, over five minutes.",
-                    "percentunit",
-                    (
-                        f"max by (model, version) (delta({of('psi_version_errors')}[5m]))"
-                        f" / max by (model, version) (delta({of('psi_version_outcomes')}[5m]))",
-                        "{{model}}@{{version}}",
-                    ),
+                    "Rollouts under way",
+                    "1 while a version of a model is rolled out. Voters decide it: all nodes show the same.",
+                    "none",
+                    (f"max by (model) ({of('psi_rollout_active')})", "{{model}}"),
                     limits=(0, None),
+                    width=12,
                 ),
                 graph(
                     "Rolled back within an hour",
                     "Rollouts of a model that were rolled back. An alert fires above two.",
                     "none",
-                    (f"max by (model) (increase({of('psi_rollouts_rolled_back_total')}[1h]))", "{{model}}"),
+                    (f"max by (model) (increase(psi_rollouts_rolled_back_total[1h]) {NAMED})", "{{model}}"),
                     limits=(0, None),
+                    width=12,
                 ),
             ],
         ),
