@@ -29,9 +29,9 @@ use crate::{
 };
 use sums::{BUCKETS_PER_ENTRY, BucketSums, BucketTallies, WideTally, message_of, tally_of};
 
-/// What came of all steps of an origin.
+/// Outcomes of all steps of an origin.
 pub const OUTCOMES: Lane = Lane(proto::Lane::Outcomes as u32);
-/// What came of its steps in a window of a rollout, by buckets of keys.
+/// Outcomes of its steps in a window of a rollout, by buckets of keys.
 pub const OUTCOME_WINDOWS: Lane = Lane(proto::Lane::OutcomeWindows as u32);
 
 /// Entries of a window.
