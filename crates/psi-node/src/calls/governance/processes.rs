@@ -20,14 +20,11 @@ use psi_quorum::Register;
 use tokio::sync::oneshot;
 use tonic::Code;
 
-use super::registers::made_register;
+use super::registers::{kept_register, made_register, unreadable};
 use crate::{
     calls::{ops::Ops, readiness::writable},
     governance::{
-        ledger::{
-            NewRecord,
-            store::{RecordPlace, blocking, processes::StoredRegister},
-        },
+        ledger::{NewRecord, store::RecordPlace},
         process::{
             chain::{RegisterBody, known_chain, register_name, task_of_lease},
             documents,
@@ -235,14 +232,8 @@ impl Ops {
 
     /// The register of a process or a task, which is made where there is none, and kept on this disk.
     async fn process_register(&self, subject: &Subject) -> Result<Register, Cause> {
-        let name = register_name(subject);
-        let view = made_register(&self.context, &name)?;
-        let register = register_of(&view).ok_or_else(|| conflict(subject, "its voters are none that can vote"))?;
-        let first_voters = view.first_voters.iter().map(|key| key.to_vec()).collect();
-        let stored = StoredRegister { first_voters, step: view.step, decision: view.decision.to_vec() };
-        let kept = blocking(&self.context.ledger.store, move |store| store.put_new_register(&name, &stored)).await;
-        kept.map_err(|error| unreadable(&error.to_string()))?;
-        Ok(register)
+        let conflict = |why: &str| conflict(subject, why);
+        kept_register(&self.context, &register_name(subject), conflict).await
     }
 
     /// The transition as this node writes it now.
@@ -388,11 +379,6 @@ fn unknown_fate(subject: &Subject, head: TransitionHash) -> Cause {
          look for it in `psi-field process log`, and see `psi-field members`"
     );
     Cause::new(Code::DeadlineExceeded, "NO_MAJORITY", message)
-}
-
-fn unreadable(why: &str) -> Cause {
-    let message = format!("this node can't use its ledger: {why}; ask another node, and look at this one's log");
-    Cause::new(Code::Unavailable, "LEDGER_UNREADABLE", message)
 }
 
 /// Another transition than the one that the caller named is the current one.

@@ -16,19 +16,15 @@ use psi_rollout::{
 };
 use tonic::Code;
 
-use super::{processes::deadline, registers::made_register};
+use super::{processes::deadline, registers::kept_register};
 use crate::{
     calls::{ops::Ops, readiness::writable},
-    governance::{
-        ledger::store::{LedgerStore, blocking, processes::StoredRegister},
-        quorum::registers::register_of,
-        rollout::{
-            decide::{DecisionError, decide},
-            facts::{KnownFacts, now_ms},
-            models::{MODEL_PREFIX, register_name},
-            refresh::{refresh_one, write_rollback},
-            rollbacks::cut,
-        },
+    governance::rollout::{
+        decide::{DecisionError, decide},
+        facts::{KnownFacts, now_ms},
+        models::{MODEL_PREFIX, register_name},
+        refresh::{refresh_one, write_rollback},
+        rollbacks::cut,
     },
 };
 
@@ -226,14 +222,7 @@ impl Ops {
             let message = format!("there are {} models, and at most {MODELS_MAX}: use another cluster", models.len());
             return Err(Cause::new(Code::ResourceExhausted, "TOO_MANY_MODELS", message).with("limit", MODELS_MAX));
         }
-        let view = made_register(&self.context, &register)?;
-        let made = register_of(&view).ok_or_else(|| conflict(name, "its voters are none that can vote"))?;
-        let first_voters = view.first_voters.iter().map(|key| key.to_vec()).collect();
-        let stored = StoredRegister { first_voters, step: view.step, decision: view.decision.to_vec() };
-        let store = &self.context.ledger.store;
-        let keep = move |store: &LedgerStore| store.put_new_register(&register, &stored);
-        blocking(store, keep).await.map_err(|error| conflict(name, &error.to_string()))?;
-        Ok(made)
+        kept_register(&self.context, &register, |why| conflict(name, why)).await
     }
 
     fn record_action_on(&self, object: &str) {

@@ -5,7 +5,7 @@ use psi_security::token::Role;
 
 use super::super::{
     property::{Group, Kind, Property},
-    route::{Answer, Operation, Verb},
+    route::{Answer, Body, Operation, Verb},
 };
 use crate::{calls::ops::Ops, node::identity::Requirement};
 
@@ -101,6 +101,17 @@ pub(super) const fn post(
     handler: fn() -> routing::MethodRouter<Ops>,
 ) -> Operation {
     Operation::new(Verb::Post, need, help, answer, handler)
+}
+
+/// A change by an operator, of what the path names.
+pub(super) const fn change(
+    help: &'static str,
+    answer: Answer,
+    body: &'static [Group],
+    refusals: &'static [&'static [&'static str]],
+    handler: fn() -> routing::MethodRouter<Ops>,
+) -> Operation {
+    post(CHANGE_ALL, help, answer, handler).body(Body::Json(body)).refuses(refusals)
 }
 
 pub(super) const fn answer(properties: &'static [Group]) -> Answer {

@@ -6,16 +6,13 @@ use super::{
     super::{
         properties::processes::{ABORTION, ADVANCE, APPLICATION, EMERGENCY, EVIDENCE, MODE, PROCESS_BASELINE},
         property::{Group, Kind, Property},
-        route::{Answer, Body, Operation, Route},
+        route::Route,
     },
-    parts::{CHANGE_ALL, NODE, OF_A_BODY, READ_ALL, answer, get, post},
+    parts::{NODE, OF_A_BODY, READ_ALL, answer, change, get},
 };
-use crate::{
-    calls::ops::Ops,
-    http::governance::processes::{
-        self,
-        changes::{self, Change},
-    },
+use crate::http::governance::processes::{
+    self,
+    changes::{self, Change},
 };
 
 const STATE: &[Property] = &[
@@ -68,17 +65,6 @@ const OF_A_DECISION: &[&str] = &[
 ];
 const OF_A_LEASE: &[&str] =
     &["LEASE_HELD", "LEASE_SPENT", "LEASE_LAPSED", "LEASE_CONFLICT", "BAD_LEASE", "NO_TASK", "REVIEW_LATE"];
-
-/// A change of the process that the path names.
-const fn change(
-    help: &'static str,
-    answer: Answer,
-    body: &'static [Group],
-    refusals: &'static [&'static [&'static str]],
-    handler: fn() -> routing::MethodRouter<Ops>,
-) -> Operation {
-    post(CHANGE_ALL, help, answer, handler).body(Body::Json(body)).refuses(refusals)
-}
 
 pub(super) const PROCESSES: Route = Route {
     path: "/api/v1/processes",

@@ -6,11 +6,11 @@ use super::{
     super::{
         properties::rollouts::{CANARY, ROLLOUT_CHANGE, STAGE},
         property::{Group, Kind, Property},
-        route::{Answer, Body, Operation, Route},
+        route::Route,
     },
-    parts::{CHANGE_ALL, NODE, OF_A_BODY, READ_ALL, answer, get, post},
+    parts::{NODE, OF_A_BODY, READ_ALL, answer, change, get},
 };
-use crate::{calls::ops::Ops, http::governance::rollouts};
+use crate::http::governance::rollouts;
 
 const ROLLOUT: &[Property] = &[
     Property::text("id", "what it is called"),
@@ -54,17 +54,6 @@ const OF_A_DECISION: &[&str] = &[
     "STATE_FULL",
     "TOO_MANY_REGISTERS",
 ];
-
-/// A change of the model that the path names.
-const fn change(
-    help: &'static str,
-    answer: Answer,
-    body: &'static [Group],
-    refusals: &'static [&'static [&'static str]],
-    handler: fn() -> routing::MethodRouter<Ops>,
-) -> Operation {
-    post(CHANGE_ALL, help, answer, handler).body(Body::Json(body)).refuses(refusals)
-}
 
 pub(super) const DEPLOYMENTS: Route = Route {
     path: "/api/v1/models/{name}/deployments",
