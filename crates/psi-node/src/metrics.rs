@@ -52,7 +52,7 @@ pub(crate) struct Metrics {
     pub(crate) ledger: LedgerMetrics,
     pub(crate) leases: LeaseMetrics,
     pub(crate) processes: ProcessMetrics,
-    rollouts: RolloutMetrics,
+    pub(crate) rollouts: RolloutMetrics,
 }
 
 /// The rows of all families.

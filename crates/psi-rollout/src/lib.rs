@@ -34,7 +34,10 @@ mod text;
 
 pub use assignment::{Arm, BUCKETS, KeyError, KeyHash, Percent, PercentError, StepKey};
 pub use gate::{Gate, HoldReason, Judgement, Verdict};
-pub use model::{Change, ChangeError, EndedRollout, Model, ModelError, ModelEvent, Stage};
+pub use model::{
+    Change, ChangeError, DriftEpisode, EndedRollout, Model, ModelError, ModelEvent, Remediation, RemediationMode,
+    RemediationPolicy, RemediationStatus, RemediationTrial, Remedy, Stage,
+};
 pub use name::{
     LiveVersions, LiveVersionsError, ModelName, ModelVersion, NameError, NameFault, RolloutId, VersionName,
 };

@@ -5,6 +5,7 @@
 //!
 //! # What this promises
 //! - One version at most is the champion, and one rollout at most is under way.
+//! - Nothing begins by itself unless a majority said so, and then only a version in STAGING, where there is just one.
 //! - At most four versions are live, and a model stays below [`MODEL_BYTES_MAX`]: what ended first is forgotten first.
 //!
 //! What is left out: whether facts speak for a change. [`crate::Rollout::propose`] says that before it is proposed, and the
@@ -14,11 +15,19 @@ mod change;
 mod encoding;
 mod error;
 mod history;
+mod place;
+mod remediation;
+mod remediation_encoding;
+mod remedy;
 mod stage;
 mod state;
 
 pub use change::{ACTOR_BYTES_MAX, Change, ModelEvent, REASON_BYTES_MAX};
 pub use error::{ChangeError, ModelError};
 pub use history::EndedRollout;
+pub use remediation::{
+    DriftEpisode, Remediation, RemediationMode, RemediationPolicy, RemediationStatus, RemediationTrial, SEVERITY_MIN,
+};
+pub use remedy::Remedy;
 pub use stage::Stage;
 pub use state::{MODEL_BYTES_MAX, Model};

@@ -123,6 +123,12 @@ impl Default for PlanInput {
     }
 }
 
+impl Default for Plan {
+    fn default() -> Self {
+        Self::new(&PlanInput::default()).expect("the default is a plan")
+    }
+}
+
 impl Plan {
     /// Checks and takes a plan.
     ///

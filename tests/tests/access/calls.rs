@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What every method needs: a role for the field that it names, for all fields, or for none; to be a node; or nothing.
-const NEEDS: [(&str, &str); 69] = [
+const NEEDS: [(&str, &str); 73] = [
     ("/psi.v1.PsiFieldService/Step", "step"),
     ("/psi.v1.PsiFieldService/StepBatch", "step"),
     ("/psi.v1.PsiFieldService/StepStream", "step"),
@@ -77,6 +77,10 @@ const NEEDS: [(&str, &str); 69] = [
     ("/psi.v1.RolloutService/ChangeRollout", "operator all"),
     ("/psi.v1.RolloutService/GetRollout", "read all"),
     ("/psi.v1.RolloutService/ListRollouts", "read all"),
+    ("/psi.v1.RolloutService/SetRemediation", "operator all"),
+    ("/psi.v1.RolloutService/GetRemediation", "read all"),
+    ("/psi.v1.RolloutService/ListPlans", "read all"),
+    ("/psi.v1.RolloutService/WatchEvents", "read all"),
     ("/psi.v1.QuorumService/Ask", "node"),
     ("/psi.v1.QuorumService/Fetch", "node"),
     ("/psi.v1.QuorumService/Keep", "node"),

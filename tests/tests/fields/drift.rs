@@ -195,7 +195,7 @@ async fn what_can_not_be_done_is_refused_with_its_reason() -> Result<()> {
         ),
         (Method::POST, "/api/v1/drift/models/pumps/baseline", Some(json!({ "version": "a\nb" })), 422, "BAD_BASELINE"),
         (Method::GET, "/api/v1/drift/models/pumps/status?field=x", None, 422, "BAD_QUERY"),
-        (Method::PUT, "/api/v1/config/drift", Some(json!({ "autoRemediationEnabled": true })), 422, "NOT_OFFERED"),
+        (Method::PUT, "/api/v1/config/drift", Some(json!({ "autoRemediationEnabled": true })), 404, "UNKNOWN_MODEL"),
         (Method::PUT, "/api/v1/config/drift", Some(json!({})), 422, "BAD_BODY"),
     ] {
         let (got, answer) = plant.http(method, path, body).await?;

@@ -3,6 +3,7 @@
 mod attestation;
 mod nine_phases;
 mod proposals;
+mod remediation;
 mod rollouts;
 mod rules;
 mod support;

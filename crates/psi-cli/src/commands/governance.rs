@@ -2,5 +2,6 @@
 
 pub(crate) mod lease;
 pub(crate) mod ledger;
+pub(crate) mod plan;
 pub(crate) mod process;
 pub(crate) mod rollout;

@@ -6,6 +6,8 @@
 
 pub(crate) mod controller;
 pub(crate) mod decide;
+pub(crate) mod drift;
+pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod models;
 pub(crate) mod refresh;

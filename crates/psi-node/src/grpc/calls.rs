@@ -52,12 +52,13 @@ const STREAMING: [&str; 4] = [
 
 /// Calls whose answers are streams, which end with the token that let them in. Those of nodes end with their
 /// connection.
-const STREAMS: [&str; 7] = [
+const STREAMS: [&str; 8] = [
     "/psi.v1.LeaseService/WatchLease",
     "/psi.v1.LedgerService/Export",
     "/psi.v1.PsiFieldService/StepStream",
     "/psi.v1.PsiFieldService/WatchState",
     "/psi.v1.PsiFieldService/WatchSteps",
+    "/psi.v1.RolloutService/WatchEvents",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];

@@ -1,5 +1,6 @@
-//! The ledger, processes and rollouts over HTTP.
+//! The ledger, processes, rollouts and plans over HTTP.
 
 pub(super) mod ledger;
+pub(super) mod plans;
 pub(super) mod processes;
 pub(super) mod rollouts;

@@ -57,8 +57,12 @@ fn options(family: &Family) -> Opts {
     Opts::new(family.name, family.help)
 }
 
+/// What voters decide and people wait for takes longer than a step.
+const REMEDY_SECONDS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0];
+
 fn latency(family: &Family) -> HistogramOpts {
-    HistogramOpts::new(family.name, family.help).buckets(LATENCY_SECONDS.to_vec())
+    let buckets = if family.name.starts_with("psi_remediation_") { &REMEDY_SECONDS[..] } else { &LATENCY_SECONDS };
+    HistogramOpts::new(family.name, family.help).buckets(buckets.to_vec())
 }
 
 macro_rules! series {

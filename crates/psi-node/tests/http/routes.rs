@@ -46,6 +46,7 @@ fn good_body(method: &str, path: &str) -> Value {
         ("PATCH", _) => json!({ "guardian": "watch" }),
         ("PUT", "/fields/{name}/label") => json!({ "label": "pumps" }),
         ("PUT", "/fields/{name}/names") => json!({ "names": ["t", "p"] }),
+        ("PUT", path) if path.ends_with("/remediation") => json!({ "mode": "watch" }),
         ("PUT", "/api/v1/config/drift") => json!({ "autoRemediationEnabled": false }),
         ("POST", "/api/v1/processes") => json!({ "spec": "name = \"f\"\n[[phases]]\nname = \"a\"\n" }),
         ("POST", "/api/v1/processes/{name}/mode") => json!({ "mode": "watch" }),
@@ -114,6 +115,8 @@ async fn every_route_is_described_and_answers_as_described() {
             ("POST", "/api/v1/processes" | "/api/v1/process-emergency") => Some((409, "NO_VOTERS")),
             // It has no field.
             ("POST", "/api/v1/models/{name}/versions/{version}/promote") => Some((409, "ROLLOUT_REFUSED")),
+            // There is none.
+            (_, "/api/v1/plans/{id}" | "/api/v1/actions/by-plato-plan/{id}") => Some((404, "UNKNOWN_PLAN")),
             // Nobody gave a version of it a stage.
             (_, path) if path.starts_with("/api/v1/models/") => Some((404, "UNKNOWN_MODEL")),
             // It took no steps.
@@ -146,7 +149,7 @@ async fn every_path_that_is_listed_exists() {
         (&json!("n1"), &json!("psi-field"), &json!("active"))
     );
     let paths = root["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 52);
+    assert_eq!(paths.len(), 57);
     for (path, about) in paths {
         let methods = about.as_str().unwrap().split(':').next().unwrap();
         for method in methods.split(", ") {
@@ -156,6 +159,7 @@ async fn every_path_that_is_listed_exists() {
             // The body is one for /step, so others name its unknown member; and `default` can't be dropped.
             let want = match (method, path.as_str()) {
                 ("DELETE", "/members/{name}") => 404,
+                (_, "/api/v1/plans/{id}" | "/api/v1/actions/by-plato-plan/{id}") => 404,
                 ("GET", path) if path.starts_with("/api/v1/processes/") || path.starts_with("/api/v1/models/") => 404,
                 ("POST", path) if path.starts_with("/api/v1/process") || path.starts_with("/api/v1/models/") => 422,
                 ("DELETE", "/api/v1/drift/models/{name}/baseline") => 200,

@@ -2,7 +2,11 @@
 
 use std::str::FromStr;
 
-use super::{error::ChangeError, stage::Stage};
+use super::{
+    error::ChangeError,
+    remediation::{DriftEpisode, RemediationPolicy},
+    stage::Stage,
+};
 use crate::{
     name::{RolloutId, VersionName},
     plan::Plan,
@@ -31,7 +35,13 @@ pub enum ModelEvent {
         canary: VersionName,
         /// How.
         plan: Plan,
+        /// Whether it is to remedy the drift that was found last.
+        is_remedy: bool,
     },
+    /// It is said what follows by itself where inputs drift.
+    Remediation(RemediationPolicy),
+    /// The inputs of the champion are found to drift.
+    Drift(DriftEpisode),
     /// Something happens to the rollout that is under way.
     Rollout {
         /// Which one it must be.

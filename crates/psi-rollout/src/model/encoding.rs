@@ -8,6 +8,9 @@ use super::{
     change::{Change, ModelEvent},
     error::ModelError,
     history::EndedRollout,
+    place::{at, place},
+    remediation::RemediationPolicy,
+    remediation_encoding::{EpisodeMessage, PolicyMessage, RemediationMessage},
     stage::Stage,
     state::{MODEL_BYTES_MAX, Model},
 };
@@ -35,6 +38,14 @@ struct ModelMessage {
     last: Option<ChangeMessage>,
     #[prost(uint64, tag = "8")]
     rolled_back: u64,
+    #[prost(message, optional, tag = "9")]
+    policy: Option<PolicyMessage>,
+    #[prost(message, repeated, tag = "10")]
+    remediations: Vec<RemediationMessage>,
+    #[prost(uint64, tag = "11")]
+    found: u64,
+    #[prost(uint64, tag = "12")]
+    failed: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -74,7 +85,7 @@ struct ChangeMessage {
     reason: String,
     #[prost(bool, tag = "4")]
     forced: bool,
-    #[prost(oneof = "EventMessage", tags = "5, 6, 7")]
+    #[prost(oneof = "EventMessage", tags = "5, 6, 7, 8, 9")]
     event: Option<EventMessage>,
 }
 
@@ -86,6 +97,10 @@ enum EventMessage {
     Start(StartMessage),
     #[prost(message, tag = "7")]
     Rollout(RecordMessage),
+    #[prost(message, tag = "8")]
+    Remediation(PolicyMessage),
+    #[prost(message, tag = "9")]
+    Drift(EpisodeMessage),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -94,6 +109,8 @@ struct StartMessage {
     canary: String,
     #[prost(message, optional, tag = "2")]
     plan: Option<PlanMessage>,
+    #[prost(bool, tag = "3")]
+    is_remedy: bool,
 }
 
 /// A record. What an advance froze stands in the rollout.
@@ -110,14 +127,6 @@ struct RecordMessage {
     froze: bool,
 }
 
-fn place<T: PartialEq>(all: &[T], item: &T) -> u32 {
-    all.iter().position(|other| other == item).and_then(|place| u32::try_from(place).ok()).unwrap_or(u32::MAX)
-}
-
-fn at<T: Copy>(all: &[T], place: u32) -> Option<T> {
-    all.get(place as usize).copied()
-}
-
 impl Model {
     /// Its bytes. A model has one encoding.
     #[must_use]
@@ -132,6 +141,10 @@ impl Model {
             ended: self.ended.iter().map(ended_message).collect(),
             last: self.last.as_ref().map(change_message),
             rolled_back: self.rolled_back,
+            policy: PolicyMessage::of_one_that_is_set(&self.policy),
+            remediations: self.remediations.iter().map(RemediationMessage::of).collect(),
+            found: self.found,
+            failed: self.failed,
         };
         message.encode_to_vec()
     }
@@ -163,8 +176,23 @@ fn read(message: &ModelMessage) -> Option<Model> {
         Some(change) => Some(read_change(change, rollout.as_ref())?),
     };
     let ended = message.ended.iter().map(read_ended).collect::<Option<_>>()?;
-    let ModelMessage { began_ms, rollouts, rolled_back, .. } = *message;
-    Some(Model { name, versions, rollout, began_ms, rollouts, rolled_back, ended, last })
+    let policy = message.policy.as_ref().map_or_else(|| Some(RemediationPolicy::default()), PolicyMessage::read)?;
+    let remediations = message.remediations.iter().map(RemediationMessage::read).collect::<Option<_>>()?;
+    let ModelMessage { began_ms, rollouts, rolled_back, found, failed, .. } = *message;
+    Some(Model {
+        name,
+        versions,
+        rollout,
+        began_ms,
+        rollouts,
+        rolled_back,
+        ended,
+        policy,
+        remediations,
+        found,
+        failed,
+        last,
+    })
 }
 
 fn version_message(name: &VersionName, stage: Stage) -> VersionMessage {
@@ -198,9 +226,13 @@ fn read_ended(message: &EndedMessage) -> Option<EndedRollout> {
 fn change_message(change: &Change) -> ChangeMessage {
     let event = match &change.event {
         ModelEvent::Staging { version, stage } => EventMessage::Staging(version_message(version, *stage)),
-        ModelEvent::Start { canary, plan } => {
-            EventMessage::Start(StartMessage { canary: canary.to_string(), plan: Some(PlanMessage::of(plan)) })
-        }
+        ModelEvent::Start { canary, plan, is_remedy } => EventMessage::Start(StartMessage {
+            canary: canary.to_string(),
+            plan: Some(PlanMessage::of(plan)),
+            is_remedy: *is_remedy,
+        }),
+        ModelEvent::Remediation(policy) => EventMessage::Remediation(PolicyMessage::of(policy)),
+        ModelEvent::Drift(episode) => EventMessage::Drift(EpisodeMessage::of(episode)),
         ModelEvent::Rollout { id, record } => EventMessage::Rollout(record_message(id, record)),
     };
     ChangeMessage {
@@ -227,9 +259,13 @@ fn read_change(message: &ChangeMessage, rollout: Option<&Rollout>) -> Option<Cha
             version: VersionName::new(&version.name).ok()?,
             stage: at(&Stage::ALL, version.stage)?,
         },
-        EventMessage::Start(start) => {
-            ModelEvent::Start { canary: VersionName::new(&start.canary).ok()?, plan: start.plan.as_ref()?.plan()? }
-        }
+        EventMessage::Start(start) => ModelEvent::Start {
+            canary: VersionName::new(&start.canary).ok()?,
+            plan: start.plan.as_ref()?.plan()?,
+            is_remedy: start.is_remedy,
+        },
+        EventMessage::Remediation(policy) => ModelEvent::Remediation(policy.read()?),
+        EventMessage::Drift(episode) => ModelEvent::Drift(episode.read()?),
         EventMessage::Rollout(record) => ModelEvent::Rollout {
             id: RolloutId::new(&record.id).ok()?,
             record: read_record(record, message.at_ms, rollout)?,

@@ -19,6 +19,22 @@ pub enum ChangeError {
         /// All there are.
         stages: String,
     },
+    /// A mode that is none.
+    #[error("mode `{}` is none: give one of {modes}", shown(.got, 40))]
+    NoMode {
+        /// What was given, cut if it is long.
+        got: String,
+        /// All there are.
+        modes: String,
+    },
+    /// Nothing is to be remedied.
+    #[error("nothing follows by itself for model {model}: {why}")]
+    Remedy {
+        /// The model.
+        model: ModelName,
+        /// Why.
+        why: String,
+    },
     /// A text that is too long.
     #[error("{what} has {bytes} bytes: give one line of at most {limit}")]
     Text {

@@ -6,6 +6,7 @@ use super::{
     change::{Change, ModelEvent},
     error::ChangeError,
     history::EndedRollout,
+    remediation::{Remediation, RemediationPolicy},
     stage::Stage,
 };
 use crate::{
@@ -35,6 +36,11 @@ pub struct Model {
     /// Those that were rolled back.
     pub(super) rolled_back: u64,
     pub(super) ended: Vec<EndedRollout>,
+    pub(super) policy: RemediationPolicy,
+    pub(super) remediations: Vec<Remediation>,
+    /// Remediations that ever were, and those whose rollouts failed.
+    pub(super) found: u64,
+    pub(super) failed: u64,
     pub(super) last: Option<Change>,
 }
 
@@ -50,6 +56,10 @@ impl Model {
             rollouts: 0,
             rolled_back: 0,
             ended: Vec::new(),
+            policy: RemediationPolicy::default(),
+            remediations: Vec::new(),
+            found: 0,
+            failed: 0,
             last: None,
         }
     }
@@ -64,7 +74,17 @@ impl Model {
         let mut next = self.clone();
         match &change.event {
             ModelEvent::Staging { version, stage } => next.set_stage(version, *stage, change.is_forced)?,
-            ModelEvent::Start { canary, plan } => next.start(canary, plan, change)?,
+            ModelEvent::Start { canary, plan, is_remedy } => {
+                if *is_remedy {
+                    next.check_trial(canary)?;
+                }
+                next.start(canary, plan, change)?;
+                if *is_remedy {
+                    next.begin_trial(canary, change.at_ms);
+                }
+            }
+            ModelEvent::Remediation(policy) => next.policy = policy.clone(),
+            ModelEvent::Drift(episode) => next.find(episode, change.at_ms)?,
             ModelEvent::Rollout { id, record } => next.record(id, record, change.at_ms)?,
         }
         next.last = Some(change.clone());
@@ -151,6 +171,7 @@ impl Model {
             Status::Cancelled => Stage::Staging,
         };
         let mut ended = EndedRollout::of(rollout, percent, (self.began_ms, at_ms));
+        self.end_trial(id, status, at_ms);
         // One that was cancelled may still be rolled back.
         if let Some(place) = self.ended.iter().position(|before| before.id == ended.id) {
             ended.percent = self.ended.remove(place).percent;
@@ -200,6 +221,10 @@ impl Model {
         }
         while self.to_bytes().len() > MODEL_BYTES_MAX && !self.ended.is_empty() {
             self.ended.remove(0);
+        }
+        // The latest is what keeps drift from being found twice.
+        while self.to_bytes().len() > MODEL_BYTES_MAX && self.remediations.len() > 1 {
+            self.remediations.remove(0);
         }
         let bytes = self.to_bytes().len();
         if bytes > MODEL_BYTES_MAX {

@@ -7,5 +7,6 @@ mod models;
 mod outcomes;
 mod rates;
 mod refusals;
+mod remediations;
 mod simulation;
 mod support;

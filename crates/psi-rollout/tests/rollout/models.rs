@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use psi_rollout::{
-    Change, ChangeError, Command, Model, ModelEvent, ModelName, Outcomes, Plan, PlanInput, Record, Refusal, RolloutId,
-    Stage, Status, StepKey, Tally, model::MODEL_BYTES_MAX,
+    Change, ChangeError, Command, DriftEpisode, Model, ModelEvent, ModelName, Outcomes, Plan, PlanInput, Record,
+    Refusal, RemediationMode, RemediationPolicy, RolloutId, Stage, Status, StepKey, Tally, model::MODEL_BYTES_MAX,
 };
 
 use crate::support::version;
@@ -21,7 +21,7 @@ fn plan(input: &PlanInput) -> Plan {
 }
 
 fn start(canary: &str) -> Change {
-    change(ModelEvent::Start { canary: version(canary), plan: plan(&PlanInput::default()) }, 2)
+    change(ModelEvent::Start { canary: version(canary), plan: plan(&PlanInput::default()), is_remedy: false }, 2)
 }
 
 fn record(model: &Model, record: Record) -> Change {
@@ -170,7 +170,7 @@ fn a_model_with_the_longest_names_and_a_frozen_champion_is_written_down() {
     let whole = PlanInput { schedule: vec![99.99, 100.0], ..PlanInput::default() };
     let mut model = Model::new(model).follow(&staging(&name(0), Stage::Production)).expect("a champion");
     for number in 1..40 {
-        let event = ModelEvent::Start { canary: version(&name(number)), plan: plan(&whole) };
+        let event = ModelEvent::Start { canary: version(&name(number)), plan: plan(&whole), is_remedy: false };
         model = model.follow(&change(event, u64::MAX)).expect("a rollout");
         model = model.follow(&record(&model, advance(0))).expect("the first step");
         let last = Record::Advance { step: 1, at_ms: 3, frozen_champion: Some(frozen.clone()) };
@@ -198,7 +198,23 @@ fn event(model: &Model, (kind, name, number): (usize, usize, usize)) -> ModelEve
     let versioned = version(&format!("v{name}"));
     match (kind, model.rollout()) {
         (0, _) => ModelEvent::Staging { version: versioned, stage: Stage::ALL[number % 5] },
-        (1, _) | (_, None) => ModelEvent::Start { canary: versioned, plan: plan(&PlanInput::default()) },
+        (1, _) => ModelEvent::Start {
+            canary: versioned,
+            plan: plan(&PlanInput::default()),
+            is_remedy: number.is_multiple_of(3),
+        },
+        (2, _) => {
+            let mode = RemediationMode::ALL[number % 3];
+            ModelEvent::Remediation(RemediationPolicy {
+                mode,
+                plan: number.is_multiple_of(2).then(|| plan(&PlanInput::default())),
+            })
+        }
+        (3, _) | (_, None) => {
+            let version = model.champion().cloned().unwrap_or(versioned);
+            let since_second = number as u64;
+            ModelEvent::Drift(DriftEpisode { version, since_second, severity: 700 + 10 * number as u16 })
+        }
         (_, Some(rollout)) => {
             let record = match Command::ALL[number % 6] {
                 Command::Advance => advance(rollout.step().map_or(0, |step| step + 1)),
@@ -216,11 +232,12 @@ fn event(model: &Model, (kind, name, number): (usize, usize, usize)) -> ModelEve
 proptest! {
     #[test]
     fn whatever_changes_a_model_one_champion_and_four_live_versions_stay(
-        events in proptest::collection::vec(((0..5_usize, 0..9_usize, 0..30_usize), proptest::bool::weighted(0.2)), 0..60)
+        events in proptest::collection::vec(((0..8_usize, 0..9_usize, 0..30_usize), proptest::bool::weighted(0.2)), 0..60)
     ) {
         let mut model = Model::new(ModelName::new("fraud").expect("a name"));
         for (number, (of, is_forced)) in (0_u64..).zip(events) {
-            let change = Change { is_forced, ..change(event(&model, of), number) };
+            // Seconds, so that later drift is later than what was found.
+            let change = Change { is_forced, ..change(event(&model, of), number * 1_000) };
             let Ok(next) = model.follow(&change) else { continue };
             // A voter reads what the proposer wrote, and comes to the same.
             let read = Model::from_bytes(&next.to_bytes()).expect("it can be read");
@@ -233,6 +250,10 @@ proptest! {
             prop_assert_eq!(next.active().is_some(), stages(Stage::Canary) == 1);
             if let Some(rollout) = next.active() {
                 prop_assert_eq!(next.champion(), Some(rollout.champion().version()));
+            }
+            if let Some(ModelEvent::Start { canary, is_remedy: true, .. }) = next.last().map(|change| &change.event) {
+                prop_assert_eq!(model.policy().mode, RemediationMode::On);
+                prop_assert_eq!(model.versions().get(canary), Some(&Stage::Staging));
             }
             model = next;
         }

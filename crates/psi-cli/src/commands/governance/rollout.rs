@@ -1,6 +1,6 @@
 //! `psi-field rollout`: a new version of a model takes over, a percentage at a time, or does not.
 
-mod shown;
+pub(super) mod shown;
 
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
@@ -99,21 +99,8 @@ struct Start {
     model: String,
     /// The version that is to take over
     version: String,
-    /// Percentages, rising
-    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "5,10,25,50,100")]
-    schedule: Vec<f64>,
-    /// How long each percentage lasts at least
-    #[arg(long, default_value = "1h", value_parser = window, value_name = "TIME")]
-    window: u64,
-    /// Steps that each version needs at each percentage
-    #[arg(long, default_value_t = 100, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
-    minimum_predictions: u64,
-    /// Greatest excess of errors, as a share of steps; 0: no gate
-    #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
-    error_rate: f64,
-    /// Multiple of the champion's mean latency; 0: no gate
-    #[arg(long, default_value_t = 1.5, value_name = "FACTOR")]
-    latency: f64,
+    #[command(flatten)]
+    plan: PlanArguments,
     /// Begin though the version was rejected; needs --reason
     #[arg(long, requires = "reason")]
     force: bool,
@@ -122,6 +109,26 @@ struct Start {
     reason: String,
     #[command(flatten)]
     nodes: Nodes,
+}
+
+/// How a rollout goes. What is left out has the default of the nodes.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PlanArguments {
+    /// Percentages, rising [default: 5,10,25,50,100]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    schedule: Vec<f64>,
+    /// How long each percentage lasts at least [default: 1h]
+    #[arg(long, value_parser = window, value_name = "TIME")]
+    window: Option<u64>,
+    /// Steps that each version needs at each percentage [default: 100]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    minimum_predictions: Option<u64>,
+    /// Greatest excess of errors, as a share of steps; 0: no gate [default: 0.05]
+    #[arg(long, value_name = "SHARE")]
+    error_rate: Option<f64>,
+    /// Multiple of the champion's mean latency; 0: no gate [default: 1.5]
+    #[arg(long, value_name = "FACTOR")]
+    latency: Option<f64>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -196,14 +203,21 @@ fn print(rollout: Rollout, output: Output) -> Result<(), Failure> {
     output.print(&RolloutAnswer::from(rollout), RolloutAnswer::text)
 }
 
+impl PlanArguments {
+    /// What was given; `None` if nothing was.
+    pub(super) fn given(self) -> Option<RolloutPlan> {
+        let Self { schedule, window, minimum_predictions, error_rate, latency } = self;
+        let (window_ms, minimum_predictions) = (window.unwrap_or_default(), minimum_predictions.unwrap_or_default());
+        let plan = RolloutPlan { schedule, window_ms, minimum_predictions, error_rate, latency };
+        (plan != RolloutPlan::default()).then_some(plan)
+    }
+}
+
 impl Start {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let Self { model, version, schedule, window, minimum_predictions, error_rate, latency, .. } = self;
-        let Self { force: forced, reason, nodes, .. } = self;
-        let (error_rate, latency) = (Some(error_rate), Some(latency));
-        let plan = RolloutPlan { schedule, window_ms: window, minimum_predictions, error_rate, latency };
-        let deadline_ms = nodes.deadline_ms();
-        let request = StartRolloutRequest { model, version, plan: Some(plan), reason, forced, deadline_ms };
+        let Self { model, version, plan, force: forced, reason, nodes } = self;
+        let (plan, deadline_ms) = (plan.given(), nodes.deadline_ms());
+        let request = StartRolloutRequest { model, version, plan, reason, forced, deadline_ms };
         let reply = nodes.ask(async |channel| client::rollouts(channel).start_rollout(request.clone()).await);
         print(reply.await?.answer, output)
     }

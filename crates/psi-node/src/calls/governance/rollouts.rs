@@ -1,6 +1,9 @@
 //! Rollouts: what callers do with them.
 
+mod events;
+mod plans;
 mod reads;
+mod remediation;
 mod states;
 
 use std::time::Instant;
@@ -8,7 +11,6 @@ use std::time::Instant;
 use psi_api::{Cause, v1};
 use psi_ledger::record::Kind;
 use psi_quorum::Register;
-use psi_replica::FieldName;
 use psi_rollout::{
     Change, ChangeError, Command, Force, Model, ModelEvent, ModelName, Percent, Plan, PlanInput, Record, Refusal,
     RolloutId, Stage, Status, VersionName,
@@ -21,6 +23,7 @@ use crate::{
     calls::{ops::Ops, readiness::writable},
     governance::rollout::{
         decide::{DecisionError, decide},
+        drift::field_obstacle,
         facts::{KnownFacts, now_ms},
         models::{MODEL_PREFIX, register_name},
         refresh::{refresh_one, write_rollback},
@@ -89,7 +92,7 @@ impl Ops {
             let request = ChangeRequest::new((reason, forced, deadline_ms))?;
             self.known_model(&model)?;
             self.check_field_of(&model, &canary)?;
-            let change = request.change(self, ModelEvent::Start { canary, plan });
+            let change = request.change(self, ModelEvent::Start { canary, plan, is_remedy: false });
             self.decide_model(&model, |_| Ok(change.clone()), request.until).await?;
             self.rollout_message(&*self.known_model(&model)?, "")
         };
@@ -173,17 +176,7 @@ impl Ops {
 
     /// Refuses a version that could not answer: steps would be lost that go to it.
     fn check_field_of(&self, model: &ModelName, version: &VersionName) -> Result<(), Cause> {
-        let (versions, has_plain) = self.context.read(|replica| {
-            let plain = FieldName::new(model.as_str()).ok();
-            (replica.versions(model), plain.is_some_and(|plain| replica.field_names().any(|field| field == plain)))
-        });
-        let refusal = if versions.iter().all(|(known, _)| known != version) {
-            format!("{model}@{version} has no field; make it: psi-field field create {model}@{version} --width WIDTH")
-        } else if has_plain {
-            format!("field {model} exists, and its steps would go to a version; drop it, or name the model otherwise")
-        } else {
-            return Ok(());
-        };
+        let Some(refusal) = field_obstacle(&self.context, model, version) else { return Ok(()) };
         Err(Cause::new(Code::FailedPrecondition, "ROLLOUT_REFUSED", refusal))
     }
 
@@ -266,7 +259,8 @@ fn bad(error: impl ToString) -> Cause {
 }
 
 fn refused(refusal: &ChangeError) -> Cause {
-    let bad_input = matches!(refusal, ChangeError::NoStage { .. } | ChangeError::Text { .. });
+    let bad_input =
+        matches!(refusal, ChangeError::NoStage { .. } | ChangeError::NoMode { .. } | ChangeError::Text { .. });
     if bad_input {
         return bad(refusal);
     }

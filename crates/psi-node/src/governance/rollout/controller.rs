@@ -12,13 +12,15 @@ use psi_ledger::{
 };
 use psi_quorum::Register;
 use psi_rollout::{
-    Change, Command, Model, ModelEvent, ModelName, Next, Record, Refusal, Rollout, RolloutId,
+    Change, ChangeError, Command, DriftEpisode, Model, ModelEvent, ModelName, Next, Record, Refusal, Remedy, Rollout,
+    RolloutId,
     model::{ACTOR_BYTES_MAX, REASON_BYTES_MAX},
 };
 use tracing::{debug, info, warn};
 
 use super::{
     decide::{DecisionError, decide},
+    drift::{episode_of, field_obstacle},
     facts::{KnownFacts, now_ms},
     models::{KnownModel, register_name},
     refresh::{refresh, write_rollback},
@@ -44,8 +46,8 @@ const NEXT_NODE: Duration = Duration::from_secs(3);
 /// Looks at the rollouts of all models until the node stops.
 pub(crate) struct RolloutController {
     context: Arc<NodeContext>,
-    /// Since when something would have to follow, by rollout.
-    due: BTreeMap<RolloutId, Instant>,
+    /// Since when something would have to follow, by rollout, or by drift of a model.
+    due: BTreeMap<String, Instant>,
     /// When a rollback was written, by rollout.
     written: BTreeMap<RolloutId, Instant>,
 }
@@ -57,6 +59,21 @@ async fn follow_state(context: Arc<NodeContext>) {
         refresh(&context);
         tokio::time::sleep(REFRESH).await;
         let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+    }
+}
+
+/// What drift of a model is due by. No rollout is called so.
+fn drift_key(model: &ModelName) -> String {
+    format!("drift of {model}")
+}
+
+/// Since when a rollout that remedies could have begun: since the drift, or since somebody changed the model after it was
+/// found, by staging a version or by saying that something follows.
+fn remedy_due_ms(model: &Model, episode: &DriftEpisode) -> u64 {
+    let since_ms = episode.since_second.saturating_mul(1_000);
+    match model.last() {
+        Some(change) if !matches!(change.event, ModelEvent::Drift(_)) => since_ms.max(change.at_ms),
+        _ => since_ms,
     }
 }
 
@@ -81,14 +98,16 @@ impl RolloutController {
 
     async fn look_at_all(&mut self) {
         let names: Vec<String> = self.context.models.all().iter().map(|known| known.model.name().to_string()).collect();
-        let mut going_on = BTreeSet::new();
+        let (mut going_on, mut due) = (BTreeSet::new(), BTreeSet::new());
         for name in names {
             // As it is now: to decide something for the one before may have taken seconds.
             let Some(known) = self.context.models.get(&name) else { continue };
             going_on.extend(known.model.rollout().map(|rollout| rollout.id().clone()));
+            due.extend(known.model.rollout().map(|rollout| rollout.id().to_string()));
+            due.insert(drift_key(known.model.name()));
             self.look(&known).await;
         }
-        self.due.retain(|id, _| going_on.contains(id));
+        self.due.retain(|key, _| due.contains(key));
         self.written.retain(|id, _| going_on.contains(id));
     }
 
@@ -99,22 +118,22 @@ impl RolloutController {
             if !self.context.models.shows_rollback(known.model.name(), rollout.id()) && self.may_write(rollout.id()) {
                 self.write_rollback(&known.model, rollout, &written.reason);
             }
-            if self.has_turn(rollout) {
+            if self.has_turn(rollout.id().as_str()) {
                 self.act(&known.decided, rollout, (Record::Rollback, &written.actor, &written.reason)).await;
             }
             return;
         }
-        let Some(rollout) = known.model.active() else { return };
+        let Some(rollout) = known.model.active() else { return self.remedy(&known.model).await };
         let facts = KnownFacts::of(&self.context, &known.model, rollout);
         let Next::Act { record, reason, judgements: _ } = rollout.next(&facts.facts()) else {
-            self.due.remove(rollout.id());
+            self.due.remove(rollout.id().as_str());
             self.context.models.set_obstacle(known.model.name(), None);
             return;
         };
         if record.command() == Command::Rollback && self.may_write(rollout.id()) {
             self.write_rollback(&known.model, rollout, &reason);
         }
-        if self.has_turn(rollout) {
+        if self.has_turn(rollout.id().as_str()) {
             self.act(&known.decided, rollout, (record, &self.own_name(), &reason)).await;
         }
     }
@@ -136,22 +155,21 @@ impl RolloutController {
     }
 
     /// One node acts first; the others, a little later, if it did not.
-    fn has_turn(&mut self, rollout: &Rollout) -> bool {
-        let since = *self.due.entry(rollout.id().clone()).or_insert_with(Instant::now);
-        let nodes = nodes_in_turn(&self.context, rollout.id().as_str());
+    fn has_turn(&mut self, key: &str) -> bool {
+        let since = *self.due.entry(key.to_owned()).or_insert_with(Instant::now);
+        let nodes = nodes_in_turn(&self.context, key);
         let own = self.context.settings.node.as_str();
         let rank = nodes.iter().position(|node| node == own).unwrap_or(nodes.len());
         since.elapsed() >= NEXT_NODE * u32::try_from(rank).unwrap_or(u32::MAX)
     }
 
     async fn act(&mut self, model: &Model, rollout: &Rollout, (record, actor, reason): (Record, &str, &str)) {
-        let Some(register) = self.register(model.name()) else { return };
         let (id, command, at_ms) = (rollout.id().clone(), record.command(), now_ms(&self.context));
         let (actor, reason) = (cut(actor, ACTOR_BYTES_MAX), cut(reason, REASON_BYTES_MAX));
-        let models = &self.context.models;
+        let context = self.context.clone();
         let change = |before: &Model| {
             // Somebody may have rolled it back, or ended it, while this waited.
-            let counts = models.as_it_counts(before);
+            let counts = context.models.as_it_counts(before);
             let status = counts.rollout().filter(|rollout| *rollout.id() == id).map(Rollout::status);
             if let Some(status) = status.filter(|status| status.is_end() && command != Command::Rollback) {
                 return Err(Refusal::Ended { command, status }.into());
@@ -159,26 +177,91 @@ impl RolloutController {
             let event = ModelEvent::Rollout { id: id.clone(), record: record.clone() };
             Ok(Change { event, at_ms, actor: actor.clone(), reason: reason.clone(), is_forced: false })
         };
-        let object = format!("{}/{id}", model.name());
-        match decide(&self.context, &register, change, Instant::now() + DEADLINE).await {
+        let action = Action {
+            method: command.name().to_owned(),
+            object: format!("{}/{id}", model.name()),
+            action: reason.clone(),
+            ..Action::default()
+        };
+        self.decide(model.name(), id.as_str(), change, &action).await;
+    }
+
+    /// Does what follows from drift of the champion's inputs: writes it down, or begins a rollout.
+    async fn remedy(&mut self, model: &Model) {
+        let (context, key) = (self.context.clone(), drift_key(model.name()));
+        let episode = episode_of(&context, model);
+        let remedy = model.remedy(episode.as_ref());
+        let (method, object, reason) = match &remedy {
+            Remedy::Rest(_) => {
+                self.due.remove(&key);
+                context.models.set_obstacle(model.name(), None);
+                return;
+            }
+            Remedy::Find(episode) => {
+                ("drift", format!("{}@{}", model.name(), episode.version), cut(&episode.to_string(), REASON_BYTES_MAX))
+            }
+            Remedy::Try(version) => {
+                if let Some(why) = field_obstacle(&context, model.name(), version) {
+                    context.models.set_obstacle(model.name(), Some(why));
+                    return;
+                }
+                let reason = episode.as_ref().map(|episode| format!("to remedy that {episode}")).unwrap_or_default();
+                ("start", format!("{}@{version}", model.name()), cut(&reason, REASON_BYTES_MAX))
+            }
+        };
+        if !self.has_turn(&key) {
+            return;
+        }
+        let (actor, at_ms) = (cut(&self.own_name(), ACTOR_BYTES_MAX), now_ms(&context));
+        let change = |before: &Model| {
+            let event = match context.models.as_it_counts(before).remedy(episode.as_ref()) {
+                Remedy::Find(episode) => ModelEvent::Drift(episode),
+                Remedy::Try(canary) => {
+                    let plan = before.policy().plan.clone().unwrap_or_default();
+                    ModelEvent::Start { canary, plan, is_remedy: true }
+                }
+                Remedy::Rest(why) => return Err(ChangeError::Remedy { model: before.name().clone(), why }),
+            };
+            Ok(Change { event, at_ms, actor: actor.clone(), reason: reason.clone(), is_forced: false })
+        };
+        let action = Action { method: method.to_owned(), object, action: reason.clone(), ..Action::default() };
+        let is_decided = self.decide(model.name(), &key, change, &action).await;
+        if is_decided && let (Remedy::Try(_), Some(episode)) = (&remedy, &episode) {
+            let begin_ms = remedy_due_ms(model, episode);
+            context.metrics.rollouts.record_remedy(Duration::from_millis(at_ms.saturating_sub(begin_ms)));
+        }
+    }
+
+    /// Has decided what follows by itself, and writes it into the ledger. Returns whether it was decided.
+    async fn decide(
+        &mut self,
+        model: &ModelName,
+        key: &str,
+        change: impl Fn(&Model) -> Result<Change, ChangeError>,
+        action: &Action,
+    ) -> bool {
+        let Some(register) = self.register(model) else { return false };
+        let models = &self.context.models;
+        let (command, object, reason) = (&action.method, &action.object, &action.action);
+        let decided = decide(&self.context, &register, change, Instant::now() + DEADLINE).await;
+        match &decided {
             Ok(_) => {
-                self.due.remove(&id);
-                models.set_obstacle(model.name(), None);
-                info!(model = %model.name(), rollout = %id, %command, reason, "a rollout goes on");
-                let action =
-                    Action { method: command.name().to_owned(), object, action: reason.clone(), ..Action::default() };
-                self.context.record_own(Kind::ModelChange, &action);
+                self.due.remove(key);
+                models.set_obstacle(model, None);
+                info!(object, command, reason, "a model is changed");
+                self.context.record_own(Kind::ModelChange, action);
             }
             // Another node, or a person, was first.
             Err(DecisionError::Refused(refusal)) => {
-                models.set_obstacle(model.name(), None);
-                debug!(rollout = %id, %command, "not decided: {refusal}");
+                models.set_obstacle(model, None);
+                debug!(object, command, "not decided: {refusal}");
             }
             Err(error) => {
-                debug!(rollout = %id, %command, "not decided: {error}");
-                models.set_obstacle(model.name(), Some(error.to_string()));
+                debug!(object, command, "not decided: {error}");
+                models.set_obstacle(model, Some(error.to_string()));
             }
         }
+        decided.is_ok()
     }
 
     fn register(&self, model: &ModelName) -> Option<Register> {

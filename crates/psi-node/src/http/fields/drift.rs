@@ -1,10 +1,7 @@
 //! Drift by the paths and names that other programs use: a model is a field.
 
 use axum::{Json, extract::Request};
-use psi_api::Cause;
 use psi_state::FieldView;
-use serde_json::{Value, json};
-use tonic::Code;
 
 use crate::{
     calls::ops::Ops,
@@ -13,7 +10,7 @@ use crate::{
         refusal::{Refusal, record_refusal},
         requests::{
             address::{ModelParam, NoParams, TenantParam},
-            baseline::{parse_baseline, parse_drift_config},
+            baseline::parse_baseline,
             read,
         },
     },
@@ -59,16 +56,6 @@ pub(in crate::http) async fn clear_baseline(
     let cleared = ops.clear_baseline(&field, String::new(), &options).await;
     let (view, token) = cleared.map_err(|cause| Refusal::from(cause).in_path())?;
     Ok(Json(AnalysisAnswer::new(answer(&ops, model, &view, token), &view)))
-}
-
-/// There is nothing to configure: what is asked for must be what is done.
-pub(in crate::http) async fn configure(ops: Ops, _: NoParams, request: Request) -> Result<Json<Value>, Refusal> {
-    if record_refusal(&ops, parse_drift_config(&read::body(&ops, request).await?))? {
-        let message = "ψ-field finds drift and changes nothing by itself; autoRemediationEnabled takes false alone. \
-                       Act on the alerts, or on GET /api/v1/drift/models/{name}/status";
-        return Err(ops.record_cause(Cause::new(Code::InvalidArgument, "NOT_OFFERED", message)).into());
-    }
-    Ok(Json(json!({ "autoRemediationEnabled": false, "node": ops.context.settings.node.as_str() })))
 }
 
 async fn look(ops: &Ops, asked: ModelParam) -> Result<(String, FieldView, String), Refusal> {

@@ -1,6 +1,6 @@
 //! Models and their rollouts over HTTP.
 
-mod answers;
+pub(super) mod answers;
 
 use axum::{
     Json,
@@ -86,7 +86,7 @@ pub(in crate::http) async fn start(
 }
 
 /// A plan, and who is said to have asked for it.
-fn config(config: &mut Members<'_>) -> (v1::RolloutPlan, String) {
+pub(super) fn config(config: &mut Members<'_>) -> (v1::RolloutPlan, String) {
     let plan = v1::RolloutPlan {
         schedule: config.decimals("rolloutSchedule"),
         window_ms: config.time_ms("evaluationWindow"),
@@ -132,6 +132,6 @@ pub(in crate::http) async fn promote(
     Ok(Json(model_json(&ops.set_stage(record_refusal(&ops, request)?).await?)))
 }
 
-fn deadline_ms(members: &mut Members<'_>) -> u32 {
+pub(super) fn deadline_ms(members: &mut Members<'_>) -> u32 {
     u32::try_from(members.number("deadline_ms", u32::MAX.into())).unwrap_or(u32::MAX)
 }

@@ -9,7 +9,7 @@ use crate::{
     calls::fields::drift::{BaselineCall, DAY_SECONDS},
     http::{
         refusal::{Problem, Refusal},
-        routes::properties::{BASELINE_BODY, DRIFT_CONFIG_BODY},
+        routes::properties::BASELINE_BODY,
     },
 };
 
@@ -44,26 +44,6 @@ pub(in crate::http) fn parse_baseline(bytes: &[u8]) -> Result<BaselineCall, Refu
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range")]
 fn days_of(days: f64) -> Option<u32> {
     (days.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&days)).then_some(days as u32)
-}
-
-/// Whether a body asks for remediation by itself.
-///
-/// # Errors
-/// [`Refusal`] with every problem.
-pub(in crate::http) fn parse_drift_config(bytes: &[u8]) -> Result<bool, Refusal> {
-    let JsonObject(members) = parse(bytes)?;
-    let (mut enabled, mut wrong) = (None, Vec::new());
-    for (name, value) in members {
-        match (name.as_str(), value) {
-            ("autoRemediationEnabled", JsonValue::Bool(is)) => enabled = Some(is),
-            ("autoRemediationEnabled", other) => wrong.push(not_a("a boolean", "type_error.bool", &name, &other)),
-            (name, _) => wrong.push(unknown(name, DRIFT_CONFIG_BODY)),
-        }
-    }
-    if enabled.is_none() && wrong.is_empty() {
-        wrong.push(problem("autoRemediationEnabled", "missing", "autoRemediationEnabled: required, true or false"));
-    }
-    refuse(enabled.unwrap_or_default(), wrong)
 }
 
 fn refuse<T>(read: T, mut wrong: Vec<Problem>) -> Result<T, Refusal> {

@@ -85,6 +85,3 @@ pub(in crate::http) const BASELINE_BODY: &[Property] = &[
         .nullable(),
     Property::text("setBy", "who sets it").optional().nullable(),
 ];
-/// What the body of a call that configures drift has.
-pub(in crate::http) const DRIFT_CONFIG_BODY: &[Property] =
-    &[Property::boolean("autoRemediationEnabled", "only false: ψ-field changes nothing by itself")];

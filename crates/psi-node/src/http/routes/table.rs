@@ -4,6 +4,7 @@
 mod drift;
 mod ledger;
 mod parts;
+mod plans;
 mod processes;
 mod rollouts;
 mod steps;
@@ -333,7 +334,7 @@ pub(super) static ROUTES: &[Route] = &[
     drift::MODEL_STATUS,
     drift::ANALYZE,
     drift::BASELINE,
-    drift::CONFIG,
+    plans::CONFIG,
     versions::VERSIONS,
     ledger::RECORDS,
     ledger::RECORD_OF_A_RUN,
@@ -354,6 +355,11 @@ pub(super) static ROUTES: &[Route] = &[
     rollouts::DEPLOYMENT,
     rollouts::DEPLOYMENT_CHANGES,
     rollouts::PROMOTIONS,
+    plans::REMEDIATIONS,
+    plans::PLANS,
+    plans::PLAN_BY_ID,
+    plans::ACTIONS,
+    plans::ACTIONS_OF_A_PLAN,
     Route {
         path: "/members",
         operations: &[get(READ_ALL,

@@ -1,9 +1,9 @@
 //! Series of models and their rollouts, set at the scrape from what voters decided: all nodes show the same.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use prometheus::Registry;
-use psi_rollout::Status;
+use psi_rollout::{RemediationMode, Status};
 
 use super::super::{
     family::{Family, families},
@@ -24,6 +24,13 @@ families! {
         rolled_back: IntCounterVec = "psi_rollouts_rolled_back_total" ["model"] "Rollouts that were rolled back";
         late: IntGaugeVec = "psi_rollout_late_rollback" ["model"]
             "1 where somebody rolled back after the promotion was decided";
+        remediation: IntGaugeVec = "psi_remediation_mode" ["model", "mode"]
+            "1 for what follows by itself where the inputs of the champion drift, 0 for the others";
+        found: IntCounterVec = "psi_remediations_total" ["model"] "Times that drift of a champion was found";
+        failed: IntCounterVec = "psi_remediations_failed_total" ["model"]
+            "Rollouts that were to remedy drift, and ended otherwise than by a promotion";
+        remedied: Histogram = "psi_remediation_duration_seconds" []
+            "Time from drift to the rollout that this node began by itself";
     }
 }
 
@@ -36,6 +43,11 @@ impl RolloutMetrics {
         Self::register(registry)
     }
 
+    /// A rollout began by itself so long after the drift that it is to remedy.
+    pub(crate) fn record_remedy(&self, took: Duration) {
+        self.remedied.observe(took.as_secs_f64());
+    }
+
     /// Shows the models as they are known now.
     pub(in crate::metrics) fn show(&self, models: &[Arc<KnownModel>]) {
         // The version of the latest rollout changes.
@@ -43,9 +55,19 @@ impl RolloutMetrics {
         for known in models {
             let model = &known.model;
             let name = model.name().as_str();
-            for (counter, total) in [(&self.begun, model.rollouts()), (&self.rolled_back, model.rolled_back())] {
+            let totals = [
+                (&self.begun, model.rollouts()),
+                (&self.rolled_back, model.rolled_back()),
+                (&self.found, model.found()),
+                (&self.failed, model.failed()),
+            ];
+            for (counter, total) in totals {
                 let counter = counter.with_label_values(&[name]);
                 counter.inc_by(total.saturating_sub(counter.get()));
+            }
+            for mode in RemediationMode::ALL {
+                let is_it = usize::from(mode == model.policy().mode);
+                self.remediation.with_label_values(&[name, mode.name()]).set(count(is_it));
             }
             self.active.with_label_values(&[name]).set(count(usize::from(model.active().is_some())));
             let Some(rollout) = model.rollout() else { continue };

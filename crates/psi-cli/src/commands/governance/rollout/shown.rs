@@ -129,11 +129,11 @@ impl ListAnswer {
     }
 }
 
-fn text(text: String) -> Option<String> {
+pub(in crate::commands::governance) fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn time(time: Option<prost_types::Timestamp>) -> Option<String> {
+pub(in crate::commands::governance) fn time(time: Option<prost_types::Timestamp>) -> Option<String> {
     time.map(|time| numbers::time(time.seconds, time.nanos))
 }
 

@@ -103,7 +103,7 @@ impl Ops {
     }
 }
 
-fn time(wall_ms: u64) -> prost_types::Timestamp {
+pub(super) fn time(wall_ms: u64) -> prost_types::Timestamp {
     psi_api::timestamp(Clock { wall_ms, counter: 0 })
 }
 
@@ -134,7 +134,7 @@ fn arm_message(version: &str, outcomes: &Outcomes) -> v1::ArmOutcomes {
     }
 }
 
-fn plan_message(plan: &Plan) -> v1::RolloutPlan {
+pub(super) fn plan_message(plan: &Plan) -> v1::RolloutPlan {
     v1::RolloutPlan {
         schedule: plan.schedule().iter().map(|share| percent(*share)).collect(),
         window_ms: plan.window_ms(),

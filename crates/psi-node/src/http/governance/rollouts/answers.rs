@@ -24,15 +24,6 @@ pub(super) fn rollout_json(rollout: &v1::Rollout) -> Value {
         let latency_ms = (*timed_steps > 0).then_some(latency_ms);
         json!({ "version": version, "steps": steps, "errors": errors, "latency_ms": latency_ms })
     };
-    let config = rollout.plan.as_ref().map(|plan| {
-        json!({
-            "rolloutSchedule": plan.schedule,
-            "evaluationWindow": format!("{}ms", plan.window_ms),
-            "minimumPredictions": plan.minimum_predictions,
-            "errorRateThreshold": plan.error_rate,
-            "latencyDegradationThreshold": plan.latency,
-        })
-    });
     json!({
         "id": rollout.id,
         "model": rollout.model,
@@ -47,11 +38,21 @@ pub(super) fn rollout_json(rollout: &v1::Rollout) -> Value {
         "reason": some(&rollout.reason),
         "gates": rollout.gates.iter().map(gate).collect::<Vec<_>>(),
         "outcomes": rollout.outcomes.iter().map(arm).collect::<Vec<_>>(),
-        "config": config,
+        "config": rollout.plan.as_ref().map(config_json),
         "decided": rollout.decided,
         "late_rollback": rollout.late_rollback,
         "changed_by": some(&rollout.actor),
         "because": some(&rollout.change_reason),
         "node": rollout.node,
+    })
+}
+
+pub(in crate::http::governance) fn config_json(plan: &v1::RolloutPlan) -> Value {
+    json!({
+        "rolloutSchedule": plan.schedule,
+        "evaluationWindow": format!("{}ms", plan.window_ms),
+        "minimumPredictions": plan.minimum_predictions,
+        "errorRateThreshold": plan.error_rate,
+        "latencyDegradationThreshold": plan.latency,
     })
 }

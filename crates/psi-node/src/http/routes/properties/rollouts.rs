@@ -30,3 +30,13 @@ pub(in crate::http) const CANARY_CONFIG: &[Property] = &[
 pub(in crate::http) const ROLLOUT_CHANGE: &[Property] = &[FORCE, REASON, DEADLINE_MS];
 pub(in crate::http) const STAGE: &[Property] =
     &[Property::text("stage", "STAGING, PRODUCTION, ARCHIVED or REJECTED"), FORCE, REASON, DEADLINE_MS];
+pub(in crate::http) const REMEDIATION: &[Property] = &[
+    Property::text("mode", "off, watch or on"),
+    Property::object("config", "how a rollout goes that begins by itself, as for one that is asked for").optional(),
+    REASON,
+    DEADLINE_MS,
+];
+pub(in crate::http) const DRIFT_CONFIG: &[Property] = &[Property::boolean(
+    "autoRemediationEnabled",
+    "true: a rollout of the version in STAGING begins where inputs drift",
+)];

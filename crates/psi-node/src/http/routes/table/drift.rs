@@ -4,7 +4,7 @@ use axum::routing;
 
 use super::{
     super::{
-        properties::{AFTER, BASELINE_BODY, DEADLINE_MS, DRIFT_CONFIG_BODY, READ_PARAMS},
+        properties::{AFTER, BASELINE_BODY, DEADLINE_MS, READ_PARAMS},
         property::{Group, Kind, Property},
         route::{Body, Operation, Route, Verb},
     },
@@ -104,19 +104,6 @@ pub(super) const BASELINE: Route = Route {
         .query(QUERY)
         .refuses(&[OF_A_NAME, OF_A_TOKEN, &["NOT_WATCHED", "FIELD_BUSY"]]),
     ],
-};
-
-pub(super) const CONFIG: Route = Route {
-    path: "/api/v1/config/drift",
-    operations: &[Operation::new(
-        Verb::Put,
-        CHANGE,
-        "for programs that switch remediation off: false is taken, true refused, since nothing is changed by itself",
-        answer(&[Group::Each(&[Property::boolean("autoRemediationEnabled", "false"), NODE])]),
-        || routing::put(drift::configure),
-    )
-    .body(Body::Json(&[Group::Each(DRIFT_CONFIG_BODY)]))
-    .refuses(&[&["NOT_OFFERED", "BAD_QUERY"], OF_A_BODY])],
 };
 
 pub(super) const ACKNOWLEDGE: Route = Route {

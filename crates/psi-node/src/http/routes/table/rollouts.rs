@@ -42,9 +42,9 @@ const MODEL: &[Property] = &[
     NODE,
 ];
 const STATUS: &[Property] = &[Property::text("status", "those of this status").optional()];
-const OF_A_MODEL: &[&str] = &["NOT_READY", "BAD_ROLLOUT", "UNKNOWN_MODEL", "BAD_QUERY"];
+pub(super) const OF_A_MODEL: &[&str] = &["NOT_READY", "BAD_ROLLOUT", "UNKNOWN_MODEL", "BAD_QUERY"];
 /// What changes are refused for that voters decide.
-const OF_A_DECISION: &[&str] = &[
+pub(super) const OF_A_DECISION: &[&str] = &[
     "ROLLOUT_REFUSED",
     "ROLLOUT_CONFLICT",
     "TOO_MANY_MODELS",
