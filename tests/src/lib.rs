@@ -8,6 +8,7 @@ pub mod fleet;
 pub mod load;
 pub mod process;
 pub mod proxy;
+pub mod receiver;
 pub mod service;
 
 use std::{future::Future, net::SocketAddr, time::Duration};

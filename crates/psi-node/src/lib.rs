@@ -26,5 +26,7 @@ pub use node::{
     identity::{IdentityError, check_security},
     reference,
 };
-pub use settings::{Addresses, Endpoint, Security, Settings, TlsFiles, WebHosts, WebOrigins};
+pub use settings::{
+    Addresses, Endpoint, Notify, Security, Settings, TlsFiles, WebHosts, WebOrigins, Webhook, WebhookError,
+};
 pub use snapshot::directory::DataError;

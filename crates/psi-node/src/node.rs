@@ -33,7 +33,7 @@ use crate::{
     governance::{
         ledger::{auditor::LedgerAuditor, store::LedgerStore, writer::LedgerWriter},
         process::{keeper::ProcessKeeper, voter_change::VoterChange},
-        rollout::controller::RolloutController,
+        rollout::{controller::RolloutController, notifier::Notifier},
     },
     grpc, http,
     links::{dial, registry::Links},
@@ -152,6 +152,9 @@ impl Node {
         tasks.push(supervised(&context, "keeping processes", ProcessKeeper::new(context.clone()).run()));
         tasks.push(supervised(&context, "changing voters", VoterChange::new(context.clone()).run()));
         tasks.push(supervised(&context, "rollouts", RolloutController::new(context.clone()).run()));
+        if let Some(notifier) = Notifier::new(context.clone()) {
+            tasks.push(supervised(&context, "notifying", notifier.run()));
+        }
         if let Some(snapshots) = snapshots.clone() {
             tasks.push(supervised(&context, "keeping snapshots", snapshots.run(context.clone())));
         }

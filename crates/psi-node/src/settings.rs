@@ -2,6 +2,7 @@
 //! flags.
 
 mod hosts;
+mod notify;
 mod origins;
 mod security;
 
@@ -12,6 +13,7 @@ use psi_replica::{ClusterName, NodeId};
 pub(crate) use self::hosts::comparable;
 pub use self::{
     hosts::WebHosts,
+    notify::{Notify, Webhook, WebhookError},
     origins::WebOrigins,
     security::{Security, TlsFiles},
 };
@@ -105,6 +107,8 @@ pub struct Settings {
     pub streams_max: usize,
     /// How much there may be of all fields together.
     pub capacity: psi_state::Capacity,
+    /// Who is told what happens to models.
+    pub notify: Notify,
     /// Fields with metric series of their own; the others are counted in one series.
     pub field_series_max: usize,
     /// The commit that the program was built from, for `psi_build_info`.
@@ -136,6 +140,7 @@ impl Settings {
             body_bytes_max: 1024 * 1024,
             web_origins: WebOrigins::default(),
             web_hosts: WebHosts::default(),
+            notify: Notify::default(),
             calls_per_connection_max: 1024,
             connections_max: 1024,
             streams_max: 512,

@@ -1,20 +1,16 @@
 //! Alertmanager with the deployed routing: receivers get causes, and not what follows from them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     net::SocketAddr,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
 };
 
 use anyhow::{Context, Result};
-use psi_tests::eventually;
+use psi_tests::{eventually, receiver::Receiver};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::TcpListener;
 
 use super::{alerts, list, root, text};
 
@@ -35,51 +31,21 @@ fn alertmanager() -> Option<&'static str> {
     ["alertmanager", "prometheus-alertmanager"].into_iter().find(runs)
 }
 
-/// What a webhook was sent: by path, the alerts that fire.
-type Notifications = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
-
-/// Takes one message and says thanks.
-async fn take(stream: TcpStream, notified: &Notifications) -> Result<()> {
-    let mut stream = BufReader::new(stream);
-    let (mut path, mut length) = (String::new(), 0);
-    let mut line = String::new();
-    while stream.read_line(&mut line).await? > 2 {
-        if let Some(asked) = line.strip_prefix("POST ") {
-            path = asked.split(' ').next().unwrap_or_default().to_owned();
-        }
-        if let Some((name, value)) =
-            line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        {
-            length = value.trim().parse().with_context(|| name.to_owned())?;
-        }
-        line.clear();
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await?;
-    let body: Value = serde_json::from_slice(&body)?;
-    let firing = list(&body["alerts"]).filter(|alert| alert["status"] == "firing");
-    let names = firing.map(|alert| text(&alert["labels"]["alertname"]).to_owned());
-    notified.lock().unwrap().entry(path).or_default().extend(names);
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await?;
-    Ok(())
-}
-
 /// Alertmanager with the deployed configuration, except for the receivers, which are here, and the time until it notifies them.
 struct Manager {
     _program: ChildGuard,
     data: tempfile::TempDir,
     api: String,
-    notified: Notifications,
+    receiver: Receiver,
 }
 
 impl Manager {
     async fn start(program: &str) -> Result<Self> {
-        let notified = Notifications::default();
-        let receiver = TcpListener::bind("127.0.0.1:0").await?;
+        let receiver = Receiver::start(0, None).await?;
         let deployed = fs::read_to_string(root().join("deploy/alertmanager/alertmanager.yml"))?;
         let placeholder = "http://receiver.invalid/";
         assert_eq!(deployed.matches(placeholder).count(), 2, "the two receivers are placeholders");
-        let here = format!("http://{}/", receiver.local_addr()?);
+        let here = format!("http://{}/", receiver.address);
         let at_once = |line: &str| match line.split_once("group_wait: ").or(line.split_once("group_interval: ")) {
             Some((indent, _)) if indent.trim().is_empty() => line.replace(&line[line.rfind(' ').unwrap_or(0)..], " 1s"),
             _ => line.to_owned(),
@@ -97,13 +63,7 @@ impl Manager {
             .stdout(Stdio::null())
             .stderr(fs::File::create(data.path().join("log"))?)
             .spawn()?;
-        let taken = notified.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = receiver.accept().await {
-                take(stream, &taken).await.unwrap();
-            }
-        });
-        let manager = Self { _program: ChildGuard(child), data, api: format!("http://{listen}/api/v2"), notified };
+        let manager = Self { _program: ChildGuard(child), data, api: format!("http://{listen}/api/v2"), receiver };
         eventually("Alertmanager is up", async || {
             Ok(reqwest::get(format!("{}/status", manager.api)).await.is_ok_and(|answer| answer.status().is_success()))
         })
@@ -128,8 +88,15 @@ impl Manager {
         Ok(inhibited.map(|alert| text(&alert["labels"]["alertname"]).to_owned()).collect())
     }
 
+    /// The alerts of which a path was told that they fire.
     fn notified(&self, path: &str) -> BTreeSet<String> {
-        self.notified.lock().unwrap().get(path).cloned().unwrap_or_default()
+        let posts = self.receiver.posts().into_iter().filter(|post| post.path == path);
+        let bodies = posts.map(|post| post.json().expect("JSON"));
+        let names = |body: Value| {
+            let firing = list(&body["alerts"]).filter(|alert| alert["status"] == "firing");
+            firing.map(|alert| text(&alert["labels"]["alertname"]).to_owned()).collect::<Vec<_>>()
+        };
+        bodies.flat_map(names).collect()
     }
 }
 
@@ -212,7 +179,7 @@ async fn wait_for_receivers(manager: &Manager) -> Result<()> {
         Ok(manager.notified("/critical") == critical && manager.notified("/warning") == warning)
     })
     .await
-    .with_context(|| format!("{:?}", manager.notified))
+    .with_context(|| format!("{:?}", manager.receiver.posts()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,7 +211,7 @@ async fn receivers_get_causes_and_not_what_follows_from_them() -> Result<()> {
     manager.report(&causes(), false).await?;
     eventually("figures are held back still", async || Ok(manager.inhibited().await? == figures())).await?;
     for path in ["/warning", "/critical"] {
-        assert!(manager.notified(path).is_disjoint(&figures()), "{:?}", manager.notified);
+        assert!(manager.notified(path).is_disjoint(&figures()), "{:?}", manager.receiver.posts());
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ macro_rules! advertise {
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// Every setting, in the order of the sections of a file.
-pub(crate) static DEFINITIONS: [Definition; 36] = [
+pub(crate) static DEFINITIONS: [Definition; 39] = [
     Definition {
         key: "node.id",
         kind: Kind::Name(|all, text| NodeId::new(text).map(|id| all.node.node = id)),
@@ -310,6 +310,31 @@ pub(crate) static DEFINITIONS: [Definition; 36] = [
         meaning: "Most live members that are all linked to each other; in a larger cluster each has about six \
                   links, and entries are relayed. The same on every node. Too low: a write takes more hops to \
                   arrive. Too high: every node keeps as many connections",
+    },
+    Definition {
+        key: "notify.webhook",
+        kind: Kind::WebhookOrNone(|all, webhook| all.node.notify.webhook = webhook),
+        show: |all| {
+            Value::String(all.node.notify.webhook.as_ref().map_or_else(|| NONE.to_owned(), ToString::to_string))
+        },
+        meaning: "Where to post what happens to models: drift that was found, rollouts, stages. CloudEvents in JSON, signed \
+                  with the secret of notify.secret_file, at least once each; the same on every node. None: nowhere",
+    },
+    Definition {
+        key: "notify.secret_file",
+        kind: Kind::FileOrNone(|all, file| all.node.notify.secret_file = file),
+        show: |all| file_or_none(all.node.notify.secret_file.as_ref()),
+        meaning: "File of the secret that posts are signed with, as Standard Webhooks has it: whsec_ and 24 bytes or more in \
+                  base64. It is read for each post",
+    },
+    Definition {
+        key: "notify.ca",
+        kind: Kind::Text(|all, text| {
+            all.node.notify.ca = PathBuf::from(text);
+            Ok(())
+        }),
+        show: |all| Value::String(all.node.notify.ca.display().to_string()),
+        meaning: "File of the authorities that an https webhook's certificate may come from, in PEM. It is read for each post",
     },
     Definition {
         key: "data.dir",

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
-use psi_node::{WebHosts, WebOrigins};
+use psi_node::{WebHosts, WebOrigins, Webhook, WebhookError};
 use psi_replica::NameError;
 use toml::Value;
 
@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Origins(fn(&mut AllSettings, WebOrigins)),
     /// A list of names of hosts, `*`, or [`NONE`].
     Hosts(fn(&mut AllSettings, WebHosts)),
+    /// An address that events are posted to, or [`NONE`].
+    WebhookOrNone(fn(&mut AllSettings, Option<Webhook>)),
 }
 
 impl Kind {
@@ -88,6 +90,15 @@ impl Kind {
             Self::Seeds(put) => or_none(value, seeds).map(|seeds| put(all, seeds)),
             Self::Origins(put) => or_none(value, origins).map(|origins| put(all, origins)),
             Self::Hosts(put) => or_none(value, hosts).map(|hosts| put(all, hosts)),
+            Self::WebhookOrNone(put) => match text(value)? {
+                NONE => {
+                    put(all, None);
+                    Ok(())
+                }
+                text => {
+                    text.parse().map(|webhook| put(all, Some(webhook))).map_err(|error: WebhookError| error.to_string())
+                }
+            },
         }
     }
 
@@ -120,6 +131,7 @@ impl Kind {
             Self::FileOrNone(_) => format!("a file, or {NONE}"),
             Self::Seeds(_) => format!("host:port, more after commas, or {NONE}"),
             Self::Origins(_) => format!("origins such as https://panel.example, more after commas; *, or {NONE}"),
+            Self::WebhookOrNone(_) => format!("an address such as https://hooks.example/psi-field, or {NONE}"),
             Self::Hosts(_) => format!("names such as psi.example, more after commas; *, or {NONE}"),
         }
     }

@@ -222,7 +222,7 @@ fn every_default_is_a_value_that_is_taken() {
 }
 
 /// The settings that may have no value, and what their values are otherwise.
-const OPTIONAL: [(&str, &str); 12] = [
+const OPTIONAL: [(&str, &str); 14] = [
     ("cluster.seeds", "a:7280"),
     ("grpc.advertise", "10.0.0.1:5"),
     ("http.advertise", "10.0.0.1:5"),
@@ -234,6 +234,8 @@ const OPTIONAL: [(&str, &str); 12] = [
     ("tls.cert", "/run/tls.crt"),
     ("tls.key", "/run/tls.key"),
     ("tls.ca", "/run/ca.crt"),
+    ("notify.webhook", "https://hooks.example/psi"),
+    ("notify.secret_file", "/run/webhook.secret"),
     ("data.dir", "/data"),
 ];
 

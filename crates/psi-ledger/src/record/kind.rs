@@ -69,6 +69,8 @@ kinds! {
     ModelChange = "model_change",
     /// A rollout was rolled back, which counts without a majority.
     Rollback = "rollback",
+    /// Somebody outside took the notice of an event.
+    Notification = "notification",
     /// A field was created.
     FieldCreation = "field_creation",
     /// A field was changed.

@@ -83,6 +83,13 @@ impl Ops {
         }
     }
 
+    /// Says why an operator does something.
+    pub(crate) fn record_reason(&self, reason: &str) {
+        if let Some(audit) = self.audit.as_ref().filter(|_| !reason.is_empty()) {
+            audit.record_action(reason);
+        }
+    }
+
     /// Says what the record of an operator's action is about.
     pub(super) fn record_kind(&self, kind: Kind) {
         if let Some(audit) = &self.audit {

@@ -10,5 +10,7 @@ pub(crate) mod drift;
 pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod models;
+pub(crate) mod notifier;
 pub(crate) mod refresh;
 pub(crate) mod rollbacks;
+mod webhook;

@@ -72,6 +72,7 @@ struct KeyedIdentity {
 /// # Errors
 /// As [`crate::Node::start`] has it.
 pub fn check_security(settings: &Settings) -> Result<(), IdentityError> {
+    error::check_webhook(settings)?;
     match IdentityFiles::open(settings, &WallClock::of_machine())? {
         None => error::check_loopback(settings),
         Some(_) => Ok(()),
@@ -84,6 +85,7 @@ impl Identity {
     /// # Errors
     /// One can't be used; or there is no key, and a port is open to other machines.
     pub(crate) fn open(settings: &Settings, addresses: &Addresses, clock: WallClock) -> Result<Self, IdentityError> {
+        error::check_webhook(settings)?;
         let Some(files) = IdentityFiles::open(settings, &clock)? else {
             error::check_loopback(settings)?;
             return Ok(Self::without_key());

@@ -86,5 +86,6 @@ fn value_name(definition: &Definition) -> &'static str {
         Kind::Seeds(_) => "HOST:PORT",
         Kind::Origins(_) => "ORIGIN",
         Kind::Hosts(_) => "HOST",
+        Kind::WebhookOrNone(_) => "URL",
     }
 }

@@ -65,7 +65,7 @@ impl Ops {
     /// Says that a version comes to a stage.
     pub(crate) async fn set_stage(&self, request: v1::SetStageRequest) -> Result<v1::ModelState, Cause> {
         let v1::SetStageRequest { model, version, stage, reason, forced, deadline_ms } = request;
-        self.record_action_on(&format!("{model}@{version} {stage}"));
+        self.record_action_on(&format!("{model}@{version} {stage}"), &reason);
         let set = async {
             let (model, version) = (model_name(&model)?, VersionName::new(&version).map_err(bad)?);
             psi_rollout::ModelVersion::new(model.clone(), version.clone()).map_err(bad)?;
@@ -85,7 +85,7 @@ impl Ops {
     /// Begins a rollout.
     pub(crate) async fn start_rollout(&self, request: v1::StartRolloutRequest) -> Result<v1::Rollout, Cause> {
         let v1::StartRolloutRequest { model, version, plan, reason, forced, deadline_ms } = request;
-        self.record_action_on(&format!("{model}@{version}"));
+        self.record_action_on(&format!("{model}@{version}"), &reason);
         let started = async {
             let (model, canary) = (model_name(&model)?, VersionName::new(&version).map_err(bad)?);
             let plan = Plan::new(&plan_input(plan.unwrap_or_default())).map_err(bad)?;
@@ -103,7 +103,7 @@ impl Ops {
     /// Advances, pauses, resumes, rolls back, promotes or cancels a rollout.
     pub(crate) async fn change_rollout(&self, request: v1::ChangeRolloutRequest) -> Result<v1::Rollout, Cause> {
         let v1::ChangeRolloutRequest { model, rollout, command, reason, forced, deadline_ms } = request;
-        self.record_action_on(&format!("{command} {model}/{rollout}"));
+        self.record_action_on(&format!("{command} {model}/{rollout}"), &reason);
         let changed = async {
             let command = command_of(&command)?;
             let request = ChangeRequest::new((reason, forced, deadline_ms))?;
@@ -218,8 +218,9 @@ impl Ops {
         kept_register(&self.context, &register, |why| conflict(name, why)).await
     }
 
-    fn record_action_on(&self, object: &str) {
+    fn record_action_on(&self, object: &str, reason: &str) {
         self.record_object(object);
+        self.record_reason(&cut(reason, REASON_BYTES_MAX));
         self.record_kind(Kind::ModelChange);
     }
 }

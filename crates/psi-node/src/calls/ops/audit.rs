@@ -50,7 +50,7 @@ struct Action {
 struct ActionSubject {
     object: Option<String>,
     /// Where the method does not say it.
-    action: Option<&'static str>,
+    action: Option<String>,
     /// What its record is about.
     kind: Option<Kind>,
     is_logged: bool,
@@ -71,9 +71,9 @@ impl AuditEntry {
         self.0.subject().object = Some(object.to_owned());
     }
 
-    /// Says what the action does, where its method does not.
-    pub(crate) fn record_action(&self, action: &'static str) {
-        self.0.subject().action = Some(action);
+    /// Says what the action does, or why, where its method does not.
+    pub(crate) fn record_action(&self, action: &str) {
+        self.0.subject().action = Some(action.to_owned());
     }
 
     /// Says what its record is about.
@@ -106,7 +106,7 @@ impl Action {
             let action = body::Action {
                 method: method.clone(),
                 object: object.clone().unwrap_or_default(),
-                action: action.unwrap_or_default().to_owned(),
+                action: action.clone().unwrap_or_default(),
                 outcome: outcome.to_owned(),
                 address: from.to_string(),
                 count: 0,

@@ -31,6 +31,8 @@ families! {
             "Rollouts that were to remedy drift, and ended otherwise than by a promotion";
         remedied: Histogram = "psi_remediation_duration_seconds" []
             "Time from drift to the rollout that this node began by itself";
+        notifications: IntCounterVec = "psi_notifications_total" ["result"]
+            "Events that this node posted to the webhook: taken, refused and posted again, or lost";
     }
 }
 
@@ -40,12 +42,22 @@ impl RolloutMetrics {
     }
 
     pub(in crate::metrics) fn new(registry: &Registry) -> Self {
-        Self::register(registry)
+        let rollouts = Self::register(registry);
+        // A rate needs a series that was there before the first loss.
+        for result in ["taken", "refused", "lost"] {
+            rollouts.notifications.with_label_values(&[result]);
+        }
+        rollouts
     }
 
     /// A rollout began by itself so long after the drift that it is to remedy.
     pub(crate) fn record_remedy(&self, took: Duration) {
         self.remedied.observe(took.as_secs_f64());
+    }
+
+    /// An event was posted, with this result.
+    pub(crate) fn record_notification(&self, result: &str) {
+        self.notifications.with_label_values(&[result]).inc();
     }
 
     /// Shows the models as they are known now.

@@ -27,6 +27,16 @@ pub enum IdentityError {
         /// Its value.
         address: SocketAddr,
     },
+    /// Nobody could tell a post from a forged one.
+    #[error(
+        "notify.webhook is {webhook}, and notify.secret_file is not set: posts are signed. Make a secret, `echo \
+         whsec_$(openssl rand -base64 32) > webhook.secret`, give it to all nodes and to the receiver, and set \
+         notify.secret_file (PSI_NOTIFY_SECRET_FILE)"
+    )]
+    UnsignedWebhook {
+        /// Where events would be posted.
+        webhook: String,
+    },
     /// A file can't be read.
     #[error("can't read {} {}: {source}; {}", described(setting).0, path.display(), described(setting).1)]
     Unreadable {
@@ -100,6 +110,19 @@ fn described(setting: &str) -> (&'static str, &'static str) {
         "tls.cert" => ("the file of tls.cert", TLS),
         "tls.key" => ("the file of tls.key", TLS),
         _ => ("the file of tls.ca", TLS),
+    }
+}
+
+/// What is posted is signed.
+///
+/// # Errors
+/// There is a webhook, and no secret.
+pub(super) fn check_webhook(settings: &Settings) -> Result<(), IdentityError> {
+    match &settings.notify.webhook {
+        Some(webhook) if settings.notify.secret_file.is_none() => {
+            Err(IdentityError::UnsignedWebhook { webhook: webhook.to_string() })
+        }
+        _ => Ok(()),
     }
 }
 

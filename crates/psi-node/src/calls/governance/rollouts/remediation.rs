@@ -18,7 +18,7 @@ impl Ops {
     /// Says what follows by itself where the inputs of a model's champion drift.
     pub(crate) async fn set_remediation(&self, request: v1::SetRemediationRequest) -> Result<v1::Remediation, Cause> {
         let v1::SetRemediationRequest { model, mode, plan, reason, deadline_ms } = request;
-        self.record_action_on(&format!("remediation {mode} {model}"));
+        self.record_action_on(&format!("remediation {mode} {model}"), &reason);
         let set = async {
             let (model, mode): (_, RemediationMode) = (model_name(&model)?, mode.parse().map_err(bad)?);
             let plan = plan.map(|plan| Plan::new(&plan_input(plan)).map_err(bad)).transpose()?;
