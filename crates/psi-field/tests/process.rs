@@ -169,10 +169,12 @@ fn wait_for(arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Result<()> {
     bail!("{arguments:?} never showed what was waited for")
 }
 
-#[test]
-fn the_demo_ends_in_agreement() -> Result<()> {
+/// What a demo reports, which must go as promised.
+fn played(arguments: &[&str]) -> Result<Value> {
     let mut child = program()
-        .args(["demo", "--seconds", "3", "--output", "json"])
+        .arg("demo")
+        .args(arguments)
+        .args(["--output", "json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()?;
@@ -181,11 +183,33 @@ fn the_demo_ends_in_agreement() -> Result<()> {
     let status = child.wait()?;
     let report: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
     assert!(status.success(), "{report:#}");
+    Ok(report)
+}
+
+#[test]
+fn the_demo_ends_in_agreement() -> Result<()> {
+    let report = played(&["--seconds", "3"])?;
     assert_eq!(report["agreement"], true, "{report:#}");
     let spread = report["replication_off"]["spread"].as_f64().context("a spread")?;
     assert!((spread - 0.8).abs() < 1e-9, "without replication the nodes drift as on the day: {spread}");
     assert_eq!(report["replication_on"]["spread"], 0.0, "{report:#}");
     assert_eq!(report["node_returning"]["steps_failed"], 0, "{report:#}");
+    Ok(())
+}
+
+#[test]
+fn the_rollouts_of_the_demo_go_as_promised() -> Result<()> {
+    let report = played(&["--rollout"])?;
+    let acts = report["acts"].as_array().context("acts")?;
+    let promises: Vec<&Value> = acts.iter().filter_map(|act| act["promises"].as_array()).flatten().collect();
+    assert_eq!((acts.len(), &report["kept_all"]), (4, &true.into()), "{report:#}");
+    assert!(promises.len() >= 20 && promises.iter().all(|promise| promise["kept"] == true), "{report:#}");
+    assert_eq!(report["promotion"]["percent"], serde_json::json!([10.0, 50.0, 100.0]), "{report:#}");
+    assert!(report["rollback"]["canary_steps"].as_u64() >= Some(100), "what the plan asks for: {report:#}");
+    // The node that was left wrote it, and nobody told it to.
+    let records = report["records"].as_array().context("records")?;
+    let rollbacks: Vec<&Value> = records.iter().filter(|record| record["kind"] == "rollback").collect();
+    assert!(rollbacks.iter().any(|record| record["by"] == "node n1"), "{report:#}");
     Ok(())
 }
 

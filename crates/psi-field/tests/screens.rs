@@ -173,6 +173,16 @@ fn the_demo_fits_too() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_demo_of_rollouts_fits_too() -> Result<()> {
+    let output = program("demo --rollout").output()?;
+    let shown = String::from_utf8([output.stderr, output.stdout].concat())?;
+    let (width, line) = widest(&shown);
+    assert!(width <= 80, "{width}: {line}\n{shown}");
+    assert!(shown.contains("All went as promised") && shown.contains("Act four"), "{shown}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn colours_are_for_terminals_that_want_them() -> Result<()> {
     const GREEN: &str = "\u{1b}[32m";

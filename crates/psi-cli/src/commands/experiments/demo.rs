@@ -3,8 +3,10 @@
 
 mod acts;
 mod board;
+mod directory;
 mod drift;
 mod report;
+mod rollout;
 mod stage;
 
 use std::{future::Future, time::Duration};
@@ -16,12 +18,13 @@ use crate::{
     process::signals,
 };
 
-use self::{board::Board, drift::DriftReport, report::Report, stage::Stage};
+use self::{board::Board, drift::DriftReport, report::Report, rollout::RolloutReport, stage::Stage};
 
 const AFTER_HELP: &str = "\
 Examples:
   psi-field demo                             # about 20 seconds
   psi-field demo --drift  # a machine wears out, in about two minutes
+  psi-field demo --rollout  # a bad version of a model, and a good one
   psi-field demo --nodes 5 --seconds 30
   psi-field demo --keep                      # stay up, with addresses to try
   psi-field demo --seconds 5 --output json   # for scripts
@@ -33,7 +36,11 @@ nodes run in this process, on free loopback ports, and meet only over UDP, gRPC 
 With --drift, all nodes watch a machine with six sensors. After a healthy week, in which one node stops, a bearing \
 goes, a sensor freezes, and two sensors come apart. Each second stands for 400 minutes.
 
-Exit codes: 0 if agreement held in acts two and three, or with --drift all faults were found alike; 1 if not.";
+With --rollout, three nodes with disks vote on versions of a model. A bad one is rolled back while only one node is \
+left, and a good one takes over by itself. All ledgers are verified at the end.
+
+Exit codes: 0 if agreement held in acts two and three, with --drift if all faults were found alike, and with --rollout \
+if all went as promised; 1 if not.";
 
 /// Show the incident and the remedy on a cluster on this machine
 #[derive(Debug, Args)]
@@ -51,6 +58,10 @@ pub(crate) struct Demo {
     #[arg(long, conflicts_with = "seconds")]
     drift: bool,
 
+    /// Show a bad version of a model and a good one, on three nodes
+    #[arg(long, conflicts_with_all = ["seconds", "drift", "nodes"])]
+    rollout: bool,
+
     /// Stay up at the end until Ctrl-C, and print what to try
     #[arg(long)]
     keep: bool,
@@ -64,6 +75,12 @@ impl Demo {
             board.clear();
             output.print(&report, DriftReport::text)?;
             return self.end(stage, report.found_all, "a fault was not found alike; the report above says which").await;
+        }
+        if self.rollout {
+            let (stage, report) = uninterrupted(rollout::play(&board)).await?;
+            board.clear();
+            output.print(&report, RolloutReport::text)?;
+            return self.end(stage, report.kept_all, &report.broken()).await;
         }
         let (stage, report) = uninterrupted(self.play(&board)).await?;
         board.clear();

@@ -51,18 +51,32 @@ impl Board {
     /// Draws the nodes as they are, under `caption`.
     pub(super) async fn draw(&self, stage: &Stage, field: &str, caption: &str) {
         if self.live {
-            let text = format!("{}\n{caption}", rows(stage, field).await);
-            self.bar.set_message(text);
-            self.bar.tick();
+            self.show(format!("{}\n{caption}", rows(stage, field).await));
         }
+    }
+
+    /// Whether [`Self::show`] shows anything.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Draws a text in place of the one before.
+    pub(super) fn show(&self, text: String) {
+        self.bar.set_message(text);
+        self.bar.tick();
     }
 
     /// Draws the nodes as they are and leaves them standing.
     pub(super) async fn keep(&self, stage: &Stage, field: &str) {
-        self.bar.set_message("");
         if self.shown {
-            self.say(&rows(stage, field).await);
+            self.leave(&rows(stage, field).await);
         }
+    }
+
+    /// Leaves a text standing in place of what was drawn.
+    pub(super) fn leave(&self, text: &str) {
+        self.bar.set_message("");
+        self.say(text);
     }
 
     /// Takes the live table away.
@@ -82,7 +96,7 @@ async fn rows(stage: &Stage, field: &str) -> String {
 
 async fn row(actor: &Actor, field: &str) -> Row {
     if !actor.is_up() {
-        return Row::silent(actor, "stopped");
+        return Row::silent(actor, actor.state);
     }
     let (Ok(state), Ok((frontier, digest))) = (actor.state(field).await, actor.agreement().await) else {
         return Row::silent(actor, "joining");

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     net::SocketAddr,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -16,8 +17,10 @@ use psi_client::{Access, Connection};
 use psi_engine::EngineKind;
 use psi_node::{Endpoint, Node, Settings};
 use psi_replica::NodeId;
+use tokio::runtime::Runtime;
 use tonic::Status;
 
+use super::directory::TemporaryDirectory;
 use crate::output::Failure;
 
 /// How long anything may take before the demo gives up on it.
@@ -26,18 +29,38 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// A seed of the demo waits this long for members; on one machine they show themselves much sooner.
 const JOIN: Duration = Duration::from_millis(300);
 
+/// What one node runs on. Without it all that the node does is over, and nobody is told.
+struct NodeRuntime(Option<Runtime>);
+
+impl Drop for NodeRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// One node, and clients for it.
 pub(super) struct Actor {
     pub(super) name: String,
     pub(super) http: SocketAddr,
+    /// `up`, `stopped` or `killed`.
+    pub(super) state: &'static str,
+    pub(super) channel: Connection,
     node: Option<Node>,
+    runtime: NodeRuntime,
     field: PsiFieldServiceClient<Connection>,
     drift: DriftServiceClient<Connection>,
     cluster: ClusterServiceClient<Connection>,
 }
 
 impl Actor {
-    async fn enter(name: &str, seed: Option<SocketAddr>, replication: bool) -> Result<Self, Failure> {
+    async fn enter(
+        name: &str,
+        seed: Option<SocketAddr>,
+        replication: bool,
+        data_directory: Option<PathBuf>,
+    ) -> Result<Self, Failure> {
         let free = Endpoint::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         let id = NodeId::new(name).map_err(|error| Failure::failed(error.to_string()))?;
         let settings = Settings {
@@ -47,16 +70,24 @@ impl Actor {
             seeds: seed.iter().map(ToString::to_string).collect(),
             join: JOIN,
             replication,
+            data_directory,
             ..Settings::new(id)
         };
-        let node = Node::start(settings).await.map_err(|error| Failure::failed(error.to_string()))?;
+        let runtime = Runtime::new().map_err(|error| Failure::failed(format!("can't start {name}: {error}")))?;
+        let started = runtime.spawn(Node::start(settings));
+        let runtime = NodeRuntime(Some(runtime));
+        let started = started.await.map_err(|error| Failure::failed(error.to_string()))?;
+        let node = started.map_err(|error| Failure::failed(error.to_string()))?;
         let addresses = node.addresses();
         let endpoint = psi_bench::client::endpoint(&addresses.grpc.to_string(), PATIENCE);
         let channel = Access::default().connect_lazily(&endpoint.map_err(|error| Failure::failed(error.to_string()))?);
         Ok(Self {
             name: name.to_owned(),
             http: addresses.http,
+            state: "up",
+            channel: channel.clone(),
             node: Some(node),
+            runtime,
             field: PsiFieldServiceClient::new(channel.clone()),
             drift: DriftServiceClient::new(channel.clone()),
             cluster: ClusterServiceClient::new(channel),
@@ -139,21 +170,42 @@ impl Actor {
 pub(super) struct Stage {
     pub(super) actors: Vec<Actor>,
     replication: bool,
+    /// Where nodes keep what outlives them, if they do.
+    directory: Option<TemporaryDirectory>,
 }
 
 impl Stage {
-    /// Starts the nodes and waits until all accept steps and know each other.
+    /// Starts the nodes and waits until all accept steps and know each other. They have no disks.
     pub(super) async fn set(nodes: usize, replication: bool) -> Result<Self, Failure> {
-        let mut stage = Self { actors: Vec::new(), replication };
-        for number in 1..=nodes {
-            let seed = stage.seed();
-            stage.actors.push(Actor::enter(&format!("node-{number}"), seed, replication).await?);
+        let names: Vec<String> = (1..=nodes).map(|number| format!("node-{number}")).collect();
+        Self { actors: Vec::new(), replication, directory: None }.filled(&names).await
+    }
+
+    /// Starts nodes with a directory each, below a temporary one.
+    pub(super) async fn set_on_disk(names: &[String]) -> Result<Self, Failure> {
+        let directory = Some(TemporaryDirectory::create()?);
+        Self { actors: Vec::new(), replication: true, directory }.filled(names).await
+    }
+
+    async fn filled(mut self, names: &[String]) -> Result<Self, Failure> {
+        for name in names {
+            let (seed, data) = (self.seed(), self.data_of(name));
+            self.actors.push(Actor::enter(name, seed, self.replication, data).await?);
         }
-        until("all nodes accept steps", async || Ok(stage.is_ready())).await?;
-        if replication {
-            until("all nodes are linked", async || stage.is_linked().await).await?;
+        until("all nodes accept steps", async || Ok(self.is_ready())).await?;
+        if self.replication {
+            self.link().await?;
         }
-        Ok(stage)
+        Ok(self)
+    }
+
+    /// Waits until all nodes have links to all.
+    pub(super) async fn link(&self) -> Result<(), Failure> {
+        until("all nodes are linked", async || self.is_linked().await).await.map(|_| ())
+    }
+
+    fn data_of(&self, name: &str) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.path().join(name))
     }
 
     /// Where a new node finds the others: at any that runs.
@@ -178,15 +230,28 @@ impl Stage {
 
     /// Stops the node at `index`, gracefully.
     pub(super) async fn leave(&mut self, index: usize) {
-        if let Some(node) = self.actors[index].node.take() {
+        let actor = &mut self.actors[index];
+        if let Some(node) = actor.node.take() {
             node.shutdown().await;
+            actor.state = "stopped";
         }
     }
 
-    /// Starts the node at `index` again: the same name, nothing kept, another run.
+    /// Ends the node at `index` as a crash does: it hands nothing over, and tells nobody.
+    pub(super) async fn kill(&mut self, index: usize) {
+        let actor = &mut self.actors[index];
+        (actor.node, actor.state) = (None, "killed");
+        if let Some(runtime) = actor.runtime.0.take() {
+            // Until its files are closed: another run is to open them.
+            let end = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE));
+            let _ = end.await;
+        }
+    }
+
+    /// Starts the node at `index` again: the same name, another run, and what its directory has if it has one.
     pub(super) async fn enter_again(&mut self, index: usize) -> Result<(), Failure> {
         let (name, seed) = (self.actors[index].name.clone(), self.seed());
-        self.actors[index] = Actor::enter(&name, seed, self.replication).await?;
+        self.actors[index] = Actor::enter(&name, seed, self.replication, self.data_of(&name)).await?;
         Ok(())
     }
 
@@ -213,7 +278,8 @@ impl Stage {
 
     /// Stops every node.
     pub(super) async fn strike(self) {
-        let nodes = self.actors.into_iter().filter_map(|actor| actor.node);
+        let mut actors = self.actors;
+        let nodes = actors.iter_mut().filter_map(|actor| actor.node.take());
         let stops: Vec<_> = nodes.map(|node| tokio::spawn(node.shutdown())).collect();
         for stop in stops {
             let _ = stop.await;

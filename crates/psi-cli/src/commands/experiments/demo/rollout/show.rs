@@ -1,0 +1,156 @@
+//! What all acts share: the nodes, the callers, and what each node says of the model.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    callers::Callers,
+    desk::{Standing, counts, standing},
+};
+use crate::{
+    commands::experiments::demo::{
+        board::Board,
+        stage::{Actor, PATIENCE, Stage},
+    },
+    output::{Cell, Failure, Tone, table},
+};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+/// Keys that are sent at once to one node.
+pub(super) const BATCH: u64 = 40;
+
+/// The nodes and the callers.
+pub(super) struct Show<'a> {
+    board: &'a Board,
+    pub(super) stage: Stage,
+    pub(super) callers: Callers,
+    drawn: Instant,
+}
+
+impl<'a> Show<'a> {
+    pub(super) fn new(board: &'a Board, stage: Stage) -> Self {
+        Self { board, stage, callers: Callers::default(), drawn: Instant::now() }
+    }
+
+    pub(super) fn say(&self, text: &str) {
+        self.board.say(text);
+    }
+
+    /// The nodes that run.
+    pub(super) fn up(&self) -> impl Iterator<Item = &Actor> {
+        self.stage.actors.iter().filter(|actor| actor.is_up())
+    }
+
+    /// Their names, as in `n1, n2, n3`.
+    pub(super) fn names(&self) -> String {
+        self.up().map(|actor| actor.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Waits until what all running nodes say is as it should be; whether that came in time.
+    pub(super) async fn wait(&mut self, caption: &str, is_right: impl Fn(&Standing) -> bool) -> Result<bool, Failure> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let mut are_right = true;
+            for actor in self.up() {
+                are_right &= is_right(&standing(actor).await?);
+            }
+            if are_right {
+                return Ok(true);
+            }
+            self.draw(caption).await;
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(false)
+    }
+
+    /// Waits until every running node counts what callers sent; whether that came in time.
+    pub(super) async fn settle(&mut self) -> Result<bool, Failure> {
+        let (begun, want) = (Instant::now(), self.callers.counts());
+        while begun.elapsed() < PATIENCE {
+            let mut are_equal = true;
+            for actor in self.up() {
+                are_equal &= counts(actor).await? == want;
+            }
+            if are_equal {
+                return Ok(true);
+            }
+            self.draw("waiting until all nodes count the same").await;
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(false)
+    }
+
+    /// Sends steps with new keys to one running node after the other, until a node says what is waited for; the last
+    /// that it said. Not for longer than a minute.
+    pub(super) async fn send_until(
+        &mut self,
+        caption: &str,
+        mut is_reached: impl FnMut(&Standing) -> bool,
+    ) -> Result<Standing, Failure> {
+        const LENGTH_MAX: Duration = Duration::from_secs(60);
+        let begun = Instant::now();
+        for turn in 0.. {
+            let keys = self.callers.new_keys(BATCH);
+            let up: Vec<_> = self.stage.actors.iter().filter(|actor| actor.is_up()).collect();
+            let actor = up[turn % up.len()];
+            self.callers.send(actor, &keys).await?;
+            let said = standing(actor).await?;
+            if is_reached(&said) || begun.elapsed() > LENGTH_MAX {
+                return Ok(said);
+            }
+            let steps = self.callers.steps(&said.rollout.canary);
+            self.draw(&format!("{caption}: {}, {steps} steps of {}", said.place(), said.rollout.canary)).await;
+            tokio::time::sleep(LOOK).await;
+        }
+        Err(Failure::failed(format!("{caption}: no end")))
+    }
+
+    /// Sends the same keys to every running node; whether one version answered each key, and which versions did.
+    pub(super) async fn send_to_each(&mut self) -> Result<(bool, Vec<String>), Failure> {
+        let keys = self.callers.new_keys(BATCH);
+        let mut answers = Vec::new();
+        for actor in self.stage.actors.iter().filter(|actor| actor.is_up()) {
+            answers.push(self.callers.send(actor, &keys).await?);
+        }
+        let are_equal = answers.iter().all(|of_node| *of_node == answers[0] && of_node.len() == keys.len());
+        Ok((are_equal, answers.swap_remove(0)))
+    }
+
+    /// What each node says, as a table, where people look on.
+    async fn draw(&mut self, caption: &str) {
+        if self.board.is_live() && self.drawn.elapsed() > Duration::from_millis(200) {
+            self.drawn = Instant::now();
+            self.board.show(format!("{}\n{caption}", self.rows().await));
+        }
+    }
+
+    /// Leaves what each node says standing.
+    pub(super) async fn keep(&self) {
+        self.board.leave(&self.rows().await);
+    }
+
+    async fn rows(&self) -> String {
+        let mut rows = Vec::new();
+        for actor in &self.stage.actors {
+            let said = if actor.is_up() { standing(actor).await.unwrap_or_default() } else { Standing::default() };
+            rows.push(row(actor, &said));
+        }
+        table(["node", "", "champion", "rollout", "says", "decided", "canary"], &[], rows)
+    }
+}
+
+fn row(actor: &Actor, said: &Standing) -> [Cell; 7] {
+    let tone = if actor.is_up() { Tone::Good } else { Tone::Bad };
+    let or = |text: &str| Cell::from(if text.is_empty() { "-".to_owned() } else { text.to_owned() });
+    let rollout = &said.rollout;
+    let is_any = !rollout.id.is_empty();
+    let place = if is_any { said.place() } else { String::new() };
+    let decided = match (is_any, rollout.decided) {
+        (false, _) => "",
+        (true, true) => "yes",
+        (true, false) => "not yet",
+    };
+    let stage = if is_any { said.stage(&rollout.canary) } else { "" };
+    let [champion, id] = [&said.champion, &rollout.id].map(|text| or(text));
+    [or(&actor.name), Cell::toned(actor.state, tone), champion, id, or(&place), or(decided), or(stage)]
+}
