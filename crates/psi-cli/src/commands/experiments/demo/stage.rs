@@ -4,6 +4,7 @@ use std::{
     future::Future,
     net::SocketAddr,
     path::PathBuf,
+    sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -30,11 +31,33 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const JOIN: Duration = Duration::from_millis(300);
 
 /// What one node runs on. Without it all that the node does is over, and nobody is told.
-struct NodeRuntime(Option<Runtime>);
+struct NodeRuntime {
+    runtime: Option<Runtime>,
+    /// While this is there, no thread of it does anything.
+    frozen: Option<mpsc::Sender<()>>,
+}
+
+impl NodeRuntime {
+    /// Blocks all of its threads.
+    fn freeze(&mut self) {
+        let Some(runtime) = &self.runtime else { return };
+        let (sender, receiver) = mpsc::channel::<()>();
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..runtime.metrics().num_workers() {
+            let receiver = receiver.clone();
+            runtime.spawn(async move {
+                // One waits for the sender to go, and the others for that one.
+                let _ = receiver.lock().map(|receiver| receiver.recv());
+            });
+        }
+        self.frozen = Some(sender);
+    }
+}
 
 impl Drop for NodeRuntime {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        self.frozen = None;
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -44,7 +67,7 @@ impl Drop for NodeRuntime {
 pub(super) struct Actor {
     pub(super) name: String,
     pub(super) http: SocketAddr,
-    /// `up`, `stopped` or `killed`.
+    /// `up`, `stopped`, `killed` or `frozen`.
     pub(super) state: &'static str,
     pub(super) channel: Connection,
     node: Option<Node>,
@@ -75,7 +98,7 @@ impl Actor {
         };
         let runtime = Runtime::new().map_err(|error| Failure::failed(format!("can't start {name}: {error}")))?;
         let started = runtime.spawn(Node::start(settings));
-        let runtime = NodeRuntime(Some(runtime));
+        let runtime = NodeRuntime { runtime: Some(runtime), frozen: None };
         let started = started.await.map_err(|error| Failure::failed(error.to_string()))?;
         let node = started.map_err(|error| Failure::failed(error.to_string()))?;
         let addresses = node.addresses();
@@ -94,9 +117,9 @@ impl Actor {
         })
     }
 
-    /// Whether the node runs.
+    /// Whether the node runs, and answers.
     pub(super) fn is_up(&self) -> bool {
-        self.node.is_some()
+        self.state == "up"
     }
 
     pub(super) async fn step(&self, field: &str, input: &[f64]) -> Result<StepResponse, Status> {
@@ -241,11 +264,25 @@ impl Stage {
     pub(super) async fn kill(&mut self, index: usize) {
         let actor = &mut self.actors[index];
         (actor.node, actor.state) = (None, "killed");
-        if let Some(runtime) = actor.runtime.0.take() {
+        if let Some(runtime) = actor.runtime.runtime.take() {
             // Until its files are closed: another run is to open them.
             let end = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE));
             let _ = end.await;
         }
+    }
+
+    /// Lets the node at `index` hang: it does nothing and answers nobody, as one that is cut off, and forgets nothing.
+    pub(super) fn freeze(&mut self, index: usize) {
+        let actor = &mut self.actors[index];
+        actor.runtime.freeze();
+        actor.state = "frozen";
+    }
+
+    /// Lets a node that hangs go on.
+    pub(super) fn thaw(&mut self, index: usize) {
+        let actor = &mut self.actors[index];
+        actor.runtime.frozen = None;
+        actor.state = "up";
     }
 
     /// Starts the node at `index` again: the same name, another run, and what its directory has if it has one.

@@ -79,11 +79,11 @@ pub(super) async fn bad_version(show: &mut Show<'_>) -> Result<(Act, Rollback), 
     Ok((act, rollback))
 }
 
-/// Two nodes go, and the third rolls back.
+/// Two nodes are gone, and the third rolls back.
 async fn alone(show: &mut Show<'_>, act: &mut Act) -> Result<Rollback, Failure> {
-    show.say("n2 is killed and n3 stopped: n1 alone is no majority.");
+    show.say("n2 is killed, and n3 hangs as if it were cut off: n1 alone is no majority.");
     show.stage.kill(1).await;
-    show.stage.leave(2).await;
+    show.stage.freeze(2);
     let first = &show.stage.actors[0];
     until("n1 has noticed that the others are gone", async || Ok(live(first).await? == 1)).await?;
     let refused = pause(first).await.err();
@@ -100,17 +100,19 @@ async fn alone(show: &mut Show<'_>, act: &mut Act) -> Result<Rollback, Failure> 
         format!("n1 rolled v2 back by itself, with no majority: {}", rollback.text()),
     );
     let (_, versions) = show.send_to_each().await?;
-    act.promise(!versions.is_empty() && versions.iter().all(|version| version == "v1"), "from then on v1 answers all keys");
+    act.promise(
+        !versions.is_empty() && versions.iter().all(|version| version == "v1"),
+        "from then on v1 answers all keys",
+    );
     show.keep().await;
     Ok(rollback)
 }
 
 /// The others return, and a majority decides what n1 did.
 async fn come_back(show: &mut Show<'_>, act: &mut Act) -> Result<(), Failure> {
-    show.say("n2 and n3 return.");
-    for gone in [1, 2] {
-        show.stage.enter_again(gone).await?;
-    }
+    show.say("n2 is started again, and n3 goes on.");
+    show.stage.thaw(2);
+    show.stage.enter_again(1).await?;
     show.stage.link().await?;
     let is_decided = |said: &Standing| said.rollout.status == "ROLLED_BACK" && said.rollout.decided;
     let all = show.wait("a majority decides the rollback", is_decided).await?;
@@ -141,7 +143,8 @@ pub(super) async fn good_version(show: &mut Show<'_>) -> Result<(Act, Promotion)
         said.rollout.ended.is_some()
     };
     show.send_until("canary v3", is_over).await?;
-    let promotion = Promotion { seconds: begun.elapsed().as_secs_f64(), steps: show.callers.steps("v3"), percent: seen };
+    let promotion =
+        Promotion { seconds: begun.elapsed().as_secs_f64(), steps: show.callers.steps("v3"), percent: seen };
     act.promise(promotion.percent == RISING, format!("it advanced by itself: {}", promotion.text()));
     let is_promoted = |said: &Standing| said.rollout.status == "PROMOTED" && said.rollout.decided;
     let all = show.wait("v3 is promoted", is_promoted).await?;
@@ -158,7 +161,9 @@ pub(super) async fn good_version(show: &mut Show<'_>) -> Result<(Act, Promotion)
     };
     let what = match differences.first() {
         None => format!("callers computed the version of all {compared} answers in advance{left_out}"),
-        Some(difference) => format!("callers compute versions as nodes do ({} differ): {difference}", differences.len()),
+        Some(difference) => {
+            format!("callers compute versions as nodes do ({} differ): {difference}", differences.len())
+        }
     };
     act.promise(differences.is_empty(), what);
     let is_exact = show.settle().await?;

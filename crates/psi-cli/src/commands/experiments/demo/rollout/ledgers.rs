@@ -1,6 +1,9 @@
 //! Act four: what the ledgers have of it, and whether every byte of them is as it was signed.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use psi_api::v1;
 use psi_ledger::export::{self, Finding, TrustBasis};
@@ -18,6 +21,8 @@ const KINDS: [&str; 2] = ["model_change", "rollback"];
 /// Columns that each of the last two cells of a row may take.
 const WHAT: usize = 28;
 const WHY: usize = 38;
+/// Lines of the last cell. JSON has all of it.
+const LINES_MAX: usize = 3;
 
 /// A record about the model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,12 +43,14 @@ impl From<v1::LedgerRecord> for Deed {
         let of = |text: &str| text.rsplit(['/', '.']).next().unwrap_or_default().to_owned();
         let node = record.log.rsplit('/').nth(1).unwrap_or_default().to_owned();
         let why = [record.action, record.outcome].into_iter().filter(|text| !text.is_empty());
+        // A rollback counts as soon as it is written; later a majority decides it.
+        let note = if record.kind == "rollback" { " (needs no majority)" } else { "" };
         Self {
             at_ms: time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000,
             kind: record.kind,
             by: record.actor,
             node,
-            what: format!("{} {}", of(&record.method), record.object),
+            what: format!("{} {}{note}", of(&record.method), record.object),
             why: why.collect::<Vec<_>>().join(": "),
             leaf_hash: record.leaf_hash,
         }
@@ -53,7 +60,7 @@ impl From<v1::LedgerRecord> for Deed {
 /// Asks every node for records and an export; returns what the first has.
 pub(super) async fn act(show: &Show<'_>) -> Result<(Act, Vec<Deed>), Failure> {
     show.say("\nAct four: what the ledgers have of it.");
-    let mut act = Act::new("The ledgers");
+    let mut act = Act::new("The ledgers, as `psi-field ledger verify` reads them");
     let begun = Instant::now();
     let deeds = loop {
         let mut all = Vec::new();
@@ -110,7 +117,8 @@ async fn deeds(actor: &Actor) -> Result<Vec<Deed>, Failure> {
 async fn exported(actor: &Actor) -> Result<Vec<u8>, Failure> {
     let refused = |status| Failure::refused(&actor.name, &status);
     let mut ledger = client::ledger(actor.channel.clone());
-    let (mut bytes, mut chunks) = (Vec::new(), ledger.export(v1::ExportRequest {}).await.map_err(refused)?.into_inner());
+    let (mut bytes, mut chunks) =
+        (Vec::new(), ledger.export(v1::ExportRequest {}).await.map_err(refused)?.into_inner());
     while let Some(chunk) = chunks.message().await.map_err(refused)? {
         bytes.extend(chunk.data);
     }
@@ -121,10 +129,15 @@ async fn exported(actor: &Actor) -> Result<Vec<u8>, Failure> {
 pub(super) fn deeds_table(deeds: &[Deed]) -> String {
     let mut rows = Vec::new();
     for deed in deeds {
-        let [what, why] = [(&deed.what, WHAT), (&deed.why, WHY)].map(|(text, width)| textwrap::wrap(text, width));
+        let [what, mut why] = [(&deed.what, WHAT), (&deed.why, WHY)].map(|(text, width)| textwrap::wrap(text, width));
+        if why.len() > LINES_MAX {
+            why.truncate(LINES_MAX);
+            why.extend(["…".into()]);
+        }
+        let by = [deed.by.as_str().into()];
         for line in 0..what.len().max(why.len()) {
-            let of = |lines: &[std::borrow::Cow<'_, str>]| lines.get(line).map(ToString::to_string).unwrap_or_default();
-            rows.push([if line == 0 { deed.by.clone() } else { String::new() }, of(&what), of(&why)]);
+            let cell = |lines: &[Cow<'_, str>]| lines.get(line).map(ToString::to_string).unwrap_or_default();
+            rows.push([cell(&by), cell(&what), cell(&why)]);
         }
     }
     table(["by", "what", "why"], &[], rows)

@@ -86,7 +86,7 @@ impl Rollback {
     pub(super) fn text(&self) -> String {
         let Self { seconds, canary_steps, minutes_at_50_a_minute: minutes, .. } = self;
         format!(
-            "after {seconds:.1} s and {} of v2, which take {minutes} min at {STEPS_A_MINUTE} a minute",
+            "after {} of v2, here in {seconds:.1} s; at {STEPS_A_MINUTE} of them a minute, {minutes} min",
             pluralize(*canary_steps, "step")
         )
     }
@@ -119,7 +119,8 @@ impl RolloutReport {
             true => ("All went as promised, and every node said the same.", Tone::Good),
             false => ("NOT all went as promised.", Tone::Bad),
         };
-        let times = "Times are those of this machine. Nothing is simulated but how steps go: callers say that.";
+        let times = "Times are those of this machine. What is made up is how steps went, which callers say. Who holds the keys \
+                     of the ledgers is not shown: this cluster has no authority.";
         let gate = screen::labelled("The gate said:", "The gate said:  ".len(), &self.rollback.reason);
         let records = deeds_table(&self.records);
         format!("{acts}\n{gate}\n\n{records}\n\n{}\n\n{}", screen::fitted(times), tone.paint(verdict))
