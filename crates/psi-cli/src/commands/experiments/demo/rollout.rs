@@ -5,22 +5,21 @@ mod acts;
 mod callers;
 mod desk;
 mod ledgers;
+mod record;
 mod report;
 mod show;
 
+use self::show::{NODES, Show};
 use super::{board::Board, stage::Stage};
 use crate::output::Failure;
 
 pub(super) use self::report::RolloutReport;
 
-/// The nodes, all of which vote.
-const NODES: [&str; 3] = ["n1", "n2", "n3"];
-
 /// Plays it.
 pub(super) async fn play(board: &Board) -> Result<(Stage, RolloutReport), Failure> {
     board.say("Three nodes with disks, n1 to n3, vote on versions of a model.");
     let stage = Stage::set_on_disk(&NODES.map(str::to_owned)).await?;
-    let mut show = show::Show::new(board, stage);
+    let mut show = Show::new(board, stage);
     let mut acts = vec![acts::champion(&mut show).await?];
     let (act, rollback) = acts::bad_version(&mut show).await?;
     acts.push(act);

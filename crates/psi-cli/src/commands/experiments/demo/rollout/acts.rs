@@ -5,11 +5,10 @@ use std::time::Instant;
 use psi_api::v1::{CreateFieldRequest, MemberState, RolloutPlan};
 
 use super::{
-    NODES,
     callers::Callers,
-    desk::{MODEL, Standing, knows_voters, pause, set_stage, set_voters, start},
+    desk::{MODEL, ModelStatus, knows_voters, pause, set_stage, set_voters, start},
     report::{Act, Promotion, Rollback},
-    show::{BATCH, Show},
+    show::{BATCH, NODES, Show},
 };
 use crate::{
     client,
@@ -91,7 +90,7 @@ async fn alone(show: &mut Show<'_>, act: &mut Act) -> Result<Rollback, Failure> 
     let is_refused = ["NO_MAJORITY", "ROLLOUT_REFUSED"].contains(&said.as_str());
     act.promise(is_refused, "n1 alone decides nothing: a pause is refused");
     let begun = Instant::now();
-    let is_back = |said: &Standing| said.rollout.status == "ROLLED_BACK";
+    let is_back = |said: &ModelStatus| said.rollout.status == "ROLLED_BACK";
     let said = show.send_until("n1 alone", is_back).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let rollback = Rollback::new(seconds, show.callers.steps("v2"), &said.rollout);
@@ -114,7 +113,7 @@ async fn come_back(show: &mut Show<'_>, act: &mut Act) -> Result<(), Failure> {
     show.stage.thaw(2);
     show.stage.enter_again(1).await?;
     show.stage.link().await?;
-    let is_decided = |said: &Standing| said.rollout.status == "ROLLED_BACK" && said.rollout.decided;
+    let is_decided = |said: &ModelStatus| said.rollout.status == "ROLLED_BACK" && said.rollout.decided;
     let all = show.wait("a majority decides the rollback", is_decided).await?;
     act.promise(all, format!("{}: ROLLED_BACK, decided by a majority", show.names()));
     let all = show.wait("v2 is rejected", |said| said.stage("v2") == "REJECTED" && said.champion == "v1").await?;
@@ -135,7 +134,7 @@ pub(super) async fn good_version(show: &mut Show<'_>) -> Result<(Act, Promotion)
     let mut act = Act::new("v3, a good version");
     begin(show, &mut act, "v3", RISING).await?;
     let (begun, mut seen) = (Instant::now(), Vec::new());
-    let is_over = |said: &Standing| {
+    let is_over = |said: &ModelStatus| {
         // Nodes are asked in turn, and one may know a little less.
         if seen.last().is_none_or(|last| said.rollout.percent > *last) {
             seen.push(said.rollout.percent);
@@ -146,7 +145,7 @@ pub(super) async fn good_version(show: &mut Show<'_>) -> Result<(Act, Promotion)
     let promotion =
         Promotion { seconds: begun.elapsed().as_secs_f64(), steps: show.callers.steps("v3"), percent: seen };
     act.promise(promotion.percent == RISING, format!("it advanced by itself: {}", promotion.text()));
-    let is_promoted = |said: &Standing| said.rollout.status == "PROMOTED" && said.rollout.decided;
+    let is_promoted = |said: &ModelStatus| said.rollout.status == "PROMOTED" && said.rollout.decided;
     let all = show.wait("v3 is promoted", is_promoted).await?;
     act.promise(all, format!("{}: PROMOTED, decided by a majority", show.names()));
     let all = show.wait("v3 becomes the champion", |said| said.champion == "v3").await?;
@@ -177,7 +176,7 @@ async fn begin(show: &mut Show<'_>, act: &mut Act, version: &str, schedule: &[f6
     let first = &show.stage.actors[0];
     set_stage(first, version, "STAGING", &format!("{version} was built")).await?;
     start(first, version, plan(schedule)).await.map_err(|status| Failure::refused(&first.name, &status))?;
-    let begins = |said: &Standing| {
+    let begins = |said: &ModelStatus| {
         let rollout = &said.rollout;
         rollout.canary == version && rollout.status == "IN_PROGRESS" && Some(&rollout.percent) == schedule.first()
     };
@@ -202,7 +201,7 @@ async fn live(actor: &Actor) -> Result<usize, Failure> {
 
 /// What callers sent, in words.
 fn counted(callers: &Callers) -> String {
-    let words = |(version, sent): (&String, &super::callers::Sent)| {
+    let words = |(version, sent): (&String, &super::callers::StepCount)| {
         format!("{} of {version} with {}", pluralize(sent.steps, "step"), pluralize(sent.errors, "error"))
     };
     callers.sent.iter().map(words).collect::<Vec<_>>().join(", ")

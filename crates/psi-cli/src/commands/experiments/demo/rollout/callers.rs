@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use psi_api::v1;
 use psi_rollout::{Arm, KeyHash, Percent, RolloutId, StepKey};
 
-use super::desk::{Standing, send, standing};
+use super::desk::{ModelStatus, model_status, send};
 use crate::{commands::experiments::demo::stage::Actor, output::Failure};
 
 /// Of so many steps of a version in turn, so many fail.
@@ -22,7 +22,7 @@ struct Assignment {
 
 /// Steps of a version, and those that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(super) struct StepCount {
     pub(super) steps: u64,
     pub(super) errors: u64,
 }
@@ -32,7 +32,7 @@ pub(super) struct Sent {
 pub(super) struct Callers {
     /// Keys so far.
     keys: u64,
-    pub(super) sent: BTreeMap<String, Sent>,
+    pub(super) sent: BTreeMap<String, StepCount>,
     /// Answers whose version was compared with that of the callers.
     pub(super) compared: u64,
     /// Those that were not, since the rollout went on between the question and the answer.
@@ -42,8 +42,8 @@ pub(super) struct Callers {
 }
 
 impl Assignment {
-    fn new(standing: &Standing) -> Result<Self, Failure> {
-        let v1::Rollout { id, canary, percent, ended, .. } = &standing.rollout;
+    fn new(status: &ModelStatus) -> Result<Self, Failure> {
+        let v1::Rollout { id, canary, percent, ended, .. } = &status.rollout;
         let failed = |error: &dyn ToString| Failure::failed(error.to_string());
         let canary = if id.is_empty() || ended.is_some() {
             None
@@ -51,7 +51,7 @@ impl Assignment {
             let id = RolloutId::new(id).map_err(|error| failed(&error))?;
             Some((id, Percent::new(*percent).map_err(|error| failed(&error))?, canary.clone()))
         };
-        Ok(Self { champion: standing.champion.clone(), canary })
+        Ok(Self { champion: status.champion.clone(), canary })
     }
 
     fn version(&self, key: &str) -> &str {
@@ -76,7 +76,7 @@ impl Callers {
     /// # Errors
     /// The node takes no steps.
     pub(super) async fn send(&mut self, actor: &Actor, keys: &[String]) -> Result<Vec<String>, Failure> {
-        let assignment = Assignment::new(&standing(actor).await?)?;
+        let assignment = Assignment::new(&model_status(actor).await?)?;
         let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for key in keys {
             groups.entry(assignment.version(key)).or_default().push(key.clone());
@@ -102,7 +102,7 @@ impl Callers {
                 Err(status) => return Err(Failure::refused(&actor.name, &status)),
             }
         }
-        let is_as_before = Assignment::new(&standing(actor).await?)? == assignment;
+        let is_as_before = Assignment::new(&model_status(actor).await?)? == assignment;
         if is_as_before {
             self.compared += versions.len() as u64;
             self.differences.extend(wrong);

@@ -10,14 +10,14 @@ pub(super) const MODEL: &str = "churn";
 
 /// Where a node says that the model and its latest rollout stand.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Standing {
+pub(super) struct ModelStatus {
     pub(super) rollout: v1::Rollout,
     /// The version that answers.
     pub(super) champion: String,
     pub(super) stages: Vec<v1::VersionStage>,
 }
 
-impl Standing {
+impl ModelStatus {
     /// Status and percentage.
     pub(super) fn place(&self) -> String {
         let v1::Rollout { status, percent, .. } = &self.rollout;
@@ -35,7 +35,7 @@ impl Standing {
 ///
 /// # Errors
 /// It does not answer.
-pub(super) async fn standing(actor: &Actor) -> Result<Standing, Failure> {
+pub(super) async fn model_status(actor: &Actor) -> Result<ModelStatus, Failure> {
     let mut rollouts = client::rollouts(actor.channel.clone());
     let asked = v1::GetModelRequest { model: MODEL.to_owned() };
     let model = match rollouts.get_model(asked).await {
@@ -51,7 +51,7 @@ pub(super) async fn standing(actor: &Actor) -> Result<Standing, Failure> {
         }
         Err(status) => return Err(Failure::refused(&actor.name, &status)),
     };
-    Ok(Standing { rollout, champion: model.champion, stages: model.versions })
+    Ok(ModelStatus { rollout, champion: model.champion, stages: model.versions })
 }
 
 /// Names the nodes that vote.

@@ -3,7 +3,7 @@
 use psi_api::v1;
 use serde::Serialize;
 
-use super::ledgers::{Deed, deeds_table};
+use super::record::{ModelRecord, records_table};
 use crate::output::{Tone, pluralize, screen};
 
 /// The pace at which steps of a demo are counted in minutes: a guess at a model that is asked now and then.
@@ -18,7 +18,7 @@ pub(in super::super) struct RolloutReport {
     rollback: Rollback,
     promotion: Promotion,
     /// What ledgers have of it, the first first.
-    records: Vec<Deed>,
+    records: Vec<ModelRecord>,
 }
 
 /// What was promised of an act.
@@ -101,7 +101,7 @@ impl Promotion {
 }
 
 impl RolloutReport {
-    pub(super) fn new(acts: Vec<Act>, rollback: Rollback, promotion: Promotion, records: Vec<Deed>) -> Self {
+    pub(super) fn new(acts: Vec<Act>, rollback: Rollback, promotion: Promotion, records: Vec<ModelRecord>) -> Self {
         let kept_all = acts.iter().flat_map(|act| &act.promises).all(|promise| promise.kept);
         Self { kept_all, acts, rollback, promotion, records }
     }
@@ -122,7 +122,7 @@ impl RolloutReport {
         let times = "Times are those of this machine. What is made up is how steps went, which callers say. Who holds the keys \
                      of the ledgers is not shown: this cluster has no authority.";
         let gate = screen::labelled("The gate said:", "The gate said:  ".len(), &self.rollback.reason);
-        let records = deeds_table(&self.records);
+        let records = records_table(&self.records);
         format!("{acts}\n{gate}\n\n{records}\n\n{}\n\n{}", screen::fitted(times), tone.paint(verdict))
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     callers::Callers,
-    desk::{Standing, counts, standing},
+    desk::{ModelStatus, counts, model_status},
 };
 use crate::{
     commands::experiments::demo::{
@@ -16,6 +16,8 @@ use crate::{
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
+/// The nodes, all of which vote.
+pub(super) const NODES: [&str; 3] = ["n1", "n2", "n3"];
 /// Keys that are sent at once to one node.
 pub(super) const BATCH: u64 = 40;
 
@@ -47,12 +49,16 @@ impl<'a> Show<'a> {
     }
 
     /// Waits until what all running nodes say is as it should be; whether that came in time.
-    pub(super) async fn wait(&mut self, caption: &str, is_right: impl Fn(&Standing) -> bool) -> Result<bool, Failure> {
+    pub(super) async fn wait(
+        &mut self,
+        caption: &str,
+        is_right: impl Fn(&ModelStatus) -> bool,
+    ) -> Result<bool, Failure> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             let mut are_right = true;
             for actor in self.up() {
-                are_right &= is_right(&standing(actor).await?);
+                are_right &= is_right(&model_status(actor).await?);
             }
             if are_right {
                 return Ok(true);
@@ -85,8 +91,8 @@ impl<'a> Show<'a> {
     pub(super) async fn send_until(
         &mut self,
         caption: &str,
-        mut is_reached: impl FnMut(&Standing) -> bool,
-    ) -> Result<Standing, Failure> {
+        mut is_reached: impl FnMut(&ModelStatus) -> bool,
+    ) -> Result<ModelStatus, Failure> {
         const LENGTH_MAX: Duration = Duration::from_secs(60);
         let begun = Instant::now();
         for turn in 0.. {
@@ -94,7 +100,7 @@ impl<'a> Show<'a> {
             let up: Vec<_> = self.stage.actors.iter().filter(|actor| actor.is_up()).collect();
             let actor = up[turn % up.len()];
             self.callers.send(actor, &keys).await?;
-            let said = standing(actor).await?;
+            let said = model_status(actor).await?;
             if is_reached(&said) || begun.elapsed() > LENGTH_MAX {
                 return Ok(said);
             }
@@ -132,14 +138,15 @@ impl<'a> Show<'a> {
     async fn rows(&self) -> String {
         let mut rows = Vec::new();
         for actor in &self.stage.actors {
-            let said = if actor.is_up() { standing(actor).await.unwrap_or_default() } else { Standing::default() };
+            let said =
+                if actor.is_up() { model_status(actor).await.unwrap_or_default() } else { ModelStatus::default() };
             rows.push(row(actor, &said));
         }
-        table(["node", "", "champion", "rollout", "says", "decided", "canary"], &[], rows)
+        table(["node", "", "champion", "rollout", "is", "decided", "canary"], &[], rows)
     }
 }
 
-fn row(actor: &Actor, said: &Standing) -> [Cell; 7] {
+fn row(actor: &Actor, said: &ModelStatus) -> [Cell; 7] {
     let tone = if actor.is_up() { Tone::Good } else { Tone::Bad };
     let or = |text: &str| Cell::from(if text.is_empty() { "-".to_owned() } else { text.to_owned() });
     let rollout = &said.rollout;
