@@ -217,14 +217,9 @@ impl Stage {
         }
         until("all nodes accept steps", async || Ok(self.is_ready())).await?;
         if self.replication {
-            self.link().await?;
+            until("all nodes are linked", async || self.is_linked().await).await?;
         }
         Ok(self)
-    }
-
-    /// Waits until all nodes have links to all.
-    pub(super) async fn link(&self) -> Result<(), Failure> {
-        until("all nodes are linked", async || self.is_linked().await).await.map(|_| ())
     }
 
     fn data_of(&self, name: &str) -> Option<PathBuf> {
@@ -241,7 +236,8 @@ impl Stage {
         self.actors.iter().filter_map(|actor| actor.node.as_ref()).all(Node::is_ready)
     }
 
-    async fn is_linked(&self) -> Result<bool, Failure> {
+    /// Whether all nodes have links to all.
+    pub(super) async fn is_linked(&self) -> Result<bool, Failure> {
         for actor in &self.actors {
             let linked = actor.members().await.map_err(|status| Failure::refused(&actor.name, &status))?;
             if linked.iter().filter(|member| member.linked).count() < self.actors.len() {

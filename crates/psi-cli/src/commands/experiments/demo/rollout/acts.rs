@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     client,
-    commands::experiments::demo::stage::{Actor, until},
+    commands::experiments::demo::stage::{Actor, Stage, until},
     output::{Failure, pluralize},
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn champion(show: &mut Show<'_>) -> Result<Act, Failure> {
         }
     }
     let mut act = Act::new("v1 answers everything");
-    let knows = show.wait("v1 becomes the champion", |said| said.champion == "v1").await?;
+    let knows = show.wait("v1 is the champion", |said| said.champion == "v1").await?;
     act.promise(knows, format!("{}: the champion is v1", show.names()));
     let (is_one, versions) = show.send_to_each().await?;
     let is_alone = is_one && versions.iter().all(|version| version == "v1");
@@ -83,8 +83,9 @@ async fn alone(show: &mut Show<'_>, act: &mut Act) -> Result<Rollback, Failure> 
     show.say("n2 is killed, and n3 hangs as if it were cut off: n1 alone is no majority.");
     show.stage.kill(1).await;
     show.stage.freeze(2);
+    let is_alone = show.poll("n1 has noticed", async |stage: &Stage| Ok(live(&stage.actors[0]).await? == 1)).await?;
+    act.promise(is_alone, "n1 notices that nobody else is there");
     let first = &show.stage.actors[0];
-    until("n1 has noticed that the others are gone", async || Ok(live(first).await? == 1)).await?;
     let refused = pause(first).await.err();
     let said = refused.as_ref().and_then(psi_api::cause_of).map(|(reason, _)| reason).unwrap_or_default();
     let is_refused = ["NO_MAJORITY", "ROLLOUT_REFUSED"].contains(&said.as_str());
@@ -112,9 +113,10 @@ async fn come_back(show: &mut Show<'_>, act: &mut Act) -> Result<(), Failure> {
     show.say("n2 is started again, and n3 goes on.");
     show.stage.thaw(2);
     show.stage.enter_again(1).await?;
-    show.stage.link().await?;
+    let are_back = show.poll("all nodes are linked", async |stage: &Stage| stage.is_linked().await).await?;
+    act.promise(are_back, format!("{} have links to each other again", show.names()));
     let is_decided = |said: &ModelStatus| said.rollout.status == "ROLLED_BACK" && said.rollout.decided;
-    let all = show.wait("a majority decides the rollback", is_decided).await?;
+    let all = show.wait("a majority has decided the rollback", is_decided).await?;
     act.promise(all, format!("{}: ROLLED_BACK, decided by a majority", show.names()));
     let all = show.wait("v2 is rejected", |said| said.stage("v2") == "REJECTED" && said.champion == "v1").await?;
     act.promise(all, format!("{}: v2 is REJECTED, and v1 is the champion", show.names()));
@@ -148,7 +150,7 @@ pub(super) async fn good_version(show: &mut Show<'_>) -> Result<(Act, Promotion)
     let is_promoted = |said: &ModelStatus| said.rollout.status == "PROMOTED" && said.rollout.decided;
     let all = show.wait("v3 is promoted", is_promoted).await?;
     act.promise(all, format!("{}: PROMOTED, decided by a majority", show.names()));
-    let all = show.wait("v3 becomes the champion", |said| said.champion == "v3").await?;
+    let all = show.wait("v3 is the champion", |said| said.champion == "v3").await?;
     act.promise(all, format!("{}: the champion is v3", show.names()));
     let (is_one, versions) = show.send_to_each().await?;
     let is_alone = is_one && versions.iter().all(|version| version == "v3");

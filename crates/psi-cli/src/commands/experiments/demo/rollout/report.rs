@@ -123,6 +123,10 @@ impl RolloutReport {
                      of the ledgers is not shown: this cluster has no authority.";
         let gate = screen::labelled("The gate said:", "The gate said:  ".len(), &self.rollback.reason);
         let records = records_table(&self.records);
-        format!("{acts}\n{gate}\n\n{records}\n\n{}\n\n{}", screen::fitted(times), tone.paint(verdict))
+        format!(
+            "\nWhat was looked at, and whether it was so:\n{acts}\n{gate}\n\n{records}\n\n{}\n\n{}",
+            screen::fitted(times),
+            tone.paint(verdict)
+        )
     }
 }

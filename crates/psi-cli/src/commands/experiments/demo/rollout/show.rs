@@ -16,6 +16,8 @@ use crate::{
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
+/// A node that says nothing for so long is shown without an answer.
+const SILENCE: Duration = Duration::from_millis(500);
 /// The nodes, all of which vote.
 pub(super) const NODES: [&str; 3] = ["n1", "n2", "n3"];
 /// Keys that are sent at once to one node.
@@ -54,33 +56,43 @@ impl<'a> Show<'a> {
         caption: &str,
         is_right: impl Fn(&ModelStatus) -> bool,
     ) -> Result<bool, Failure> {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            let mut are_right = true;
-            for actor in self.up() {
-                are_right &= is_right(&model_status(actor).await?);
+        let are_right = async |stage: &Stage| {
+            for actor in stage.actors.iter().filter(|actor| actor.is_up()) {
+                if !is_right(&model_status(actor).await?) {
+                    return Ok(false);
+                }
             }
-            if are_right {
-                return Ok(true);
-            }
-            self.draw(caption).await;
-            tokio::time::sleep(LOOK).await;
-        }
-        Ok(false)
+            Ok(true)
+        };
+        self.poll(caption, are_right).await
     }
 
     /// Waits until every running node counts what callers sent; whether that came in time.
     pub(super) async fn settle(&mut self) -> Result<bool, Failure> {
-        let (begun, want) = (Instant::now(), self.callers.counts());
-        while begun.elapsed() < PATIENCE {
-            let mut are_equal = true;
-            for actor in self.up() {
-                are_equal &= counts(actor).await? == want;
+        let want = self.callers.counts();
+        let are_equal = async |stage: &Stage| {
+            for actor in stage.actors.iter().filter(|actor| actor.is_up()) {
+                if counts(actor).await? != want {
+                    return Ok(false);
+                }
             }
-            if are_equal {
+            Ok(true)
+        };
+        self.poll("all nodes count the same", are_equal).await
+    }
+
+    /// Waits until something holds, and shows meanwhile what each node says; whether that came in time.
+    pub(super) async fn poll(
+        &mut self,
+        caption: &str,
+        holds: impl AsyncFn(&Stage) -> Result<bool, Failure>,
+    ) -> Result<bool, Failure> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if holds(&self.stage).await? {
                 return Ok(true);
             }
-            self.draw("waiting until all nodes count the same").await;
+            self.draw(&format!("waiting until {caption}: {:.1} s", begun.elapsed().as_secs_f64())).await;
             tokio::time::sleep(LOOK).await;
         }
         Ok(false)
@@ -138,9 +150,9 @@ impl<'a> Show<'a> {
     async fn rows(&self) -> String {
         let mut rows = Vec::new();
         for actor in &self.stage.actors {
-            let said =
-                if actor.is_up() { model_status(actor).await.unwrap_or_default() } else { ModelStatus::default() };
-            rows.push(row(actor, &said));
+            let asked = tokio::time::timeout(SILENCE, model_status(actor));
+            let said = if actor.is_up() { asked.await.ok().and_then(Result::ok) } else { None };
+            rows.push(row(actor, &said.unwrap_or_default()));
         }
         table(["node", "", "champion", "rollout", "is", "decided", "canary"], &[], rows)
     }
