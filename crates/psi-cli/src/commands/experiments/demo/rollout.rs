@@ -15,17 +15,29 @@ use crate::output::Failure;
 
 pub(super) use self::report::RolloutReport;
 
-/// Plays it.
+/// Plays it, up to the first act that does not go as promised.
 pub(super) async fn play(board: &Board) -> Result<(Stage, RolloutReport), Failure> {
     board.say("Three nodes with disks, n1 to n3, vote on versions of a model.");
     let stage = Stage::set_on_disk(&NODES.map(str::to_owned)).await?;
-    let mut show = Show::new(board, stage);
-    let mut acts = vec![acts::champion(&mut show).await?];
-    let (act, rollback) = acts::bad_version(&mut show).await?;
-    acts.push(act);
-    let (act, promotion) = acts::good_version(&mut show).await?;
-    acts.push(act);
-    let (act, records) = ledgers::act(&show).await?;
-    acts.push(act);
-    Ok((show.stage, RolloutReport::new(acts, rollback, promotion, records)))
+    let (mut show, mut report) = (Show::new(board, stage), RolloutReport::default());
+    if let Err(failure) = play_acts(&mut show, &mut report).await {
+        report.break_off(&failure);
+    }
+    report.conclude();
+    Ok((show.stage, report))
+}
+
+async fn play_acts(show: &mut Show<'_>, report: &mut RolloutReport) -> Result<(), Failure> {
+    acts::champion(show, report.begin("v1 answers everything")).await?;
+    if report.holds() {
+        report.rollback = Some(acts::bad_version(show, report.begin("v2, a bad version")).await?);
+    }
+    if report.holds() {
+        report.promotion = Some(acts::good_version(show, report.begin("v3, a good version")).await?);
+    }
+    if report.holds() {
+        let act = report.begin("The ledgers, as `psi-field ledger verify` reads them");
+        report.records = ledgers::verify_all(show, act).await?;
+    }
+    Ok(())
 }

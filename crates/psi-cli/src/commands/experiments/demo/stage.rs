@@ -312,6 +312,7 @@ impl Stage {
     /// Stops every node.
     pub(super) async fn strike(self) {
         let mut actors = self.actors;
+        actors.iter_mut().for_each(|actor| actor.runtime.frozen = None);
         let nodes = actors.iter_mut().filter_map(|actor| actor.node.take());
         let stops: Vec<_> = nodes.map(|node| tokio::spawn(node.shutdown())).collect();
         for stop in stops {

@@ -29,7 +29,7 @@ fn plan(schedule: &[f64]) -> RolloutPlan {
 }
 
 /// `v1` answers all.
-pub(super) async fn champion(show: &mut Show<'_>) -> Result<Act, Failure> {
+pub(super) async fn champion(show: &mut Show<'_>, act: &mut Act) -> Result<(), Failure> {
     show.say("\nAct one: v1 answers everything. One of ten of its steps fails.");
     let first = &show.stage.actors[0];
     until("the nodes know each other's stores", async || {
@@ -49,7 +49,6 @@ pub(super) async fn champion(show: &mut Show<'_>) -> Result<Act, Failure> {
             until("all nodes have the fields", async || Ok(actor.state(&field).await.is_ok())).await?;
         }
     }
-    let mut act = Act::new("v1 answers everything");
     let knows = show.wait("v1 is the champion", |said| said.champion == "v1").await?;
     act.promise(knows, format!("{}: the champion is v1", show.names()));
     let (is_one, versions) = show.send_to_each().await?;
@@ -58,14 +57,13 @@ pub(super) async fn champion(show: &mut Show<'_>) -> Result<Act, Failure> {
     let is_exact = show.settle().await?;
     act.promise(is_exact, format!("every node counts {}", counted(&show.callers)));
     show.keep().await;
-    Ok(act)
+    Ok(())
 }
 
 /// `v2` is rolled back by the one node that is left, and the others follow.
-pub(super) async fn bad_version(show: &mut Show<'_>) -> Result<(Act, Rollback), Failure> {
+pub(super) async fn bad_version(show: &mut Show<'_>, act: &mut Act) -> Result<Rollback, Failure> {
     show.say("\nAct two: v2 takes half of the keys. It fails three times as often as v1.");
-    let mut act = Act::new("v2, a bad version");
-    begin(show, &mut act, "v2", HALF).await?;
+    begin(show, act, "v2", HALF).await?;
     let (is_one, versions) = show.send_to_each().await?;
     let canaries = versions.iter().filter(|version| *version == "v2").count();
     let what = format!("each of {BATCH} keys has one version on all nodes: v2 for {canaries}, v1 for the rest");
@@ -73,9 +71,11 @@ pub(super) async fn bad_version(show: &mut Show<'_>) -> Result<(Act, Rollback), 
     let is_exact = show.settle().await?;
     act.promise(is_exact, format!("every node counts {}", counted(&show.callers)));
 
-    let rollback = alone(show, &mut act).await?;
-    come_back(show, &mut act).await?;
-    Ok((act, rollback))
+    let rollback = alone(show, act).await?;
+    if act.holds() {
+        come_back(show, act).await?;
+    }
+    Ok(rollback)
 }
 
 /// Two nodes are gone, and the third rolls back.
@@ -131,10 +131,9 @@ async fn come_back(show: &mut Show<'_>, act: &mut Act) -> Result<(), Failure> {
 }
 
 /// `v3` becomes the champion by itself.
-pub(super) async fn good_version(show: &mut Show<'_>) -> Result<(Act, Promotion), Failure> {
+pub(super) async fn good_version(show: &mut Show<'_>, act: &mut Act) -> Result<Promotion, Failure> {
     show.say("\nAct three: v3 takes 10, 50 and 100 % of the keys. One of 40 of its steps fails.");
-    let mut act = Act::new("v3, a good version");
-    begin(show, &mut act, "v3", RISING).await?;
+    begin(show, act, "v3", RISING).await?;
     let (begun, mut seen) = (Instant::now(), Vec::new());
     let is_over = |said: &ModelStatus| {
         // Nodes are asked in turn, and one may know a little less.
@@ -170,7 +169,7 @@ pub(super) async fn good_version(show: &mut Show<'_>) -> Result<(Act, Promotion)
     let is_exact = show.settle().await?;
     act.promise(is_exact, format!("every node counts {}", counted(&show.callers)));
     show.keep().await;
-    Ok((act, promotion))
+    Ok(promotion)
 }
 
 /// Begins a rollout on n1, and waits until all nodes are in its first percentage.

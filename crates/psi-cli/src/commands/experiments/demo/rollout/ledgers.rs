@@ -15,9 +15,8 @@ use crate::{
 /// Kinds of records that are about models.
 const KINDS: [&str; 2] = ["model_change", "rollback"];
 /// Asks every node for records and an export; returns what the first has.
-pub(super) async fn act(show: &Show<'_>) -> Result<(Act, Vec<ModelRecord>), Failure> {
+pub(super) async fn verify_all(show: &Show<'_>, act: &mut Act) -> Result<Vec<ModelRecord>, Failure> {
     show.say("\nAct four: what the ledgers have of it.");
-    let mut act = Act::new("The ledgers, as `psi-field ledger verify` reads them");
     let begun = Instant::now();
     let records = loop {
         let mut all = Vec::new();
@@ -37,9 +36,9 @@ pub(super) async fn act(show: &Show<'_>) -> Result<(Act, Vec<ModelRecord>), Fail
     let alone = records.iter().filter(|record| record.kind == "rollback" && record.node == "n1").count();
     act.promise(alone > 0, "the rollback that needed no majority is in the ledger of n1");
     for actor in show.up() {
-        verify(&mut act, actor).await?;
+        verify(act, actor).await?;
     }
-    Ok((act, records))
+    Ok(records)
 }
 
 /// Exports what a node holds, and verifies it.

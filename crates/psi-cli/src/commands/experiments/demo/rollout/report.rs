@@ -4,21 +4,24 @@ use psi_api::v1;
 use serde::Serialize;
 
 use super::record::{ModelRecord, records_table};
-use crate::output::{Tone, pluralize, screen};
+use crate::output::{Failure, Tone, pluralize, screen};
 
 /// The pace at which steps of a demo are counted in minutes: a guess at a model that is asked now and then.
 const STEPS_A_MINUTE: u64 = 50;
 
+/// What stands above the acts.
+const LOOKED: &str = "\nWhat was looked at, and whether it was so:\n";
+
 /// The whole result.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(in super::super) struct RolloutReport {
     /// Whether all went as promised.
     pub(in super::super) kept_all: bool,
     acts: Vec<Act>,
-    rollback: Rollback,
-    promotion: Promotion,
+    pub(super) rollback: Option<Rollback>,
+    pub(super) promotion: Option<Promotion>,
     /// What ledgers have of it, the first first.
-    records: Vec<ModelRecord>,
+    pub(super) records: Vec<ModelRecord>,
 }
 
 /// What was promised of an act.
@@ -58,12 +61,13 @@ pub(super) struct Promotion {
 }
 
 impl Act {
-    pub(super) fn new(title: &'static str) -> Self {
-        Self { title, promises: Vec::new() }
-    }
-
     pub(super) fn promise(&mut self, kept: bool, promise: impl Into<String>) {
         self.promises.push(Promise { promise: promise.into(), kept });
+    }
+
+    /// Whether all went as promised so far.
+    pub(super) fn holds(&self) -> bool {
+        self.promises.iter().all(|promise| promise.kept)
     }
 
     fn text(&self) -> String {
@@ -73,7 +77,7 @@ impl Act {
             screen::labelled(label, LABEL, &promise.promise)
         };
         let lines: Vec<String> = self.promises.iter().map(line).collect();
-        format!("\n{}\n{}\n", self.title, lines.join("\n"))
+        format!("\n{}\n{}", self.title, lines.join("\n"))
     }
 }
 
@@ -101,9 +105,27 @@ impl Promotion {
 }
 
 impl RolloutReport {
-    pub(super) fn new(acts: Vec<Act>, rollback: Rollback, promotion: Promotion, records: Vec<ModelRecord>) -> Self {
-        let kept_all = acts.iter().flat_map(|act| &act.promises).all(|promise| promise.kept);
-        Self { kept_all, acts, rollback, promotion, records }
+    /// Another act.
+    pub(super) fn begin(&mut self, title: &'static str) -> &mut Act {
+        self.acts.push(Act { title, promises: Vec::new() });
+        self.acts.last_mut().expect("it was pushed")
+    }
+
+    /// Whether all went as promised so far.
+    pub(super) fn holds(&self) -> bool {
+        self.acts.iter().all(Act::holds)
+    }
+
+    /// The act came to no end.
+    pub(super) fn break_off(&mut self, failure: &Failure) {
+        if let Some(act) = self.acts.last_mut() {
+            act.promise(false, format!("it went on to its end, and this was in the way: {}", failure.text()));
+        }
+    }
+
+    /// Nothing follows.
+    pub(super) fn conclude(&mut self) {
+        self.kept_all = self.holds();
     }
 
     /// What was not as promised, for the line that says why the demo failed.
@@ -114,19 +136,18 @@ impl RolloutReport {
 
     /// The summary.
     pub(in super::super) fn text(&self) -> String {
-        let acts: String = self.acts.iter().map(Act::text).collect();
+        let acts = self.acts.iter().map(Act::text).collect::<Vec<_>>().join("\n");
         let (verdict, tone) = match self.kept_all {
             true => ("All went as promised, and every node said the same.", Tone::Good),
             false => ("NOT all went as promised.", Tone::Bad),
         };
         let times = "Times are those of this machine. What is made up is how steps went, which callers say. Who holds the keys \
                      of the ledgers is not shown: this cluster has no authority.";
-        let gate = screen::labelled("The gate said:", "The gate said:  ".len(), &self.rollback.reason);
-        let records = records_table(&self.records);
-        format!(
-            "\nWhat was looked at, and whether it was so:\n{acts}\n{gate}\n\n{records}\n\n{}\n\n{}",
-            screen::fitted(times),
-            tone.paint(verdict)
-        )
+        let gate = self.rollback.as_ref().map_or_else(String::new, |rollback| {
+            screen::labelled("The gate said:", "The gate said:  ".len(), &rollback.reason)
+        });
+        let records = if self.records.is_empty() { String::new() } else { records_table(&self.records) };
+        let text = [LOOKED.to_owned() + &acts, gate, records, times.to_owned(), tone.paint(verdict).to_string()];
+        text.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
     }
 }
