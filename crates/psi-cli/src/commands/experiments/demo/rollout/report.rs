@@ -131,7 +131,8 @@ impl RolloutReport {
     /// What was not as promised, for the line that says why the demo failed.
     pub(in super::super) fn broken(&self) -> String {
         let broken = self.acts.iter().flat_map(|act| &act.promises).filter(|promise| !promise.kept);
-        broken.map(|promise| format!("NOT so: {}", promise.promise)).collect::<Vec<_>>().join("; ")
+        let broken: Vec<&str> = broken.map(|promise| promise.promise.as_str()).collect();
+        format!("not as promised: {}", broken.join("; "))
     }
 
     /// The summary.
