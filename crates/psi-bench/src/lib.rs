@@ -4,11 +4,12 @@
 //! `cluster/` starts the nodes that are measured, `rounds/` gives every row its turns, `report/` holds the results.
 //! Left out on purpose: arguments, tables and pictures. The command line has those.
 //!
-//! [`client`], [`pluralize`], [`RandomWalk`] and [`SplitMix64`] serve the command line too, which stands above this crate.
+//! [`client`], [`page()`], [`pluralize`], [`RandomWalk`] and [`SplitMix64`] serve the command line too, which stands above this crate.
 
 mod cluster;
 mod error;
 mod groups;
+mod page;
 mod plural;
 mod random_walk;
 mod report;
@@ -22,6 +23,7 @@ pub use groups::{
     Group,
     http::handlers::{COMMAND as HANDLERS_COMMAND, HandlerAddress, HandlerServer},
 };
+pub use page::page;
 pub use plural::pluralize;
 pub use random_walk::{RandomWalk, SplitMix64};
 pub use report::{Answer, Build, Label, Machine, Report, Row, RunSettings, Spread, Target};

@@ -27,16 +27,9 @@ impl Works {
             let address = format!("http://{}", member.node.addresses().grpc);
             RolloutServiceClient::new(Channel::from_shared(address).expect("an address").connect_lazy())
         });
-        for (version, stage) in [("v1", "PRODUCTION"), ("v2", "STAGING")] {
-            let (name, engine) = (format!("{MODEL}@{version}"), "synthetic".to_owned());
-            let parameters = vec![v1::Parameter { name: "baseline_after".to_owned(), value: 1_000.0 }];
-            let request = v1::CreateFieldRequest { name, engine, width: 3, parameters, ..Default::default() };
-            members[0].field.clone().create_field(request).await?;
-            let (model, version, stage) = (MODEL.to_owned(), version.to_owned(), stage.to_owned());
-            let request = v1::SetStageRequest { model, version, stage, deadline_ms: 20_000, ..Default::default() };
-            rollouts[0].clone().set_stage(request).await?;
-        }
         let works = Self { members, rollouts, batches: 0 };
+        works.version("v1", "PRODUCTION").await?;
+        works.version("v2", "STAGING").await?;
         eventually("all nodes know both versions", async || {
             let mut known = true;
             for (rollouts, member) in works.rollouts.iter().zip(&works.members) {
@@ -49,6 +42,26 @@ impl Works {
         })
         .await?;
         Ok(works)
+    }
+
+    /// Makes the field of a version, and gives it a stage.
+    async fn version(&self, version: &str, stage: &str) -> Result<()> {
+        let (name, engine) = (format!("{MODEL}@{version}"), "synthetic".to_owned());
+        let parameters = vec![v1::Parameter { name: "baseline_after".to_owned(), value: 1_000.0 }];
+        let request = v1::CreateFieldRequest { name, engine, width: 3, parameters, ..Default::default() };
+        self.members[0].field.clone().create_field(request).await?;
+        let (model, version, stage) = (MODEL.to_owned(), version.to_owned(), stage.to_owned());
+        let request = v1::SetStageRequest { model, version, stage, deadline_ms: 20_000, ..Default::default() };
+        self.rollouts[0].clone().set_stage(request).await?;
+        Ok(())
+    }
+
+    /// What a person does with the rollout.
+    async fn change(&self, node: usize, command: &str) -> Result<()> {
+        let (model, command, reason) = (MODEL.to_owned(), command.to_owned(), "not today".to_owned());
+        let change = v1::ChangeRolloutRequest { model, command, reason, deadline_ms: 20_000, ..Default::default() };
+        self.rollouts[node].clone().change_rollout(change).await?;
+        Ok(())
     }
 
     /// Sends inputs of the first version to one node after the other, until `is_done`.
@@ -130,7 +143,7 @@ async fn drift_leads_to_one_rollout_of_the_version_that_waits_once_somebody_says
     works.feed(0.0, "a baseline", async |works| works.stable().await).await?;
     // Nothing follows before somebody says so, whatever the inputs do.
     works.feed(3.0, "drift", async |works| Ok(works.said(1).await?.severity >= 0.75)).await?;
-    ensure!(works.said(1).await?.next == "remediation is off" && works.plans(1).await?.is_empty());
+    ensure!(works.said(1).await?.next.starts_with("remediation is off") && works.plans(1).await?.is_empty());
     ensure!(works.say(1, "watch").await?.mode == "watch");
     works.feed(3.0, "a plan", async |works| Ok(!works.plans(0).await?.is_empty())).await?;
     let plan = works.all_show("PENDING").await?;
@@ -152,16 +165,25 @@ async fn drift_leads_to_one_rollout_of_the_version_that_waits_once_somebody_says
     ensure!(actions["content"][0]["tool"] == "drift-remediation-monitor", "{actions}");
 
     // A person stops it. Nothing begins again by itself, though the inputs drift as before.
-    let (model, command, reason) = (MODEL.to_owned(), "cancel".to_owned(), "not today".to_owned());
-    let cancel = v1::ChangeRolloutRequest { model, command, reason, deadline_ms: 20_000, ..Default::default() };
-    works.rollouts[1].clone().change_rollout(cancel).await?;
+    works.change(1, "cancel").await?;
     let plan = works.all_show("PARTIAL").await?;
     ensure!(plan.ended.is_some() && plan.actions.len() == 4, "{plan:?}");
-    works.feed(3.0, "a reason", async |works| Ok(works.said(0).await?.next.contains("v2 was tried"))).await?;
+    works
+        .feed(3.0, "a reason", async |works| Ok(works.said(0).await?.next.contains("a rollout of v2 was cancelled")))
+        .await?;
     ensure!(works.plans(0).await?.len() == 1 && works.said(0).await?.severity >= 0.75);
     let failed = reqwest::get(format!("http://{}/metrics", works.members[0].node.addresses().http)).await?;
     let failed = failed.text().await?;
     ensure!(failed.contains(r#"psi_remediations_failed_total{model="pumps"} 1"#), "{failed}");
+
+    // What was rolled back is rejected; all else is decided as before, and another version is tried.
+    works.change(1, "rollback").await?;
+    works.say(2, "watch").await?;
+    works.version("v3", "STAGING").await?;
+    works.say(0, "on").await?;
+    let tries = async |works: &Works| Ok(works.plans(2).await?[0].canary == "v3");
+    works.feed(3.0, "a rollout of v3", tries).await?;
+    works.change(2, "rollback").await?;
 
     let (code, answer) =
         works.http(Method::PUT, "/api/v1/config/drift", Some(json!({ "autoRemediationEnabled": false }))).await?;

@@ -19,6 +19,7 @@ use crate::{
         rig::{self, Rig},
     },
     error::BenchError,
+    page,
     report::{GroupReport, question::RowHeader},
     rounds::{Case, Label, Plan, Progress, Sample},
 };
@@ -102,9 +103,7 @@ impl SnapshotRig {
     /// A value of the node's `/metrics`.
     async fn metric(&self, name: &str) -> Result<f64, BenchError> {
         let url = format!("http://{}/metrics", self.rig.nodes[0].http);
-        let failed = |error: reqwest::Error| BenchError::failed(format!("GET {url}: {error}"));
-        let page = reqwest::get(&url).await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
-        let page = page.text().await.map_err(failed)?;
+        let page = page(self.rig.nodes[0].http, "/metrics").await?;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
         value.ok_or_else(|| BenchError::failed(format!("{url} does not say {name}")))
     }

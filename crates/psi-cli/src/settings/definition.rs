@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use psi_node::Webhook;
 use psi_replica::{ClusterName, NodeId};
 use psi_security::certificate::NamePattern;
 use toml::Value;
@@ -314,9 +315,7 @@ pub(crate) static DEFINITIONS: [Definition; 39] = [
     Definition {
         key: "notify.webhook",
         kind: Kind::WebhookOrNone(|all, webhook| all.node.notify.webhook = webhook),
-        show: |all| {
-            Value::String(all.node.notify.webhook.as_ref().map_or_else(|| NONE.to_owned(), ToString::to_string))
-        },
+        show: |all| Value::String(all.node.notify.webhook.as_ref().map_or_else(|| NONE.to_owned(), Webhook::address)),
         meaning: "Where to post what happens to models: drift that was found, rollouts, stages. CloudEvents in JSON, signed \
                   with the secret of notify.secret_file, at least once each; the same on every node. None: nowhere",
     },

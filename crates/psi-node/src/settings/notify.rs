@@ -1,6 +1,6 @@
 //! Who is told what happens to models.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use axum::http::Uri;
 
@@ -23,7 +23,7 @@ impl Default for Notify {
 }
 
 /// An address that events are posted to: `http` or `https`, with a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Webhook(Uri);
 
 /// A text that is no such address.
@@ -32,15 +32,28 @@ pub struct Webhook(Uri);
 pub struct WebhookError;
 
 impl Webhook {
-    /// The address.
+    /// The whole address, as settings have it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.0.to_string()
+    }
+
     pub(crate) fn uri(&self) -> &Uri {
         &self.0
     }
 }
 
-impl std::fmt::Display for Webhook {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+/// Its host: the rest may be as good as a password.
+impl fmt::Display for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, host) = (self.0.scheme_str().unwrap_or_default(), self.0.authority());
+        write!(f, "{scheme}://{}", host.map(ToString::to_string).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Webhook({self})")
     }
 }
 

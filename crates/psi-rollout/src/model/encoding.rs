@@ -46,6 +46,8 @@ struct ModelMessage {
     found: u64,
     #[prost(uint64, tag = "12")]
     failed: u64,
+    #[prost(string, repeated, tag = "13")]
+    held_back: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -145,6 +147,7 @@ impl Model {
             remediations: self.remediations.iter().map(RemediationMessage::of).collect(),
             found: self.found,
             failed: self.failed,
+            held_back: self.held_back.iter().map(ToString::to_string).collect(),
         };
         message.encode_to_vec()
     }
@@ -178,6 +181,7 @@ fn read(message: &ModelMessage) -> Option<Model> {
     let ended = message.ended.iter().map(read_ended).collect::<Option<_>>()?;
     let policy = message.policy.as_ref().map_or_else(|| Some(RemediationPolicy::default()), PolicyMessage::read)?;
     let remediations = message.remediations.iter().map(RemediationMessage::read).collect::<Option<_>>()?;
+    let held_back = message.held_back.iter().map(|version| VersionName::new(version).ok()).collect::<Option<_>>()?;
     let ModelMessage { began_ms, rollouts, rolled_back, found, failed, .. } = *message;
     Some(Model {
         name,
@@ -187,6 +191,7 @@ fn read(message: &ModelMessage) -> Option<Model> {
         rollouts,
         rolled_back,
         ended,
+        held_back,
         policy,
         remediations,
         found,

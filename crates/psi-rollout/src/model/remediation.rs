@@ -12,6 +12,8 @@ use crate::{
 
 /// The least severity that a remediation begins at, in thousandths.
 pub const SEVERITY_MIN: u16 = 750;
+/// What begins to drift so soon after other drift of the version was found is the same.
+const SAME_DRIFT_MS: u64 = 3_600_000;
 /// So many remediations are remembered.
 pub(super) const REMEDIATIONS_MAX: usize = 4;
 
@@ -82,7 +84,7 @@ pub enum RemediationStatus {
     Executing,
     /// The version was promoted.
     Completed,
-    /// It was not, or nothing was tried before other drift was found.
+    /// It was not, or nothing was tried before other drift was found, or another version answered.
     Partial,
 }
 
@@ -130,9 +132,12 @@ impl RemediationStatus {
 }
 
 impl Remediation {
-    /// Whether drift is the one that was found: it began before that.
+    /// Whether drift is the one that was found: it began before that, or soon after. Verdicts flap, clocks differ, and a
+    /// beginning that lies far back moves with what is kept.
     pub(super) fn covers(&self, episode: &DriftEpisode) -> bool {
-        self.episode.version == episode.version && episode.since_second.saturating_mul(1_000) <= self.found_ms
+        let ms = |second: u64| second.saturating_mul(1_000);
+        let found_ms = self.found_ms.max(ms(self.episode.since_second));
+        self.episode.version == episode.version && ms(episode.since_second) <= found_ms.saturating_add(SAME_DRIFT_MS)
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -29,11 +29,11 @@ pub enum Remedy {
 impl Model {
     /// What follows by itself. A function of its arguments.
     ///
-    /// Only a version in STAGING is tried, where there is just one, and only once for what began to drift.
+    /// Only a version in STAGING is tried, where there is just one, and not what a person cancelled.
     #[must_use]
     pub fn remedy(&self, episode: Option<&DriftEpisode>) -> Remedy {
         if self.policy.mode == RemediationMode::Off {
-            return Remedy::Rest("remediation is off".to_owned());
+            return Remedy::Rest(format!("remediation is off; turn it on: psi-field plan mode {} watch", self.name));
         }
         let Some(episode) = episode.filter(|episode| self.champion() == Some(&episode.version)) else {
             return Remedy::Rest("the champion's inputs do not drift".to_owned());
@@ -50,9 +50,6 @@ impl Model {
             None => Remedy::Find(episode.clone()),
             Some(found) => match candidate {
                 Err(why) => Remedy::Rest(why),
-                Ok(version) if self.was_tried(version, episode) => Remedy::Rest(format!(
-                    "{version} was tried for this drift: stage another version, or roll it out by hand"
-                )),
                 Ok(_) if found.has_ended() => Remedy::Find(episode.clone()),
                 Ok(version) if self.policy.mode == RemediationMode::Watch => {
                     Remedy::Rest(format!("watch: with `on`, a rollout of {version} would begin"))
@@ -62,19 +59,17 @@ impl Model {
         }
     }
 
-    fn was_tried(&self, version: &VersionName, episode: &DriftEpisode) -> bool {
-        let covering = self.remediations.iter().filter(|found| found.covers(episode));
-        covering.filter_map(|found| found.trial.as_ref()).any(|trial| trial.canary == *version)
-    }
-
     /// The version that may be tried.
     ///
     /// # Errors
-    /// There is none, or several: what to do.
+    /// There is none, or several, or a person cancelled it: what to do.
     fn candidate(&self) -> Result<&VersionName, String> {
         let waiting = self.versions.iter().filter(|(_, stage)| **stage == Stage::Staging).map(|(version, _)| version);
         let waiting: Vec<&VersionName> = waiting.collect();
         match waiting.as_slice() {
+            [version] if self.held_back.contains(version) => {
+                Err(format!("a rollout of {version} was cancelled: stage it again, or roll it out by hand"))
+            }
             [version] => Ok(version),
             [] => Err(format!("no version of {} is in STAGING: stage the one to be tried", self.name)),
             several => Err(format!("several versions are in STAGING ({}): leave one", list(several))),
@@ -86,11 +81,12 @@ impl Model {
     pub fn remediation_status(&self, remediation: &Remediation) -> RemediationStatus {
         let end = remediation.trial.as_ref().map(|trial| trial.end.map(|(status, _)| status));
         let is_last = self.remediations.last().is_some_and(|last| last.number == remediation.number);
+        let may_follow = is_last && self.champion() == Some(&remediation.episode.version);
         match end {
             Some(None) => RemediationStatus::Executing,
             Some(Some(Status::Promoted)) => RemediationStatus::Completed,
             Some(Some(_)) => RemediationStatus::Partial,
-            None if is_last => RemediationStatus::Pending,
+            None if may_follow => RemediationStatus::Pending,
             None => RemediationStatus::Partial,
         }
     }

@@ -36,6 +36,8 @@ pub struct Model {
     /// Those that were rolled back.
     pub(super) rolled_back: u64,
     pub(super) ended: Vec<EndedRollout>,
+    /// Versions that came back to STAGING because a person cancelled their rollout.
+    pub(super) held_back: BTreeSet<VersionName>,
     pub(super) policy: RemediationPolicy,
     pub(super) remediations: Vec<Remediation>,
     /// Remediations that ever were, and those whose rollouts failed.
@@ -56,6 +58,7 @@ impl Model {
             rollouts: 0,
             rolled_back: 0,
             ended: Vec::new(),
+            held_back: BTreeSet::new(),
             policy: RemediationPolicy::default(),
             remediations: Vec::new(),
             found: 0,
@@ -95,6 +98,7 @@ impl Model {
     fn set_stage(&mut self, version: &VersionName, to: Stage, is_forced: bool) -> Result<(), ChangeError> {
         let from = self.versions.get(version).copied();
         if from == Some(to) {
+            self.held_back.remove(version);
             return Ok(());
         }
         let refusal = |way_out| {
@@ -122,6 +126,7 @@ impl Model {
             self.live().add(version).map_err(crate::Refusal::from)?;
         }
         self.versions.insert(version.clone(), to);
+        self.held_back.remove(version);
         Ok(())
     }
 
@@ -140,6 +145,7 @@ impl Model {
         let force = force.map_err(|error| ChangeError::Text { what: "reason", bytes: error.bytes, limit: 512 })?;
         let rollout = Rollout::start(setup, force.as_ref(), &facts)?;
         self.versions.insert(canary.clone(), Stage::Canary);
+        self.held_back.remove(canary);
         (self.rollout, self.began_ms, self.rollouts) = (Some(rollout), change.at_ms, self.rollouts.saturating_add(1));
         Ok(())
     }
@@ -185,6 +191,10 @@ impl Model {
         self.rolled_back = self.rolled_back.saturating_add((status == Status::RolledBack).into());
         // It may have gone on to another stage since it was cancelled.
         if !before.is_end() || self.versions.get(&canary) == Some(&Stage::Staging) {
+            self.held_back.remove(&canary);
+            if stage == Stage::Staging {
+                self.held_back.insert(canary.clone());
+            }
             self.versions.insert(canary, stage);
         }
         Ok(())

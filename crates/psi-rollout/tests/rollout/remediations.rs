@@ -114,18 +114,42 @@ fn a_version_is_tried_once_and_only_where_one_waits() {
     history.record(Record::Cancel);
     // A person stopped it: nothing begins again by itself.
     assert_eq!((history.status(), history.model.failed()), (RemediationStatus::Partial, 1));
-    assert!(rests(&history.remedy(&drift(90)), "v2 was tried for this drift"));
+    assert!(rests(&history.remedy(&drift(90)), "a rollout of v2 was cancelled"));
+    // However the verdict flaps; and hours later, it is written down and no more.
+    assert!(rests(&history.remedy(&drift(130)), "a rollout of v2 was cancelled"));
+    assert_eq!(history.remedy(&drift(9_000)), Remedy::Find(drift(9_000)));
+    assert!(rests(&history.remedy(&drift(9_000)), "a rollout of v2 was cancelled"));
+    assert!(history.try_version(version("v2")).is_err(), "voters say so, too");
+    history.stage("v2", Stage::Staging);
+    assert_eq!(history.remedy(&drift(9_000)), Remedy::Try(version("v2")), "a person staged it again");
+    history.advance();
+    history.record(Record::Cancel);
     history.record(Record::Rollback);
-    assert_eq!(history.model.failed(), 1, "one rollout failed, and was rejected later");
-    assert!(rests(&history.remedy(&drift(90)), "no version of pumps"));
+    assert_eq!(history.model.failed(), 2, "a rollout failed once, though it was rejected later");
+    assert!(rests(&history.remedy(&drift(9_000)), "no version of pumps"));
     // Another version is another remediation of the same drift.
     history.stage("v4", Stage::Staging);
-    assert_eq!(history.remedy(&drift(90)), Remedy::Find(drift(90)));
-    assert_eq!(history.remedy(&drift(90)), Remedy::Try(version("v4")));
+    assert_eq!(history.remedy(&drift(9_000)), Remedy::Find(drift(9_000)));
+    assert_eq!(history.remedy(&drift(9_000)), Remedy::Try(version("v4")));
     history.advance();
     history.record(Record::Promote);
-    assert_eq!((history.status(), history.model.failed(), history.model.found()), (RemediationStatus::Completed, 1, 2));
+    assert_eq!((history.status(), history.model.failed(), history.model.found()), (RemediationStatus::Completed, 2, 3));
     assert!(rests(&history.remedy(&drift(90)), "do not drift"), "the champion is another");
+}
+
+#[test]
+fn what_a_person_began_and_cancelled_does_not_begin_by_itself() {
+    let mut history = History::new("pumps");
+    history.stage("v2", Stage::Staging);
+    history.mode(RemediationMode::On);
+    let plan = Plan::new(&PlanInput::default()).expect("a plan");
+    history.change(ModelEvent::Start { canary: version("v2"), plan, is_remedy: false }).expect("it begins");
+    history.record(Record::Cancel);
+    assert_eq!(history.remedy(&drift(90)), Remedy::Find(drift(90)));
+    assert!(rests(&history.remedy(&drift(90)), "a rollout of v2 was cancelled"));
+    // A plan of a champion that answers no more is over.
+    history.stage("v2", Stage::Production);
+    assert_eq!(history.status(), RemediationStatus::Partial);
 }
 
 #[test]
@@ -139,14 +163,14 @@ fn drift_that_began_later_is_other_drift_and_little_drift_is_none() {
     assert!(rests(&history.model.remedy(None), "do not drift"));
     assert_eq!(history.remedy(&drift(90)), Remedy::Find(drift(90)));
     // Two nodes find the same, and one of them an earlier beginning.
-    for since in [88, 90, 91] {
+    for since in [88, 90, 91, 3_000] {
         assert!(history.change(ModelEvent::Drift(drift(since))).is_err(), "{since}");
     }
-    assert_eq!(history.remedy(&drift(500)), Remedy::Find(drift(500)));
+    assert_eq!(history.remedy(&drift(9_000)), Remedy::Find(drift(9_000)));
     let first = &history.model.remediations()[0];
     assert_eq!(history.model.remediation_status(first), RemediationStatus::Partial);
     assert_eq!(history.status(), RemediationStatus::Pending);
-    let other = DriftEpisode { version: version("v9"), ..drift(900) };
+    let other = DriftEpisode { version: version("v9"), ..drift(90_000) };
     assert!(rests(&history.model.remedy(Some(&other)), "do not drift"), "it is not the champion");
 }
 

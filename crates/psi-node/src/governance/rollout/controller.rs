@@ -12,8 +12,7 @@ use psi_ledger::{
 };
 use psi_quorum::Register;
 use psi_rollout::{
-    Change, ChangeError, Command, DriftEpisode, Model, ModelEvent, ModelName, Next, Record, Refusal, Remedy, Rollout,
-    RolloutId,
+    Change, ChangeError, Command, Model, ModelEvent, ModelName, Next, Record, Refusal, Remedy, Rollout, RolloutId,
     model::{ACTOR_BYTES_MAX, REASON_BYTES_MAX},
 };
 use tracing::{debug, info, warn};
@@ -65,16 +64,6 @@ async fn follow_state(context: Arc<NodeContext>) {
 /// What drift of a model is due by. No rollout is called so.
 fn drift_key(model: &ModelName) -> String {
     format!("drift of {model}")
-}
-
-/// Since when a rollout that remedies could have begun: since the drift, or since somebody changed the model after it was
-/// found, by staging a version or by saying that something follows.
-fn remedy_due_ms(model: &Model, episode: &DriftEpisode) -> u64 {
-    let since_ms = episode.since_second.saturating_mul(1_000);
-    match model.last() {
-        Some(change) if !matches!(change.event, ModelEvent::Drift(_)) => since_ms.max(change.at_ms),
-        _ => since_ms,
-    }
 }
 
 impl RolloutController {
@@ -214,21 +203,27 @@ impl RolloutController {
         }
         let (actor, at_ms) = (cut(&self.own_name(), ACTOR_BYTES_MAX), now_ms(&context));
         let change = |before: &Model| {
-            let event = match context.models.as_it_counts(before).remedy(episode.as_ref()) {
-                Remedy::Find(episode) => ModelEvent::Drift(episode),
-                Remedy::Try(canary) => {
+            // Another node may have been first, and what follows then is another thing: that is looked at first.
+            let event = match (context.models.as_it_counts(before).remedy(episode.as_ref()), &remedy) {
+                (Remedy::Find(episode), Remedy::Find(_)) => ModelEvent::Drift(episode),
+                (Remedy::Try(canary), Remedy::Try(version)) if canary == *version => {
                     let plan = before.policy().plan.clone().unwrap_or_default();
                     ModelEvent::Start { canary, plan, is_remedy: true }
                 }
-                Remedy::Rest(why) => return Err(ChangeError::Remedy { model: before.name().clone(), why }),
+                (Remedy::Rest(why), _) => return Err(ChangeError::Remedy { model: before.name().clone(), why }),
+                _ => {
+                    let (model, why) = (before.name().clone(), "another node was first".to_owned());
+                    return Err(ChangeError::Remedy { model, why });
+                }
             };
             Ok(Change { event, at_ms, actor: actor.clone(), reason: reason.clone(), is_forced: false })
         };
         let action = Action { method: method.to_owned(), object, action: reason.clone(), ..Action::default() };
         let is_decided = self.decide(model.name(), &key, change, &action).await;
-        if is_decided && let (Remedy::Try(_), Some(episode)) = (&remedy, &episode) {
-            let begin_ms = remedy_due_ms(model, episode);
-            context.metrics.rollouts.record_remedy(Duration::from_millis(at_ms.saturating_sub(begin_ms)));
+        if is_decided && matches!(remedy, Remedy::Try(_)) {
+            // What came last let it begin: drift was found, a version staged, or it was said that something follows.
+            let due_ms = model.last().map_or(at_ms, |change| change.at_ms);
+            context.metrics.rollouts.record_remedy(Duration::from_millis(at_ms.saturating_sub(due_ms)));
         }
     }
 
@@ -251,9 +246,13 @@ impl RolloutController {
                 info!(object, command, reason, "a model is changed");
                 self.context.record_own(Kind::ModelChange, action);
             }
-            // Another node, or a person, was first.
             Err(DecisionError::Refused(refusal)) => {
-                models.set_obstacle(model, None);
+                // Another node, or a person, was first; anything else is in the way.
+                let was_late = matches!(
+                    refusal,
+                    ChangeError::Remedy { .. } | ChangeError::Rollout(Refusal::Ended { .. } | Refusal::Active { .. })
+                );
+                models.set_obstacle(model, (!was_late).then(|| refusal.to_string()));
                 debug!(object, command, "not decided: {refusal}");
             }
             Err(error) => {

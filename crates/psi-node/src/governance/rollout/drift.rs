@@ -2,7 +2,7 @@
 
 use psi_replica::FieldName;
 use psi_rollout::{DriftEpisode, Model, ModelName, VersionName};
-use psi_state::DriftView;
+use psi_state::{DriftStatus, DriftView};
 
 use crate::node::context::NodeContext;
 
@@ -17,6 +17,20 @@ pub(crate) fn episode_of(context: &NodeContext, model: &Model) -> Option<DriftEp
 pub(crate) fn severity_of(context: &NodeContext, model: &Model) -> f64 {
     let episode = episode_of(context, model);
     episode.map_or(0.0, |episode| f64::from(episode.severity) / 1_000.0)
+}
+
+/// Why there is no verdict on the champion's inputs, in words; `None` if there is one.
+pub(crate) fn no_verdict(context: &NodeContext, model: &Model) -> Option<String> {
+    let field = field_of(model.name(), model.champion()?)?;
+    let status = context.read(|replica| replica.view(&field).map(|view| view.drift.status))?;
+    let why = match status {
+        DriftStatus::Off => "it is not watched",
+        DriftStatus::NoBaseline => "it has no baseline",
+        DriftStatus::Learning => "its baseline is not complete",
+        DriftStatus::InsufficientData => "the latest windows hold too few inputs",
+        DriftStatus::Stable | DriftStatus::Warning | DriftStatus::Drift => return None,
+    };
+    Some(format!("there is no verdict on {field}: {why}; see psi-field drift show {field}"))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1,000")]

@@ -21,6 +21,8 @@ pub(crate) struct ModelEventRecord {
     /// The model, with its version or rollout.
     pub(crate) object: String,
     pub(crate) reason: String,
+    /// How a call ended; empty for what follows by itself.
+    pub(crate) outcome: String,
 }
 
 /// Gives each event once, as long as ledgers show it.
@@ -37,14 +39,20 @@ impl ModelEventRecord {
         if !matches!(record.kind, Kind::ModelChange | Kind::Rollback) {
             return None;
         }
-        let Action { method, object, action: reason, .. } = Action::decode(body).ok()?;
+        let Action { method, object, action: reason, outcome, .. } = Action::decode(body).ok()?;
+        // A rollback has a record of its own kind. That of the call, and that it was decided, are not told again.
+        if record.kind == Kind::ModelChange && (method == "rollback" || object.starts_with("rollback ")) {
+            return None;
+        }
         let (clock, place) = (shown.clock, (shown.author.clone(), shown.number));
-        Some(Self { clock, place, kind: record.kind, actor: record.actor.to_string(), method, object, reason })
+        Some(Self { clock, place, kind: record.kind, actor: record.actor.to_string(), method, object, reason, outcome })
     }
 
     /// The model that it is about.
     pub(crate) fn model(&self) -> &str {
-        let named = self.object.rsplit(' ').find(|word| word.contains(['@', '/'])).unwrap_or(&self.object);
+        let mut words = self.object.rsplit(' ');
+        let last = words.clone().next().unwrap_or_default();
+        let named = words.find(|word| word.contains(['@', '/'])).unwrap_or(last);
         named.split(['@', '/']).next().unwrap_or_default()
     }
 
@@ -100,11 +108,19 @@ mod tests {
                 method: text(),
                 object,
                 reason: text(),
+                outcome: text(),
             };
             assert_eq!(event.id(), "n1/7/3");
             event.model().to_owned()
         };
-        let objects = ["churn@v2 STAGING", "churn@v2", "rollback churn/churn-v2-1", "churn/churn-v2-1", "churn"];
+        let objects = [
+            "churn@v2 STAGING",
+            "churn@v2",
+            "rollback churn/churn-v2-1",
+            "churn/churn-v2-1",
+            "churn",
+            "remediation on churn",
+        ];
         assert!(objects.iter().all(|object| of(object) == "churn"), "{:?}", objects.map(of));
     }
 }

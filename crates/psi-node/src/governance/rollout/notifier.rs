@@ -15,6 +15,7 @@ use psi_ledger::{
     record::{Body, Kind, Record},
 };
 use psi_replica::NodeId;
+use psi_state::LedgerRecord;
 use tracing::{error, info, warn};
 
 use super::{
@@ -28,8 +29,8 @@ use crate::{calls::governance::turns::nodes_in_turn, node::context::NodeContext,
 const LOOK: Duration = Duration::from_millis(500);
 /// How much later the next node posts, if those before it did not.
 const NEXT_NODE: Duration = Duration::from_secs(15);
-/// What happened longer ago is no news to a node that starts.
-const NEWS_MS: u64 = 10 * 60 * 1_000;
+/// What happened longer ago is no news to a node that starts: nobody posts it any more.
+const NEWS_MS: u64 = 40 * 60 * 1_000;
 /// What posts that are not taken wait for: a second, then twice as long each time, for about half an hour in all.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -41,6 +42,8 @@ pub(crate) struct Notifier {
     webhook: Webhook,
     reader: EventReader,
     waiting: BTreeMap<String, Notice>,
+    /// Up to which state of the ledgers what was taken is known.
+    generation: Option<u64>,
 }
 
 /// An event that nobody is known to have taken.
@@ -57,7 +60,7 @@ impl Notifier {
     /// `None` where there is no webhook.
     pub(crate) fn new(context: Arc<NodeContext>) -> Option<Self> {
         let webhook = context.settings.notify.webhook.clone()?;
-        Some(Self { context, webhook, reader: EventReader::default(), waiting: BTreeMap::new() })
+        Some(Self { context, webhook, reader: EventReader::default(), waiting: BTreeMap::new(), generation: None })
     }
 
     pub(crate) async fn run(mut self) {
@@ -75,14 +78,17 @@ impl Notifier {
 
     /// Takes over what is new, and drops what somebody took.
     fn take_events(&mut self) {
+        let (reader, known) = (&mut self.reader, &mut self.generation);
         let (events, taken) = self.context.read(|replica| {
-            let events = self.reader.read(replica);
-            // Whatever was taken is looked for only while something waits.
-            let is_needed = !events.is_empty() || !self.waiting.is_empty();
+            let generation = replica.ledger_generation();
+            if known.replace(generation) == Some(generation) {
+                return Default::default();
+            }
             let of_kind = |record: &Record| record.kind == Kind::Notification;
-            let read = |shown: &psi_state::LedgerRecord| Record::decode(&shown.record).ok().filter(of_kind);
-            let records = if is_needed { replica.ledger_records(|shown| read(shown).is_some()) } else { Vec::new() };
-            (events, records.iter().filter_map(|shown| object_of(&read(shown)?)).collect::<Vec<_>>())
+            let read = |shown: &LedgerRecord| Record::decode(&shown.record).ok().filter(of_kind);
+            let records = replica.ledger_records(|shown| read(shown).is_some());
+            let taken: Vec<_> = records.iter().filter_map(|shown| object_of(&read(shown)?)).collect();
+            (reader.read(replica), taken)
         });
         let oldest_ms = now_ms(&self.context).saturating_sub(NEWS_MS);
         for event in events.into_iter().filter(|event| event.clock.wall_ms >= oldest_ms) {
@@ -97,11 +103,16 @@ impl Notifier {
 
     async fn post_due(&mut self) {
         let due = self.waiting.iter().filter(|(id, notice)| self.is_due(id, notice));
-        let mut due: Vec<(ModelEventRecord, String)> =
-            due.map(|(id, notice)| (notice.event.clone(), id.clone())).collect();
+        // What was never posted comes first, so that it does not wait behind what nobody takes.
+        let mut due: Vec<(bool, ModelEventRecord, String)> =
+            due.map(|(id, notice)| (notice.next.is_some(), notice.event.clone(), id.clone())).collect();
         due.sort_unstable();
-        for (event, id) in due {
-            self.post(&event, &id).await;
+        for (_, event, id) in due {
+            // A post takes a while: ledgers show more by now, and another node may have posted this.
+            self.take_events();
+            if self.waiting.contains_key(&id) {
+                self.post(&event, &id).await;
+            }
         }
     }
 

@@ -54,13 +54,14 @@ fn refresh_model(context: &NodeContext, view: &RegisterView, rollbacks: u64) {
 pub(crate) fn check_rollbacks(context: &NodeContext, register: &str, body: &[u8]) -> Result<(), String> {
     let model = read_model(register, body)?;
     refresh_one(context, model.name());
-    let is_rollback = matches!(
-        model.last().map(|change| &change.event),
-        Some(ModelEvent::Rollout { record: Record::Rollback, .. } | ModelEvent::Staging { .. })
-    );
+    // What else happens to the model does not take the rollout further.
+    let goes_on = match model.last().map(|change| &change.event) {
+        Some(ModelEvent::Rollout { record, .. }) => *record != Record::Rollback,
+        _ => false,
+    };
     // A promotion is what a rollback does not undo once it is decided: before that it is in time.
     let is_over = context.models.has_rollback(&model);
-    if is_rollback || !is_over { Ok(()) } else { Err(format!("the rollout of {} was rolled back", model.name())) }
+    if !goes_on || !is_over { Ok(()) } else { Err(format!("the rollout of {} was rolled back", model.name())) }
 }
 
 /// Writes a rollback into this node's ledger, from where all others see it.

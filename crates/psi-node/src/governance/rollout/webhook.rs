@@ -64,6 +64,7 @@ pub(super) fn cloud_event(event: &ModelEventRecord, cluster: &str) -> serde_json
             "object": event.object,
             "actor": event.actor,
             "reason": event.reason,
+            "outcome": event.outcome,
         },
     })
 }
@@ -84,8 +85,24 @@ pub(super) async fn post(
     (id, body): (&str, String),
     now_s: u64,
 ) -> Result<(), PostError> {
-    let signature = sign(notify, &format!("{id}.{now_s}.{body}"))?;
+    tokio::time::timeout(WITHIN, post_signed(notify, webhook, (id, body), now_s))
+        .await
+        .map_err(|_| PostError::Silence)?
+}
+
+async fn post_signed(
+    notify: &Notify,
+    webhook: &Webhook,
+    (id, body): (&str, String),
+    now_s: u64,
+) -> Result<(), PostError> {
     let uri = webhook.uri();
+    let (settings, text) = (notify.clone(), format!("{id}.{now_s}.{body}"));
+    let has_tls = uri.scheme_str() == Some("https");
+    // Files may lie on a disk that hangs.
+    let prepare = move || Ok::<_, PostError>((sign(&settings, &text)?, client(&settings, has_tls)?));
+    let prepared = tokio::task::spawn_blocking(prepare).await;
+    let (signature, client) = prepared.map_err(|error| PostError::Encoding(error.to_string()))??;
     let header = |text: String| HeaderValue::from_str(&text).map_err(|error| PostError::Encoding(error.to_string()));
     let mut request = Request::new(Full::new(Bytes::from(body)));
     *request.method_mut() = Method::POST;
@@ -95,9 +112,7 @@ pub(super) async fn post(
     headers.insert("webhook-id", header(id.to_owned())?);
     headers.insert("webhook-timestamp", header(now_s.to_string())?);
     headers.insert("webhook-signature", header(format!("v1,{signature}"))?);
-    let answered = tokio::time::timeout(WITHIN, client(notify, uri.scheme_str() == Some("https"))?.request(request));
-    let answer = answered.await.map_err(|_| PostError::Silence)?;
-    let answer = answer.map_err(|error| PostError::Connection(causes(&error)))?;
+    let answer = client.request(request).await.map_err(|error| PostError::Connection(causes(&error)))?;
     if answer.status().is_success() { Ok(()) } else { Err(PostError::Status(answer.status())) }
 }
 

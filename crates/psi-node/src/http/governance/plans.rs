@@ -75,15 +75,14 @@ impl PlanParams {
 }
 
 pub(in crate::http) async fn list(ops: Ops, params: PlanParams) -> Result<Json<Value>, Refusal> {
-    let content = params.read(&ops)?.iter().take(params.limit).map(plan_json).collect();
-    Ok(answer(&ops, content))
+    Ok(answer(&ops, params.read(&ops)?.iter().take(params.limit).map(plan_json)))
 }
 
 /// The actions of all plans, the latest first.
 pub(in crate::http) async fn actions(ops: Ops, params: PlanParams) -> Result<Json<Value>, Refusal> {
     let plans = params.read(&ops)?;
     let content = plans.iter().flat_map(|plan| plan.actions.iter().rev().map(|action| action_json(plan, action)));
-    Ok(answer(&ops, content.take(params.limit).collect()))
+    Ok(answer(&ops, content.take(params.limit)))
 }
 
 pub(in crate::http) async fn show(
@@ -102,7 +101,7 @@ pub(in crate::http) async fn actions_of(
     _: NoParams,
 ) -> Result<Json<Value>, Refusal> {
     let plan = find(&ops, &tenant, &id)?;
-    Ok(answer(&ops, plan.actions.iter().map(|action| action_json(&plan, action)).collect()))
+    Ok(answer(&ops, plan.actions.iter().map(|action| action_json(&plan, action))))
 }
 
 fn find(ops: &Ops, tenant: &TenantParam, id: &str) -> Result<v1::RemediationPlan, Refusal> {
@@ -160,7 +159,8 @@ pub(in crate::http) async fn configure(
     Ok(Json(json!({ "autoRemediationEnabled": is_on, "models": models, "node": node })))
 }
 
-fn answer(ops: &Ops, content: Vec<Value>) -> Json<Value> {
+fn answer(ops: &Ops, content: impl Iterator<Item = Value>) -> Json<Value> {
+    let content: Vec<Value> = content.collect();
     Json(json!({ "content": content, "node": ops.context.settings.node.as_str() }))
 }
 

@@ -30,7 +30,7 @@ families! {
         failed: IntCounterVec = "psi_remediations_failed_total" ["model"]
             "Rollouts that were to remedy drift, and ended otherwise than by a promotion";
         remedied: Histogram = "psi_remediation_duration_seconds" []
-            "Time from drift to the rollout that this node began by itself";
+            "Time from what let a rollout begin by itself (drift found, a version staged, the mode set) to its start here";
         notifications: IntCounterVec = "psi_notifications_total" ["result"]
             "Events that this node posted to the webhook: taken, refused and posted again, or lost";
     }

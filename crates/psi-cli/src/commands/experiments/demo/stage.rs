@@ -182,10 +182,7 @@ impl Actor {
 
     /// The body of a page of the node's HTTP surface.
     pub(super) async fn get(&self, path: &str) -> Result<String, Failure> {
-        let url = format!("http://{}{path}", self.http);
-        let failed = |error: reqwest::Error| Failure::failed(format!("GET {url}: {error}"));
-        let answer = reqwest::get(&url).await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
-        answer.text().await.map_err(failed)
+        psi_bench::page(self.http, path).await.map_err(|error| Failure::failed(error.to_string()))
     }
 }
 

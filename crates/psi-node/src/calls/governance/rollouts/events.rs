@@ -15,7 +15,7 @@ use crate::{
 
 /// Between two looks where nothing wakes it.
 const LOOK: Duration = Duration::from_millis(500);
-/// Events that wait for a slow client. What does not fit waits in the ledgers.
+/// Events that wait for a slow client. What does not fit waits in the ledgers, which show the latest 64 records of a node.
 const QUEUE: usize = 64;
 
 impl Ops {

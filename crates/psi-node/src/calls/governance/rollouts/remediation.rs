@@ -1,6 +1,8 @@
 //! What is said of models whose champion's inputs drift.
 
+use futures_util::future::join_all;
 use psi_api::{Cause, v1};
+use psi_ledger::{body::Action, record::Kind};
 use psi_rollout::{Change, Model, ModelEvent, Plan, RemediationMode, RemediationPolicy, Remedy};
 use tonic::Code;
 
@@ -8,7 +10,7 @@ use super::{ChangeRequest, Ops, bad, model_name, plan_input, states::plan_messag
 use crate::{
     calls::readiness::readable,
     governance::rollout::{
-        drift::{episode_of, severity_of},
+        drift::{episode_of, no_verdict, severity_of},
         models::KnownModel,
         refresh::refresh,
     },
@@ -55,15 +57,19 @@ impl Ops {
             return Err(self.record_cause(Cause::new(Code::NotFound, "UNKNOWN_MODEL", message)));
         }
         let mode = if is_on { RemediationMode::On } else { RemediationMode::Off };
-        let (mut set, mut refused) = (Vec::new(), None);
-        for model in names {
-            let mode = mode.name().to_owned();
-            match self.set_remediation(v1::SetRemediationRequest { model, mode, ..Default::default() }).await {
-                Ok(remediation) => set.push(remediation),
-                Err(cause) => refused = refused.or(Some(cause)),
-            }
-        }
-        refused.map_or(Ok(set), Err)
+        let set = join_all(names.into_iter().map(async |model| {
+            let request = v1::SetRemediationRequest { model, mode: mode.to_string(), ..Default::default() };
+            let set = self.set_remediation(request).await?;
+            // The record of the call is about all of them.
+            let (method, object) = ("remediation".to_owned(), format!("remediation {mode} {}", set.model));
+            let action = Action { method, object, outcome: "ok".to_owned(), ..Action::default() };
+            self.context.record(Kind::ModelChange, self.actor(), &action);
+            Ok(set)
+        }));
+        let set = set.await.into_iter().collect();
+        self.record_object(&format!("remediation {mode}"));
+        self.record_kind(Kind::OperatorAction);
+        set
     }
 
     fn remediation_message(&self, known: &KnownModel) -> v1::Remediation {
@@ -82,7 +88,8 @@ impl Ops {
     pub(super) fn remedy_words(&self, known: &KnownModel) -> String {
         let model = &known.model;
         let words = match model.remedy(episode_of(&self.context, model).as_ref()) {
-            Remedy::Rest(why) => return why,
+            Remedy::Rest(why) if model.policy().mode == RemediationMode::Off => return why,
+            Remedy::Rest(why) => return no_verdict(&self.context, model).unwrap_or(why),
             Remedy::Find(episode) => format!("{episode}: that is about to be written down"),
             Remedy::Try(version) => format!("a rollout of {version} is about to begin"),
         };
