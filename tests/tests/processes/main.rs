@@ -3,7 +3,6 @@
 mod attestation;
 mod nine_phases;
 mod proposals;
-mod remediation;
 mod rollouts;
 mod rules;
 mod support;

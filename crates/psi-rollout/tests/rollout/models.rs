@@ -213,7 +213,11 @@ fn event(model: &Model, (kind, name, number): (usize, usize, usize)) -> ModelEve
         (3, _) | (_, None) => {
             let version = model.champion().cloned().unwrap_or(versioned);
             let since_second = number as u64;
-            ModelEvent::Drift(DriftEpisode { version, since_second, severity: 700 + 10 * number as u16 })
+            ModelEvent::Drift(DriftEpisode {
+                version,
+                since_second,
+                severity: 700 + 10 * u16::try_from(number).unwrap_or_default(),
+            })
         }
         (_, Some(rollout)) => {
             let record = match Command::ALL[number % 6] {

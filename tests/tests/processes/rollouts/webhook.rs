@@ -79,7 +79,7 @@ async fn all_taken(receiver: &Receiver, versions: &[&str]) -> Result<()> {
     eventually(&format!("{versions:?} are posted and taken"), async || {
         let posts = receiver.posts();
         let is_taken = |version: &&str| posts.iter().any(|post| post.answered == 200 && post.body.contains(version));
-        Ok(versions.iter().all(|version| is_taken(&version)))
+        Ok(versions.iter().all(is_taken))
     })
     .await
 }
