@@ -59,7 +59,7 @@ impl Ops {
             let rollouts = models.iter().flat_map(|known| self.rollout_messages(known));
             let is_wanted = |rollout: &v1::Rollout| status.is_none_or(|status| rollout.status == status.name());
             let mut rollouts: Vec<_> = rollouts.filter(is_wanted).collect();
-            let began = |rollout: &v1::Rollout| rollout.began.map_or(0, |time| time.seconds);
+            let began = |rollout: &v1::Rollout| rollout.began.map_or((0, 0), |time| (time.seconds, time.nanos));
             rollouts.sort_by_key(|rollout| std::cmp::Reverse(began(rollout)));
             Ok(v1::ListRolloutsResponse { rollouts, node: self.context.settings.node.to_string() })
         };
