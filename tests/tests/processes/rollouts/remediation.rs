@@ -146,7 +146,7 @@ async fn drift_leads_to_one_rollout_of_the_version_that_waits_once_somebody_says
     let mut works = Works::start().await?;
     let mut events = works.rollouts[2].clone().watch_events(v1::WatchEventsRequest::default()).await?.into_inner();
     works.feed(0.0, "a baseline", async |works| works.stable().await).await?;
-    // Nothing follows before somebody says so, whatever the inputs do.
+    // Nothing follows before somebody says so, though the inputs drift.
     works.feed(3.0, "drift", async |works| Ok(works.said(1).await?.severity >= 0.75)).await?;
     ensure!(works.said(1).await?.next.starts_with("remediation is off") && works.plans(1).await?.is_empty());
     ensure!(works.say(1, "watch").await?.mode == "watch");

@@ -1,4 +1,4 @@
-//! What happens to models, as ledgers show it: every node sees the same events, whoever acted.
+//! What happens to models, as ledgers show it: every node sees the same events.
 
 use std::collections::BTreeSet;
 

@@ -3,11 +3,8 @@
 use psi_api::{Cause, v1};
 use psi_rollout::{Model, Remediation, RemediationStatus, Status};
 
-use super::{Ops, bad, model_name, states::time};
-use crate::{
-    calls::readiness::readable,
-    governance::rollout::{models::KnownModel, refresh::refresh},
-};
+use super::{Ops, bad, states::time};
+use crate::{calls::readiness::readable, governance::rollout::models::KnownModel};
 
 const STATUSES: [RemediationStatus; 4] = [
     RemediationStatus::Pending,
@@ -22,12 +19,7 @@ impl Ops {
         let read = || {
             self.context.read(readable)?;
             let status = if status.is_empty() { None } else { Some(status_of(status)?) };
-            let models = if model.is_empty() {
-                refresh(&self.context);
-                self.context.models.all()
-            } else {
-                vec![self.known_model(&model_name(model)?)?]
-            };
+            let models = self.known_models(model)?;
             let plans = models.iter().flat_map(|known| self.plan_messages(known));
             let mut plans: Vec<_> =
                 plans.filter(|plan| status.is_none_or(|status| plan.status == status.name())).collect();

@@ -36,6 +36,15 @@ impl Ops {
         self.record_refusal(read())
     }
 
+    /// A model, or all if none is named.
+    pub(super) fn known_models(&self, model: &str) -> Result<Vec<Arc<KnownModel>>, Cause> {
+        if model.is_empty() {
+            refresh(&self.context);
+            return Ok(self.context.models.all());
+        }
+        Ok(vec![self.known_model(&model_name(model)?)?])
+    }
+
     /// A rollout, the latest one if none is named.
     pub(crate) fn rollout(&self, model: &str, id: &str) -> Result<v1::Rollout, Cause> {
         let read = || {
@@ -50,12 +59,7 @@ impl Ops {
         let read = || {
             self.context.read(readable)?;
             let status = if status.is_empty() { None } else { Some(status_of(status)?) };
-            let models = if model.is_empty() {
-                refresh(&self.context);
-                self.context.models.all()
-            } else {
-                vec![self.known_model(&model_name(model)?)?]
-            };
+            let models = self.known_models(model)?;
             let rollouts = models.iter().flat_map(|known| self.rollout_messages(known));
             let is_wanted = |rollout: &v1::Rollout| status.is_none_or(|status| rollout.status == status.name());
             let mut rollouts: Vec<_> = rollouts.filter(is_wanted).collect();

@@ -1,4 +1,4 @@
-//! What was promised and what came of it, in plain words and as JSON.
+//! What was promised and whether it was kept, in plain words and as JSON.
 
 use psi_api::v1;
 use serde::Serialize;
