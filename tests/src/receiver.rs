@@ -65,7 +65,7 @@ impl Receiver {
         let kept = posts.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                // One after the other, so that what is refused is what came first. A caller that hangs up is no post.
+                // One after the other, so that the first are refused. A caller that hangs up is no post.
                 let _ = match &acceptor {
                     None => take(stream, refused, &kept).await,
                     Some(acceptor) => match acceptor.accept(stream).await {

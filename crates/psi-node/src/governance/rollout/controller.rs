@@ -12,7 +12,8 @@ use psi_ledger::{
 };
 use psi_quorum::Register;
 use psi_rollout::{
-    Change, ChangeError, Command, Model, ModelEvent, ModelName, Next, Record, Refusal, Remedy, Rollout, RolloutId,
+    Change, ChangeError, Command, Model, ModelEvent, ModelName, Next, Record, Refusal, RemediationMode, Remedy,
+    Rollout, RolloutId,
     model::{ACTOR_BYTES_MAX, REASON_BYTES_MAX},
 };
 use tracing::{debug, info, warn};
@@ -178,7 +179,9 @@ impl RolloutController {
     /// Does what follows from drift of the champion's inputs: writes it down, or begins a rollout.
     async fn remedy(&mut self, model: &Model) {
         let (context, key) = (self.context.clone(), drift_key(model.name()));
-        let episode = episode_of(&context, model);
+        // Nothing is looked at where nothing follows.
+        let is_off = model.policy().mode == RemediationMode::Off;
+        let episode = if is_off { None } else { episode_of(&context, model) };
         let remedy = model.remedy(episode.as_ref());
         let (method, object, reason) = match &remedy {
             Remedy::Rest(_) => {
@@ -221,7 +224,7 @@ impl RolloutController {
         let action = Action { method: method.to_owned(), object, action: reason.clone(), ..Action::default() };
         let is_decided = self.decide(model.name(), &key, change, &action).await;
         if is_decided && matches!(remedy, Remedy::Try(_)) {
-            // What came last let it begin: drift was found, a version staged, or it was said that something follows.
+            // The last change let it begin: drift was found, a version staged, or it was said that something follows.
             let due_ms = model.last().map_or(at_ms, |change| change.at_ms);
             context.metrics.rollouts.record_remedy(Duration::from_millis(at_ms.saturating_sub(due_ms)));
         }

@@ -27,7 +27,7 @@ pub(super) struct StepCount {
     pub(super) errors: u64,
 }
 
-/// What was sent, and what came back.
+/// What was sent, and how it was answered.
 #[derive(Debug, Default)]
 pub(super) struct Callers {
     /// Keys so far.
