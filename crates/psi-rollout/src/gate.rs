@@ -18,13 +18,16 @@
 //! What is left out: when to look, and what follows. [`crate::Rollout`] says that.
 
 use crate::{outcome::Outcomes, plan::Plan};
-use limits::Limits;
+use limits::{Limits, Threshold};
 
+mod drift;
 mod estimate;
 mod judgement;
 mod limits;
 mod sequence;
 
+pub(crate) use drift::DriftMoments;
+pub use drift::{DriftComparison, DriftState};
 pub use estimate::BUCKETS_MIN;
 pub use judgement::{Comparison, Gate, HoldReason, Judgement, Verdict};
 pub use limits::{ERROR_RATE_FLOOR, LATENCY_SLACK};
@@ -38,21 +41,29 @@ pub const ALPHA: f64 = 0.005;
 /// α of its own instead, a fifth of that of the step before, so that all together stay below [`ALPHA`].
 #[must_use]
 pub fn judge(plan: &Plan, step: usize, canary: &Outcomes, champion: &Outcomes) -> Vec<Judgement> {
-    let gates = [(Gate::ErrorRate, plan.error_rate()), (Gate::Latency, plan.latency_factor())];
-    let judged = gates.into_iter().filter_map(|(gate, threshold)| {
-        let alpha = gate_alpha(gate) * step_share(step);
-        let limits = Limits { gate, threshold: threshold?, alpha, steps_min: plan.predictions_min() };
-        Some(limits.judge(canary, champion))
+    let share = step_share(step);
+    let judged = thresholds(plan).map(|(threshold, alpha)| {
+        Limits { threshold, alpha: alpha * share, steps_min: plan.predictions_min() }.judge(canary, champion)
     });
     judged.collect()
 }
 
-/// What a gate may spend of [`ALPHA`]. Errors are rare, so that they need most of it; latencies are there with every step.
-fn gate_alpha(gate: Gate) -> f64 {
-    match gate {
-        Gate::ErrorRate => ALPHA * 0.9,
-        Gate::Latency => ALPHA * 0.1,
-    }
+/// What the plan asks for, and what each gate may spend of [`ALPHA`]. Errors are rare, so that they need most of it;
+/// latencies are there with every step. Measures, where there are any, have a tenth together.
+fn thresholds(plan: &Plan) -> impl Iterator<Item = (Threshold<'_>, f64)> {
+    let measures = plan.measures();
+    let (rest, each) =
+        if measures.is_empty() { (ALPHA, 0.0) } else { (ALPHA * 0.9, ALPHA * 0.1 / count(measures.len())) };
+    let errors = plan.error_rate().map(|threshold| (Threshold::ErrorRate(threshold), rest * 0.9));
+    let latency = plan.latency_factor().map(|threshold| (Threshold::Latency(threshold), rest * 0.1));
+    let measures = measures.iter().enumerate();
+    let measures = measures.map(move |(place, measure)| (Threshold::Measure(place, measure), each));
+    errors.into_iter().chain(latency).chain(measures)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few")]
+fn count(measures: usize) -> f64 {
+    measures as f64
 }
 
 /// What a step of the schedule may spend of that: four fifths of what is left. Later steps have more of the traffic.

@@ -23,6 +23,7 @@
 
 pub mod assignment;
 pub mod gate;
+pub mod measure;
 pub mod model;
 pub mod name;
 pub mod outcome;
@@ -33,7 +34,8 @@ pub mod window;
 mod text;
 
 pub use assignment::{Arm, BUCKETS, KeyError, KeyHash, Percent, PercentError, StepKey};
-pub use gate::{Gate, HoldReason, Judgement, Verdict};
+pub use gate::{DriftComparison, DriftState, Gate, HoldReason, Judgement, Verdict};
+pub use measure::{MEASURES_MAX, Measure, MeasuredTally, Subject, SubjectError};
 pub use model::{
     Change, ChangeError, DriftEpisode, EndedRollout, Model, ModelError, ModelEvent, Remediation, RemediationMode,
     RemediationPolicy, RemediationStatus, RemediationTrial, Remedy, Stage,

@@ -4,7 +4,10 @@
 //! order. Many steps of one key correlate; the buckets keep them together, and [`crate::gate`] takes the variance over
 //! buckets.
 
-use crate::assignment::BUCKETS;
+use crate::{
+    assignment::BUCKETS,
+    measure::{MEASURES_MAX, MeasuredSummary, MeasuredTally, least_squares},
+};
 
 /// Steps of an arm stay below this, so that no sum overflows.
 pub const STEPS_LIMIT: u64 = 1 << 47;
@@ -45,10 +48,21 @@ pub struct Tally {
 }
 
 /// The outcomes of one version in one step of the schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outcomes {
     buckets: Box<[Tally; BUCKETS]>,
     total: Tally,
+    /// By the places of measures in the plan, and by buckets.
+    measured: Vec<Vec<MeasuredTally>>,
+    /// What measures come to, in a record that keeps no buckets of them.
+    summaries: Vec<MeasuredSummary>,
+}
+
+/// The steps of a bucket, and their sum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BucketSum {
+    pub(crate) steps: u64,
+    pub(crate) sum: f64,
 }
 
 /// Why outcomes were not counted; nothing has changed then.
@@ -159,7 +173,12 @@ impl Tally {
 impl Default for Outcomes {
     /// Of no steps.
     fn default() -> Self {
-        Self { buckets: Box::new([Tally::default(); BUCKETS]), total: Tally::default() }
+        Self {
+            buckets: Box::new([Tally::default(); BUCKETS]),
+            total: Tally::default(),
+            measured: Vec::new(),
+            summaries: Vec::new(),
+        }
     }
 }
 
@@ -174,7 +193,21 @@ impl Outcomes {
         }
         below_limit(buckets.iter().map(|tally| u128::from(tally.steps)).sum())?;
         let total = buckets.iter().fold(Tally::default(), |total, tally| total.plus(*tally));
-        Ok(Self { buckets: Box::new(buckets), total })
+        Ok(Self { buckets: Box::new(buckets), total, measured: Vec::new(), summaries: Vec::new() })
+    }
+
+    /// The same with the sums of measures, by their places in the plan and by buckets.
+    ///
+    /// # Errors
+    /// [`OutcomesError`] if no steps could come to these sums.
+    pub fn with_measured(self, measured: Vec<Vec<MeasuredTally>>) -> Result<Self, OutcomesError> {
+        for tallies in &measured {
+            if let Some((bucket, fault)) = (0..).zip(tallies).find_map(|(i, tally)| Some((i, tally.fault()?))) {
+                return Err(OutcomesError::Impossible { bucket, fault });
+            }
+            below_limit(measured_steps(tallies))?;
+        }
+        Ok(Self { measured, ..self })
     }
 
     /// Counts a step. `bucket` is [`crate::KeyHash::bucket`]; of a larger number the lowest six bits count.
@@ -188,17 +221,87 @@ impl Outcomes {
         Ok(())
     }
 
+    /// Counts what a step measured, by the places of measures in the plan; `None` for what it does not have.
+    ///
+    /// # Errors
+    /// [`OutcomesError::StepsLimit`]. Nothing has changed then.
+    pub fn add_measured(&mut self, bucket: u8, units: &[Option<i64>]) -> Result<(), OutcomesError> {
+        let units = &units[..units.len().min(MEASURES_MAX)];
+        for tallies in &self.measured {
+            below_limit(measured_steps(tallies) + 1)?;
+        }
+        if self.measured.len() < units.len() {
+            self.measured.resize(units.len(), vec![MeasuredTally::default(); BUCKETS]);
+        }
+        for (tallies, units) in self.measured.iter_mut().zip(units) {
+            let tally = tallies.get_mut(usize::from(bucket) % BUCKETS);
+            tally.into_iter().zip(*units).for_each(|(tally, units)| tally.count(units));
+        }
+        Ok(())
+    }
+
     /// Adds all steps of `other`.
     ///
     /// # Errors
     /// [`OutcomesError::StepsLimit`].
     pub fn merge(&mut self, other: &Self) -> Result<(), OutcomesError> {
         below_limit(u128::from(self.total.steps) + u128::from(other.total.steps))?;
+        for (own, others) in self.measured.iter().zip(&other.measured) {
+            below_limit(measured_steps(own) + measured_steps(others))?;
+        }
         self.total = self.total.plus(other.total);
         for (own, others) in self.buckets.iter_mut().zip(other.buckets.iter()) {
             *own = own.plus(*others);
         }
+        for (place, others) in other.measured.iter().enumerate() {
+            match self.measured.get_mut(place) {
+                Some(own) => own.iter_mut().zip(others).for_each(|(own, others)| *own = own.plus(*others)),
+                None => self.measured.push(others.clone()),
+            }
+        }
         Ok(())
+    }
+
+    /// What is kept of a champion that answers no more: of measures what they come to, so that it stays small.
+    #[must_use]
+    pub fn frozen(&self) -> Self {
+        let places = self.measured.len().max(self.summaries.len());
+        let summaries = (0..places).map(|place| self.summary(place).unwrap_or_default()).collect();
+        Self { measured: Vec::new(), summaries, ..self.clone() }
+    }
+
+    /// The same with what measures come to, by their places in the plan.
+    ///
+    /// # Errors
+    /// [`OutcomesError`] if no steps could come to it.
+    pub(crate) fn with_summaries(self, summaries: Vec<MeasuredSummary>) -> Result<Self, OutcomesError> {
+        match summaries.iter().find_map(MeasuredSummary::fault) {
+            Some(fault) => Err(OutcomesError::Impossible { bucket: 0, fault }),
+            None => Ok(Self { summaries, ..self }),
+        }
+    }
+
+    /// What is kept of measures without their buckets.
+    pub(crate) fn summaries(&self) -> &[MeasuredSummary] {
+        &self.summaries
+    }
+
+    /// What the measure at this place in the plan comes to; `None` without steps.
+    pub(crate) fn summary(&self, place: usize) -> Option<MeasuredSummary> {
+        let Some(tallies) = self.measured.get(place) else {
+            return self.summaries.get(place).copied().filter(|summary| summary.total.steps > 0);
+        };
+        let total = tallies.iter().fold(MeasuredTally::default(), |all, one| all.plus(*one));
+        let sums = tallies.iter().map(|tally| BucketSum { steps: tally.steps, sum: tally.units() });
+        let sums: Vec<_> = sums.filter(|sum| sum.steps > 0).collect();
+        let (buckets, between) = (u32::try_from(sums.len()).ok()?, between_buckets(&sums, total.mean()?));
+        Some(MeasuredSummary { total, buckets, between })
+    }
+
+    /// Sums of each measure, by its place in the plan and by buckets.
+    #[must_use]
+    pub fn measured(&self) -> &[Vec<MeasuredTally>] {
+        &self.measured
     }
 
     /// Sums over all buckets.
@@ -214,14 +317,26 @@ impl Outcomes {
     }
 }
 
-/// The least whole number of at least (Σx)²/n: Σx² is no less of any numbers. Exact, so that what is accepted of each of
-/// several origins is accepted of their sum; in parts, so that it stays within 128 bits.
-fn least_squares(n: u128, sum: u128) -> u128 {
-    let (mean, rest) = (sum / n, sum % n);
-    let whole = mean.saturating_mul(mean).saturating_mul(n).saturating_add(mean.saturating_mul(rest).saturating_mul(2));
-    whole.saturating_add(rest.saturating_mul(rest).div_ceil(n))
+fn measured_steps(tallies: &[MeasuredTally]) -> u128 {
+    tallies.iter().map(|tally| u128::from(tally.steps)).sum()
 }
 
 fn below_limit(steps: u128) -> Result<(), OutcomesError> {
     if steps < u128::from(STEPS_LIMIT) { Ok(()) } else { Err(OutcomesError::StepsLimit { steps }) }
+}
+
+/// The variance over clusters of the sum of all: B/(B−1)·Σ(S_b − m·n_b)² (Cochran, "Sampling Techniques", 1977, section
+/// 9A). 0 if there is one bucket.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "53 bits are enough for a variance; the rounding is the same everywhere"
+)]
+pub(crate) fn between_buckets(sums: &[BucketSum], mean: f64) -> f64 {
+    if sums.len() < 2 {
+        return 0.0;
+    }
+    let residual = |BucketSum { steps, sum }: &BucketSum| sum - mean * *steps as f64;
+    let squares: f64 = sums.iter().map(residual).map(|residual| residual * residual).sum();
+    let buckets = sums.len() as f64;
+    buckets / (buckets - 1.0) * squares
 }

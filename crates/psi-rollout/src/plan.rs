@@ -1,9 +1,10 @@
 //! What a rollout follows: its percentages, how long each lasts at least, and what its gates ask for.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
     assignment::Percent,
+    measure::{MEASURES_MAX, Measure, Subject, SubjectError},
     text::{duration, list},
 };
 
@@ -32,6 +33,12 @@ pub struct PlanInput {
     /// `latencyDegradationThreshold`: the multiple of the champion's mean latency that PASS must rule out. `None` turns
     /// the gate off, as where no latency is sent. Default: 1.5.
     pub latency_degradation_threshold: Option<f64>,
+    /// `metricThresholds`: values that steps have, and by how much the canary's mean may differ from the champion's: upwards
+    /// of a margin above 0, else downwards. Default: none.
+    pub metric_thresholds: BTreeMap<String, f64>,
+    /// `driftSeverityThreshold`: from which severity on drift of the canary's inputs fails where the champion's do not
+    /// drift. Default: `None`, off.
+    pub drift_severity_threshold: Option<f64>,
 }
 
 /// A plan that can be followed.
@@ -42,6 +49,8 @@ pub struct Plan {
     predictions_min: u64,
     error_rate: Option<f64>,
     latency_factor: Option<f64>,
+    measures: Arc<[Measure]>,
+    drift_severity: Option<f64>,
 }
 
 /// What is wrong with a plan: all of it.
@@ -106,8 +115,33 @@ pub enum PlanFault {
         /// What was given.
         threshold: f64,
     },
+    /// Nothing that steps have.
+    #[error("metricThresholds: {0}")]
+    Subject(SubjectError),
+    /// No difference between means.
+    #[error(
+        "metricThresholds gives {subject} the margin {margin}: give one above 0 for what may rise, below 0 for what may fall"
+    )]
+    Margin {
+        /// What it is about.
+        subject: Subject,
+        /// What was given.
+        margin: f64,
+    },
+    /// Too many values.
+    #[error("metricThresholds names {measures} values: give up to {MEASURES_MAX}")]
+    Measures {
+        /// How many there are.
+        measures: usize,
+    },
+    /// No severity.
+    #[error("driftSeverityThreshold is {threshold}: give a severity above 0 and up to 1, such as 0.75")]
+    DriftSeverity {
+        /// What was given.
+        threshold: f64,
+    },
     /// Nothing would be judged.
-    #[error("both gates are left out, so that nothing would be judged: give errorRateThreshold")]
+    #[error("all gates are left out, so that nothing would be judged: give errorRateThreshold")]
     NoGate,
 }
 
@@ -119,6 +153,8 @@ impl Default for PlanInput {
             minimum_predictions: 100,
             error_rate_threshold: Some(0.05),
             latency_degradation_threshold: Some(1.5),
+            metric_thresholds: BTreeMap::new(),
+            drift_severity_threshold: None,
         }
     }
 }
@@ -154,13 +190,30 @@ impl Plan {
                 .filter(|threshold| !LATENCY_FACTOR.contains(threshold))
                 .map(|threshold| PlanFault::LatencyFactor { threshold }),
         );
-        if error_rate.is_none() && latency_factor.is_none() {
+        let (measures, of_measures) = checked_measures(&input.metric_thresholds);
+        faults.extend(of_measures);
+        let drift_severity = input.drift_severity_threshold;
+        faults.extend(
+            drift_severity
+                .filter(|threshold| !(*threshold > 0.0 && *threshold <= 1.0))
+                .map(|threshold| PlanFault::DriftSeverity { threshold }),
+        );
+        let is_judged = error_rate.or(latency_factor).or(drift_severity).is_some() || !measures.is_empty();
+        if !is_judged && faults.is_empty() {
             faults.push(PlanFault::NoGate);
         }
         if !faults.is_empty() {
             return Err(PlanError(faults));
         }
-        Ok(Self { schedule, window_ms, predictions_min: predictions, error_rate, latency_factor })
+        Ok(Self {
+            schedule,
+            window_ms,
+            predictions_min: predictions,
+            error_rate,
+            latency_factor,
+            measures,
+            drift_severity,
+        })
     }
 
     /// The percentages, rising. There is at least one.
@@ -192,6 +245,34 @@ impl Plan {
     pub fn latency_factor(&self) -> Option<f64> {
         self.latency_factor
     }
+
+    /// Values that steps have, and how far apart their means may be.
+    #[must_use]
+    pub fn measures(&self) -> &Arc<[Measure]> {
+        &self.measures
+    }
+
+    /// From which severity on drift of the canary's inputs alone fails.
+    #[must_use]
+    pub fn drift_severity(&self) -> Option<f64> {
+        self.drift_severity
+    }
+}
+
+/// The measures in the order of their names, and what is wrong with them.
+fn checked_measures(given: &BTreeMap<String, f64>) -> (Arc<[Measure]>, Vec<PlanFault>) {
+    let mut faults = Vec::new();
+    if given.len() > MEASURES_MAX {
+        faults.push(PlanFault::Measures { measures: given.len() });
+    }
+    let checked = given.iter().take(MEASURES_MAX).map(|(name, margin)| {
+        let subject: Subject = name.parse().map_err(PlanFault::Subject)?;
+        let fault = PlanFault::Margin { subject: subject.clone(), margin: *margin };
+        Measure::new(subject, *margin).ok_or(fault)
+    });
+    let (measures, of_each): (Vec<_>, Vec<_>) = checked.partition(Result::is_ok);
+    faults.extend(of_each.into_iter().filter_map(Result::err));
+    (measures.into_iter().filter_map(Result::ok).collect(), faults)
 }
 
 /// The schedule, and what is wrong with it.
@@ -263,6 +344,42 @@ mod tests {
             words.to_string(),
             "evaluationWindow is 999 ms: give 1 s to 30 d, minimumPredictions is 0: give 30 to 1000000000"
         );
+    }
+
+    #[test]
+    fn each_fault_of_a_measure_is_named() {
+        let faults = |given: &[(&str, f64)]| {
+            let metric_thresholds = given.iter().map(|(name, margin)| ((*name).to_owned(), *margin)).collect();
+            Plan::new(&PlanInput { metric_thresholds, ..PlanInput::default() }).map_err(|error| error.to_string())
+        };
+        let plan = faults(&[("novelty", 0.5), ("density", -0.1), ("column:car value", -100.0)]).expect("a plan");
+        let measures: Vec<_> = plan.measures().iter().map(ToString::to_string).collect();
+        assert_eq!(measures, ["column:car value -100", "density -0.1", "novelty +0.5"]);
+        for (given, want) in [
+            (&[("psi", 0.5)][..], "metricThresholds: `psi` is no value of a step"),
+            (&[("density", 0.0)], "gives density the margin 0: give one above 0"),
+            (&[("density", f64::NAN)], "gives density the margin NaN"),
+            (
+                &[("density", 0.1), ("novelty", 0.1), ("memory", 0.1), ("column:a", 1.0), ("column:b", 1.0)],
+                "names 5 values: give up to 4",
+            ),
+        ] {
+            let got = faults(given).expect_err("a fault");
+            assert!(got.contains(want), "{got}");
+        }
+    }
+
+    #[test]
+    fn any_gate_is_enough() {
+        let none =
+            PlanInput { error_rate_threshold: None, latency_degradation_threshold: None, ..PlanInput::default() };
+        assert!(Plan::new(&none).is_err());
+        let drift = PlanInput { drift_severity_threshold: Some(0.75), ..none.clone() };
+        let metric = PlanInput { metric_thresholds: [("novelty".to_owned(), 1.0)].into(), ..none };
+        assert!(Plan::new(&drift).is_ok() && Plan::new(&metric).is_ok());
+        let wrong = PlanInput { drift_severity_threshold: Some(1.5), ..drift };
+        let fault = PlanFault::DriftSeverity { threshold: 1.5 };
+        assert_eq!(Plan::new(&wrong), Err(PlanError(vec![fault])));
     }
 
     #[test]

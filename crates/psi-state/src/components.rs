@@ -306,7 +306,8 @@ registry! {
         /// The step with the highest clock; `None` before the first.
         last: recent::LatestSteps => Option<recent::Record> = [recent::RECENT],
         /// How steps went, as their callers say.
-        outcomes: outcomes::StepOutcomes => outcomes::OutcomesView = [outcomes::OUTCOMES, outcomes::OUTCOME_WINDOWS],
+        outcomes: outcomes::StepOutcomes => outcomes::OutcomesView =
+            [outcomes::OUTCOMES, outcomes::OUTCOME_WINDOWS, outcomes::MEASURE_WINDOWS],
         /// ν, and how many interventions count.
         interventions: interventions::Interventions => interventions::InterventionsView =
             [interventions::INTERVENTIONS, interventions::RETIRED, interventions::ENDED_EVENTS],

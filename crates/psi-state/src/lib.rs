@@ -37,7 +37,7 @@ pub mod lanes {
         interventions::{ENDED_EVENTS, INTERVENTIONS, RETIRED},
         ledger::{HEAD as LEDGER_HEAD, RECORDS as LEDGER_RECORDS},
         moments::MOMENTS,
-        outcomes::{OUTCOME_WINDOWS, OUTCOMES},
+        outcomes::{MEASURE_WINDOWS, OUTCOME_WINDOWS, OUTCOMES},
         recent::RECENT,
         registers::{REGISTERS, VOTERS},
         specs::SPEC,

@@ -3,7 +3,7 @@
 use psi_engine::Metrics;
 use psi_stats::{Moments, Scale};
 
-use crate::components::FieldView;
+use crate::{component::names::ColumnNames, components::FieldView};
 
 impl FieldView {
     /// Mean of the inputs, one number a dimension; `None` before the first step.
@@ -29,6 +29,12 @@ impl FieldView {
     pub fn window_mean(&self) -> Option<Metrics> {
         let mean = self.window.mean(Scale::default())?;
         Some(Metrics::from_array(mean.try_into().ok()?))
+    }
+
+    /// The column that people call so; where columns have no names, the one of this number, from 0.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<usize> {
+        ColumnNames::column_of(self.names.as_ref(), self.spec.spec.setup.shape.width, name)
     }
 
     fn read(&self, readout: impl Fn(&Moments, Scale) -> Option<Vec<f64>>) -> Option<Vec<f64>> {

@@ -9,6 +9,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{
     at, cases,
     cluster::{Cluster, Faults},
@@ -17,7 +19,7 @@ use common::{
 use proptest::prelude::*;
 use psi_engine::Parameters;
 use psi_replica::{FieldName, Now};
-use psi_rollout::{Latency, ModelName, Outcome, RolloutId, Tally, WindowTag};
+use psi_rollout::{Latency, Measure, MeasuredTally, ModelName, Outcome, Plan, PlanInput, RolloutId, Tally, WindowTag};
 use psi_state::{OutcomeReport, OutcomesView, Replica, Setup, WriteError, lanes};
 
 /// A step with an outcome.
@@ -29,14 +31,22 @@ struct Deed {
     latency_us: Option<u32>,
     /// Number and step of the window, and the bucket.
     window: Option<(u64, u8, u8)>,
+    is_measured: bool,
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
     let gap = prop_oneof![4 => 1..40_u64, 1 => 500..3_000_u64];
     let latency = prop::option::weighted(0.9, prop_oneof![0..2_000_000_u32, Just(3_600_000_000)]);
     let window = prop::option::weighted(0.8, (0..2_u64, 0..3_u8, 0..64_u8));
-    let parts = (gap, 0..8_usize, any::<bool>(), latency, window);
-    parts.prop_map(|(gap, who, error, latency_us, window)| Deed { gap, who, error, latency_us, window })
+    let parts = (gap, 0..8_usize, any::<bool>(), latency, window, any::<bool>());
+    parts.prop_map(|(gap, who, error, latency_us, window, is_measured)| Deed {
+        gap,
+        who,
+        error,
+        latency_us,
+        window,
+        is_measured,
+    })
 }
 
 fn tag(begin: u64, step: u8) -> WindowTag {
@@ -46,7 +56,19 @@ fn tag(begin: u64, step: u8) -> WindowTag {
 fn report(deed: Deed) -> OutcomeReport {
     let latency = deed.latency_us.map(|us| Latency::from_ms(f64::from(us) / 1_000.0).unwrap());
     let window = deed.window.map(|(begin, step, bucket)| (tag(begin, step), bucket));
-    OutcomeReport { outcome: Outcome { error: deed.error, latency }, window }
+    OutcomeReport {
+        outcome: Some(Outcome { error: deed.error, latency }),
+        window,
+        measures: measures(deed.is_measured),
+    }
+}
+
+/// What a gate measures of columns: what a node knows of the steps before makes no difference to them.
+fn measures(is_measured: bool) -> Arc<[Measure]> {
+    let thresholds = [("column:none", 1.0), ("column:3", -0.25)];
+    let metric_thresholds = thresholds.map(|(name, margin)| (name.to_owned(), margin)).into();
+    let plan = Plan::new(&PlanInput { metric_thresholds, ..PlanInput::default() }).unwrap();
+    if is_measured { plan.measures().clone() } else { [].into() }
 }
 
 fn act(replica: &mut Replica, now: Now, n: usize, deed: Deed) {
@@ -56,6 +78,19 @@ fn act(replica: &mut Replica, now: Now, n: usize, deed: Deed) {
 
 fn outcomes(replica: &Replica) -> OutcomesView {
     replica.view(&field("default")).unwrap().outcomes
+}
+
+/// The plain sums of the fourth column in the latest window, in 1/1,024 of the margin of −0.25.
+fn summed(deeds: &[Deed]) -> Vec<MeasuredTally> {
+    let latest = deeds.iter().filter_map(|deed| deed.window.map(|(begin, step, _)| (begin, step))).max();
+    let mut buckets = vec![MeasuredTally::default(); 64];
+    for (n, deed) in deeds.iter().enumerate().filter(|(_, deed)| deed.is_measured) {
+        let Some((_, _, bucket)) = deed.window.filter(|window| Some((window.0, window.1)) == latest) else { continue };
+        let units = (input(n as u64, 16)[3] * -4_096.0).round() as i128;
+        let MeasuredTally { steps, sum, squares } = &mut buckets[usize::from(bucket)];
+        (*steps, *sum, *squares) = (*steps + 1, *sum + units, *squares + (units * units) as u128);
+    }
+    buckets
 }
 
 /// The plain sum of the latest window: an independent count.
@@ -100,12 +135,20 @@ proptest! {
         cluster.quiet(60_000);
         cluster.assert_agreed();
         let (total, latest) = counted(&deeds);
+        let summed = summed(&deeds);
         let name = field("default");
         for replica in cluster.nodes.iter().map(|node| &node.replica).chain([&alone]) {
             let view = outcomes(replica);
             prop_assert_eq!(view.total, total);
             let shown = view.latest().map(|(tag, outcomes)| (tag.clone(), outcomes.buckets().to_vec()));
             prop_assert_eq!(&shown, &latest);
+            let measured = view.latest().map(|(_, outcomes)| outcomes.measured()).unwrap_or_default();
+            if summed.iter().any(|tally| tally.steps > 0) {
+                // `column:3` comes before `column:none`, which no field has.
+                prop_assert_eq!(measured, std::slice::from_ref(&summed));
+            } else {
+                prop_assert!(measured.is_empty(), "{:?}", measured);
+            }
             for begin in 0..2 {
                 for step in 0..3 {
                     let is_latest = latest.as_ref().is_some_and(|(latest, _)| *latest == tag(begin, step));
@@ -130,7 +173,7 @@ proptest! {
 
 fn of_outcomes(replica: &Replica) -> usize {
     let origin = replica.origin().unwrap().clone();
-    let lanes = [lanes::OUTCOMES, lanes::OUTCOME_WINDOWS];
+    let lanes = [lanes::OUTCOMES, lanes::OUTCOME_WINDOWS, lanes::MEASURE_WINDOWS];
     replica.entries(&origin).filter(|entry| lanes.contains(&entry.key.lane)).count()
 }
 
@@ -143,10 +186,10 @@ fn steps_without_outcomes_write_none() {
     replica.flush();
     assert_eq!(of_outcomes(&replica), 0);
     assert_eq!(outcomes(&replica), OutcomesView::default());
-    let quick = Deed { gap: 0, who: 0, error: false, latency_us: Some(7), window: Some((1, 0, 9)) };
+    let quick = Deed { gap: 0, who: 0, error: false, latency_us: Some(7), window: Some((1, 0, 9)), is_measured: true };
     act(&mut replica, at(2), 2, quick);
     replica.flush();
-    assert_eq!(of_outcomes(&replica), 2, "the total, and one of eight entries of the window");
+    assert_eq!(of_outcomes(&replica), 3, "the total, and one of eight entries of the window and of the measure");
 }
 
 /// A step of a window that is over counts in the total alone.
@@ -154,7 +197,14 @@ fn steps_without_outcomes_write_none() {
 fn a_later_window_replaces_the_one_before() {
     let mut replica = ready("n");
     for (n, window) in [(0, 4), (0, 5), (1, 6), (0, 7), (1, 7)].into_iter().enumerate() {
-        let deed = Deed { gap: 0, who: 0, error: true, latency_us: None, window: Some((3, window.0, window.1)) };
+        let deed = Deed {
+            gap: 0,
+            who: 0,
+            error: true,
+            latency_us: None,
+            window: Some((3, window.0, window.1)),
+            is_measured: false,
+        };
         act(&mut replica, at(n as u64), n, deed);
     }
     let view = outcomes(&replica);
@@ -175,7 +225,11 @@ fn buckets_of_two_rollouts_are_never_added() {
     for (node, id) in [(0, "a"), (1, "b")] {
         let rollout = RolloutId::new(id).unwrap();
         let outcome = Outcome { error: false, latency: None };
-        let report = OutcomeReport { outcome, window: Some((WindowTag { begin: 1, step: 0, rollout }, 3)) };
+        let report = OutcomeReport {
+            outcome: Some(outcome),
+            window: Some((WindowTag { begin: 1, step: 0, rollout }, 3)),
+            measures: [].into(),
+        };
         let step = |replica: &mut Replica, now| {
             replica.step_with_outcome(now, &field("default"), &input(1, 16), Some(&report)).map(drop)
         };
@@ -192,7 +246,7 @@ fn buckets_of_two_rollouts_are_never_added() {
 #[test]
 fn a_new_epoch_starts_at_nothing() {
     let mut cluster = Cluster::ready(1, 2, Faults::default());
-    let deed = Deed { gap: 0, who: 0, error: true, latency_us: Some(9), window: Some((1, 1, 1)) };
+    let deed = Deed { gap: 0, who: 0, error: true, latency_us: Some(9), window: Some((1, 1, 1)), is_measured: true };
     for n in 0..2 {
         cluster.with(n, |replica, now| act(replica, now, n, deed));
     }
@@ -207,7 +261,7 @@ fn a_new_epoch_starts_at_nothing() {
 fn refused(replica: &mut Replica, name: &FieldName) -> WriteError {
     let before = common::State::of(replica);
     let outcome = Outcome { error: false, latency: None };
-    let report = Some(OutcomeReport { outcome, window: None });
+    let report = Some(OutcomeReport { outcome: Some(outcome), window: None, measures: [].into() });
     let one = replica.step_with_outcome(at(90), name, &input(1, 3), report.as_ref()).unwrap_err();
     let input = input(1, 3);
     let batch = replica.step_batch_with_outcomes(at(90), name, &[&input], std::slice::from_ref(&report)).unwrap_err();
@@ -246,4 +300,10 @@ fn a_fifth_live_version_is_refused_until_one_is_reset() {
     let model = ModelName::new("churn").unwrap();
     let shown: Vec<String> = replica.versions(&model).iter().map(|(version, _)| version.to_string()).collect();
     assert_eq!(shown, ["v2", "v3", "v4", "v5"]);
+}
+
+/// Gates go by the names that the engine has.
+#[test]
+fn gates_know_the_metrics_of_the_engine() {
+    assert_eq!(psi_rollout::measure::METRICS, psi_engine::Metrics::NAMES);
 }

@@ -1,7 +1,10 @@
 //! What is known of one version: a mean, and how far it may be off.
 
-use super::{judgement::Gate, sequence::student_factor};
-use crate::outcome::{Outcomes, Tally};
+use super::sequence::student_factor;
+use crate::{
+    measure::MeasuredSummary,
+    outcome::{BucketSum, Outcomes, Tally, between_buckets},
+};
 
 /// Fewest buckets of keys by which a version is judged: below, nobody knows how its keys differ.
 pub const BUCKETS_MIN: usize = 16;
@@ -13,9 +16,9 @@ pub(super) struct Estimate {
     pub(super) steps: u64,
     /// Buckets that hold steps.
     pub(super) buckets: usize,
-    /// The sum: errors, or microseconds.
+    /// The sum: errors, microseconds, or units of a margin.
     pub(super) sum: f64,
-    /// The mean: a share, or microseconds. 0 without a step.
+    /// The mean: a share, microseconds, or units. 0 without a step.
     pub(super) mean: f64,
     /// The variance of one step, if steps were independent.
     spread: f64,
@@ -40,33 +43,83 @@ fn float(number: u128) -> f64 {
     number as f64
 }
 
-/// Steps and their sum, as a gate counts them.
-fn counted(gate: Gate, tally: &Tally) -> (u64, u128) {
-    match gate {
-        Gate::ErrorRate => (tally.steps, u128::from(tally.errors)),
-        Gate::Latency => (tally.timed_steps, tally.latency_us),
+/// What is added up over steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// Errors.
+    Errors,
+    /// Microseconds.
+    Latency,
+    /// The measure at this place in the plan, in units of its margin.
+    Measure(usize),
+}
+
+/// All that an estimate is made from.
+#[derive(Clone, Copy, Debug)]
+struct Evidence {
+    steps: u64,
+    sum: f64,
+    /// The variance of one step, if steps were independent.
+    spread: f64,
+    buckets: usize,
+    /// How much the sum varies by its buckets.
+    between: f64,
+}
+
+/// What was rounded to a microsecond, or to a unit, varies by at least a twelfth of its square.
+fn rounded(variance: f64) -> f64 {
+    variance.max(1.0 / 12.0)
+}
+
+impl Quantity {
+    /// What the outcomes of a version show; `None` without steps.
+    fn evidence(self, outcomes: &Outcomes) -> Option<Evidence> {
+        let total = outcomes.total();
+        match self {
+            Self::Errors => {
+                let (steps, sum) = (total.steps, float(total.errors.into()));
+                let spread = spread_at(smoothed(sum, float(steps.into())));
+                let of_bucket = |tally: &Tally| BucketSum { steps: tally.steps, sum: float(tally.errors.into()) };
+                Evidence::of_buckets(BucketSum { steps, sum }, spread, outcomes.buckets().iter().map(of_bucket))
+            }
+            Self::Latency => {
+                let (steps, sum) = (total.timed_steps, float(total.latency_us));
+                let (n, mean) = (float(steps.into()), sum / float(steps.into()));
+                let spread = rounded(float(total.latency_us_squares) / n - mean * mean);
+                let of_bucket = |tally: &Tally| BucketSum { steps: tally.timed_steps, sum: float(tally.latency_us) };
+                Evidence::of_buckets(BucketSum { steps, sum }, spread, outcomes.buckets().iter().map(of_bucket))
+            }
+            Self::Measure(place) => {
+                let MeasuredSummary { total, buckets, between } = outcomes.summary(place)?;
+                let (steps, sum, spread) = (total.steps, total.units(), rounded(total.spread()?));
+                Some(Evidence { steps, sum, spread, buckets: buckets as usize, between })
+            }
+        }
+    }
+}
+
+impl Evidence {
+    fn of_buckets(total: BucketSum, spread: f64, buckets: impl Iterator<Item = BucketSum>) -> Option<Self> {
+        let BucketSum { steps, sum } = total;
+        if steps == 0 {
+            return None;
+        }
+        let sums: Vec<_> = buckets.filter(|sum| sum.steps > 0).collect();
+        let between = between_buckets(&sums, sum / float(steps.into()));
+        Some(Self { steps, sum, spread, buckets: sums.len(), between })
     }
 }
 
 impl Estimate {
     /// What the outcomes of a version come to.
-    pub(super) fn new(gate: Gate, outcomes: &Outcomes) -> Self {
-        let (steps, sum) = counted(gate, outcomes.total());
-        let buckets = outcomes.buckets().iter().filter(|tally| counted(gate, tally).0 > 0).count();
-        if steps == 0 {
+    pub(super) fn new(quantity: Quantity, outcomes: &Outcomes) -> Self {
+        let Some(Evidence { steps, sum, spread, buckets, between }) = quantity.evidence(outcomes) else {
             let design_effect = DesignEffect { effect: 1.0, degrees: 0.0 };
-            return Self { steps, buckets, sum: 0.0, mean: 0.0, spread: 0.0, design_effect };
-        }
-        let (n, sum) = (float(steps.into()), float(sum));
-        let mean = sum / n;
-        let spread = match gate {
-            Gate::ErrorRate => spread_at(smoothed(sum, n)),
-            // What was rounded to a microsecond varies by at least a twelfth of its square.
-            Gate::Latency => (float(outcomes.total().latency_us_squares) / n - mean * mean).max(1.0 / 12.0),
+            return Self { steps: 0, buckets: 0, sum: 0.0, mean: 0.0, spread: 0.0, design_effect };
         };
-        let effect = between_buckets(gate, outcomes, mean, buckets) / (spread * n);
-        let design_effect = DesignEffect { effect, degrees: float(buckets as u128 - 1) };
-        Self { steps, buckets, sum, mean, spread, design_effect }
+        let n = float(steps.into());
+        let design_effect = DesignEffect { effect: between / (spread * n), degrees: float(buckets as u128) - 1.0 };
+        Self { steps, buckets, sum, mean: sum / n, spread, design_effect }
     }
 
     fn steps(&self) -> f64 {
@@ -80,19 +133,19 @@ impl Estimate {
 
     /// The variance of the mean of independent steps, if the truth were `mean`: where errors are rare, those that there are
     /// say too little.
-    pub(super) fn variance(&self, gate: Gate, mean: f64) -> f64 {
-        let spread = match gate {
-            Gate::ErrorRate => spread_at(mean),
-            Gate::Latency => self.spread,
+    pub(super) fn variance(&self, quantity: Quantity, mean: f64) -> f64 {
+        let spread = match quantity {
+            Quantity::Errors => spread_at(mean),
+            Quantity::Latency | Quantity::Measure(_) => self.spread,
         };
         spread / self.steps()
     }
 
     /// How skewed the mean of independent steps is, upwards.
-    pub(super) fn skew(&self, gate: Gate) -> f64 {
-        match gate {
-            Gate::ErrorRate => 1.0 / (3.0 * self.steps()),
-            Gate::Latency => 0.0,
+    pub(super) fn skew(&self, quantity: Quantity) -> f64 {
+        match quantity {
+            Quantity::Errors => 1.0 / (3.0 * self.steps()),
+            Quantity::Latency | Quantity::Measure(_) => 0.0,
         }
     }
 
@@ -129,18 +182,4 @@ fn smoothed(errors: f64, n: f64) -> f64 {
 fn spread_at(rate: f64) -> f64 {
     let rate = rate.min(1.0);
     rate * (1.0 - rate)
-}
-
-/// The variance over clusters of the sum of all: B/(B−1)·Σ(S_b − m·n_b)² (Cochran, "Sampling Techniques", 1977, section
-/// 9A). 0 if there is one bucket.
-fn between_buckets(gate: Gate, outcomes: &Outcomes, mean: f64, buckets: usize) -> f64 {
-    if buckets < 2 {
-        return 0.0;
-    }
-    let residual = |tally: &Tally| {
-        let (steps, sum) = counted(gate, tally);
-        float(sum) - mean * float(steps.into())
-    };
-    let squares: f64 = outcomes.buckets().iter().map(residual).map(|residual| residual * residual).sum();
-    float(buckets as u128) / float(buckets as u128 - 1) * squares
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::measure::Subject;
+
 /// PASS, FAIL or HOLD. Only PASS advances, and HOLD is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
@@ -27,15 +29,20 @@ pub enum HoldReason {
 }
 
 /// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gate {
     /// The share of steps that fail.
     ErrorRate,
     /// The mean latency.
     Latency,
+    /// The mean of a value that steps have.
+    Measure(Subject),
+    /// How severely inputs drift.
+    DriftSeverity,
 }
 
-/// The canary beside the champion, in shares of steps or in milliseconds.
+/// The canary beside the champion: in shares of steps, in milliseconds, or in the unit of what is measured. Of a measure
+/// that may fall, a margin below 0, all is the other way round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
     /// The canary's mean.
@@ -112,20 +119,15 @@ impl Verdict {
     }
 }
 
-impl Gate {
-    /// Its name, for people, metrics and programs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ErrorRate => "error_rate",
-            Self::Latency => "latency",
-        }
-    }
-}
-
+/// Its name, for people, metrics and programs.
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        match self {
+            Self::ErrorRate => f.pad("error_rate"),
+            Self::Latency => f.pad("latency"),
+            Self::Measure(subject) => subject.fmt(f),
+            Self::DriftSeverity => f.pad("drift_severity"),
+        }
     }
 }
 
@@ -146,19 +148,15 @@ impl Comparison {
         }
     }
 
-    /// Microseconds as milliseconds.
-    pub(super) fn in_units_of(self, gate: Gate) -> Self {
-        let unit = match gate {
-            Gate::ErrorRate => 1.0,
-            Gate::Latency => 1_000.0,
-        };
+    /// Each number as people know it.
+    pub(super) fn map(self, shown: impl Fn(f64) -> f64) -> Self {
         Self {
-            canary: self.canary / unit,
-            champion: self.champion / unit,
-            tolerated: self.tolerated / unit,
-            tolerated_radius: self.tolerated_radius / unit,
-            limit: self.limit / unit,
-            limit_radius: self.limit_radius / unit,
+            canary: shown(self.canary),
+            champion: shown(self.champion),
+            tolerated: shown(self.tolerated),
+            tolerated_radius: shown(self.tolerated_radius).abs(),
+            limit: shown(self.limit),
+            limit_radius: shown(self.limit_radius).abs(),
         }
     }
 }

@@ -5,6 +5,7 @@ use prost::Message;
 use super::{record::Status, state::Rollout};
 use crate::{
     assignment::BUCKETS,
+    measure::{MEASURES_MAX, Measure, MeasuredSummary, MeasuredTally},
     name::{ModelName, ModelVersion, RolloutId, VersionName},
     outcome::{Outcomes, Tally},
     plan::{Plan, PlanInput},
@@ -31,11 +32,14 @@ pub(crate) struct RolloutMessage {
     step: u32,
     #[prost(uint64, tag = "8")]
     since_ms: u64,
-    /// The buckets of the champion, none where it answers still.
-    #[prost(message, repeated, tag = "9")]
-    frozen: Vec<TallyMessage>,
+    /// The sums of the champion's buckets, one after the other; none where it answers still.
+    #[prost(uint64, repeated, tag = "9")]
+    frozen: Vec<u64>,
     #[prost(bool, tag = "10")]
     late_rollback: bool,
+    /// What measures of that record come to.
+    #[prost(message, repeated, tag = "11")]
+    frozen_measured: Vec<SummaryMessage>,
 }
 
 /// A plan.
@@ -52,13 +56,30 @@ pub(crate) struct PlanMessage {
     error_rate: Option<f64>,
     #[prost(double, optional, tag = "5")]
     latency_factor: Option<f64>,
+    #[prost(message, repeated, tag = "6")]
+    measures: Vec<MeasureMessage>,
+    #[prost(double, optional, tag = "7")]
+    drift_severity: Option<f64>,
 }
 
-/// The sums of a bucket; those of latencies in two halves, the lower one first.
+/// A value that a gate watches.
 #[derive(Clone, PartialEq, Message)]
-struct TallyMessage {
+struct MeasureMessage {
+    #[prost(string, tag = "1")]
+    subject: String,
+    #[prost(double, tag = "2")]
+    margin: f64,
+}
+
+/// What a measure comes to.
+#[derive(Clone, PartialEq, Message)]
+struct SummaryMessage {
     #[prost(uint64, repeated, tag = "1")]
     sums: Vec<u64>,
+    #[prost(uint32, tag = "2")]
+    buckets: u32,
+    #[prost(double, tag = "3")]
+    between: f64,
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "halves")]
@@ -66,20 +87,33 @@ fn halves(sum: u128) -> [u64; 2] {
     [sum as u64, (sum >> 64) as u64]
 }
 
-impl TallyMessage {
-    fn of(tally: &Tally) -> Self {
-        let [latency, squares] = [tally.latency_us, tally.latency_us_squares].map(halves);
-        let sums = [tally.steps, tally.errors, tally.timed_steps, latency[0], latency[1], squares[0], squares[1]];
-        Self { sums: sums.to_vec() }
+/// The sums of a bucket; those of 128 bits in two halves, the lower one first.
+fn words_of(tally: &Tally) -> [u64; 7] {
+    let [latency, squares] = [tally.latency_us, tally.latency_us_squares].map(halves);
+    [tally.steps, tally.errors, tally.timed_steps, latency[0], latency[1], squares[0], squares[1]]
+}
+
+fn tally_of([steps, errors, timed_steps, sum, sum_high, squares, squares_high]: [u64; 7]) -> Tally {
+    let whole = |low: u64, high: u64| u128::from(low) | (u128::from(high) << 64);
+    let (latency_us, latency_us_squares) = (whole(sum, sum_high), whole(squares, squares_high));
+    Tally { steps, errors, timed_steps, latency_us, latency_us_squares }
+}
+
+impl SummaryMessage {
+    fn of(summary: &MeasuredSummary) -> Self {
+        let MeasuredSummary { total, buckets, between } = *summary;
+        Self { sums: total.to_words().to_vec(), buckets, between }
     }
 
-    fn tally(&self) -> Option<Tally> {
-        let [steps, errors, timed_steps, sum, sum_high, squares, squares_high] = *self.sums.as_slice() else {
-            return None;
-        };
-        let whole = |low: u64, high: u64| u128::from(low) | (u128::from(high) << 64);
-        let (latency_us, latency_us_squares) = (whole(sum, sum_high), whole(squares, squares_high));
-        Some(Tally { steps, errors, timed_steps, latency_us, latency_us_squares })
+    fn summary(&self) -> Option<MeasuredSummary> {
+        let total = MeasuredTally::from_words(self.sums.as_slice().try_into().ok()?);
+        Some(MeasuredSummary { total, buckets: self.buckets, between: self.between })
+    }
+}
+
+impl MeasureMessage {
+    fn of(measure: &Measure) -> Self {
+        Self { subject: measure.subject().to_string(), margin: measure.margin() }
     }
 }
 
@@ -91,6 +125,8 @@ impl PlanMessage {
             predictions_min: plan.predictions_min(),
             error_rate: plan.error_rate(),
             latency_factor: plan.latency_factor(),
+            measures: plan.measures().iter().map(MeasureMessage::of).collect(),
+            drift_severity: plan.drift_severity(),
         }
     }
 
@@ -101,6 +137,8 @@ impl PlanMessage {
             minimum_predictions: self.predictions_min,
             error_rate_threshold: self.error_rate,
             latency_degradation_threshold: self.latency_factor,
+            metric_thresholds: self.measures.iter().map(|one| (one.subject.clone(), one.margin)).collect(),
+            drift_severity_threshold: self.drift_severity,
         };
         Plan::new(&input).ok()
     }
@@ -109,7 +147,9 @@ impl PlanMessage {
 impl RolloutMessage {
     pub(crate) fn of(rollout: &Rollout) -> Self {
         let status = Status::ALL.iter().position(|status| *status == rollout.status).unwrap_or_default();
-        let frozen = rollout.frozen_champion.iter().flat_map(Outcomes::buckets).map(TallyMessage::of).collect();
+        let frozen = rollout.frozen_champion.iter().flat_map(Outcomes::buckets).flat_map(words_of).collect();
+        let measured = rollout.frozen_champion.iter().flat_map(Outcomes::summaries);
+        let frozen_measured = measured.map(SummaryMessage::of).collect();
         Self {
             id: rollout.id.to_string(),
             champion: rollout.champion.version().to_string(),
@@ -120,6 +160,7 @@ impl RolloutMessage {
             step: rollout.step.map_or(0, |step| u32::try_from(step + 1).unwrap_or(u32::MAX)),
             since_ms: rollout.since_ms,
             frozen,
+            frozen_measured,
             late_rollback: rollout.has_late_rollback,
         }
     }
@@ -144,7 +185,7 @@ impl RolloutMessage {
             status,
             step,
             since_ms: self.since_ms,
-            frozen_champion: frozen(&self.frozen)?,
+            frozen_champion: frozen(&self.frozen, &self.frozen_measured)?,
             has_late_rollback: self.late_rollback,
         })
     }
@@ -152,11 +193,16 @@ impl RolloutMessage {
 
 /// The frozen record of a champion; `None` of what is none.
 #[expect(clippy::option_option, reason = "no record is one thing, and one that can't be read another")]
-fn frozen(buckets: &[TallyMessage]) -> Option<Option<Outcomes>> {
-    if buckets.is_empty() {
+fn frozen(sums: &[u64], measured: &[SummaryMessage]) -> Option<Option<Outcomes>> {
+    if sums.is_empty() {
         return Some(None);
     }
-    let tallies: Vec<Tally> = buckets.iter().map(TallyMessage::tally).collect::<Option<_>>()?;
-    let tallies: [Tally; BUCKETS] = tallies.try_into().ok()?;
-    Outcomes::new(tallies).ok().map(Some)
+    let (words, rest) = sums.as_chunks();
+    let words: &[[u64; 7]; BUCKETS] = words.try_into().ok().filter(|_| rest.is_empty())?;
+    let tallies = words.map(tally_of);
+    if measured.len() > MEASURES_MAX {
+        return None;
+    }
+    let summaries = measured.iter().map(SummaryMessage::summary).collect::<Option<_>>()?;
+    Outcomes::new(tallies).and_then(|outcomes| outcomes.with_summaries(summaries)).ok().map(Some)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    gate::DriftComparison,
     name::{LiveVersions, RolloutId, VersionName},
     outcome::Outcomes,
 };
@@ -25,6 +26,8 @@ pub struct Facts<'a> {
     pub canary: &'a Outcomes,
     /// Those of the champion in that step.
     pub champion: &'a Outcomes,
+    /// Drift of the inputs of both.
+    pub drift: &'a DriftComparison,
     /// Registered members, by name.
     pub members: &'a BTreeMap<String, Member>,
     /// Whether a majority of voters answers.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     assignment::Percent,
-    gate::{self, HoldReason, Judgement, Verdict},
+    gate::{self, DriftMoments, HoldReason, Judgement, Verdict},
     outcome::Outcomes,
     text::list,
 };
@@ -99,7 +99,7 @@ impl Rollout {
         if is_whole && steps < steps_min {
             return Err(Refusal::NoRecord { steps, steps_min });
         }
-        let frozen_champion = is_whole.then(|| facts.champion.clone());
+        let frozen_champion = is_whole.then(|| facts.champion.frozen());
         Ok(Record::Advance { step, at_ms: facts.now_ms, frozen_champion })
     }
 
@@ -153,7 +153,12 @@ impl Rollout {
     pub fn judge(&self, facts: &Facts<'_>) -> Vec<Judgement> {
         let Some(step) = self.step().filter(|_| !self.status().is_end()) else { return Vec::new() };
         let champion: &Outcomes = self.frozen_champion().unwrap_or(facts.champion);
-        gate::judge(self.plan(), step, facts.canary, champion)
+        let mut judgements = gate::judge(self.plan(), step, facts.canary, champion);
+        judgements.extend(self.plan().drift_severity().map(|threshold| {
+            let (since_ms, window_ms) = (self.since_ms(), self.plan().window_ms());
+            facts.drift.judge(threshold, DriftMoments { since_ms, window_ms, now_ms: facts.now_ms })
+        }));
+        judgements
     }
 
     /// Why it must be rolled back, if it must.

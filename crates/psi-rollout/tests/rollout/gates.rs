@@ -213,3 +213,90 @@ proptest! {
         prop_assert!(rank(fewer) <= rank(more), "{fewer} and {more} of {steps}");
     }
 }
+
+/// Steps with a value that wanders around `mean`, spread over all buckets.
+fn measured(plan: &Plan, steps: u64, mean: f64) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for i in 0..steps {
+        let value = mean + f64::from(u32::try_from(i * 7 % 11).expect("small")) / 10.0 - 0.5;
+        let units: Vec<_> = plan.measures().iter().map(|measure| Some(measure.units(value))).collect();
+        outcomes.add_measured(u8::try_from(i % 64).expect("a bucket"), &units).expect("room");
+    }
+    outcomes
+}
+
+fn metric_plan(margin: f64) -> Plan {
+    let metric_thresholds = [("novelty".to_owned(), margin)].into();
+    let input = PlanInput { error_rate_threshold: None, latency_degradation_threshold: None, ..PlanInput::default() };
+    Plan::new(&PlanInput { metric_thresholds, ..input }).expect("a plan")
+}
+
+#[test]
+fn what_steps_measure_is_judged_on_the_side_of_its_margin() {
+    for (margin, mean, steps, want) in [
+        (0.5, 10.0, 99, INSUFFICIENT),
+        (0.5, 10.0, 2_000, Verdict::Pass),
+        // Far on the good side, however far.
+        (0.5, -1e9, 2_000, Verdict::Pass),
+        (0.5, 10.5, 2_000, Verdict::Fail),
+        (0.5, 1e12, 2_000, Verdict::Fail),
+        (0.05, 10.03, 200, INCONCLUSIVE),
+        (-0.5, 10.0, 2_000, Verdict::Pass),
+        (-0.5, 1e9, 2_000, Verdict::Pass),
+        (-0.5, 9.5, 2_000, Verdict::Fail),
+    ] {
+        let plan = metric_plan(margin);
+        let champion = measured(&plan, 5_000, 10.0);
+        let found = judge(&plan, 0, &measured(&plan, steps, mean), &champion).pop().expect("a gate");
+        assert_eq!(found.verdict, want, "{margin} {mean} {steps}: {found}");
+        // What is kept of a champion that answers no more says the same to the last bit.
+        assert_eq!(judge(&plan, 0, &measured(&plan, steps, mean), &champion.frozen()), [found]);
+    }
+    let plan = metric_plan(-0.5);
+    let found = judge(&plan, 0, &measured(&plan, 2_000, 9.5), &measured(&plan, 5_000, 10.0)).pop().expect("a gate");
+    let words = "novelty FAIL: mean novelty of the canary 9.500 over 2000 steps, of the champion 10.000 over 5000: surely \
+                 below 9.9";
+    assert!(found.to_string().starts_with(words), "{found}");
+    let none = judge(&plan, 0, &Outcomes::default(), &measured(&plan, 5_000, 10.0)).pop().expect("a gate");
+    assert_eq!(none.reason, "no step of the canary has novelty and a key yet, and 100 are needed");
+}
+
+/// The gates of outcomes alone are as strict as without measures, or stricter.
+#[test]
+fn a_measure_takes_its_share_of_alpha_from_the_others() {
+    let input = |metric_thresholds| PlanInput { metric_thresholds, ..PlanInput::default() };
+    let (without, with) = (plan(), Plan::new(&input([("novelty".to_owned(), 1.0)].into())).expect("a plan"));
+    let radius = |plan: &Plan| {
+        let judged = judge(plan, 0, &outcomes(3_000, 60, 40.0), &outcomes(20_000, 400, 40.0));
+        judged
+            .into_iter()
+            .filter_map(|judgement| judgement.comparison)
+            .map(|numbers| numbers.tolerated_radius)
+            .collect::<Vec<_>>()
+    };
+    let (without, with) = (radius(&without), radius(&with));
+    assert!(
+        without.len() == 2 && with.len() == 2 && without.iter().zip(&with).all(|(a, b)| a < b),
+        "{without:?} {with:?}"
+    );
+}
+
+proptest! {
+    /// Units are integers: added in any order, the sums are the same.
+    #[test]
+    fn measures_merge_in_any_order(
+        values in proptest::collection::vec((0..64_u8, -1e15..1e15_f64), 1..60), parts in 1..5_usize
+    ) {
+        let plan = metric_plan(0.25);
+        let add = |outcomes: &mut Outcomes, (bucket, value): &(u8, f64)| {
+            outcomes.add_measured(*bucket, &[Some(plan.measures()[0].units(*value))]).expect("room");
+        };
+        let mut whole = Outcomes::default();
+        values.iter().for_each(|value| add(&mut whole, value));
+        let mut dealt = vec![Outcomes::default(); parts];
+        values.iter().enumerate().for_each(|(i, value)| add(&mut dealt[i % parts], value));
+        let mut merged = Outcomes::default();
+        dealt.iter().rev().for_each(|part| merged.merge(part).expect("room"));
+        prop_assert_eq!(merged, whole);
+    }
+}

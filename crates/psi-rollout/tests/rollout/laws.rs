@@ -1,7 +1,9 @@
 //! What holds of every rollout, whatever happens to it.
 
 use proptest::prelude::*;
-use psi_rollout::{Arm, Command, Effect, Facts, Member, Next, Percent, Record, Rollout, Status, StepKey};
+use psi_rollout::{
+    Arm, Command, DriftComparison, Effect, Facts, Member, Next, Percent, PlanInput, Record, Rollout, Status, StepKey,
+};
 
 use crate::support::{WINDOW_MS, World, force, in_step, outcomes, pending, version};
 
@@ -15,6 +17,7 @@ fn world() -> impl Strategy<Value = World> {
     let members = proptest::collection::btree_map("n[0-9]", member, 0..4);
     let rest = (0..9 * WINDOW_MS, is_off(), is_off());
     (steps(), steps(), errors, members, rest).prop_map(|(canary, champion, every, members, rest)| World {
+        drift: DriftComparison::default(),
         now_ms: rest.0,
         canary: outcomes(canary, canary / every, 40.0),
         champion: outcomes(champion, champion / 50, 40.0),
@@ -48,7 +51,7 @@ fn record(rollout: &Rollout, facts: &Facts<'_>, command: Option<Command>, is_for
 }
 
 fn records(history: &[(World, Option<Command>, bool)]) -> Vec<Record> {
-    let mut rollout = pending();
+    let mut rollout = pending(&PlanInput::default());
     let mut records = Vec::new();
     for (world, command, is_forced) in history {
         if let Some(record) = record(&rollout, &world.facts(), *command, *is_forced) {
@@ -76,7 +79,7 @@ fn is_complete(rollout: &Rollout, world: &World) -> bool {
 proptest! {
     #[test]
     fn percentages_only_rise_and_ends_stay(history in history()) {
-        let mut rollout = pending();
+        let mut rollout = pending(&PlanInput::default());
         for (world, command, is_forced) in &history {
             let (before, facts) = (rollout.clone(), world.facts());
             if before.status().is_end() {
@@ -95,7 +98,7 @@ proptest! {
 
     #[test]
     fn nothing_advances_by_itself_with_something_missing(history in history()) {
-        let mut rollout = pending();
+        let mut rollout = pending(&PlanInput::default());
         for (world, command, is_forced) in &history {
             let facts = world.facts();
             if let Next::Act { record, reason, .. } = rollout.next(&facts) {
@@ -116,7 +119,7 @@ proptest! {
         let decided = records(&history);
         let mut with = decided.clone();
         with.insert(place.min(decided.len()), Record::Rollback);
-        let (inside, beside) = (pending().fold(&with, 0), pending().fold(&decided, 1));
+        let (inside, beside) = (pending(&PlanInput::default()).fold(&with, 0), pending(&PlanInput::default()).fold(&decided, 1));
         prop_assert_eq!(&inside, &beside);
         let is_promoted = decided.contains(&Record::Promote);
         prop_assert_eq!(inside.status(), if is_promoted { Status::Promoted } else { Status::RolledBack });
@@ -125,7 +128,7 @@ proptest! {
 
     #[test]
     fn a_key_never_goes_back_to_the_champion_while_it_goes_on(history in history(), key in "[a-z]{1,9}") {
-        let mut rollout = pending();
+        let mut rollout = pending(&PlanInput::default());
         let key = Some(StepKey::new(&key).expect("a key"));
         for (world, command, is_forced) in &history {
             let before = rollout.arm(key);
@@ -140,7 +143,7 @@ proptest! {
 
 #[test]
 fn a_good_canary_is_promoted_step_by_step() {
-    let (mut rollout, mut world) = (pending(), World { now_ms: 0, ..World::good() });
+    let (mut rollout, mut world) = (pending(&PlanInput::default()), World { now_ms: 0, ..World::good() });
     let mut seen = Vec::new();
     while let Next::Act { record, .. } = rollout.next(&world.facts()) {
         assert_eq!(rollout.apply(&record), Ok(Effect::Change));
@@ -213,5 +216,5 @@ fn a_step_without_a_key_is_the_champions() {
     assert_eq!(first.version_for(canary).to_string(), "fraud@v8");
     assert_eq!(first.version_for(champion).to_string(), "fraud@v7");
     assert_eq!((first.arm(None), all.arm(None)), (Arm::Champion, Arm::Champion));
-    assert_eq!((pending().arm(canary), all.arm(champion)), (Arm::Champion, Arm::Canary));
+    assert_eq!((pending(&PlanInput::default()).arm(canary), all.arm(champion)), (Arm::Champion, Arm::Canary));
 }

@@ -15,11 +15,15 @@ const HEALTHY: Scenario = Scenario {
     champion_errors: 0.02,
     canary_errors: 0.02,
     latency_factor: 1.0,
+    novelty_shift: None,
     is_correlated: false,
 };
 const TWICE: Scenario = Scenario { name: "twice the errors", canary_errors: 0.04, ..HEALTHY };
 const THRICE: Scenario = Scenario { name: "three times the errors", canary_errors: 0.06, ..HEALTHY };
 const SLOW: Scenario = Scenario { name: "latency × 1.5", latency_factor: 1.5, ..HEALTHY };
+/// A gate watches novelty, too; its standard deviation is five times the margin.
+const NOVEL: Scenario = Scenario { name: "healthy, novelty is watched", novelty_shift: Some(0.0), ..HEALTHY };
+const MORE_NOVEL: Scenario = Scenario { name: "novelty higher by the margin", novelty_shift: Some(0.1), ..HEALTHY };
 const RARE: Scenario =
     Scenario { name: "healthy, 0.1 % errors", champion_errors: 0.001, canary_errors: 0.001, ..HEALTHY };
 
@@ -76,7 +80,7 @@ impl Rates {
 }
 
 /// Each kind that matters, with the latest minute by which half of it must be rolled back; 0 for what must be promoted.
-const GOALS: [(Scenario, u64); 4] = [(HEALTHY, 0), (TWICE, 20), (THRICE, 20), (SLOW, 20)];
+const GOALS: [(Scenario, u64); 6] = [(HEALTHY, 0), (TWICE, 20), (THRICE, 20), (SLOW, 20), (NOVEL, 0), (MORE_NOVEL, 40)];
 
 /// A number from the environment, or else this one.
 fn number(name: &str, default: u64) -> u64 {
@@ -84,7 +88,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn five_hundred_rollouts_are_judged_rightly() {
+fn rollouts_of_each_kind_are_judged_rightly() {
     for (scenario, median_max) in GOALS {
         let rates = Rates::of(scenario, 125, 0x5eed_0001);
         rates.print();
@@ -111,6 +115,8 @@ fn rates() {
         (TWICE, "twice the errors, correlated keys"),
         (THRICE, "three times the errors, correlated keys"),
         (SLOW, "latency × 1.5, correlated keys"),
+        (NOVEL, "healthy, novelty is watched, correlated keys"),
+        (MORE_NOVEL, "novelty higher, correlated keys"),
     ] {
         Rates::of(correlated(name, scenario), rollouts, seed).print();
     }

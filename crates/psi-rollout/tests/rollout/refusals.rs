@@ -136,7 +136,7 @@ fn a_fail_is_no_step_up() {
 #[test]
 fn statuses_say_what_may_follow() {
     let world = World::good();
-    let (paused, pending) = (after(&Record::Pause), pending());
+    let (paused, pending) = (after(&Record::Pause), pending(&PlanInput::default()));
     let check = |rollout: &Rollout, command, want: &str| assert_eq!(refused(rollout, command, &world), want);
     check(
         &paused,

@@ -1,6 +1,8 @@
 //! A simulated model: steps arrive, two versions answer, and the rollout is looked at each minute. Seeds are arguments.
 
-use psi_rollout::{Arm, KeyHash, Latency, Next, Outcome, Outcomes, Percent, PlanInput, Record, Status, StepKey};
+use psi_rollout::{
+    Arm, KeyHash, Latency, Measure, Next, Outcome, Outcomes, Percent, Plan, PlanInput, Record, Status, StepKey,
+};
 
 use crate::support::{MINUTE_MS, World, setup};
 
@@ -23,6 +25,8 @@ pub(crate) struct Scenario {
     pub(crate) champion_errors: f64,
     pub(crate) canary_errors: f64,
     pub(crate) latency_factor: f64,
+    /// How much higher the canary's novelty is, where a gate watches that with a margin of 0.1; `None`: none does.
+    pub(crate) novelty_shift: Option<f64>,
     /// Whether some keys send more, some fail more, and steps of a key come in pairs that go alike.
     pub(crate) is_correlated: bool,
 }
@@ -67,6 +71,8 @@ pub(crate) struct Model {
     populations: Vec<Vec<KeyHash>>,
     /// Latencies of champion and canary.
     latencies: [Vec<Latency>; 2],
+    plan: PlanInput,
+    measure: Option<Measure>,
 }
 
 impl Model {
@@ -75,13 +81,16 @@ impl Model {
         let hash = |key: &str| KeyHash::new(&id, StepKey::new(key).expect("a key"));
         let population = |first| (0..KEYS).map(|i| hash(&format!("{first}-{i}"))).collect();
         let populations = (0..POPULATIONS).map(population).collect();
-        Self { scenario, populations, latencies: latencies(scenario.latency_factor) }
+        let metric_thresholds = scenario.novelty_shift.map(|_| ("novelty".to_owned(), 0.1)).into_iter().collect();
+        let plan = PlanInput { metric_thresholds, ..PlanInput::default() };
+        let measure = Plan::new(&plan).expect("a plan").measures().first().cloned();
+        Self { scenario, populations, latencies: latencies(scenario.latency_factor), plan, measure }
     }
 
     /// One rollout, from its first percentage to its end.
     pub(crate) fn run(&self, seed: u64) -> End {
         let mut traffic = Traffic::new(self, seed);
-        let mut rollout = crate::support::pending();
+        let mut rollout = crate::support::pending(&self.plan);
         let mut world = World { now_ms: 0, ..World::good() };
         for minutes in 0..MINUTES_MAX {
             world.now_ms = minutes * MINUTE_MS;
@@ -135,12 +144,19 @@ impl<'a> Traffic<'a> {
         self.random.below(KEYS).min(self.random.below(KEYS))
     }
 
+    /// Exponential around 1, and higher for keys that fail more often where keys correlate.
+    fn novelty(&mut self, key: usize, arm: Arm) -> f64 {
+        let shift = self.model.scenario.novelty_shift.filter(|_| arm == Arm::Canary).unwrap_or(0.0);
+        0.5 * self.weights[key] - 0.5 * (1.0 - self.random.share()).ln() + shift
+    }
+
     fn minute(&mut self, percent: Percent, world: &mut World) {
         let scenario = self.model.scenario;
         let mut steps = 0;
         while steps < STEPS {
             let key = self.key();
             let (hash, arm) = (self.hashes[key], self.hashes[key].arm(percent));
+            let novelty = self.novelty(key, arm);
             let (rate, outcomes, table) = match arm {
                 Arm::Champion => (scenario.champion_errors, &mut world.champion, &self.model.latencies[0]),
                 Arm::Canary => (scenario.canary_errors, &mut world.canary, &self.model.latencies[1]),
@@ -150,6 +166,9 @@ impl<'a> Traffic<'a> {
             let alike = if scenario.is_correlated { 1 + self.random.below(2) } else { 1 };
             for _ in 0..alike {
                 outcomes.add(hash.bucket(), Outcome { error, latency }).expect("room");
+                if let Some(units) = self.model.measure.as_ref().map(|measure| measure.units(novelty)) {
+                    outcomes.add_measured(hash.bucket(), &[Some(units)]).expect("room");
+                }
             }
             steps += alike;
         }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use psi_rollout::{
-    Facts, Force, Latency, LiveVersions, Member, ModelName, Outcome, Outcomes, Plan, PlanInput, Rollout, RolloutId,
-    RolloutSetup, StartFacts, VersionName,
+    DriftComparison, Facts, Force, Latency, LiveVersions, Member, ModelName, Outcome, Outcomes, Plan, PlanInput,
+    Rollout, RolloutId, RolloutSetup, StartFacts, VersionName,
 };
 
 pub(crate) const MINUTE_MS: u64 = 60_000;
@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) now_ms: u64,
     pub(crate) canary: Outcomes,
     pub(crate) champion: Outcomes,
+    pub(crate) drift: DriftComparison,
     pub(crate) members: BTreeMap<String, Member>,
     pub(crate) has_majority: bool,
     pub(crate) rejected: BTreeSet<VersionName>,
@@ -43,6 +44,7 @@ impl World {
             now_ms: WINDOW_MS,
             canary: outcomes(6_000, 120, 40.0),
             champion: outcomes(60_000, 1_200, 40.0),
+            drift: DriftComparison::default(),
             members: ["n1", "n2", "n3"].into_iter().map(|name| (name.to_owned(), member)).collect(),
             has_majority: true,
             rejected: BTreeSet::new(),
@@ -54,6 +56,7 @@ impl World {
             now_ms: self.now_ms,
             canary: &self.canary,
             champion: &self.champion,
+            drift: &self.drift,
             members: &self.members,
             has_majority: self.has_majority,
             rejected: &self.rejected,
@@ -72,15 +75,15 @@ pub(crate) fn outcomes(steps: u64, errors: u64, ms: f64) -> Outcomes {
     outcomes
 }
 
-pub(crate) fn pending() -> Rollout {
+pub(crate) fn pending(plan: &PlanInput) -> Rollout {
     let (live, rejected) = (LiveVersions::default(), BTreeSet::new());
     let facts = StartFacts { live: &live, rejected: &rejected, active: None };
-    Rollout::start(setup(&PlanInput::default()), None, &facts).expect("nothing is in the way")
+    Rollout::start(setup(plan), None, &facts).expect("nothing is in the way")
 }
 
 /// A rollout in this step of the default schedule, which began at 0.
 pub(crate) fn in_step(step: usize) -> Rollout {
-    let mut rollout = pending();
+    let mut rollout = pending(&PlanInput::default());
     let world = World { now_ms: 0, ..World::good() };
     for _ in 0..=step {
         let record = rollout.propose(psi_rollout::Command::Advance, Some(&force()), &world.facts()).expect("forced");

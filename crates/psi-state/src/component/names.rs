@@ -104,6 +104,14 @@ impl ColumnNames {
         self.0.get(column).map(AsRef::as_ref)
     }
 
+    /// The column that people call so; where columns have no names, the one of this number, from 0.
+    pub(crate) fn column_of(names: Option<&Self>, width: usize, name: &str) -> Option<usize> {
+        match names {
+            Some(names) => names.iter().position(|known| known == name),
+            None => name.parse().ok().filter(|column| *column < width),
+        }
+    }
+
     /// The names, in the order of the columns.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.iter().map(AsRef::as_ref)

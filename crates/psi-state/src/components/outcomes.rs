@@ -1,19 +1,23 @@
 //! How steps went, as their callers say: exact counts by which a version of a model is judged.
 //!
-//! Two kinds of entries: the total since the epoch began, and counts by 64 buckets of keys for one window of a rollout.
-//! An origin counts in its latest window only, and of all origins only the entries of the greatest window count.
+//! Three kinds of entries: the total since the epoch began, and for one window of a rollout, by 64 buckets of keys, counts
+//! and sums of what its gates measure. An origin counts in its latest window only, and of all origins only the entries of
+//! the greatest window count.
 //!
 //! Memory: a field without outcomes has three empty places here. Of the other origins one sum is kept for the total, and
 //! one for each bucket of each window that some origin still holds: each holds at most eight entries of eight buckets, 80
-//! bytes a bucket. The own share takes 4 KiB from the first step in a window.
+//! bytes a bucket, and of each measure as many of 48 bytes. The own share takes 4 KiB from the first step in a window, and
+//! 3 KiB a measure.
 
 mod sums;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use psi_replica::{Clock, Key, Lane, Origin, ScopeKind, Version};
-use psi_rollout::{BUCKETS, Outcome, Outcomes, OutcomesError, RolloutId, Tally, WindowTag};
+use psi_rollout::{
+    BUCKETS, MEASURES_MAX, Measure, MeasuredTally, Outcome, Outcomes, OutcomesError, RolloutId, Tally, WindowTag,
+};
 
 #[cfg(test)]
 use crate::component::sample::SampleRng;
@@ -27,30 +31,41 @@ use crate::{
     proto,
     spec::EpochShape,
 };
-use sums::{BUCKETS_PER_ENTRY, BucketSums, BucketTallies, WideTally, message_of, tally_of};
+use sums::{
+    BUCKETS_PER_ENTRY, BucketSums, BucketTallies, MeasuredTallies, Sums, WideMeasure, WideTally, measure_message,
+    measured_tally, message_of, tally_of,
+};
 
 /// Outcomes of all steps of an origin.
 pub const OUTCOMES: Lane = Lane(proto::Lane::Outcomes as u32);
 /// Outcomes of its steps in a window of a rollout, by buckets of keys.
 pub const OUTCOME_WINDOWS: Lane = Lane(proto::Lane::OutcomeWindows as u32);
+/// What its steps in that window measured.
+pub const MEASURE_WINDOWS: Lane = Lane(proto::Lane::MeasureWindows as u32);
 
 /// Entries of a window.
 const ENTRIES: usize = BUCKETS / BUCKETS_PER_ENTRY;
 
 /// How a step went, and where that counts beside the total.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OutcomeReport {
-    /// How it went.
-    pub outcome: Outcome,
+    /// How it went, if its caller says so.
+    pub outcome: Option<Outcome>,
     /// The window of the rollout that is under way, and the bucket of the step's key, 0 to 63.
     pub window: Option<(WindowTag, u8)>,
+    /// What the gates of that rollout measure.
+    pub measures: Arc<[Measure]>,
 }
+
+/// What a step measures, by the places of measures in the plan.
+pub(crate) type MeasuredUnits = [Option<i64>; MEASURES_MAX];
 
 /// An entry of either lane.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum OutcomesValue {
     Total(Tally),
     Window(WindowTag, Box<BucketTallies>),
+    Measures(WindowTag, Box<MeasuredTallies>),
 }
 
 /// The fold: what the other origins counted, and what the own one did.
@@ -58,10 +73,16 @@ pub(crate) enum OutcomesValue {
 pub(crate) struct StepOutcomes {
     /// `None` where no other origin counts any.
     total: Option<Box<WideTally>>,
-    /// By window and index.
-    windows: BTreeMap<WindowTag, BTreeMap<u64, BucketSums>>,
+    windows: BTreeMap<WindowTag, WindowSums>,
     own: Option<Box<OwnOutcomes>>,
     dirty: DirtySlots,
+}
+
+/// What the other origins counted in a window, by index.
+#[derive(Clone, Debug, Default)]
+struct WindowSums {
+    outcomes: BTreeMap<u64, BucketSums<WideTally>>,
+    measures: BTreeMap<u64, BucketSums<WideMeasure>>,
 }
 
 /// What the own origin counted.
@@ -95,16 +116,31 @@ impl OutcomesView {
 }
 
 impl OwnOutcomes {
-    /// Counts a step; returns the entry of the window that it counts in, if it does.
-    fn count(&mut self, report: &OutcomeReport) -> Result<Option<u64>, OutcomesError> {
-        self.total.count(report.outcome)?;
-        let Some((tag, bucket)) = &report.window else { return Ok(None) };
+    /// Counts a step; returns the entries that it counts in.
+    fn count(&mut self, report: &OutcomeReport, measured: &MeasuredUnits) -> Result<Vec<(Lane, u64)>, OutcomesError> {
+        let mut changed = Vec::new();
+        if let Some(outcome) = report.outcome {
+            self.total.count(outcome)?;
+            changed.push((OUTCOMES, 0));
+        }
+        let Some((tag, bucket)) = &report.window else { return Ok(changed) };
         if self.window.as_ref().is_none_or(|(current, _)| current < tag) {
             self.window = Some((tag.clone(), Outcomes::default()));
         }
-        let Some((_, outcomes)) = self.window.as_mut().filter(|(current, _)| current == tag) else { return Ok(None) };
-        outcomes.add(*bucket, report.outcome)?;
-        Ok(Some((usize::from(*bucket) % BUCKETS / BUCKETS_PER_ENTRY) as u64))
+        let Some((_, outcomes)) = self.window.as_mut().filter(|(current, _)| current == tag) else {
+            return Ok(changed);
+        };
+        let index = usize::from(*bucket) % BUCKETS / BUCKETS_PER_ENTRY;
+        if let Some(outcome) = report.outcome {
+            outcomes.add(*bucket, outcome)?;
+            changed.push((OUTCOME_WINDOWS, index as u64));
+        }
+        if !report.measures.is_empty() {
+            outcomes.add_measured(*bucket, &measured[..report.measures.len().min(MEASURES_MAX)])?;
+            let places = measured.iter().enumerate().filter(|(_, units)| units.is_some());
+            changed.extend(places.map(|(place, _)| (MEASURE_WINDOWS, (place * ENTRIES + index) as u64)));
+        }
+        Ok(changed)
     }
 
     /// The value of an entry, if there is anything in it.
@@ -112,8 +148,13 @@ impl OwnOutcomes {
         if lane == OUTCOMES {
             return Some(OutcomesValue::Total(self.total));
         }
-        let (tag, outcomes) = self.window.as_ref()?;
-        let tallies = outcomes.buckets().as_chunks::<BUCKETS_PER_ENTRY>().0.get(usize::try_from(index).ok()?)?;
+        let ((tag, outcomes), index) = (self.window.as_ref()?, usize::try_from(index).ok()?);
+        if lane == MEASURE_WINDOWS {
+            let buckets = outcomes.measured().get(index / ENTRIES)?;
+            let tallies = buckets.as_chunks::<BUCKETS_PER_ENTRY>().0.get(index % ENTRIES)?;
+            return is_measured(tallies).then(|| OutcomesValue::Measures(tag.clone(), Box::new(*tallies)));
+        }
+        let tallies = outcomes.buckets().as_chunks::<BUCKETS_PER_ENTRY>().0.get(index)?;
         is_any(tallies).then(|| OutcomesValue::Window(tag.clone(), Box::new(*tallies)))
     }
 }
@@ -123,15 +164,83 @@ fn is_any(tallies: &[Tally]) -> bool {
     tallies.iter().any(|tally| tally.steps > 0)
 }
 
+/// Whether any step is measured.
+fn is_measured(tallies: &[MeasuredTally]) -> bool {
+    tallies.iter().any(|tally| tally.steps > 0)
+}
+
+/// The sums of all buckets: what the own origin counts, and what others do, chunk by chunk from this index on. `None` beyond
+/// the limit of steps.
+fn joined<'a, S: Sums + 'a>(
+    own: Option<&[S::Tally]>,
+    chunks: impl Iterator<Item = (u64, &'a BucketSums<S>)>,
+) -> Option<[S::Tally; BUCKETS]> {
+    let mut buckets = [S::default(); BUCKETS];
+    buckets.iter_mut().zip(own.into_iter().flatten()).for_each(|(sums, tally)| sums.put(tally));
+    for (index, chunk) in chunks {
+        let first = usize::try_from(index).unwrap_or(BUCKETS).saturating_mul(BUCKETS_PER_ENTRY);
+        buckets.iter_mut().skip(first).zip(chunk.sums()).for_each(|(sums, others)| sums.join(others));
+    }
+    let mut tallies = [S::Tally::default(); BUCKETS];
+    for (tally, sums) in tallies.iter_mut().zip(&buckets) {
+        *tally = sums.tally()?;
+    }
+    Some(tallies)
+}
+
+fn change_chunk<S: Sums>(
+    chunks: &mut BTreeMap<u64, BucketSums<S>>,
+    index: u64,
+    tallies: &[S::Tally; BUCKETS_PER_ENTRY],
+    direction: Direction,
+) where
+    BucketSums<S>: Default,
+{
+    let chunk = chunks.entry(index).or_default();
+    match direction {
+        Direction::Put => chunk.put(tallies),
+        Direction::Remove => chunk.remove(tallies),
+    }
+    if chunk.is_empty() {
+        chunks.remove(&index);
+    }
+}
+
+impl WindowSums {
+    fn is_empty(&self) -> bool {
+        self.outcomes.is_empty() && self.measures.is_empty()
+    }
+
+    /// What was counted together with what the own origin did.
+    fn joined(&self, own: Option<&Outcomes>) -> Option<Outcomes> {
+        let chunks = self.outcomes.iter().map(|(index, chunk)| (*index, chunk));
+        let outcomes = Outcomes::new(joined(own.map(|own| own.buckets().as_slice()), chunks)?).ok()?;
+        let mut measured = Vec::new();
+        for place in 0..MEASURES_MAX {
+            let first = (place * ENTRIES) as u64;
+            let chunks =
+                self.measures.range(first..first + ENTRIES as u64).map(|(index, chunk)| (index - first, chunk));
+            let own = own.and_then(|own| own.measured().get(place)).map(Vec::as_slice);
+            measured.push(joined(own, chunks)?.to_vec());
+        }
+        while measured.pop_if(|tallies| !is_measured(tallies)).is_some() {}
+        outcomes.with_measured(measured).ok()
+    }
+}
+
 impl StepOutcomes {
-    /// Counts how an own step went, as part of the write `version`.
+    /// Counts how an own step went and what it measured, as part of the write `version`.
     ///
     /// # Errors
     /// If the counts are full.
-    pub(crate) fn absorb(&mut self, version: Version, report: &OutcomeReport) -> Result<(), OutcomesError> {
-        let index = self.own.get_or_insert_default().count(report)?;
-        self.dirty.record(version, [(OUTCOMES, 0)]);
-        self.dirty.record(version, index.map(|index| (OUTCOME_WINDOWS, index)));
+    pub(crate) fn absorb(
+        &mut self,
+        version: Version,
+        report: &OutcomeReport,
+        measured: &MeasuredUnits,
+    ) -> Result<(), OutcomesError> {
+        let changed = self.own.get_or_insert_default().count(report, measured)?;
+        self.dirty.record(version, changed);
         Ok(())
     }
 
@@ -150,19 +259,9 @@ impl StepOutcomes {
         let others = self.windows.last_key_value();
         let own = self.own.as_ref().and_then(|own| own.window.as_ref());
         let tag = others.map(|(tag, _)| tag).into_iter().chain(own.map(|(tag, _)| tag)).max()?;
-        let mut buckets = [WideTally::default(); BUCKETS];
-        if let Some((_, outcomes)) = own.filter(|(own, _)| own == tag) {
-            buckets.iter_mut().zip(outcomes.buckets()).for_each(|(sums, tally)| sums.put(tally));
-        }
-        for (index, chunk) in others.filter(|(other, _)| *other == tag).into_iter().flat_map(|(_, chunks)| chunks) {
-            let first = usize::try_from(*index).unwrap_or(BUCKETS) * BUCKETS_PER_ENTRY;
-            buckets.iter_mut().skip(first).zip(chunk.sums()).for_each(|(sums, others)| sums.join(others));
-        }
-        let mut tallies = [Tally::default(); BUCKETS];
-        for (tally, sums) in tallies.iter_mut().zip(&buckets) {
-            *tally = sums.tally()?;
-        }
-        Some((tag.clone(), Outcomes::new(tallies).ok()?))
+        let (none, own) = (WindowSums::default(), own.filter(|(own, _)| own == tag).map(|(_, outcomes)| outcomes));
+        let others = others.filter(|(other, _)| *other == tag).map_or(&none, |(_, sums)| sums);
+        Some((tag.clone(), others.joined(own)?))
     }
 
     fn change_total(&mut self, tally: &Tally, direction: Direction) {
@@ -176,20 +275,35 @@ impl StepOutcomes {
         }
     }
 
-    fn change_window(&mut self, (tag, index): (&WindowTag, u64), tallies: &BucketTallies, direction: Direction) {
-        let chunks = self.windows.entry(tag.clone()).or_default();
-        let chunk = chunks.entry(index).or_default();
-        match direction {
-            Direction::Put => chunk.put(tallies),
-            Direction::Remove => chunk.remove(tallies),
-        }
-        if chunk.is_empty() {
-            chunks.remove(&index);
-        }
-        if chunks.is_empty() {
+    fn change_window(&mut self, tag: &WindowTag, change: impl FnOnce(&mut WindowSums)) {
+        let sums = self.windows.entry(tag.clone()).or_default();
+        change(sums);
+        if sums.is_empty() {
             self.windows.remove(tag);
         }
     }
+}
+
+/// The value of an entry in a window: its eight tallies, if steps can come to them.
+fn window_tallies<M, T: Copy>(
+    key: &Key,
+    messages: Vec<M>,
+    (tally_of, fault_of): (impl Fn(M) -> T, impl Fn(&T) -> Option<&'static str>),
+    is_any: impl Fn(&[T]) -> bool,
+) -> Result<Box<[T; BUCKETS_PER_ENTRY]>, ValueError> {
+    let got = messages.len();
+    let messages: Result<[_; BUCKETS_PER_ENTRY], _> = messages.try_into();
+    let tallies = messages.map_err(|_| ValueError::Buckets { got, want: BUCKETS_PER_ENTRY })?.map(tally_of);
+    if let Some((place, fault)) = (0..).zip(&tallies).find_map(|(place, tally)| Some((place, fault_of(tally)?))) {
+        let bucket = key.index % ENTRIES as u64 * BUCKETS_PER_ENTRY as u64 + place;
+        return Err(ValueError::Tally { place: format!("bucket {bucket}"), fault });
+    }
+    if is_any(&tallies) { Ok(Box::new(tallies)) } else { Err(ValueError::NoOutcomes) }
+}
+
+fn window_tag(begin: u64, step: u32, rollout: &str) -> Result<WindowTag, ValueError> {
+    let step = u8::try_from(step).map_err(|_| ValueError::ScheduleStep(step))?;
+    Ok(WindowTag { begin, step, rollout: RolloutId::new(rollout)? })
 }
 
 impl Component for StepOutcomes {
@@ -199,7 +313,11 @@ impl Component for StepOutcomes {
     const LIFETIME: EntryLifetime = EntryLifetime::WithEpoch;
 
     fn last_index(lane: Lane) -> u64 {
-        if lane == OUTCOMES { 0 } else { (ENTRIES - 1) as u64 }
+        match lane {
+            OUTCOMES => 0,
+            MEASURE_WINDOWS => (MEASURES_MAX * ENTRIES - 1) as u64,
+            _ => (ENTRIES - 1) as u64,
+        }
     }
 
     fn decode(key: &Key, bytes: &Bytes) -> Result<OutcomesValue, ValueError> {
@@ -209,19 +327,14 @@ impl Component for StepOutcomes {
             total.fault().map_or(Ok(()), |fault| Err(of_total(fault)))?;
             return if is_any(&[total]) { Ok(OutcomesValue::Total(total)) } else { Err(ValueError::NoOutcomes) };
         }
+        if key.lane == MEASURE_WINDOWS {
+            let proto::MeasureWindowValue { begin, step, rollout, buckets } = message(bytes)?;
+            let tallies = window_tallies(key, buckets, (measured_tally, MeasuredTally::fault), is_measured)?;
+            return Ok(OutcomesValue::Measures(window_tag(begin, step, &rollout)?, tallies));
+        }
         let proto::OutcomeWindowValue { begin, step, rollout, buckets } = message(bytes)?;
-        let got = buckets.len();
-        let buckets: Result<[_; BUCKETS_PER_ENTRY], _> = buckets.try_into();
-        let tallies = buckets.map_err(|_| ValueError::Buckets { got, want: BUCKETS_PER_ENTRY })?.map(tally_of);
-        if let Some((place, fault)) = (0..).zip(&tallies).find_map(|(place, tally)| Some((place, tally.fault()?))) {
-            let bucket = key.index * BUCKETS_PER_ENTRY as u64 + place;
-            return Err(ValueError::Tally { place: format!("bucket {bucket}"), fault });
-        }
-        if !is_any(&tallies) {
-            return Err(ValueError::NoOutcomes);
-        }
-        let step = u8::try_from(step).map_err(|_| ValueError::ScheduleStep(step))?;
-        Ok(OutcomesValue::Window(WindowTag { begin, step, rollout: RolloutId::new(&rollout)? }, tallies.into()))
+        let tallies = window_tallies(key, buckets, (tally_of, Tally::fault), is_any)?;
+        Ok(OutcomesValue::Window(window_tag(begin, step, &rollout)?, tallies))
     }
 
     fn encode(value: &OutcomesValue) -> Bytes {
@@ -231,6 +344,11 @@ impl Component for StepOutcomes {
                 let (begin, step, rollout) = (*begin, u32::from(*step), rollout.to_string());
                 let buckets = tallies.iter().map(message_of).collect();
                 encoded(&proto::OutcomeWindowValue { begin, step, rollout, buckets })
+            }
+            OutcomesValue::Measures(WindowTag { begin, step, rollout }, tallies) => {
+                let (begin, step, rollout) = (*begin, u32::from(*step), rollout.to_string());
+                let buckets = tallies.iter().map(measure_message).collect();
+                encoded(&proto::MeasureWindowValue { begin, step, rollout, buckets })
             }
         }
     }
@@ -242,26 +360,40 @@ impl Component for StepOutcomes {
     fn change(&mut self, _: &Origin, key: &Key, value: &OutcomesValue, direction: Direction) {
         match value {
             OutcomesValue::Total(total) => self.change_total(total, direction),
-            OutcomesValue::Window(tag, tallies) => self.change_window((tag, key.index), tallies, direction),
+            OutcomesValue::Window(tag, tallies) => {
+                self.change_window(tag, |sums| change_chunk(&mut sums.outcomes, key.index, tallies, direction));
+            }
+            OutcomesValue::Measures(tag, tallies) => {
+                self.change_window(tag, |sums| change_chunk(&mut sums.measures, key.index, tallies, direction));
+            }
         }
     }
 
     #[cfg(test)]
     fn sample(rng: &mut SampleRng, _: &psi_replica::Scope) -> (Lane, u64, OutcomesValue) {
+        let rollout = RolloutId::new(["r-1", "r-2"][usize::from(rng.chance(20))]).expect("a name");
+        let step = u8::try_from(rng.below(2)).unwrap_or(0);
+        let tag = WindowTag { begin: rng.below(2), step, rollout };
+        let bucket = |rng: &mut SampleRng| usize::try_from(rng.below(BUCKETS_PER_ENTRY as u64)).unwrap_or(0);
+        if rng.chance(30) {
+            let mut tallies = MeasuredTallies::default();
+            let units = i128::from(rng.below(4_000)) - 2_000;
+            let place = bucket(rng);
+            tallies[place] = MeasuredTally { steps: 1, sum: units, squares: units.unsigned_abs().pow(2) };
+            let index = rng.below((MEASURES_MAX * ENTRIES) as u64);
+            return (MEASURE_WINDOWS, index, OutcomesValue::Measures(tag, tallies.into()));
+        }
         let mut tallies = BucketTallies::default();
         for _ in 0..=rng.below(4) {
             let latency = rng.chance(80).then(|| psi_rollout::Latency::from_ms(1e3 * rng.unit()).expect("short"));
             let outcome = Outcome { error: rng.chance(30), latency };
-            let bucket = usize::try_from(rng.below(BUCKETS_PER_ENTRY as u64)).unwrap_or(0);
+            let bucket = bucket(rng);
             tallies[bucket].count(outcome).expect("few");
         }
         if rng.chance(50) {
             let total = tallies.into_iter().find(|tally| tally.steps > 0).expect("a step is counted");
             return (OUTCOMES, 0, OutcomesValue::Total(total));
         }
-        let rollout = RolloutId::new(["r-1", "r-2"][usize::from(rng.chance(20))]).expect("a name");
-        let step = u8::try_from(rng.below(2)).unwrap_or(0);
-        let tag = WindowTag { begin: rng.below(2), step, rollout };
         (OUTCOME_WINDOWS, rng.below(ENTRIES as u64), OutcomesValue::Window(tag, tallies.into()))
     }
 }
@@ -287,10 +419,15 @@ impl EpochComponent for StepOutcomes {
         if let Some(total) = self.total.as_ref().and_then(|total| total.tally()) {
             base.put(OUTCOMES, 0, Self::encode(&OutcomesValue::Total(total)));
         }
-        let Some((tag, chunks)) = self.windows.last_key_value() else { return };
-        for (index, chunk) in chunks {
+        let Some((tag, sums)) = self.windows.last_key_value() else { return };
+        for (index, chunk) in &sums.outcomes {
             if let Some(tallies) = chunk.tallies() {
                 base.put(OUTCOME_WINDOWS, *index, Self::encode(&OutcomesValue::Window(tag.clone(), tallies.into())));
+            }
+        }
+        for (index, chunk) in &sums.measures {
+            if let Some(tallies) = chunk.tallies() {
+                base.put(MEASURE_WINDOWS, *index, Self::encode(&OutcomesValue::Measures(tag.clone(), tallies.into())));
             }
         }
     }

@@ -10,18 +10,19 @@ use psi_engine::{
     synthetic,
 };
 use psi_replica::{Origin, Version};
+use psi_rollout::{Measure, Subject};
 use psi_stats::{Fixed, ZScores};
 
 use super::Field;
 use crate::{
-    component::moment::Moment,
+    component::{moment::Moment, names::ColumnNames},
     components::{
         drift::{
             registration::Shortage,
             values::{BaselineCounts, BaselineTitle},
             view::DriftView,
         },
-        outcomes::OutcomeReport,
+        outcomes::{MeasuredUnits, OutcomeReport},
         recent::Record,
     },
 };
@@ -90,7 +91,8 @@ impl Field {
         self.parts.window.absorb(version, clock.second(), metrics).ok()?;
         self.parts.last.absorb(version, record.clone());
         if let Some(report) = report {
-            self.parts.outcomes.absorb(version, report).ok()?;
+            let measured = self.measured(&report.measures, (&metrics, novelty, input));
+            self.parts.outcomes.absorb(version, report, &measured).ok()?;
         }
         if let Some(current) = &self.current {
             self.parts.watch_drift(local, version, fixed, &current.spec.setup.parameters);
@@ -107,6 +109,28 @@ impl Field {
         };
         let intervention = intervention.filter(|_| intervenes);
         Some(StepOutcome { record, engine, threat, intervention, z_scores })
+    }
+
+    /// What gates of a rollout measure of a step, by their places in the plan. A column without a name goes by its
+    /// number, from 0.
+    fn measured(&self, measures: &[Measure], (metrics, novelty, input): (&Metrics, f64, &[f64])) -> MeasuredUnits {
+        let mut measured = MeasuredUnits::default();
+        if measures.is_empty() {
+            return measured;
+        }
+        let names = self.column_names();
+        for (units, measure) in measured.iter_mut().zip(measures) {
+            let value = match measure.subject() {
+                Subject::Metric(place) => metrics.to_array().get(*place).copied(),
+                Subject::Novelty => Some(novelty),
+                Subject::Column(name) => {
+                    let column = ColumnNames::column_of(names.as_ref(), input.len(), name);
+                    column.and_then(|column| input.get(column).copied())
+                }
+            };
+            *units = value.map(|value| measure.units(value));
+        }
+        measured
     }
 
     /// Writes own spans of time that are over by `second`.

@@ -15,7 +15,9 @@ pub mod craft;
 pub mod history;
 
 use psi_replica::{ClusterName, Config, FieldName, NodeId, Now, Origin, TickMs, Version, WallMs, proto};
-use psi_rollout::{Latency, Outcome, RolloutId, WindowTag};
+use std::sync::Arc;
+
+use psi_rollout::{Latency, Measure, Outcome, Plan, PlanInput, RolloutId, WindowTag};
 use psi_state::{FieldView, OutcomeReport, Replica, Shape};
 
 /// Wall clock at tick 0: some day in 2025.
@@ -96,7 +98,16 @@ pub fn report(n: u64) -> Option<OutcomeReport> {
     let tag =
         WindowTag { begin: n / 200, step: ((n + rng.below(9)) / 40 % 5) as u8, rollout: RolloutId::new("r").unwrap() };
     let window = rng.chance(50).then(|| (tag, rng.below(64) as u8));
-    rng.chance(75).then_some(OutcomeReport { outcome, window })
+    let measures: Arc<[Measure]> = if rng.chance(50) { measures() } else { [].into() };
+    let outcome = rng.chance(75).then_some(outcome);
+    (outcome.is_some() || !measures.is_empty()).then_some(OutcomeReport { outcome, window, measures })
+}
+
+/// Of a plan whose gates measure a metric, novelty and columns, one of which no field here has.
+pub fn measures() -> Arc<[Measure]> {
+    let thresholds = [("prediction_error", 0.05), ("novelty", -1.0), ("column:1", 2.0), ("column:none", 1.0)];
+    let metric_thresholds = thresholds.map(|(name, margin)| (name.to_owned(), margin)).into();
+    Plan::new(&PlanInput { metric_thresholds, ..PlanInput::default() }).unwrap().measures().clone()
 }
 
 /// Every view of a replica, with the bits of every number that is read out of it.

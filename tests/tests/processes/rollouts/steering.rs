@@ -11,10 +11,10 @@ use crate::support::{on_disk, reason, three};
 
 /// What is asked of one node.
 #[derive(Clone)]
-struct RolloutDesk(RolloutServiceClient<Channel>);
+pub(super) struct RolloutDesk(pub(super) RolloutServiceClient<Channel>);
 
 impl RolloutDesk {
-    fn of(member: &Member) -> Result<Self> {
+    pub(super) fn of(member: &Member) -> Result<Self> {
         let channel = Channel::from_shared(format!("http://{}", member.node.addresses().grpc))?.connect_lazy();
         Ok(Self(RolloutServiceClient::new(channel)))
     }
@@ -31,14 +31,14 @@ impl RolloutDesk {
         Ok(self.0.clone().set_stage(request).await?.into_inner())
     }
 
-    async fn start(&self, version: &str, plan: v1::RolloutPlan) -> Result<v1::Rollout, Status> {
+    pub(super) async fn start(&self, version: &str, plan: v1::RolloutPlan) -> Result<v1::Rollout, Status> {
         let (model, version) = ("churn".to_owned(), version.to_owned());
         let request =
             v1::StartRolloutRequest { model, version, plan: Some(plan), deadline_ms: 20_000, ..Default::default() };
         Ok(self.0.clone().start_rollout(request).await?.into_inner())
     }
 
-    async fn change(&self, command: &str, reason: &str, forced: bool) -> Result<v1::Rollout, Status> {
+    pub(super) async fn change(&self, command: &str, reason: &str, forced: bool) -> Result<v1::Rollout, Status> {
         let request = v1::ChangeRolloutRequest {
             model: "churn".to_owned(),
             command: command.to_owned(),
@@ -50,7 +50,7 @@ impl RolloutDesk {
         Ok(self.0.clone().change_rollout(request).await?.into_inner())
     }
 
-    async fn show(&self) -> Result<v1::Rollout, Status> {
+    pub(super) async fn show(&self) -> Result<v1::Rollout, Status> {
         let request = v1::GetRolloutRequest { model: "churn".to_owned(), rollout: String::new() };
         Ok(self.0.clone().get_rollout(request).await?.into_inner())
     }
@@ -62,12 +62,12 @@ impl RolloutDesk {
     }
 }
 
-fn desks(members: &[Member]) -> Result<Vec<RolloutDesk>> {
+pub(super) fn desks(members: &[Member]) -> Result<Vec<RolloutDesk>> {
     members.iter().map(RolloutDesk::of).collect()
 }
 
 /// Waits until all say the same.
-async fn all_say(desks: &[RolloutDesk], status: &str, percent: f64) -> Result<()> {
+pub(super) async fn all_say(desks: &[RolloutDesk], status: &str, percent: f64) -> Result<()> {
     eventually(&format!("all say {status} at {percent} %"), async || {
         let mut same = true;
         for desk in desks {
@@ -115,7 +115,7 @@ async fn a_rollout_begins_by_itself_and_people_steer_it_from_any_node() -> Resul
 }
 
 /// Makes the fields of two versions, of which `v1` answers.
-async fn two_versions(members: &[Member], desks: &[RolloutDesk]) -> Result<()> {
+pub(super) async fn two_versions(members: &[Member], desks: &[RolloutDesk]) -> Result<()> {
     for name in ["churn@v1", "churn@v2"] {
         let engine = "synthetic".to_owned();
         let request = v1::CreateFieldRequest { name: name.to_owned(), engine, width: 2, ..Default::default() };
@@ -165,7 +165,7 @@ async fn send_until_it_ends(members: &[Member], desks: &[RolloutDesk], fails: us
     anyhow::bail!("it does not end: {:?}", desks[0].show().await?)
 }
 
-fn quick(schedule: &[f64]) -> v1::RolloutPlan {
+pub(super) fn quick(schedule: &[f64]) -> v1::RolloutPlan {
     // Errors alone are judged: machines of tests are busy.
     v1::RolloutPlan {
         schedule: schedule.to_vec(),
@@ -173,6 +173,7 @@ fn quick(schedule: &[f64]) -> v1::RolloutPlan {
         minimum_predictions: 100,
         error_rate: Some(0.2),
         latency: Some(0.0),
+        ..Default::default()
     }
 }
 
@@ -297,6 +298,9 @@ async fn a_rollout_is_steered_over_http_by_the_names_of_the_seed() -> Result<()>
         (json!({ "evaluationWindow": "soon" }), "evaluationWindow takes a time such as 90s"),
         (json!({ "errorRateThreshold": 5 }), "errorRateThreshold is 5"),
         (json!({ "rolloutSchedule": "5" }), "rolloutSchedule takes an array of numbers"),
+        (json!({ "metricThresholds": { "psi": 0.1 } }), "`psi` is no value of a step: give one of density"),
+        (json!({ "metricThresholds": { "density": "low" } }), "metricThresholds takes an object of numbers"),
+        (json!({ "driftSeverityThreshold": 2 }), "driftSeverityThreshold is 2"),
     ] {
         let (status, refused) = send("/deployments/canary", Some(json!({ "version": "v3", "config": config }))).await?;
         let text = refused.to_string();

@@ -30,6 +30,8 @@ Examples:
   psi-field rollout start churn v2
   psi-field rollout start churn v2 --schedule 1,10,50 --window 30m
   psi-field rollout start churn v2 --error-rate 0.01 --latency 0
+  psi-field rollout start churn v2 --metric prediction_error=0.05 \
+    --metric column:price=-2 --drift-severity 0.75
 
 Steps that name no version go to the version that their key leads to. The champion answers those without a key.";
 
@@ -129,6 +131,12 @@ pub(super) struct PlanArguments {
     /// Multiple of the champion's mean latency; 0: no gate [default: 1.5]
     #[arg(long, value_name = "FACTOR")]
     latency: Option<f64>,
+    /// How far the canary's mean of a metric, novelty or column may lie above the champion's or, below 0, below it
+    #[arg(long = "metric", value_name = "NAME=MARGIN", value_parser = metric)]
+    metrics: Vec<(String, f64)>,
+    /// Severity of drift of the canary's inputs alone that fails [default: no gate]
+    #[arg(long, value_name = "SEVERITY", default_value_t, hide_default_value = true)]
+    drift_severity: f64,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -182,6 +190,14 @@ fn window(text: &str) -> Result<u64, String> {
     ms.ok_or_else(|| "give a time above 0, such as 10m or 1h".to_owned())
 }
 
+/// A value that steps have and a margin, such as `prediction_error=0.05`.
+fn metric(text: &str) -> Result<(String, f64), String> {
+    let example = "give one such as prediction_error=0.05 or column:price=-2";
+    let (name, margin) = text.rsplit_once('=').ok_or(example)?;
+    let margin = margin.parse().map_err(|_| format!("`{margin}` is no number; {example}"))?;
+    Ok((name.to_owned(), margin))
+}
+
 impl RolloutCommand {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let (command, force, change) = match self.action {
@@ -206,9 +222,11 @@ fn print(rollout: Rollout, output: Output) -> Result<(), Failure> {
 impl PlanArguments {
     /// What was given; `None` if nothing was.
     pub(super) fn given(self) -> Option<RolloutPlan> {
-        let Self { schedule, window, minimum_predictions, error_rate, latency } = self;
+        let Self { schedule, window, minimum_predictions, error_rate, latency, metrics, drift_severity } = self;
         let (window_ms, minimum_predictions) = (window.unwrap_or_default(), minimum_predictions.unwrap_or_default());
-        let plan = RolloutPlan { schedule, window_ms, minimum_predictions, error_rate, latency };
+        let metrics = metrics.into_iter().collect();
+        let plan =
+            RolloutPlan { schedule, window_ms, minimum_predictions, error_rate, latency, metrics, drift_severity };
         (plan != RolloutPlan::default()).then_some(plan)
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     calls::{ops::Ops, readiness::writable},
     governance::rollout::{
         decide::{DecisionError, decide},
-        drift::field_obstacle,
+        drift::{column_obstacle, field_obstacle},
         facts::{KnownFacts, now_ms},
         models::{MODEL_PREFIX, register_name},
         refresh::{refresh_one, write_rollback},
@@ -90,8 +90,9 @@ impl Ops {
             let (model, canary) = (model_name(&model)?, VersionName::new(&version).map_err(bad)?);
             let plan = Plan::new(&plan_input(plan.unwrap_or_default())).map_err(bad)?;
             let request = ChangeRequest::new((reason, forced, deadline_ms))?;
-            self.known_model(&model)?;
+            let known = self.known_model(&model)?;
             self.check_field_of(&model, &canary)?;
+            self.check_columns(&plan, &[&canary, known.model.champion().unwrap_or(&canary)], &model)?;
             let change = request.change(self, ModelEvent::Start { canary, plan, is_remedy: false });
             self.decide_model(&model, |_| Ok(change.clone()), request.until).await?;
             self.rollout_message(&*self.known_model(&model)?, "")
@@ -180,6 +181,12 @@ impl Ops {
         Err(Cause::new(Code::FailedPrecondition, "ROLLOUT_REFUSED", refusal))
     }
 
+    /// Refuses a gate on a column that a version does not have: it would hold for good.
+    fn check_columns(&self, plan: &Plan, versions: &[&VersionName], model: &ModelName) -> Result<(), Cause> {
+        let Some(refusal) = column_obstacle(&self.context, plan, versions, model) else { return Ok(()) };
+        Err(Cause::new(Code::FailedPrecondition, "ROLLOUT_REFUSED", refusal))
+    }
+
     async fn decide_model(
         &self,
         name: &ModelName,
@@ -237,7 +244,8 @@ fn command_of(name: &str) -> Result<Command, Cause> {
 
 fn plan_input(plan: v1::RolloutPlan) -> PlanInput {
     let default = PlanInput::default();
-    let v1::RolloutPlan { schedule, window_ms, minimum_predictions, error_rate, latency } = plan;
+    let v1::RolloutPlan { schedule, window_ms, minimum_predictions, error_rate, latency, metrics, drift_severity } =
+        plan;
     let or = |given: u64, default: u64| if given == 0 { default } else { given };
     let gate =
         |given: Option<f64>, default: Option<f64>| given.map_or(default, |given| (given != 0.0).then_some(given));
@@ -247,6 +255,8 @@ fn plan_input(plan: v1::RolloutPlan) -> PlanInput {
         minimum_predictions: or(minimum_predictions, default.minimum_predictions),
         error_rate_threshold: gate(error_rate, default.error_rate_threshold),
         latency_degradation_threshold: gate(latency, default.latency_degradation_threshold),
+        metric_thresholds: metrics.into_iter().collect(),
+        drift_severity_threshold: gate(Some(drift_severity), None),
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a call says of its steps: which version is to answer, about whom they are, and how they went.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use psi_api::Cause;
 use psi_replica::FieldName;
 use psi_rollout::{
-    KeyError, KeyHash, Latency, ModelName, ModelVersion, NameError, Outcome, StepKey, VersionName, WindowTag,
+    KeyError, KeyHash, Latency, Measure, ModelName, ModelVersion, NameError, Outcome, StepKey, VersionName, WindowTag,
 };
 use psi_state::OutcomeReport;
 use tonic::Code;
@@ -46,19 +46,30 @@ impl Ops {
         }
         let checked: Result<Vec<StepKey<'_>>, _> = keys.iter().map(|key| StepKey::new(key)).collect();
         let keys = checked.map_err(|error| Cause::from(&error))?;
-        if outcomes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let version: ModelVersion = field.as_str().parse().map_err(|error| without_version(field, &error))?;
+        let version: Result<ModelVersion, NameError> = field.as_str().parse();
+        let version = match version {
+            Ok(version) => version,
+            Err(_) if outcomes.is_empty() => return Ok(Vec::new()),
+            Err(error) => return Err(without_version(field, &error)),
+        };
         // What went to the champion for want of a key was not dealt by chance: it would be compared with what was.
         let is_dealt = !keys.is_empty() || call.version.is_some() || call.field.contains('@');
         let window = self.window_of(&version).filter(|_| is_dealt);
+        let (window, measures) = window.map_or_else(|| (None, [].into()), |(tag, measures)| (Some(tag), measures));
+        // Nobody says how steps went, and nothing is measured of them.
+        if outcomes.is_empty() && measures.is_empty() {
+            return Ok(Vec::new());
+        }
         let keys = keys.into_iter().map(Some).chain(std::iter::repeat(None));
-        let given = outcomes.iter().zip(keys).zip(inputs.iter());
-        let report = |outcome, key, input: &[f64]| {
-            report_of(outcome, window.as_ref().map(|tag| (tag, bucket_of(tag, key, input))))
+        let outcomes = outcomes.iter().map(Some).chain(std::iter::repeat(None));
+        let given = inputs.iter().zip(keys.zip(outcomes));
+        let report = |(input, (key, outcome)): (&Vec<f64>, (Option<StepKey<'_>>, Option<&RequestedOutcome>))| {
+            let outcome = outcome.copied().map(outcome_of).transpose()?;
+            let window =
+                window.clone().map(|tag| (bucket_of(&tag, key, input), tag)).map(|(bucket, tag)| (tag, bucket));
+            Ok(Some(OutcomeReport { outcome, window, measures: measures.clone() }))
         };
-        given.map(|((outcome, key), input)| Ok(Some(report(*outcome, key, input)?))).collect()
+        given.map(report).collect()
     }
 
     /// The version that answers steps of a model that name none: by their keys, while one is rolled out. `None` where the
@@ -78,12 +89,13 @@ impl Ops {
         }
     }
 
-    /// The window of the rollout that a version takes part in, as champion or as canary.
-    fn window_of(&self, version: &ModelVersion) -> Option<WindowTag> {
+    /// The window of the rollout that a version takes part in, as champion or as canary, and what its gates measure.
+    fn window_of(&self, version: &ModelVersion) -> Option<(WindowTag, Arc<[Measure]>)> {
         let known = self.context.models.get(version.model().as_str())?;
         let rollout = known.model.active()?;
         let takes_part = [rollout.champion(), rollout.canary()].contains(&version);
-        takes_part.then(|| window_of(&known.model, rollout)).flatten()
+        let tag = window_of(&known.model, rollout).filter(|_| takes_part)?;
+        Some((tag, rollout.plan().measures().clone()))
     }
 }
 
@@ -115,13 +127,9 @@ fn field_of(model: &str, version: &str) -> Result<String, Cause> {
     named().map(|named| named.to_string()).map_err(|error| Cause::from(&error))
 }
 
-fn report_of(
-    RequestedOutcome { error, latency_ms }: RequestedOutcome,
-    window: Option<(&WindowTag, u8)>,
-) -> Result<OutcomeReport, Cause> {
+fn outcome_of(RequestedOutcome { error, latency_ms }: RequestedOutcome) -> Result<Outcome, Cause> {
     let latency = latency_ms.map(Latency::from_ms).transpose().map_err(|error| Cause::from(&error))?;
-    let window = window.map(|(tag, bucket)| (tag.clone(), bucket));
-    Ok(OutcomeReport { outcome: Outcome { error, latency }, window })
+    Ok(Outcome { error, latency })
 }
 
 fn wrong_number(what: &'static str, got: usize, steps: usize) -> Cause {

@@ -1,8 +1,10 @@
 //! Drift of a champion's inputs, as this node knows it, and what would be in the way of a rollout.
 
 use psi_replica::FieldName;
-use psi_rollout::{DriftEpisode, Model, ModelName, VersionName};
-use psi_state::{DriftStatus, DriftView};
+use psi_rollout::{
+    DriftComparison, DriftEpisode, DriftState, Model, ModelName, ModelVersion, Plan, Rollout, Subject, VersionName,
+};
+use psi_state::{DriftStatus, DriftView, FieldView};
 
 use crate::node::context::NodeContext;
 
@@ -23,14 +25,47 @@ pub(crate) fn severity_of(context: &NodeContext, model: &Model) -> f64 {
 pub(crate) fn no_verdict(context: &NodeContext, model: &Model) -> Option<String> {
     let field = field_of(model.name(), model.champion()?)?;
     let status = context.read(|replica| replica.view(&field).map(|view| view.drift.status))?;
-    let why = match status {
-        DriftStatus::Off => "it is not watched",
-        DriftStatus::NoBaseline => "it has no baseline",
-        DriftStatus::Learning => "its baseline is not complete",
-        DriftStatus::InsufficientData => "the latest windows hold too few inputs",
-        DriftStatus::Stable | DriftStatus::Warning | DriftStatus::Drift => return None,
-    };
+    let why = obstacle_of(status)?;
     Some(format!("there is no verdict on {field}: {why}; see psi-field drift show {field}"))
+}
+
+/// Why there is no verdict, in words; `None` if there is one.
+fn obstacle_of(status: DriftStatus) -> Option<&'static str> {
+    match status {
+        DriftStatus::Off => Some("it is not watched"),
+        DriftStatus::NoBaseline => Some("it has no baseline"),
+        DriftStatus::Learning => Some("its baseline is not complete"),
+        DriftStatus::InsufficientData => Some("the latest windows hold too few inputs"),
+        DriftStatus::Stable | DriftStatus::Warning | DriftStatus::Drift => None,
+    }
+}
+
+/// What is known of drift of both versions' inputs.
+pub(crate) fn comparison_of(context: &NodeContext, rollout: &Rollout) -> DriftComparison {
+    // Most plans ask nothing of drift.
+    if rollout.plan().drift_severity().is_none() {
+        return DriftComparison::default();
+    }
+    let state = |version: &ModelVersion| {
+        let field = field_of(version.model(), version.version());
+        let view = field.and_then(|field| context.read(|replica| replica.view(&field)));
+        view.map_or_else(
+            || DriftState { obstacle: "it has no field".to_owned(), ..DriftState::default() },
+            |view| state_of(&view),
+        )
+    };
+    DriftComparison { canary: state(rollout.canary()), champion: state(rollout.champion()) }
+}
+
+fn state_of(view: &FieldView) -> DriftState {
+    let (drift, obstacle) = (&view.drift, obstacle_of(view.drift.status));
+    // What is not called drift is none, however far single columns are off.
+    let severity = if drift.is_drift() { drift.severity() } else { 0.0 };
+    DriftState {
+        severity: obstacle.is_none().then_some(severity),
+        obstacle: obstacle.unwrap_or_default().to_owned(),
+        baseline_ms: view.baseline.set().map(|baseline| baseline.clock.wall_ms),
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1,000")]
@@ -58,4 +93,32 @@ pub(crate) fn field_obstacle(context: &NodeContext, model: &ModelName, version: 
     } else {
         None
     }
+}
+
+/// Why a gate could never judge a column: a version does not have it.
+pub(crate) fn column_obstacle(
+    context: &NodeContext,
+    plan: &Plan,
+    versions: &[&VersionName],
+    model: &ModelName,
+) -> Option<String> {
+    plan.measures().iter().find_map(|measure| {
+        let Subject::Column(name) = measure.subject() else { return None };
+        versions.iter().find_map(|version| {
+            let field = field_of(model, version)?;
+            let view = context.read(|replica| replica.view(&field))?;
+            view.column(name).is_none().then(|| {
+                let columns = view.names.as_ref().map_or_else(
+                    || {
+                        format!(
+                            "it has columns 0 to {}, without names",
+                            view.spec.spec.setup.shape.width.saturating_sub(1)
+                        )
+                    },
+                    |names| format!("it has {}", names.iter().collect::<Vec<_>>().join(", ")),
+                );
+                format!("{field} has no column `{name}`: {columns}")
+            })
+        })
+    })
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use psi_replica::{FieldName, NodeId};
-use psi_rollout::{Facts, Member, Model, ModelVersion, Outcomes, Rollout, VersionName, WindowTag};
+use psi_rollout::{DriftComparison, Facts, Member, Model, ModelVersion, Outcomes, Rollout, VersionName, WindowTag};
 use psi_state::Replica;
 
+use super::drift::comparison_of;
 use crate::{links::lag::lags, node::context::NodeContext};
 
 /// What is known when a rollout is looked at.
@@ -14,6 +15,7 @@ pub(crate) struct KnownFacts {
     now_ms: u64,
     pub(crate) canary: Outcomes,
     pub(crate) champion: Outcomes,
+    drift: DriftComparison,
     members: BTreeMap<String, Member>,
     has_majority: bool,
     rejected: BTreeSet<VersionName>,
@@ -29,6 +31,7 @@ impl KnownFacts {
             now_ms,
             canary: outcomes(rollout.canary()),
             champion: outcomes(rollout.champion()),
+            drift: comparison_of(context, rollout),
             members: context.read(|replica| members(context, replica, now_ms)),
             has_majority: has_majority(context),
             rejected: model.rejected(),
@@ -40,6 +43,7 @@ impl KnownFacts {
             now_ms: self.now_ms,
             canary: &self.canary,
             champion: &self.champion,
+            drift: &self.drift,
             members: &self.members,
             has_majority: self.has_majority,
             rejected: &self.rejected,

@@ -93,6 +93,8 @@ pub(super) fn config(config: &mut Members<'_>) -> (v1::RolloutPlan, String) {
         minimum_predictions: config.number("minimumPredictions", u64::from(u32::MAX)),
         error_rate: config.decimal("errorRateThreshold"),
         latency: config.decimal("latencyDegradationThreshold"),
+        metrics: config.decimals_by_name("metricThresholds"),
+        drift_severity: config.decimal("driftSeverityThreshold").unwrap_or_default(),
     };
     (plan, config.text("initiatedBy"))
 }

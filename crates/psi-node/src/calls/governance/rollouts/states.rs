@@ -141,5 +141,7 @@ pub(super) fn plan_message(plan: &Plan) -> v1::RolloutPlan {
         minimum_predictions: plan.predictions_min(),
         error_rate: Some(plan.error_rate().unwrap_or(0.0)),
         latency: Some(plan.latency_factor().unwrap_or(0.0)),
+        metrics: plan.measures().iter().map(|one| (one.subject().to_string(), one.margin())).collect(),
+        drift_severity: plan.drift_severity().unwrap_or(0.0),
     }
 }

@@ -1,5 +1,7 @@
 //! Models and rollouts as JSON.
 
+use std::collections::BTreeMap;
+
 use psi_api::v1;
 use serde_json::{Map, Value, json};
 
@@ -54,5 +56,7 @@ pub(in crate::http::governance) fn config_json(plan: &v1::RolloutPlan) -> Value 
         "minimumPredictions": plan.minimum_predictions,
         "errorRateThreshold": plan.error_rate,
         "latencyDegradationThreshold": plan.latency,
+        "metricThresholds": plan.metrics.iter().collect::<BTreeMap<_, _>>(),
+        "driftSeverityThreshold": plan.drift_severity,
     })
 }

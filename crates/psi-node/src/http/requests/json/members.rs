@@ -1,6 +1,6 @@
 //! Bodies whose members are taken one by one, each as it was written.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use jiff::SignedDuration;
 use serde::{
@@ -155,6 +155,15 @@ impl<'a> Members<'a> {
         serde_json::from_str(raw).unwrap_or_else(|error| {
             self.refuse(name, "type_error.list", format!("{name} takes an array of numbers: {error}"));
             Vec::new()
+        })
+    }
+
+    /// Numbers by name; none if it is left out.
+    pub(in crate::http) fn decimals_by_name(&mut self, name: &str) -> HashMap<String, f64> {
+        let Some(raw) = self.raw(name) else { return HashMap::new() };
+        serde_json::from_str(raw).unwrap_or_else(|error| {
+            self.refuse(name, "type_error.dict", format!("{name} takes an object of numbers: {error}"));
+            HashMap::new()
         })
     }
 

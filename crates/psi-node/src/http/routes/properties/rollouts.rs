@@ -11,7 +11,8 @@ pub(in crate::http) const CANARY: &[Property] = &[
     Property::text("version", "the version that is to take over"),
     Property::object(
         "config",
-        "rolloutSchedule, evaluationWindow, minimumPredictions, errorRateThreshold, latencyDegradationThreshold, initiatedBy",
+        "rolloutSchedule, evaluationWindow, minimumPredictions, errorRateThreshold, latencyDegradationThreshold, \
+         metricThresholds, driftSeverityThreshold, initiatedBy",
     )
     .optional(),
     FORCE,
@@ -25,6 +26,8 @@ pub(in crate::http) const CANARY_CONFIG: &[Property] = &[
     Property::integer("minimumPredictions", "").optional(),
     Property::number("errorRateThreshold", "").optional(),
     Property::number("latencyDegradationThreshold", "").optional(),
+    Property::object("metricThresholds", "").optional(),
+    Property::number("driftSeverityThreshold", "").optional(),
     Property::text("initiatedBy", "").optional(),
 ];
 pub(in crate::http) const ROLLOUT_CHANGE: &[Property] = &[FORCE, REASON, DEADLINE_MS];

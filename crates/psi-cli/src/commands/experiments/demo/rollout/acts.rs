@@ -25,7 +25,9 @@ const WINDOW_MS: u64 = 2_000;
 
 fn plan(schedule: &[f64]) -> RolloutPlan {
     let (error_rate, latency) = (None, None);
-    RolloutPlan { schedule: schedule.to_vec(), window_ms: WINDOW_MS, minimum_predictions: 100, error_rate, latency }
+    let schedule = schedule.to_vec();
+    let plan = RolloutPlan { schedule, window_ms: WINDOW_MS, minimum_predictions: 100, ..RolloutPlan::default() };
+    RolloutPlan { error_rate, latency, ..plan }
 }
 
 /// `v1` answers all.
