@@ -112,6 +112,11 @@ image:
 compose *names:
     deploy/tests/compose.py {{ names }}
 
+# Follows the seed's runbook for drift on three nodes, command by command. Takes a minute.
+runbook:
+    cargo build
+    deploy/tests/runbook.py --program target/debug/psi-field
+
 # Runs everything that must hold of a commit.
 ci:
     .ci/run

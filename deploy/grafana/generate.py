@@ -182,6 +182,7 @@ def variable(name, label, query):
 
 NODES = variable("node", "Node", "label_values(psi_node_info, node)")
 FIELDS = variable("field", "Field", "label_values(psi_field_steps, field)")
+MODELS = variable("model", "Model", "label_values(psi_rollout_active, model)")
 
 
 def dashboard(uid, title, about, variables, rows):
@@ -1047,43 +1048,6 @@ GOVERNANCE = dashboard(
             ],
         ),
         (
-            "Rollouts",
-            [
-                graph(
-                    "Rollouts under way",
-                    "1 while a version of a model is rolled out. Voters decide it: all nodes show the same.",
-                    "none",
-                    (f"max by (model) ({of('psi_rollout_active')})", "{{model}}"),
-                    limits=(0, None),
-                    width=6,
-                ),
-                graph(
-                    "Rolled back within an hour",
-                    "Rollouts of a model that were rolled back. An alert fires above two.",
-                    "none",
-                    (f"max by (model) (increase(psi_rollouts_rolled_back_total[1h]) {NAMED})", "{{model}}"),
-                    limits=(0, None),
-                    width=6,
-                ),
-                graph(
-                    "Drift that was found",
-                    "Times that a champion's inputs drifted while somebody had said that something follows.",
-                    "none",
-                    (f"max by (model) ({of('psi_remediations_total')})", "{{model}}"),
-                    limits=(0, None),
-                    width=6,
-                ),
-                graph(
-                    "Posts to the webhook",
-                    "Events that a node posted, in ten minutes: taken, refused and posted again, or lost.",
-                    "none",
-                    (f"sum by (result) (increase(psi_notifications_total[10m]) {NAMED})", "{{result}}"),
-                    limits=(0, None),
-                    width=6,
-                ),
-            ],
-        ),
-        (
             "Ledgers",
             [
                 graph(
@@ -1143,11 +1107,254 @@ GOVERNANCE = dashboard(
     ],
 )
 
+# --- Rollouts
+
+# Versions of a model are fields, `model@version`. What voters decided and how steps went is merged: every node shows the
+# same, and the greatest counts. How soon a rollout followed drift is known to the node that began it alone: there all nodes
+# count, whichever are chosen.
+ROLLOUT_STATUSES = {
+    "PENDING": GREY,
+    "IN_PROGRESS": BLUE,
+    "PAUSED": YELLOW,
+    "PROMOTED": GREEN,
+    "ROLLED_BACK": RED,
+    "CANCELLED": PURPLE,
+}
+REMEDIATION_MODES = {"off": GREY, "watch": BLUE, "on": GREEN}
+REMEDY = "psi_remediation_duration_seconds"
+# As the alerts DriftRemediationLatencySLOBreach and CanaryDeploymentStalled have them.
+REMEDY_S, STALLED_S = 30, 7200
+VERSION = "{{model}}@{{version}}"
+OF_MODEL, OF_VERSIONS = 'model=~"$model"', '=~"($model)@.+"'
+
+
+def by_model(name):
+    return f"max by (model) ({of(name, OF_MODEL)})"
+
+
+def rolled_back_by_model():
+    return f"max by (model) (increase(psi_rollouts_rolled_back_total{{{OF_MODEL}}}[1h]) {NAMED})"
+
+
+def since_the_change():
+    """Seconds, by model, of rollouts that are under way."""
+    return f"time() - {by_model('psi_rollout_last_change_timestamp_seconds')} and {by_model('psi_rollout_active')} == 1"
+
+
+def which_holds(name, label, values):
+    """By model, the place in `values` of the one whose series is 1."""
+    series = (of(name, OF_MODEL, f'{label}="{value}"') for value in values)
+    each = (f"max by (model, {label}) ({one}) * {place}" for place, one in enumerate(series))
+    return f"max by (model) ({' or '.join(each)})"
+
+
+def rate_of_versions(name):
+    return f"max by (model, version) ({rate_of(name, OF_MODEL)})"
+
+
+def remedy_quantile(share):
+    """Of all models, over as long as the alert looks back."""
+    return (f"histogram_quantile({share}, sum by (le) (rate({REMEDY}_bucket[15m])))", f"p{share * 100:.0f}")
+
+
+ROLLOUTS = dashboard(
+    "psi-field-rollouts",
+    "Model Drift / Rollouts",
+    "Which versions take over, how their steps go, and how soon a rollout follows drift. `psi-field rollout show MODEL` "
+    "says what the gates say, and why a canary holds.",
+    [MODELS, NODES],
+    [
+        (
+            "Now",
+            [
+                stat(
+                    "Rollouts under way",
+                    "Of the chosen models.",
+                    "none",
+                    f"sum({by_model('psi_rollout_active')})",
+                    thresholds=steps_of(BLUE),
+                ),
+                stat(
+                    "Longest without a change",
+                    "Of rollouts under way: time since the percentage rose. An alert fires after two hours.",
+                    "s",
+                    f"max({since_the_change()})",
+                    thresholds=steps_of(GREEN, (3600, YELLOW), (STALLED_S, RED)),
+                ),
+                stat(
+                    "Rolled back within an hour",
+                    "Rollouts of the chosen models. An alert fires above two of one model.",
+                    "none",
+                    f"round(sum({rolled_back_by_model()}))",
+                    thresholds=steps_of(GREEN, (1, YELLOW), (3, RED)),
+                ),
+                stat(
+                    "Late rollbacks",
+                    "Models whose latest rollout was rolled back after its promotion was decided. That changes nothing by "
+                    "itself.",
+                    "none",
+                    f"sum({by_model('psi_rollout_late_rollback')})",
+                    thresholds=ANY_IS_BAD,
+                ),
+                stat(
+                    "Greatest severity of drift",
+                    "Of all versions of the chosen models. From 0.75 on, a rollout may begin by itself.",
+                    "none",
+                    f"max({of('psi_drift_severity', 'model' + OF_VERSIONS)})",
+                    thresholds=SEVERITY,
+                ),
+                stat(
+                    "Begun within 30 s",
+                    "Of rollouts that began by themselves since the nodes started: the share that met the objective. 95 % "
+                    "should.",
+                    "percentunit",
+                    f'sum({REMEDY}_bucket{{le="{REMEDY_S}"}}) / sum({REMEDY}_count)',
+                    thresholds=steps_of(RED, (0.95, GREEN)),
+                ),
+            ],
+        ),
+        (
+            "Canary",
+            [
+                graph(
+                    "Percentage",
+                    "The share of keys that the canary answers. After the end, how far it had come.",
+                    "percent",
+                    (f"max by (model, version) ({of('psi_rollout_percent', OF_MODEL)})", VERSION),
+                    limits=(0, 100),
+                    width=6,
+                ),
+                timeline(
+                    "Status",
+                    "Of the latest rollout of each model.",
+                    (which_holds("psi_rollout_status", "status", ROLLOUT_STATUSES), "{{model}}"),
+                    states(*ROLLOUT_STATUSES.items()),
+                    width=6,
+                ),
+                graph(
+                    "Since the last change",
+                    "Of rollouts under way: time since the percentage rose, or the rollout began. Dashed: where an alert "
+                    "begins.",
+                    "s",
+                    (since_the_change(), "{{model}}"),
+                    limits=(0, None),
+                    thresholds=steps_of(CLEAR, (STALLED_S, RED)),
+                    width=6,
+                ),
+                graph(
+                    "Rolled back within an hour",
+                    "Rollouts of a model that were rolled back. An alert fires above two.",
+                    "none",
+                    (rolled_back_by_model(), "{{model}}"),
+                    limits=(0, None),
+                    thresholds=steps_of(CLEAR, (2.5, RED)),
+                    width=6,
+                ),
+            ],
+        ),
+        (
+            "Outcomes",
+            [
+                graph(
+                    "Steps",
+                    "By version, a second, of all nodes.",
+                    "cps",
+                    (f"max by (field) ({rate_of('psi_field_steps', 'field' + OF_VERSIONS)})", "{{field}}"),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Steps with an outcome",
+                    "Steps a second whose callers said how they went. Gates judge by these alone.",
+                    "cps",
+                    (rate_of_versions("psi_version_outcomes"), VERSION),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Error rate",
+                    "Of the steps with an outcome, the share that failed.",
+                    "percentunit",
+                    (f"{rate_of_versions('psi_version_errors')} / {rate_of_versions('psi_version_outcomes')}", VERSION),
+                    limits=(0, None),
+                    width=6,
+                ),
+                graph(
+                    "Mean latency",
+                    "Of the steps with a latency, as their callers measured it. Sums say nothing of the tail.",
+                    "s",
+                    (
+                        f"{rate_of_versions('psi_version_latency_sum_seconds')} "
+                        f"/ {rate_of_versions('psi_version_timed_outcomes')}",
+                        VERSION,
+                    ),
+                    limits=(0, None),
+                    width=6,
+                ),
+            ],
+        ),
+        (
+            "Remediation latency",
+            [
+                graph(
+                    "Remediation latency",
+                    "Time from what let a rollout begin by itself to its start, of all models, over 15 minutes. Dashed: the "
+                    "objective, which the 95th percentile should meet.",
+                    "s",
+                    remedy_quantile(0.5),
+                    remedy_quantile(0.95),
+                    limits=(0, None),
+                    thresholds=steps_of(CLEAR, (REMEDY_S, RED)),
+                    width=12,
+                ),
+                graph(
+                    "Severity of drift",
+                    "Of versions that have a verdict. Dashed: from where on a rollout may begin by itself.",
+                    "none",
+                    (f"max by (model) ({of('psi_drift_severity', 'model' + OF_VERSIONS)})", "{{model}}"),
+                    limits=(0, 1),
+                    thresholds=steps_of(CLEAR, (0.75, RED)),
+                    width=6,
+                ),
+                timeline(
+                    "Mode",
+                    "What follows drift by itself: nothing, a plan, or a plan and a rollout.",
+                    (which_holds("psi_remediation_mode", "mode", REMEDIATION_MODES), "{{model}}"),
+                    states(*REMEDIATION_MODES.items()),
+                    width=6,
+                ),
+                graph(
+                    "Drift that was found",
+                    "Times that a champion's inputs drifted while somebody had said that something follows.",
+                    "none",
+                    (by_model("psi_remediations_total"), "{{model}}"),
+                    limits=(0, None),
+                ),
+                graph(
+                    "Remedies that failed",
+                    "Rollouts that were to remedy drift, and ended otherwise than by a promotion.",
+                    "none",
+                    (by_model("psi_remediations_failed_total"), "{{model}}"),
+                    limits=(0, None),
+                ),
+                graph(
+                    "Posts to the webhook",
+                    "Events that a node posted, in ten minutes: taken, refused and posted again, or lost.",
+                    "none",
+                    (f"sum by (result) (increase(psi_notifications_total[10m]) {NAMED})", "{{result}}"),
+                    limits=(0, None),
+                ),
+            ],
+        ),
+    ],
+)
+
 DASHBOARDS = {
     "drift": DRIFT_OF_INPUTS,
     "governance": GOVERNANCE,
     "overview": OVERVIEW,
     "replication": REPLICATION,
+    "rollouts": ROLLOUTS,
     "service": SERVICE,
 }
 

@@ -67,24 +67,27 @@ class Access:
         self.headers = {} if token is None else {"authorization": f"Bearer {token}"}
 
 
-def get(url, timeout=5.0, access=None):
-    """Status and body; 0 where nobody answers."""
-    request = urllib.request.Request(url, headers=access.headers if access else {})
-    return _answer(request, timeout, access.trust if access else None)
-
-
-def post(url, body, timeout=5.0):
-    return _answer(urllib.request.Request(url, body, {"Content-Type": "application/json"}), timeout)
-
-
-def _answer(request, timeout, trust=None):
+def call(method, url, body=None, headers=(), timeout=5.0, access=None):
+    """Status and body; 0 where nobody answers. A body that is sent is JSON."""
+    shown = {**(access.headers if access else {}), **dict(headers)}
+    if body is not None:
+        shown["Content-Type"] = "application/json"
+    request = urllib.request.Request(url, body, shown, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=timeout, context=trust) as answer:
+        with urllib.request.urlopen(request, timeout=timeout, context=access.trust if access else None) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
     except OSError:
         return 0, b""
+
+
+def get(url, timeout=5.0, access=None):
+    return call("GET", url, timeout=timeout, access=access)
+
+
+def post(url, body, timeout=5.0):
+    return call("POST", url, body, timeout=timeout)
 
 
 class Process:

@@ -28,6 +28,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import runbook
+from cluster import Access
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 NODES = ["node-1", "node-2", "node-3"]
@@ -225,6 +228,13 @@ def test_the_containers_are_closed(cluster):
     assert shell.returncode != 0 and "not found" in shell.stdout + shell.stderr, shell
 
 
+def test_the_runbook_for_drift(cluster):
+    """Each command of it, and a canary that follows drift by itself."""
+    urls = {node: f"https://127.0.0.1:{cluster.ports[node]}" for node in NODES}
+    access = Access(cluster.psi_field("node-1", "ca"), cluster.token)
+    return runbook.run(runbook.Site(urls, cluster.psi_field, cluster.log, access))
+
+
 # --- Containers with wrong settings: one line says so, and the exit code.
 
 def test_neither_key_nor_loopback(_):
@@ -367,6 +377,9 @@ class Cluster:
     def psi_field(self, node, *arguments):
         """Runs `psi-field` in the container of a node."""
         return docker("exec", self.container(node), "psi-field", *arguments)
+
+    def log(self, service):
+        return self.compose("logs", "--no-color", service)
 
     def get(self, service, path, body=None, token=""):
         """Status and body; 0 where nobody answers. Nodes are shown the operator's token unless another is given."""

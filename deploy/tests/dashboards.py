@@ -3,8 +3,9 @@
 
 First what can be seen in the files: identifiers, data sources, units, places. Then every expression, and every query of
 a variable, is put to a real Prometheus that scraped a real cluster of three nodes under load, with refused calls,
-interventions, a probe, baselines, a node that left and returned, and one that was killed and returned. None may give
-nothing, for all nodes and fields together or for any one of them, and no legend may name a label that is not there.
+interventions, a probe, baselines, a node that left and returned, one that was killed and returned, and a model whose inputs
+drift until a rollout begins by itself. None may give nothing, for all nodes, fields and models together or for any one of
+them, and no legend may name a label that is not there.
 
 Needs `psi-field` (built by cargo, or named by TESTED_PSI_FIELD), `prometheus`, and what requirements.txt lists.
 """
@@ -13,6 +14,7 @@ import itertools
 import json
 import math
 import pathlib
+import random
 import re
 import signal
 import subprocess
@@ -24,11 +26,13 @@ import yaml
 
 from cluster import DEPLOY, ENVIRONMENT, Node, Process, Prometheus
 from cluster import free_port, get, post, psi_field, run, stopped_at_the_end, wait_for
+from models import SHIFT, inputs
 
 GRAFANA = DEPLOY / "grafana"
 SCRAPES_PER_SECOND = 2
 NODES = ["node-a", "node-b", "node-c"]
-FIELDS = ["default", "host", "probe", "sensors"]
+MODEL, VERSIONS = "pumps", ["v1", "v2"]
+FIELDS = ["default", "host", "probe", *(f"{MODEL}@{version}" for version in VERSIONS), "sensors"]
 
 # What would put a figure where there is none.
 BANNED = re.compile(r"\bvector\s*\(|\babsent(_over_time)?\s*\(|\bor\s+[0-9]", re.IGNORECASE)
@@ -39,7 +43,7 @@ BANNED = re.compile(r"\bvector\s*\(|\babsent(_over_time)?\s*\(|\bor\s+[0-9]", re
 
 def dashboards():
     found = {file.name: json.loads(file.read_text()) for file in sorted((GRAFANA / "dashboards").glob("*.json"))}
-    known = {"drift.json", "governance.json", "overview.json", "replication.json", "service.json"}
+    known = {"drift.json", "governance.json", "overview.json", "replication.json", "rollouts.json", "service.json"}
     assert set(found) >= known, f"dashboards found: {list(found)}"
     return found
 
@@ -112,9 +116,20 @@ def check_panel(panel, sources, defined, complain):
 # --- The run that is looked at
 
 
-def provoke(nodes, prometheus, interval):
-    """Everything that a panel shows happens once. Ends when Prometheus has seen all of it."""
+def send_outcomes(node, numbers):
+    """A step of each version, with how it went: one in five fails."""
+    for version in VERSIONS:
+        outcome = {"error": numbers.random() < 0.2, "latency_ms": 10.0 + numbers.random()}
+        key = f"user-{numbers.randrange(1000)}"
+        step = {"field": MODEL, "version": version, "key": key, "x": inputs(numbers, 1)[0], "outcome": outcome}
+        post(f"http://{node.http}/step", json.dumps(step).encode())
+
+
+def provoke(nodes, prometheus, interval, shift):
+    """Everything that a panel shows happens once. Ends when Prometheus has seen all of it. From `shift` on, inputs of the
+    model's champion come from elsewhere."""
     a, b, c = nodes
+    numbers = random.Random(7)
 
     def seen(expression, seconds=30):
         """Whether it ever held, with calls that are refused going on meanwhile."""
@@ -123,12 +138,14 @@ def provoke(nodes, prometheus, interval):
             for node in nodes:
                 node.check()
                 post(f"http://{node.http}/step", b"{}")
+                send_outcomes(node, numbers)
                 get(f"http://{node.http}/nowhere")
             return prometheus.query(f"max_over_time(({expression})[5m:{interval}]) == 1")
 
         wait_for(f"Prometheus has seen {expression}", now, seconds)
 
-    seen("count(psi_field_steps) == bool 12")
+    shown = len(NODES) * len(FIELDS)
+    seen(f"count(psi_field_steps) == bool {shown}")
     for field in FIELDS:
         run("field", "change", field, "--param", "baseline_after=100", "--node", a.grpc)
     run("step", "0.5", "--node", a.grpc, expect=1)
@@ -136,7 +153,8 @@ def provoke(nodes, prometheus, interval):
     run("guardian", "albedo", "--field", "host", "--node", b.grpc)
     seen("max(psi_field_noise) > bool 1")
     run("lease", "voters", "set", *NODES, "--node", a.grpc)
-    run("version", "promote", "pumps", "v1", "--stage", "staging", "--node", a.grpc)
+    for version, stage in zip(VERSIONS, ("production", "staging"), strict=True):
+        run("version", "promote", MODEL, version, "--stage", stage, "--node", a.grpc)
     seen("count(psi_rollout_active) == bool 3")
     c.stop()
     seen('max(psi_cluster_members{state="left"}) == bool 1')
@@ -147,7 +165,12 @@ def provoke(nodes, prometheus, interval):
     b.start()
     wait_for("the node that was killed is ready again", b.ready)
     # A baseline takes 24 seconds of steps, and a verdict a window of 100. Panels look every few seconds.
-    seen("count_over_time((count(psi_drift_severity) == 12)[5m:1s]) >= bool 6", 90)
+    seen(f"count_over_time((count(psi_drift_severity) == {shown})[5m:1s]) >= bool 6", 90)
+    # Somebody says that a rollout follows drift, and the champion's inputs drift.
+    run("plan", "mode", MODEL, "on", "--node", a.grpc)
+    shift()
+    seen("sum(psi_remediation_duration_seconds_count) >= bool 1", 60)
+    seen("count_over_time((min(psi_rollout_percent) == 5)[5m:1s]) >= bool 6")
     seen("max(psi_replica_lag_versions) > bool 0")
     seen("count(psi_probe_success) == bool 3")
     seen('count(rate(psi_node_errors_total{reason="BAD_BODY"}[4s]) > 0) == bool 3')
@@ -176,10 +199,11 @@ class Looked:
         # As Grafana computes it from the scrape interval.
         self.rate_interval = f"{interval_ms * 4}ms"
 
-    def complaints(self, target, node=".*", field=".*"):
+    def complaints(self, target, node=".*", field=".*", model=".*"):
         """What is wrong with a query of a panel, for these values of the variables."""
         expression = target["expr"].replace("$__rate_interval", self.rate_interval)
-        expression = expression.replace("$node", node).replace("$field", field)
+        for name, value in (("$node", node), ("$field", field), ("$model", model)):
+            expression = expression.replace(name, value)
         try:
             series = self.prometheus.query_range(expression, self.start, self.end, "500ms")
         except ValueError as error:
@@ -191,7 +215,10 @@ class Looked:
         missing = {label for one in numbers for label in labels if not one["metric"].get(label)}
         if missing:
             return [f"{expression}: the legend names labels that are not there: {missing}"]
-        wanted = {"node": NODES if node == ".*" else [node], "field": FIELDS if field == ".*" else [field]}
+        fields = FIELDS if field == ".*" else [field]
+        if "$model" in target["expr"]:
+            fields = [f"{MODEL}@{version}" for version in VERSIONS]
+        wanted = {"node": NODES if node == ".*" else [node], "field": fields}
         return [
             f"{expression}: nothing of {label} {missing}"
             for label, values in wanted.items()
@@ -205,12 +232,12 @@ class Looked:
         if not matched:
             return [f"{query}: not the form that this test knows"]
         found = self.prometheus.ask(f"label/{matched[2]}/values", **{"match[]": matched[1]})
-        wanted = {"node": NODES, "field": FIELDS}[variable["name"]]
+        wanted = {"node": NODES, "field": FIELDS, "model": [MODEL]}[variable["name"]]
         return [] if found == wanted else [f"{query}: gives {found}, not {wanted}"]
 
 
 def check_expressions(looked, boards, complain):
-    choices = [{}, *({"node": node} for node in NODES), *({"field": field} for field in FIELDS)]
+    choices = [{}, *({"node": node} for node in NODES), *({"field": field} for field in FIELDS), {"model": MODEL}]
     looked_at = 0
     for file, board in boards.items():
         for variable in board["templating"]["list"]:
@@ -262,15 +289,29 @@ def look(boards, complain, interval_ms=1000 // SCRAPES_PER_SECOND):
         started.append(Process("probe", probe, folder / "probe.log").start())
         feed = [psi_field(), "feed", "--node", every_node]
         create = ["--create", "--engine", "synthetic", "--guardian", "watch"]
-        for field, source in {
-            "default": ["--walk", "--rate", 50],
-            "host": ["--host", *create, "--rate", 50],
-            "probe": ["--walk", "--width", 4, *create, "--rate", 50],
-            "sensors": ["--walk", "--width", 4, *create, "--rate", 50],
-        }.items():
-            command = [*feed, "--field", field, *source]
+
+        def feed_field(field, *source):
+            command = [*feed, "--field", field, "--rate", 50, *source]
             started.append(Process(f"feed of {field}", command, folder / f"feed-{field}.log").start())
-        provoke(nodes, prometheus, interval)
+            return started[-1]
+
+        def rows(name, around):
+            """A source of as many vectors as anybody needs, to all nodes in turn."""
+            vectors = inputs(random.Random(name), 50 * 300, around)
+            (folder / name).write_text("".join(f"{a},{b},{c}\n" for a, b, c in [("a", "b", "c"), *vectors]))
+            return "--csv", folder / name, "--in-flight", 8
+
+        feed_field("default", "--walk")
+        feed_field("host", "--host", *create)
+        for field in ("probe", "sensors"):
+            feed_field(field, "--walk", "--width", 4, *create)
+        champion, _ = (feed_field(f"{MODEL}@{version}", *rows(version, 0.0), *create) for version in VERSIONS)
+
+        def shift():
+            champion.stop()
+            feed_field(f"{MODEL}@{VERSIONS[0]}", *rows("shifted", SHIFT))
+
+        provoke(nodes, prometheus, interval, shift)
         for process in started:
             process.check()
         looked = Looked(prometheus, start, time.time(), interval_ms)

@@ -18,12 +18,12 @@ import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy" / "tests"))
 
-from cluster import ENVIRONMENT, Node, get, post, stopped_at_the_end, wait_for  # noqa: E402
+from cluster import ENVIRONMENT, get, post, wait_for  # noqa: E402
+from models import BATCHES_PER_SECOND, SHIFT, WIDTH, inputs, three_nodes  # noqa: E402
 
 OBJECTIVE_S = 30
 PATIENCE_S = 90
@@ -65,17 +65,13 @@ class Works:
                 for send in sends:
                     send.result()
                 turn += 1
-                time.sleep(max(0.0, begun + turn / 4 - time.monotonic()))
+                time.sleep(max(0.0, begun + turn / BATCHES_PER_SECOND - time.monotonic()))
 
     def batch(self, model):
         shift = 0.0
         if model in self.shifted:
-            shift, self.shifted[model] = 3.0, self.shifted[model] or time.time()
-        normal = self.numbers.gauss
-        return {
-            "field": f"{model}@v1",
-            "inputs": [[normal(shift, 1.0), normal(5.0, 1.0), normal(0.0, 2.0)] for _ in range(self.rate // 4)],
-        }
+            shift, self.shifted[model] = SHIFT, self.shifted[model] or time.time()
+        return {"field": f"{model}@v1", "inputs": inputs(self.numbers, self.rate // BATCHES_PER_SECOND, shift)}
 
 
 def seconds_of(text):
@@ -86,7 +82,7 @@ def begin(works, psi):
     psi("lease", "voters", "set", *(node.name for node in works.nodes))
     for model in works.models:
         for version, stage in (("v1", "PRODUCTION"), ("v2", "STAGING")):
-            psi("field", "create", f"{model}@{version}", "--width", "3", "--param", "baseline_after=1000")
+            psi("field", "create", f"{model}@{version}", "--width", str(WIDTH), "--param", "baseline_after=1000")
             psi("version", "promote", model, version, "--stage", stage)
         psi("plan", "mode", model, "on")
 
@@ -119,14 +115,7 @@ def measure(works):
 def main():
     chosen = arguments()
     os.environ["TESTED_PSI_FIELD"] = chosen.program
-    with tempfile.TemporaryDirectory() as folder, stopped_at_the_end([]) as running:
-        folder = pathlib.Path(folder)
-        nodes = []
-        for number in range(3):
-            settings = ("--data-dir", str(folder / f"data-{number}"))
-            nodes.append(Node(f"n{number}", folder, nodes[0].gossip if nodes else None, settings).start())
-            running.append(nodes[-1])
-        wait_for("all nodes are ready", lambda: all(node.ready() for node in nodes))
+    with three_nodes() as nodes:
 
         def psi(*words):
             command = [chosen.program, *words, "--node", nodes[0].grpc]
