@@ -4,7 +4,8 @@
 //! cargo test -p psi-rollout --test rollout -- --ignored --nocapture rates
 //! ```
 //!
-//! `PSI_RATES_SEED` and `PSI_RATES_ROLLOUTS` change what is simulated.
+//! `PSI_RATES_SEED` and `PSI_RATES_ROLLOUTS` change what is simulated; with `PSI_RATES_ONLY=novelty`, kinds that are called
+//! so alone.
 
 use psi_rollout::Status;
 
@@ -106,18 +107,17 @@ fn rollouts_of_each_kind_are_judged_rightly() {
 fn rates() {
     let (rollouts, seed) = (number("PSI_RATES_ROLLOUTS", 10_000), number("PSI_RATES_SEED", 2_026));
     println!("seed {seed}, looks each minute, 1,000 steps a minute, default plan");
-    for (scenario, _) in GOALS {
+    let only = std::env::var("PSI_RATES_ONLY").unwrap_or_default();
+    let correlated = [
+        correlated("healthy, correlated keys", HEALTHY),
+        correlated("twice the errors, correlated keys", TWICE),
+        correlated("three times the errors, correlated keys", THRICE),
+        correlated("latency × 1.5, correlated keys", SLOW),
+        correlated("healthy, novelty is watched, correlated keys", NOVEL),
+        correlated("novelty higher, correlated keys", MORE_NOVEL),
+    ];
+    let all = GOALS.map(|(scenario, _)| scenario).into_iter().chain([RARE]).chain(correlated);
+    for scenario in all.filter(|scenario| scenario.name.contains(&only)) {
         Rates::of(scenario, rollouts, seed).print();
-    }
-    Rates::of(RARE, rollouts, seed).print();
-    for (scenario, name) in [
-        (HEALTHY, "healthy, correlated keys"),
-        (TWICE, "twice the errors, correlated keys"),
-        (THRICE, "three times the errors, correlated keys"),
-        (SLOW, "latency × 1.5, correlated keys"),
-        (NOVEL, "healthy, novelty is watched, correlated keys"),
-        (MORE_NOVEL, "novelty higher, correlated keys"),
-    ] {
-        Rates::of(correlated(name, scenario), rollouts, seed).print();
     }
 }

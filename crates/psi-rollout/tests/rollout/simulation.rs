@@ -144,10 +144,11 @@ impl<'a> Traffic<'a> {
         self.random.below(KEYS).min(self.random.below(KEYS))
     }
 
-    /// Exponential around 1, and higher for keys that fail more often where keys correlate.
-    fn novelty(&mut self, key: usize, arm: Arm) -> f64 {
+    /// Exponential around 1, and higher for keys that fail more often where keys correlate; `None` where no gate watches it.
+    fn novelty_units(&mut self, key: usize, arm: Arm) -> Option<i64> {
+        let measure = self.model.measure.as_ref()?;
         let shift = self.model.scenario.novelty_shift.filter(|_| arm == Arm::Canary).unwrap_or(0.0);
-        0.5 * self.weights[key] - 0.5 * (1.0 - self.random.share()).ln() + shift
+        Some(measure.units(0.5 * self.weights[key] - 0.5 * (1.0 - self.random.share()).ln() + shift))
     }
 
     fn minute(&mut self, percent: Percent, world: &mut World) {
@@ -156,7 +157,7 @@ impl<'a> Traffic<'a> {
         while steps < STEPS {
             let key = self.key();
             let (hash, arm) = (self.hashes[key], self.hashes[key].arm(percent));
-            let novelty = self.novelty(key, arm);
+            let units = self.novelty_units(key, arm);
             let (rate, outcomes, table) = match arm {
                 Arm::Champion => (scenario.champion_errors, &mut world.champion, &self.model.latencies[0]),
                 Arm::Canary => (scenario.canary_errors, &mut world.canary, &self.model.latencies[1]),
@@ -166,8 +167,8 @@ impl<'a> Traffic<'a> {
             let alike = if scenario.is_correlated { 1 + self.random.below(2) } else { 1 };
             for _ in 0..alike {
                 outcomes.add(hash.bucket(), Outcome { error, latency }).expect("room");
-                if let Some(units) = self.model.measure.as_ref().map(|measure| measure.units(novelty)) {
-                    outcomes.add_measured(hash.bucket(), &[Some(units)]).expect("room");
+                if units.is_some() {
+                    outcomes.add_measured(hash.bucket(), &[units]).expect("room");
                 }
             }
             steps += alike;

@@ -75,13 +75,15 @@ async fn without_a_verdict_on_drift_it_holds_and_says_why() -> Result<()> {
     let desks = desks(&members)?;
     two_versions(&members, &desks).await?;
     desks[0].start("v2", plan(&[], 0.75)).await?;
-    eventually("all hold for want of a baseline", async || {
+    eventually("all hold until there is a verdict", async || {
         let mut held = true;
         for desk in &desks {
             let shown = desk.show().await?;
             held &= shown.hold == "INSUFFICIENT_DATA"
-                && gate(&shown, "drift_severity")
-                    .is_ok_and(|gate| gate.verdict == "HOLD" && gate.reason.contains("it has no baseline"));
+                && gate(&shown, "drift_severity").is_ok_and(|gate| {
+                    gate.verdict == "HOLD"
+                        && gate.reason.contains("no verdict on the inputs of the canary: its baseline is not complete")
+                });
         }
         Ok(held)
     })
