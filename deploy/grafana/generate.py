@@ -1120,6 +1120,7 @@ ROLLOUT_STATUSES = {
     "ROLLED_BACK": RED,
     "CANCELLED": PURPLE,
 }
+HOLD_REASONS = {"INSUFFICIENT_DATA": BLUE, "INCONCLUSIVE": YELLOW, "UNHEARD": PURPLE, "NO_MAJORITY": RED}
 REMEDIATION_MODES = {"off": GREY, "watch": BLUE, "on": GREEN}
 REMEDY = "psi_remediation_duration_seconds"
 # As the alerts DriftRemediationLatencySLOBreach and CanaryDeploymentStalled have them.
@@ -1222,14 +1223,21 @@ ROLLOUTS = dashboard(
                     "percent",
                     (f"max by (model, version) ({of('psi_rollout_percent', OF_MODEL)})", VERSION),
                     limits=(0, 100),
-                    width=6,
+                    width=8,
                 ),
                 timeline(
                     "Status",
                     "Of the latest rollout of each model.",
                     (which_holds("psi_rollout_status", "status", ROLLOUT_STATUSES), "{{model}}"),
                     states(*ROLLOUT_STATUSES.items()),
-                    width=6,
+                    width=8,
+                ),
+                timeline(
+                    "Why it holds",
+                    "Of a rollout under way: why nothing follows by itself yet. Empty where something does.",
+                    (which_holds("psi_rollout_hold", "reason", HOLD_REASONS), "{{model}}"),
+                    states(*HOLD_REASONS.items()),
+                    width=8,
                 ),
                 graph(
                     "Since the last change",
@@ -1239,7 +1247,7 @@ ROLLOUTS = dashboard(
                     (since_the_change(), "{{model}}"),
                     limits=(0, None),
                     thresholds=steps_of(CLEAR, (STALLED_S, RED)),
-                    width=6,
+                    width=12,
                 ),
                 graph(
                     "Rolled back within an hour",
@@ -1248,7 +1256,7 @@ ROLLOUTS = dashboard(
                     (rolled_back_by_model(), "{{model}}"),
                     limits=(0, None),
                     thresholds=steps_of(CLEAR, (2.5, RED)),
-                    width=6,
+                    width=12,
                 ),
             ],
         ),

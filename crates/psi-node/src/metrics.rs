@@ -98,9 +98,10 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn record_steps(&self, field: &FieldName, steps: &[Step]) {
+    /// Counts steps; returns the one with which drift began, if it did.
+    pub(crate) fn record_steps<'a>(&self, field: &FieldName, steps: &'a [Step]) -> Option<&'a Step> {
         self.node.steps.inc_by(steps.len() as u64);
-        self.drift.record(field, steps);
+        self.drift.record(field, steps)
     }
 
     /// Counts a call that steps. A refusal that the caller can avoid by sending something else is not a failure of

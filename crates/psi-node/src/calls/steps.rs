@@ -127,7 +127,10 @@ impl Ops {
     ) -> Result<PendingWrite, Cause> {
         self.context.metrics.record_step_time(begun.elapsed());
         let WrittenSteps { steps, token } = self.record_refusal(written)?;
-        self.context.metrics.record_steps(field, &steps);
+        if let Some(step) = self.context.metrics.record_steps(field, &steps) {
+            let (severity, k) = (step.drift.severity(), step.k);
+            tracing::warn!(%field, severity, k, "drift: the inputs no longer come from where the baseline came from");
+        }
         for step in &steps {
             self.record_guardian_action(field, step);
         }

@@ -63,7 +63,8 @@ struct StepTally {
 }
 
 impl StepTally {
-    fn record(&mut self, step: &Step) {
+    /// Returns whether drift began with it.
+    fn record(&mut self, step: &Step) -> bool {
         let second = step.clock.second();
         let (max, sum, steps) = self.seconds.entry(second).or_default();
         *max = max.max(step.novelty);
@@ -78,8 +79,10 @@ impl StepTally {
             *threats += 1;
         }
         let is_drifting = step.drift.is_drift();
-        self.detected += u64::from(is_drifting && !self.is_drifting);
+        let begins = is_drifting && !self.is_drifting;
+        self.detected += u64::from(begins);
         self.is_drifting = is_drifting;
+        begins
     }
 
     /// Greatest and mean novelty up to a second; `None` without steps.
@@ -101,15 +104,14 @@ impl DriftMetrics {
         Self { series: DriftSeries::register(registry), tallies: Mutex::default() }
     }
 
-    /// Takes note of accepted steps.
-    pub(super) fn record(&self, field: &FieldName, steps: &[Step]) {
+    /// Takes note of accepted steps; returns the one with which drift began, if it did.
+    pub(super) fn record<'a>(&self, field: &FieldName, steps: &'a [Step]) -> Option<&'a Step> {
         let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         if !tallies.contains_key(field) {
             tallies.insert(field.clone(), StepTally::default());
         }
-        if let Some(tally) = tallies.get_mut(field) {
-            steps.iter().for_each(|step| tally.record(step));
-        }
+        let tally = tallies.get_mut(field)?;
+        steps.iter().fold(None, |begins, step| if tally.record(step) { Some(step) } else { begins })
     }
 
     /// Shows these fields and no others, at a second. What was counted of fields that are gone is forgotten.

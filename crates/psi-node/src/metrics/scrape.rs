@@ -15,7 +15,7 @@ use crate::{
     cluster::members::Member,
     governance::{
         process::{emergency::emergency, voter_change::registers_behind},
-        rollout,
+        rollout::{self, facts::hold_of},
     },
     node::{connections::table::ConnectionCensus, context::NodeContext, identity::Identity},
 };
@@ -38,7 +38,7 @@ pub(crate) fn render(context: &NodeContext) -> String {
     metrics.drift.show(&views, &names, hybrid.0 / 1000);
     metrics.processes.set_emergency(emergency(context).on);
     rollout::refresh::refresh(context);
-    metrics.rollouts.show(&context.models.all());
+    metrics.rollouts.show(&context.models.all(), |known| hold_of(context, known));
     metrics.processes.set_behind(context.read(registers_behind).len() as u64);
     read_members(metrics, &context.members.borrow(), &mut died);
     read_connections(metrics, &context.connections.census());

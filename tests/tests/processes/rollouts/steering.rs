@@ -95,6 +95,9 @@ async fn a_rollout_begins_by_itself_and_people_steer_it_from_any_node() -> Resul
         let shown = desk.show().await?;
         ensure!(shown.hold == "INSUFFICIENT_DATA" && !shown.reason.is_empty() && shown.gates.len() == 2, "{shown:?}");
     }
+    let scraped = reqwest::get(format!("http://{}/metrics", members[2].node.addresses().http)).await?.text().await?;
+    let held = "psi_rollout_hold{model=\"churn\",reason=\"INSUFFICIENT_DATA\"} 1";
+    ensure!(scraped.contains(held), "{held} is missing");
     let held = desks[1].change("advance", "", false).await.expect_err("no data");
     ensure!(reason(&held) == "ROLLOUT_REFUSED" && held.message().contains("INSUFFICIENT_DATA"), "{held:?}");
     desks[1].change("advance", "no traffic at night", true).await?;
@@ -277,8 +280,13 @@ async fn a_rollout_is_steered_over_http_by_the_names_of_the_seed() -> Result<()>
     let (status, model) =
         send("/versions/v1/promote", Some(json!({ "stage": "PRODUCTION", "reason": "first" }))).await?;
     ensure!(status == 200 && model["champion"] == "v1", "{model}");
+    let (_, answers) = send("/versions?stage=PRODUCTION", None).await?;
+    ensure!(answers["content"].as_array().is_some_and(|content| content.len() == 1), "{answers}");
+    let (status, refused) = send("/versions?stage=LATER", None).await?;
+    ensure!(status == 422 && refused.to_string().contains("stage `LATER` is none"), "{status} {refused}");
     let (status, made) = send("/deployments/canary", Some(canary)).await?;
     ensure!(status == 200 && made["id"] == "churn-v2-1" && made["because"] == "initiated by ann", "{made}");
+    ensure!(made["config"]["evaluationWindow"] == "1h", "{made}");
     eventually("it begins by itself", async || {
         Ok(send("/deployments/churn-v2-1", None).await?.1["status"] == "IN_PROGRESS")
     })

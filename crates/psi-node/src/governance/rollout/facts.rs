@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use psi_replica::{FieldName, NodeId};
-use psi_rollout::{DriftComparison, Facts, Member, Model, ModelVersion, Outcomes, Rollout, VersionName, WindowTag};
+use psi_rollout::{
+    DriftComparison, Facts, HoldReason, Member, Model, ModelVersion, Next, Outcomes, Rollout, VersionName, WindowTag,
+};
 use psi_state::Replica;
 
-use super::drift::comparison_of;
+use super::{drift::comparison_of, models::KnownModel};
 use crate::{links::lag::lags, node::context::NodeContext};
 
 /// What is known when a rollout is looked at.
@@ -48,6 +50,16 @@ impl KnownFacts {
             has_majority: self.has_majority,
             rejected: &self.rejected,
         }
+    }
+}
+
+/// Why nothing follows by itself in the rollout of a model; `None` where something does, or none is under way.
+pub(crate) fn hold_of(context: &NodeContext, known: &KnownModel) -> Option<HoldReason> {
+    let (model, rollout) = (&known.model, known.model.active()?);
+    match rollout.next(&KnownFacts::of(context, model, rollout).facts()) {
+        Next::Hold { hold, .. } => Some(hold),
+        Next::Act { .. } => context.models.obstacle(model.name()).map(|_| HoldReason::NoMajority),
+        Next::Idle { .. } => None,
     }
 }
 

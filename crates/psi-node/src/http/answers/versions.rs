@@ -38,10 +38,11 @@ struct LatencyAnswer {
 }
 
 impl VersionsAnswer {
-    pub(in crate::http) fn new(model: String, list: &VersionList, node: &str) -> Self {
+    /// Of the versions of a stage, or of all.
+    pub(in crate::http) fn new((model, stage): (String, Option<Stage>), list: &VersionList, node: &str) -> Self {
         let VersionList { model: _, versions, stages, token } = list;
-        let content =
-            versions.iter().map(|(version, view)| VersionAnswer::new(version, view, stages.get(version))).collect();
+        let asked = versions.iter().filter(|(version, _)| stage.is_none() || stages.get(version) == stage.as_ref());
+        let content = asked.map(|(version, view)| VersionAnswer::new(version, view, stages.get(version))).collect();
         Self { content, model, node: node.to_owned(), token: token.clone() }
     }
 }

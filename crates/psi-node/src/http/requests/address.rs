@@ -5,6 +5,7 @@ use axum::{
     http::request::Parts,
 };
 use psi_replica::{DEFAULT_FIELD, FieldName};
+use psi_rollout::{ChangeError, Stage};
 use serde::Deserialize;
 
 use super::params::{RequestParams, bad_query, empty_name};
@@ -98,11 +99,18 @@ impl FromRequestParts<Ops> for ModelParam {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
-        let tenant = TenantParam::from_request_parts(parts, ops).await?;
         let params = record_refusal(ops, RequestParams::of_address(&parts.uri, ops)?.for_read())?;
         if params.field.is_some() {
             return record_refusal(ops, Err(bad_query("?field=", "the path names the model")));
         }
+        Self::in_path(parts, ops, params).await
+    }
+}
+
+impl ModelParam {
+    /// The model of a path, with what was asked beside it.
+    async fn in_path(parts: &mut Parts, ops: &Ops, params: RequestParams) -> Result<Self, Refusal> {
+        let tenant = TenantParam::from_request_parts(parts, ops).await?;
         match Path::<String>::from_request_parts(parts, ops).await {
             Ok(Path(model)) => Ok(Self { field: tenant.field(&model), model, params }),
             Err(error) => {
@@ -110,6 +118,34 @@ impl FromRequestParts<Ops> for ModelParam {
                 record_refusal(ops, Err(Refusal::invalid("BAD_NAME", vec![problem])))
             }
         }
+    }
+}
+
+/// The model that a path names, and which of its versions are asked for.
+pub(in crate::http) struct VersionsParam {
+    pub(in crate::http) model: ModelParam,
+    pub(in crate::http) stage: Option<Stage>,
+}
+
+impl FromRequestParts<Ops> for VersionsParam {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, ops: &Ops) -> Result<Self, Refusal> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Choice {
+            stage: Option<String>,
+            after: Option<String>,
+            deadline_ms: Option<u64>,
+        }
+        let known = "there are ?stage=, after=, deadline_ms=";
+        let choice = Query::<Choice>::try_from_uri(&parts.uri);
+        let choice = choice.map_err(|error| bad_query(&error.body_text(), known));
+        let Query(Choice { stage, after, deadline_ms }) = record_refusal(ops, choice)?;
+        let stage = stage.map(|stage| stage.parse().map_err(|error: ChangeError| bad_query(&error.to_string(), known)));
+        let stage = record_refusal(ops, stage.transpose())?;
+        let params = record_refusal(ops, RequestParams::for_watch(None, after, deadline_ms))?;
+        Ok(Self { model: ModelParam::in_path(parts, ops, params).await?, stage })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use prometheus::Registry;
-use psi_rollout::{RemediationMode, Status};
+use psi_rollout::{HoldReason, RemediationMode, Status};
 
 use super::super::{
     family::{Family, families},
@@ -18,6 +18,8 @@ families! {
             "The share of keys that the version of the latest rollout answers";
         status: IntGaugeVec = "psi_rollout_status" ["model", "status"]
             "1 for the status of the latest rollout, 0 for the others";
+        hold: IntGaugeVec = "psi_rollout_hold" ["model", "reason"]
+            "1 for the reason why nothing follows by itself in the latest rollout, 0 for the others";
         changed: GaugeVec = "psi_rollout_last_change_timestamp_seconds" ["model"]
             "When the percentage of the latest rollout changed last, or the rollout began";
         begun: IntCounterVec = "psi_rollouts_total" ["model"] "Rollouts that ever began";
@@ -60,8 +62,12 @@ impl RolloutMetrics {
         self.notifications.with_label_values(&[result]).inc();
     }
 
-    /// Shows the models as they are known now.
-    pub(in crate::metrics) fn show(&self, models: &[Arc<KnownModel>]) {
+    /// Shows the models as they are known now, and why their rollouts hold.
+    pub(in crate::metrics) fn show(
+        &self,
+        models: &[Arc<KnownModel>],
+        hold_of: impl Fn(&KnownModel) -> Option<HoldReason>,
+    ) {
         // The version of the latest rollout changes.
         self.percent.reset();
         for known in models {
@@ -88,6 +94,11 @@ impl RolloutMetrics {
             for status in Status::ALL {
                 let is_it = usize::from(status == rollout.status());
                 self.status.with_label_values(&[name, status.name()]).set(count(is_it));
+            }
+            let hold = hold_of(known);
+            for reason in HoldReason::ALL {
+                let is_it = usize::from(hold == Some(reason));
+                self.hold.with_label_values(&[name, reason.name()]).set(count(is_it));
             }
             let ended = model.ended().last().map_or(0, |ended| ended.ended_ms);
             let changed = rollout.since_ms().max(model.began_ms()).max(ended);

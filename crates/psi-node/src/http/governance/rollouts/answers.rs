@@ -52,11 +52,18 @@ pub(super) fn rollout_json(rollout: &v1::Rollout) -> Value {
 pub(in crate::http::governance) fn config_json(plan: &v1::RolloutPlan) -> Value {
     json!({
         "rolloutSchedule": plan.schedule,
-        "evaluationWindow": format!("{}ms", plan.window_ms),
+        "evaluationWindow": window_text(plan.window_ms),
         "minimumPredictions": plan.minimum_predictions,
         "errorRateThreshold": plan.error_rate,
         "latencyDegradationThreshold": plan.latency,
         "metricThresholds": plan.metrics.iter().collect::<BTreeMap<_, _>>(),
         "driftSeverityThreshold": plan.drift_severity,
     })
+}
+
+/// A time as it may be given: `1h`, `90s`, in the largest unit that keeps it whole.
+fn window_text(ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let fitting = units.into_iter().find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit));
+    fitting.map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
 }

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::http::fields::versions;
 
+const STAGE: Property =
+    Property::text("stage", "those of this stage: STAGING, CANARY, PRODUCTION, ARCHIVED or REJECTED").optional();
+
 pub(super) const VERSIONS: Route = Route {
     path: "/api/v1/models/{name}/versions",
     operations: &[get(
@@ -30,6 +33,6 @@ pub(super) const VERSIONS: Route = Route {
         ])]),
         || routing::get(versions::list),
     )
-    .query(&[AFTER, DEADLINE_MS])
+    .query(&[STAGE, AFTER, DEADLINE_MS])
     .refuses(&[&["NOT_READY", "UNKNOWN_MODEL", "BAD_NAME", "BAD_QUERY"], OF_A_TOKEN])],
 };
