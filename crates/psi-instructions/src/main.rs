@@ -28,7 +28,7 @@ const fn scenario(name: &'static str, repetitions: u64, run: fn(u64)) -> Scenari
 }
 
 /// A change of repetitions is a change of what is recorded: later ones find more in the replica.
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: [Scenario; 19] = [
     scenario("quantize_ordinary", 256, vectors::quantize_ordinary),
     scenario("quantize_widest", 256, vectors::quantize_widest),
     scenario("moments_add_ordinary", 256, vectors::moments_add_ordinary),
@@ -36,6 +36,8 @@ const SCENARIOS: [Scenario; 17] = [
     scenario("synthetic_score", 256, vectors::synthetic_score),
     scenario("core_step_full_memory", 50, vectors::core_step_full_memory),
     scenario("replica_step_synthetic", 200, replica::step_synthetic),
+    scenario("replica_step_with_outcome", 200, replica::step_with_outcome),
+    scenario("replica_step_with_measures", 200, replica::step_with_measures),
     scenario("replica_step_core", 200, replica::step_core),
     scenario("replica_step_among_50_origins", 200, replica::step_among_origins),
     scenario("replica_batch_64", 20, replica::batch),

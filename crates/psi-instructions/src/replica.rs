@@ -2,6 +2,8 @@
 
 use prost::Message;
 use psi_engine::EngineKind::{self, Core, Synthetic};
+use psi_rollout::{KeyHash, Latency, Outcome, Plan, PlanInput, RolloutId, StepKey, WindowTag};
+use psi_state::OutcomeReport;
 
 use crate::counter::counted_by_valgrind;
 use crate::replicas::{Pair, StepBench, WIDTH, field};
@@ -18,6 +20,43 @@ fn warm(engine: EngineKind) -> StepBench {
 
 pub(crate) fn step_synthetic(repetitions: u64) {
     steps(warm(Synthetic), repetitions);
+}
+
+/// A step of a rollout: it has a key, and its caller says how it went.
+pub(crate) fn step_with_outcome(repetitions: u64) {
+    reported(repetitions, &[]);
+}
+
+/// The same where gates measure novelty and a column, too.
+pub(crate) fn step_with_measures(repetitions: u64) {
+    reported(repetitions, &["novelty", "column:1"]);
+}
+
+/// Steps within one flush, each with its report. To find the bucket of its key is part of it.
+fn reported(repetitions: u64, measured: &[&str]) {
+    let metric_thresholds = measured.iter().map(|name| ((*name).to_owned(), 0.5)).collect();
+    let plan = Plan::new(&PlanInput { metric_thresholds, ..PlanInput::default() }).expect("a plan");
+    let rollout = RolloutId::new("churn-v2-1").expect("an id");
+    let keys: Vec<String> = (0..64).map(|number| format!("user-{number}")).collect();
+    let mut stepping = warm(Synthetic).every_us(20);
+    let step = |stepping: &mut StepBench, input: &[f64], key: &str| {
+        let bucket = KeyHash::new(&rollout, StepKey::new(key).expect("a key")).bucket();
+        let outcome = Outcome { error: false, latency: Latency::from_ms(12.5).ok() };
+        let window = Some((WindowTag { begin: 1, step: 0, rollout: rollout.clone() }, bucket));
+        let report = OutcomeReport { outcome: Some(outcome), window, measures: plan.measures().clone() };
+        stepping.steps += 1;
+        let now = stepping.now();
+        stepping.replica.step_with_outcome(now, &field(), input, Some(&report)).expect("a good step")
+    };
+    for key in &keys {
+        let input = stepping.next_input();
+        step(&mut stepping, &input, key);
+    }
+    stepping.replica.flush();
+    for key in keys.iter().cycle().take(usize::try_from(repetitions).unwrap_or_default()) {
+        let input = stepping.next_input();
+        counted_by_valgrind(|| step(&mut stepping, &input, key));
+    }
 }
 
 /// With as many memories as steps were taken; what a full memory costs is a scenario of the engine's.

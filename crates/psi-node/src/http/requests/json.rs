@@ -12,6 +12,8 @@ use serde::{
 };
 
 /// Most problems that one answer names.
+/// Members of an object within an array that are read; one more shows that there are too many.
+const ELEMENT_MEMBERS_MAX: usize = 4;
 pub(super) const PROBLEMS_MAX: usize = 32;
 /// Most members that a body may have: twice what `/init` knows.
 pub(super) const MEMBERS_MAX: usize = 2 * DEFINITIONS.len();
@@ -41,7 +43,9 @@ pub(super) struct List {
     pub(super) rows: Vec<(usize, List)>,
     /// The first [`WIDTH_MAX`] strings, of a member.
     pub(super) texts: Vec<String>,
-    /// The first few others, strings among them: position and kind.
+    /// The first [`BATCH_MAX`] objects, of a member: each with its first few members.
+    pub(super) objects: Vec<Vec<(String, JsonValue)>>,
+    /// The first few others, strings and objects among them: position and kind.
     pub(super) others: Vec<(usize, &'static str)>,
 }
 
@@ -49,6 +53,11 @@ impl List {
     /// Its strings, if it has nothing else and no more than can be kept.
     pub(super) fn into_texts(self) -> Option<Vec<String>> {
         Some(self.texts).filter(|texts| texts.len() == self.length)
+    }
+
+    /// Its objects, if it has nothing else and no more than can be kept.
+    pub(super) fn into_objects(self) -> Option<Vec<Vec<(String, JsonValue)>>> {
+        Some(self.objects).filter(|objects| objects.len() == self.length)
     }
 }
 
@@ -163,6 +172,12 @@ impl<'de> Visitor<'de> for ValueSeed {
                     }
                     list.texts.push(text);
                 }
+                JsonValue::Object(members) if matches!(self, Self::Member) && list.objects.len() < BATCH_MAX => {
+                    if list.others.len() < PROBLEMS_MAX {
+                        list.others.push((list.length, "an object"));
+                    }
+                    list.objects.push(members);
+                }
                 other if list.others.len() < PROBLEMS_MAX => list.others.push((list.length, other.kind())),
                 _ => {}
             }
@@ -173,8 +188,13 @@ impl<'de> Visitor<'de> for ValueSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonValue, A::Error> {
         let mut members = Vec::new();
-        if matches!(self, Self::Member) {
-            while members.len() <= MEMBERS_MAX {
+        let kept = match self {
+            Self::Member => MEMBERS_MAX,
+            Self::Element => ELEMENT_MEMBERS_MAX,
+            Self::Inner => 0,
+        };
+        if kept > 0 {
+            while members.len() <= kept {
                 let Some(name) = map.next_key()? else { return Ok(JsonValue::Object(members)) };
                 members.push((name, map.next_value_seed(Self::Inner)?));
             }

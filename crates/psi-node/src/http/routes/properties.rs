@@ -40,12 +40,20 @@ const APPLY_GUARDIAN: Property =
 /// What the body of a step may have, beside what a write may ask for.
 pub(in crate::http) const STEP_BODY: &[Property] = &[X, APPLY_GUARDIAN, VERSION, KEY, OUTCOME];
 /// Likewise of several steps.
-pub(in crate::http) const BATCH_BODY: &[Property] = &[INPUTS, APPLY_GUARDIAN, VERSION];
+pub(in crate::http) const BATCH_BODY: &[Property] = &[INPUTS, APPLY_GUARDIAN, VERSION, KEYS, OUTCOMES];
 
 const VERSION: Property =
     Property::text("version", "of the model `field`: the step is of the field `field@version`").optional().nullable();
 const KEY: Property =
     Property::text("key", "what the step is about, such as a user: 1 to 256 bytes").optional().nullable();
+const KEYS: Property =
+    Property::new("keys", Kind::Texts, "what each step is about, as `key` of one step; none or one for each")
+        .optional()
+        .nullable();
+const OUTCOMES: Property =
+    Property::new("outcomes", Kind::Objects, "how each step went, as `outcome` of one step; none or one for each")
+        .optional()
+        .nullable();
 const OUTCOME: Property =
     Property::object("outcome", "how a step of a version went: `error`, a boolean, and `latency_ms`, 0 to 3,600,000")
         .optional()

@@ -49,7 +49,7 @@ impl BatchBody {
 }
 
 fn vectors(value: JsonValue) -> Result<Vec<Vec<f64>>, Vec<Problem>> {
-    let List { length, numbers, rows, texts: _, others } = match value {
+    let List { length, numbers, rows, texts: _, objects: _, others } = match value {
         JsonValue::List(list) => list,
         other => {
             let msg = format!("inputs takes an array of arrays of numbers, not {}", other.kind());

@@ -6,7 +6,7 @@ use super::outcome;
 use crate::{
     calls::steps::inputs::Remarks,
     http::{
-        refusal::{Problem, shorten},
+        refusal::{Place, Problem, shorten},
         requests::{
             field::nearest,
             json::JsonValue,
@@ -58,7 +58,17 @@ impl StepMembers {
             ("version", JsonValue::Text(version)) => self.version = Some(version),
             ("key", JsonValue::Text(key)) if is_known => self.remarks.keys = vec![key],
             ("outcome", JsonValue::Object(members)) if is_known => {
-                self.remarks.outcomes = vec![outcome::read(members)?];
+                self.remarks.outcomes = vec![outcome::read(["outcome".into()], members)?];
+            }
+            ("keys", JsonValue::List(list)) if is_known => {
+                let not_texts = || not_all("keys", "type_error.str", "an array of strings");
+                self.remarks.keys = list.into_texts().ok_or_else(not_texts)?;
+            }
+            ("outcomes", JsonValue::List(list)) if is_known => {
+                let not_objects = || not_all("outcomes", "type_error.dict", "an array of objects");
+                let objects = list.into_objects().ok_or_else(not_objects)?;
+                let read = |(index, members)| outcome::read(["outcomes".into(), Place::Index(index)], members);
+                self.remarks.outcomes = objects.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
             }
             (name, JsonValue::Text(value)) if is_param => return self.params.set("body", name, value),
             ("deadline_ms", JsonValue::Number(ms)) => {
@@ -71,10 +81,17 @@ impl StepMembers {
             ("deadline_ms", other) => return Err(not_a("a number", "type_error.int", name, &other)),
             (name, other) if is_param => return Err(not_a("a string", "type_error.str", name, &other)),
             ("version" | "key", other) if is_known => return Err(not_a("a string", "type_error.str", name, &other)),
+            ("keys" | "outcomes", other) if is_known => {
+                return Err(not_a("an array", "type_error.list", name, &other));
+            }
             ("outcome", other) if is_known => return Err(not_a("an object", "type_error.dict", name, &other)),
             ("apply_guardian", other) => return Err(not_a("a boolean", "type_error.bool", name, &other)),
             (name, _) => self.ignored.push(IgnoredMember::new(name, known)),
         }
         Ok(())
     }
+}
+
+fn not_all(name: &str, kind: &str, want: &str) -> Problem {
+    Problem::new(["body".into(), name.into()], kind, format!("{name} takes {want}, one for each input"))
 }

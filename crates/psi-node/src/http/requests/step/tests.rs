@@ -1,8 +1,11 @@
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::*;
-use crate::http::requests::{json::MEMBERS_MAX, params::RequestParams};
+use super::{batch::BatchBody, *};
+use crate::{
+    calls::steps::inputs::{Remarks, RequestedOutcome},
+    http::requests::{json::MEMBERS_MAX, params::RequestParams},
+};
 
 fn refused(body: &str) -> Refusal {
     StepBody::parse(body.as_bytes()).expect_err(body)
@@ -91,6 +94,31 @@ fn unknown_members_of_a_step_are_named_and_nulls_are_defaults() {
     ]);
     assert_eq!(json!(members.ignored), ignored);
     assert_eq!((x, StepMembers { ignored: Vec::new(), ..members }), (vec![1.0], StepMembers::default()));
+}
+
+#[test]
+fn a_batch_says_how_each_step_went() {
+    let body = BatchBody::parse(
+        b"{\"inputs\": [[1], [2]], \"keys\": [\"a\", \"b\"], \"outcomes\": [{\"error\": true}, {\"latency_ms\": 7}]}",
+    );
+    let Remarks { keys, outcomes } = body.expect("valid").members.remarks;
+    assert_eq!(keys, ["a", "b"]);
+    let outcome = |error, latency_ms| RequestedOutcome { error, latency_ms };
+    assert_eq!(outcomes, [outcome(true, None), outcome(false, Some(7.0))]);
+    for (members, place, words) in [
+        ("\"keys\": [\"a\", 7]", "keys", "keys takes an array of strings, one for each input"),
+        ("\"keys\": \"a\"", "keys", "keys takes an array, not a string"),
+        ("\"outcomes\": [{}, true]", "outcomes", "outcomes takes an array of objects, one for each input"),
+        ("\"outcomes\": [{}, {\"error\": 1}]", "outcomes", "error of the outcome takes a boolean, not a number"),
+        ("\"outcomes\": [{\"latency\": 1}, {}]", "outcomes", "outcome has no `latency`"),
+    ] {
+        let body = format!("{{\"inputs\": [[1], [2]], {members}}}");
+        let refusal = format!("{:?}", BatchBody::parse(body.as_bytes()).expect_err(&body));
+        assert!(refusal.contains(place) && refusal.contains(words), "{refusal}");
+    }
+    // One step has neither: it would be misread.
+    let step = StepBody::parse(b"{\"x\": [1], \"keys\": [\"a\"]}").expect("it is ignored");
+    assert!(step.members.remarks.keys.is_empty() && step.members.ignored.len() == 1);
 }
 
 /// What a body may hold, and some that it may not.
