@@ -35,7 +35,8 @@ pub(crate) fn step_with_measures(repetitions: u64) {
 /// Steps within one flush, each with its report. To find the bucket of its key is part of it.
 fn reported(repetitions: u64, measured: &[&str]) {
     let metric_thresholds = measured.iter().map(|name| ((*name).to_owned(), 0.5)).collect();
-    let plan = Plan::new(&PlanInput { metric_thresholds, ..PlanInput::default() }).expect("a plan");
+    let plan =
+        Plan::new(&PlanInput { metric_thresholds, schedule: vec![50.0], ..PlanInput::default() }).expect("a plan");
     let rollout = RolloutId::new("churn-v2-1").expect("an id");
     let keys: Vec<String> = (0..64).map(|number| format!("user-{number}")).collect();
     let mut stepping = warm(Synthetic).every_us(20);

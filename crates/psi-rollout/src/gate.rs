@@ -26,8 +26,8 @@ mod judgement;
 mod limits;
 mod sequence;
 
-pub(crate) use drift::DriftMoments;
-pub use drift::{DriftComparison, DriftState};
+pub(crate) use drift::DriftLimits;
+pub use drift::{DriftComparison, DriftState, DriftVerdict};
 pub use estimate::BUCKETS_MIN;
 pub use judgement::{Comparison, Gate, HoldReason, Judgement, Verdict};
 pub use limits::{ERROR_RATE_FLOOR, LATENCY_SLACK};

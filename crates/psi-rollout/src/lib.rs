@@ -34,7 +34,7 @@ pub mod window;
 mod text;
 
 pub use assignment::{Arm, BUCKETS, KeyError, KeyHash, Percent, PercentError, StepKey};
-pub use gate::{DriftComparison, DriftState, Gate, HoldReason, Judgement, Verdict};
+pub use gate::{DriftComparison, DriftState, DriftVerdict, Gate, HoldReason, Judgement, Verdict};
 pub use measure::{MEASURES_MAX, Measure, MeasuredTally, Subject, SubjectError};
 pub use model::{
     Change, ChangeError, DriftEpisode, EndedRollout, Model, ModelError, ModelEvent, Remediation, RemediationMode,

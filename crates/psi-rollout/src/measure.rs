@@ -28,7 +28,7 @@ const COLUMN_BYTES_MAX: usize = 64;
 const COLUMN: &str = "column:";
 const NOVELTY: &str = "novelty";
 /// Values lie within so many units on either side; what lies beyond counts as that. A billion margins.
-const UNITS_MAX: i64 = 1 << 40;
+pub(crate) const UNITS_MAX: i64 = 1 << 40;
 
 /// A value that each step of a version has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,16 +62,6 @@ pub struct MeasuredTally {
     pub sum: i128,
     /// Σx².
     pub squares: u128,
-}
-
-/// What the steps of all buckets come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct MeasuredSummary {
-    pub(crate) total: MeasuredTally,
-    /// Buckets that hold steps.
-    pub(crate) buckets: u32,
-    /// How much the sum varies by its buckets.
-    pub(crate) between: f64,
 }
 
 impl std::str::FromStr for Subject {
@@ -186,12 +176,6 @@ impl MeasuredTally {
         Self { steps, sum, squares: whole(squares, squares_high) }
     }
 
-    /// The mean, in units; `None` of no steps.
-    #[expect(clippy::cast_precision_loss, reason = "rounded to the nearest, everywhere alike")]
-    pub(crate) fn mean(&self) -> Option<f64> {
-        (self.steps > 0).then(|| self.units() / self.steps as f64)
-    }
-
     /// The sum, in units.
     #[expect(clippy::cast_precision_loss, reason = "rounded to the nearest, everywhere alike")]
     pub(crate) fn units(&self) -> f64 {
@@ -204,14 +188,6 @@ impl MeasuredTally {
         let steps = u128::from(self.steps);
         let around_mean = |least| self.squares.saturating_sub(least) as f64 / self.steps as f64;
         (steps > 0).then(|| around_mean(least_squares(steps, self.sum.unsigned_abs())))
-    }
-}
-
-impl MeasuredSummary {
-    /// What no steps could come to; `None` of what steps can.
-    pub(crate) fn fault(&self) -> Option<&'static str> {
-        let is_possible = self.between.is_finite() && self.between >= 0.0 && self.buckets <= 64;
-        self.total.fault().or_else(|| (!is_possible).then_some("a spread that no buckets have"))
     }
 }
 

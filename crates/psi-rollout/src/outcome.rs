@@ -6,7 +6,7 @@
 
 use crate::{
     assignment::BUCKETS,
-    measure::{MEASURES_MAX, MeasuredSummary, MeasuredTally, least_squares},
+    measure::{MEASURES_MAX, MeasuredTally, least_squares},
 };
 
 /// Steps of an arm stay below this, so that no sum overflows.
@@ -48,21 +48,12 @@ pub struct Tally {
 }
 
 /// The outcomes of one version in one step of the schedule.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcomes {
     buckets: Box<[Tally; BUCKETS]>,
     total: Tally,
     /// By the places of measures in the plan, and by buckets.
     measured: Vec<Vec<MeasuredTally>>,
-    /// What measures come to, in a record that keeps no buckets of them.
-    summaries: Vec<MeasuredSummary>,
-}
-
-/// The steps of a bucket, and their sum.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BucketSum {
-    pub(crate) steps: u64,
-    pub(crate) sum: f64,
 }
 
 /// Why outcomes were not counted; nothing has changed then.
@@ -173,12 +164,7 @@ impl Tally {
 impl Default for Outcomes {
     /// Of no steps.
     fn default() -> Self {
-        Self {
-            buckets: Box::new([Tally::default(); BUCKETS]),
-            total: Tally::default(),
-            measured: Vec::new(),
-            summaries: Vec::new(),
-        }
+        Self { buckets: Box::new([Tally::default(); BUCKETS]), total: Tally::default(), measured: Vec::new() }
     }
 }
 
@@ -193,7 +179,7 @@ impl Outcomes {
         }
         below_limit(buckets.iter().map(|tally| u128::from(tally.steps)).sum())?;
         let total = buckets.iter().fold(Tally::default(), |total, tally| total.plus(*tally));
-        Ok(Self { buckets: Box::new(buckets), total, measured: Vec::new(), summaries: Vec::new() })
+        Ok(Self { buckets: Box::new(buckets), total, measured: Vec::new() })
     }
 
     /// The same with the sums of measures, by their places in the plan and by buckets.
@@ -262,42 +248,6 @@ impl Outcomes {
         Ok(())
     }
 
-    /// What is kept of a champion that answers no more: of measures what they come to, so that it stays small.
-    #[must_use]
-    pub fn frozen(&self) -> Self {
-        let places = self.measured.len().max(self.summaries.len());
-        let summaries = (0..places).map(|place| self.summary(place).unwrap_or_default()).collect();
-        Self { measured: Vec::new(), summaries, ..self.clone() }
-    }
-
-    /// The same with what measures come to, by their places in the plan.
-    ///
-    /// # Errors
-    /// [`OutcomesError`] if no steps could come to it.
-    pub(crate) fn with_summaries(self, summaries: Vec<MeasuredSummary>) -> Result<Self, OutcomesError> {
-        match summaries.iter().find_map(MeasuredSummary::fault) {
-            Some(fault) => Err(OutcomesError::Impossible { bucket: 0, fault }),
-            None => Ok(Self { summaries, ..self }),
-        }
-    }
-
-    /// What is kept of measures without their buckets.
-    pub(crate) fn summaries(&self) -> &[MeasuredSummary] {
-        &self.summaries
-    }
-
-    /// What the measure at this place in the plan comes to; `None` without steps.
-    pub(crate) fn summary(&self, place: usize) -> Option<MeasuredSummary> {
-        let Some(tallies) = self.measured.get(place) else {
-            return self.summaries.get(place).copied().filter(|summary| summary.total.steps > 0);
-        };
-        let total = tallies.iter().fold(MeasuredTally::default(), |all, one| all.plus(*one));
-        let sums = tallies.iter().map(|tally| BucketSum { steps: tally.steps, sum: tally.units() });
-        let sums: Vec<_> = sums.filter(|sum| sum.steps > 0).collect();
-        let (buckets, between) = (u32::try_from(sums.len()).ok()?, between_buckets(&sums, total.mean()?));
-        Some(MeasuredSummary { total, buckets, between })
-    }
-
     /// Sums of each measure, by its place in the plan and by buckets.
     #[must_use]
     pub fn measured(&self) -> &[Vec<MeasuredTally>] {
@@ -323,20 +273,4 @@ fn measured_steps(tallies: &[MeasuredTally]) -> u128 {
 
 fn below_limit(steps: u128) -> Result<(), OutcomesError> {
     if steps < u128::from(STEPS_LIMIT) { Ok(()) } else { Err(OutcomesError::StepsLimit { steps }) }
-}
-
-/// The variance over clusters of the sum of all: B/(B−1)·Σ(S_b − m·n_b)² (Cochran, "Sampling Techniques", 1977, section
-/// 9A). 0 if there is one bucket.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "53 bits are enough for a variance; the rounding is the same everywhere"
-)]
-pub(crate) fn between_buckets(sums: &[BucketSum], mean: f64) -> f64 {
-    if sums.len() < 2 {
-        return 0.0;
-    }
-    let residual = |BucketSum { steps, sum }: &BucketSum| sum - mean * *steps as f64;
-    let squares: f64 = sums.iter().map(residual).map(|residual| residual * residual).sum();
-    let buckets = sums.len() as f64;
-    buckets / (buckets - 1.0) * squares
 }

@@ -20,7 +20,7 @@ const LATENCY_FACTOR: std::ops::RangeInclusive<f64> = 1.01..=100.0;
 /// A plan as people write it; [`Plan::new`] checks it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanInput {
-    /// Percentages, rising. Default: 5, 10, 25, 50, 100.
+    /// Percentages, rising. Default: 5, 10, 25, 50, 100; below 100 where values or drift are compared.
     pub schedule: Vec<f64>,
     /// `evaluationWindow` in milliseconds: how long each percentage lasts at least. Shorter promotes sooner, and sees
     /// less of the day. Default: 1 h.
@@ -128,6 +128,14 @@ pub enum PlanFault {
         /// What was given.
         margin: f64,
     },
+    /// Nothing to compare values with.
+    #[error(
+        "rolloutSchedule ends at 100 %, where no champion is left to compare {what} with: end it below, such as at 50"
+    )]
+    NoComparison {
+        /// What the gates compare.
+        what: &'static str,
+    },
     /// Too many values.
     #[error("metricThresholds names {measures} values: give up to {MEASURES_MAX}")]
     Measures {
@@ -135,7 +143,7 @@ pub enum PlanFault {
         measures: usize,
     },
     /// No severity.
-    #[error("driftSeverityThreshold is {threshold}: give a severity above 0 and up to 1, such as 0.75")]
+    #[error("driftSeverityThreshold is {threshold}: give 0.5 to below 1, such as 0.75; a verdict warns from 0.5 on")]
     DriftSeverity {
         /// What was given.
         threshold: f64,
@@ -145,10 +153,19 @@ pub enum PlanFault {
     NoGate,
 }
 
+impl PlanInput {
+    /// The default schedule of a plan: gates that need a champion beside the canary end it below 100 %.
+    #[must_use]
+    pub fn default_schedule(needs_champion: bool) -> Vec<f64> {
+        let whole = (!needs_champion).then_some(100.0);
+        [5.0, 10.0, 25.0, 50.0].into_iter().chain(whole).collect()
+    }
+}
+
 impl Default for PlanInput {
     fn default() -> Self {
         Self {
-            schedule: vec![5.0, 10.0, 25.0, 50.0, 100.0],
+            schedule: Self::default_schedule(false),
             evaluation_window_ms: 3_600_000,
             minimum_predictions: 100,
             error_rate_threshold: Some(0.05),
@@ -195,8 +212,16 @@ impl Plan {
         let drift_severity = input.drift_severity_threshold;
         faults.extend(
             drift_severity
-                .filter(|threshold| !(*threshold > 0.0 && *threshold <= 1.0))
+                .filter(|threshold| !(0.5..1.0).contains(threshold))
                 .map(|threshold| PlanFault::DriftSeverity { threshold }),
+        );
+        let whole = schedule.last() == Some(&Percent::ALL);
+        let compared = [("metrics", !measures.is_empty()), ("drift", drift_severity.is_some())];
+        faults.extend(
+            compared
+                .into_iter()
+                .find(|(_, is_compared)| whole && *is_compared)
+                .map(|(what, _)| PlanFault::NoComparison { what }),
         );
         let is_judged = error_rate.or(latency_factor).or(drift_severity).is_some() || !measures.is_empty();
         if !is_judged && faults.is_empty() {
@@ -350,7 +375,9 @@ mod tests {
     fn each_fault_of_a_measure_is_named() {
         let faults = |given: &[(&str, f64)]| {
             let metric_thresholds = given.iter().map(|(name, margin)| ((*name).to_owned(), *margin)).collect();
-            Plan::new(&PlanInput { metric_thresholds, ..PlanInput::default() }).map_err(|error| error.to_string())
+            let schedule = PlanInput::default_schedule(true);
+            Plan::new(&PlanInput { metric_thresholds, schedule, ..PlanInput::default() })
+                .map_err(|error| error.to_string())
         };
         let plan = faults(&[("novelty", 0.5), ("density", -0.1), ("column:car value", -100.0)]).expect("a plan");
         let measures: Vec<_> = plan.measures().iter().map(ToString::to_string).collect();
@@ -377,9 +404,13 @@ mod tests {
         let drift = PlanInput { drift_severity_threshold: Some(0.75), ..none.clone() };
         let metric = PlanInput { metric_thresholds: [("novelty".to_owned(), 1.0)].into(), ..none };
         assert!(Plan::new(&drift).is_ok() && Plan::new(&metric).is_ok());
-        let wrong = PlanInput { drift_severity_threshold: Some(1.5), ..drift };
-        let fault = PlanFault::DriftSeverity { threshold: 1.5 };
-        assert_eq!(Plan::new(&wrong), Err(PlanError(vec![fault])));
+        for threshold in [0.0, 0.49, 1.0, 1.5, f64::NAN] {
+            let wrong = PlanInput { drift_severity_threshold: Some(threshold), ..drift.clone() };
+            assert!(Plan::new(&wrong).is_err(), "{threshold}");
+        }
+        // Where the canary answers all, nobody is left to compare with.
+        let whole = PlanInput { schedule: PlanInput::default_schedule(false), ..drift };
+        assert_eq!(Plan::new(&whole), Err(PlanError(vec![PlanFault::NoComparison { what: "drift" }])));
     }
 
     #[test]

@@ -18,12 +18,12 @@ pub(crate) fn percentage(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// A number with four digits that count: `0.06125`, `1234`, `1.500e9`.
+/// A number for people: `0.06125`, `1234.50`, `1.500000e9`.
 pub(crate) fn number(number: f64) -> String {
     match number.abs() {
         0.0 => "0".to_owned(),
-        size if !(1e-4..1e6).contains(&size) => format!("{number:.3e}"),
-        size if size >= 1_000.0 => format!("{number:.0}"),
+        size if !(1e-4..1e6).contains(&size) => format!("{number:.6e}"),
+        size if size >= 1_000.0 => format!("{number:.2}"),
         size if size >= 1.0 => format!("{number:.3}"),
         _ => format!("{number:.5}"),
     }
@@ -45,7 +45,7 @@ mod tests {
         assert_eq!((shown("a\u{1b}b", 9).as_str(), shown("äöü", 2).as_str()), ("a\\u{1b}b", "äö…"));
         assert_eq!((list(["a", "b"]), percentage(0.0203)), ("a, b".to_owned(), "2.03 %".to_owned()));
         for (given, want) in
-            [(0.0, "0"), (-0.06125, "-0.06125"), (12.5, "12.500"), (1_234.4, "1234"), (1.5e9, "1.500e9")]
+            [(0.0, "0"), (-0.06125, "-0.06125"), (12.5, "12.500"), (1_234.4, "1234.40"), (1.5e9, "1.500000e9")]
         {
             assert_eq!(number(given), want);
         }

@@ -67,7 +67,7 @@ fn report(deed: Deed) -> OutcomeReport {
 fn measures(is_measured: bool) -> Arc<[Measure]> {
     let thresholds = [("column:none", 1.0), ("column:3", -0.25)];
     let metric_thresholds = thresholds.map(|(name, margin)| (name.to_owned(), margin)).into();
-    let plan = Plan::new(&PlanInput { metric_thresholds, ..PlanInput::default() }).unwrap();
+    let plan = Plan::new(&PlanInput { metric_thresholds, schedule: vec![50.0], ..PlanInput::default() }).unwrap();
     if is_measured { plan.measures().clone() } else { [].into() }
 }
 
@@ -88,7 +88,7 @@ fn summed(deeds: &[Deed]) -> Vec<MeasuredTally> {
         let Some((_, _, bucket)) = deed.window.filter(|window| Some((window.0, window.1)) == latest) else { continue };
         let units = (input(n as u64, 16)[3] * -4_096.0).round() as i128;
         let MeasuredTally { steps, sum, squares } = &mut buckets[usize::from(bucket)];
-        (*steps, *sum, *squares) = (*steps + 1, *sum + units, *squares + (units * units) as u128);
+        (*steps, *sum, *squares) = (*steps + 1, *sum + units, *squares + (units * units).unsigned_abs());
     }
     buckets
 }

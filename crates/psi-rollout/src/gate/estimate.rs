@@ -2,8 +2,8 @@
 
 use super::sequence::student_factor;
 use crate::{
-    measure::MeasuredSummary,
-    outcome::{BucketSum, Outcomes, Tally, between_buckets},
+    measure::MeasuredTally,
+    outcome::{Outcomes, Tally},
 };
 
 /// Fewest buckets of keys by which a version is judged: below, nobody knows how its keys differ.
@@ -54,6 +54,13 @@ pub(super) enum Quantity {
     Measure(usize),
 }
 
+/// The steps of a bucket, and their sum.
+#[derive(Clone, Copy, Debug)]
+struct BucketSum {
+    steps: u64,
+    sum: f64,
+}
+
 /// All that an estimate is made from.
 #[derive(Clone, Copy, Debug)]
 struct Evidence {
@@ -90,9 +97,10 @@ impl Quantity {
                 Evidence::of_buckets(BucketSum { steps, sum }, spread, outcomes.buckets().iter().map(of_bucket))
             }
             Self::Measure(place) => {
-                let MeasuredSummary { total, buckets, between } = outcomes.summary(place)?;
-                let (steps, sum, spread) = (total.steps, total.units(), rounded(total.spread()?));
-                Some(Evidence { steps, sum, spread, buckets: buckets as usize, between })
+                let tallies = outcomes.measured().get(place)?;
+                let total = tallies.iter().fold(MeasuredTally::default(), |all, one| all.plus(*one));
+                let of_tally = |tally: &MeasuredTally| BucketSum { steps: tally.steps, sum: tally.units() };
+                Evidence::of_buckets(of_tally(&total), rounded(total.spread()?), tallies.iter().map(of_tally))
             }
         }
     }
@@ -120,6 +128,12 @@ impl Estimate {
         let n = float(steps.into());
         let design_effect = DesignEffect { effect: between / (spread * n), degrees: float(buckets as u128) - 1.0 };
         Self { steps, buckets, sum, mean: sum / n, spread, design_effect }
+    }
+
+    /// Both with the greater spread of the two: a version that has not met what is rare does not know how much it varies.
+    pub(super) fn of_common_spread(self, other: Self) -> (Self, Self) {
+        let spread = self.spread.max(other.spread);
+        (Self { spread, ..self }, Self { spread, ..other })
     }
 
     fn steps(&self) -> f64 {
@@ -182,4 +196,20 @@ fn smoothed(errors: f64, n: f64) -> f64 {
 fn spread_at(rate: f64) -> f64 {
     let rate = rate.min(1.0);
     rate * (1.0 - rate)
+}
+
+/// The variance over clusters of the sum of all: B/(B−1)·Σ(S_b − m·n_b)² (Cochran, "Sampling Techniques", 1977, section
+/// 9A). 0 if there is one bucket.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "53 bits are enough for a variance; the rounding is the same everywhere"
+)]
+fn between_buckets(sums: &[BucketSum], mean: f64) -> f64 {
+    if sums.len() < 2 {
+        return 0.0;
+    }
+    let residual = |BucketSum { steps, sum }: &BucketSum| sum - mean * float((*steps).into());
+    let squares: f64 = sums.iter().map(residual).map(|residual| residual * residual).sum();
+    let buckets = float(sums.len() as u128);
+    buckets / (buckets - 1.0) * squares
 }

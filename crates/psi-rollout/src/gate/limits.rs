@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     assignment::Arm,
-    measure::{MARGIN_UNITS, Measure},
+    measure::{MARGIN_UNITS, Measure, UNITS_MAX},
     outcome::Outcomes,
     text::{number, percentage},
 };
@@ -18,6 +18,10 @@ pub const ERROR_RATE_FLOOR: f64 = 0.005;
 /// A canary is not called bad for a part of the margin of latency that is this small: caches of a new version are cold. A
 /// guess: at a threshold of 1.5 a canary may be 1.1 times as slow.
 pub const LATENCY_SLACK: f64 = 0.2;
+
+/// A mean beyond this many units is one of values that were cut: it says nothing of their difference.
+#[expect(clippy::cast_precision_loss, reason = "a power of two")]
+const FARTHEST: f64 = (UNITS_MAX / 2) as f64;
 
 /// What a gate compares, and how far apart it may lie.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +97,10 @@ impl Limits<'_> {
     pub(super) fn judge(&self, canary: &Outcomes, champion: &Outcomes) -> Judgement {
         let (quantity, gate) = (self.threshold.quantity(), self.threshold.gate());
         let (own, other) = (Estimate::new(quantity, canary), Estimate::new(quantity, champion));
+        let (own, other) = match self.threshold {
+            Threshold::Measure(..) => own.of_common_spread(other),
+            Threshold::ErrorRate(_) | Threshold::Latency(_) => (own, other),
+        };
         let missing = [(Arm::Canary, &own), (Arm::Champion, &other)]
             .into_iter()
             .find_map(|(arm, estimate)| self.missing(arm, estimate));
@@ -113,13 +121,19 @@ impl Limits<'_> {
         let what = match self.threshold {
             Threshold::ErrorRate(_) => "an outcome".to_owned(),
             Threshold::Latency(_) => "a latency".to_owned(),
-            Threshold::Measure(_, measure) => format!("{} and a key", measure.subject()),
+            Threshold::Measure(_, measure) => format!("a key and {}", measure.subject()),
         };
         if steps == 0 {
             return Some(format!("no step of the {arm} has {what} yet, and {} are needed", self.steps_min));
         }
         if steps < self.steps_min {
             return Some(format!("{steps} steps of the {arm} have {what}, and {} are needed", self.steps_min));
+        }
+        if let Threshold::Measure(_, measure) = self.threshold
+            && estimate.mean.abs() >= FARTHEST
+        {
+            let mean = number(measure.value(estimate.mean));
+            return Some(format!("the mean of the {arm} is {mean}, too far off for this margin: give a larger one"));
         }
         (buckets < BUCKETS_MIN).then(|| {
             format!(

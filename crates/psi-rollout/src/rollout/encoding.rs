@@ -5,7 +5,7 @@ use prost::Message;
 use super::{record::Status, state::Rollout};
 use crate::{
     assignment::BUCKETS,
-    measure::{MEASURES_MAX, Measure, MeasuredSummary, MeasuredTally},
+    measure::Measure,
     name::{ModelName, ModelVersion, RolloutId, VersionName},
     outcome::{Outcomes, Tally},
     plan::{Plan, PlanInput},
@@ -37,9 +37,6 @@ pub(crate) struct RolloutMessage {
     frozen: Vec<u64>,
     #[prost(bool, tag = "10")]
     late_rollback: bool,
-    /// What measures of that record come to.
-    #[prost(message, repeated, tag = "11")]
-    frozen_measured: Vec<SummaryMessage>,
 }
 
 /// A plan.
@@ -71,17 +68,6 @@ struct MeasureMessage {
     margin: f64,
 }
 
-/// What a measure comes to.
-#[derive(Clone, PartialEq, Message)]
-struct SummaryMessage {
-    #[prost(uint64, repeated, tag = "1")]
-    sums: Vec<u64>,
-    #[prost(uint32, tag = "2")]
-    buckets: u32,
-    #[prost(double, tag = "3")]
-    between: f64,
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "halves")]
 fn halves(sum: u128) -> [u64; 2] {
     [sum as u64, (sum >> 64) as u64]
@@ -97,18 +83,6 @@ fn tally_of([steps, errors, timed_steps, sum, sum_high, squares, squares_high]: 
     let whole = |low: u64, high: u64| u128::from(low) | (u128::from(high) << 64);
     let (latency_us, latency_us_squares) = (whole(sum, sum_high), whole(squares, squares_high));
     Tally { steps, errors, timed_steps, latency_us, latency_us_squares }
-}
-
-impl SummaryMessage {
-    fn of(summary: &MeasuredSummary) -> Self {
-        let MeasuredSummary { total, buckets, between } = *summary;
-        Self { sums: total.to_words().to_vec(), buckets, between }
-    }
-
-    fn summary(&self) -> Option<MeasuredSummary> {
-        let total = MeasuredTally::from_words(self.sums.as_slice().try_into().ok()?);
-        Some(MeasuredSummary { total, buckets: self.buckets, between: self.between })
-    }
 }
 
 impl MeasureMessage {
@@ -148,8 +122,6 @@ impl RolloutMessage {
     pub(crate) fn of(rollout: &Rollout) -> Self {
         let status = Status::ALL.iter().position(|status| *status == rollout.status).unwrap_or_default();
         let frozen = rollout.frozen_champion.iter().flat_map(Outcomes::buckets).flat_map(words_of).collect();
-        let measured = rollout.frozen_champion.iter().flat_map(Outcomes::summaries);
-        let frozen_measured = measured.map(SummaryMessage::of).collect();
         Self {
             id: rollout.id.to_string(),
             champion: rollout.champion.version().to_string(),
@@ -160,7 +132,6 @@ impl RolloutMessage {
             step: rollout.step.map_or(0, |step| u32::try_from(step + 1).unwrap_or(u32::MAX)),
             since_ms: rollout.since_ms,
             frozen,
-            frozen_measured,
             late_rollback: rollout.has_late_rollback,
         }
     }
@@ -185,7 +156,7 @@ impl RolloutMessage {
             status,
             step,
             since_ms: self.since_ms,
-            frozen_champion: frozen(&self.frozen, &self.frozen_measured)?,
+            frozen_champion: frozen(&self.frozen)?,
             has_late_rollback: self.late_rollback,
         })
     }
@@ -193,16 +164,11 @@ impl RolloutMessage {
 
 /// The frozen record of a champion; `None` of what is none.
 #[expect(clippy::option_option, reason = "no record is one thing, and one that can't be read another")]
-fn frozen(sums: &[u64], measured: &[SummaryMessage]) -> Option<Option<Outcomes>> {
+fn frozen(sums: &[u64]) -> Option<Option<Outcomes>> {
     if sums.is_empty() {
         return Some(None);
     }
     let (words, rest) = sums.as_chunks();
     let words: &[[u64; 7]; BUCKETS] = words.try_into().ok().filter(|_| rest.is_empty())?;
-    let tallies = words.map(tally_of);
-    if measured.len() > MEASURES_MAX {
-        return None;
-    }
-    let summaries = measured.iter().map(SummaryMessage::summary).collect::<Option<_>>()?;
-    Outcomes::new(tallies).and_then(|outcomes| outcomes.with_summaries(summaries)).ok().map(Some)
+    Outcomes::new(words.map(tally_of)).ok().map(Some)
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     assignment::Percent,
-    gate::{self, DriftMoments, HoldReason, Judgement, Verdict},
+    gate::{self, DriftLimits, HoldReason, Judgement, Verdict},
     outcome::Outcomes,
     text::list,
 };
@@ -99,7 +99,7 @@ impl Rollout {
         if is_whole && steps < steps_min {
             return Err(Refusal::NoRecord { steps, steps_min });
         }
-        let frozen_champion = is_whole.then(|| facts.champion.frozen());
+        let frozen_champion = is_whole.then(|| facts.champion.clone());
         Ok(Record::Advance { step, at_ms: facts.now_ms, frozen_champion })
     }
 
@@ -155,8 +155,13 @@ impl Rollout {
         let champion: &Outcomes = self.frozen_champion().unwrap_or(facts.champion);
         let mut judgements = gate::judge(self.plan(), step, facts.canary, champion);
         judgements.extend(self.plan().drift_severity().map(|threshold| {
-            let (since_ms, window_ms) = (self.since_ms(), self.plan().window_ms());
-            facts.drift.judge(threshold, DriftMoments { since_ms, window_ms, now_ms: facts.now_ms })
+            facts.drift.judge(DriftLimits {
+                threshold,
+                since_ms: self.since_ms(),
+                window_ms: self.plan().window_ms(),
+                inputs_min: self.plan().predictions_min(),
+                now_ms: facts.now_ms,
+            })
         }));
         judgements
     }

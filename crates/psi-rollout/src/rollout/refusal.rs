@@ -118,7 +118,7 @@ pub enum Refusal {
         command: Command,
     },
     /// The version was rejected before.
-    #[error("version {version} is REJECTED; give the next version a new name, or force {command} with a reason")]
+    #[error("version {version} is REJECTED; give the next version a new name, or force it with a reason")]
     Rejected {
         /// What was to happen; `advance` for a new rollout.
         command: Command,

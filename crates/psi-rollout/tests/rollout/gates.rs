@@ -12,6 +12,7 @@ fn plan() -> Plan {
     Plan::new(&PlanInput::default()).expect("the default")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "gates are written where they are asked for")]
 fn judgement(gate: Gate, canary: &Outcomes, champion: &Outcomes) -> Judgement {
     judge(&plan(), 0, canary, champion).into_iter().find(|judgement| judgement.gate == gate).expect("both gates are on")
 }
@@ -228,7 +229,7 @@ fn measured(plan: &Plan, steps: u64, mean: f64) -> Outcomes {
 fn metric_plan(margin: f64) -> Plan {
     let metric_thresholds = [("novelty".to_owned(), margin)].into();
     let input = PlanInput { error_rate_threshold: None, latency_degradation_threshold: None, ..PlanInput::default() };
-    Plan::new(&PlanInput { metric_thresholds, ..input }).expect("a plan")
+    Plan::new(&PlanInput { metric_thresholds, schedule: PlanInput::default_schedule(true), ..input }).expect("a plan")
 }
 
 #[test]
@@ -237,20 +238,21 @@ fn what_steps_measure_is_judged_on_the_side_of_its_margin() {
         (0.5, 10.0, 99, INSUFFICIENT),
         (0.5, 10.0, 2_000, Verdict::Pass),
         // Far on the good side, however far.
-        (0.5, -1e9, 2_000, Verdict::Pass),
+        (0.5, -1e8, 2_000, Verdict::Pass),
         (0.5, 10.5, 2_000, Verdict::Fail),
-        (0.5, 1e12, 2_000, Verdict::Fail),
+        (0.5, 1e8, 2_000, Verdict::Fail),
+        // Beyond what is counted, nothing is said.
+        (0.5, 1e9, 2_000, INSUFFICIENT),
+        (0.5, -1e12, 2_000, INSUFFICIENT),
         (0.05, 10.03, 200, INCONCLUSIVE),
         (-0.5, 10.0, 2_000, Verdict::Pass),
-        (-0.5, 1e9, 2_000, Verdict::Pass),
+        (-0.5, 1e8, 2_000, Verdict::Pass),
         (-0.5, 9.5, 2_000, Verdict::Fail),
     ] {
         let plan = metric_plan(margin);
         let champion = measured(&plan, 5_000, 10.0);
         let found = judge(&plan, 0, &measured(&plan, steps, mean), &champion).pop().expect("a gate");
         assert_eq!(found.verdict, want, "{margin} {mean} {steps}: {found}");
-        // What is kept of a champion that answers no more says the same to the last bit.
-        assert_eq!(judge(&plan, 0, &measured(&plan, steps, mean), &champion.frozen()), [found]);
     }
     let plan = metric_plan(-0.5);
     let found = judge(&plan, 0, &measured(&plan, 2_000, 9.5), &measured(&plan, 5_000, 10.0)).pop().expect("a gate");
@@ -258,13 +260,14 @@ fn what_steps_measure_is_judged_on_the_side_of_its_margin() {
                  below 9.9";
     assert!(found.to_string().starts_with(words), "{found}");
     let none = judge(&plan, 0, &Outcomes::default(), &measured(&plan, 5_000, 10.0)).pop().expect("a gate");
-    assert_eq!(none.reason, "no step of the canary has novelty and a key yet, and 100 are needed");
+    assert_eq!(none.reason, "no step of the canary has a key and novelty yet, and 100 are needed");
 }
 
 /// The gates of outcomes alone are as strict as without measures, or stricter.
 #[test]
 fn a_measure_takes_its_share_of_alpha_from_the_others() {
-    let input = |metric_thresholds| PlanInput { metric_thresholds, ..PlanInput::default() };
+    let schedule = PlanInput::default_schedule(true);
+    let input = |metric_thresholds| PlanInput { metric_thresholds, schedule, ..PlanInput::default() };
     let (without, with) = (plan(), Plan::new(&input([("novelty".to_owned(), 1.0)].into())).expect("a plan"));
     let radius = |plan: &Plan| {
         let judged = judge(plan, 0, &outcomes(3_000, 60, 40.0), &outcomes(20_000, 400, 40.0));

@@ -1,12 +1,9 @@
 //! Models: what holds of each, whatever changes it, and how one is written down.
 
 use proptest::prelude::*;
-use std::collections::BTreeMap;
-
 use psi_rollout::{
-    Change, ChangeError, Command, DriftEpisode, MeasuredTally, Model, ModelEvent, ModelName, Outcomes, Plan, PlanInput,
-    Record, Refusal, RemediationMode, RemediationPolicy, RolloutId, Stage, Status, StepKey, Tally,
-    model::MODEL_BYTES_MAX,
+    Change, ChangeError, Command, DriftEpisode, Model, ModelEvent, ModelName, Outcomes, Plan, PlanInput, Record,
+    Refusal, RemediationMode, RemediationPolicy, RolloutId, Stage, Status, StepKey, Tally, model::MODEL_BYTES_MAX,
 };
 
 use crate::support::version;
@@ -169,13 +166,8 @@ fn a_model_with_the_longest_names_and_a_frozen_champion_is_written_down() {
     let us = u128::from(steps) * 3_600_000_000;
     let tally =
         Tally { steps, errors: steps, timed_steps: steps, latency_us: us, latency_us_squares: us * 3_600_000_000 };
-    let measured = MeasuredTally { steps: 1 << 20, sum: -(1 << 40), squares: 1 << 60 };
     let frozen = Outcomes::new([tally; 64]).expect("sums of steps");
-    let frozen = frozen.with_measured(vec![vec![measured; 64]; 4]).expect("sums of steps").frozen();
-    let metric_thresholds: BTreeMap<_, _> =
-        ["density", "novelty", "memory", "column:a"].into_iter().map(|name| (name.to_owned(), 0.1)).collect();
-    let schedule = vec![99.99, 100.0];
-    let whole = PlanInput { schedule, metric_thresholds, drift_severity_threshold: Some(0.75), ..PlanInput::default() };
+    let whole = PlanInput { schedule: vec![99.99, 100.0], ..PlanInput::default() };
     let mut model = Model::new(model).follow(&staging(&name(0), Stage::Production)).expect("a champion");
     for number in 1..40 {
         let event = ModelEvent::Start { canary: version(&name(number)), plan: plan(&whole), is_remedy: false };

@@ -9,22 +9,37 @@
 
 use psi_rollout::Status;
 
-use crate::simulation::{End, Model, Scenario};
+use crate::simulation::{End, Model, Scenario, Watched};
 
 const HEALTHY: Scenario = Scenario {
     name: "healthy, 2 % errors",
     champion_errors: 0.02,
     canary_errors: 0.02,
     latency_factor: 1.0,
-    novelty_shift: None,
+    watched: None,
     is_correlated: false,
 };
 const TWICE: Scenario = Scenario { name: "twice the errors", canary_errors: 0.04, ..HEALTHY };
 const THRICE: Scenario = Scenario { name: "three times the errors", canary_errors: 0.06, ..HEALTHY };
 const SLOW: Scenario = Scenario { name: "latency × 1.5", latency_factor: 1.5, ..HEALTHY };
 /// A gate watches novelty, too; its standard deviation is five times the margin.
-const NOVEL: Scenario = Scenario { name: "healthy, novelty is watched", novelty_shift: Some(0.0), ..HEALTHY };
-const MORE_NOVEL: Scenario = Scenario { name: "novelty higher by the margin", novelty_shift: Some(0.1), ..HEALTHY };
+const USUAL: Watched = Watched { margin: 0.1, shift: 0.0, spikes: 0.0 };
+const NOVEL: Scenario = Scenario { name: "healthy, novelty is watched", watched: Some(USUAL), ..HEALTHY };
+const MORE_NOVEL: Scenario =
+    Scenario { name: "novelty higher by the margin", watched: Some(Watched { shift: 0.1, ..USUAL }), ..HEALTHY };
+const LESS_NOVEL: Scenario = Scenario {
+    name: "novelty lower by the margin",
+    watched: Some(Watched { margin: -0.1, shift: -0.1, ..USUAL }),
+    ..HEALTHY
+};
+/// One step of two hundred is a hundred times as novel: a canary that has met none yet knows little.
+const SPIKES: Watched = Watched { margin: -1.0, shift: 0.0, spikes: 0.005 };
+const SPIKY: Scenario = Scenario { name: "healthy, rare novelty, may not fall", watched: Some(SPIKES), ..HEALTHY };
+const MORE_SPIKY: Scenario = Scenario {
+    name: "rare novelty, higher by the margin",
+    watched: Some(Watched { margin: 1.0, shift: 1.0, ..SPIKES }),
+    ..HEALTHY
+};
 const RARE: Scenario =
     Scenario { name: "healthy, 0.1 % errors", champion_errors: 0.001, canary_errors: 0.001, ..HEALTHY };
 
@@ -81,7 +96,17 @@ impl Rates {
 }
 
 /// Each kind that matters, with the latest minute by which half of it must be rolled back; 0 for what must be promoted.
-const GOALS: [(Scenario, u64); 6] = [(HEALTHY, 0), (TWICE, 20), (THRICE, 20), (SLOW, 20), (NOVEL, 0), (MORE_NOVEL, 40)];
+const GOALS: [(Scenario, u64); 9] = [
+    (HEALTHY, 0),
+    (TWICE, 20),
+    (THRICE, 20),
+    (SLOW, 20),
+    (NOVEL, 0),
+    (MORE_NOVEL, 20),
+    (LESS_NOVEL, 20),
+    (SPIKY, 0),
+    (MORE_SPIKY, 720),
+];
 
 /// A number from the environment, or else this one.
 fn number(name: &str, default: u64) -> u64 {

@@ -41,7 +41,7 @@ fn starts_are_refused() {
     rejected.insert(version("v8"));
     check(
         start(plain(), None, &live, &rejected, None),
-        "advance refused: version v8 is REJECTED; give the next version a new name, or force with a reason",
+        "version v8 is REJECTED; give the next version a new name, or force it with a reason",
     );
     let forced = start(plain(), Some(&force()), &live, &rejected, None).expect("forced");
     let world = World { rejected: rejected.clone(), ..World::good() };
@@ -167,7 +167,7 @@ fn statuses_say_what_may_follow() {
     let rejected = World { rejected: [version("v8")].into(), ..World::good() };
     assert_eq!(
         refused(&in_step(4), Command::Promote, &rejected),
-        "promote refused: version v8 is REJECTED; give the next version a new name, or force with a reason"
+        "version v8 is REJECTED; give the next version a new name, or force it with a reason"
     );
     assert!(in_step(4).propose(Command::Promote, Some(&force()), &rejected.facts()).is_ok());
     let alone = World { has_majority: false, ..World::good() };

@@ -25,10 +25,20 @@ pub(crate) struct Scenario {
     pub(crate) champion_errors: f64,
     pub(crate) canary_errors: f64,
     pub(crate) latency_factor: f64,
-    /// How much higher the canary's novelty is, where a gate watches that with a margin of 0.1; `None`: none does.
-    pub(crate) novelty_shift: Option<f64>,
+    /// What a gate watches beside; `None`: nothing.
+    pub(crate) watched: Option<Watched>,
     /// Whether some keys send more, some fail more, and steps of a key come in pairs that go alike.
     pub(crate) is_correlated: bool,
+}
+
+/// A value of steps that a gate watches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watched {
+    pub(crate) margin: f64,
+    /// How much higher the canary's is.
+    pub(crate) shift: f64,
+    /// The share of steps whose value is 100 higher.
+    pub(crate) spikes: f64,
 }
 
 /// How a rollout ended, and after how many minutes.
@@ -81,8 +91,9 @@ impl Model {
         let hash = |key: &str| KeyHash::new(&id, StepKey::new(key).expect("a key"));
         let population = |first| (0..KEYS).map(|i| hash(&format!("{first}-{i}"))).collect();
         let populations = (0..POPULATIONS).map(population).collect();
-        let metric_thresholds = scenario.novelty_shift.map(|_| ("novelty".to_owned(), 0.1)).into_iter().collect();
-        let plan = PlanInput { metric_thresholds, ..PlanInput::default() };
+        let metric_thresholds = scenario.watched.map(|one| ("novelty".to_owned(), one.margin)).into_iter().collect();
+        let schedule = PlanInput::default_schedule(scenario.watched.is_some());
+        let plan = PlanInput { metric_thresholds, schedule, ..PlanInput::default() };
         let measure = Plan::new(&plan).expect("a plan").measures().first().cloned();
         Self { scenario, populations, latencies: latencies(scenario.latency_factor), plan, measure }
     }
@@ -144,11 +155,13 @@ impl<'a> Traffic<'a> {
         self.random.below(KEYS).min(self.random.below(KEYS))
     }
 
-    /// Exponential around 1, and higher for keys that fail more often where keys correlate; `None` where no gate watches it.
-    fn novelty_units(&mut self, key: usize, arm: Arm) -> Option<i64> {
-        let measure = self.model.measure.as_ref()?;
-        let shift = self.model.scenario.novelty_shift.filter(|_| arm == Arm::Canary).unwrap_or(0.0);
-        Some(measure.units(0.5 * self.weights[key] - 0.5 * (1.0 - self.random.share()).ln() + shift))
+    /// Exponential around 1 but for spikes, and higher for keys that fail more often where keys correlate; `None` where no
+    /// gate watches it.
+    fn watched_units(&mut self, key: usize, arm: Arm) -> Option<i64> {
+        let (measure, watched) = (self.model.measure.as_ref()?, self.model.scenario.watched?);
+        let shift = if arm == Arm::Canary { watched.shift } else { 0.0 };
+        let spike = if watched.spikes > 0.0 && self.random.share() < watched.spikes { 100.0 } else { 0.0 };
+        Some(measure.units(0.5 * self.weights[key] - 0.5 * (1.0 - self.random.share()).ln() + shift + spike))
     }
 
     fn minute(&mut self, percent: Percent, world: &mut World) {
@@ -157,7 +170,7 @@ impl<'a> Traffic<'a> {
         while steps < STEPS {
             let key = self.key();
             let (hash, arm) = (self.hashes[key], self.hashes[key].arm(percent));
-            let units = self.novelty_units(key, arm);
+            let units = self.watched_units(key, arm);
             let (rate, outcomes, table) = match arm {
                 Arm::Champion => (scenario.champion_errors, &mut world.champion, &self.model.latencies[0]),
                 Arm::Canary => (scenario.canary_errors, &mut world.canary, &self.model.latencies[1]),

@@ -221,7 +221,8 @@ impl WindowSums {
             let chunks =
                 self.measures.range(first..first + ENTRIES as u64).map(|(index, chunk)| (index - first, chunk));
             let own = own.and_then(|own| own.measured().get(place)).map(Vec::as_slice);
-            measured.push(joined(own, chunks)?.to_vec());
+            // One that is beyond the limit is absent alone.
+            measured.push(joined(own, chunks).map(Vec::from).unwrap_or_default());
         }
         while measured.pop_if(|tallies| !is_measured(tallies)).is_some() {}
         outcomes.with_measured(measured).ok()

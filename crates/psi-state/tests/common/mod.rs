@@ -107,7 +107,10 @@ pub fn report(n: u64) -> Option<OutcomeReport> {
 pub fn measures() -> Arc<[Measure]> {
     let thresholds = [("prediction_error", 0.05), ("novelty", -1.0), ("column:1", 2.0), ("column:none", 1.0)];
     let metric_thresholds = thresholds.map(|(name, margin)| (name.to_owned(), margin)).into();
-    Plan::new(&PlanInput { metric_thresholds, ..PlanInput::default() }).unwrap().measures().clone()
+    Plan::new(&PlanInput { metric_thresholds, schedule: vec![50.0], ..PlanInput::default() })
+        .unwrap()
+        .measures()
+        .clone()
 }
 
 /// Every view of a replica, with the bits of every number that is read out of it.

@@ -246,11 +246,12 @@ fn plan_input(plan: v1::RolloutPlan) -> PlanInput {
     let default = PlanInput::default();
     let v1::RolloutPlan { schedule, window_ms, minimum_predictions, error_rate, latency, metrics, drift_severity } =
         plan;
+    let needs_champion = !metrics.is_empty() || drift_severity != 0.0;
     let or = |given: u64, default: u64| if given == 0 { default } else { given };
     let gate =
         |given: Option<f64>, default: Option<f64>| given.map_or(default, |given| (given != 0.0).then_some(given));
     PlanInput {
-        schedule: if schedule.is_empty() { default.schedule } else { schedule },
+        schedule: if schedule.is_empty() { PlanInput::default_schedule(needs_champion) } else { schedule },
         evaluation_window_ms: or(window_ms, default.evaluation_window_ms),
         minimum_predictions: or(minimum_predictions, default.minimum_predictions),
         error_rate_threshold: gate(error_rate, default.error_rate_threshold),

@@ -46,6 +46,9 @@ impl Ops {
         }
         let checked: Result<Vec<StepKey<'_>>, _> = keys.iter().map(|key| StepKey::new(key)).collect();
         let keys = checked.map_err(|error| Cause::from(&error))?;
+        if outcomes.is_empty() && keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let version: Result<ModelVersion, NameError> = field.as_str().parse();
         let version = match version {
             Ok(version) => version,
@@ -56,6 +59,8 @@ impl Ops {
         let is_dealt = !keys.is_empty() || call.version.is_some() || call.field.contains('@');
         let window = self.window_of(&version).filter(|_| is_dealt);
         let (window, measures) = window.map_or_else(|| (None, [].into()), |(tag, measures)| (Some(tag), measures));
+        // What is stepped by a version's name alone, such as a backfill, counts in one version and not in the other.
+        let measures = if keys.is_empty() { [].into() } else { measures };
         // Nobody says how steps went, and nothing is measured of them.
         if outcomes.is_empty() && measures.is_empty() {
             return Ok(Vec::new());

@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     decide::{DecisionError, decide},
-    drift::{episode_of, field_obstacle},
+    drift::{column_obstacle, episode_of, field_obstacle},
     facts::{KnownFacts, now_ms},
     models::{KnownModel, register_name},
     refresh::{refresh, write_rollback},
@@ -193,7 +193,11 @@ impl RolloutController {
                 ("drift", format!("{}@{}", model.name(), episode.version), cut(&episode.to_string(), REASON_BYTES_MAX))
             }
             Remedy::Try(version) => {
-                if let Some(why) = field_obstacle(&context, model.name(), version) {
+                let plan = model.policy().plan.clone().unwrap_or_default();
+                let versions = [version, model.champion().unwrap_or(version)];
+                let obstacle = field_obstacle(&context, model.name(), version)
+                    .or_else(|| column_obstacle(&context, &plan, &versions, model.name()));
+                if let Some(why) = obstacle {
                     context.models.set_obstacle(model.name(), Some(why));
                     return;
                 }

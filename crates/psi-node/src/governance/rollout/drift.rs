@@ -2,7 +2,8 @@
 
 use psi_replica::FieldName;
 use psi_rollout::{
-    DriftComparison, DriftEpisode, DriftState, Model, ModelName, ModelVersion, Plan, Rollout, Subject, VersionName,
+    DriftComparison, DriftEpisode, DriftState, DriftVerdict, Model, ModelName, ModelVersion, Plan, Rollout, Subject,
+    VersionName,
 };
 use psi_state::{DriftStatus, DriftView, FieldView};
 
@@ -50,7 +51,7 @@ pub(crate) fn comparison_of(context: &NodeContext, rollout: &Rollout) -> DriftCo
         let field = field_of(version.model(), version.version());
         let view = field.and_then(|field| context.read(|replica| replica.view(&field)));
         view.map_or_else(
-            || DriftState { obstacle: "it has no field".to_owned(), ..DriftState::default() },
+            || DriftState { verdict: Err("it has no field".to_owned()), baseline_ms: None },
             |view| state_of(&view),
         )
     };
@@ -58,14 +59,18 @@ pub(crate) fn comparison_of(context: &NodeContext, rollout: &Rollout) -> DriftCo
 }
 
 fn state_of(view: &FieldView) -> DriftState {
-    let (drift, obstacle) = (&view.drift, obstacle_of(view.drift.status));
-    // What is not called drift is none, however far single columns are off.
-    let severity = if drift.is_drift() { drift.severity() } else { 0.0 };
-    DriftState {
-        severity: obstacle.is_none().then_some(severity),
-        obstacle: obstacle.unwrap_or_default().to_owned(),
-        baseline_ms: view.baseline.set().map(|baseline| baseline.clock.wall_ms),
-    }
+    let (drift, baseline) = (&view.drift, view.baseline.set());
+    let ms = |second: u64| second.saturating_mul(1_000);
+    let verdict = obstacle_of(drift.status).map_or_else(
+        || {
+            // What is not called drift is none, however far single columns are off.
+            let (severity, since) = if drift.is_drift() { (drift.severity(), drift.since_second) } else { (0.0, None) };
+            let until_ms = ms(drift.until_second.unwrap_or_default());
+            Ok(DriftVerdict { severity, until_ms, since_ms: since.map(ms), inputs: drift.inputs })
+        },
+        |why| Err(why.to_owned()),
+    );
+    DriftState { verdict, baseline_ms: baseline.map(|baseline| baseline.clock.wall_ms) }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1,000")]

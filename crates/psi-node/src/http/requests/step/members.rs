@@ -58,7 +58,7 @@ impl StepMembers {
             ("version", JsonValue::Text(version)) => self.version = Some(version),
             ("key", JsonValue::Text(key)) if is_known => self.remarks.keys = vec![key],
             ("outcome", JsonValue::Object(members)) if is_known => {
-                self.remarks.outcomes = vec![outcome::read(["outcome".into()], members)?];
+                self.remarks.outcomes = vec![outcome::read(&["outcome".into()], members)?];
             }
             ("keys", JsonValue::List(list)) if is_known => {
                 let not_texts = || not_all("keys", "type_error.str", "an array of strings");
@@ -67,7 +67,7 @@ impl StepMembers {
             ("outcomes", JsonValue::List(list)) if is_known => {
                 let not_objects = || not_all("outcomes", "type_error.dict", "an array of objects");
                 let objects = list.into_objects().ok_or_else(not_objects)?;
-                let read = |(index, members)| outcome::read(["outcomes".into(), Place::Index(index)], members);
+                let read = |(index, members)| outcome::read(&["outcomes".into(), Place::Index(index)], members);
                 self.remarks.outcomes = objects.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
             }
             (name, JsonValue::Text(value)) if is_param => return self.params.set("body", name, value),

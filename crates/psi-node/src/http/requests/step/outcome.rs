@@ -13,14 +13,15 @@ use crate::{
 /// # Errors
 /// [`Problem`] of the first member that is unknown or of another type. An outcome that lacks what its caller meant to say
 /// would count as another.
-pub(super) fn read<const N: usize>(
-    place: [Place; N],
-    members: Vec<(String, JsonValue)>,
-) -> Result<RequestedOutcome, Problem> {
+pub(super) fn read(place: &[Place], members: Vec<(String, JsonValue)>) -> Result<RequestedOutcome, Problem> {
     let mut outcome = RequestedOutcome::default();
     for (name, value) in members {
         let problem = |kind: &str, msg: String| {
-            Problem::at([Place::from("body")].into_iter().chain(place.clone()).chain([name.as_str().into()]), kind, msg)
+            Problem::at(
+                [Place::from("body")].into_iter().chain(place.iter().cloned()).chain([name.as_str().into()]),
+                kind,
+                msg,
+            )
         };
         let not_a = |want: &str, got: &JsonValue| format!("{name} of the outcome takes {want}, not {}", got.kind());
         match (name.as_str(), value) {
