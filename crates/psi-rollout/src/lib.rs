@@ -36,7 +36,7 @@ pub use assignment::{Arm, BUCKETS, KeyError, KeyHash, Percent, PercentError, Ste
 pub use gate::{Gate, HoldReason, Judgement, Verdict};
 pub use model::{
     Change, ChangeError, DriftEpisode, EndedRollout, Model, ModelError, ModelEvent, Remediation, RemediationMode,
-    RemediationPolicy, RemediationStatus, RemediationTrial, Remedy, Stage,
+    RemediationPolicy, RemediationStatus, RemediationTrial, Remedy, Rollback, Rollbacks, Stage, VoteRefusal,
 };
 pub use name::{
     LiveVersions, LiveVersionsError, ModelName, ModelVersion, NameError, NameFault, RolloutId, VersionName,
