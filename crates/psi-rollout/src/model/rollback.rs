@@ -18,17 +18,17 @@ use crate::{
 /// So many are remembered. One is needed until a majority has decided it, or the model has another rollout.
 const REMEMBERED_MAX: usize = 1_024;
 
-/// A rollback: when, by whom and why.
+/// A rollback: when, by whom and why. Those of people come before those of nodes, and the earlier before the later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rollback {
+    /// By a node, for what its gates said.
+    pub is_automatic: bool,
     /// When it was written, by the clock of its writer.
     pub at_ms: u64,
     /// Who wrote it: a person, or a node by itself.
     pub actor: String,
     /// Why, in words and numbers.
     pub reason: String,
-    /// By a node, for what its gates said.
-    pub is_automatic: bool,
 }
 
 /// Which rollout of which model: two models may have rollouts of one name.
@@ -50,7 +50,8 @@ impl Rollbacks {
         self.shown.clear();
         for (key, rollback) in shown {
             self.shown.insert(key.clone());
-            // Of several the first counts, so that all who know the same say the same.
+            // Of several the first counts, so that all who know the same say the same. One of a person is not hidden
+            // behind one of a node, which does less.
             if self.known.get(&key).is_none_or(|known| rollback < *known) {
                 self.known.insert(key, rollback);
                 self.count += 1;
@@ -96,18 +97,22 @@ impl Rollbacks {
         change.and_then(|change| decided.follow(&change).ok()).unwrap_or_else(|| decided.clone())
     }
 
-    /// What is proposed after `decided` for a rollout that somebody is to take further by itself.
+    /// Whether what follows by itself may still be proposed after what was `decided`: a step, or a rollback that somebody
+    /// wrote.
     ///
     /// # Errors
-    /// It has ended meanwhile, or was rolled back: only the rollback itself is still to be decided.
+    /// The rollout has ended meanwhile, or was rolled back. Only the rollback itself is still to be decided then.
     pub fn check_step(&self, decided: &Model, (id, record): (&RolloutId, &Record)) -> Result<(), ChangeError> {
         let counts = self.applied_to(decided);
         let status = counts.rollout().filter(|rollout| rollout.id() == id).map(Rollout::status);
-        match status {
-            Some(status) if status.is_end() && *record != Record::Rollback => {
-                Err(Refusal::Ended { command: record.command(), status }.into())
-            }
-            _ => Ok(()),
+        let is_over = |status: Status| match record {
+            // A person has cancelled it meanwhile, and no person rolled it back.
+            Record::Rollback => status == Status::Cancelled,
+            _ => status.is_end(),
+        };
+        match status.filter(|status| is_over(*status)) {
+            Some(status) => Err(Refusal::Ended { command: record.command(), status }.into()),
+            None => Ok(()),
         }
     }
 

@@ -151,11 +151,11 @@ impl Models {
         self.rollbacks().rollbacks.applied_to(decided)
     }
 
-    /// Whether what follows by itself may still follow what was decided.
+    /// Whether what follows by itself, or a rollback that was written, may still follow what was decided.
     ///
     /// # Errors
     /// The rollout has ended meanwhile, or was rolled back.
-    pub(super) fn check_step(&self, decided: &Model, step: (&RolloutId, &Record)) -> Result<(), ChangeError> {
+    pub(crate) fn check_step(&self, decided: &Model, step: (&RolloutId, &Record)) -> Result<(), ChangeError> {
         self.rollbacks().rollbacks.check_step(decided, step)
     }
 
