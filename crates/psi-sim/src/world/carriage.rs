@@ -182,6 +182,10 @@ impl World<'_> {
         let now = process.now(self.now, &self.machines[process.machine]);
         let result = process.replica.handle_frame(now, LinkId(connection), frame);
         self.check_refusal(p, connection, before, result.as_ref().err());
+        if let Some(peer) = self.peer_of(connection, end) {
+            let node = self.processes[peer].node.clone();
+            self.record_heard(p, node.as_str());
+        }
         self.listens_to = Some(connection);
         self.settle(p);
         self.listens_to = None;

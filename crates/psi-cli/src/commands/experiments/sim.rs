@@ -113,6 +113,8 @@ enum ModeArg {
     Clocks,
     /// Others without the cluster's key, and changes of it
     Strangers,
+    /// Versions of a model, rolled out
+    Rollouts,
 }
 
 impl ModeArg {
@@ -123,6 +125,7 @@ impl ModeArg {
             Self::Liveness => Some(Mode::Liveness),
             Self::Clocks => Some(Mode::Clocks),
             Self::Strangers => Some(Mode::Strangers),
+            Self::Rollouts => Some(Mode::Rollouts),
         }
     }
 }

@@ -1,0 +1,1 @@
+//! Whether the rules notice what must not be.
