@@ -47,7 +47,7 @@ fn rollouts_keep_their_promises() {
     }
     let met = MET.map(|(marker, least)| (marker.name(), totals.counts.markers.count(marker), least));
     met.iter().for_each(|(name, count, _)| println!("{count:>8}  {name}"));
-    for rare in [Marker::PROMOTED_DESPITE_ROLLBACK, Marker::HELD_INCONCLUSIVE] {
+    for rare in [Marker::PROMOTED_DESPITE_ROLLBACK, Marker::ROLLBACK_OVERTAKEN, Marker::HELD_INCONCLUSIVE] {
         println!("{:>8}  {}", totals.counts.markers.count(rare), rare.name());
     }
     let tame: Vec<_> = met.iter().filter(|(_, count, least)| count < least).collect();

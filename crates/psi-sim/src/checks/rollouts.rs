@@ -9,11 +9,14 @@ use psi_state::Replica;
 use crate::{
     oracle::rollouts::{
         PlainCommand, PlainEvent, PlainModel, PlainStatus, PlainValue, SeenRollback, ShownModel, ShownRollout,
-        check_proposal, check_vote,
+        check_proposal, check_vote, step_of,
     },
     report::markers::Marker,
     world::World,
 };
+
+/// What is written becomes an entry within this.
+const FLUSH_MS: u64 = 25;
 
 impl World<'_> {
     /// A voter is about to answer that it votes.
@@ -76,6 +79,27 @@ impl World<'_> {
         let Some(before) = self.known_step(p).and_then(|step| self.rollouts.chain.model(step)) else { return };
         let verdict = check_proposal(before, body, &rolled_back, &members);
         self.take_verdict(p, verdict);
+        self.record_gaps(p, body, &rolled_back);
+    }
+
+    /// Notes a step that is proposed by a node that has heard of whom it heard too little: a member had written a rollback, and
+    /// what it said later came before that.
+    fn record_gaps(&mut self, p: usize, body: &[u8], rolled_back: &BTreeSet<String>) {
+        let Some(id) = step_of(body).filter(|id| !rolled_back.contains(id)) else { return };
+        let written = self.rollouts.written.get(&id).cloned().unwrap_or_default();
+        let said = |machine: usize| self.rollouts.said.get(&(p, machine)).copied().unwrap_or_default();
+        if written.iter().any(|(machine, at)| said(*machine) > at + FLUSH_MS) {
+            self.reach(Marker::ROLLBACK_OVERTAKEN);
+        }
+    }
+
+    /// Notes when a frame was sent that a process gets.
+    pub(crate) fn record_said(&mut self, p: usize, sender: usize, sent_at: u64) {
+        if self.plan.rollouts.is_some() && self.processes[p].is_running() {
+            let machine = self.processes[sender].machine;
+            let said = self.rollouts.said.entry((p, machine)).or_default();
+            *said = sent_at.max(*said);
+        }
     }
 
     /// What a node shows must be what was decided, and the rollbacks that it holds.

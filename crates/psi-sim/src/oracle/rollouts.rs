@@ -14,7 +14,7 @@ mod shown;
 pub(crate) use self::{
     chain::{DecisionChain, PlainValue},
     model::{PlainCommand, PlainEvent, PlainModel, PlainStatus},
-    proposal::{HeardMember, check_proposal, check_vote},
+    proposal::{HeardMember, check_proposal, check_vote, step_of},
     shown::{SeenRollback, ShownBook, ShownModel, ShownRollout},
 };
 

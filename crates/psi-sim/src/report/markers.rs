@@ -40,6 +40,9 @@ impl Marker {
     pub const BASE_JOINED: Self = Self::new("bases joined");
     /// A promotion was decided after somebody had written a rollback that its voters did not know: rare.
     pub const PROMOTED_DESPITE_ROLLBACK: Self = Self::new("promotion decided beside a rollback");
+    /// A node proposed a step though a member had written a rollback, and had been heard since: what it said last had
+    /// overtaken what it wrote.
+    pub const ROLLBACK_OVERTAKEN: Self = Self::new("step proposed before an overtaken rollback came");
     /// Gates did not decide: seldom, with versions that are good or bad.
     pub const HELD_INCONCLUSIVE: Self = Self::new("rollout held inconclusive");
     /// What was held of a run beyond its end was lost by name: only after a node was given up.

@@ -126,7 +126,8 @@ impl World<'_> {
         if overtaken {
             self.reach(Marker::FRAME_OVERTOOK);
         }
-        let FrameCopy { bytes, damaged, .. } = copy;
+        let FrameCopy { bytes, damaged, sent_at, .. } = copy;
+        self.record_said(receiver, sender, sent_at);
         match self.processes[receiver].state {
             State::Paused => self.processes[receiver].held.push(QueuedInput::Frame { connection, bytes, damaged }),
             State::Running => self.receive(receiver, connection, &bytes, damaged),

@@ -61,3 +61,10 @@ pub(crate) fn check_vote(body: &[u8], rolled_back: &BTreeSet<String>) -> Result<
         _ => Ok(()),
     }
 }
+
+/// The rollout that a proposed body lets go on by itself, after its first step.
+pub(crate) fn step_of(body: &[u8]) -> Option<String> {
+    let (model, PlainEvent::Rollout { id, command, step }) = event_of(body)? else { return None };
+    let is_first = command == PlainCommand::Advance && step == 0;
+    (takes_further(command) && !is_first && model.last?.is_automatic).then_some(id)
+}

@@ -30,6 +30,8 @@ pub(crate) struct RolloutCluster {
     pub(crate) shown: ShownBook,
     /// The rollbacks that each process ever held.
     pub(crate) held: BTreeMap<usize, BTreeSet<SeenRollback>>,
+    /// When the latest frame was sent that a process got from a machine.
+    pub(crate) said: BTreeMap<(usize, usize), u64>,
     /// By whom, and when it became replicated state of its writer: each rollback of a node.
     pub(crate) written: BTreeMap<String, Vec<(usize, u64)>>,
 }
