@@ -38,7 +38,7 @@ pub use gate::{DriftComparison, DriftState, DriftVerdict, Gate, HoldReason, Judg
 pub use measure::{MEASURES_MAX, Measure, MeasuredTally, Subject, SubjectError};
 pub use model::{
     Change, ChangeError, DriftEpisode, EndedRollout, Model, ModelError, ModelEvent, Remediation, RemediationMode,
-    RemediationPolicy, RemediationStatus, RemediationTrial, Remedy, Stage,
+    RemediationPolicy, RemediationStatus, RemediationTrial, Remedy, Rollback, Rollbacks, Stage, VoteRefusal,
 };
 pub use name::{
     LiveVersions, LiveVersionsError, ModelName, ModelVersion, NameError, NameFault, RolloutId, VersionName,

@@ -19,8 +19,10 @@ mod place;
 mod remediation;
 mod remediation_encoding;
 mod remedy;
+mod rollback;
 mod stage;
 mod state;
+mod vote;
 
 pub use change::{ACTOR_BYTES_MAX, Change, ModelEvent, REASON_BYTES_MAX};
 pub use error::{ChangeError, ModelError};
@@ -29,5 +31,7 @@ pub use remediation::{
     DriftEpisode, Remediation, RemediationMode, RemediationPolicy, RemediationStatus, RemediationTrial, SEVERITY_MIN,
 };
 pub use remedy::Remedy;
+pub use rollback::{Rollback, Rollbacks, RolloutKey};
 pub use stage::Stage;
 pub use state::{MODEL_BYTES_MAX, Model};
+pub use vote::VoteRefusal;

@@ -6,6 +6,7 @@ mod end;
 mod ends;
 mod full;
 mod oracle;
+mod rollouts;
 pub(crate) mod stranger_book;
 mod strangers;
 pub(crate) mod time;
@@ -98,7 +99,9 @@ impl World<'_> {
         self.strangers.check_node(self.processes[p].replica.frontier())?;
         self.check_base(p)?;
         let replica = &mut self.processes[p].replica;
-        if self.book.moves.is_multiple_of(FULL_EVERY) {
+        // Where a run is about rollouts, fields are looked at less often.
+        let full_every = if self.plan.rollouts.is_some() { 8 * FULL_EVERY } else { FULL_EVERY };
+        if self.book.moves.is_multiple_of(full_every) {
             check_full(replica)?;
             self.check_backlogs(p)?;
             self.ask_oracle(p)?;
@@ -145,6 +148,7 @@ impl World<'_> {
         if origin.is_base() {
             return self.reach(Marker::BASE_TAKEN);
         }
+        self.record_heard(p, origin.node.as_str());
         self.check_frozen(p, origin, version);
         let process = &mut self.processes[p];
         let held = process.replica.frontier().version(origin);

@@ -1,7 +1,9 @@
 //! What clients ask of the cluster, and what was accepted.
 
 mod fields;
+mod outcomes;
 mod request;
+mod rollouts;
 mod sessions;
 mod setups;
 pub(crate) mod token;

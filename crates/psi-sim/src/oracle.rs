@@ -18,6 +18,7 @@ mod horizon;
 mod known;
 mod records;
 mod registry;
+pub(crate) mod rollouts;
 mod words;
 
 use std::collections::BTreeMap;

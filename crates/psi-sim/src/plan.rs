@@ -3,6 +3,7 @@
 mod habits;
 pub(crate) mod mode;
 pub(crate) mod rng;
+mod rollouts;
 mod storm;
 mod strangers;
 mod weather;
@@ -14,6 +15,7 @@ use crate::{faults::kind::FaultKind, plan::rng::Rng};
 pub use self::mode::Mode;
 pub(crate) use self::{
     habits::{BATCH, Habits},
+    rollouts::RolloutRun,
     storm::{Episode, Severity, Storm},
     strangers::{IdentityPlan, KeyChange, StrangerKind},
     weather::Weather,
@@ -69,6 +71,8 @@ pub(crate) struct Plan {
     pub(crate) storm: Option<Storm>,
     /// Strangers, and what happens to the cluster's key; where there are none, the cluster has no key.
     pub(crate) identity: Option<IdentityPlan>,
+    /// How versions of a model are rolled out, where the run is about that.
+    pub(crate) rollouts: Option<RolloutRun>,
 }
 
 impl Plan {
@@ -110,11 +114,15 @@ impl Plan {
             habits: Habits::draw(&mut Rng::new(seed, "habits")),
             storm: None,
             identity: None,
+            rollouts: None,
         };
         if plan.habits.is_streaming {
             // Long enough for a baseline, and for what differs from it.
             plan.stormy_ms = plan.stormy_ms.max(Rng::new(seed, "stream").between(20_000, 36_000));
             plan.write_ms = plan.write_ms.min(60);
+        }
+        if mode == Mode::Rollouts {
+            return plan.with_rollouts(&mut Rng::new(seed, "rollout plan"));
         }
         if mode == Mode::Strangers {
             return plan.with_strangers(&mut Rng::new(seed, "strangers"));
@@ -142,6 +150,30 @@ impl Plan {
             end_after_ms: storm.end_after_ms,
             habits: Habits { is_frugal: true, ..Habits::default() },
             storm: Some(storm),
+            ..self
+        }
+    }
+
+    /// The plan of a run about rollouts: few nodes, which write little else.
+    fn with_rollouts(self, rng: &mut Rng) -> Self {
+        let nodes = usize::try_from(rng.between(3, 5)).unwrap_or(3);
+        Self {
+            nodes,
+            seeds: nodes.min(2),
+            weather: Weather { corrupt: 0, oversized: 0, ..self.weather }.at_most(150, 600),
+            write_ms: 1_500,
+            stormy_ms: rng.between(11_000, 19_000),
+            fault_ms: rng.between(400, 2_500),
+            partition_ms: 5_000,
+            frame_bytes: self.frame_bytes.max(600),
+            snapshot_ms: rng.between(300, 1_500),
+            // Windows are as short as can be, and agreed time moves by as much as clocks differ.
+            skews_ms: self.skews_ms.iter().map(|skew_ms| skew_ms / 50).collect(),
+            later: BTreeSet::new(),
+            slow: 0,
+            end_after_ms: DAY_MS,
+            habits: Habits { is_frugal: true, ..Habits::default() },
+            rollouts: Some(RolloutRun::draw(rng, nodes)),
             ..self
         }
     }

@@ -2,7 +2,6 @@
 
 mod carriage;
 mod dice;
-mod disk;
 mod events;
 pub(crate) mod identity;
 mod lives;
@@ -10,6 +9,7 @@ mod membership;
 mod network;
 mod process;
 mod queue;
+mod rollouts;
 mod snapshots;
 mod trap;
 
@@ -22,10 +22,11 @@ use std::{
 
 use psi_state::Replica;
 
-use self::{dice::Dice, network::Network, queue::QueuedOccurrence};
+use self::{dice::Dice, network::Network, queue::QueuedOccurrence, rollouts::cluster::RolloutCluster};
 pub(crate) use self::{
     process::{DELTA_BYTES_MAX, Machine, Process, QueuedInput, State},
     queue::Occurrence,
+    rollouts::{RolloutTurn, Wish, cast, cluster::Quality, facts::window_of},
     trap::Trap,
 };
 use crate::{
@@ -46,6 +47,7 @@ pub(crate) struct World<'a> {
     pub(crate) book: Book,
     pub(crate) strangers: StrangerBook,
     pub(crate) keys: KeyOperator,
+    pub(crate) rollouts: RolloutCluster,
     pub(crate) counts: Counts,
     pub(crate) trace: Trace<'a>,
     pub(crate) queue: BinaryHeap<Reverse<QueuedOccurrence>>,
@@ -87,6 +89,7 @@ impl<'a> World<'a> {
             book: Book::default(),
             strangers: StrangerBook::default(),
             keys: KeyOperator::default(),
+            rollouts: RolloutCluster::default(),
             counts: Counts::default(),
             trace: Trace::new(sink),
             queue: BinaryHeap::new(),
@@ -114,6 +117,7 @@ impl<'a> World<'a> {
             world.schedule(at, Occurrence::Start(n));
         }
         world.add_strangers();
+        world.begin_rollouts();
         world.schedule(0, Occurrence::Gossip);
         world.schedule(500, Occurrence::Write);
         if !world.plan.faults.is_empty() || world.plan.storm.is_some() {
@@ -161,6 +165,7 @@ impl<'a> World<'a> {
             Occurrence::PutKeys(machine) => self.put_keys(machine),
             Occurrence::ReadKeys(p) => self.read_keys(p),
             Occurrence::Replace(machine) => self.replace(machine),
+            Occurrence::Rollout(turn) => self.take_turn(turn),
         }
     }
 

@@ -37,10 +37,10 @@ fn strangers_stay_out_while_the_key_is_changed() {
 }
 
 #[test]
-fn a_sweep_of_all_modes_plays_some_seeds_with_strangers_as_well() {
+fn a_sweep_of_all_modes_plays_some_seeds_with_strangers_or_rollouts_as_well() {
     let options = Options { nodes: Some(2), ..Options::default() };
     let totals = Sweep { first: 7, seeds: 4, options }.run(&|| {});
-    let runs = [(Mode::Safety, 2), (Mode::Liveness, 1), (Mode::Clocks, 1), (Mode::Strangers, 1)];
+    let runs = [(Mode::Safety, 2), (Mode::Liveness, 1), (Mode::Clocks, 1), (Mode::Strangers, 1), (Mode::Rollouts, 2)];
     assert_eq!((totals.failure, totals.runs), (None, runs.into()));
 }
 

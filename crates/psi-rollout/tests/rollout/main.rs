@@ -8,5 +8,6 @@ mod outcomes;
 mod rates;
 mod refusals;
 mod remediations;
+mod rollbacks;
 mod simulation;
 mod support;

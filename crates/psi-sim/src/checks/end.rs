@@ -71,6 +71,7 @@ impl World<'_> {
             self.found_wrong(what);
         }
         self.check_tokens();
+        self.check_rollouts_at_end();
         self.check_answers(&lasting);
     }
 

@@ -63,7 +63,9 @@ impl World<'_> {
         input: &[f64],
         seen: &OracleFrontier,
     ) {
-        let looks = self.steps.is_multiple_of(LOOKS_AT) && input.len() <= LOOKS_WIDTH_MAX;
+        // Where a run is about rollouts, answers of fields are not what is looked for.
+        let looks_at = if self.plan.rollouts.is_some() { 32 * LOOKS_AT } else { LOOKS_AT };
+        let looks = self.steps.is_multiple_of(looks_at) && input.len() <= LOOKS_WIDTH_MAX;
         let recorded = record_step(&mut self.book.oracle, seen, field, step, input, looks);
         self.take_recorded(p, recorded.map_err(|what| format!("step {} of `{field}`: {what}", step.k)));
     }

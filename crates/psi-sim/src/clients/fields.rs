@@ -61,7 +61,7 @@ impl World<'_> {
         }
     }
 
-    fn record_change(&mut self, p: usize, spec: &CurrentSpec, created: bool) {
+    pub(super) fn record_change(&mut self, p: usize, spec: &CurrentSpec, created: bool) {
         let replica = &self.processes[p].replica;
         let Some(origin) = replica.origin().cloned() else { return };
         let version = replica.version();

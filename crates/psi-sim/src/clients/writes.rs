@@ -41,7 +41,14 @@ impl World<'_> {
         input
     }
 
-    fn record_accepted(&mut self, p: usize, field: &FieldName, step: &Step, input: &[f64], seen: &OracleFrontier) {
+    pub(super) fn record_accepted(
+        &mut self,
+        p: usize,
+        field: &FieldName,
+        step: &Step,
+        input: &[f64],
+        seen: &OracleFrontier,
+    ) {
         self.counts.writes += 1;
         let Step { version, k, .. } = step;
         let bits: Vec<u64> = input.iter().map(|number| number.to_bits()).collect();

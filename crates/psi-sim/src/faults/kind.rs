@@ -47,10 +47,28 @@ const CLOCKS: [FaultKind; 8] = [
     FaultKind::Partition,
 ];
 
+const ROLLOUTS: [FaultKind; 10] = [
+    FaultKind::Crash,
+    FaultKind::Pause,
+    FaultKind::Partition,
+    FaultKind::Partition,
+    FaultKind::OneWay,
+    FaultKind::Clog,
+    FaultKind::Break,
+    FaultKind::FalseDeath,
+    FaultKind::ClockJump,
+    FaultKind::Blackout,
+];
+
 impl FaultKind {
     /// Those that runs of a mode choose from.
     pub(crate) fn of_mode(mode: Mode) -> &'static [Self] {
-        if mode == Mode::Clocks { &CLOCKS } else { &USUAL }
+        match mode {
+            Mode::Clocks => &CLOCKS,
+            // Votes of a machine are those of one process at a time.
+            Mode::Rollouts => &ROLLOUTS,
+            Mode::Safety | Mode::Liveness | Mode::Strangers => &USUAL,
+        }
     }
 
     pub(crate) fn name(self) -> &'static str {

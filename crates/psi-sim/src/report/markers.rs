@@ -38,6 +38,13 @@ impl Marker {
     pub const BASE_REPLACED: Self = Self::new("base replaced by another");
     /// Two bases that had never met were joined: as rare.
     pub const BASE_JOINED: Self = Self::new("bases joined");
+    /// A promotion was decided after somebody had written a rollback that its voters did not know: rare.
+    pub const PROMOTED_DESPITE_ROLLBACK: Self = Self::new("promotion decided beside a rollback");
+    /// A node proposed a step though a member had written a rollback, and had been heard since: what it said last had
+    /// overtaken what it wrote.
+    pub const ROLLBACK_OVERTAKEN: Self = Self::new("step proposed before an overtaken rollback came");
+    /// Gates did not decide: seldom, with versions that are good or bad.
+    pub const HELD_INCONCLUSIVE: Self = Self::new("rollout held inconclusive");
     /// What was held of a run beyond its end was lost by name: only after a node was given up.
     pub const LATE: Self = Self::new("late entries lost by name");
 }
@@ -173,4 +180,56 @@ world_markers! {
     SHUT_OUT = "machine shut out by a change of the key",
     /// Another machine took the place of a node.
     NODE_REPLACED = "machine replaced by another of its name",
+    /// A change of a model was decided for who wanted it.
+    ROLLOUT_DECIDED = "change of a model decided",
+    /// Another change was decided in the step that a node proposed in.
+    STEP_LOST = "step decided by another's change",
+    /// Voters did not answer in time.
+    NO_MAJORITY = "change of a model given up",
+    /// A request for a vote, or an answer, was lost.
+    VOTE_LOST = "request for a vote lost",
+    /// A voter did not vote for what a rollback it knew of stood against, or what did not follow.
+    VOTE_REFUSED = "vote refused by the rules",
+    /// A proposer had to propose what another had begun.
+    VALUE_RECOVERED = "another's change recovered",
+    /// A node's gates let a rollout go on.
+    ADVANCED = "rollout advanced by itself",
+    /// A node's gates let a version become champion.
+    PROMOTED = "version promoted by itself",
+    /// A person forced a rollout on.
+    FORCED_FURTHER = "rollout forced on",
+    /// A person let a rollout go on, by the same rules.
+    ADVANCED_BY_PERSON = "rollout advanced by a person",
+    /// A person paused a rollout.
+    ROLLOUT_PAUSED = "rollout paused",
+    /// A person resumed it.
+    ROLLOUT_RESUMED = "rollout resumed",
+    /// A person cancelled it.
+    ROLLOUT_CANCELLED = "rollout cancelled",
+    /// A node wrote a rollback, for what its gates said.
+    ROLLED_BACK_BY_NODE = "rollback written by a node",
+    /// A person wrote one.
+    ROLLED_BACK_BY_PERSON = "rollback written by a person",
+    /// A node's rollback was decided.
+    ROLLBACK_DECIDED = "node's rollback decided",
+    /// A person's rollback was decided.
+    PERSONS_ROLLBACK_DECIDED = "person's rollback decided",
+    /// A rollback came after PROMOTED was decided.
+    LATE_ROLLBACK = "late rollback decided",
+    /// What was to follow did not: the rollout had ended meanwhile, or was rolled back.
+    STEP_AFTER_END = "step after an end refused",
+    /// A rejected version was to be rolled out again.
+    REJECTED_AGAIN = "rollout of a rejected version refused",
+    /// A rollout held for want of steps or time.
+    HELD_WITHOUT_DATA = "rollout held without data",
+    /// A rollout held because most voters seemed gone.
+    HELD_WITHOUT_MAJORITY = "rollout held without a majority",
+    /// A rollout held because a member was not heard.
+    HELD_UNHEARD = "rollout held for an unheard member",
+    /// Two nodes showed the model at one frontier.
+    SHOWN_ALIKE = "model shown at one frontier twice",
+    /// Steps were answered by a version and counted.
+    OUTCOMES_COUNTED = "outcomes counted",
+    /// An operator named another voter in the place of one that lost its disk.
+    VOTERS_CHANGED = "voter replaced",
 }

@@ -1,13 +1,16 @@
 //! Quiet after the faults, until all agree.
 
 use super::rounds::{ROUND_MS, Rounds};
-use crate::{plan::Mode, world::World};
+use crate::world::World;
 
 /// A run that has not come to agree after so long a quiet never will.
 const QUIET_MS_MAX: u64 = 240_000;
 
 /// Quiet after agreement, in which nothing may change: a beat or two.
 const SETTLED_MS: u64 = 4_500;
+
+/// Rollouts are settled after so long: a proposer's patience, several times.
+const ROLLOUTS_MS_MAX: u64 = 40_000;
 
 /// What is refused for its clock by then stays so until the clocks have moved on.
 const PUT_OFF_MS: u64 = 40_000;
@@ -33,7 +36,8 @@ impl World<'_> {
             agreed.get_or_insert(self.now - begin);
             self.run_until(self.now + SETTLED_MS);
             // Word of a twin may come late: the one that is to end has to hand over first.
-            if self.is_agreed() && self.now >= self.all_heard_at() {
+            let is_quiet = self.are_rollouts_settled() || self.now - begin >= ROLLOUTS_MS_MAX;
+            if self.is_agreed() && self.now >= self.all_heard_at() && is_quiet {
                 break;
             }
         }
@@ -51,7 +55,7 @@ impl World<'_> {
                 self.found_wrong(format_args!("no agreement after {} s of quiet: {why}", QUIET_MS_MAX / 1000));
             }
             // What was written by a clock that was ahead is refused until the others' clocks have come there.
-            if self.plan.mode == Mode::Clocks && *is_day && took >= PUT_OFF_MS {
+            if self.plan.mode.has_clock_jumps() && *is_day && took >= PUT_OFF_MS {
                 *is_day = false;
                 self.skip_the_night();
             }

@@ -126,7 +126,8 @@ impl World<'_> {
         if overtaken {
             self.reach(Marker::FRAME_OVERTOOK);
         }
-        let FrameCopy { bytes, damaged, .. } = copy;
+        let FrameCopy { bytes, damaged, sent_at, .. } = copy;
+        self.record_said(receiver, sender, sent_at);
         match self.processes[receiver].state {
             State::Paused => self.processes[receiver].held.push(QueuedInput::Frame { connection, bytes, damaged }),
             State::Running => self.receive(receiver, connection, &bytes, damaged),
@@ -182,6 +183,10 @@ impl World<'_> {
         let now = process.now(self.now, &self.machines[process.machine]);
         let result = process.replica.handle_frame(now, LinkId(connection), frame);
         self.check_refusal(p, connection, before, result.as_ref().err());
+        if let Some(peer) = self.peer_of(connection, end) {
+            let node = self.processes[peer].node.clone();
+            self.record_heard(p, node.as_str());
+        }
         self.listens_to = Some(connection);
         self.settle(p);
         self.listens_to = None;

@@ -16,6 +16,10 @@ pub(crate) struct Dice {
     pub(crate) operator: Rng,
     /// Strangers, and changes of the cluster's key.
     pub(crate) identity: Rng,
+    /// What people want of rollouts, and what models answer.
+    pub(crate) rollouts: Rng,
+    /// What happens to requests for votes, and to disks that keep them.
+    pub(crate) votes: Rng,
     /// What clients write of components, by name.
     components: BTreeMap<&'static str, Rng>,
 }
@@ -32,6 +36,8 @@ impl Dice {
             disk: Rng::new(seed, "disk"),
             operator: Rng::new(seed, "operator"),
             identity: Rng::new(seed, "identity"),
+            rollouts: Rng::new(seed, "rollouts"),
+            votes: Rng::new(seed, "votes"),
             components: BTreeMap::new(),
         }
     }

@@ -6,7 +6,6 @@ use psi_state::{Event, StateEvent};
 use super::{World, process::Process};
 use crate::{
     faults::kind::FaultKind,
-    plan::Mode,
     report::{events::EventText, markers::Marker},
 };
 
@@ -97,7 +96,7 @@ impl World<'_> {
             self.reach(Marker::CORRUPT_REFUSED);
         } else if ["ended", "ending", "below_horizon"].contains(&reason) {
             self.reach(Marker::TOO_LATE_REFUSED);
-        } else if reason != "clock_ahead" || self.plan.mode != Mode::Clocks {
+        } else if reason != "clock_ahead" || !self.plan.mode.has_clock_jumps() {
             self.found_wrong(format_args!("{} refused an honest delta: {reason}", self.label(p)));
         }
     }

@@ -88,6 +88,7 @@ impl World<'_> {
         self.trace_process(p, "start", "starts");
         self.check_restored(p);
         self.settle(p);
+        self.take_seat(p);
         p
     }
 
@@ -96,6 +97,7 @@ impl World<'_> {
         self.trace_process(p, "end", format_args!("ends: {why}"));
         let links: Vec<(u64, usize)> = self.processes[p].links.iter().map(|(id, end)| (*id, *end)).collect();
         self.processes[p].state = State::Gone;
+        self.leave_seat(p);
         self.processes[p].held.clear();
         for (connection, end) in links {
             self.processes[p].links.remove(&connection);

@@ -82,6 +82,8 @@ pub(crate) struct FrameCopy {
     /// Its number among those of this direction.
     pub(crate) number: u64,
     pub(crate) bytes: Bytes,
+    /// When it was sent.
+    pub(crate) sent_at: u64,
     /// Its bits were turned, or it was blown up.
     pub(crate) damaged: bool,
 }
@@ -159,7 +161,7 @@ impl Network {
             direction.latest_at = direction.latest_at.max(at);
             direction.on_wire += 1;
             let (bytes, damaged) = damage(bytes, weather, rng);
-            (at, FrameCopy { number: direction.sent, bytes, damaged })
+            (at, FrameCopy { number: direction.sent, bytes, sent_at: now, damaged })
         });
         Fate::Arrives(arrivals.collect())
     }

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use psi_replica::{ClusterName, Config, NodeId, Now, Origin, TickMs, Version, WallMs};
+use psi_security::node_key::NodePublicKey;
 use psi_state::Replica;
 
 use super::{
-    disk::Disk,
     identity::{Identity, KeyRing},
+    snapshots::disk::Disk,
 };
 use crate::{
     checks::time::sample::TimeSample,
@@ -64,6 +65,11 @@ impl Machine {
             stranger: None,
             is_given_up: false,
         }
+    }
+
+    /// The key that it votes with, once it has one.
+    pub(crate) fn voter_key(&self) -> Option<NodePublicKey> {
+        self.disk.votes.as_ref().map(|votes| votes.key)
     }
 
     /// Who a process is that starts here.

@@ -1,6 +1,6 @@
 //! What happens next.
 
-use super::network::FrameCopy;
+use super::{network::FrameCopy, rollouts::turn::RolloutTurn};
 
 /// Something that happens at its time.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub(crate) enum Occurrence {
     ReadKeys(usize),
     /// A machine is replaced by another of its name.
     Replace(usize),
+    /// Something about models and their rollouts.
+    Rollout(RolloutTurn),
 }
 
 /// A happening in its turn.

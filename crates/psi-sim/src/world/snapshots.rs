@@ -1,10 +1,12 @@
 //! Snapshots: written now and then, and what a run begins with. Disks get lost, old and damaged.
 
+pub(super) mod disk;
+
 use psi_state::Replica;
 
+use self::disk::{Disk, spoil};
 use super::{
     World,
-    disk::{Disk, spoil},
     process::{cluster, config, moment},
 };
 use crate::{plan::Severity, report::markers::Marker};

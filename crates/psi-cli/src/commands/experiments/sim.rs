@@ -46,7 +46,8 @@ the end the same input must get the same answer from all of them.
 The modes: in `safety` faults go on throughout, then all is quiet and all must agree. In `liveness` a connected core \
 is left alone while the rest keeps failing, and must agree nearly as fast as without faults. In `clocks` clocks jump \
 by hours. In `strangers` the cluster has a key: others without it try to get in, and the key is changed while nodes \
-run. With `all`, the seed decides: 8 of 10 are safety, and every tenth seed is played with strangers as well.
+run. In `rollouts` versions of a model are rolled out. With `all`, the seed decides: 8 of 10 are safety. Every tenth \
+seed is played with strangers as well, and every second one with rollouts.
 
 Of at least 500 seeds of all modes, some must reach each marker of the list (a delta was cut, a partition healed, \
 …). The sweep fails if none did.
@@ -113,6 +114,8 @@ enum ModeArg {
     Clocks,
     /// Others without the cluster's key, and changes of it
     Strangers,
+    /// Versions of a model, rolled out
+    Rollouts,
 }
 
 impl ModeArg {
@@ -123,6 +126,7 @@ impl ModeArg {
             Self::Liveness => Some(Mode::Liveness),
             Self::Clocks => Some(Mode::Clocks),
             Self::Strangers => Some(Mode::Strangers),
+            Self::Rollouts => Some(Mode::Rollouts),
         }
     }
 }

@@ -208,8 +208,15 @@ impl Ops {
         refresh_one(&self.context, name);
         let known = self.context.models.get(name.as_str());
         let Some(written) = known.as_ref().and_then(|known| known.pending_rollback()) else { return };
+        let change = |before: &Model| {
+            // A person may have cancelled meanwhile what a node rolled back.
+            if let ModelEvent::Rollout { id, record } = &written.event {
+                self.context.models.check_step(before, (id, record))?;
+            }
+            Ok(written.clone())
+        };
         // Another node may have been first.
-        if let Err(error) = decide(&self.context, register, |_| Ok(written.clone()), until).await {
+        if let Err(error) = decide(&self.context, register, change, until).await {
             tracing::debug!(model = %name, "a rollback is not decided yet: {error:?}");
         }
     }

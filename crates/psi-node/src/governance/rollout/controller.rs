@@ -159,11 +159,7 @@ impl RolloutController {
         let context = self.context.clone();
         let change = |before: &Model| {
             // Somebody may have rolled it back, or ended it, while this waited.
-            let counts = context.models.as_it_counts(before);
-            let status = counts.rollout().filter(|rollout| *rollout.id() == id).map(Rollout::status);
-            if let Some(status) = status.filter(|status| status.is_end() && command != Command::Rollback) {
-                return Err(Refusal::Ended { command, status }.into());
-            }
+            context.models.check_step(before, (&id, &record))?;
             let event = ModelEvent::Rollout { id: id.clone(), record: record.clone() };
             Ok(Change { event, at_ms, actor: actor.clone(), reason: reason.clone(), is_forced: false })
         };

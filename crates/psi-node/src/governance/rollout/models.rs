@@ -2,14 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use psi_quorum::{BODY_BYTES_MAX, Decision, Step};
-use psi_rollout::{Change, Model, ModelName, RolloutId, model::MODEL_BYTES_MAX};
+use psi_rollout::{
+    Change, ChangeError, Model, ModelName, Record, Rollbacks, RolloutId, VoteRefusal, model::MODEL_BYTES_MAX,
+};
 use psi_state::Replica;
 
-use super::rollbacks::Rollbacks;
+use super::rollbacks;
 
 /// What the names of registers of models begin with: `rollout/MODEL`.
 pub(crate) const MODEL_PREFIX: &str = "rollout/";
@@ -59,22 +61,24 @@ pub(super) fn read_model(register: &str, body: &[u8]) -> Result<Model, String> {
 /// It does not: why.
 pub(crate) fn check_model(register: &str, before: &Decision, body: &[u8]) -> Result<(), String> {
     let (before, next) = (decided_model(register, before)?, read_model(register, body)?);
-    // The same once more, for other voters.
-    if next == before {
-        return Ok(());
-    }
-    let change = next.last().ok_or("a model is changed by a change, and this has none")?;
-    let followed = before.follow(change).map_err(|refusal| refusal.to_string())?;
-    if followed == next { Ok(()) } else { Err(format!("the change of {} leads elsewhere than proposed", next.name())) }
+    before.check_next(&next).map_err(|refusal| refusal.to_string())
 }
 
 /// The models that this node knows, with what rollbacks make of them.
 #[derive(Debug, Default)]
 pub(crate) struct Models {
     known: RwLock<BTreeMap<String, Arc<KnownModel>>>,
-    rollbacks: Rollbacks,
+    rollbacks: Mutex<SeenRollbacks>,
     /// Why what follows was not decided when this node tried it last, by model.
     obstacles: Mutex<BTreeMap<String, String>>,
+}
+
+/// The rollbacks that this node has seen.
+#[derive(Debug, Default)]
+struct SeenRollbacks {
+    /// Up to which state of the ledgers.
+    generation: Option<u64>,
+    rollbacks: Rollbacks,
 }
 
 /// A model.
@@ -93,8 +97,7 @@ pub(crate) struct KnownModel {
 impl KnownModel {
     /// A rollback that counts and is not decided yet.
     pub(crate) fn pending_rollback(&self) -> Option<&Change> {
-        let state = |model: &Model| model.rollout().map(|rollout| (rollout.status(), rollout.has_late_rollback()));
-        self.model.last().filter(|_| state(&self.decided) != state(&self.model))
+        self.decided.pending_rollback(&self.model)
     }
 }
 
@@ -124,22 +127,48 @@ impl Models {
 
     /// Takes over the rollbacks that ledgers show. Returns how many there ever were.
     pub(super) fn take_rollbacks(&self, replica: &Replica) -> u64 {
-        self.rollbacks.take_over(replica)
+        let generation = replica.ledger_generation();
+        let mut seen = self.rollbacks();
+        if seen.generation != Some(generation) {
+            seen.generation = Some(generation);
+            seen.rollbacks.take_over(rollbacks::shown(replica));
+        }
+        seen.rollbacks.count()
     }
 
-    /// Whether ledgers still show that a rollout was rolled back.
+    /// Whether ledgers still show that a rollout was rolled back: they show the latest records alone.
     pub(super) fn shows_rollback(&self, model: &ModelName, id: &RolloutId) -> bool {
-        self.rollbacks.are_shown(model, id)
+        self.rollbacks().rollbacks.is_shown(model, id)
     }
 
     /// Whether somebody rolled the latest rollout of a model back.
     pub(crate) fn has_rollback(&self, model: &Model) -> bool {
-        model.rollout().is_some_and(|rollout| self.rollbacks.has(model.name(), rollout.id()))
+        self.rollbacks().rollbacks.has(model)
     }
 
     /// A decided model as it counts.
     pub(crate) fn as_it_counts(&self, decided: &Model) -> Model {
-        self.rollbacks.applied_to(decided)
+        self.rollbacks().rollbacks.applied_to(decided)
+    }
+
+    /// Whether what follows by itself, or a rollback that was written, may still follow what was decided.
+    ///
+    /// # Errors
+    /// The rollout has ended meanwhile, or was rolled back.
+    pub(crate) fn check_step(&self, decided: &Model, step: (&RolloutId, &Record)) -> Result<(), ChangeError> {
+        self.rollbacks().rollbacks.check_step(decided, step)
+    }
+
+    /// Whether this node may vote for a model, by the rollbacks that it has seen.
+    ///
+    /// # Errors
+    /// It takes the rollout further, which was rolled back.
+    pub(super) fn check_vote(&self, next: &Model) -> Result<(), VoteRefusal> {
+        self.rollbacks().rollbacks.check_vote(next)
+    }
+
+    fn rollbacks(&self) -> MutexGuard<'_, SeenRollbacks> {
+        self.rollbacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn put(&self, known: KnownModel) {

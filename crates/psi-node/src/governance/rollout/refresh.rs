@@ -5,7 +5,7 @@ use psi_ledger::{
     record::{Actor, Kind},
 };
 use psi_quorum::Request;
-use psi_rollout::{ModelEvent, ModelName, Record, RolloutId};
+use psi_rollout::{ModelName, RolloutId};
 use psi_state::RegisterView;
 
 use super::{
@@ -54,14 +54,7 @@ fn refresh_model(context: &NodeContext, view: &RegisterView, rollbacks: u64) {
 pub(crate) fn check_rollbacks(context: &NodeContext, register: &str, body: &[u8]) -> Result<(), String> {
     let model = read_model(register, body)?;
     refresh_one(context, model.name());
-    // What else happens to the model does not take the rollout further.
-    let goes_on = match model.last().map(|change| &change.event) {
-        Some(ModelEvent::Rollout { record, .. }) => *record != Record::Rollback,
-        _ => false,
-    };
-    // A promotion is what a rollback does not undo once it is decided: before that it is in time.
-    let is_over = context.models.has_rollback(&model);
-    if !goes_on || !is_over { Ok(()) } else { Err(format!("the rollout of {} was rolled back", model.name())) }
+    context.models.check_vote(&model).map_err(|refusal| refusal.to_string())
 }
 
 /// Writes a rollback into this node's ledger, from where all others see it.
