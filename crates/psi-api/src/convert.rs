@@ -2,6 +2,7 @@
 
 pub(crate) mod drift;
 mod numbers;
+mod rollout;
 
 use psi_engine::{
     Metrics,
@@ -16,6 +17,7 @@ use psi_state::{
 
 use numbers::small;
 pub use numbers::timestamp;
+pub use rollout::{arm_outcomes, percent};
 
 use crate::v1;
 

@@ -24,7 +24,8 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 
 pub use codec::LinkCodec;
 pub use convert::{
-    agreement, drift::report as drift_report, field, guardian, state, step, timestamp, version, version_of,
+    agreement, arm_outcomes, drift::report as drift_report, field, guardian, percent, state, step, timestamp, version,
+    version_of,
 };
 pub use error::{Cause, DOMAIN, cause_of};
 pub use psi_replica::proto as replica;

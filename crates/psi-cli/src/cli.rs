@@ -224,6 +224,8 @@ mod tests {
         "record -",
         "replay --engine core a.csv --columns a,b --seed 7 --guardian intervene -o json",
         "replay a.dat --format npz --parameters p.toml --param dt=0.1 --param N=4 --against q.toml --png a.png",
+        "rollout replay a.csv --champion v1 --canary v2 --metric column:price=-2 --look 30s --png a.png --force",
+        "rollout replay a.dat --format jsonl --rate 60 --schedule 10,50 --window 10m --latency 0 -o json",
         "completions bash",
         "man",
         "man members forget",

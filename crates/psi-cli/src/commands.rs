@@ -10,4 +10,5 @@ pub(crate) mod security;
 pub(crate) mod steps;
 
 mod arguments;
+mod progress;
 mod watcher;

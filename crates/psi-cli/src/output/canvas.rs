@@ -1,10 +1,12 @@
 //! Pictures: what they are painted on, the font that comes with the program, and PNGs.
 
+pub(crate) mod panel;
+
 use std::{
     error::Error,
     fs::OpenOptions,
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use plotters::{
@@ -76,6 +78,36 @@ impl Picture {
         writer.write_image_data(&self.pixels)?;
         writer.finish()
     }
+}
+
+/// Whether a picture may be written there, before anything is read: never over one of `inputs`, and over another file
+/// only by `force`.
+///
+/// # Errors
+/// If not, or if there is no such folder.
+pub(crate) fn check_path<'a>(path: &Path, inputs: impl Iterator<Item = &'a Path>, force: bool) -> Result<(), Failure> {
+    let shown = path.display();
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        return Err(Failure::usage(format!("--png {shown}: a picture is a PNG; give it a name that ends in .png")));
+    }
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_owned);
+    if !folder.is_dir() || path.is_dir() {
+        let message = format!("can't write {shown}: there is no folder for it, or one of its name");
+        return Err(Failure::usage(message));
+    }
+    // Links lead to what they name; what is not there is no input.
+    if let Ok(target) = path.canonicalize() {
+        for input in inputs {
+            if input.canonicalize().is_ok_and(|input| input == target) {
+                let input = input.display();
+                return Err(Failure::usage(format!(
+                    "--png {shown} would overwrite the input {input}; name another file"
+                )));
+            }
+        }
+    }
+    if force || path.symlink_metadata().is_err() { Ok(()) } else { Err(Failure::file_exists(path)) }
 }
 
 /// For tests: how a letter looks. Those missing in the font all look the same.

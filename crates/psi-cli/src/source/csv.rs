@@ -20,6 +20,8 @@ use std::{
 };
 
 pub(crate) use options::CsvOptions;
+pub(crate) use rows::{Row, Rows};
+pub(crate) use time::seconds;
 
 use super::{
     encoding::{self, Text},
@@ -31,7 +33,6 @@ use cell::{Cell, NumberFormat};
 use columns::{Columns, Content, Judge, not_a_number, titles};
 use dialect::Interpretation;
 use options::GapPolicy;
-use rows::{Row, Rows};
 use sample::Sample;
 
 /// A CSV file, or any text in that format.
@@ -74,7 +75,7 @@ impl CsvFile {
         let width = sampled.first().map_or(0, |row| row.cells.len());
         let has_header = has_header(&path, &sampled, options)?;
         let (header, data) = sampled.split_at(usize::from(has_header && !sampled.is_empty()));
-        data.iter().try_for_each(|row| check_length(&path, width, row))?;
+        data.iter().try_for_each(|row| row.check_length(&path, width))?;
         if let Some(fault) = fault {
             return Err(fault);
         }
@@ -100,7 +101,7 @@ impl CsvFile {
 
     /// The numbers of the columns used; `None` if one is missing and the row is to be left out.
     fn vector(&self, row: &Row) -> Result<Option<Vec<f64>>, SourceError> {
-        check_length(&self.path, self.width, row)?;
+        row.check_length(&self.path, self.width)?;
         self.check_others(row)?;
         let mut vector = Vec::with_capacity(self.columns.used.len());
         for column in &self.columns.used {
@@ -195,14 +196,6 @@ impl Source for CsvFile {
     fn share(&self) -> Option<f64> {
         self.meter.as_ref()?.share(self.rows.bytes())
     }
-}
-
-fn check_length(path: &str, want: usize, row: &Row) -> Result<(), SourceError> {
-    let got = row.cells.len();
-    if got == want {
-        return Ok(());
-    }
-    Err(SourceError::RowLength { path: path.to_owned(), line: row.line, got, want })
 }
 
 /// Whether the first row is a header, as the user says or as the rows do.

@@ -7,7 +7,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     encoding::{self, Text, UTF_8_MARK},
@@ -38,7 +38,10 @@ pub(crate) struct JsonLines<R> {
     order: Option<Order>,
 }
 
-impl JsonLines<BufReader<Text>> {
+/// Those of a file.
+pub(crate) type JsonFile = JsonLines<BufReader<Text>>;
+
+impl JsonFile {
     /// Opens the file at `path`.
     ///
     /// # Errors
@@ -146,12 +149,33 @@ impl<R: BufRead> JsonLines<R> {
         Ok(())
     }
 
-    fn vector(&mut self, text: &[u8]) -> Result<Vec<f64>, SourceError> {
-        let value: Value = serde_json::from_slice(text).map_err(|error| SourceError::Json {
+    /// The object of the next line that is not blank, or `None` at the end.
+    ///
+    /// # Errors
+    /// If it can't be read, or is no object.
+    pub(crate) fn next_object(&mut self) -> Result<Option<Map<String, Value>>, SourceError> {
+        let Some(text) = self.next_line()? else { return Ok(None) };
+        match self.json(&text)? {
+            Value::Object(members) => Ok(Some(members)),
+            other => Err(self.misshapen(kind_of(&other), "an object")),
+        }
+    }
+
+    /// The number of the line read last, from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    fn json(&self, text: &[u8]) -> Result<Value, SourceError> {
+        serde_json::from_slice(text).map_err(|error| SourceError::Json {
             name: self.name.clone(),
             line: self.line,
             error,
-        })?;
+        })
+    }
+
+    fn vector(&mut self, text: &[u8]) -> Result<Vec<f64>, SourceError> {
+        let value = self.json(text)?;
         if let Some((order, header)) = self.order.as_mut().zip(self.header.as_ref()) {
             order.take(&value, header, &self.name, self.line)?;
         }

@@ -1,6 +1,7 @@
-//! `psi-field replay` as a process.
+//! `psi-field replay` and `psi-field rollout replay` as processes.
 
 mod answers;
 mod drift;
 mod refusals;
+mod rollouts;
 mod support;

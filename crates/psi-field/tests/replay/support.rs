@@ -51,15 +51,45 @@ impl Folder {
     }
 }
 
+/// A command that is given a file.
+#[derive(Clone, Copy)]
+pub(crate) struct FileCommand(pub(crate) &'static [&'static str]);
+
+impl FileCommand {
+    pub(crate) fn run(self, file: &Path, arguments: &[&str]) -> Result<Output> {
+        Ok(service::command(PROGRAM, self.0).arg(file).args(arguments).output()?)
+    }
+
+    /// The lines that it prints as JSON.
+    pub(crate) fn lines(self, file: &Path, arguments: &[&str]) -> Result<Vec<Map<String, Value>>> {
+        let output = self.run(file, &[arguments, &["--output", "json"]].concat())?;
+        anyhow::ensure!(output.status.success(), "{output:?}");
+        Ok(std::str::from_utf8(&output.stdout)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+    }
+
+    /// Checks that it does nothing but to refuse, with a message that has all of `wanted`.
+    pub(crate) fn check_refused(self, file: &Path, arguments: &[&str], wanted: &[&str]) -> Result<()> {
+        for output in ["json", "text"] {
+            let got = self.run(file, &[arguments, &["--output", output]].concat())?;
+            let said = String::from_utf8(got.stderr)?;
+            assert!(got.status.code() == Some(2) && got.stdout.is_empty(), "{file:?} {arguments:?}: {said}");
+            for wanted in wanted {
+                assert!(said.contains(wanted), "{arguments:?}: `{wanted}` is not in: {said}");
+            }
+        }
+        Ok(())
+    }
+}
+
+const REPLAY: FileCommand = FileCommand(&["replay"]);
+
 pub(crate) fn replay(file: &Path, arguments: &[&str]) -> Result<Output> {
-    Ok(service::command(PROGRAM, &["replay"]).arg(file).args(arguments).output()?)
+    REPLAY.run(file, arguments)
 }
 
 /// The steps that a replay prints as JSON.
 pub(crate) fn steps(file: &Path, arguments: &[&str]) -> Result<Vec<Map<String, Value>>> {
-    let output = replay(file, &[arguments, &["--output", "json"]].concat())?;
-    anyhow::ensure!(output.status.success(), "{output:?}");
-    Ok(std::str::from_utf8(&output.stdout)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+    REPLAY.lines(file, arguments)
 }
 
 pub(crate) fn number(step: &Map<String, Value>, name: &str) -> Result<f64> {
@@ -68,13 +98,5 @@ pub(crate) fn number(step: &Map<String, Value>, name: &str) -> Result<f64> {
 
 /// Checks that a replay does nothing but to refuse, with a message that has all of `wanted`.
 pub(crate) fn check_refused(file: &Path, arguments: &[&str], wanted: &[&str]) -> Result<()> {
-    for output in ["json", "text"] {
-        let got = replay(file, &[arguments, &["--output", output]].concat())?;
-        let said = String::from_utf8(got.stderr)?;
-        assert!(got.status.code() == Some(2) && got.stdout.is_empty(), "{file:?} {arguments:?}: {said}");
-        for wanted in wanted {
-            assert!(said.contains(wanted), "{arguments:?}: `{wanted}` is not in: {said}");
-        }
-    }
-    Ok(())
+    REPLAY.check_refused(file, arguments, wanted)
 }

@@ -50,7 +50,11 @@ impl World<'_> {
             let window = model
                 .active()
                 .and_then(|rollout| Some((window_of(model, rollout)?, KeyHash::new(rollout.id(), key).bucket())));
-            answered.entry(version).or_default().push(Some(OutcomeReport { outcome, window }));
+            answered.entry(version).or_default().push(Some(OutcomeReport {
+                outcome: Some(outcome),
+                window,
+                measures: [].into(),
+            }));
         }
         answered
     }

@@ -126,6 +126,7 @@ impl World<'_> {
             // A rate of rare errors takes thousands of steps to tell.
             error_rate_threshold: None,
             latency_degradation_threshold: Some(2.0),
+            ..PlanInput::default()
         });
         let Ok(plan) = plan else { return };
         self.wish(p, Wish::Start { canary, plan, is_forced });

@@ -1,13 +1,13 @@
 //! `psi-field rollout`: a new version of a model takes over, a percentage at a time, or does not.
 
+mod plan;
+mod replay;
 pub(super) mod shown;
 
 use clap::{Args, Subcommand};
-use jiff::SignedDuration;
-use psi_api::v1::{
-    ChangeRolloutRequest, GetRolloutRequest, ListRolloutsRequest, Rollout, RolloutPlan, StartRolloutRequest,
-};
+use psi_api::v1::{ChangeRolloutRequest, GetRolloutRequest, ListRolloutsRequest, Rollout, StartRolloutRequest};
 
+pub(super) use self::plan::PlanArguments;
 use self::shown::{ListAnswer, RolloutAnswer};
 use crate::{
     client::{self, Nodes},
@@ -21,6 +21,7 @@ Examples:
   psi-field rollout show churn
   psi-field rollout pause churn
   psi-field rollout rollback churn --reason \"support is called\"
+  psi-field rollout replay steps.csv  # what gates would have said
 
 A majority of the voters decides each change (psi-field lease voters); a rollback needs none. What follows by itself: \
 the next percentage, the promotion at the end, and the rollback where a gate fails.";
@@ -75,6 +76,7 @@ enum Action {
     /// Rollouts of a model, or of all
     #[command(after_help = LIST_EXAMPLES)]
     List(ListQuery),
+    Replay(Box<replay::Replay>),
     /// Begin the next percentage
     #[command(after_help = CHANGE_EXAMPLES)]
     Advance(ForcedChange),
@@ -111,32 +113,6 @@ struct Start {
     reason: String,
     #[command(flatten)]
     nodes: Nodes,
-}
-
-/// How a rollout goes. What is left out has the default of the nodes.
-#[derive(Clone, Debug, Args)]
-pub(super) struct PlanArguments {
-    /// Percentages, rising [default: 5,10,25,50,100]
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    schedule: Vec<f64>,
-    /// How long each percentage lasts at least [default: 1h]
-    #[arg(long, value_parser = window, value_name = "TIME")]
-    window: Option<u64>,
-    /// Steps that each version needs at each percentage [default: 100]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
-    minimum_predictions: Option<u64>,
-    /// Greatest excess of errors, as a share of steps; 0: no gate [default: 0.05]
-    #[arg(long, value_name = "SHARE")]
-    error_rate: Option<f64>,
-    /// Multiple of the champion's mean latency; 0: no gate [default: 1.5]
-    #[arg(long, value_name = "FACTOR")]
-    latency: Option<f64>,
-    /// How far the canary's mean of a metric, novelty or column may lie above the champion's or, below 0, below it
-    #[arg(long = "metric", value_name = "NAME=MARGIN", value_parser = metric)]
-    metrics: Vec<(String, f64)>,
-    /// Severity of drift of the canary's inputs alone that fails [default: no gate]
-    #[arg(long, value_name = "SEVERITY", default_value_t, hide_default_value = true)]
-    drift_severity: f64,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -183,27 +159,13 @@ struct ForcedChange {
     change: Change,
 }
 
-/// A time such as `90s`, `10m` or `1h`, in milliseconds.
-fn window(text: &str) -> Result<u64, String> {
-    let duration: SignedDuration = text.parse().map_err(|error| format!("{error}; give one such as 10m or 1h"))?;
-    let ms = u64::try_from(duration.as_millis()).ok().filter(|ms| *ms > 0);
-    ms.ok_or_else(|| "give a time above 0, such as 10m or 1h".to_owned())
-}
-
-/// A value that steps have and a margin, such as `prediction_error=0.05`.
-fn metric(text: &str) -> Result<(String, f64), String> {
-    let example = "give one such as prediction_error=0.05 or column:price=-2";
-    let (name, margin) = text.rsplit_once('=').ok_or(example)?;
-    let margin = margin.parse().map_err(|_| format!("`{margin}` is no number; {example}"))?;
-    Ok((name.to_owned(), margin))
-}
-
 impl RolloutCommand {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let (command, force, change) = match self.action {
             Action::Start(start) => return start.run(output).await,
             Action::Show(target) => return target.run(output).await,
             Action::List(query) => return query.run(output).await,
+            Action::Replay(replay) => return replay.run(output),
             Action::Advance(ForcedChange { force, change }) => ("advance", force, change),
             Action::Promote(ForcedChange { force, change }) => ("promote", force, change),
             Action::Pause(change) => ("pause", false, change),
@@ -217,18 +179,6 @@ impl RolloutCommand {
 
 fn print(rollout: Rollout, output: Output) -> Result<(), Failure> {
     output.print(&RolloutAnswer::from(rollout), RolloutAnswer::text)
-}
-
-impl PlanArguments {
-    /// What was given; `None` if nothing was.
-    pub(super) fn given(self) -> Option<RolloutPlan> {
-        let Self { schedule, window, minimum_predictions, error_rate, latency, metrics, drift_severity } = self;
-        let (window_ms, minimum_predictions) = (window.unwrap_or_default(), minimum_predictions.unwrap_or_default());
-        let metrics = metrics.into_iter().collect();
-        let plan =
-            RolloutPlan { schedule, window_ms, minimum_predictions, error_rate, latency, metrics, drift_severity };
-        (plan != RolloutPlan::default()).then_some(plan)
-    }
 }
 
 impl Start {

@@ -5,7 +5,6 @@ mod drift;
 mod engine;
 mod parameters;
 mod picture;
-mod progress;
 mod recording;
 mod summary;
 mod trace;
@@ -23,15 +22,17 @@ use psi_engine::{
 };
 
 use crate::{
-    commands::arguments::{Changes, Mode as GuardianArg},
-    output::{self, Failure, Output, numbers::short, pluralize},
+    commands::{
+        arguments::{Changes, Mode as GuardianArg},
+        progress::Progress,
+    },
+    output::{self, Failure, Output, canvas, numbers::short, pluralize},
     source::{CsvOptions, Header},
 };
 use comparison::Comparison;
 use engine::{Outcome, Run};
 use parameters::NamedValues;
 use picture::{Panel, Picture};
-use progress::Progress;
 use recording::{File, Format, Omissions, Recording};
 use summary::Series;
 
@@ -204,7 +205,7 @@ impl Replay {
     fn check_picture(&self) -> Result<(), Failure> {
         let Some(path) = &self.png else { return Ok(()) };
         let inputs = [Some(&self.file), self.parameters.as_ref(), self.against.as_ref()];
-        picture::check(path, inputs.into_iter().flatten().map(PathBuf::as_path), self.force)
+        canvas::check_path(path, inputs.into_iter().flatten().map(PathBuf::as_path), self.force)
     }
 
     fn prepare(&self) -> Result<Preparation, Failure> {

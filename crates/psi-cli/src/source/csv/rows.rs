@@ -1,32 +1,58 @@
 //! Rows of cells, with the lines that they are on.
 
-use std::io::Read;
+use std::{io::Read, path::Path};
 
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Terminator};
 
 use super::text::{RowFault, RowText};
-use crate::source::error::SourceError;
+use crate::source::{
+    encoding::{self, Text},
+    error::SourceError,
+};
 
 /// A row, and the line it starts on, from 1.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub(super) line: u64,
-    pub(super) cells: StringRecord,
+pub(crate) struct Row {
+    pub(crate) line: u64,
+    pub(crate) cells: StringRecord,
 }
 
 impl Row {
-    pub(super) fn cell(&self, place: usize) -> &str {
+    pub(crate) fn cell(&self, place: usize) -> &str {
         self.cells.get(place).unwrap_or_default()
+    }
+
+    /// That it has as many cells as others of the text.
+    ///
+    /// # Errors
+    /// If not.
+    pub(crate) fn check_length(&self, path: &str, want: usize) -> Result<(), SourceError> {
+        let got = self.cells.len();
+        if got == want {
+            return Ok(());
+        }
+        Err(SourceError::RowLength { path: path.to_owned(), line: self.line, got, want })
     }
 }
 
 /// The rows of a text that are not blank.
 #[derive(Debug)]
-pub(super) struct Rows<R> {
+pub(crate) struct Rows<R> {
     /// What errors call the text.
     path: String,
     reader: Reader<RowText<R>>,
     is_over: bool,
+}
+
+impl Rows<Text> {
+    /// Those of the file at `path`, whose columns are divided by `delimiter`.
+    ///
+    /// # Errors
+    /// If it can't be opened, or is not text.
+    pub(crate) fn open(path: &Path, delimiter: u8) -> Result<Self, SourceError> {
+        let (text, _) = encoding::open(path)?;
+        Ok(Self::new(&path.display().to_string(), text, delimiter))
+    }
 }
 
 impl<R: Read> Rows<R> {
@@ -44,7 +70,7 @@ impl<R: Read> Rows<R> {
     ///
     /// # Errors
     /// If it can't be read. What is not rows ends the text; a row that is not UTF-8 does not.
-    pub(super) fn next(&mut self) -> Result<Option<Row>, SourceError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Row>, SourceError> {
         let mut cells = StringRecord::new();
         while !self.is_over {
             match self.reader.read_record(&mut cells) {

@@ -60,7 +60,7 @@ fn number(text: &str) -> Option<u32> {
 }
 
 /// Seconds since an instant that is the same for all texts of one kind. `None` where day and month can't be told apart.
-pub(super) fn seconds(text: &str) -> Option<f64> {
+pub(crate) fn seconds(text: &str) -> Option<f64> {
     let text = text.trim();
     let since_1970 = |nanoseconds: i128| nanoseconds as f64 / 1e9;
     if let Ok(instant) = text.parse::<Timestamp>() {

@@ -12,8 +12,8 @@ use psi_api::{Cause, v1};
 use psi_ledger::record::Kind;
 use psi_quorum::Register;
 use psi_rollout::{
-    Change, ChangeError, Command, Force, Model, ModelEvent, ModelName, Percent, Plan, PlanInput, Record, Refusal,
-    RolloutId, Stage, Status, VersionName,
+    Change, ChangeError, Command, Force, Model, ModelEvent, ModelName, Plan, Record, Refusal, RolloutId, Stage, Status,
+    VersionName,
     model::{ACTOR_BYTES_MAX, REASON_BYTES_MAX},
 };
 use tonic::Code;
@@ -88,7 +88,7 @@ impl Ops {
         self.record_action_on(&format!("{model}@{version}"), &reason);
         let started = async {
             let (model, canary) = (model_name(&model)?, VersionName::new(&version).map_err(bad)?);
-            let plan = Plan::new(&plan_input(plan.unwrap_or_default())).map_err(bad)?;
+            let plan = Plan::new(&plan.unwrap_or_default().into()).map_err(bad)?;
             let request = ChangeRequest::new((reason, forced, deadline_ms))?;
             let known = self.known_model(&model)?;
             self.check_field_of(&model, &canary)?;
@@ -247,29 +247,6 @@ fn command_of(name: &str) -> Result<Command, Cause> {
     let found = Command::ALL.into_iter().find(|command| command.name() == name);
     let names: Vec<_> = Command::ALL.iter().map(|command| command.name()).collect();
     found.ok_or_else(|| bad(format!("command `{}` is none: give one of {}", cut(name, 40), names.join(", "))))
-}
-
-fn plan_input(plan: v1::RolloutPlan) -> PlanInput {
-    let default = PlanInput::default();
-    let v1::RolloutPlan { schedule, window_ms, minimum_predictions, error_rate, latency, metrics, drift_severity } =
-        plan;
-    let needs_champion = !metrics.is_empty() || drift_severity != 0.0;
-    let or = |given: u64, default: u64| if given == 0 { default } else { given };
-    let gate =
-        |given: Option<f64>, default: Option<f64>| given.map_or(default, |given| (given != 0.0).then_some(given));
-    PlanInput {
-        schedule: if schedule.is_empty() { PlanInput::default_schedule(needs_champion) } else { schedule },
-        evaluation_window_ms: or(window_ms, default.evaluation_window_ms),
-        minimum_predictions: or(minimum_predictions, default.minimum_predictions),
-        error_rate_threshold: gate(error_rate, default.error_rate_threshold),
-        latency_degradation_threshold: gate(latency, default.latency_degradation_threshold),
-        metric_thresholds: metrics.into_iter().collect(),
-        drift_severity_threshold: gate(Some(drift_severity), None),
-    }
-}
-
-fn percent(share: Percent) -> f64 {
-    f64::from(share.hundredths()) / 100.0
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "results are mapped by it")]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use psi_rollout::{Facts, Member, Model, Outcomes, Rollout, VersionName, WindowTag};
+use psi_rollout::{DriftComparison, Facts, Member, Model, Outcomes, Rollout, VersionName, WindowTag};
 use psi_state::Replica;
 
 use super::cast;
@@ -13,6 +13,8 @@ pub(crate) struct KnownFacts {
     pub(super) now_ms: u64,
     pub(super) canary: Outcomes,
     pub(super) champion: Outcomes,
+    /// No gate here asks for it.
+    pub(super) drift: DriftComparison,
     pub(super) members: BTreeMap<String, Member>,
     pub(super) has_majority: bool,
     pub(super) rejected: BTreeSet<VersionName>,
@@ -24,6 +26,7 @@ impl KnownFacts {
             now_ms: self.now_ms,
             canary: &self.canary,
             champion: &self.champion,
+            drift: &self.drift,
             members: &self.members,
             has_majority: self.has_majority,
             rejected: &self.rejected,

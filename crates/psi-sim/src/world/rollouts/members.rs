@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use psi_rollout::{Member, Model, ModelVersion};
+use psi_rollout::{DriftComparison, Member, Model, ModelVersion};
 
 use super::facts::{KnownFacts, outcomes_of, window_of};
 use crate::{
@@ -21,6 +21,7 @@ impl World<'_> {
             now_ms,
             canary: outcomes(rollout.canary()),
             champion: outcomes(rollout.champion()),
+            drift: DriftComparison::default(),
             members: self.members(p, now_ms),
             has_majority: self.has_majority(p),
             rejected: model.rejected(),

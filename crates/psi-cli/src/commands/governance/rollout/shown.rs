@@ -30,7 +30,7 @@ pub(super) struct RolloutAnswer {
 }
 
 #[derive(Debug, Serialize)]
-struct GateAnswer {
+pub(super) struct GateAnswer {
     gate: String,
     verdict: String,
     hold: Option<String>,
@@ -38,7 +38,7 @@ struct GateAnswer {
 }
 
 #[derive(Debug, Serialize)]
-struct OutcomesAnswer {
+pub(super) struct OutcomesAnswer {
     version: String,
     steps: u64,
     errors: u64,
@@ -84,36 +84,38 @@ impl RolloutAnswer {
         for (name, value) in lines.into_iter().filter(|(_, value)| !value.is_empty()) {
             text += &format!("\n{name:<11}{value}");
         }
-        for block in [self.gates(), self.outcomes()] {
+        for block in [gate_table(&self.gates), outcome_table(&self.outcomes)] {
             text += &block.map(|block| format!("\n\n{block}")).unwrap_or_default();
         }
         text
     }
+}
 
-    fn gates(&self) -> Option<String> {
-        let row = |gate: &GateAnswer| {
-            let tone = match gate.verdict.as_str() {
-                "PASS" => Tone::Good,
-                "FAIL" => Tone::Bad,
-                _ => Tone::Doubtful,
-            };
-            let hold = gate.hold.as_ref().map(|hold| format!(" {hold}")).unwrap_or_default();
-            let verdict = Cell::toned(format!("{}{hold}", gate.verdict), tone);
-            [gate.gate.clone().into(), verdict, Cell::from(gate.reason.clone())]
+/// What gates say, a row each; `None` of none.
+pub(super) fn gate_table(gates: &[GateAnswer]) -> Option<String> {
+    let row = |gate: &GateAnswer| {
+        let tone = match gate.verdict.as_str() {
+            "PASS" => Tone::Good,
+            "FAIL" => Tone::Bad,
+            _ => Tone::Doubtful,
         };
-        let rows: Vec<_> = self.gates.iter().map(row).collect();
-        (!rows.is_empty()).then(|| table(["gate", "says", "why"], &[], rows))
-    }
+        let hold = gate.hold.as_ref().map(|hold| format!(" {hold}")).unwrap_or_default();
+        let verdict = Cell::toned(format!("{}{hold}", gate.verdict), tone);
+        [gate.gate.clone().into(), verdict, Cell::from(gate.reason.clone())]
+    };
+    let rows: Vec<_> = gates.iter().map(row).collect();
+    (!rows.is_empty()).then(|| table(["gate", "says", "why"], &[], rows))
+}
 
-    fn outcomes(&self) -> Option<String> {
-        let row = |arm: &OutcomesAnswer| {
-            let latency = if arm.timed_steps == 0 { "-".to_owned() } else { numbers::short(arm.latency_ms) };
-            [arm.version.clone(), arm.steps.to_string(), arm.errors.to_string(), latency]
-        };
-        let is_any = self.outcomes.iter().any(|arm| arm.steps > 0);
-        let head = ["version", "steps", "errors", "mean ms"];
-        is_any.then(|| table(head, &[1, 2, 3], self.outcomes.iter().map(row).collect()))
-    }
+/// What was counted of versions, a row each; `None` of no steps.
+pub(super) fn outcome_table(arms: &[OutcomesAnswer]) -> Option<String> {
+    let row = |arm: &OutcomesAnswer| {
+        let latency = if arm.timed_steps == 0 { "-".to_owned() } else { numbers::short(arm.latency_ms) };
+        [arm.version.clone(), arm.steps.to_string(), arm.errors.to_string(), latency]
+    };
+    let is_any = arms.iter().any(|arm| arm.steps > 0);
+    let head = ["version", "steps", "errors", "mean ms"];
+    is_any.then(|| table(head, &[1, 2, 3], arms.iter().map(row).collect()))
 }
 
 impl ListAnswer {
@@ -137,21 +139,26 @@ pub(in crate::commands::governance) fn time(time: Option<prost_types::Timestamp>
     time.map(|time| numbers::time(time.seconds, time.nanos))
 }
 
-impl From<v1::Rollout> for RolloutAnswer {
-    fn from(rollout: v1::Rollout) -> Self {
-        let gate = |gate: v1::RolloutJudgement| GateAnswer {
-            gate: gate.gate,
-            verdict: gate.verdict,
-            hold: text(gate.hold),
-            reason: gate.reason,
-        };
-        let arm = |arm: v1::ArmOutcomes| OutcomesAnswer {
+impl From<v1::RolloutJudgement> for GateAnswer {
+    fn from(gate: v1::RolloutJudgement) -> Self {
+        Self { gate: gate.gate, verdict: gate.verdict, hold: text(gate.hold), reason: gate.reason }
+    }
+}
+
+impl From<v1::ArmOutcomes> for OutcomesAnswer {
+    fn from(arm: v1::ArmOutcomes) -> Self {
+        Self {
             version: arm.version,
             steps: arm.steps,
             errors: arm.errors,
             timed_steps: arm.timed_steps,
             latency_ms: arm.latency_ms,
-        };
+        }
+    }
+}
+
+impl From<v1::Rollout> for RolloutAnswer {
+    fn from(rollout: v1::Rollout) -> Self {
         Self {
             id: rollout.id,
             model: rollout.model,
@@ -164,8 +171,8 @@ impl From<v1::Rollout> for RolloutAnswer {
             ended: time(rollout.ended),
             hold: text(rollout.hold),
             reason: text(rollout.reason),
-            gates: rollout.gates.into_iter().map(gate).collect(),
-            outcomes: rollout.outcomes.into_iter().map(arm).collect(),
+            gates: rollout.gates.into_iter().map(GateAnswer::from).collect(),
+            outcomes: rollout.outcomes.into_iter().map(OutcomesAnswer::from).collect(),
             window_ms: rollout.plan.as_ref().map(|plan| plan.window_ms),
             schedule: rollout.plan.map(|plan| plan.schedule).unwrap_or_default(),
             decided: rollout.decided,

@@ -13,11 +13,10 @@ use super::{
     Replay,
     comparison::{PLOT_COLUMNS, spark},
     picture::{Panel, Picture},
-    progress::Progress,
     recording::{File, Omissions, Recording},
 };
 use crate::{
-    commands::watcher::Watcher,
+    commands::{progress::Progress, watcher::Watcher},
     output::{self, Failure, Output, pluralize, table},
 };
 

@@ -1,6 +1,6 @@
 //! What is replayed: a file of input vectors, read as often as needed and never held whole.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use psi_engine::{EngineKind, core::Matrix};
@@ -8,7 +8,7 @@ use psi_engine::{EngineKind, core::Matrix};
 use super::trace::{Trace, TraceError};
 use crate::{
     output::{self, Failure, pluralize},
-    source::{CsvFile, CsvOptions, Header, JsonLines, Source, SourceError},
+    source::{CsvFile, CsvOptions, Header, JsonLines, Source, SourceError, check_file, extension},
 };
 
 /// How a file is read.
@@ -55,14 +55,8 @@ impl File {
     /// If there is none that can be read twice, or it isn't known how.
     pub(super) fn new(path: PathBuf, format: Option<Format>, csv: CsvOptions) -> Result<Self, Failure> {
         let shown = path.display();
-        let is_file = fs::metadata(&path).map(|metadata| metadata.is_file());
-        if !is_file.map_err(|error| Failure::usage(format!("can't open {shown}: {error}")))? {
-            let message = format!("{shown} is not a file; what is replayed is read twice, so write it to a file first");
-            return Err(Failure::usage(message));
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let extension = name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.').map(|(_, extension)| extension);
-        let by_name = match extension.unwrap_or_default() {
+        check_file(&path)?;
+        let by_name = match extension(&path).as_str() {
             "csv" | "tsv" => Some(Format::Csv),
             "jsonl" | "ndjson" => Some(Format::Jsonl),
             "npz" => Some(Format::Npz),

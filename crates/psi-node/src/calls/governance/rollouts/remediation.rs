@@ -6,7 +6,7 @@ use psi_ledger::{body::Action, record::Kind};
 use psi_rollout::{Change, Model, ModelEvent, Plan, RemediationMode, RemediationPolicy, Remedy};
 use tonic::Code;
 
-use super::{ChangeRequest, Ops, bad, model_name, plan_input, states::plan_message};
+use super::{ChangeRequest, Ops, bad, model_name};
 use crate::{
     calls::readiness::readable,
     governance::rollout::{
@@ -23,7 +23,7 @@ impl Ops {
         self.record_action_on(&format!("remediation {mode} {model}"), &reason);
         let set = async {
             let (model, mode): (_, RemediationMode) = (model_name(&model)?, mode.parse().map_err(bad)?);
-            let plan = plan.map(|plan| Plan::new(&plan_input(plan)).map_err(bad)).transpose()?;
+            let plan = plan.map(|plan| Plan::new(&plan.into()).map_err(bad)).transpose()?;
             let request = ChangeRequest::new((reason, false, deadline_ms))?;
             self.known_model(&model)?;
             let change = |before: &Model| {
@@ -77,7 +77,7 @@ impl Ops {
         v1::Remediation {
             model: known.model.name().to_string(),
             mode: policy.mode.to_string(),
-            plan: Some(plan_message(&policy.plan.clone().unwrap_or_default())),
+            plan: Some((&policy.plan.clone().unwrap_or_default()).into()),
             severity: severity_of(&self.context, &known.model),
             next: self.remedy_words(known),
             node: self.context.settings.node.to_string(),

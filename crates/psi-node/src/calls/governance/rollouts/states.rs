@@ -1,10 +1,10 @@
 //! Models and rollouts as callers see them.
 
-use psi_api::{Cause, v1};
+use psi_api::{Cause, arm_outcomes, percent, v1};
 use psi_replica::Clock;
-use psi_rollout::{EndedRollout, HoldReason, Judgement, Model, Next, Outcomes, Plan, Rollout, Verdict};
+use psi_rollout::{EndedRollout, HoldReason, Model, Next, Rollout};
 
-use super::{Ops, percent, unknown_rollout};
+use super::{Ops, unknown_rollout};
 use crate::governance::rollout::{facts::KnownFacts, models::KnownModel};
 
 impl Ops {
@@ -75,9 +75,9 @@ impl Ops {
             ended: ended.map(|ended| time(ended.ended_ms)),
             hold,
             reason,
-            gates: judgements.iter().map(judgement_message).collect(),
-            outcomes: arms.map(|(version, outcomes)| arm_message(version.version().as_str(), outcomes)).to_vec(),
-            plan: Some(plan_message(rollout.plan())),
+            gates: judgements.iter().map(Into::into).collect(),
+            outcomes: arms.map(|(version, outcomes)| arm_outcomes(version.version().as_str(), outcomes)).to_vec(),
+            plan: Some(rollout.plan().into()),
             decided: known.pending_rollback().is_none(),
             late_rollback: rollout.has_late_rollback(),
             actor: last.map(|change| change.actor.clone()).unwrap_or_default(),
@@ -105,43 +105,4 @@ impl Ops {
 
 pub(super) fn time(wall_ms: u64) -> prost_types::Timestamp {
     psi_api::timestamp(Clock { wall_ms, counter: 0 })
-}
-
-fn judgement_message(judgement: &Judgement) -> v1::RolloutJudgement {
-    let (verdict, hold) = match judgement.verdict {
-        Verdict::Pass => ("PASS", String::new()),
-        Verdict::Fail => ("FAIL", String::new()),
-        Verdict::Hold(hold) => ("HOLD", hold.to_string()),
-    };
-    v1::RolloutJudgement {
-        gate: judgement.gate.to_string(),
-        verdict: verdict.to_owned(),
-        hold,
-        reason: judgement.reason.clone(),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a mean for people")]
-fn arm_message(version: &str, outcomes: &Outcomes) -> v1::ArmOutcomes {
-    let total = outcomes.total();
-    let mean = if total.timed_steps == 0 { 0.0 } else { total.latency_us as f64 / total.timed_steps as f64 / 1_000.0 };
-    v1::ArmOutcomes {
-        version: version.to_owned(),
-        steps: total.steps,
-        errors: total.errors,
-        timed_steps: total.timed_steps,
-        latency_ms: mean,
-    }
-}
-
-pub(super) fn plan_message(plan: &Plan) -> v1::RolloutPlan {
-    v1::RolloutPlan {
-        schedule: plan.schedule().iter().map(|share| percent(*share)).collect(),
-        window_ms: plan.window_ms(),
-        minimum_predictions: plan.predictions_min(),
-        error_rate: Some(plan.error_rate().unwrap_or(0.0)),
-        latency: Some(plan.latency_factor().unwrap_or(0.0)),
-        metrics: plan.measures().iter().map(|one| (one.subject().to_string(), one.margin())).collect(),
-        drift_severity: plan.drift_severity().unwrap_or(0.0),
-    }
 }

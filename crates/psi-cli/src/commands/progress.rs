@@ -1,4 +1,4 @@
-//! Shows on a terminal how far a long replay is.
+//! Shows on a terminal how far a command is with a long file.
 
 use std::{
     io::{self, IsTerminal},
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How far it is; gone when dropped.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     steps: u64,
     begun: Instant,
     /// Only on a terminal.
@@ -20,13 +20,13 @@ pub(super) struct Progress {
 
 impl Progress {
     /// `total` steps, if that is known. Nothing is shown without a terminal, or where the answer is written meanwhile.
-    pub(super) fn new(what: &'static str, total: Option<u64>, answers_meanwhile: bool) -> Self {
+    pub(crate) fn new(what: &'static str, total: Option<u64>, answers_meanwhile: bool) -> Self {
         let is_shown = io::stderr().is_terminal() && !(answers_meanwhile && io::stdout().is_terminal());
         Self { steps: 0, begun: Instant::now(), bar: is_shown.then(|| bar(what, total)) }
     }
 
     /// One more step is done.
-    pub(super) fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.steps += 1;
         let Some(bar) = &self.bar else { return };
         // Counted from the start, so that the pace is known by the time the bar is shown.
@@ -37,7 +37,7 @@ impl Progress {
     }
 
     /// Steps so far.
-    pub(super) fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
 }
