@@ -5,8 +5,10 @@
 
 use std::fmt;
 
-use crate::{outcome::STEPS_LIMIT, text::shown};
+use crate::text::shown;
 
+/// Steps of an arm stay below this, so that no sum overflows.
+pub const STEPS_LIMIT: u64 = 1 << 47;
 /// Most values that gates of one plan watch.
 pub const MEASURES_MAX: usize = 4;
 /// Metrics of the engine, in the order in which it gives them.

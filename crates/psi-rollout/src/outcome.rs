@@ -4,13 +4,12 @@
 //! order. Many steps of one key correlate; the buckets keep them together, and [`crate::gate`] takes the variance over
 //! buckets.
 
+pub use crate::measure::STEPS_LIMIT;
 use crate::{
     assignment::BUCKETS,
     measure::{MEASURES_MAX, MeasuredTally, least_squares},
 };
 
-/// Steps of an arm stay below this, so that no sum overflows.
-pub const STEPS_LIMIT: u64 = 1 << 47;
 /// Longest latency: an hour, in microseconds.
 pub const LATENCY_US_MAX: u32 = 3_600_000_000;
 

@@ -200,10 +200,6 @@ fn spread_at(rate: f64) -> f64 {
 
 /// The variance over clusters of the sum of all: B/(B−1)·Σ(S_b − m·n_b)² (Cochran, "Sampling Techniques", 1977, section
 /// 9A). 0 if there is one bucket.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "53 bits are enough for a variance; the rounding is the same everywhere"
-)]
 fn between_buckets(sums: &[BucketSum], mean: f64) -> f64 {
     if sums.len() < 2 {
         return 0.0;

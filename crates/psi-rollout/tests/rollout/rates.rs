@@ -9,7 +9,7 @@
 
 use psi_rollout::Status;
 
-use crate::simulation::{End, Model, Scenario, Watched};
+use crate::simulation::{End, GatedValue, Model, Scenario};
 
 const HEALTHY: Scenario = Scenario {
     name: "healthy, 2 % errors",
@@ -23,21 +23,21 @@ const TWICE: Scenario = Scenario { name: "twice the errors", canary_errors: 0.04
 const THRICE: Scenario = Scenario { name: "three times the errors", canary_errors: 0.06, ..HEALTHY };
 const SLOW: Scenario = Scenario { name: "latency × 1.5", latency_factor: 1.5, ..HEALTHY };
 /// A gate watches novelty, too; its standard deviation is five times the margin.
-const USUAL: Watched = Watched { margin: 0.1, shift: 0.0, spikes: 0.0 };
+const USUAL: GatedValue = GatedValue { margin: 0.1, shift: 0.0, spikes: 0.0 };
 const NOVEL: Scenario = Scenario { name: "healthy, novelty is watched", watched: Some(USUAL), ..HEALTHY };
 const MORE_NOVEL: Scenario =
-    Scenario { name: "novelty higher by the margin", watched: Some(Watched { shift: 0.1, ..USUAL }), ..HEALTHY };
+    Scenario { name: "novelty higher by the margin", watched: Some(GatedValue { shift: 0.1, ..USUAL }), ..HEALTHY };
 const LESS_NOVEL: Scenario = Scenario {
     name: "novelty lower by the margin",
-    watched: Some(Watched { margin: -0.1, shift: -0.1, ..USUAL }),
+    watched: Some(GatedValue { margin: -0.1, shift: -0.1, ..USUAL }),
     ..HEALTHY
 };
 /// One step of two hundred is a hundred times as novel: a canary that has met none yet knows little.
-const SPIKES: Watched = Watched { margin: -1.0, shift: 0.0, spikes: 0.005 };
+const SPIKES: GatedValue = GatedValue { margin: -1.0, shift: 0.0, spikes: 0.005 };
 const SPIKY: Scenario = Scenario { name: "healthy, rare novelty, may not fall", watched: Some(SPIKES), ..HEALTHY };
 const MORE_SPIKY: Scenario = Scenario {
     name: "rare novelty, higher by the margin",
-    watched: Some(Watched { margin: 1.0, shift: 1.0, ..SPIKES }),
+    watched: Some(GatedValue { margin: 1.0, shift: 1.0, ..SPIKES }),
     ..HEALTHY
 };
 const RARE: Scenario =

@@ -26,14 +26,14 @@ pub(crate) struct Scenario {
     pub(crate) canary_errors: f64,
     pub(crate) latency_factor: f64,
     /// What a gate watches beside; `None`: nothing.
-    pub(crate) watched: Option<Watched>,
+    pub(crate) watched: Option<GatedValue>,
     /// Whether some keys send more, some fail more, and steps of a key come in pairs that go alike.
     pub(crate) is_correlated: bool,
 }
 
 /// A value of steps that a gate watches.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Watched {
+pub(crate) struct GatedValue {
     pub(crate) margin: f64,
     /// How much higher the canary's is.
     pub(crate) shift: f64,

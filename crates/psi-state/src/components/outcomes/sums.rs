@@ -1,12 +1,14 @@
 //! Sums of tallies over origins, from which each can be taken out again.
 
-use psi_rollout::{MeasuredTally, Tally, outcome::STEPS_LIMIT};
+use psi_rollout::{BUCKETS, MeasuredTally, Tally, outcome::STEPS_LIMIT};
 
 use crate::proto;
 
 /// Buckets in an entry of a window.
 pub(super) const BUCKETS_PER_ENTRY: usize = 8;
 
+/// Entries of a window.
+pub(super) const ENTRIES: usize = BUCKETS / BUCKETS_PER_ENTRY;
 /// Tallies of such an entry.
 pub(super) type BucketTallies = [Tally; BUCKETS_PER_ENTRY];
 /// The same of a measure.
