@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use psi_engine::Parameters;
-use psi_rollout::{Command, Model, Plan, PlanInput, Rollout, Stage, Status, VersionName};
+use psi_rollout::{Command, Model, Plan, PlanInput, Rollout, RolloutId, Stage, Status, VersionName};
 use psi_state::{Setup, Shape, VoterName};
 
 use crate::{
@@ -20,15 +20,34 @@ impl World<'_> {
         let Some(run) = self.plan.rollouts.clone().filter(|_| self.is_writing) else { return };
         let wait = Self::around(&mut self.dice.rollouts, run.person_ms);
         self.turn_after(wait, RolloutTurn::Person);
+        let Some(p) = self.any_ready() else { return };
+        if self.register_model(p, run.voters) {
+            self.name_voters(p);
+            self.want(p, &run);
+        }
+    }
+
+    /// A node that people may turn to.
+    fn any_ready(&mut self) -> Option<usize> {
         let is_ready = |p: &usize| {
             let process = &self.processes[*p];
             process.is_running() && process.is_staying() && process.replica.readiness().for_writing().is_ok()
         };
         let ready: Vec<usize> = (0..self.processes.len()).filter(is_ready).collect();
-        let Some(p) = self.dice.rollouts.pick(&ready).copied() else { return };
-        if self.register_model(p, run.voters) {
-            self.name_voters(p);
-            self.want(p, &run);
+        self.dice.rollouts.pick(&ready).copied()
+    }
+
+    /// A node has just rolled back. At times a person who saw the same cancels, before the record reaches all.
+    pub(crate) fn race_with_person(&mut self, id: &RolloutId) {
+        if self.is_writing && self.dice.rollouts.chance(300) {
+            let wait = self.dice.rollouts.below(20);
+            self.turn_after(wait, RolloutTurn::Cancel(id.clone()));
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, id: RolloutId) {
+        if let Some(p) = self.any_ready() {
+            self.wish(p, Wish::Command { id, command: Command::Cancel, is_forced: false });
         }
     }
 
@@ -113,7 +132,7 @@ impl World<'_> {
     /// A rollout begins, of a new version or of one that there is; or the last one is rolled back after its end.
     fn want_next(&mut self, p: usize, model: &Model, run: &RolloutRun, is_forced: bool) {
         let ended = model.rollout().filter(|rollout| rollout.status() != Status::RolledBack).cloned();
-        if let Some(ended) = ended.filter(|_| self.dice.rollouts.chance(120)) {
+        if let Some(ended) = ended.filter(|_| self.dice.rollouts.chance(250)) {
             return self.roll_back(p, &ended);
         }
         let Some(canary) = self.next_canary(model, run) else { return };

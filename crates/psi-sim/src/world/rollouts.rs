@@ -63,6 +63,7 @@ impl World<'_> {
             RolloutTurn::Arrive { from, to, message } => self.take_vote_message(from, to, message),
             RolloutTurn::Show(p, leaf) => self.show_leaf(p, &leaf),
             RolloutTurn::Person => self.play_person(),
+            RolloutTurn::Cancel(id) => self.cancel(id),
             RolloutTurn::Steps => self.send_steps(),
         }
     }

@@ -53,6 +53,7 @@ impl World<'_> {
         if record.command() == Command::Rollback && self.may_write(p, &id) {
             self.reach(Marker::ROLLED_BACK_BY_NODE);
             self.write_rollback(p, &id, (&actor, &reason), true);
+            self.race_with_person(&id);
         }
         if self.has_turn(p, &id) {
             self.wish(p, Wish::Step { id, record, actor, reason });

@@ -16,14 +16,27 @@ pub(super) fn to_ms(now: u64) -> BootTime {
 }
 
 impl World<'_> {
-    /// A node wants something decided, unless it has something decided already.
+    /// A node wants something decided, once what it has decided now is.
     pub(crate) fn wish(&mut self, p: usize, wish: Wish) {
         self.refresh(p);
         let (at_ms, until) = (self.agreed_ms(p), self.now + PATIENCE_MS);
-        let Some(seat) = self.rollouts.seats.get_mut(&p).filter(|seat| !seat.is_busy()) else { return };
-        let Some(role) = &mut seat.role else { return };
-        role.attempt = Some(Attempt { wish, at_ms, until });
-        self.propose(p);
+        let Some(role) = self.rollouts.seats.get_mut(&p).and_then(|seat| seat.role.as_mut()) else { return };
+        role.waiting.push_back(Attempt { wish, at_ms, until });
+        self.attempt_next(p);
+    }
+
+    /// Turns to what has waited longest, unless something is being decided.
+    fn attempt_next(&mut self, p: usize) {
+        let now = self.now;
+        let Some(role) = self.rollouts.seats.get_mut(&p).and_then(|seat| seat.role.as_mut()) else { return };
+        if role.attempt.is_some() {
+            return;
+        }
+        role.waiting.retain(|attempt| attempt.until > now);
+        role.attempt = role.waiting.pop_front();
+        if role.attempt.is_some() {
+            self.propose(p);
+        }
     }
 
     /// Proposes what is wanted as the step after the last decision that is known here.
@@ -140,6 +153,7 @@ impl World<'_> {
         if let Some(role) = self.rollouts.seats.get_mut(&p).and_then(|seat| seat.role.as_mut()) {
             role.attempt = None;
         }
+        self.attempt_next(p);
     }
 
     /// Shows the last decision to those who missed it.

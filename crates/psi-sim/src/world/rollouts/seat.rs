@@ -44,6 +44,8 @@ pub(crate) struct RegisterRole {
     pub(super) proposer: Proposer,
     pub(super) pending: VecDeque<PendingVote>,
     pub(super) attempt: Option<Attempt>,
+    /// What waits for that to end.
+    pub(super) waiting: VecDeque<Attempt>,
     /// Of the last decision that state was shown.
     pub(super) shown: u64,
     /// When the proposer is to be woken.
@@ -102,6 +104,7 @@ impl Seat {
             proposer: Proposer::new(id, register.clone(), RetryPolicy::default()),
             pending: VecDeque::new(),
             attempt: None,
+            waiting: VecDeque::new(),
             shown: 0,
             wake_at: None,
             observed: (0, 0),
@@ -109,15 +112,10 @@ impl Seat {
         Ok(())
     }
 
-    /// Whether it has something decided now that follows by itself.
+    /// Whether it has something decided that follows by itself, or waits to.
     pub(super) fn is_stepping(&self) -> bool {
-        let attempt = self.role.as_ref().and_then(|role| role.attempt.as_ref());
-        attempt.is_some_and(|attempt| matches!(attempt.wish, Wish::Step { .. }))
-    }
-
-    /// Whether it has something decided now.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.role.as_ref().is_none_or(|role| role.attempt.is_some())
+        let mut attempts = self.role.iter().flat_map(|role| role.attempt.iter().chain(&role.waiting));
+        attempts.any(|attempt| matches!(attempt.wish, Wish::Step { .. }))
     }
 }
 

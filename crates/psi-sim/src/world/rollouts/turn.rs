@@ -21,6 +21,8 @@ pub(crate) enum RolloutTurn {
     Show(usize, Leaf),
     /// A person wants something.
     Person,
+    /// A person who sees that a rollout goes wrong cancels it, at some node.
+    Cancel(RolloutId),
     /// Steps arrive at some node, with outcomes.
     Steps,
 }
@@ -31,7 +33,7 @@ impl RolloutTurn {
         match self {
             Self::Look(p) | Self::Refresh(p) | Self::Wake(p) | Self::Synced(p) | Self::Show(p, _) => Some(*p),
             Self::Arrive { to, .. } => Some(*to),
-            Self::Person | Self::Steps => None,
+            Self::Person | Self::Cancel(_) | Self::Steps => None,
         }
     }
 }
