@@ -249,7 +249,12 @@ fn what_is_wrong_is_refused_by_name() -> Result<()> {
         ("date.csv", "v1,a,0,1,5\nv2,a,0,1,noon\n", &[], &["`noon`; it is no time; write seconds"]),
         ("back.csv", "", &["--rate", "60"], &["--rate is for files without a column `time`"]),
         ("back.csv", "", &["--drift-severity", "0.5"], &["--drift-severity 0.5", "psi-field replay --drift"]),
-        ("back.csv", "", &["--metric", "column:price=1"], &["no column `price`; it has: version, key", "--metric"]),
+        (
+            "back.csv",
+            "",
+            &["--metric", "column:price=1"],
+            &["no column `price`: name another one with --metric; it has: version, key"],
+        ),
         ("back.csv", "", &["--window", "1ms"], &["evaluationWindow is 1 ms"]),
         ("back.csv", "", &["--rate", "0"], &["a number of rows a minute above 0"]),
         ("long.csv", "v1,a,0,1\n", &[], &["line 2 has 4 cells, those before it 5"]),
@@ -263,7 +268,7 @@ fn what_is_wrong_is_refused_by_name() -> Result<()> {
         REPLAY.check_refused(&path, arguments, wanted)?;
     }
     for (name, text, wanted) in [
-        ("arms.csv", "key\n1\n", &["no column `version`; it has: key; it says which version answered"][..]),
+        ("arms.csv", "key\n1\n", &["no column `version`: it says which version answered a step; it has: key"][..]),
         (
             "errors.csv",
             "version,latency_ms\nv1,1\nv2,1\n",

@@ -31,8 +31,8 @@ Examples:
   psi-field rollout start churn v2
   psi-field rollout start churn v2 --schedule 1,10,50 --window 30m
   psi-field rollout start churn v2 --error-rate 0.01 --latency 0
-  psi-field rollout start churn v2 --metric prediction_error=0.05 \
-    --metric column:price=-2 --drift-severity 0.75
+  psi-field rollout start churn v2 --metric prediction_error=0.05 \\
+      --metric column:price=-2 --drift-severity 0.75
 
 Steps that name no version go to the version that their key leads to. The champion answers those without a key.";
 

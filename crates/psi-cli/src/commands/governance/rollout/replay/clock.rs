@@ -70,6 +70,7 @@ impl Clock {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and within the limit")]
 fn whole(ms: f64) -> Option<u64> {
     (0.0..MS_LIMIT).contains(&ms).then(|| ms.round() as u64)
 }

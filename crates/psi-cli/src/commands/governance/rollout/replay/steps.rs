@@ -13,7 +13,7 @@ use crate::output::Failure;
 const VERSION_WAY_OUT: &str = "it says which version answered a step";
 const ERROR_WAY_OUT: &str = "add it, or turn its gate off with --error-rate 0";
 const LATENCY_WAY_OUT: &str = "add it, or turn its gate off with --latency 0";
-const VALUE_WAY_OUT: &str = "name another with --metric, as prediction_error or column:price";
+const VALUE_WAY_OUT: &str = "name another one with --metric";
 
 /// The file that is replayed, and what is said of it.
 #[derive(Clone, Debug)]

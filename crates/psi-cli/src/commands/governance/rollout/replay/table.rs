@@ -13,7 +13,7 @@ use crate::{
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// The first row names the columns
+    /// Columns divided by commas, or by tabs in a .tsv; the first row names them
     Csv,
     /// An object a line
     Jsonl,
@@ -117,7 +117,7 @@ impl Table {
     pub(super) fn needed(&self, name: &str, way_out: &str) -> Result<Column, Failure> {
         self.column(name)?.ok_or_else(|| {
             let (path, known) = (&self.path, self.names.join(", "));
-            Failure::usage(format!("{path} has no column `{name}`; it has: {known}; {way_out}"))
+            Failure::usage(format!("{path} has no column `{name}`: {way_out}; it has: {known}"))
         })
     }
 
