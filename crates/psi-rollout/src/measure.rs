@@ -244,7 +244,7 @@ mod tests {
             assert_eq!(MeasuredTally::from_words(tally.to_words()), tally);
             assert_eq!(tally.fault(), None);
         }
-        assert!(MeasuredTally { squares: tally.squares / 4, ..tally }.fault().is_some());
+        assert!(MeasuredTally { squares: tally.squares / 32, ..tally }.fault().is_some());
         assert!(MeasuredTally { sum: i128::MIN, ..tally }.fault().is_some());
         assert!(MeasuredTally { steps: STEPS_LIMIT, ..tally }.fault().is_some());
         assert!(MeasuredTally { steps: 0, sum: 0, squares: 1 }.fault().is_some());

@@ -398,9 +398,13 @@ mod tests {
 
     #[test]
     fn any_gate_is_enough() {
-        let none =
-            PlanInput { error_rate_threshold: None, latency_degradation_threshold: None, ..PlanInput::default() };
-        assert!(Plan::new(&none).is_err());
+        let none = PlanInput {
+            error_rate_threshold: None,
+            latency_degradation_threshold: None,
+            schedule: PlanInput::default_schedule(true),
+            ..PlanInput::default()
+        };
+        assert_eq!(Plan::new(&none), Err(PlanError(vec![PlanFault::NoGate])));
         let drift = PlanInput { drift_severity_threshold: Some(0.75), ..none.clone() };
         let metric = PlanInput { metric_thresholds: [("novelty".to_owned(), 1.0)].into(), ..none };
         assert!(Plan::new(&drift).is_ok() && Plan::new(&metric).is_ok());
