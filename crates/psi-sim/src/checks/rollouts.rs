@@ -141,12 +141,12 @@ impl World<'_> {
         })
     }
 
-    /// Notes a member that spoke to a process, by the clock that records carry.
+    /// Notes when a member spoke to a process.
     pub(crate) fn record_heard(&mut self, p: usize, node: &str) {
         if self.plan.rollouts.is_some() {
-            let now_ms = self.agreed_ms(p);
+            let moments = (self.agreed_ms(p), self.now);
             if let Some(seat) = self.rollouts.seats.get_mut(&p) {
-                seat.heard.insert(node.to_owned(), now_ms);
+                seat.heard.insert(node.to_owned(), moments);
             }
         }
     }

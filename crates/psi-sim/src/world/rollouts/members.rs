@@ -67,7 +67,12 @@ impl World<'_> {
         let process = &self.processes[p];
         let nodes: BTreeSet<_> = process.replica.end_status().runs.into_iter().map(|status| status.run.node).collect();
         let heard = self.rollouts.seats.get(&p).map(|seat| &seat.heard);
+        // That clock may jump between the two moments, when a link brings better ones: either reading counts then.
+        let agreed_ms = self.agreed_ms(p);
+        let heard_ms = |(then, at): &(u64, u64)| agreed_ms.saturating_sub(self.now.saturating_sub(*at)).max(*then);
         let others = nodes.into_iter().filter(|node| *node != process.node).map(|node| node.to_string());
-        others.map(|name| HeardMember { heard_ms: heard.and_then(|heard| heard.get(&name).copied()), name }).collect()
+        others
+            .map(|name| HeardMember { heard_ms: heard.and_then(|heard| heard.get(&name)).map(heard_ms), name })
+            .collect()
     }
 }

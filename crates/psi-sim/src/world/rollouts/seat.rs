@@ -72,8 +72,8 @@ pub(crate) struct Seat {
     pub(super) written: BTreeMap<RolloutId, u64>,
     /// Whose ledger, and how many records it has.
     pub(super) ledger: (Option<Origin>, u64),
-    /// When others were heard last, by the clock that records carry.
-    pub(crate) heard: BTreeMap<String, u64>,
+    /// When others were heard last, by the clock that records carry and by the virtual one.
+    pub(crate) heard: BTreeMap<String, (u64, u64)>,
 }
 
 impl Seat {
